@@ -1,0 +1,66 @@
+"""KuCoin's Broker Fast API for Authlib and python-social-auth.
+
+Importing this package imports no web framework and no HTTP library, and each name is loaded
+when it is first used: ``import authlib_kucoin`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._errors import ApiKeyError as ApiKeyError
+    from ._errors import ApiKeyLimitReached as ApiKeyLimitReached
+    from ._errors import ApiKeyNameTaken as ApiKeyNameTaken
+    from ._errors import ApiKeyOutcomeUnknown as ApiKeyOutcomeUnknown
+    from ._errors import AuthorizationDenied as AuthorizationDenied
+    from ._errors import KuCoinError as KuCoinError
+    from ._errors import KuCoinUnavailable as KuCoinUnavailable
+    from ._errors import MalformedResponse as MalformedResponse
+    from ._errors import PermissionMismatch as PermissionMismatch
+    from ._errors import ReauthorizationRequired as ReauthorizationRequired
+    from ._errors import TokenError as TokenError
+    from ._errors import UnsafeRedirectURI as UnsafeRedirectURI
+    from ._models import ApiKey as ApiKey
+    from ._models import ApiKeyInfo as ApiKeyInfo
+    from ._registration import register_kucoin as register_kucoin
+    from ._sites import Site as Site
+    from .httpx_client import AsyncKuCoinOAuth2Client as AsyncKuCoinOAuth2Client
+    from .httpx_client import KuCoinOAuth2Client as KuCoinOAuth2Client
+    from .requests_client import KuCoinOAuth2Session as KuCoinOAuth2Session
+
+_HOME = {
+    "ApiKey": "_models",
+    "ApiKeyError": "_errors",
+    "ApiKeyInfo": "_models",
+    "ApiKeyLimitReached": "_errors",
+    "ApiKeyNameTaken": "_errors",
+    "ApiKeyOutcomeUnknown": "_errors",
+    "AsyncKuCoinOAuth2Client": "httpx_client",
+    "AuthorizationDenied": "_errors",
+    "KuCoinError": "_errors",
+    "KuCoinOAuth2Client": "httpx_client",
+    "KuCoinOAuth2Session": "requests_client",
+    "KuCoinUnavailable": "_errors",
+    "MalformedResponse": "_errors",
+    "PermissionMismatch": "_errors",
+    "ReauthorizationRequired": "_errors",
+    "Site": "_sites",
+    "TokenError": "_errors",
+    "UnsafeRedirectURI": "_errors",
+    "register_kucoin": "_registration",
+}
+
+__all__ = sorted(_HOME)  # noqa: PLE0605 - the names above, written once
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f".{_HOME[name]}", __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

@@ -1,0 +1,198 @@
+"""One request to KuCoin and what its answer means, without the means of sending it.
+
+A client performs a :class:`Call`, hands status and body to :meth:`Call.answer` or, if there was
+no answer, says so to :meth:`Call.unanswered`. Which failure gets which name is decided here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Generic, NoReturn, TypeGuard, TypeVar
+
+from ._errors import (
+    ApiKeyOutcomeUnknown,
+    KuCoinError,
+    KuCoinUnavailable,
+    MalformedResponse,
+)
+from ._redaction import presentable
+
+T = TypeVar("T")
+
+#: The REST gateway's code for "too many requests" (HTTP 429).
+_RATE_LIMITED: Final = "429000"
+# What RFC 6749 appendix A lets a code or token consist of, less the space: anything else could
+# not travel in a header as it is.
+_VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
+
+
+class Unreadable(ValueError):
+    """An answer that is not what the document describes; the text says why, without values."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Call(Generic[T]):
+    """One request, and how to read its answer.
+
+    Attributes:
+        operation: Its name, as in :attr:`KuCoinError.operation`.
+        action: The same in words, for error texts: "exchange the authorization code".
+        method: The HTTP method.
+        url: The exact URL; it must reach the wire unchanged.
+        headers: The headers that the document asks for.
+        body: The request body; empty for none.
+        secrets: What must stand in no log, error or traceback.
+        read: Turns the fields of a JSON answer into the result, or raises :class:`Unreadable`.
+        refused: The error for an answer in which KuCoin says no.
+        creates_key: Whether a lost answer may mean a lost key, so that it is never sent twice.
+    """
+
+    operation: str
+    action: str
+    method: str
+    url: str = dataclasses.field(repr=False)
+    headers: Mapping[str, str] = dataclasses.field(repr=False)
+    body: str = dataclasses.field(default="", repr=False)
+    secrets: tuple[str, ...] = dataclasses.field(repr=False)
+    read: Callable[[dict[str, Any]], T] = dataclasses.field(repr=False)
+    refused: Callable[[str | None, str | None], type[KuCoinError]] = dataclasses.field(repr=False)
+    creates_key: bool = False
+
+    def answer(self, status: int, body: bytes) -> T:
+        """Return what an answer holds.
+
+        Args:
+            status: The HTTP status.
+            body: The whole body.
+
+        Raises:
+            KuCoinError: Whatever else it is.
+        """
+        if status == 429:  # noqa: PLR2004 - Too Many Requests, whatever the body says
+            self._fail(KuCoinUnavailable, "too many requests", status=status)
+        if status >= 500:  # noqa: PLR2004 - server errors
+            self._distrust(KuCoinUnavailable, f"it failed with HTTP {status}", status)
+        try:
+            fields = _json_object(body)
+        except Unreadable as error:
+            fields, unreadable = None, str(error)
+        if fields is None:
+            self._distrust(MalformedResponse, f"{unreadable} (HTTP {status})", status)
+        self._check_refusal(fields, status)
+        try:
+            if not isinstance(fields.get("success", True), bool):
+                raise Unreadable("its success is neither true nor false")
+            return self.read(fields)
+        except Unreadable as error:
+            unreadable = str(error)
+        self._distrust(MalformedResponse, unreadable, status)
+
+    def unanswered(self, reason: str, *, sent: bool) -> NoReturn:
+        """Raise the error for a request that got no answer.
+
+        Args:
+            reason: What happened, in words that hold no secret.
+            sent: Whether some of the request may have reached KuCoin.
+        """
+        if sent:
+            self._distrust(KuCoinUnavailable, reason)
+        self._fail(KuCoinUnavailable, reason)
+
+    def _check_refusal(self, fields: dict[str, Any], status: int) -> None:
+        """Raise if KuCoin says no: ``success`` and ``error`` are read before anything else."""
+        code = _text(fields.get("code"))
+        msg = _text(fields.get("msg"))
+        if "error" in fields:  # the form of RFC 6749 section 5.2
+            code = _text(fields["error"]) or code
+            msg = _text(fields.get("error_description")) or msg
+        says_no = (
+            fields.get("success") is False
+            or bool(fields.get("error"))
+            or not 200 <= status < 300  # noqa: PLR2004 - HTTP success
+            # The REST gateway's envelope has no "success"; its good code is 200000.
+            or ("success" not in fields and code not in (None, "200", "200000"))
+        )
+        if not says_no:
+            return
+        if code == _RATE_LIMITED:
+            self._fail(KuCoinUnavailable, "too many requests", code=code, msg=msg, status=status)
+        self._fail(
+            self.refused(code, msg),
+            "it refused",
+            code=code,
+            msg=msg,
+            retry=fields.get("retry") is True,
+            status=status,
+        )
+
+    def _distrust(
+        self, kind: type[KuCoinError], reason: str, status: int | None = None
+    ) -> NoReturn:
+        """Raise for an answer that cannot be trusted to a request that has been sent."""
+        self._fail(ApiKeyOutcomeUnknown if self.creates_key else kind, reason, status=status)
+
+    def _fail(
+        self,
+        kind: type[KuCoinError],
+        reason: str,
+        *,
+        code: str | None = None,
+        msg: str | None = None,
+        retry: bool = False,
+        status: int | None = None,
+    ) -> NoReturn:
+        code = presentable(code, self.secrets)
+        msg = presentable(msg, self.secrets)
+        said = ": ".join(filter(None, (f"code {code}" if code else None, msg)))
+        raise kind(
+            f"KuCoin did not {self.action}: {reason}{f' ({said})' if said else ''}."
+            f"{_NEXT.get(kind, '')}",
+            operation=self.operation,
+            code=code,
+            msg=msg,
+            retry=retry or kind is KuCoinUnavailable,
+            status=status,
+        )
+
+
+_NEXT: Final[dict[type[KuCoinError], str]] = {
+    KuCoinUnavailable: " Trying again later does no harm.",
+    MalformedResponse: " Nothing of the answer was used.",
+    ApiKeyOutcomeUnknown: (
+        " A key may have been created whose secret is lost: have the user look at KuCoin's API "
+        "management page and delete it there before asking for another."
+    ),
+}
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    try:
+        fields = json.loads(body, parse_constant=_no_constant)
+    except RecursionError:
+        fields, why = None, "it answered with absurdly nested JSON"
+    except ValueError:
+        fields, why = None, "it answered with something that is not JSON"
+    else:
+        why = "it answered with JSON that is not an object"
+    if not isinstance(fields, dict):
+        raise Unreadable(why)
+    return fields
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _text(value: object) -> str | None:
+    """Return a code or message as a string; KuCoin writes codes as strings and as numbers."""
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        return None
+    return str(value) or None
+
+
+def is_visible(value: object) -> TypeGuard[str]:
+    """Tell whether a value is a string that can be a code, token or credential."""
+    return isinstance(value, str) and _VISIBLE.fullmatch(value) is not None

@@ -1,0 +1,148 @@
+"""What can go wrong, by name.
+
+* KuCoinError                    (Authlib's OAuthError)
+  - AuthorizationDenied          the callback was refused
+    * MismatchingState           its state is not ours (Authlib's MismatchingStateError too)
+  - TokenError                   exchange, refresh or validation was refused
+    * ReauthorizationRequired    the refresh token is known to be spent: ask the user again
+  - ApiKeyError                  the API key, or its description, was refused
+    * ApiKeyNameTaken
+    * ApiKeyLimitReached
+    * PermissionMismatch
+    * ApiKeyOutcomeUnknown       a key may exist that nobody holds the secret of
+  - KuCoinUnavailable            trying again does no harm
+  - MalformedResponse            the answer is not what the document describes
+  - ConfigurationError           our own settings are incomplete (a ValueError too)
+* UnsafeRedirectURI              a ValueError: raised before anything is sent
+
+No error holds a secret: what KuCoin says is redacted before it gets here.
+"""
+
+from __future__ import annotations
+
+from authlib.integrations.base_client import MismatchingStateError, OAuthError
+
+
+class KuCoinError(OAuthError):
+    """Base of everything that can go wrong with KuCoin.
+
+    Attributes:
+        operation: The call that failed: ``"authorize"``, ``"callback"``, ``"token"``,
+            ``"refresh"``, ``"validate"``, ``"create_api_key"`` or ``"api_key_info"``.
+        code: The error code KuCoin gave, as a string, if it gave one. KuCoin does not
+            publish its codes, so match on the class rather than on the code.
+        msg: KuCoin's own message, redacted, if it gave one.
+        retry: Whether the same call may be tried again: what the ``retry`` field of KuCoin's
+            envelope said, and true for :class:`KuCoinUnavailable`.
+        status: The HTTP status of the answer, if there was one.
+        error: A short constant name of the kind of error, as in Authlib.
+        description: What is wrong and what to do next, in a sentence.
+    """
+
+    error = "kucoin_error"
+
+    def __init__(
+        self,
+        description: str,
+        *,
+        operation: str | None = None,
+        code: str | None = None,
+        msg: str | None = None,
+        retry: bool = False,
+        status: int | None = None,
+    ) -> None:
+        super().__init__(description=description)
+        # One positional argument, so that copy and pickle (task queues) can rebuild us.
+        self.args = (description,)
+        self.operation = operation
+        self.code = code
+        self.msg = msg
+        self.retry = retry
+        self.status = status
+
+    def __str__(self) -> str:
+        return self.description
+
+
+class AuthorizationDenied(KuCoinError):
+    """The callback was refused: the user said no, KuCoin did, or it cannot be trusted."""
+
+    error = "access_denied"
+
+
+class MismatchingState(AuthorizationDenied, MismatchingStateError):
+    """The callback's state is not one that this browser session waits for."""
+
+    error = "mismatching_state"
+
+
+class TokenError(KuCoinError):
+    """KuCoin refused to exchange, refresh or validate a token."""
+
+    error = "token_refused"
+
+
+class ReauthorizationRequired(TokenError):
+    """The refresh token is spent or past its 3 days: only the user can give a new one."""
+
+    error = "reauthorization_required"
+
+
+class ApiKeyError(KuCoinError):
+    """KuCoin refused to create an API key, or to describe one."""
+
+    error = "api_key_refused"
+
+
+class ApiKeyNameTaken(ApiKeyError):
+    """The account has a key of this name already ("Repeated apiName", document section 4)."""
+
+    error = "api_key_name_taken"
+
+
+class ApiKeyLimitReached(ApiKeyError):
+    """The account has as many keys as KuCoin allows (document section 4)."""
+
+    error = "api_key_limit_reached"
+
+
+class PermissionMismatch(ApiKeyError):
+    """The permissions asked for are not those that the user granted."""
+
+    error = "permission_mismatch"
+
+
+class ApiKeyOutcomeUnknown(ApiKeyError):
+    """The request went out and no answer can be trusted: a key may or may not exist.
+
+    Do not ask again by yourself. The user can see on KuCoin's API management page whether
+    there is a new key, and delete it there: its secret is lost.
+    """
+
+    error = "api_key_outcome_unknown"
+
+
+class KuCoinUnavailable(KuCoinError):
+    """KuCoin could not be reached, is overloaded or failing: trying again does no harm."""
+
+    error = "temporarily_unavailable"
+
+
+class MalformedResponse(KuCoinError):
+    """The answer is not what the document describes, and nothing of it was used."""
+
+    error = "malformed_response"
+
+
+class ConfigurationError(KuCoinError, ValueError):
+    """A setting is missing or makes no sense; raised when the provider is first used."""
+
+    error = "configuration_error"
+
+
+class UnsafeRedirectURI(ValueError):
+    """The redirect URI cannot travel raw, or must not be sent to.
+
+    The document says twice not to encode it (sections 7.1 and 7.2), so a URI with a
+    character that would need encoding is refused before anything is sent.
+    """

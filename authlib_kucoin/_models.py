@@ -1,0 +1,84 @@
+"""What KuCoin gives: a token, an API key, and the description of a key."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from authlib.oauth2.rfc6749 import OAuth2Token
+
+# Document section 6.3.
+ACCESS_TOKEN_LIFETIME: Final = 3600
+REFRESH_TOKEN_LIFETIME: Final = 3 * 24 * 3600
+
+# Not a secret, and useful to see when a token is printed.
+_SHOWN: Final = {"token_type", "scope", "expires_in", "expires_at", "refresh_expires_at"}
+
+
+class KuCoinToken(OAuth2Token):
+    """Authlib's token; its values stand in no repr, and the dict it is made from stays as it was.
+
+    Keys: ``access_token``, ``token_type``, ``refresh_token``, ``scope`` (the RFC's
+    space-separated string), ``expires_in``, ``expires_at`` and ``refresh_expires_at``
+    (int seconds since the epoch; document section 6.3).
+    """
+
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        super().__init__(dict(params))
+
+    def __repr__(self) -> str:
+        shown = (f"{key!r}: {self[key]!r}" if key in _SHOWN else f"{key!r}: '***'" for key in self)
+        return f"<KuCoinToken {{{', '.join(shown)}}}>"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ApiKey:
+    """An API key with its credentials, which KuCoin shows only once (document section 4).
+
+    Attributes:
+        api_name: The name KuCoin gave the key.
+        api_key: The public half of the credentials.
+        secret: Signs REST requests. Shown in no repr.
+        passphrase: The third credential. Shown in no repr.
+        broker_id: The broker that the key is bound to.
+        permissions: KuCoin's ``authGroup``, such as ``{"API_COMMON", "API_SPOT"}``. What the
+            key may really do is what :class:`ApiKeyInfo` says.
+        ip_whitelist: The addresses that may use the key; empty if there is no restriction.
+    """
+
+    api_name: str
+    api_key: str
+    secret: str = dataclasses.field(repr=False)
+    passphrase: str = dataclasses.field(repr=False)
+    broker_id: str = ""
+    permissions: frozenset[str] = frozenset()
+    ip_whitelist: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ApiKeyInfo:
+    """What KuCoin says a key is (``GET /api/v1/user/api-key``).
+
+    Attributes:
+        uid: The account's own number.
+        permissions: In the REST API's words, such as ``{"General", "Spot"}``.
+        ip_whitelist: The addresses that may use the key; empty if there is no restriction.
+        is_master: Whether the key belongs to a master account; None if KuCoin does not say.
+        sub_name: The name of the sub-account, if it is one.
+        created_at: When the key was made, with its time zone; None if KuCoin does not say.
+        api_version: The version of the key, such as 3; None if KuCoin does not say.
+        remark: The key's name.
+        api_key: The key that is described.
+    """
+
+    uid: str
+    permissions: frozenset[str]
+    ip_whitelist: tuple[str, ...] = ()
+    is_master: bool | None = None
+    sub_name: str | None = None
+    created_at: datetime | None = None
+    api_version: int | None = None
+    remark: str = ""
+    api_key: str = ""

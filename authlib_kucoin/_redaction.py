@@ -1,0 +1,125 @@
+"""Secrets stay out of errors and out of every log record written while a call is under way.
+
+The HTTP libraries log whole URLs, with the code in it, and KuCoin's own messages may repeat what
+they were sent. A filter on the libraries' loggers works however the host application sets up
+logging, since a logger's own filters come before any handler and survive ``dictConfig``. It acts
+only inside :func:`under_way`, so the records of other hosts and of other code stay whole.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import logging
+import re
+from collections.abc import Iterable
+from contextvars import ContextVar, Token
+from types import TracebackType
+from typing import Final, Self
+from urllib.parse import quote, quote_plus
+
+MASK: Final = "***"
+_LONGEST_MESSAGE: Final = 300
+
+_LIBRARIES: Final = (
+    *("urllib3.connectionpool", "urllib3.connection", "urllib3.poolmanager", "urllib3.response"),
+    *("urllib3.util.retry", "urllib3.util.ssl_", "urllib3.contrib.socks", "requests"),
+    *("httpx2", "httpx"),
+    *(
+        f"{core}.{part}"
+        for core in ("httpcore2", "httpcore")
+        for part in ("connection", "http11", "http2", "proxy", "socks")
+    ),
+    *("hpack.hpack", "hpack.table", "h2.connection", "h11"),  # header values, with HTTP/2
+)
+
+
+def redact(text: str, secrets: Iterable[str]) -> str:
+    """Return the text with every secret in it masked, plain or in any usual encoding."""
+    spellings = {spelling for secret in secrets if secret for spelling in _spellings(secret)}
+    if not spellings:
+        return text
+    longest_first = sorted(spellings, key=len, reverse=True)
+    # Percent-encoding comes in capitals and in small letters.
+    return re.sub("|".join(map(re.escape, longest_first)), MASK, text, flags=re.IGNORECASE)
+
+
+def presentable(text: str | None, secrets: Iterable[str] = ()) -> str | None:
+    """Return what somebody else said in a form that can be shown and logged.
+
+    It is redacted and shortened, and control characters, which could forge a log line, are gone.
+    """
+    if not text:
+        return None
+    clean = "".join(c if c.isprintable() else " " for c in redact(text, secrets))
+    return clean.strip()[:_LONGEST_MESSAGE] or None
+
+
+def _spellings(secret: str) -> Iterable[str]:
+    encoded = quote(secret, safe="", errors="replace")
+    return (
+        secret,
+        encoded,
+        quote(secret, errors="replace"),
+        quote_plus(secret, errors="replace"),
+        quote(encoded, safe=""),
+        json.dumps(secret)[1:-1],
+        repr(secret)[1:-1],
+        html.escape(secret),
+    )
+
+
+class under_way:  # noqa: N801 - used like a function
+    """Context in which the HTTP libraries' log records are redacted.
+
+    Attributes:
+        sent: Whether a byte of the request may have left this machine. Set by a transport that
+            can tell; see :mod:`authlib_kucoin._requests_adapter`.
+    """
+
+    __slots__ = ("_reset", "secrets", "sent")
+    _reset: Token[under_way | None]
+
+    def __init__(self, secrets: tuple[str, ...]) -> None:
+        self.secrets = secrets
+        self.sent = False
+
+    def __enter__(self) -> Self:
+        for logger in _LOGGERS:
+            logger.addFilter(_FILTER)  # does nothing if it is there already
+        self._reset = _current.set(self)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        _current.reset(self._reset)
+
+
+def note_sent() -> None:
+    """Note that a byte of the request under way may have left this machine."""
+    if (current := _current.get()) is not None:
+        current.sent = True
+
+
+class _RedactSecrets(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        if (current := _current.get()) is None:
+            return True
+        written = record.getMessage()
+        clean = redact(written, current.secrets)
+        if clean != written:
+            record.msg, record.args = clean, ()
+        if record.exc_info:
+            # Formatted here, since a handler would format it after us.
+            trace = logging.Formatter().formatException(record.exc_info)
+            record.exc_text, record.exc_info = redact(trace, current.secrets), None
+        return True
+
+
+_current: ContextVar[under_way | None] = ContextVar("authlib_kucoin_call", default=None)
+_FILTER: Final = _RedactSecrets()
+_LOGGERS: Final = tuple(logging.getLogger(name) for name in _LIBRARIES)
