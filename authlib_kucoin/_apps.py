@@ -1,0 +1,256 @@
+"""What registered apps have in common, whichever framework they are registered with."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from inspect import isawaitable
+from typing import Any
+
+from ._callback import mismatching_state, read_callback
+from ._client import AnyToken
+from ._models import ApiKey, ApiKeyInfo, KuCoinToken
+from ._sites import Site
+
+
+class AppBase:
+    """Where an app's calls go, and the connections they share."""
+
+    # Authlib's own.
+    client_cls: Any
+    client_kwargs: Any
+    framework: Any
+    server_metadata: dict[str, Any]
+    _fetch_token: Any
+
+    def _site_metadata(self) -> dict[str, Any]:
+        """Return what Authlib hands to every client it makes for us.
+
+        The site is resolved at the first use, since settings may come after registration.
+
+        Raises:
+            ConfigurationError: If no site is set.
+        """
+        metadata = self.server_metadata
+        if "site" not in metadata:
+            load_site: Callable[[], Site] = metadata["load_site"]
+            site = load_site()
+            if refresh_endpoint := metadata.get("refresh_token_url"):
+                site = dataclasses.replace(site, refresh_endpoint=refresh_endpoint)
+            metadata["site"] = site
+        site = metadata["site"]
+        return {
+            "site": site,
+            "authorization_endpoint": site.authorization_endpoint,
+            "token_endpoint": site.token_endpoint,
+        }
+
+    @property
+    def _connections(self) -> Any:  # noqa: ANN401 - of requests or of httpx2
+        """The connections that all clients of this app share."""
+        # Not made in the constructor: if that raised, Authlib would put a stock app in our
+        # place. setdefault is atomic: of two threads that come first, one pool is kept.
+        if "connections" not in self.server_metadata:
+            connections = self.client_cls.connections(self.client_kwargs)
+            self.server_metadata.setdefault("connections", connections)
+        return self.server_metadata["connections"]
+
+    def _get_oauth_client(self, **metadata: Any) -> Any:  # noqa: ANN401 - one of Authlib's clients
+        return super()._get_oauth_client(  # type: ignore[misc]  # Authlib's app comes after us
+            **metadata, **self._connections.options
+        )
+
+    def _client(self) -> Any:  # noqa: ANN401 - one of Authlib's clients
+        return self._get_oauth_client(**self._site_metadata())
+
+
+class SyncApp(AppBase):
+    """The calls of an app in a framework that waits for them."""
+
+    def load_server_metadata(self) -> dict[str, Any]:
+        """Return where KuCoin is; Authlib asks before every use."""
+        return self._site_metadata()
+
+    def refresh_access_token(self, token: AnyToken) -> KuCoinToken:
+        """Exchange a token for a new one (section 7.3).
+
+        ``update_token`` and Authlib's ``token_update`` signal are told. However many threads
+        hold the same token, one request goes out, and all are given the new one.
+
+        Args:
+            token: The old token, or its refresh token alone.
+
+        Raises:
+            ReauthorizationRequired: If the refresh token is spent or past its 3 days.
+            TokenError: If KuCoin refused it for another reason.
+            KuCoinUnavailable: If KuCoin could not be reached or is failing.
+            MalformedResponse: If the answer is no token.
+        """
+        with self._client() as client:
+            client.token = {"refresh_token": token} if isinstance(token, str) else token
+            fresh: KuCoinToken = client.refresh_token()
+        return fresh
+
+    def validate_access_token(self, token: AnyToken) -> bool:
+        """Ask KuCoin whether an access token is valid (section 7.4).
+
+        Args:
+            token: The token, or its access token alone.
+
+        Raises:
+            TokenError: If it is no token, or KuCoin does not want to say.
+            KuCoinUnavailable: If KuCoin could not be reached or is failing.
+            MalformedResponse: If the answer is neither true nor false.
+        """
+        with self._client() as client:
+            is_valid: bool = client.validate_access_token(token)
+        return is_valid
+
+    def create_api_key(self, token: AnyToken | None = None, *, request: Any = None) -> ApiKey:  # noqa: ANN401 - the framework's
+        """Ask for an API key (section 4). It is asked for once, whatever happens.
+
+        An expired token is refreshed first; if that fails, no key is asked for.
+
+        Args:
+            token: The token; what the app's ``fetch_token`` gives unless it is given.
+            request: The request that ``fetch_token`` is called with (Django).
+
+        Returns:
+            The key. Its secret is shown this once: store it before anything else.
+
+        Raises:
+            ApiKeyOutcomeUnknown: If a key may have been created. Do not simply try again.
+            ApiKeyError: If KuCoin refused: see its subclasses.
+            KuCoinUnavailable: If nothing was sent, or KuCoin asks to wait (HTTP 429).
+            TokenError: If there is no token, or it could not be refreshed.
+        """
+        if token is None:
+            token = self._get_requested_token(request)  # type: ignore[attr-defined]  # Authlib's
+        with self._client() as client:
+            key: ApiKey = client.create_api_key(token)
+        return key
+
+    def get_api_key_info(self, key: ApiKey) -> ApiKeyInfo:
+        """Ask whose a key is and what it may do. Signed with the key; no token is needed.
+
+        Args:
+            key: The key, with its credentials.
+
+        Raises:
+            ApiKeyError: If KuCoin refused: the key is unknown, or this address not allowed.
+            KuCoinUnavailable: If KuCoin could not be reached or is failing.
+            MalformedResponse: If the answer is no description of a key.
+        """
+        with self._client() as client:
+            info: ApiKeyInfo = client.get_api_key_info(key)
+        return info
+
+    def close(self) -> None:
+        """Close the connections that are kept. The app can still be used: it opens new ones."""
+        self._connections.dispose()
+
+    def _exchange_callback(
+        self,
+        session: MutableMapping[str, Any],
+        pairs: Iterable[tuple[str, str]],
+        params: Mapping[str, Any],
+    ) -> KuCoinToken:
+        """Check a callback against the browser's session and exchange its code."""
+        callback = read_callback(pairs)
+        expected = self.framework.get_state_data(session, callback.state)
+        self.framework.clear_state_data(session, callback.state)
+        if not expected:
+            raise mismatching_state()
+        token: KuCoinToken = self.fetch_access_token(  # type: ignore[attr-defined]  # Authlib's
+            code=callback.code(), redirect_uri=expected.get("redirect_uri"), **params
+        )
+        return token
+
+
+class AsyncApp(AppBase):
+    """The calls of an app in a framework that awaits them; see :class:`SyncApp`."""
+
+    _update_token: Any
+
+    async def load_server_metadata(self) -> dict[str, Any]:
+        """Return where KuCoin is; Authlib asks before every use."""
+        return self._site_metadata()
+
+    async def create_authorization_url(
+        self,
+        redirect_uri: str | None = None,
+        **params: Any,  # noqa: ANN401 - as inherited
+    ) -> dict[str, Any]:
+        """Return the address of the login page and what to remember, as Authlib's own method.
+
+        Authlib's async apps put None in the place of a redirect URI that was configured.
+        """
+        if redirect_uri is None:
+            redirect_uri = self.client_kwargs.get("redirect_uri")
+        rv: dict[str, Any] = await super().create_authorization_url(  # type: ignore[misc]
+            redirect_uri, **params
+        )
+        return rv
+
+    async def refresh_access_token(self, token: AnyToken) -> KuCoinToken:
+        """Exchange a token for a new one, as :meth:`SyncApp.refresh_access_token`."""
+        async with self._client() as client:
+            client.token = {"refresh_token": token} if isinstance(token, str) else token
+            fresh: KuCoinToken = await client.refresh_token()
+        return fresh
+
+    async def validate_access_token(self, token: AnyToken) -> bool:
+        """Ask whether a token is valid, as :meth:`SyncApp.validate_access_token`."""
+        async with self._client() as client:
+            is_valid: bool = await client.validate_access_token(token)
+        return is_valid
+
+    async def create_api_key(
+        self,
+        token: AnyToken | None = None,
+        *,
+        request: Any = None,  # noqa: ANN401 - the framework's
+    ) -> ApiKey:
+        """Ask for an API key, once, as :meth:`SyncApp.create_api_key`."""
+        if token is None and request is not None and self._fetch_token:
+            token = await self._fetch_token(request)
+        async with self._client() as client:
+            key: ApiKey = await client.create_api_key(token)
+        return key
+
+    async def get_api_key_info(self, key: ApiKey) -> ApiKeyInfo:
+        """Ask what a key may do, as :meth:`SyncApp.get_api_key_info`."""
+        async with self._client() as client:
+            info: ApiKeyInfo = await client.get_api_key_info(key)
+        return info
+
+    async def close(self) -> None:
+        """Close the connections kept for this event loop, as :meth:`SyncApp.close`.
+
+        They are closed with the loop in any case.
+        """
+        await self._connections.dispose()
+
+    async def _on_update_token(self, token: Any, **old: Any) -> None:  # noqa: ANN401 - as inherited
+        # Unlike Authlib's own, this one takes a plain function too: a pair is not lost over it.
+        if self._update_token:
+            told = self._update_token(token, **old)
+            if isawaitable(told):
+                await told
+
+    async def _exchange_callback(
+        self,
+        session: MutableMapping[str, Any],
+        pairs: Iterable[tuple[str, str]],
+        params: Mapping[str, Any],
+    ) -> KuCoinToken:
+        """Check a callback against the browser's session and exchange its code."""
+        callback = read_callback(pairs)
+        expected = await self.framework.get_state_data(session, callback.state)
+        await self.framework.clear_state_data(session, callback.state)
+        if not expected:
+            raise mismatching_state()
+        token: KuCoinToken = await self.fetch_access_token(  # type: ignore[attr-defined]  # Authlib's
+            code=callback.code(), redirect_uri=expected.get("redirect_uri"), **params
+        )
+        return token

@@ -1,0 +1,370 @@
+"""What the three clients have in common: settings in, calls out, and one refresh for all.
+
+A client brings a method ``_perform`` that performs a call; the sync and the async half below
+differ by ``await`` alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from inspect import isawaitable
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, urlsplit
+
+from authlib.common.security import generate_token
+from authlib.oauth2.auth import TokenAuth
+
+from . import _protocol
+from ._call import Call
+from ._callback import mismatching_state, read_callback
+from ._errors import ConfigurationError
+from ._models import ApiKey, ApiKeyInfo, KuCoinToken
+from ._refresh import refreshes
+from ._sites import Site, resolve_site
+
+T = TypeVar("T")
+
+AnyToken = Mapping[str, Any] | str
+
+
+class KuCoinTokenAuth(TokenAuth):
+    """Authlib's holder of a token; ours hides the values in its repr."""
+
+    def __init__(
+        self,
+        token: Mapping[str, Any] | None,
+        token_placement: str = "header",  # noqa: S107 - a place, no password
+        client: Any = None,  # noqa: ANN401 - Authlib's client of any kind
+    ) -> None:
+        super().__init__(None, token_placement, client)
+        self.set_token(token)
+
+    def set_token(self, token: Mapping[str, Any] | None) -> None:
+        """Hold a copy of a token."""
+        self.token = token if token is None else KuCoinToken(token)
+
+
+class ClientBase:
+    """The settings of a client, and the calls made of them."""
+
+    # Set by Authlib's own constructor.
+    client_id: Any
+    client_secret: Any
+    redirect_uri: Any
+    scope: Any
+    state: Any
+    token: Any
+    update_token: Any
+    leeway: Any
+
+    _site: Site | str | None
+
+    @property
+    def site(self) -> Site:
+        """The KuCoin site that this client talks to.
+
+        Raises:
+            ConfigurationError: If none, or none that is known, was given.
+        """
+        if not isinstance(self._site, Site):
+            self._site = resolve_site(self._site)
+        return self._site
+
+    def create_authorization_url(
+        self,
+        url: str | None = None,
+        state: str | None = None,
+        code_verifier: str | None = None,
+        **params: Any,  # noqa: ANN401 - what Authlib's own method takes
+    ) -> tuple[str, str]:
+        """Return the address of KuCoin's login page, and the state in it (section 7.1).
+
+        Args:
+            url: The login page, if it is not the site's.
+            state: Comes back in the callback; a random one unless given.
+            code_verifier: KuCoin has no PKCE, so this must be left out.
+            params: ``redirect_uri`` and ``scope``, if they are not the client's own.
+
+        Raises:
+            UnsafeRedirectURI: If the redirect URI cannot stand in the address unencoded.
+            ConfigurationError: If a setting is missing, or a parameter is none of KuCoin's.
+        """
+        if code_verifier:
+            raise ConfigurationError(
+                "KuCoin has no PKCE: leave code_challenge_method out.", operation="authorize"
+            )
+        if params.pop("response_type", "code") != "code":
+            raise ConfigurationError(
+                "KuCoin has the authorization code mode only (document section 5).",
+                operation="authorize",
+            )
+        redirect_uri = params.pop("redirect_uri", None) or self.redirect_uri
+        scope = params.pop("scope", None) or self.scope
+        _refuse(params, "login page", "7.1")
+        state = state or generate_token()
+        address = _protocol.authorization_url(
+            self._site_with(authorization_endpoint=url),
+            client_id=self.client_id,
+            redirect_uri=redirect_uri,
+            scope=scope if isinstance(scope, str) else " ".join(scope or ()),
+            state=state,
+        )
+        return address, state
+
+    def _site_with(self, **endpoint: str | None) -> Site:
+        changed: dict[str, Any] = {
+            name: url for name, url in endpoint.items() if url and url != getattr(self.site, name)
+        }
+        return dataclasses.replace(self.site, **changed) if changed else self.site
+
+    def _token_call(
+        self,
+        url: str | None,
+        code: str | None,
+        authorization_response: str | None,
+        state: str | None,
+        params: dict[str, Any],
+    ) -> Call[KuCoinToken]:
+        redirect_uri = params.pop("redirect_uri", None) or self.redirect_uri
+        if params.pop("grant_type", "authorization_code") != "authorization_code":
+            raise ConfigurationError(
+                "KuCoin has the authorization code mode only (document section 5).",
+                operation="token",
+            )
+        _refuse(params, "token endpoint", "7.2")
+        if authorization_response is not None:
+            query = urlsplit(authorization_response).query
+            callback = read_callback(parse_qsl(query, keep_blank_values=True))
+            expected = state or self.state
+            if expected and callback.state != expected:
+                raise mismatching_state()
+            code = callback.code()
+        if not code:
+            raise ConfigurationError(
+                "Give code= or authorization_response= to exchange for a token.",
+                operation="token",
+            )
+        return _protocol.token_call(
+            self._site_with(token_endpoint=url),
+            client_id=self.client_id,
+            client_secret=self.client_secret,
+            code=code,
+            redirect_uri=redirect_uri,
+        )
+
+    def _refresh_call(self, token: Mapping[str, Any], url: str | None) -> Call[KuCoinToken]:
+        scope = self.scope if isinstance(self.scope, str) else " ".join(self.scope or ())
+        return _protocol.refresh_call(
+            self._site_with(refresh_endpoint=url), token=token, scope=scope or None
+        )
+
+    def _token_to_refresh(self, refresh_token: str | None) -> Mapping[str, Any]:
+        own: Mapping[str, Any] = self.token or {}
+        if refresh_token is None or own.get("refresh_token") == refresh_token:
+            return own
+        return {"refresh_token": refresh_token}
+
+    def _is_expired(self, token: AnyToken | None) -> bool:
+        return isinstance(token, Mapping) and bool(KuCoinToken(token).is_expired(self.leeway))
+
+
+class SyncClient(ClientBase):
+    """The calls of a client that waits for their answers."""
+
+    def _perform(self, call: Call[T]) -> T:
+        raise NotImplementedError
+
+    def fetch_token(
+        self,
+        url: str | None = None,
+        *,
+        code: str | None = None,
+        authorization_response: str | None = None,
+        state: str | None = None,
+        **params: Any,  # noqa: ANN401 - what Authlib's own method takes
+    ) -> KuCoinToken:
+        """Exchange an authorization code for a token (section 7.2).
+
+        Args:
+            url: The token endpoint, if it is not the site's.
+            code: The authorization code; or
+            authorization_response: the whole URL of the callback, which is then checked.
+            state: The state that the callback must hold.
+            params: ``redirect_uri``, if it is not the client's own.
+
+        Raises:
+            AuthorizationDenied: If the callback was refused.
+            TokenError: If KuCoin refused the code.
+            KuCoinUnavailable: If KuCoin could not be reached or is failing.
+            MalformedResponse: If the answer is no token.
+            UnsafeRedirectURI: If the redirect URI cannot stand in a URL unencoded.
+        """
+        call = self._token_call(url, code, authorization_response, state, params)
+        self.token = self._perform(call)
+        return KuCoinToken(self.token)
+
+    def refresh_token(
+        self, url: str | None = None, refresh_token: str | None = None
+    ) -> KuCoinToken:
+        """Exchange the refresh token for a new pair (section 7.3) and call ``update_token``.
+
+        However many threads hold the same token, one request goes out.
+
+        Args:
+            url: The refresh endpoint, if it is not the site's.
+            refresh_token: The client's own unless given.
+
+        Raises:
+            ReauthorizationRequired: If the refresh token is spent or past its 3 days.
+            TokenError: If KuCoin refused it for another reason.
+            KuCoinUnavailable: If KuCoin could not be reached or is failing.
+            MalformedResponse: If the answer is no token. The old pair stays as it was.
+        """
+        self.token = self._refresh(self._token_to_refresh(refresh_token), url)
+        return KuCoinToken(self.token)
+
+    def ensure_active_token(self, token: Mapping[str, Any] | None = None) -> bool:
+        """Refresh the client's token if it expires within ``leeway`` seconds.
+
+        Raises:
+            KuCoinError: If it had to be refreshed and could not.
+        """
+        if self._is_expired(token or self.token):
+            self.token = self._refresh(token or self.token)
+        return True
+
+    def validate_access_token(self, token: AnyToken | None = None) -> bool:
+        """Ask KuCoin whether an access token is valid (section 7.4).
+
+        Args:
+            token: The client's own unless given.
+
+        Raises:
+            TokenError: If there is no token, or KuCoin does not want to say.
+            KuCoinUnavailable: If KuCoin could not be reached or is failing.
+            MalformedResponse: If the answer is neither true nor false.
+        """
+        access_token = _protocol.access_token_of(token or self.token, "validate")
+        return self._perform(_protocol.validate_call(self.site, access_token=access_token))
+
+    def create_api_key(self, token: AnyToken | None = None) -> ApiKey:
+        """Ask for an API key (section 4). It is asked for once, whatever happens.
+
+        An expired token is refreshed first; if that fails, no key is asked for.
+
+        Args:
+            token: The client's own unless given.
+
+        Returns:
+            The key. Its secret is shown this once.
+
+        Raises:
+            ApiKeyOutcomeUnknown: If a key may have been created. Do not simply try again.
+            ApiKeyError: If KuCoin refused.
+            KuCoinUnavailable: If nothing was sent, or KuCoin asks to wait (HTTP 429).
+            TokenError: If there is no token, or it could not be refreshed.
+        """
+        token = token or self.token
+        if self._is_expired(token):
+            token = self._refresh(token)
+        access_token = _protocol.access_token_of(token, "create_api_key")
+        return self._perform(_protocol.create_api_key_call(self.site, access_token=access_token))
+
+    def get_api_key_info(self, key: ApiKey) -> ApiKeyInfo:
+        """Ask whose a key is and what it may do. Signed with the key; no token is needed.
+
+        Args:
+            key: The key, with its credentials.
+
+        Raises:
+            ApiKeyError: If KuCoin refused: the key is unknown, or this address not allowed.
+            KuCoinUnavailable: If KuCoin could not be reached or is failing.
+            MalformedResponse: If the answer is no description of a key.
+        """
+        return self._perform(_protocol.api_key_info_call(self.site, key=key))
+
+    def _refresh(self, token: Any, url: str | None = None) -> KuCoinToken:  # noqa: ANN401 - Authlib's
+        call = self._refresh_call(token, url)
+        old = token["refresh_token"]
+
+        def update_token(fresh: KuCoinToken) -> None:
+            if self.update_token:
+                self.update_token(KuCoinToken(fresh), refresh_token=old)
+
+        return refreshes.share(old, lambda: self._perform(call), update_token)
+
+
+class AsyncClient(ClientBase):
+    """The calls of a client whose answers are awaited; see :class:`SyncClient`."""
+
+    async def _perform(self, call: Call[T]) -> T:
+        raise NotImplementedError
+
+    async def fetch_token(
+        self,
+        url: str | None = None,
+        *,
+        code: str | None = None,
+        authorization_response: str | None = None,
+        state: str | None = None,
+        **params: Any,  # noqa: ANN401 - what Authlib's own method takes
+    ) -> KuCoinToken:
+        """Exchange an authorization code for a token, as :meth:`SyncClient.fetch_token`."""
+        call = self._token_call(url, code, authorization_response, state, params)
+        self.token = await self._perform(call)
+        return KuCoinToken(self.token)
+
+    async def refresh_token(
+        self, url: str | None = None, refresh_token: str | None = None
+    ) -> KuCoinToken:
+        """Exchange the refresh token for a new pair, as :meth:`SyncClient.refresh_token`.
+
+        However many tasks hold the same token, one request goes out.
+        """
+        self.token = await self._refresh(self._token_to_refresh(refresh_token), url)
+        return KuCoinToken(self.token)
+
+    async def ensure_active_token(self, token: Mapping[str, Any] | None = None) -> bool:
+        """Refresh the client's token if it expires within ``leeway`` seconds."""
+        if self._is_expired(token or self.token):
+            self.token = await self._refresh(token or self.token)
+        return True
+
+    async def validate_access_token(self, token: AnyToken | None = None) -> bool:
+        """Ask whether a token is valid, as :meth:`SyncClient.validate_access_token`."""
+        access_token = _protocol.access_token_of(token or self.token, "validate")
+        return await self._perform(_protocol.validate_call(self.site, access_token=access_token))
+
+    async def create_api_key(self, token: AnyToken | None = None) -> ApiKey:
+        """Ask for an API key, once, as :meth:`SyncClient.create_api_key`."""
+        token = token or self.token
+        if self._is_expired(token):
+            token = await self._refresh(token)
+        access_token = _protocol.access_token_of(token, "create_api_key")
+        return await self._perform(
+            _protocol.create_api_key_call(self.site, access_token=access_token)
+        )
+
+    async def get_api_key_info(self, key: ApiKey) -> ApiKeyInfo:
+        """Ask what a key may do, as :meth:`SyncClient.get_api_key_info`."""
+        return await self._perform(_protocol.api_key_info_call(self.site, key=key))
+
+    async def _refresh(self, token: Any, url: str | None = None) -> KuCoinToken:  # noqa: ANN401 - Authlib's
+        call = self._refresh_call(token, url)
+        old = token["refresh_token"]
+
+        async def update_token(fresh: KuCoinToken) -> None:
+            if self.update_token:
+                told = self.update_token(KuCoinToken(fresh), refresh_token=old)
+                if isawaitable(told):
+                    await told
+
+        return await refreshes.share_async(old, lambda: self._perform(call), update_token)
+
+
+def _refuse(params: Iterable[str], what: str, section: str) -> None:
+    if names := sorted(params):
+        raise ConfigurationError(
+            f"KuCoin's {what} takes no {', '.join(names)} (document section {section})."
+        )

@@ -1,0 +1,31 @@
+"""The app that ``register_kucoin`` registers with Authlib's ``OAuth`` for Flask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from authlib.integrations.flask_client import FlaskOAuth2App
+from flask import request, session
+
+from ._apps import SyncApp
+from ._models import KuCoinToken
+from .requests_client import KuCoinOAuth2Session
+
+
+class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
+    """KuCoin in a Flask application."""
+
+    client_cls: type[KuCoinOAuth2Session] = KuCoinOAuth2Session
+
+    def authorize_access_token(self, **params: Any) -> KuCoinToken:  # noqa: ANN401 - as inherited
+        """Check the callback of the current request and exchange its code for a token.
+
+        Raises:
+            AuthorizationDenied: If the login was refused or the callback cannot be trusted.
+            TokenError: If KuCoin refused the code.
+            KuCoinUnavailable: If KuCoin could not be reached or is failing.
+            MalformedResponse: If KuCoin's answer is no token.
+        """
+        pairs = [*request.args.items(multi=True), *request.form.items(multi=True)]
+        self.token = token = self._exchange_callback(session, pairs, params)
+        return token

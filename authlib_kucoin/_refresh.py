@@ -1,0 +1,198 @@
+"""One refresh, however many hold the expired token.
+
+With a new pair the old access token is dead at once and the old refresh token spent (document
+section 6.3), so two refreshes of one token would leave one of the two callers with nothing.
+Within a process all callers, threads and tasks alike, share one request and its outcome; who
+comes a little late with the old token is given the new pair from memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import hashlib
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from typing import Final
+
+from ._errors import KuCoinError, KuCoinUnavailable, ReauthorizationRequired
+from ._models import KuCoinToken
+
+#: How long, in seconds, and how many outcomes are remembered for those who come late.
+REMEMBER_SECONDS: Final = 600.0
+REMEMBER_AT_MOST: Final = 1024
+#: How long somebody else's refresh is waited for, in seconds.
+LONGEST_WAIT: Final = 60.0
+
+
+class _Flight:
+    """One refresh under way, or its outcome."""
+
+    __slots__ = ("ended_at", "outcome", "thread")
+
+    def __init__(self) -> None:
+        self.outcome: Future[KuCoinToken] = Future()
+        # Running futures cannot be cancelled: a waiter that gives up harms no other.
+        self.outcome.set_running_or_notify_cancel()
+        self.thread = threading.get_ident()
+        self.ended_at: float | None = None
+
+    def succeed(self, token: KuCoinToken) -> None:
+        self.ended_at = time.monotonic()
+        self.outcome.set_result(token)
+
+    def fail(self, error: BaseException) -> None:
+        self.ended_at = time.monotonic()
+        if not isinstance(error, KuCoinError):  # say, the leader was cancelled
+            error = _unavailable("the refresh was interrupted")
+        self.outcome.set_exception(error)
+
+    @property
+    def is_worth_joining(self) -> bool:
+        """Whether its outcome is to come, good, or bad for ever."""
+        if self.ended_at is None:
+            return True
+        if time.monotonic() - self.ended_at > REMEMBER_SECONDS:
+            return False
+        error = self.outcome.exception()
+        return error is None or isinstance(error, ReauthorizationRequired)
+
+    def told(self) -> KuCoinToken:
+        """Return the outcome: each caller gets a token, or an error, of its own."""
+        if (error := self.outcome.exception()) is not None:
+            raise copy.copy(error)
+        return KuCoinToken(self.outcome.result())
+
+
+class Refreshes:
+    """The refreshes of one process, those under way and those of the last minutes."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._flights: OrderedDict[bytes, _Flight] = OrderedDict()
+
+    def share(
+        self,
+        refresh_token: str,
+        perform: Callable[[], KuCoinToken],
+        update_token: Callable[[KuCoinToken], object],
+    ) -> KuCoinToken:
+        """Return the new pair, by asking for it or by waiting for who has asked already.
+
+        Args:
+            refresh_token: What the pair is asked for with.
+            perform: Asks for it.
+            update_token: Called once with the new pair, by the one who asked.
+
+        Raises:
+            KuCoinError: If it failed; everybody who waited is told.
+        """
+        key, flight, leads = self._join(refresh_token)
+        if not leads:
+            if flight.ended_at is None and flight.thread == threading.get_ident():
+                raise _unavailable("a task of this thread's own event loop is refreshing it")
+            try:
+                flight.outcome.exception(LONGEST_WAIT)
+            except TimeoutError:
+                self._forget(key, flight)
+            else:
+                return flight.told()
+            raise _unavailable("the refresh that is under way does not end")
+        try:
+            token = perform()
+        except BaseException as error:
+            flight.fail(error)
+            raise
+        # The others first: they shall have the pair even if it cannot be stored.
+        flight.succeed(token)
+        update_token(token)
+        return KuCoinToken(token)
+
+    async def share_async(
+        self,
+        refresh_token: str,
+        perform: Callable[[], Awaitable[KuCoinToken]],
+        update_token: Callable[[KuCoinToken], Awaitable[object]],
+    ) -> KuCoinToken:
+        """Return the new pair, as :meth:`share` does; a caller's cancellation loses nothing."""
+        key, flight, leads = self._join(refresh_token)
+        if leads:
+            # In a task of its own, or cancelling this caller would lose the pair for all.
+            task = asyncio.get_running_loop().create_task(_lead(flight, perform, update_token))
+            _tasks.add(task)
+            task.add_done_callback(_done)
+            await asyncio.shield(task)
+        else:
+            await asyncio.wait((asyncio.wrap_future(flight.outcome),), timeout=LONGEST_WAIT)
+        if flight.ended_at is None:
+            self._forget(key, flight)
+            raise _unavailable("the refresh that is under way does not end")
+        return flight.told()
+
+    def _join(self, refresh_token: str) -> tuple[bytes, _Flight, bool]:
+        # The memory holds no refresh token that could still be used, only its digest.
+        key = hashlib.sha256(refresh_token.encode(errors="replace")).digest()
+        with self._lock:
+            flight = self._flights.get(key)
+            if flight is not None and flight.is_worth_joining:
+                return key, flight, False
+            flight = self._flights[key] = _Flight()
+            self._flights.move_to_end(key)
+            self._tidy()
+            return key, flight, True
+
+    def _forget(self, key: bytes, flight: _Flight) -> None:
+        with self._lock:
+            if self._flights.get(key) is flight:
+                del self._flights[key]
+
+    def _tidy(self) -> None:
+        """Drop what is too old, and the oldest of what is too much. Those under way stay."""
+        too_old = time.monotonic() - REMEMBER_SECONDS
+        for key, flight in list(self._flights.items()):
+            too_many = len(self._flights) > REMEMBER_AT_MOST
+            if flight.ended_at is None:
+                continue
+            if not too_many and flight.ended_at > too_old:
+                break
+            del self._flights[key]
+
+
+async def _lead(
+    flight: _Flight,
+    perform: Callable[[], Awaitable[KuCoinToken]],
+    update_token: Callable[[KuCoinToken], Awaitable[object]],
+) -> None:
+    try:
+        token = await perform()
+    except BaseException as error:
+        flight.fail(error)
+        if isinstance(error, KuCoinError):
+            return  # told by the flight, to the leader as to the others
+        raise
+    flight.succeed(token)
+    await update_token(token)
+
+
+def _done(task: asyncio.Task[None]) -> None:
+    _tasks.discard(task)
+
+
+def _unavailable(reason: str) -> KuCoinUnavailable:
+    return KuCoinUnavailable(
+        f"The token was not refreshed: {reason}. Trying again later does no harm.",
+        operation="refresh",
+        retry=True,
+    )
+
+
+#: The event loop holds its tasks weakly.
+_tasks: set[asyncio.Task[None]] = set()
+
+refreshes = Refreshes()
+# What was under way at a fork never ends in the child, and a lock may be held there for ever.
+os.register_at_fork(after_in_child=refreshes.__init__)  # type: ignore[misc]

@@ -1,0 +1,65 @@
+"""Registration with Authlib's ``OAuth`` of whichever framework."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, Final
+
+from ._sites import Site, resolve_site
+
+_APPS: Final = {
+    "authlib.integrations.flask_client": ("._flask_app", "KuCoinFlaskApp"),
+    "authlib.integrations.starlette_client": ("._starlette_app", "KuCoinStarletteApp"),
+    "authlib.integrations.django_client": ("._django_app", "KuCoinDjangoApp"),
+}
+
+
+def register_kucoin(
+    oauth: Any,  # noqa: ANN401 - Authlib's OAuth of any framework
+    name: str = "kucoin",
+    *,
+    site: Site | str | None = None,
+    **options: Any,  # noqa: ANN401 - Authlib's own
+) -> Any:  # noqa: ANN401 - what Authlib's register returns
+    """Register KuCoin with Authlib's ``OAuth`` for Flask, Starlette (FastAPI too) or Django.
+
+    Args:
+        oauth: The ``OAuth`` object; it may be initialised with an app later.
+        name: What to register it as. Its settings are named after it: ``KUCOIN_CLIENT_ID``,
+            ``KUCOIN_CLIENT_SECRET``, ``KUCOIN_SITE``.
+        site: ``"eu"``, ``"global"``, ``"australia"``, a :class:`Site`, or a base URL. Taken
+            from the settings if left out; there is no default.
+        options: Authlib's own, such as ``client_id``, ``client_secret``, ``client_kwargs``,
+            ``fetch_token``, ``update_token`` and ``overwrite``.
+
+    Returns:
+        What ``oauth.register`` returns: the app.
+
+    Raises:
+        TypeError: If ``oauth`` is not an ``OAuth`` of Authlib.
+    """
+    options = {k: dict(v) if isinstance(v, dict) else v for k, v in options.items()}
+    options.setdefault("client_cls", _app_class(oauth))
+
+    def load_site() -> Site:
+        configured = (oauth.load_config(name, ("site",)) or {}).get("site")
+        chosen = configured or site if options.get("overwrite") else site or configured
+        return resolve_site(chosen)
+
+    # Authlib would go on giving out an app that was registered under this name before.
+    oauth._clients.pop(name, None)  # noqa: SLF001 - there is no public way
+    return oauth.register(name, load_site=load_site, **options)
+
+
+def _app_class(oauth: Any) -> Any:  # noqa: ANN401 - classes of any framework
+    for parent in type(oauth).__mro__:
+        if parent.__module__ in _APPS:
+            module, name = _APPS[parent.__module__]
+            return getattr(import_module(module, __package__), name)
+    raise TypeError(
+        f"{oauth!r} is not an OAuth object of Authlib for {', '.join(map(_framework, _APPS))}."
+    )
+
+
+def _framework(module: str) -> str:
+    return module.rsplit(".", 1)[1].removesuffix("_client").capitalize()

@@ -1,0 +1,128 @@
+"""KuCoin with requests: for Flask, Django and scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from authlib.integrations.requests_client import OAuth2Auth, OAuth2Session
+from requests import PreparedRequest
+from requests.structures import CaseInsensitiveDict
+
+from ._call import Call
+from ._client import KuCoinTokenAuth, SyncClient
+from ._redaction import under_way
+from ._requests_adapter import KEEPALIVE_EXPIRY, POOL_MAXSIZE, KuCoinAdapter
+from ._sites import Site
+
+__all__ = ["KuCoinOAuth2Session"]
+
+T = TypeVar("T")
+
+# These would change what the document says a request consists of.
+_NOT_TAKEN_OVER = ("Authorization", "Cookie", "Content-Type")
+
+
+class _Auth(KuCoinTokenAuth, OAuth2Auth):
+    """Signs requests of the user's own with the token."""
+
+
+class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # Authlib's methods take more
+    """Authlib's ``OAuth2Session`` for KuCoin.
+
+    Args:
+        client_id: The broker's client id.
+        client_secret: Sent to the token endpoint if given. The document's parameter table has
+            none, so leave it out unless KuCoin gave you one.
+        site: ``"eu"``, ``"global"``, ``"australia"``, a :class:`authlib_kucoin.Site`, or a base
+            URL. There is no default.
+        redirect_uri: As registered with KuCoin; it is sent unencoded.
+        token: A token to begin with.
+        update_token: Called as ``update_token(token, refresh_token=old)`` with each new pair.
+        timeout: Seconds to wait for a connection, and then for an answer.
+        pool_maxsize: How many idle connections to keep.
+        keepalive_expiry: After how many idle seconds a connection is not used again.
+        adapter: Connections to share with other sessions, which this one will not close.
+        options: Whatever else Authlib's ``OAuth2Session`` takes.
+    """
+
+    token_auth_class = _Auth
+
+    def __init__(
+        self,
+        client_id: str | None = None,
+        client_secret: str | None = None,
+        *,
+        site: Site | str | None = None,
+        redirect_uri: str | None = None,
+        token: Mapping[str, Any] | None = None,
+        update_token: Callable[..., object] | None = None,
+        timeout: float | tuple[float, float] | None = 10.0,
+        pool_maxsize: int = POOL_MAXSIZE,
+        keepalive_expiry: float = KEEPALIVE_EXPIRY,
+        adapter: KuCoinAdapter | None = None,
+        **options: Any,  # noqa: ANN401 - Authlib's own
+    ) -> None:
+        """Set up a session; nothing is sent."""
+        self._site = site
+        self._own_verify = options.get("verify")
+        options.setdefault("default_timeout", timeout)
+        super().__init__(
+            client_id=client_id,
+            client_secret=client_secret,
+            redirect_uri=redirect_uri,
+            token=token,
+            update_token=update_token,
+            **options,
+        )
+        self._borrowed = adapter
+        if adapter is None:
+            adapter = KuCoinAdapter(pool_maxsize=pool_maxsize, keepalive_expiry=keepalive_expiry)
+        self.mount("https://", adapter)
+        self.mount("http://", adapter)
+
+    def close(self) -> None:
+        """Close the connections, unless they are shared."""
+        for adapter in self.adapters.values():
+            if adapter is not self._borrowed:
+                adapter.close()
+
+    @staticmethod
+    def connections(client_kwargs: Mapping[str, Any]) -> KuCoinAdapter:
+        """Return connections for sessions with these settings to share."""
+        settings = ("pool_maxsize", "keepalive_expiry")
+        return KuCoinAdapter(**{k: client_kwargs[k] for k in settings if k in client_kwargs})
+
+    def _perform(self, call: Call[T]) -> T:
+        with under_way(call.secrets) as progress:
+            try:
+                response = self._send(call, progress)
+                status, body = response.status_code, response.content
+            except Exception as error:  # noqa: BLE001 - whatever it is, there is no answer
+                # The error itself goes no further: its text may hold the URL, code and all.
+                failure = type(error).__name__
+            else:
+                failure = ""
+        if failure:
+            call.unanswered(f"there was no answer ({failure})", sent=progress.sent)
+        return call.answer(status, body)
+
+    def _send(self, call: Call[Any], progress: under_way) -> Any:  # noqa: ANN401 - requests' own
+        """Send a request past the session: no cookies, no ~/.netrc, no redirects, no hooks."""
+        headers = CaseInsensitiveDict(self.headers)
+        for name in _NOT_TAKEN_OVER:
+            headers.pop(name, None)
+        headers.update(call.headers)
+        request = PreparedRequest()
+        request.prepare(call.method, call.url, headers=headers, data=call.body or None)
+        request.url = call.url  # byte for byte, whatever requests makes of it
+        settings = self.merge_environment_settings(
+            call.url, proxies={}, stream=False, verify=None, cert=None
+        )
+        if self._own_verify is not None:
+            # REQUESTS_CA_BUNDLE is for who says nothing.
+            settings["verify"] = self._own_verify
+        adapter = self.get_adapter(call.url)
+        # Of another adapter it is not known what it has sent when.
+        progress.sent = not isinstance(adapter, KuCoinAdapter)
+        return adapter.send(request, timeout=self.default_timeout, **settings)
