@@ -292,7 +292,7 @@ class SyncClient(ClientBase):
             if self.update_token:
                 self.update_token(KuCoinToken(fresh), refresh_token=old)
 
-        return refreshes.share(old, lambda: self._perform(call), update_token)
+        return refreshes.share(call.url, old, lambda: self._perform(call), update_token)
 
 
 class AsyncClient(ClientBase):
@@ -360,7 +360,7 @@ class AsyncClient(ClientBase):
                 if isawaitable(told):
                     await told
 
-        return await refreshes.share_async(old, lambda: self._perform(call), update_token)
+        return await refreshes.share_async(call.url, old, lambda: self._perform(call), update_token)
 
 
 def _refuse(params: Iterable[str], what: str, section: str) -> None:

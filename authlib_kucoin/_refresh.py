@@ -32,7 +32,7 @@ LONGEST_WAIT: Final = 60.0
 class _Flight:
     """One refresh under way, or its outcome."""
 
-    __slots__ = ("ended_at", "outcome", "thread")
+    __slots__ = ("ended_at", "outcome", "rotated", "thread")
 
     def __init__(self) -> None:
         self.outcome: Future[KuCoinToken] = Future()
@@ -40,8 +40,11 @@ class _Flight:
         self.outcome.set_running_or_notify_cancel()
         self.thread = threading.get_ident()
         self.ended_at: float | None = None
+        self.rotated = False
 
-    def succeed(self, token: KuCoinToken) -> None:
+    def succeed(self, token: KuCoinToken, refresh_token: str) -> None:
+        # A refresh token that goes on may be used again: then nobody comes late with it.
+        self.rotated = token.get("refresh_token") != refresh_token
         self.ended_at = time.monotonic()
         self.outcome.set_result(token)
 
@@ -59,7 +62,7 @@ class _Flight:
         if time.monotonic() - self.ended_at > REMEMBER_SECONDS:
             return False
         error = self.outcome.exception()
-        return error is None or isinstance(error, ReauthorizationRequired)
+        return self.rotated if error is None else isinstance(error, ReauthorizationRequired)
 
     def told(self) -> KuCoinToken:
         """Return the outcome: each caller gets a token, or an error, of its own."""
@@ -77,6 +80,7 @@ class Refreshes:
 
     def share(
         self,
+        endpoint: str,
         refresh_token: str,
         perform: Callable[[], KuCoinToken],
         update_token: Callable[[KuCoinToken], object],
@@ -84,6 +88,7 @@ class Refreshes:
         """Return the new pair, by asking for it or by waiting for who has asked already.
 
         Args:
+            endpoint: Where the pair is asked for.
             refresh_token: What the pair is asked for with.
             perform: Asks for it.
             update_token: Called once with the new pair, by the one who asked.
@@ -91,7 +96,7 @@ class Refreshes:
         Raises:
             KuCoinError: If it failed; everybody who waited is told.
         """
-        key, flight, leads = self._join(refresh_token)
+        key, flight, leads = self._join(endpoint, refresh_token)
         if not leads:
             if flight.ended_at is None and flight.thread == threading.get_ident():
                 raise _unavailable("a task of this thread's own event loop is refreshing it")
@@ -108,21 +113,24 @@ class Refreshes:
             flight.fail(error)
             raise
         # The others first: they shall have the pair even if it cannot be stored.
-        flight.succeed(token)
+        flight.succeed(token, refresh_token)
         update_token(token)
         return KuCoinToken(token)
 
     async def share_async(
         self,
+        endpoint: str,
         refresh_token: str,
         perform: Callable[[], Awaitable[KuCoinToken]],
         update_token: Callable[[KuCoinToken], Awaitable[object]],
     ) -> KuCoinToken:
         """Return the new pair, as :meth:`share` does; a caller's cancellation loses nothing."""
-        key, flight, leads = self._join(refresh_token)
+        key, flight, leads = self._join(endpoint, refresh_token)
         if leads:
             # In a task of its own, or cancelling this caller would lose the pair for all.
-            task = asyncio.get_running_loop().create_task(_lead(flight, perform, update_token))
+            task = asyncio.get_running_loop().create_task(
+                _lead(flight, refresh_token, perform, update_token)
+            )
             _tasks.add(task)
             task.add_done_callback(_done)
             await asyncio.shield(task)
@@ -133,9 +141,9 @@ class Refreshes:
             raise _unavailable("the refresh that is under way does not end")
         return flight.told()
 
-    def _join(self, refresh_token: str) -> tuple[bytes, _Flight, bool]:
-        # The memory holds no refresh token that could still be used, only its digest.
-        key = hashlib.sha256(refresh_token.encode(errors="replace")).digest()
+    def _join(self, endpoint: str, refresh_token: str) -> tuple[bytes, _Flight, bool]:
+        # A digest: one copy less of a refresh token in memory.
+        key = hashlib.sha256(f"{endpoint} {refresh_token}".encode()).digest()
         with self._lock:
             flight = self._flights.get(key)
             if flight is not None and flight.is_worth_joining:
@@ -164,6 +172,7 @@ class Refreshes:
 
 async def _lead(
     flight: _Flight,
+    refresh_token: str,
     perform: Callable[[], Awaitable[KuCoinToken]],
     update_token: Callable[[KuCoinToken], Awaitable[object]],
 ) -> None:
@@ -174,7 +183,7 @@ async def _lead(
         if isinstance(error, KuCoinError):
             return  # told by the flight, to the leader as to the others
         raise
-    flight.succeed(token)
+    flight.succeed(token, refresh_token)
     await update_token(token)
 
 

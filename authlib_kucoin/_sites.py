@@ -16,6 +16,21 @@ from ._errors import ConfigurationError
 from ._redirect_uri import is_loopback
 
 
+def _checked(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except (ValueError, AttributeError, TypeError):
+        host = None
+    if not host or parts.query or parts.fragment or not url.isascii() or url != url.strip():
+        raise ConfigurationError(f"{url!r} is not a base URL such as 'https://www.kucoin.com'.")
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
+        raise ConfigurationError(
+            f"{url!r} would send tokens in clear text: use https (http is for loopback only)."
+        )
+    return url
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Site:
     """The addresses of one KuCoin site.
@@ -106,18 +121,3 @@ def resolve_site(site: Site | str | None) -> Site:
         f"{', '.join(map(repr, SITES))}, a base URL such as 'https://www.kucoin.com', "
         "or an authlib_kucoin.Site."
     )
-
-
-def _checked(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except (ValueError, AttributeError, TypeError):
-        host = None
-    if not host or parts.query or parts.fragment or not url.isascii() or url != url.strip():
-        raise ConfigurationError(f"{url!r} is not a base URL such as 'https://www.kucoin.com'.")
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
-        raise ConfigurationError(
-            f"{url!r} would send tokens in clear text: use https (http is for loopback only)."
-        )
-    return url
