@@ -1,0 +1,28 @@
+"""The pytest fixture ``kucoin_sandbox``: a KuCoin of one's own for each test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from authlib_kucoin.sandbox import Sandbox
+    from authlib_kucoin.sandbox._options import SandboxKeywords
+
+
+@pytest.fixture
+def kucoin_sandbox_options() -> SandboxKeywords:
+    """Override this fixture to run `kucoin_sandbox` with other options."""
+    return {}
+
+
+@pytest.fixture
+def kucoin_sandbox(kucoin_sandbox_options: SandboxKeywords) -> Iterator[Sandbox]:
+    """A running sandbox; see `authlib_kucoin.sandbox.Sandbox`."""
+    from authlib_kucoin.sandbox import run_sandbox  # noqa: PLC0415 - only where it is used
+
+    with run_sandbox(**kucoin_sandbox_options) as sandbox:
+        yield sandbox

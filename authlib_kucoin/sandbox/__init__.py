@@ -1,0 +1,35 @@
+"""A strict stand-in for KuCoin's Broker Fast API, to develop and test against.
+
+KuCoin offers no test system for it. This one runs on a loopback socket and holds every request
+against KuCoin's document: it compares the raw query, keeps the life times of tokens on a clock
+that tests can wind forward, verifies the signature of REST requests, and fails on demand.
+
+Examples:
+    >>> with run_sandbox() as sandbox:
+    ...     sandbox.client_id
+    'sandbox-client'
+"""
+
+from ._faults import FAULT_FORMS, OPERATIONS, PLAIN_FAULTS, Fault
+from ._http import Headers
+from ._journal import RecordedRequest
+from ._options import CallbackMode, ListStyle, SandboxOptions
+from ._sandbox import Sandbox, run_sandbox
+from ._state import IssuedKey
+from ._user import Callback
+
+__all__ = [
+    "FAULT_FORMS",
+    "OPERATIONS",
+    "PLAIN_FAULTS",
+    "Callback",
+    "CallbackMode",
+    "Fault",
+    "Headers",
+    "IssuedKey",
+    "ListStyle",
+    "RecordedRequest",
+    "Sandbox",
+    "SandboxOptions",
+    "run_sandbox",
+]

@@ -1,0 +1,185 @@
+"""The strict checks: each refuses with what was wrong and the section that says so."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import unquote_plus, urlsplit
+
+from ._refusal import Refusal
+
+if TYPE_CHECKING:
+    from ._http import Request
+    from ._options import SandboxOptions
+
+FORM_TYPE = "application/x-www-form-urlencoded"
+_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_PLAIN_NAME = re.compile(r"[A-Za-z_]{1,32}")
+_NOT_RAW = re.compile(r"[^A-Za-z0-9\-._~:/?@!$'()*,=]")
+
+
+def raw_query(request: Request, names: tuple[str, ...], section: str) -> dict[str, str]:
+    """Return the raw values of a query that has exactly these parameters, in this order.
+
+    Raises:
+        Refusal: A parameter is unknown, doubled, missing, empty or out of order.
+    """
+    if not request.query:
+        raise Refusal("missing_parameter", f"the query needs {', '.join(names)}", section)
+    values = _pairs(request.query, names, section)
+    if tuple(values) != names:
+        raise Refusal(
+            "parameter_order",
+            f"the parameters do not stand in the document's order {', '.join(names)}",
+            section,
+        )
+    return values
+
+
+def form(request: Request, names: tuple[str, ...], section: str) -> dict[str, str]:
+    """Return the decoded values of a form that has exactly these fields.
+
+    Raises:
+        Refusal: The content type, the query or a field is not as documented.
+    """
+    form_type(request, section)
+    no_query(request, section)
+    if not request.body:
+        raise Refusal("missing_parameter", f"the form needs {', '.join(names)}", section)
+    values = _pairs(request.body, names, section)
+    return {name: decoded(value, name, section) for name, value in values.items()}
+
+
+def form_type(request: Request, section: str) -> None:
+    """Pass if the content type is the documented one, with nothing added."""
+    if request.headers.get("content-type") != FORM_TYPE:
+        raise Refusal("content_type", f"Content-Type must be exactly {FORM_TYPE}", section)
+
+
+def no_query(request: Request, section: str) -> None:
+    """Pass if the target has no query."""
+    if request.query is not None:
+        raise Refusal("unexpected_query", "this call has no query string", section)
+
+
+def no_body(request: Request, section: str) -> None:
+    """Pass if the request has no body."""
+    if request.body:
+        raise Refusal("unexpected_body", "this call has no body", section)
+
+
+def no_authorization(request: Request, section: str) -> None:
+    """Pass if no ``Authorization`` header was sent."""
+    if "authorization" in request.headers:
+        raise Refusal(
+            "unexpected_authorization",
+            "this call has no Authorization header; only the OpenAPI call of section 4 has one",
+            section,
+        )
+
+
+def equal(values: dict[str, str], name: str, wanted: str, section: str) -> None:
+    """Pass if a parameter has the one value the document gives it."""
+    if values[name] != wanted:
+        raise Refusal(f"wrong_{name}", f"{name} must be {wanted}", section)
+
+
+def decoded(value: str, name: str, section: str) -> str:
+    """Return a parameter's value percent-decoded.
+
+    Raises:
+        Refusal: It is not well encoded.
+    """
+    try:
+        if not value.isascii() or _BAD_ESCAPE.search(value):
+            raise ValueError
+        return unquote_plus(value, errors="strict")
+    except ValueError:
+        problem = Refusal("bad_encoding", f"{name} is not properly percent-encoded", section)
+    raise problem
+
+
+def redirect_uri(value: str, section: str) -> None:
+    """Pass if a redirect URL is one, and stands there raw.
+
+    Raises:
+        Refusal: It was encoded, holds what cannot stand raw in a query, or leads nowhere safe.
+    """
+    if "%" in value:
+        raise Refusal(
+            "redirect_uri_encoded",
+            "the redirect URL must not be encoded: it stands in the query byte for byte",
+            section,
+        )
+    if _NOT_RAW.search(value):
+        raise Refusal(
+            "redirect_uri_characters",
+            "the redirect URL holds a character that cannot stand unencoded in a query",
+            section,
+        )
+    try:
+        parts = urlsplit(value)
+        host = parts.hostname or ""
+    except ValueError:  # pragma: no cover - kept for what urlsplit may come to refuse
+        host = ""
+    if not host:
+        raise Refusal("redirect_uri_relative", "the redirect URL must be a full URL", section)
+    if not (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))):
+        raise Refusal(
+            "redirect_uri_insecure",
+            "the redirect URL must be https (http only for a loopback host)",
+            section,
+        )
+
+
+def registered_redirect(value: str, options: SandboxOptions) -> None:
+    """Pass if the redirect URL is registered, where any are (section 2)."""
+    if options.redirect_uris and value not in options.redirect_uris:
+        raise Refusal("redirect_uri_unregistered", "the redirect URL is not registered", "2")
+
+
+def known_client(client_id: str, options: SandboxOptions) -> None:
+    """Pass if the client id is the broker's (section 2)."""
+    if client_id != options.client_id:
+        raise Refusal("unknown_client", "client_id is not known", "2")
+
+
+def registered_ip(client_ip: str, options: SandboxOptions) -> None:
+    """Pass if the caller's address is registered for the Fast API (section 2)."""
+    allowed = options.allowed_ips
+    known = is_loopback(client_ip) if allowed is None else client_ip in allowed
+    if not known:
+        raise Refusal(
+            "ip_not_registered", f"the address {client_ip} is not registered for the API", "2"
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host name or address is this machine's own."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _pairs(raw: str, names: tuple[str, ...], section: str) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for piece in raw.split("&"):
+        name, equals, value = piece.partition("=")
+        if not equals or name not in names:
+            shown = f" {name!r}" if equals and _PLAIN_NAME.fullmatch(name) else ""
+            raise Refusal(
+                "unknown_parameter", f"the parameter{shown} is not in the document", section
+            )
+        if name in values:
+            raise Refusal("doubled_parameter", f"the parameter '{name}' came twice", section)
+        values[name] = value
+    for name in names:
+        if name not in values:
+            raise Refusal("missing_parameter", f"the parameter '{name}' is missing", section)
+        if not values[name]:
+            raise Refusal("empty_parameter", f"the parameter '{name}' must not be empty", section)
+    return values

@@ -1,0 +1,220 @@
+"""Faults on demand: each spoils one answer of one operation, once."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import defaultdict, deque
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
+
+from ._endpoints import as_json, envelope
+from ._http import Response
+from ._journal import secrets_sent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ._http import Request
+
+OPERATIONS = ("authorize", "token", "refresh", "validate", "create_api_key", "api_key_info")
+"""The calls of KuCoin that can be made to fail."""
+
+PLAIN_FAULTS = {
+    "html": "200 with an HTML page",
+    "empty": "200 with nothing",
+    "wrong_shape": "200 with a JSON list",
+    "deep_json": "200 with JSON nested absurdly deep",
+    "redirect": "302 to elsewhere",
+    "echo": "an error whose text repeats the secrets that were sent",
+    "reset_before": "a TCP reset, nothing done",
+    "truncated": "done, but the JSON is cut short",
+    "cut": "done, but the connection ends in the middle of the body",
+    "lost": "done, but the connection ends without an answer",
+    "reset_after": "done, but a TCP reset instead of an answer",
+    "set_cookie": "the normal answer, with a cookie",
+}
+"""The faults that are one word, and what comes of each."""
+
+FAULT_FORMS = (
+    *PLAIN_FAULTS,
+    "a status from 400 to 599",
+    "delay:SECONDS",
+    "envelope:CODE:MSG",
+    "oauth:ERROR",
+)
+"""Every way to write a fault."""
+
+_DEPTH = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is to go wrong. Made by `parse`, or by the method named after its kind."""
+
+    kind: str
+    code: str = ""
+    msg: str = ""
+    retry: bool = False
+    status: int = 200
+    seconds: float = 0.0
+
+    @classmethod
+    def envelope(cls, code: str, msg: str, *, retry: bool = False, status: int = 200) -> Fault:
+        """Return KuCoin's error envelope with any code and text (section 4)."""
+        return cls("envelope", code=code, msg=msg, retry=retry, status=status)
+
+    @classmethod
+    def oauth(cls, error: str, description: str = "", *, status: int = 400) -> Fault:
+        """Return an error as OAuth servers give it (RFC 6749 section 5.2)."""
+        return cls("oauth", code=error, msg=description, status=status)
+
+    @classmethod
+    def http(cls, status: int) -> Fault:
+        """Return an HTTP error: 4xx with a JSON envelope, 5xx with a gateway's HTML page.
+
+        Raises:
+            ValueError: The status is no error.
+        """
+        if not HTTPStatus.BAD_REQUEST <= status < 600:  # noqa: PLR2004 - the end of the 5xx
+            raise ValueError("an HTTP fault is a status from 400 to 599")
+        return cls("http", status=status)
+
+    @classmethod
+    def delay(cls, seconds: float) -> Fault:
+        """Act at once, but hold the answer back for some seconds.
+
+        Raises:
+            ValueError: The time is negative or longer than a day.
+        """
+        if not 0 <= seconds <= 86_400:  # noqa: PLR2004 - a day
+            raise ValueError("a delay is a number of seconds from 0 to 86400")
+        return cls("delay", seconds=seconds)
+
+    @classmethod
+    def parse(cls, text: str) -> Fault:
+        """Read a fault as it is written on the wire and in tests.
+
+        Raises:
+            ValueError: There is no such fault; the text lists those there are.
+        """
+        kind, _, rest = text.partition(":")
+        if text in PLAIN_FAULTS:
+            return cls(text)
+        if re.fullmatch(r"[45]\d\d", text, re.ASCII):
+            return cls.http(int(text))
+        if kind == "delay" and re.fullmatch(r"\d{1,6}(\.\d{1,6})?", rest, re.ASCII):
+            return cls.delay(float(rest))
+        if kind == "envelope" and rest:
+            code, _, msg = rest.partition(":")
+            return cls.envelope(code, msg)
+        if kind == "oauth" and rest:
+            error, _, description = rest.partition(":")
+            return cls.oauth(error, description)
+        raise ValueError(f"unknown fault {text!r}; known are {', '.join(FAULT_FORMS)}")
+
+    def answer(self, request: Request, act: Callable[[], Response]) -> Response:
+        """Return the spoilt answer; `act` does what was asked, if this fault lets it happen."""
+        instead = _INSTEAD.get(self.kind)
+        if instead is not None:
+            return instead(self, request)
+        return _AFTERWARDS[self.kind](self, act())
+
+
+class FaultQueue:
+    """The faults to come, first in, first out, per operation."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._lock = threading.Lock()
+        self._queues: defaultdict[str, deque[Fault]] = defaultdict(deque)
+
+    def add(self, operation: str, fault: Fault | str) -> None:
+        """Let the next call of an operation fail.
+
+        Raises:
+            ValueError: The operation or the fault is not known; the text lists the choices.
+        """
+        if operation not in OPERATIONS:
+            raise ValueError(f"unknown operation {operation!r}; known are {', '.join(OPERATIONS)}")
+        known = fault if isinstance(fault, Fault) else Fault.parse(fault)
+        if known.kind not in _INSTEAD | _AFTERWARDS:
+            raise ValueError(f"unknown fault {known.kind!r}; known are {', '.join(FAULT_FORMS)}")
+        with self._lock:
+            self._queues[operation].append(known)
+
+    def take(self, operation: str) -> Fault | None:
+        """Return the fault that is due, and forget it."""
+        with self._lock:
+            queue = self._queues[operation]
+            return queue.popleft() if queue else None
+
+    def clear(self) -> None:
+        """Forget all faults."""
+        with self._lock:
+            self._queues.clear()
+
+
+def _error_envelope(fault: Fault, _request: Request) -> Response:
+    return envelope(fault.code, fault.msg, retry=fault.retry, status=fault.status)
+
+
+def _oauth_error(fault: Fault, _request: Request) -> Response:
+    content = {"error": fault.code}
+    if fault.msg:
+        content["error_description"] = fault.msg
+    return as_json(content, fault.status)
+
+
+def _http_error(fault: Fault, _request: Request) -> Response:
+    if fault.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return _html(fault.status, f"<h1>{fault.status}</h1><hr><center>gateway</center>")
+    if fault.status == HTTPStatus.TOO_MANY_REQUESTS:
+        return envelope("429000", "Too many requests", retry=True, status=fault.status)
+    return envelope(f"{fault.status}", "refused on demand (sandbox)", status=fault.status)
+
+
+def _html(status: int, body: str) -> Response:
+    page = f"<!doctype html><html><body>{body}</body></html>"
+    return Response(status, page.encode(), "text/html; charset=utf-8")
+
+
+def _echo(_fault: Fault, request: Request) -> Response:
+    sent: list[str] = []
+    for secret in secrets_sent(request):
+        plain = unquote(secret)
+        sent += [plain, quote(plain, safe="")]
+    return envelope("sandbox.echo", f"refused; you sent {' '.join(sent)}")
+
+
+def _truncated(_fault: Fault, response: Response) -> Response:
+    return replace(response, body=response.body[: len(response.body) // 2])
+
+
+_INSTEAD: dict[str, Callable[[Fault, Request], Response]] = {
+    "envelope": _error_envelope,
+    "oauth": _oauth_error,
+    "http": _http_error,
+    "html": lambda _fault, _request: _html(200, "<h1>Just a moment</h1>"),
+    "empty": lambda _fault, _request: Response(200),
+    "wrong_shape": lambda _fault, _request: as_json([1, 2, 3]),
+    "deep_json": lambda _fault, _request: Response(200, b"[" * _DEPTH + b"]" * _DEPTH),
+    "redirect": lambda _fault, _request: Response(302, headers=(("Location", "/elsewhere"),)),
+    "echo": _echo,
+    "reset_before": lambda _fault, _request: Response(0, sent_part=0, ending="reset"),
+}
+"""The faults that answer instead of acting."""
+
+_AFTERWARDS: dict[str, Callable[[Fault, Response], Response]] = {
+    "delay": lambda fault, response: replace(response, delay=fault.seconds),
+    "truncated": _truncated,
+    "cut": lambda _fault, response: replace(response, sent_part=0.5, ending="close"),
+    "lost": lambda _fault, response: replace(response, sent_part=0, ending="close"),
+    "reset_after": lambda _fault, response: replace(response, sent_part=0, ending="reset"),
+    "set_cookie": lambda _fault, response: replace(
+        response, headers=(*response.headers, ("Set-Cookie", "sandbox=kept; Path=/; HttpOnly"))
+    ),
+}
+"""The faults that act first, and spoil the answer afterwards."""

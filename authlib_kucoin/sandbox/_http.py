@@ -1,0 +1,185 @@
+"""HTTP/1.1 as far as the sandbox needs it: a request seen byte for byte, and an answer.
+
+The standard library's handler splits, joins and normalises what it reads. The sandbox judges the
+raw request, so it reads the few lines of a request itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import BinaryIO, Literal
+
+_MAX_LINE = 65_536
+_MAX_HEADERS = 100
+_MAX_BODY = 1_048_576
+
+Ending = Literal["keep", "close", "reset"]
+
+
+class BadRequest(Exception):
+    """The bytes received are no HTTP request that can be answered further."""
+
+    def __init__(self, status: int, text: str) -> None:
+        """Keep the status to answer with and what was wrong."""
+        super().__init__(text)
+        self.status = status
+        self.text = text
+
+
+class Headers(Mapping[str, str]):
+    """Header fields by case-insensitive name; a repeated one reads joined by a comma."""
+
+    __slots__ = ("_by_name", "pairs")
+
+    def __init__(self, pairs: tuple[tuple[str, str], ...] = ()) -> None:
+        """Keep the fields as they came, in order."""
+        self.pairs = pairs
+        self._by_name: dict[str, str] = {}
+        for name, value in pairs:
+            key = name.lower()
+            known = self._by_name.get(key)
+            self._by_name[key] = value if known is None else f"{known}, {value}"
+
+    def __getitem__(self, name: str) -> str:
+        """Return the value of a field, whatever the case of its name."""
+        return self._by_name[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names in lower case."""
+        return iter(self._by_name)
+
+    def __len__(self) -> int:
+        """Return the number of different names."""
+        return len(self._by_name)
+
+    def __repr__(self) -> str:
+        """Show the fields as they came."""
+        return f"Headers({self.pairs!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request as it came in; target and body are the raw bytes, decoded as Latin-1."""
+
+    method: str
+    target: str
+    headers: Headers
+    body: str
+    client_ip: str
+    connection: int
+    keep_alive: bool
+
+    @property
+    def path(self) -> str:
+        """The target up to its first question mark."""
+        return self.target.partition("?")[0]
+
+    @property
+    def query(self) -> str | None:
+        """The raw query; None without a question mark."""
+        _, mark, query = self.target.partition("?")
+        return query if mark else None
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer, and how its delivery ends: faults delay it, cut it, or lose it."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = "application/json;charset=UTF-8"
+    headers: tuple[tuple[str, str], ...] = field(default=())
+    delay: float = 0.0
+    sent_part: float = 1.0
+    ending: Ending = "keep"
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether any byte of the answer leaves."""
+        return self.sent_part > 0
+
+    def encode(self, request: Request | None) -> bytes:
+        """Return the bytes to send; without a request, the connection is to end."""
+        closing = request is None or not request.keep_alive or self.ending != "keep"
+        lines = [
+            f"HTTP/1.1 {self.status} {_reason(self.status)}",
+            f"Date: {formatdate(usegmt=True)}",
+            f"Content-Type: {self.content_type}",
+            f"Content-Length: {len(self.body)}",
+            f"Connection: {'close' if closing else 'keep-alive'}",
+            *(f"{name}: {value}" for name, value in self.headers),
+        ]
+        head = "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
+        if request is not None and request.method == "HEAD":
+            return head
+        if self.sent_part < 1:
+            return head + self.body[: int(len(self.body) * self.sent_part)]
+        return head + self.body
+
+
+def _reason(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unnamed"
+
+
+def read_request(stream: BinaryIO, client_ip: str, connection: int) -> Request | None:
+    """Read one request; None when the peer has gone.
+
+    Raises:
+        BadRequest: What came cannot be read as a request.
+    """
+    line = stream.readline(_MAX_LINE + 1)
+    if not line:
+        return None
+    if len(line) > _MAX_LINE:
+        raise BadRequest(414, "the request line is too long")
+    words = line.decode("latin-1").rstrip("\r\n").split(" ")
+    if len(words) != 3 or words[2] not in {"HTTP/1.0", "HTTP/1.1"}:  # noqa: PLR2004 - RFC 9112 3
+        raise BadRequest(400, "the request line is not 'METHOD target HTTP/1.1'")
+    headers = _read_headers(stream)
+    if headers is None:
+        return None
+    body = stream.read(_body_length(headers))
+    if len(body) < _body_length(headers):
+        return None
+    return Request(
+        method=words[0],
+        target=words[1],
+        headers=headers,
+        body=body.decode("latin-1"),
+        client_ip=client_ip,
+        connection=connection,
+        keep_alive=words[2] == "HTTP/1.1" and headers.get("connection", "").lower() != "close",
+    )
+
+
+def _read_headers(stream: BinaryIO) -> Headers | None:
+    pairs: list[tuple[str, str]] = []
+    while True:
+        line = stream.readline(_MAX_LINE + 1)
+        if not line:
+            return None
+        if line in {b"\r\n", b"\n"}:
+            return Headers(tuple(pairs))
+        name, colon, value = line.decode("latin-1").partition(":")
+        if not colon or not name or name != name.strip() or len(line) > _MAX_LINE:
+            raise BadRequest(400, "a header line is not 'Name: value'")
+        if len(pairs) == _MAX_HEADERS:
+            raise BadRequest(431, "too many header lines")
+        pairs.append((name, value.strip()))
+
+
+def _body_length(headers: Headers) -> int:
+    if "transfer-encoding" in headers:
+        raise BadRequest(411, "send the body with a Content-Length, not in chunks")
+    text = headers.get("content-length", "0")
+    if not (text.isascii() and text.isdecimal()):
+        raise BadRequest(400, "Content-Length is no number")
+    if len(text) > len(str(_MAX_BODY)) or int(text) > _MAX_BODY:
+        raise BadRequest(413, "the body is too large")
+    return int(text)

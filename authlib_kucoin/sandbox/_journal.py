@@ -1,0 +1,126 @@
+"""What was asked, for tests to look at: every request with its secrets masked."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import Counter, deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ._http import Headers
+
+if TYPE_CHECKING:
+    from ._http import Request
+
+MASK = "***"
+_KEPT = 10_000
+_IN_TEXT = re.compile(
+    r"\b(code|access_token|refresh_token|client_secret|ticket|passphrase|secret)"
+    r"(\"?\s*[=:]\s*\"?)([^&\"]+)",
+    re.IGNORECASE,
+)
+_AUTHORIZATION = re.compile(r"(\S+ ).+")
+_SECRET_HEADERS = {
+    "kc-api-passphrase",
+    "kc-api-partner-sign",
+    "kc-api-sign",
+    "proxy-authorization",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRequest:
+    """One request as it came in. Codes, tokens, secrets and signatures read ``***``.
+
+    `operation` is one of the six names, "decision" for the button on the consent page, or
+    "unknown". `status` is None where no answer was sent. `connection` counts TCP connections.
+    """
+
+    operation: str
+    method: str
+    target: str
+    headers: Headers
+    body: str
+    status: int | None
+    connection: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the record as JSON takes it."""
+        return {
+            "operation": self.operation,
+            "method": self.method,
+            "target": self.target,
+            "headers": dict(self.headers),
+            "body": self.body,
+            "status": self.status,
+            "connection": self.connection,
+        }
+
+
+class Journal:
+    """The latest requests, and how many there were in all."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._lock = threading.Lock()
+        self._records: deque[RecordedRequest] = deque(maxlen=_KEPT)
+        self._totals: Counter[str] = Counter()
+
+    def record(self, operation: str, request: Request, status: int | None) -> RecordedRequest:
+        """Keep one request, masked."""
+        record = RecordedRequest(
+            operation=operation,
+            method=request.method,
+            target=_masked(request.target),
+            headers=Headers(tuple(_masked_header(*pair) for pair in request.headers.pairs)),
+            body=_masked(request.body),
+            status=status,
+            connection=request.connection,
+        )
+        with self._lock:
+            self._records.append(record)
+            self._totals[operation] += 1
+        return record
+
+    def clear(self) -> None:
+        """Forget all requests and counts."""
+        with self._lock:
+            self._records.clear()
+            self._totals.clear()
+
+    def records(self) -> list[RecordedRequest]:
+        """Return the latest requests, oldest first."""
+        with self._lock:
+            return list(self._records)
+
+    def totals(self) -> dict[str, int]:
+        """Return how many requests each operation has had, however many are kept."""
+        with self._lock:
+            return dict(self._totals)
+
+
+def secrets_sent(request: Request) -> list[str]:
+    """Return the secrets of a request, as they were sent."""
+    found = [match[3] for match in _IN_TEXT.finditer(request.target)]
+    found += [match[3] for match in _IN_TEXT.finditer(request.body)]
+    for name, value in request.headers.pairs:
+        if name.lower() == "authorization":
+            found.append(value.rpartition(" ")[2])
+        elif name.lower() in _SECRET_HEADERS:
+            found.append(value)
+    return found
+
+
+def _masked(text: str) -> str:
+    return _IN_TEXT.sub(rf"\1\2{MASK}", text)
+
+
+def _masked_header(name: str, value: str) -> tuple[str, str]:
+    lower = name.lower()
+    if lower == "authorization":
+        match = _AUTHORIZATION.fullmatch(value)
+        return name, f"{match[1]}{MASK}" if match else MASK
+    if lower in _SECRET_HEADERS:
+        return name, MASK
+    return name, _masked(value) if lower == "referer" else value

@@ -1,0 +1,138 @@
+"""The sockets: one thread accepts, one serves each connection, and all end together."""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import socket
+import ssl
+import struct
+import threading
+from typing import TYPE_CHECKING, BinaryIO
+
+from ._endpoints import envelope
+from ._http import BadRequest, Request, Response, read_request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+_BACKLOG = 256
+
+
+class Server:
+    """Serves HTTP/1.1 with keep-alive on a TCP port until it is stopped."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        answer: Callable[[Request], Response],
+        tls: tuple[str, str] | None = None,
+    ) -> None:
+        """Bind the port; an OSError says why that cannot be."""
+        self._answer = answer
+        self._tls = None
+        if tls is not None:
+            self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            self._tls.load_cert_chain(*tls)
+        self._listener = socket.create_server((host, port), backlog=_BACKLOG)
+        self._listener.settimeout(0)
+        self.port: int = self._listener.getsockname()[1]
+        self.connections = 0
+        self._wake, self._woken = socket.socketpair()
+        self._closing = threading.Event()
+        self._lock = threading.Lock()
+        self._open: dict[socket.socket, threading.Thread] = {}
+        self._acceptor = threading.Thread(target=self._accept, name="kucoin-sandbox", daemon=True)
+
+    def start(self) -> None:
+        """Begin to accept connections."""
+        self._acceptor.start()
+
+    def stop(self) -> None:
+        """End every connection, idle or not, and wait until all threads have ended."""
+        self._closing.set()
+        self._wake.send(b"x")
+        self._acceptor.join()
+        for each in (self._listener, self._wake, self._woken):
+            each.close()
+        with self._lock:
+            still_open = dict(self._open)
+        for connection in still_open:
+            with contextlib.suppress(OSError):
+                # The plain socket's shutdown: TLS would say goodbye first, which may block.
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
+        for thread in still_open.values():
+            thread.join()
+
+    def _accept(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._listener, selectors.EVENT_READ)
+            selector.register(self._woken, selectors.EVENT_READ)
+            while not self._closing.is_set():
+                selector.select()
+                # Nothing to accept: woken to end, or the peer has gone again.
+                with contextlib.suppress(OSError):
+                    self._accept_one()
+
+    def _accept_one(self) -> None:
+        connection, (client_ip, *_) = self._listener.accept()
+        try:
+            connection.settimeout(None)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._tls is not None:
+                connection = self._tls.wrap_socket(
+                    connection, server_side=True, do_handshake_on_connect=False
+                )
+        except OSError:
+            connection.close()
+            raise
+        with self._lock:
+            self.connections += 1
+            number = self.connections
+            thread = threading.Thread(
+                target=self._serve,
+                args=(connection, client_ip, number),
+                name=f"kucoin-sandbox-{number}",
+                daemon=True,
+            )
+            self._open[connection] = thread
+            thread.start()
+
+    def _serve(self, connection: socket.socket, client_ip: str, number: int) -> None:
+        stream = connection.makefile("rb")
+        try:
+            if isinstance(connection, ssl.SSLSocket):
+                connection.do_handshake()
+            while self._serve_one(connection, stream, client_ip, number):
+                pass
+        except OSError:
+            pass  # the peer has gone, or the sandbox is ending
+        finally:
+            with self._lock:
+                del self._open[connection]
+            with contextlib.suppress(OSError):
+                stream.close()
+            connection.close()
+
+    def _serve_one(
+        self, connection: socket.socket, stream: BinaryIO, client_ip: str, number: int
+    ) -> bool:
+        """Answer one request; return whether the connection lives on."""
+        try:
+            request = read_request(stream, client_ip, number)
+        except BadRequest as error:
+            refused = envelope("sandbox.bad_request", error.text, status=error.status)
+            connection.sendall(refused.encode(None))
+            return False
+        if request is None:
+            return False
+        response = self._answer(request)
+        if response.delay and self._closing.wait(response.delay):
+            return False
+        if response.is_sent:
+            connection.sendall(response.encode(request))
+        if response.ending == "reset":
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        return request.keep_alive and response.ending == "keep"

@@ -1,0 +1,270 @@
+"""What the stand-in remembers: logins, codes, tokens, keys, and the clock they live by."""
+
+from __future__ import annotations
+
+import math
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ._refusal import Refusal
+
+if TYPE_CHECKING:
+    from ._options import SandboxOptions
+
+SCOPE = "OAUTH_CREATE_API"
+ACCESS_SECONDS = 3600
+REFRESH_SECONDS = 3 * 24 * 3600
+CODE_SECONDS = 600
+_MAX_TICKETS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A request for authorization that passed every check (section 7.1)."""
+
+    client_id: str
+    redirect_uri: str
+    state: str = field(repr=False)
+
+
+@dataclass(slots=True)
+class Pair:
+    """An access token and its refresh token (section 6.3), and what became of them."""
+
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    access_expires: float
+    refresh_expires: float
+    refreshed: bool = False
+    revoked: bool = False
+
+
+@dataclass(slots=True)
+class Code:
+    """An authorization code, bound to its login, and the pairs that came of it."""
+
+    login: Login
+    expires: float
+    used: bool = False
+    pairs: list[Pair] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedKey:
+    """An API key that was issued; its secrets stand in no repr."""
+
+    api_name: str
+    api_key: str
+    secret: str = field(repr=False)
+    passphrase: str = field(repr=False)
+    created_at: float
+
+
+class Clock:
+    """The real time, and how far it was wound forward."""
+
+    def __init__(self) -> None:
+        """Start at the real time."""
+        self._ahead = 0.0
+
+    def now(self) -> float:
+        """Return the seconds since the epoch on this clock."""
+        return time.time() + self._ahead
+
+    def advance(self, seconds: float) -> None:
+        """Wind the clock forward.
+
+        Raises:
+            ValueError: The number is negative or no finite number.
+        """
+        if not (math.isfinite(seconds) and seconds >= 0):
+            raise ValueError("the clock only goes forward: seconds must be a number of 0 or more")
+        self._ahead += seconds
+
+
+class State:
+    """Everything one sandbox knows. Each method is one atomic step."""
+
+    def __init__(self, options: SandboxOptions) -> None:
+        """Start with nothing issued."""
+        self.options = options
+        self._lock = threading.RLock()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all logins, codes, tokens and keys, and set the clock back."""
+        with self._lock:
+            self.clock = Clock()
+            self._tickets: OrderedDict[str, Login | None] = OrderedDict()
+            self._codes: dict[str, Code] = {}
+            self._family: dict[str, Code] = {}
+            self._by_access: dict[str, Pair] = {}
+            self._by_refresh: dict[str, Pair] = {}
+            self._keys: list[IssuedKey] = []
+            self._named = 0
+
+    def open_login(self, login: Login) -> str:
+        """Remember a checked login and return the ticket its consent page carries."""
+        with self._lock:
+            ticket = secrets.token_urlsafe(24)
+            self._tickets[ticket] = login
+            if len(self._tickets) > _MAX_TICKETS:
+                self._tickets.popitem(last=False)
+            return ticket
+
+    def close_login(self, ticket: str) -> Login | None:
+        """Take the login of a ticket; None when it was answered already.
+
+        Raises:
+            Refusal: The ticket was never given out.
+        """
+        with self._lock:
+            if ticket not in self._tickets:
+                raise Refusal("unknown_ticket", "this page belongs to no open request", "7.1")
+            login = self._tickets[ticket]
+            self._tickets[ticket] = None
+            return login
+
+    def issue_code(self, login: Login) -> str:
+        """Return a new authorization code for an approved login."""
+        with self._lock:
+            code = f"sandbox-code/{secrets.token_hex(16)}="
+            self._codes[code] = Code(login, self.clock.now() + CODE_SECONDS)
+            return code
+
+    def redeem_code(self, value: str, client_id: str, redirect_uri: str) -> Pair:
+        """Exchange a code for tokens, once (section 7.2).
+
+        Raises:
+            Refusal: The code is unknown, used, expired, or belongs to another request.
+        """
+        with self._lock:
+            code = self._codes.get(value)
+            if code is None:
+                raise Refusal("code_unknown", "this authorization code was never issued", "7.2")
+            if code.used:
+                for pair in code.pairs:
+                    pair.revoked = True
+                raise Refusal(
+                    "code_used",
+                    "authorization code was already used; the tokens made from it are revoked "
+                    "(RFC 6749 section 4.1.2)",
+                    "7.2",
+                )
+            if code.expires <= self.clock.now():
+                raise Refusal("code_expired", "authorization code has expired", "7.2")
+            if code.login.client_id != client_id:
+                raise Refusal("code_of_other_client", "the code is for another client_id", "7.2")
+            if code.login.redirect_uri != redirect_uri:
+                raise Refusal(
+                    "redirect_uri_differs",
+                    "redirect_uri is not, byte for byte, the one of the login request",
+                    "7.2",
+                )
+            code.used = True
+            return self._issue_pair(code)
+
+    def rotate(self, refresh_token: str) -> Pair:
+        """Exchange a refresh token for a new pair; the old access token dies (section 6.3).
+
+        Raises:
+            Refusal: The refresh token is unknown, spent, revoked or expired.
+        """
+        with self._lock:
+            pair = self._by_refresh.get(refresh_token)
+            if pair is None:
+                raise Refusal(
+                    "refresh_token_unknown", "refresh token was never issued or is unknown", "7.3"
+                )
+            if pair.refreshed:
+                raise Refusal(
+                    "refresh_token_used",
+                    "refresh token was already used; each one works once",
+                    "6.3",
+                )
+            if pair.revoked:
+                raise Refusal("refresh_token_revoked", "refresh token was revoked", "7.2")
+            if pair.refresh_expires <= self.clock.now():
+                raise Refusal("refresh_token_expired", "refresh token has expired (3 days)", "6.3")
+            pair.refreshed = True
+            return self._issue_pair(self._family[refresh_token])
+
+    def _issue_pair(self, code: Code) -> Pair:
+        now = self.clock.now()
+        pair = Pair(
+            access_token=f"sandbox-access/{secrets.token_hex(20)}=",
+            refresh_token=f"sandbox-refresh/{secrets.token_hex(20)}=",
+            access_expires=now + ACCESS_SECONDS,
+            refresh_expires=now + REFRESH_SECONDS,
+        )
+        code.pairs.append(pair)
+        self._family[pair.refresh_token] = code
+        self._by_access[pair.access_token] = pair
+        self._by_refresh[pair.refresh_token] = pair
+        return pair
+
+    def check_access(self, access_token: str) -> None:
+        """Pass if an access token is alive.
+
+        Raises:
+            Refusal: It is unknown, replaced, revoked or expired.
+        """
+        with self._lock:
+            pair = self._by_access.get(access_token)
+            if pair is None:
+                raise Refusal("access_token_unknown", "access token is unknown", "6.2")
+            if pair.refreshed:
+                raise Refusal(
+                    "access_token_replaced",
+                    "access token was replaced by a refresh, after which the old one is dead",
+                    "6.3",
+                )
+            if pair.revoked:
+                raise Refusal("access_token_revoked", "access token was revoked", "7.2")
+            if pair.access_expires <= self.clock.now():
+                raise Refusal("access_token_expired", "access token has expired (1 hour)", "6.3")
+
+    def create_key(self) -> IssuedKey:
+        """Issue an API key (section 4).
+
+        Raises:
+            Refusal: The name is taken, or the account has its full number of keys.
+        """
+        options = self.options
+        with self._lock:
+            if len(self._keys) >= options.max_keys:
+                raise Refusal.documented(
+                    "key_limit", "The number of user's apiKey reaches to the maximum level"
+                )
+            name = options.api_name or f"{options.broker_name}-{self._named + 1}"
+            if not options.repeat_names and any(key.api_name == name for key in self._keys):
+                raise Refusal.documented("repeated_name", "Repeated apiName")
+            self._named += 1
+            key = IssuedKey(
+                api_name=name,
+                api_key=secrets.token_hex(12),
+                secret=str(_uuid()),
+                passphrase=secrets.token_hex(10),
+                created_at=self.clock.now(),
+            )
+            self._keys.append(key)
+            return key
+
+    def find_key(self, api_key: str) -> IssuedKey | None:
+        """Return the key of this id, if it was issued."""
+        with self._lock:
+            return next((key for key in self._keys if key.api_key == api_key), None)
+
+    def issued_keys(self) -> tuple[IssuedKey, ...]:
+        """Return all keys that were issued, oldest first."""
+        with self._lock:
+            return tuple(self._keys)
+
+
+def _uuid() -> str:
+    text = secrets.token_hex(16)
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
