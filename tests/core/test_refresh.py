@@ -1,0 +1,426 @@
+"""One refresh for all who hold the same token, in threads and in tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from authlib_kucoin import KuCoinError, KuCoinUnavailable, ReauthorizationRequired, TokenError
+from authlib_kucoin import _refresh as module
+from authlib_kucoin._models import KuCoinToken
+from authlib_kucoin._refresh import Refreshes
+
+ENDPOINT = "https://www.kucoin.eu/_oauth/refresh-token"
+FRESH = {"access_token": "new-a", "refresh_token": "new-r", "expires_at": 1}
+
+
+class Endpoint:
+    """Stands in for the request: counts, waits to be let go on, and gives or raises."""
+
+    def __init__(self, outcome: Any = FRESH) -> None:
+        self.outcome = outcome
+        self.asked = 0
+        self.reached = threading.Event()
+        self.go_on = threading.Event()
+
+    def __call__(self) -> KuCoinToken:
+        self.asked += 1
+        self.reached.set()
+        assert self.go_on.wait(10)
+        if isinstance(self.outcome, BaseException):
+            raise self.outcome
+        return KuCoinToken(self.outcome)
+
+    async def awaited(self) -> KuCoinToken:
+        """Do the same on an event loop."""
+        self.asked += 1
+        self.reached.set()
+        while not self.go_on.is_set():  # noqa: ASYNC110 - threads set it
+            await asyncio.sleep(0)
+        if isinstance(self.outcome, BaseException):
+            raise self.outcome
+        return KuCoinToken(self.outcome)
+
+
+def ignore(_token: KuCoinToken) -> None:
+    """Stand in for an update_token that nobody looks at."""
+
+
+async def ignore_async(_token: KuCoinToken) -> None:
+    """Stand in for one that is awaited."""
+
+
+@pytest.fixture
+def refreshes() -> Refreshes:
+    """Return a memory of its own for each test."""
+    return Refreshes()
+
+
+def ask(refreshes: Refreshes, endpoint: Endpoint, old: str = "old-r") -> KuCoinToken:
+    """Refresh as a client does."""
+    return refreshes.share(ENDPOINT, old, endpoint, ignore)
+
+
+def outcome_of(ask: Callable[[], Any]) -> Any:
+    """Return the result or the error of a call."""
+    try:
+        return ask()
+    except KuCoinError as error:
+        return error
+
+
+def all_at_once(refreshes: Refreshes, endpoint: Endpoint, count: int) -> list[Any]:
+    """Let a number of threads ask, and let the request go on when all of them have."""
+    with ThreadPoolExecutor(count) as pool:
+        asked = [pool.submit(outcome_of, lambda: ask(refreshes, endpoint)) for _ in range(count)]
+        assert endpoint.reached.wait(10)
+        (flight,) = refreshes._flights.values()  # noqa: SLF001 - to know that all of them wait
+        while len(flight.outcome._condition._waiters) < count - 1:  # type: ignore[attr-defined]  # noqa: SLF001
+            time.sleep(0)
+        endpoint.go_on.set()
+        return [each.result(10) for each in asked]
+
+
+def test_threads_share_one_request_and_its_result(refreshes: Refreshes) -> None:
+    """Each gets a token of its own, so that one cannot change another's."""
+    endpoint = Endpoint()
+    tokens = all_at_once(refreshes, endpoint, 25)
+    assert endpoint.asked == 1
+    assert all(dict(token) == FRESH for token in tokens)
+    assert len({id(token) for token in tokens}) == 25
+
+
+def test_threads_share_one_failure_and_each_gets_an_error_of_its_own(refreshes: Refreshes) -> None:
+    """One exception object raised in many threads would grow its traceback without end."""
+    endpoint = Endpoint(TokenError("no", operation="refresh", code="7"))
+    errors = all_at_once(refreshes, endpoint, 25)
+    assert endpoint.asked == 1
+    assert {(type(error), error.code) for error in errors} == {(TokenError, "7")}
+    assert len({id(error) for error in errors}) == 25
+
+
+def test_who_comes_late_with_the_old_token_gets_the_new_pair(refreshes: Refreshes) -> None:
+    """The refresh token is spent: asking again would fail, though a good pair is there."""
+    endpoint = Endpoint()
+    endpoint.go_on.set()
+    assert ask(refreshes, endpoint) == ask(refreshes, endpoint) == FRESH
+    assert endpoint.asked == 1
+
+
+def test_another_token_or_endpoint_is_another_refresh(refreshes: Refreshes) -> None:
+    """Nothing of one user or site reaches another."""
+    endpoint = Endpoint()
+    endpoint.go_on.set()
+    ask(refreshes, endpoint, "old-1")
+    ask(refreshes, endpoint, "old-2")
+    refreshes.share("https://other.example.com", "old-1", endpoint, ignore)
+    assert endpoint.asked == 3
+
+
+def test_a_failure_is_not_remembered_unless_it_is_final(refreshes: Refreshes) -> None:
+    """Trying again is worth it after a hiccup, and never with a spent refresh token."""
+    endpoint = Endpoint(KuCoinUnavailable("down", operation="refresh"))
+    endpoint.go_on.set()
+    for _ in range(2):
+        with pytest.raises(KuCoinUnavailable):
+            ask(refreshes, endpoint)
+    assert endpoint.asked == 2
+    endpoint.outcome = ReauthorizationRequired("spent", operation="refresh")
+    for _ in range(3):
+        with pytest.raises(ReauthorizationRequired):
+            ask(refreshes, endpoint)
+    assert endpoint.asked == 3
+
+
+def test_a_refresh_token_that_goes_on_can_be_used_again(refreshes: Refreshes) -> None:
+    """If KuCoin does not rotate it, a second refresh with it is no straggler's."""
+    endpoint = Endpoint({**FRESH, "refresh_token": "old-r"})
+    endpoint.go_on.set()
+    ask(refreshes, endpoint)
+    ask(refreshes, endpoint)
+    assert endpoint.asked == 2
+
+
+def test_the_memory_ends(refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After ten minutes, by the clock."""
+    clock = [1000.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
+    endpoint = Endpoint()
+    endpoint.go_on.set()
+    ask(refreshes, endpoint)
+    clock[0] += module.REMEMBER_SECONDS
+    ask(refreshes, endpoint)
+    assert endpoint.asked == 1
+    clock[0] += 1
+    ask(refreshes, endpoint)
+    assert endpoint.asked == 2
+
+
+def test_the_memory_is_bounded(refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In number and, once another refresh comes along, in age."""
+    endpoint = Endpoint()
+    endpoint.go_on.set()
+    for number in range(module.REMEMBER_AT_MOST + 50):
+        ask(refreshes, endpoint, f"old-{number}")
+    assert len(refreshes._flights) == module.REMEMBER_AT_MOST  # noqa: SLF001 - the memory itself
+    later = time.monotonic() + module.REMEMBER_SECONDS + 1
+    monkeypatch.setattr(module.time, "monotonic", lambda: later)
+    ask(refreshes, endpoint, "another")
+    assert len(refreshes._flights) == 1  # noqa: SLF001 - the memory itself
+
+
+def test_what_is_under_way_is_not_forgotten_for_want_of_room(
+    refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or a second request would go out with the same refresh token."""
+    monkeypatch.setattr(module, "REMEMBER_AT_MOST", 1)
+    slow, quick = Endpoint(), Endpoint()
+    quick.go_on.set()
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(ask, refreshes, slow)
+        assert slow.reached.wait(10)
+        for number in range(3):
+            ask(refreshes, quick, f"other-{number}")
+        second = pool.submit(ask, refreshes, slow)
+        slow.go_on.set()
+        assert first.result(10) == second.result(10) == FRESH
+    assert slow.asked == 1
+
+
+def test_update_token_is_told_once_and_its_failure_costs_nobody_the_pair(
+    refreshes: Refreshes,
+) -> None:
+    """A database that is down must not make the others' new pair unreachable."""
+    endpoint = Endpoint()
+    endpoint.go_on.set()
+    told = []
+
+    def update_token(token: KuCoinToken) -> None:
+        told.append(token)
+        raise OSError("the database is down")
+
+    with pytest.raises(OSError, match="database"):
+        refreshes.share(ENDPOINT, "old-r", endpoint, update_token)
+    assert refreshes.share(ENDPOINT, "old-r", endpoint, update_token) == FRESH
+    assert told == [FRESH]
+
+
+def test_an_interrupted_leader_does_not_leave_the_others_waiting(refreshes: Refreshes) -> None:
+    """They are told that they may try again; the interrupt itself goes its way."""
+    endpoint = Endpoint(KeyboardInterrupt())
+    with ThreadPoolExecutor(2) as pool:
+        leader = pool.submit(ask, refreshes, endpoint)
+        assert endpoint.reached.wait(10)
+        follower = pool.submit(outcome_of, lambda: ask(refreshes, endpoint))
+        endpoint.go_on.set()
+        assert isinstance(leader.exception(10), KeyboardInterrupt)
+        assert isinstance(follower.result(10), KuCoinUnavailable)
+
+
+def test_nobody_waits_for_ever(refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A leader that never ends is given up on, and the next one asks anew."""
+    monkeypatch.setattr(module, "LONGEST_WAIT", 0.01)
+    stuck = Endpoint()
+    with ThreadPoolExecutor(2) as pool:
+        leader = pool.submit(ask, refreshes, stuck)
+        assert stuck.reached.wait(10)
+        with pytest.raises(KuCoinUnavailable, match="does not end"):
+            ask(refreshes, stuck)
+
+        good = Endpoint()
+        good.go_on.set()
+        assert ask(refreshes, good) == FRESH
+        stuck.go_on.set()
+        leader.result(10)
+    refreshes._forget(b"unknown", module._Flight())  # noqa: SLF001 - given up on by two at once
+
+
+def test_a_task_does_not_wait_for_ever_either(
+    refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same for tasks that wait for a thread."""
+    monkeypatch.setattr(module, "LONGEST_WAIT", 0.01)
+    stuck = Endpoint()
+    with ThreadPoolExecutor(1) as pool:
+        leader = pool.submit(ask, refreshes, stuck)
+        assert stuck.reached.wait(10)
+        with pytest.raises(KuCoinUnavailable, match="does not end"):
+            asyncio.run(refreshes.share_async(ENDPOINT, "old-r", stuck.awaited, ignore_async))
+        stuck.go_on.set()
+        leader.result(10)
+
+
+def test_tasks_share_one_request_and_its_result(refreshes: Refreshes) -> None:
+    """And so do those that come late."""
+    endpoint = Endpoint()
+
+    async def main() -> list[KuCoinToken]:
+        asked = [
+            asyncio.create_task(
+                refreshes.share_async(ENDPOINT, "old-r", endpoint.awaited, ignore_async)
+            )
+            for _ in range(50)
+        ]
+        await asyncio.sleep(0)
+        endpoint.go_on.set()
+        early = await asyncio.gather(*asked)
+        late = await refreshes.share_async(ENDPOINT, "old-r", endpoint.awaited, ignore_async)
+        return [*early, late]
+
+    tokens = asyncio.run(main())
+    assert endpoint.asked == 1
+    assert all(dict(token) == FRESH for token in tokens)
+    assert len({id(token) for token in tokens}) == 51
+
+
+@pytest.mark.parametrize("cancelled", [0, 1, 25])
+def test_cancelling_one_task_harms_no_other(refreshes: Refreshes, cancelled: int) -> None:
+    """Not even if it is the one that began; the pair is stored in any case."""
+    endpoint = Endpoint()
+    stored = []
+
+    async def update_token(token: KuCoinToken) -> None:
+        stored.append(dict(token))
+
+    async def main() -> list[Any]:
+        asked = [
+            asyncio.create_task(
+                refreshes.share_async(ENDPOINT, "old-r", endpoint.awaited, update_token)
+            )
+            for _ in range(26)
+        ]
+        await asyncio.sleep(0)
+        asked[cancelled].cancel()
+        await asyncio.sleep(0)
+        endpoint.go_on.set()
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    outcomes = asyncio.run(main())
+    assert isinstance(outcomes.pop(cancelled), asyncio.CancelledError)
+    assert all(dict(token) == FRESH for token in outcomes)
+    assert endpoint.asked == 1
+    assert stored == [FRESH]
+
+
+def test_tasks_share_one_failure(refreshes: Refreshes) -> None:
+    """Told to all, each with an error of its own, and no task's error is left unseen."""
+    endpoint = Endpoint(TokenError("no", operation="refresh"))
+    endpoint.go_on.set()
+
+    async def main() -> list[Any]:
+        return await asyncio.gather(
+            *(
+                refreshes.share_async(ENDPOINT, "old-r", endpoint.awaited, ignore_async)
+                for _ in range(50)
+            ),
+            return_exceptions=True,
+        )
+
+    errors = asyncio.run(main())
+    assert {type(error) for error in errors} == {TokenError}
+    assert len({id(error) for error in errors}) == 50
+    assert endpoint.asked == 1
+
+
+def test_a_failing_update_token_is_the_leading_tasks_error(refreshes: Refreshes) -> None:
+    """The others have their pair."""
+    endpoint = Endpoint()
+    endpoint.go_on.set()
+
+    async def update_token(_token: KuCoinToken) -> None:
+        raise OSError("the database is down")
+
+    async def main() -> list[Any]:
+        return await asyncio.gather(
+            *(
+                refreshes.share_async(ENDPOINT, "old-r", endpoint.awaited, update_token)
+                for _ in range(3)
+            ),
+            return_exceptions=True,
+        )
+
+    first, *others = asyncio.run(main())
+    assert isinstance(first, OSError)
+    assert all(dict(other) == FRESH for other in others)
+
+
+def test_a_loop_that_ends_leaves_nobody_waiting(refreshes: Refreshes) -> None:
+    """``asyncio.run`` cancels what is under way; a thread that waits for it is told."""
+    endpoint = Endpoint()
+    with ThreadPoolExecutor(1) as pool:
+
+        async def main() -> Any:
+            leader = asyncio.create_task(
+                refreshes.share_async(ENDPOINT, "old-r", endpoint.awaited, ignore_async)
+            )
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            follower = pool.submit(outcome_of, lambda: ask(refreshes, Endpoint()))
+            (flight,) = refreshes._flights.values()  # noqa: SLF001 - to know that it waits
+            while not flight.outcome._condition._waiters:  # type: ignore[attr-defined]  # noqa: SLF001, ASYNC110
+                await asyncio.sleep(0)
+            leader.cancel()
+            return follower
+
+        assert isinstance(asyncio.run(main()).result(10), KuCoinUnavailable)
+
+
+def test_a_thread_does_not_wait_for_a_task_of_its_own_loop(refreshes: Refreshes) -> None:
+    """It would wait for ever, and the loop with it."""
+    endpoint = Endpoint()
+
+    async def main() -> None:
+        task = asyncio.create_task(
+            refreshes.share_async(ENDPOINT, "old-r", endpoint.awaited, ignore_async)
+        )
+        await asyncio.sleep(0)
+        with pytest.raises(KuCoinUnavailable, match="event loop"):
+            ask(refreshes, endpoint)
+        endpoint.go_on.set()
+        assert await task == FRESH
+
+    asyncio.run(main())
+
+
+def test_threads_and_tasks_share_with_one_another(refreshes: Refreshes) -> None:
+    """A process may have both."""
+    endpoint = Endpoint()
+    with ThreadPoolExecutor(1) as pool:
+        thread = pool.submit(ask, refreshes, endpoint)
+        assert endpoint.reached.wait(10)
+
+        async def main() -> KuCoinToken:
+            task = asyncio.create_task(
+                refreshes.share_async(ENDPOINT, "old-r", endpoint.awaited, ignore_async)
+            )
+            await asyncio.sleep(0)
+            endpoint.go_on.set()
+            return await task
+
+        assert asyncio.run(main()) == thread.result(10) == FRESH
+    assert endpoint.asked == 1
+
+
+def test_a_forked_child_does_not_wait_for_what_its_parent_has_begun() -> None:
+    """The thread that would end it does not exist in the child."""
+    endpoint = Endpoint()
+    with ThreadPoolExecutor(1) as pool:
+        leader = pool.submit(module.refreshes.share, ENDPOINT, "forked", endpoint, ignore)
+        assert endpoint.reached.wait(10)
+        child = os.fork()
+        if child == 0:  # pragma: no cover - in another process
+            quick = Endpoint()
+            quick.go_on.set()
+            token = module.refreshes.share(ENDPOINT, "forked", quick, ignore)
+            os._exit(0 if token == FRESH and quick.asked == 1 else 1)
+        _, status = os.waitpid(child, 0)
+        endpoint.go_on.set()
+        leader.result(10)
+    assert os.waitstatus_to_exitcode(status) == 0

@@ -1,0 +1,106 @@
+"""Errors, tokens and keys as values: what they show, and how they travel."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import pickle
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from authlib.integrations.base_client import OAuthError
+from authlib.oauth2.rfc6749 import OAuth2Token
+
+import authlib_kucoin
+from authlib_kucoin import _errors
+from authlib_kucoin._models import KuCoinToken
+
+PUBLIC = {
+    *("register_kucoin", "Site", "ApiKey", "ApiKeyInfo"),
+    *("KuCoinOAuth2Session", "KuCoinOAuth2Client", "AsyncKuCoinOAuth2Client"),
+    *("KuCoinError", "AuthorizationDenied", "TokenError", "ReauthorizationRequired"),
+    *("ApiKeyError", "ApiKeyNameTaken", "ApiKeyLimitReached", "PermissionMismatch"),
+    *("ApiKeyOutcomeUnknown", "KuCoinUnavailable", "MalformedResponse", "UnsafeRedirectURI"),
+}
+ERRORS = [
+    value
+    for value in vars(_errors).values()
+    if isinstance(value, type) and issubclass(value, _errors.KuCoinError)
+]
+
+
+def test_the_public_names_are_there_and_no_others() -> None:
+    """Each is loaded when it is first used, and is listed before."""
+    assert set(authlib_kucoin.__all__) == PUBLIC
+    assert set(dir(authlib_kucoin)) >= PUBLIC
+    for name in PUBLIC:
+        assert getattr(authlib_kucoin, name).__name__ == name
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    """As of any module."""
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = authlib_kucoin.nonsense
+
+
+def test_importing_the_package_imports_neither_framework_nor_http_library() -> None:
+    """Not even Authlib's own client code, which takes a fifth of a second."""
+    code = (
+        "import sys, authlib_kucoin, authlib_kucoin.pytest_plugin\n"
+        "heavy = {'authlib.integrations', 'flask', 'starlette', 'django', 'requests', 'urllib3',"
+        " 'httpx', 'httpx2', 'joserfc', 'social_core', 'cryptography'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+        "authlib_kucoin.KuCoinError, authlib_kucoin.ApiKey, authlib_kucoin.Site\n"
+        "authlib_kucoin.register_kucoin\n"
+        "heavy -= {'authlib.integrations', 'joserfc', 'cryptography'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["[]", "[]"]
+
+
+@pytest.mark.parametrize("kind", ERRORS)
+def test_every_error_is_authlibs_and_survives_copy_and_pickle(kind: Any) -> None:
+    """A waiting thread is handed a copy, a task queue a pickle."""
+    error = kind("what is wrong", operation="token", code="1", msg="m", retry=True, status=400)
+    for other in (error, copy.copy(error), pickle.loads(pickle.dumps(error))):  # noqa: S301 - ours
+        assert type(other) is kind
+        assert isinstance(other, OAuthError)
+        assert str(other) == other.description == "what is wrong"
+        assert vars(other) == vars(error)
+    assert error.error == kind.error
+    assert kind.error in repr(error)
+
+
+def test_each_error_has_a_name_of_its_own() -> None:
+    """``error`` tells them apart in a log."""
+    assert len({kind.error for kind in ERRORS}) == len(ERRORS)
+
+
+def test_a_token_hides_its_values_and_leaves_the_given_dict_alone() -> None:
+    """It is Authlib's token in everything else."""
+    given = {"access_token": "sec-a", "refresh_token": "sec-r", "id": "sec-x", "expires_in": 3600}
+    before = dict(given)
+    token = KuCoinToken(given)
+    assert given == before
+    assert isinstance(token, OAuth2Token)
+    assert token["access_token"] == "sec-a"
+    assert isinstance(token["expires_at"], int)
+    for shown in (repr(token), str(token), f"{token}", f"{token!r}"):
+        assert "sec-" not in shown
+        assert "'expires_in': 3600" in shown
+
+
+def test_a_key_hides_its_credentials_and_is_frozen() -> None:
+    """They stand in no repr, nor in that of what holds them."""
+    key = authlib_kucoin.ApiKey("name", "key-id", "sec-1", "sec-2")
+    assert "sec-" not in repr(key)
+    assert "sec-" not in repr([key])
+    assert "key-id" in repr(key)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        key.secret = "x"  # type: ignore[misc]
+    info = authlib_kucoin.ApiKeyInfo("1", frozenset({"General"}))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        info.uid = "2"  # type: ignore[misc]
