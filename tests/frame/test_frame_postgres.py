@@ -17,7 +17,10 @@ def test_each_test_has_its_own_database(postgres_database: str, turn: int) -> No
 
 
 def test_server_has_room_for_many(postgres_url: str) -> None:
-    """Tests of many workers at once need more than PostgreSQL's usual 100 connections."""
+    """Tests of many workers at once need more than PostgreSQL's usual 100 connections.
+
+    A server of the developer's own, named by `TEST_DATABASE_URL`, has to have them too.
+    """
     engine = create_engine(postgres_url, poolclass=NullPool)
     with engine.connect() as connection:
         assert connection.execute(text("SHOW server_encoding")).scalar() == "UTF8"
