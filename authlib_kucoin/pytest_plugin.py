@@ -9,8 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from authlib_kucoin.sandbox import Sandbox
-    from authlib_kucoin.sandbox._options import SandboxKeywords
+    from authlib_kucoin.sandbox import Sandbox, SandboxKeywords
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ Examples:
 from ._faults import FAULT_FORMS, OPERATIONS, PLAIN_FAULTS, Fault
 from ._http import Headers
 from ._journal import RecordedRequest
-from ._options import CallbackMode, ListStyle, SandboxOptions
+from ._options import CallbackMode, ListStyle, SandboxKeywords, SandboxOptions
 from ._sandbox import Sandbox, run_sandbox
 from ._state import IssuedKey
 from ._user import Callback
@@ -30,6 +30,7 @@ __all__ = [
     "ListStyle",
     "RecordedRequest",
     "Sandbox",
+    "SandboxKeywords",
     "SandboxOptions",
     "run_sandbox",
 ]

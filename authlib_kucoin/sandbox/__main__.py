@@ -72,7 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         sandbox = Sandbox(port, SandboxOptions(**chosen))
     except (OSError, OverflowError, ValueError) as error:
-        print(f"The sandbox cannot start on port {port}: {_reason(error)}.", file=sys.stderr)
+        print(f"The sandbox cannot start on port {port}: {_reason(error)}.", file=sys.stderr)  # noqa: T201 - a program speaks by printing
         return 2
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -80,9 +80,9 @@ def main(arguments: list[str] | None = None) -> int:
     if not quiet:
         logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     with sandbox:
-        print(_greeting(sandbox), flush=True)
+        print(_greeting(sandbox), flush=True)  # noqa: T201 - as above
         ended.wait()
-    print("The sandbox has stopped.", flush=True)
+    print("The sandbox has stopped.", flush=True)  # noqa: T201 - as above
     return 0
 
 

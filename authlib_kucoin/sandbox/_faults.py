@@ -139,7 +139,7 @@ class FaultQueue:
         """
         if operation not in OPERATIONS:
             raise ValueError(f"unknown operation {operation!r}; known are {', '.join(OPERATIONS)}")
-        known = fault if isinstance(fault, Fault) else Fault.parse(fault)
+        known = fault if isinstance(fault, Fault) else Fault.parse(str(fault))
         if known.kind not in _INSTEAD | _AFTERWARDS:
             raise ValueError(f"unknown fault {known.kind!r}; known are {', '.join(FAULT_FORMS)}")
         with self._lock:

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 
 MASK = "***"
 _KEPT = 10_000
+_NAMES = r"\b(?:code|access_token|refresh_token|client_secret|ticket|passphrase|secret)"
 _IN_TEXT = re.compile(
-    r"\b(code|access_token|refresh_token|client_secret|ticket|passphrase|secret)"
-    r"(\"?\s*[=:]\s*\"?)([^&\"]+)",
-    re.IGNORECASE,
+    rf"""(?i:({_NAMES}=)([^&]+)|({_NAMES}"\s*:\s*")([^"]+))"""
+    r"|()(sandbox-(?:code|access|refresh)[^&\s\"]+)"
 )
+"""A secret in a query, a form or JSON: by its name, or by the shape of what we issue."""
+
 _AUTHORIZATION = re.compile(r"(\S+ ).+")
 _SECRET_HEADERS = {
     "kc-api-passphrase",
@@ -102,8 +104,8 @@ class Journal:
 
 def secrets_sent(request: Request) -> list[str]:
     """Return the secrets of a request, as they were sent."""
-    found = [match[3] for match in _IN_TEXT.finditer(request.target)]
-    found += [match[3] for match in _IN_TEXT.finditer(request.body)]
+    texts = (request.target, request.body)
+    found = [match[match.lastindex or 0] for text in texts for match in _IN_TEXT.finditer(text)]
     for name, value in request.headers.pairs:
         if name.lower() == "authorization":
             found.append(value.rpartition(" ")[2])
@@ -113,7 +115,7 @@ def secrets_sent(request: Request) -> list[str]:
 
 
 def _masked(text: str) -> str:
-    return _IN_TEXT.sub(rf"\1\2{MASK}", text)
+    return _IN_TEXT.sub(lambda match: f"{match[(match.lastindex or 0) - 1]}{MASK}", text)
 
 
 def _masked_header(name: str, value: str) -> tuple[str, str]:

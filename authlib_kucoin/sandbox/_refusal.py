@@ -10,16 +10,11 @@ class Refusal(Exception):
     be taken for KuCoin's. The text repeats nothing that was sent but the names of parameters.
     """
 
-    def __init__(self, code: str, text: str, section: str, *, status: int = 200) -> None:
-        """Name the refusal, say what was wrong and where the document says so."""
-        self.code = f"sandbox.{code}"
-        self.text = f"{text} (document section {section})"
-        self.status = status
-        super().__init__(self.text)
+    def __init__(self, code: str, text: str, section: str | None) -> None:
+        """Name the refusal, say what was wrong and where the document says so.
 
-    @classmethod
-    def documented(cls, code: str, text: str) -> Refusal:
-        """Refuse in the document's own words, which a client may match on (section 4)."""
-        refusal = cls(code, text, "4")
-        refusal.text = text
-        return refusal
+        Without a section the text is the document's own, which a client may match on.
+        """
+        self.code = f"sandbox.{code}"
+        self.text = text if section is None else f"{text} (document section {section})"
+        super().__init__(self.text)

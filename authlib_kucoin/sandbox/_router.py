@@ -86,7 +86,7 @@ class Router:
             return route.handle(request, self.state)
         except Refusal as refusal:
             logger.info("%s refused: %s", route.operation, refusal.text)
-            return envelope(refusal.code, refusal.text, status=refusal.status)
+            return envelope(refusal.code, refusal.text)
 
     def _recorded(self, operation: str, request: Request, response: Response) -> Response:
         status = response.status if response.is_sent else None

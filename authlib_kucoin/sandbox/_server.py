@@ -52,9 +52,12 @@ class Server:
 
     def stop(self) -> None:
         """End every connection, idle or not, and wait until all threads have ended."""
+        if self._closing.is_set():
+            return
         self._closing.set()
         self._wake.send(b"x")
-        self._acceptor.join()
+        if self._acceptor.is_alive():
+            self._acceptor.join()
         for each in (self._listener, self._wake, self._woken):
             each.close()
         with self._lock:

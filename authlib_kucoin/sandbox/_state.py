@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import secrets
 import threading
-import time
+import uuid
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ._clock import Clock
 from ._refusal import Refusal
 
 if TYPE_CHECKING:
@@ -62,28 +62,6 @@ class IssuedKey:
     secret: str = field(repr=False)
     passphrase: str = field(repr=False)
     created_at: float
-
-
-class Clock:
-    """The real time, and how far it was wound forward."""
-
-    def __init__(self) -> None:
-        """Start at the real time."""
-        self._ahead = 0.0
-
-    def now(self) -> float:
-        """Return the seconds since the epoch on this clock."""
-        return time.time() + self._ahead
-
-    def advance(self, seconds: float) -> None:
-        """Wind the clock forward.
-
-        Raises:
-            ValueError: The number is negative or no finite number.
-        """
-        if not (math.isfinite(seconds) and seconds >= 0):
-            raise ValueError("the clock only goes forward: seconds must be a number of 0 or more")
-        self._ahead += seconds
 
 
 class State:
@@ -151,8 +129,8 @@ class State:
                     pair.revoked = True
                 raise Refusal(
                     "code_used",
-                    "authorization code was already used; the tokens made from it are revoked "
-                    "(RFC 6749 section 4.1.2)",
+                    "authorization code was already used; the tokens made from it are now revoked, "
+                    "as RFC 6749 section 4.1.2 advises",
                     "7.2",
                 )
             if code.expires <= self.clock.now():
@@ -237,17 +215,17 @@ class State:
         options = self.options
         with self._lock:
             if len(self._keys) >= options.max_keys:
-                raise Refusal.documented(
-                    "key_limit", "The number of user's apiKey reaches to the maximum level"
+                raise Refusal(
+                    "key_limit", "The number of user's apiKey reaches to the maximum level", None
                 )
             name = options.api_name or f"{options.broker_name}-{self._named + 1}"
             if not options.repeat_names and any(key.api_name == name for key in self._keys):
-                raise Refusal.documented("repeated_name", "Repeated apiName")
+                raise Refusal("repeated_name", "Repeated apiName", None)
             self._named += 1
             key = IssuedKey(
                 api_name=name,
                 api_key=secrets.token_hex(12),
-                secret=str(_uuid()),
+                secret=str(uuid.uuid4()),
                 passphrase=secrets.token_hex(10),
                 created_at=self.clock.now(),
             )
@@ -263,8 +241,3 @@ class State:
         """Return all keys that were issued, oldest first."""
         with self._lock:
             return tuple(self._keys)
-
-
-def _uuid() -> str:
-    text = secrets.token_hex(16)
-    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))

@@ -62,8 +62,9 @@ class User:
         finally:
             self._http.close()
         if location is not None:
-            query = urlsplit(location).query
-            return Callback(location, "GET", dict(parse_qsl(query, keep_blank_values=True)))
+            _, _, redirect_uri = authorization_url.partition("&redirect_uri=")
+            answer = location[len(redirect_uri.partition("&")[0]) + 1 :]
+            return Callback(location, "GET", dict(parse_qsl(answer)))
         return Callback(page.action, "POST", page.fields)
 
     def _send(self, method: str, target: str, form: str | None = None) -> tuple[_Form, str | None]:
