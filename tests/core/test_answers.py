@@ -117,7 +117,7 @@ def changed(good: dict[str, Any], **changes: Any) -> dict[str, Any]:
     return {**good, "data": fields} if target is not good else fields
 
 
-# --- tokens -------------------------------------------------------------------------------------
+# --- tokens -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("operation", ["token", "refresh"])
@@ -211,7 +211,7 @@ def test_an_explicit_null_success_is_no_success() -> None:
     assert type(failure("token", {**TOKEN, "success": None})) is MalformedResponse
 
 
-# --- validation -----------------------------------------------------------------------------------
+# --- validation -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("is_valid", [True, False])
@@ -226,7 +226,7 @@ def test_validity_is_a_boolean_or_nothing(is_valid: Any) -> None:
     assert type(failure("validate", {"is_valid": is_valid})) is MalformedResponse
 
 
-# --- keys -------------------------------------------------------------------------------------------
+# --- keys -------------------------------------------------------------------------------------
 
 
 def test_a_new_key() -> None:
@@ -302,7 +302,8 @@ def test_an_answer_that_is_no_key_leaves_the_outcome_unknown(body: Any) -> None:
         (None, "repeated  api name: broker-1", ApiKeyNameTaken),
         (
             "400101",
-            "The number of user\N{RIGHT SINGLE QUOTATION MARK}s apiKey reaches to the maximum level",
+            "The number of user\N{RIGHT SINGLE QUOTATION MARK}s apiKey reaches to the "
+            "maximum level",
             ApiKeyLimitReached,
         ),
         ("1", "The number of user's apiKey reaches to the maximum level", ApiKeyLimitReached),
@@ -327,7 +328,7 @@ def test_a_refused_key_has_the_name_of_its_reason(
     )
 
 
-# --- key info ---------------------------------------------------------------------------------------
+# --- key info ---------------------------------------------------------------------------------
 
 
 def test_the_description_of_a_key() -> None:
@@ -529,7 +530,7 @@ def test_any_other_refused_refresh_says_nothing_about_the_refresh_token(msg: str
     assert type(failure("refresh", {"success": False, "code": "1", "msg": msg})) is TokenError
 
 
-# --- KuCoin's own words --------------------------------------------------------------------------------
+# --- KuCoin's own words -----------------------------------------------------------------------
 
 SECRETS = {
     "token": ("auth-code", "client-secret"),
