@@ -302,8 +302,7 @@ def test_an_answer_that_is_no_key_leaves_the_outcome_unknown(body: Any) -> None:
         (None, "repeated  api name: broker-1", ApiKeyNameTaken),
         (
             "400101",
-            "The number of user\N{RIGHT SINGLE QUOTATION MARK}s apiKey reaches to the "
-            "maximum level",
+            "number of user\N{RIGHT SINGLE QUOTATION MARK}s apiKey reaches to the maximum level",
             ApiKeyLimitReached,
         ),
         ("1", "The number of user's apiKey reaches to the maximum level", ApiKeyLimitReached),
