@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol, overload
 
 from ._sites import Site, resolve_site
+
+if TYPE_CHECKING:
+    from authlib.integrations.django_client import DjangoOAuth2App
+    from authlib.integrations.flask_client import FlaskOAuth2App
+    from authlib.integrations.starlette_client import StarletteOAuth2App
+    from flask import Flask
+
+    from ._django_app import KuCoinDjangoApp
+    from ._flask_app import KuCoinFlaskApp
+    from ._starlette_app import KuCoinStarletteApp
 
 _APPS: Final = {
     "authlib.integrations.flask_client": ("._flask_app", "KuCoinFlaskApp"),
@@ -14,13 +24,65 @@ _APPS: Final = {
 }
 
 
+# Authlib's OAuth classes share a name and little else. A type checker tells them apart by the app
+# class they make (mypy) or by what else they have (pyright, to which that class is Any), and then
+# knows whether the calls of what is returned are to be awaited.
+class _FlaskOAuth(Protocol):
+    @property
+    def oauth2_client_cls(self) -> type[FlaskOAuth2App]: ...
+    @property
+    def app(self) -> Flask | None: ...
+
+
+class _StarletteOAuth(Protocol):
+    @property
+    def oauth2_client_cls(self) -> type[StarletteOAuth2App]: ...
+    @property
+    def config(self) -> Any: ...  # noqa: ANN401 - Starlette's or the user's own
+
+
+class _DjangoOAuth(Protocol):
+    @property
+    def oauth2_client_cls(self) -> type[DjangoOAuth2App]: ...
+
+
+@overload
 def register_kucoin(
-    oauth: Any,  # noqa: ANN401 - Authlib's OAuth of any framework
+    oauth: _FlaskOAuth,
+    name: str = ...,
+    *,
+    site: Site | str | None = ...,
+    **options: Any,  # noqa: ANN401 - Authlib's own
+) -> KuCoinFlaskApp: ...
+
+
+@overload
+def register_kucoin(
+    oauth: _StarletteOAuth,
+    name: str = ...,
+    *,
+    site: Site | str | None = ...,
+    **options: Any,  # noqa: ANN401 - Authlib's own
+) -> KuCoinStarletteApp: ...
+
+
+@overload
+def register_kucoin(
+    oauth: _DjangoOAuth,
+    name: str = ...,
+    *,
+    site: Site | str | None = ...,
+    **options: Any,  # noqa: ANN401 - Authlib's own
+) -> KuCoinDjangoApp: ...
+
+
+def register_kucoin(
+    oauth: Any,
     name: str = "kucoin",
     *,
     site: Site | str | None = None,
-    **options: Any,  # noqa: ANN401 - Authlib's own
-) -> Any:  # noqa: ANN401 - what Authlib's register returns
+    **options: Any,
+) -> Any:
     """Register KuCoin with Authlib's ``OAuth`` for Flask, Starlette (FastAPI too) or Django.
 
     Args:
