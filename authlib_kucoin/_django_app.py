@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from authlib.integrations.django_client import DjangoOAuth2App
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseRedirect
 
 from ._apps import SyncApp
 from ._models import KuCoinToken
@@ -16,6 +16,27 @@ class KuCoinDjangoApp(SyncApp, DjangoOAuth2App):
     """KuCoin in a Django project."""
 
     client_cls: type[KuCoinOAuth2Session] = KuCoinOAuth2Session
+
+    def authorize_redirect(
+        self,
+        request: HttpRequest,
+        redirect_uri: str | None = None,
+        **params: Any,  # noqa: ANN401 - as inherited
+    ) -> HttpResponseRedirect:
+        """Send the browser to KuCoin's login page and remember its state in the session.
+
+        Args:
+            request: The current request.
+            redirect_uri: Where the browser comes back to, as registered with KuCoin; what
+                ``client_kwargs`` hold unless it is given. It is sent unencoded.
+            params: ``state``, if it is to be yours rather than a random one, and ``scope``.
+
+        Raises:
+            UnsafeRedirectURI: If the redirect URI cannot stand in a URL unencoded.
+            ConfigurationError: If a setting is missing, or a parameter is none of KuCoin's.
+        """
+        response: HttpResponseRedirect = super().authorize_redirect(request, redirect_uri, **params)
+        return response
 
     def authorize_access_token(self, request: HttpRequest, **params: Any) -> KuCoinToken:  # noqa: ANN401 - as inherited
         """Check the callback in a request and exchange its code for a token.

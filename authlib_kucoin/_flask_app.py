@@ -6,6 +6,7 @@ from typing import Any
 
 from authlib.integrations.flask_client import FlaskOAuth2App
 from flask import request, session
+from werkzeug.wrappers import Response
 
 from ._apps import SyncApp
 from ._models import KuCoinToken
@@ -16,6 +17,21 @@ class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
     """KuCoin in a Flask application."""
 
     client_cls: type[KuCoinOAuth2Session] = KuCoinOAuth2Session
+
+    def authorize_redirect(self, redirect_uri: str | None = None, **params: Any) -> Response:  # noqa: ANN401 - as inherited
+        """Send the browser to KuCoin's login page and remember its state in the session.
+
+        Args:
+            redirect_uri: Where the browser comes back to, as registered with KuCoin; what
+                ``client_kwargs`` hold unless it is given. It is sent unencoded.
+            params: ``state``, if it is to be yours rather than a random one, and ``scope``.
+
+        Raises:
+            UnsafeRedirectURI: If the redirect URI cannot stand in a URL unencoded.
+            ConfigurationError: If a setting is missing, or a parameter is none of KuCoin's.
+        """
+        response: Response = super().authorize_redirect(redirect_uri, **params)
+        return response
 
     def authorize_access_token(self, **params: Any) -> KuCoinToken:  # noqa: ANN401 - as inherited
         """Check the callback of the current request and exchange its code for a token.

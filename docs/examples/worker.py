@@ -1,0 +1,30 @@
+"""Keep a token alive from a worker without a web framework."""
+
+import asyncio
+import os
+from typing import Any
+
+from authlib_kucoin import AsyncKuCoinOAuth2Client
+
+
+async def store(token: dict[str, Any], refresh_token: str) -> None:
+    """Replace the stored pair that had this refresh token."""
+    print("a new pair, good until", token["refresh_expires_at"])
+
+
+async def new_key(token: dict[str, Any]) -> str:
+    """Ask for a key; an expired token is refreshed first, and stored."""
+    async with AsyncKuCoinOAuth2Client(
+        os.environ["KUCOIN_CLIENT_ID"],
+        site=os.environ["KUCOIN_SITE"],
+        token=token,
+        update_token=store,
+    ) as client:
+        key = await client.create_api_key()
+        info = await client.get_api_key_info(key)
+    return info.uid
+
+
+async def main(tokens: list[dict[str, Any]]) -> list[str]:
+    """Do it for many; those that share a token share one refresh."""
+    return await asyncio.gather(*map(new_key, tokens))
