@@ -109,7 +109,7 @@ def redirect_uri(value: str, section: str) -> None:
     if "%" in value:
         raise Refusal(
             "redirect_uri_encoded",
-            "the redirect URL must not be encoded: it stands in the query byte for byte",
+            "the redirect URL must not be encoded",
             section,
         )
     if _NOT_RAW.search(value):

@@ -25,7 +25,9 @@ def authorize(request: Request, state: State) -> Response:
     try:
         login = _checked_login(request, state)
     except Refusal as refusal:
-        return _pages.problem(400, "This login request was refused", refusal.text, refusal.code)
+        return _pages.problem(
+            400, "This login request was refused", f"Reason: {refusal.text}.", refusal.code
+        )
     return _pages.consent(state.options, login, state.open_login(login))
 
 
@@ -37,7 +39,9 @@ def decide(request: Request, state: State) -> Response:
             raise Refusal("wrong_decision", "decision must be approve or cancel", "7.1")
         login = state.close_login(values["ticket"])
     except Refusal as refusal:
-        return _pages.problem(400, "This decision was refused", refusal.text, refusal.code)
+        return _pages.problem(
+            400, "This decision was refused", f"Reason: {refusal.text}.", refusal.code
+        )
     if login is None:
         return _pages.problem(
             409,

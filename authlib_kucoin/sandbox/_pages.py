@@ -115,6 +115,7 @@ def _page(status: int, title: str, body: str, script: str = "") -> Response:
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(title)} · Sandbox</title>
+<link rel="icon" href="data:,">
 <style nonce="{nonce}">{_STYLE}</style>
 </head>
 <body>
@@ -129,7 +130,7 @@ def _page(status: int, title: str, body: str, script: str = "") -> Response:
 """
     policy = (
         f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; "
-        "base-uri 'none'; frame-ancestors 'none'"
+        "img-src data:; base-uri 'none'; frame-ancestors 'none'"
     )
     return Response(
         status,

@@ -1,0 +1,33 @@
+"""A sandbox per test, with a broker that talks to it."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+from sandbox_support import Broker, Wire
+
+from authlib_kucoin.sandbox import run_sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+
+@pytest.fixture
+def new_broker() -> Iterator[Callable[..., Broker]]:
+    """Start a sandbox with some options and return a broker connected to it."""
+    with ExitStack() as stack:
+
+        def start(**options: Any) -> Broker:
+            sandbox = stack.enter_context(run_sandbox(**options))
+            return Broker(sandbox, stack.enter_context(Wire(sandbox)))
+
+        yield start
+
+
+@pytest.fixture
+def broker(new_broker: Callable[..., Broker]) -> Broker:
+    """A broker connected to a sandbox without options."""
+    return new_broker()
