@@ -1,0 +1,285 @@
+"""KuCoin for python-social-auth: connects a KuCoin account to a user who is signed in.
+
+KuCoin has no user-info, so this is no login. Whose account it is, the new API key tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from social_core.backends.base import BaseAuth, ResponseT_co
+from social_core.backends.oauth import BaseOAuth2
+from social_core.exceptions import (
+    AuthCanceled,
+    AuthConfigurationError,
+    AuthCredentialError,
+    AuthInputError,
+    AuthProviderError,
+    AuthResponseError,
+    ErrorStage,
+    SocialAuthBaseException,
+)
+from social_core.storage import UserProtocol
+from social_core.utils import module_member, setting_name
+
+from ._callback import read_callback
+from ._errors import (
+    ApiKeyError,
+    ApiKeyOutcomeUnknown,
+    AuthorizationDenied,
+    ConfigurationError,
+    KuCoinError,
+    KuCoinUnavailable,
+    MalformedResponse,
+    ReauthorizationRequired,
+    TokenError,
+    UnsafeRedirectURI,
+)
+from ._models import KuCoinToken
+from .requests_client import KuCoinOAuth2Session
+
+__all__ = ["KuCoinOAuth2"]
+
+# A backend lives for one request; the connections outlive it.
+_CONNECTIONS: Final = KuCoinOAuth2Session.connections({})
+# What social-core's own requests heed as well.
+_SESSION_SETTINGS: Final = {
+    "proxies": "PROXIES",
+    "timeout": "REQUESTS_TIMEOUT",
+    "verify": "VERIFY_SSL",
+}
+
+
+class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
+    """KuCoin, to be connected to a user who is signed in already (sections 4 and 7).
+
+    Settings:
+        SOCIAL_AUTH_KUCOIN_KEY: The client id.
+        SOCIAL_AUTH_KUCOIN_SECRET: The client secret. Sent only if set: the document's parameter
+            table has none.
+        SOCIAL_AUTH_KUCOIN_SITE: ``"eu"``, ``"global"``, ``"australia"``, a base URL, or an
+            :class:`authlib_kucoin.Site`. There is no default.
+        SOCIAL_AUTH_KUCOIN_API_KEY_STEP: The path of a function of yours that keeps a new key.
+            There is no default, and without it nobody is sent to KuCoin.
+        SOCIAL_AUTH_KUCOIN_EXTRA_DATA: What social-core's ``extra_data`` is to hold, in plain
+            text: of the key ``uid``, ``api_key`` (its public half), ``api_name``,
+            ``permissions``, ``ip_whitelist``, ``is_master``, ``sub_name``; of the token
+            ``access_token``, ``refresh_token``, ``expires_in``, ``expires_at``,
+            ``refresh_expires_at``, ``scope``. Empty by default: a token that is not asked for
+            here goes no further than this class. ``UserSocialAuth.get_access_token`` needs
+            ``["access_token", "refresh_token", "expires_in"]``.
+        SOCIAL_AUTH_KUCOIN_SCOPE, _REQUESTS_TIMEOUT (10 s), _PROXIES, _VERIFY_SSL: As always.
+
+    **The key.** KuCoin shows a key's secret once, and whose account it is becomes known only
+    with the key in hand. So your step gets the :class:`authlib_kucoin.ApiKey` before anything
+    else can fail; neither the pipeline nor ``extra_data`` nor the session ever see it. What
+    fails afterwards (KuCoin does not describe the key, the account is another user's, the
+    process dies) leaves the row as your step wrote it, so write it as *pending*, and let the
+    last step of the pipeline, which finds the key's public half in the response, approve it.
+
+    Examples:
+        ::
+
+            def keep_api_key(user, api_key, **kwargs):
+                ApiKeyRow.objects.create(
+                    user=user,
+                    api_key=api_key.api_key,
+                    credentials=encrypt(api_key.secret, api_key.passphrase),
+                    state="pending",
+                )
+
+            def approve_api_key(user, uid, response, **kwargs):
+                ApiKeyRow.objects.filter(user=user, api_key=response["api_key"]).update(
+                    uid=uid, state="connected"
+                )
+
+            SOCIAL_AUTH_KUCOIN_API_KEY_STEP = "accounts.kucoin.keep_api_key"
+            SOCIAL_AUTH_KUCOIN_PIPELINE = (
+                *DEFAULT_AUTH_PIPELINE,
+                "accounts.kucoin.approve_api_key",
+            )
+
+    Every error is social-core's own, with ours as its ``__cause__`` and our text, which says
+    what to do next, as its ``detail``. Neither holds a secret.
+    """
+
+    name = "kucoin"
+    title = "KuCoin"
+    ASSOCIATION_ONLY = True
+    ID_KEY = "uid"
+    REQUIRES_USER_ID = True
+    REDIRECT_STATE = False  # the redirect URI goes out as it is registered
+    ACCESS_TOKEN_METHOD = "GET"  # noqa: S105 - a method, no password
+
+    def authorization_url(self) -> str:
+        """Return the login page of the site (section 7.1)."""
+        with self._social_errors("begin"):
+            return self._client().site.authorization_endpoint
+
+    def access_token_url(self) -> str:
+        """Return where the site gives tokens (section 7.2)."""
+        with self._social_errors("token_exchange"):
+            return self._client().site.token_endpoint
+
+    def refresh_token_url(self) -> str:
+        """Return where the site renews tokens (section 7.3)."""
+        with self._social_errors("refresh"):
+            return self._client().site.refresh_endpoint
+
+    def auth_url(self) -> str:
+        """Return the address of the login page, the redirect URI raw in it (section 7.1)."""
+        self._api_key_step("begin")  # a key that nobody would keep must not come about
+        with self._social_errors("begin"):
+            url, _ = self._client().create_authorization_url(state=self.get_or_create_state())
+        return url
+
+    def process_error(self, data: Any, *, stage: ErrorStage = "callback") -> None:  # noqa: ANN401 - the strategy's
+        """Refuse a callback that was refused, or that does not hold together (section 7.1)."""
+        super().process_error(data, stage=stage)
+        with self._social_errors(stage):
+            read_callback(_pairs(data)).code()
+
+    def request_access_token(self, *_args: Any, **_kwargs: Any) -> dict[Any, Any]:  # noqa: ANN401 - as inherited
+        """Exchange the callback's code for a token (section 7.2)."""
+        with self._social_errors("token_exchange"):
+            return self._client().fetch_token(code=self.data["code"])
+
+    def do_auth(self, access_token: str, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as inherited
+        """Go on with an access token, and with no more of the token than the settings ask for.
+
+        What a response holds can end up in the database, be it with a partial pipeline.
+        """
+        entries = [*(self.EXTRA_DATA or ()), *(self.setting("EXTRA_DATA") or ())]
+        asked_for = {entry if isinstance(entry, str) else entry[0] for entry in entries}
+        token = {"access_token": access_token, **(kwargs.get("response") or {})}
+        kwargs["response"] = KuCoinToken(
+            # social-core puts the access token in unless it is there.
+            {"access_token": None} | {k: v for k, v in token.items() if k in asked_for}
+        )
+        return super().do_auth(access_token, *args, **kwargs)
+
+    def user_data(self, access_token: str, *_args: Any, **kwargs: Any) -> dict[str, Any]:  # noqa: ANN401 - as inherited
+        """Create an API key, hand it over, and ask whose it is (section 4)."""
+        keep = self._api_key_step("user_info")
+        client = self._client()
+        with self._social_errors("user_info"):
+            key = client.create_api_key(access_token)
+        keep(strategy=self.strategy, backend=self, user=kwargs["user"], api_key=key)
+        with self._social_errors("user_info"):
+            info = client.get_api_key_info(key)
+        return {
+            "uid": info.uid,
+            "api_key": key.api_key,
+            "api_name": key.api_name,
+            "permissions": sorted(info.permissions),
+            "ip_whitelist": list(info.ip_whitelist),
+            "is_master": info.is_master,
+            "sub_name": info.sub_name,
+        }
+
+    def get_user_details(self, response: Any) -> dict[str, Any]:  # noqa: ANN401, ARG002 - as inherited
+        """Return nothing: KuCoin says nothing about the user."""
+        return {}
+
+    def extra_data(
+        self,
+        user: UserProtocol | None,
+        uid: str,
+        response: dict[str, Any],
+        details: dict[str, Any],
+        pipeline_kwargs: dict[str, Any],
+    ) -> dict[str, Any]:
+        """Return what the settings ask for; social-core's OAuth adds the access token to it."""
+        return BaseAuth.extra_data(self, user, uid, response, details, pipeline_kwargs)
+
+    def refresh_token(self, token: str, *_args: Any, **_kwargs: Any) -> dict[str, Any]:  # noqa: ANN401 - as inherited
+        """Exchange a refresh token for a new pair (section 7.3), once per process."""
+        with self._social_errors("refresh"):
+            return self._client().refresh_token(refresh_token=token)
+
+    def _client(self) -> KuCoinOAuth2Session:
+        options = {option: self.setting(name) for option, name in _SESSION_SETTINGS.items()}
+        client_id, client_secret = self.get_key_and_secret()
+        return KuCoinOAuth2Session(
+            client_id,
+            client_secret,
+            site=self.setting("SITE"),
+            redirect_uri=self.redirect_uri,
+            scope=self.get_scope(),
+            adapter=_CONNECTIONS,
+            **{option: value for option, value in options.items() if value is not None},
+        )
+
+    def _api_key_step(self, stage: ErrorStage) -> Callable[..., object]:
+        path = self.setting("API_KEY_STEP")
+        if not path:
+            raise AuthConfigurationError(
+                self,
+                "Name the function that keeps a new API key: KuCoin shows its secret once.",
+                code="missing_setting",
+                parameter="API_KEY_STEP",
+                stage=stage,
+            )
+        step: Callable[..., object] = module_member(path)  # type: ignore[no-untyped-call]  # social-core's
+        return step
+
+    @contextmanager
+    def _social_errors(self, stage: ErrorStage) -> Iterator[None]:
+        """Raise social-core's own errors in the place of ours."""
+        try:
+            yield
+        except (KuCoinError, UnsafeRedirectURI) as error:
+            raise self._social_error(error, stage) from error
+
+    def _social_error(
+        self, error: KuCoinError | UnsafeRedirectURI, stage: ErrorStage
+    ) -> SocialAuthBaseException:
+        kind: type[SocialAuthBaseException] = AuthProviderError
+        match error:
+            case UnsafeRedirectURI() | ConfigurationError():
+                kind, code = AuthConfigurationError, "invalid_setting"
+            case AuthorizationDenied() if error.code or error.msg or "success" in self.data:
+                kind, code = AuthCanceled, "authorization_declined"
+            case AuthorizationDenied():
+                kind, code = AuthInputError, "invalid_parameter"
+            case ReauthorizationRequired():
+                kind, code = AuthCredentialError, "reauthentication_required"
+            case TokenError() if stage == "token_exchange":
+                kind, code = AuthCredentialError, "authorization_code_rejected"
+            case TokenError():
+                kind, code = AuthCredentialError, "credential_rejected"
+            case ApiKeyOutcomeUnknown() | MalformedResponse():
+                kind, code = AuthResponseError, "malformed_response"
+            case KuCoinUnavailable():
+                code = _unavailability(error.status)
+            case _:
+                code = "http_error"
+        social = kind(
+            self,
+            str(error).replace("setting KUCOIN_", f"setting {setting_name(self.name)}_"),
+            code=code,
+            stage=stage,
+            provider_code=getattr(error, "code", None),
+            status_code=getattr(error, "status", None),
+        )
+        if isinstance(error, ApiKeyError) and error.operation == "create_api_key":
+            # What to do about it, at KuCoin, social-core has no words for; and the user has to.
+            social.recovery = "check_provider_profile"
+            social.args = (str(error),)
+        return social
+
+
+def _unavailability(status: int | None) -> str:
+    if status is None:
+        return "connection_failed"
+    return "unavailable" if status >= 500 else "rate_limited"  # noqa: PLR2004 - server errors
+
+
+def _pairs(data: Any) -> Iterable[tuple[str, str]]:  # noqa: ANN401 - the strategy's
+    """Return every parameter, those that came twice as often as they came."""
+    if hasattr(data, "lists"):  # Django's and Werkzeug's
+        return [(name, value) for name, values in data.lists() for value in values]
+    pairs: Iterable[tuple[str, str]] = data.items()
+    return pairs
