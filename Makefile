@@ -18,7 +18,7 @@ EXTRAS := flask,starlette,django,social,sandbox,demo
 help:
 	@echo 'make test         run every test (ARGS="-k vault -x" is handed to pytest)'
 	@echo 'make coverage     the same, and fail where lines or branches are not reached'
-	@echo 'make lint         ruff and mypy'
+	@echo 'make lint         ruff, mypy and pyright'
 	@echo 'make demo         the demo on DEMO_PORT (5000), with a sandbox on SANDBOX_PORT (9400)'
 	@echo 'make docs         the documentation, into docs/_build/html'
 	@echo 'make test-lowest  every test with the oldest releases that pyproject.toml allows'
@@ -40,6 +40,8 @@ lint: $(VENV)/.lint
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/mypy --strict tests/types docs/examples
+	$(BIN)/basedpyright
 
 # Ctrl-C reaches everything in the terminal's foreground group, make as well, which would then
 # die of it and say so. `set -m` gives the demo a group of its own, so that it alone stops.

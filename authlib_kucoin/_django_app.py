@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from authlib.integrations.django_client import DjangoOAuth2App
@@ -35,8 +36,9 @@ class KuCoinDjangoApp(SyncApp, DjangoOAuth2App):
             UnsafeRedirectURI: If the redirect URI cannot stand in a URL unencoded.
             ConfigurationError: If a setting is missing, or a parameter is none of KuCoin's.
         """
-        response: HttpResponseRedirect = super().authorize_redirect(request, redirect_uri, **params)
-        return response
+        # Authlib's stubs leave this one out.
+        authlib_redirect: Callable[..., HttpResponseRedirect] = super().authorize_redirect
+        return authlib_redirect(request, redirect_uri, **params)
 
     def authorize_access_token(self, request: HttpRequest, **params: Any) -> KuCoinToken:  # noqa: ANN401 - as inherited
         """Check the callback in a request and exchange its code for a token.

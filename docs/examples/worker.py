@@ -6,10 +6,12 @@ from typing import Any
 
 from authlib_kucoin import AsyncKuCoinOAuth2Client
 
+tokens: dict[str, dict[str, Any]] = {}
+
 
 async def store(token: dict[str, Any], refresh_token: str) -> None:
-    """Replace the stored pair that had this refresh token."""
-    print("a new pair, good until", token["refresh_expires_at"])
+    """Replace the stored pair that had this refresh token, in a database of yours."""
+    tokens[refresh_token] = token
 
 
 async def new_key(token: dict[str, Any]) -> str:
@@ -25,6 +27,6 @@ async def new_key(token: dict[str, Any]) -> str:
     return info.uid
 
 
-async def main(tokens: list[dict[str, Any]]) -> list[str]:
-    """Do it for many; those that share a token share one refresh."""
-    return await asyncio.gather(*map(new_key, tokens))
+async def main(held: list[dict[str, Any]]) -> list[str]:
+    """Do it for many; those that hold the same token share one refresh."""
+    return await asyncio.gather(*map(new_key, held))
