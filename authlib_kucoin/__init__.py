@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ._errors import ApiKeyNameTaken as ApiKeyNameTaken
     from ._errors import ApiKeyOutcomeUnknown as ApiKeyOutcomeUnknown
     from ._errors import AuthorizationDenied as AuthorizationDenied
+    from ._errors import ConfigurationError as ConfigurationError
     from ._errors import KuCoinError as KuCoinError
     from ._errors import KuCoinUnavailable as KuCoinUnavailable
     from ._errors import MalformedResponse as MalformedResponse
@@ -39,6 +40,7 @@ _HOME = {
     "ApiKeyOutcomeUnknown": "_errors",
     "AsyncKuCoinOAuth2Client": "httpx_client",
     "AuthorizationDenied": "_errors",
+    "ConfigurationError": "_errors",
     "KuCoinError": "_errors",
     "KuCoinOAuth2Client": "httpx_client",
     "KuCoinOAuth2Session": "requests_client",

@@ -116,7 +116,7 @@ class SyncApp(AppBase):
             request: The request that ``fetch_token`` is called with (Django).
 
         Returns:
-            The key. Its secret is shown this once: store it before anything else.
+            The key; its secret is shown this once, so store it before anything else.
 
         Raises:
             ApiKeyOutcomeUnknown: If a key may have been created. Do not simply try again.

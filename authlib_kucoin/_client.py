@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 from inspect import isawaitable
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from authlib.common.security import generate_token
@@ -165,8 +165,11 @@ class ClientBase:
             return own
         return {"refresh_token": refresh_token}
 
-    def _is_expired(self, token: AnyToken | None) -> bool:
+    def _is_expired(self, token: AnyToken | None) -> TypeGuard[Mapping[str, Any]]:
         return isinstance(token, Mapping) and bool(KuCoinToken(token).is_expired(self.leeway))
+
+    def _is_own(self, token: Mapping[str, Any]) -> bool:
+        return bool((self.token or {}).get("refresh_token") == token["refresh_token"])
 
 
 class SyncClient(ClientBase):
@@ -257,7 +260,7 @@ class SyncClient(ClientBase):
             token: The client's own unless given.
 
         Returns:
-            The key. Its secret is shown this once.
+            The key; its secret is shown this once.
 
         Raises:
             ApiKeyOutcomeUnknown: If a key may have been created. Do not simply try again.
@@ -267,7 +270,10 @@ class SyncClient(ClientBase):
         """
         token = token or self.token
         if self._is_expired(token):
-            token = self._refresh(token)
+            fresh = self._refresh(token)
+            if self._is_own(token):
+                self.token = fresh
+            token = fresh
         access_token = _protocol.access_token_of(token, "create_api_key")
         return self._perform(_protocol.create_api_key_call(self.site, access_token=access_token))
 
@@ -340,7 +346,10 @@ class AsyncClient(ClientBase):
         """Ask for an API key, once, as :meth:`SyncClient.create_api_key`."""
         token = token or self.token
         if self._is_expired(token):
-            token = await self._refresh(token)
+            fresh = await self._refresh(token)
+            if self._is_own(token):
+                self.token = fresh
+            token = fresh
         access_token = _protocol.access_token_of(token, "create_api_key")
         return await self._perform(
             _protocol.create_api_key_call(self.site, access_token=access_token)

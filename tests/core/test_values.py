@@ -22,7 +22,8 @@ PUBLIC = {
     *("KuCoinOAuth2Session", "KuCoinOAuth2Client", "AsyncKuCoinOAuth2Client"),
     *("KuCoinError", "AuthorizationDenied", "TokenError", "ReauthorizationRequired"),
     *("ApiKeyError", "ApiKeyNameTaken", "ApiKeyLimitReached", "PermissionMismatch"),
-    *("ApiKeyOutcomeUnknown", "KuCoinUnavailable", "MalformedResponse", "UnsafeRedirectURI"),
+    *("ApiKeyOutcomeUnknown", "KuCoinUnavailable", "MalformedResponse", "ConfigurationError"),
+    "UnsafeRedirectURI",
 }
 ERRORS = [
     value
