@@ -1,0 +1,81 @@
+"""``python -m flask_demo``: the demo, with a sandbox beside it unless there is a client id."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import sys
+from contextlib import ExitStack
+
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from authlib_kucoin.sandbox import run_sandbox
+
+from . import create_app
+from .config import SettingsError
+
+
+class _CannotStart(Exception):
+    """The text says why."""
+
+
+class _RequestHandler(WSGIRequestHandler):
+    """Logs requests without their query: that of the callback holds the code."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:  # noqa: ARG002
+        """Log method, path and status."""
+        self.log("info", '"%s %s" %s', self.command, self.path.partition("?")[0], code)
+
+
+def main() -> int:
+    """Run until Ctrl-C or SIGTERM; return 0 then, and 2 if it could not start."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+    try:
+        with ExitStack() as stack:
+            server, greeting = _start(stack)
+            print(greeting, flush=True)  # noqa: T201 - a program speaks by printing
+            server.serve_forever()
+    except _CannotStart as error:
+        print(f"The demo cannot start. {error}", file=sys.stderr)  # noqa: T201 - as above
+        return 2
+    except KeyboardInterrupt:  # before the server was ready to take it
+        pass
+    print("The demo has stopped.", flush=True)  # noqa: T201 - as above
+    return 0
+
+
+def _start(stack: ExitStack) -> tuple[BaseWSGIServer, str]:
+    try:
+        app = create_app()
+    except SettingsError as error:
+        raise _CannotStart(error) from None
+    except SQLAlchemyError as error:
+        raise _CannotStart(f"The database does not answer ({type(error).__name__}).") from None
+    port, sandbox_port = app.config["DEMO_PORT"], app.config["SANDBOX_PORT"]
+    beside = ""
+    try:
+        name = "DEMO_PORT"
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", port)))
+        if app.config["SANDBOX"]:
+            name = "SANDBOX_PORT"
+            sandbox = stack.enter_context(run_sandbox(sandbox_port))
+            beside = f", with a sandbox of KuCoin at {sandbox.url}"
+    except (OSError, OverflowError) as error:
+        raise _CannotStart(f"{name} {app.config[name]} cannot be had: {error}.") from None
+    server = make_server(
+        "127.0.0.1",
+        port,
+        app,
+        threaded=True,
+        request_handler=_RequestHandler,
+        fd=listener.fileno(),
+    )
+    return server, f"The demo is running{beside}. Open http://127.0.0.1:{port}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

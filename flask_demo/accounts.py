@@ -1,0 +1,108 @@
+"""Signing in, and the page with the user's accounts.
+
+The sign-in asks for a name and believes it. Replace it by your own; the rest can stay.
+"""
+
+from __future__ import annotations
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, session, url_for
+from flask_login import (  # type: ignore[import-untyped]
+    LoginManager,
+    current_user,
+    login_user,
+    logout_user,
+)
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from werkzeug import Response
+
+from . import ledger
+from .models import ConnectAttempt, ConnectedKey, User, db
+
+bp = Blueprint("accounts", __name__)
+login_manager = LoginManager()
+
+_PAGE_SIZE = 10
+_LONGEST_NAME = 64
+
+
+def current_user_id() -> int:
+    """Return the id of the user who is signed in."""
+    return int(current_user.id)
+
+
+def require_user() -> Response | None:
+    """Send who is not signed in to the sign-in; a hook for before each request."""
+    if current_user.is_authenticated:
+        return None
+    flash("Please sign in first. Nothing was changed.")
+    return redirect(url_for("accounts.index"), 303)
+
+
+@bp.get("/")
+def index() -> str:
+    """Show the connected accounts and the latest attempts, or the sign-in."""
+    if not current_user.is_authenticated:
+        return render_template("sign_in.html")
+    user_id = current_user_id()
+    keys = select(ConnectedKey).where(ConnectedKey.user_id == user_id).order_by(ConnectedKey.id)
+    attempts = (
+        select(ConnectAttempt)
+        .where(ConnectAttempt.user_id == user_id)
+        .order_by(ConnectAttempt.id.desc())
+        .limit(_PAGE_SIZE + 1)
+    )
+    before = request.args.get("before", type=int)
+    if before is not None and before < 2**31:
+        attempts = attempts.where(ConnectAttempt.id < before)
+    found = db.session.scalars(attempts).all()
+    page = found[:_PAGE_SIZE]
+    ledger.settle(page)
+    return render_template(
+        "index.html",
+        keys=db.session.scalars(keys).all(),
+        attempts=page,
+        older=page[-1].id if len(found) > _PAGE_SIZE else None,
+        newer=before is not None,
+    )
+
+
+@bp.post("/login")
+def login() -> Response:
+    """Sign in. This is where your own sign-in goes."""
+    name = request.form.get("username", "").strip()
+    if not name or len(name) > _LONGEST_NAME or not name.isprintable():
+        abort(400, f"A name has 1 to {_LONGEST_NAME} letters.")
+    user = _user(name)
+    session.clear()  # what was in it before is not this user's: no session fixation
+    login_user(user)
+    return redirect(url_for("accounts.index"), 303)
+
+
+@bp.post("/logout")
+def logout() -> Response:
+    """Sign out. Logins that are under way at KuCoin come to nothing."""
+    logout_user()
+    session.clear()
+    return redirect(url_for("accounts.index"), 303)
+
+
+def _user(name: str) -> User:
+    named = select(User).where(User.name == name)
+    user = db.session.scalar(named)
+    if user is None:
+        user = User(name=name)
+        db.session.add(user)
+        try:
+            db.session.commit()
+        except IntegrityError:  # the same name signed in elsewhere at this moment
+            db.session.rollback()
+            user = db.session.scalars(named).one()
+    return user
+
+
+def _load_user(user_id: str) -> User | None:
+    return db.session.get(User, int(user_id))
+
+
+login_manager.user_loader(_load_user)

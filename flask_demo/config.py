@@ -1,0 +1,151 @@
+"""The settings: from the environment, or from what ``create_app`` is given.
+
+================================  ================================================================
+``KUCOIN_CLIENT_ID``              From KuCoin (document section 2). Without it: the sandbox.
+``KUCOIN_CLIENT_SECRET``          Only if KuCoin gave you one.
+``KUCOIN_SITE``                   ``eu``, ``global``, ``australia``, or a base URL.
+``KUCOIN_REDIRECT_URI``           As registered with KuCoin. Names the public address as well: the
+                                  host that is answered, and whether cookies need https. Without
+                                  it only loopback names are answered.
+``KUCOIN_VAULT_KEYS``             Fernet keys, comma separated. The first one encrypts.
+``KUCOIN_KEEP_TOKENS``            ``1`` to keep tokens, so that a new key needs no user for 3 days.
+``KUCOIN_EXPECTED_PERMISSIONS``   What a key should be able to do, in the key info's words.
+``SECRET_KEY``                    Signs sessions and ``state``.
+``DATABASE_URL``                  SQLite in the instance folder unless given.
+``TRUSTED_PROXIES``               How many proxies stand in front and set ``X-Forwarded-*``.
+``DEMO_INSTANCE``                 The instance folder, if it is not Flask's own.
+``DEMO_PORT``, ``SANDBOX_PORT``   Where ``python -m flask_demo`` listens: 5000 and 9400.
+================================  ================================================================
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from cryptography.fernet import Fernet
+from sqlalchemy import make_url
+
+#: What to put into each setting that a real site needs.
+_REQUIRED: Final = {
+    "KUCOIN_SITE": "the site your client id is for: eu, global, australia, or its base URL",
+    "SECRET_KEY": 'make one: python -c "import secrets; print(secrets.token_hex())"',
+    "KUCOIN_VAULT_KEYS": "make one: python -c "
+    '"from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"',
+}
+_OPTIONAL: Final = (
+    *("KUCOIN_CLIENT_ID", "KUCOIN_CLIENT_SECRET", "KUCOIN_REDIRECT_URI", "KUCOIN_KEEP_TOKENS"),
+    *("KUCOIN_EXPECTED_PERMISSIONS", "DATABASE_URL", "TRUSTED_PROXIES", "DEMO_INSTANCE"),
+    *("DEMO_PORT", "SANDBOX_PORT"),
+)
+_LOOPBACK: Final = ["localhost", "127.0.0.1"]
+
+
+class SettingsError(ValueError):
+    """The settings do not allow a start; the text says which and what to do."""
+
+
+def given_settings(config: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the environment's settings, overruled by ``config``; an empty one is none."""
+    found = {name: os.environ.get(name) for name in (*_REQUIRED, *_OPTIONAL)} | dict(config or {})
+    return {name: value for name, value in found.items() if value not in (None, "")}
+
+
+def flask_config(given: Mapping[str, Any], instance: Path) -> dict[str, Any]:
+    """Turn settings into Flask's configuration.
+
+    Args:
+        given: What :func:`given_settings` returns.
+        instance: The folder for what is kept on disk.
+
+    Raises:
+        SettingsError: If one is missing for a real site, or makes no sense.
+    """
+    settings = dict(given)
+    sandbox = "KUCOIN_CLIENT_ID" not in settings
+    settings["DEMO_PORT"] = _number(settings, "DEMO_PORT", 5000)
+    settings["SANDBOX_PORT"] = _number(settings, "SANDBOX_PORT", 9400)
+    if sandbox:
+        settings |= {
+            "KUCOIN_CLIENT_ID": "sandbox-client",
+            "KUCOIN_CLIENT_SECRET": None,
+            "KUCOIN_SITE": f"http://127.0.0.1:{settings['SANDBOX_PORT']}",
+        }
+        # Made up only here: who loses the keys of real credentials loses the credentials.
+        for name, make in (("SECRET_KEY", secrets.token_hex), ("KUCOIN_VAULT_KEYS", new_vault_key)):
+            settings[name] = settings.get(name) or _kept(instance / name.lower(), make)
+    elif missing := [name for name in _REQUIRED if name not in settings]:
+        lines = "".join(f"\n  {name}: {_REQUIRED[name]}" for name in missing)
+        raise SettingsError(f"KUCOIN_CLIENT_ID is set, so these have to be, too:{lines}")
+    public = urlsplit(settings.get("KUCOIN_REDIRECT_URI") or "")
+    https = public.scheme == "https"
+    expected = settings.get("KUCOIN_EXPECTED_PERMISSIONS", "General,Spot")
+    defaults = {
+        "SQLALCHEMY_DATABASE_URI": _database(settings.get("DATABASE_URL"), instance, sandbox),
+        # Session cookies that travel by https alone, and that no other subdomain can have set.
+        "SESSION_COOKIE_SECURE": https,
+        "SESSION_COOKIE_NAME": "__Host-session" if https else "session",
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        # Flask-WTF would want a Referer over https, which our pages tell browsers not to send.
+        "WTF_CSRF_SSL_STRICT": False,
+        # A forged Host must not become part of a redirect URI, so no other host is answered.
+        "TRUSTED_HOSTS": [*filter(None, [public.hostname]), *_LOOPBACK],
+        "MAX_CONTENT_LENGTH": 64 * 1024,
+    }
+    return {
+        **defaults,
+        **settings,
+        "SANDBOX": sandbox,
+        "KUCOIN_EXPECTED_PERMISSIONS": expected.replace(",", " ").split(),
+        "KUCOIN_KEEP_TOKENS": str(settings.get("KUCOIN_KEEP_TOKENS")).lower() in _YES,
+        "TRUSTED_PROXIES": _number(settings, "TRUSTED_PROXIES", 0),
+    }
+
+
+_YES: Final = {"1", "true", "yes", "on"}
+
+
+def new_vault_key() -> str:
+    """Return a fresh key for ``KUCOIN_VAULT_KEYS``."""
+    return Fernet.generate_key().decode()
+
+
+def private_folder(path: Path) -> None:
+    """Make a folder that only this user can look into; leave one that exists as it is."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _number(settings: Mapping[str, Any], name: str, default: int) -> int:
+    try:
+        return int(settings.get(name, default))
+    except ValueError:
+        raise SettingsError(f"{name} is not a number.") from None
+
+
+def _database(url: str | None, instance: Path, sandbox: bool) -> str:  # noqa: FBT001 - a fact
+    if not url:
+        private_folder(instance)
+        return f"sqlite:///{instance / ('sandbox' if sandbox else 'kucoin')}.sqlite"
+    parsed = make_url(url)
+    if parsed.drivername in ("postgres", "postgresql"):  # as hosting providers write it
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    return parsed.render_as_string(hide_password=False)
+
+
+def _kept(path: Path, make: Callable[[], str]) -> str:
+    """Return the secret in a file that only we can read; made once, however many workers start."""
+    if not path.exists():
+        private_folder(path.parent)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent) as file:  # mode 0600
+            file.write(make())
+            file.flush()
+            with suppress(FileExistsError):  # another worker was faster
+                path.hardlink_to(file.name)  # whole or not at all
+    return path.read_text()

@@ -1,0 +1,109 @@
+"""The vault: credentials are encrypted, and each one opens in its own row only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, cast
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from flask import current_app
+
+from authlib_kucoin import ApiKey
+
+from .config import SettingsError
+from .models import ConnectedKey
+
+
+class VaultError(Exception):
+    """What is sealed here cannot be opened; the text says what to do."""
+
+
+class Vault:
+    """Seals credentials into their row and takes them out again.
+
+    Args:
+        keys: Fernet keys, comma separated. The first one seals, each of them opens.
+
+    Raises:
+        SettingsError: If there is none, or one is not a Fernet key.
+    """
+
+    def __init__(self, keys: str) -> None:
+        """Read the keys."""
+        try:
+            self._fernet = MultiFernet([Fernet(key.strip()) for key in keys.split(",")])
+        except ValueError:
+            failed = True
+        else:
+            failed = False
+        if failed:  # raised out here, or the traceback would lead to the key
+            raise SettingsError(
+                "KUCOIN_VAULT_KEYS is not a comma-separated list of Fernet keys. "
+                "Make one with: flask --app flask_demo kucoin generate-key"
+            )
+
+    def put_key(self, row: ConnectedKey, key: ApiKey) -> None:
+        """Seal a key's credentials, as one blob, into a row that has its id."""
+        fields = ("api_name", "api_key", "secret", "passphrase", "broker_id")
+        row.sealed_key = self._seal(row, "key", {name: getattr(key, name) for name in fields})
+
+    def key(self, row: ConnectedKey) -> ApiKey:
+        """Return the credentials of a row.
+
+        Raises:
+            VaultError: If they were sealed with another key or for another row.
+        """
+        return ApiKey(**self._open(row, "key", row.sealed_key))
+
+    def put_token(self, row: ConnectedKey, token: Mapping[str, Any] | None) -> None:
+        """Seal a token into a row that has its id, or drop the one that is there."""
+        row.sealed_token = None if token is None else self._seal(row, "token", token)
+
+    def token(self, row: ConnectedKey) -> dict[str, Any] | None:
+        """Return the token of a row, if one was kept.
+
+        Raises:
+            VaultError: If it was sealed with another key or for another row.
+        """
+        return self._open(row, "token", row.sealed_token) if row.sealed_token else None
+
+    def reseal(self, row: ConnectedKey) -> None:
+        """Seal what is in a row with the first key.
+
+        Raises:
+            VaultError: If it cannot be opened; then it stays as it is.
+        """
+        key, token = self.key(row), self.token(row)
+        self.put_key(row, key)
+        self.put_token(row, token)
+
+    def _seal(self, row: ConnectedKey, what: str, content: Mapping[str, Any]) -> bytes:
+        bound = {"place": _place(row, what), "content": content}
+        return self._fernet.encrypt(json.dumps(bound).encode())
+
+    def _open(self, row: ConnectedKey, what: str, sealed: bytes) -> dict[str, Any]:
+        try:
+            opened = json.loads(self._fernet.decrypt(sealed))
+        except InvalidToken:
+            opened = None
+        if opened is None:
+            raise VaultError(
+                "The credentials cannot be opened: the key that sealed them is not in "
+                "KUCOIN_VAULT_KEYS. Put it back there, or connect the account again."
+            )
+        if opened["place"] != _place(row, what):
+            raise VaultError(
+                "The credentials were sealed for another row, so they are not used: somebody "
+                "has moved them in the database. Connect the account again."
+            )
+        return cast(dict[str, Any], opened["content"])
+
+
+def _place(row: ConnectedKey, what: str) -> list[Any]:
+    return [what, row.id, row.user_id]
+
+
+def vault() -> Vault:
+    """Return the vault of the current app."""
+    return cast(Vault, current_app.extensions["kucoin_vault"])
