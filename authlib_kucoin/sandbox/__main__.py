@@ -71,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
         chosen["tls"] = tuple(chosen["tls"])
     try:
         sandbox = Sandbox(port, SandboxOptions(**chosen))
-    except (OSError, OverflowError, ValueError) as error:
+    except (OSError, ValueError) as error:
         print(f"The sandbox cannot start on port {port}: {_reason(error)}.", file=sys.stderr)  # noqa: T201 - a program speaks by printing
         return 2
     ended = threading.Event()

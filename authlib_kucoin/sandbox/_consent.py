@@ -64,7 +64,7 @@ def _checked_login(request: Request, state: State) -> Login:
     _checks.known_client(clear["client_id"], state.options)
     _checks.equal(clear, "scope", SCOPE, "7.1")
     _checks.registered_redirect(clear["redirect_uri"], state.options)
-    return Login(clear["client_id"], clear["redirect_uri"], clear["state"])
+    return Login(clear["redirect_uri"], clear["state"])
 
 
 def _way_back(state: State, login: Login, *, approved: bool) -> Response:

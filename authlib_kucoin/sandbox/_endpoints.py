@@ -34,9 +34,7 @@ def token(request: Request, state: State) -> Response:
     _checks.known_client(clear["client_id"], options)
     if clear.get("client_secret") != options.client_secret:
         raise Refusal("wrong_client_secret", "client_secret is wrong", "5")
-    return _token_answer(
-        state.redeem_code(clear["code"], clear["client_id"], clear["redirect_uri"])
-    )
+    return _token_answer(state.redeem_code(clear["code"], clear["redirect_uri"]))
 
 
 def refresh(request: Request, state: State) -> Response:

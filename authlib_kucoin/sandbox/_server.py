@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _BACKLOG = 256
+_MAX_PORT = 65_535
+_LINGER = 1.0
+_LINGER_BYTES = 2**24
 
 
 class Server:
@@ -30,7 +33,9 @@ class Server:
         answer: Callable[[Request], Response],
         tls: tuple[str, str] | None = None,
     ) -> None:
-        """Bind the port; an OSError says why that cannot be."""
+        """Bind the port; an OSError or a ValueError says why that cannot be."""
+        if not 0 <= port <= _MAX_PORT:
+            raise ValueError(f"a port is a number from 0 to {_MAX_PORT}")
         self._answer = answer
         self._tls = None
         if tls is not None:
@@ -81,16 +86,15 @@ class Server:
 
     def _accept_one(self) -> None:
         connection, (client_ip, *_) = self._listener.accept()
-        try:
+        with contextlib.ExitStack() as given_up:
+            given_up.callback(connection.close)
             connection.settimeout(None)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._tls is not None:
                 connection = self._tls.wrap_socket(
                     connection, server_side=True, do_handshake_on_connect=False
                 )
-        except OSError:
-            connection.close()
-            raise
+            given_up.pop_all()
         with self._lock:
             self.connections += 1
             number = self.connections
@@ -128,6 +132,10 @@ class Server:
         except BadRequest as error:
             refused = envelope("sandbox.bad_request", error.text, status=error.status)
             connection.sendall(refused.encode(None))
+            # Take in the rest: a close over unread bytes is a reset, which may lose the answer.
+            socket.socket.shutdown(connection, socket.SHUT_WR)
+            connection.settimeout(_LINGER)
+            stream.read(_LINGER_BYTES)
             return False
         if request is None:
             return False

@@ -26,7 +26,6 @@ _MAX_TICKETS = 10_000
 class Login:
     """A request for authorization that passed every check (section 7.1)."""
 
-    client_id: str
     redirect_uri: str
     state: str = field(repr=False)
 
@@ -114,11 +113,11 @@ class State:
             self._codes[code] = Code(login, self.clock.now() + CODE_SECONDS)
             return code
 
-    def redeem_code(self, value: str, client_id: str, redirect_uri: str) -> Pair:
+    def redeem_code(self, value: str, redirect_uri: str) -> Pair:
         """Exchange a code for tokens, once (section 7.2).
 
         Raises:
-            Refusal: The code is unknown, used, expired, or belongs to another request.
+            Refusal: The code is unknown, used, expired, or of a login with another redirect URL.
         """
         with self._lock:
             code = self._codes.get(value)
@@ -135,8 +134,6 @@ class State:
                 )
             if code.expires <= self.clock.now():
                 raise Refusal("code_expired", "authorization code has expired", "7.2")
-            if code.login.client_id != client_id:
-                raise Refusal("code_of_other_client", "the code is for another client_id", "7.2")
             if code.login.redirect_uri != redirect_uri:
                 raise Refusal(
                     "redirect_uri_differs",

@@ -37,10 +37,10 @@ def info(broker: Broker, headers: dict[str, str], target: str = KEY_INFO) -> Ans
 
 def test_known_answer() -> None:
     """The signature is the one KuCoin's own example has, passphrase and partner's included."""
-    stamp, body = (
-        "1680885532722",
+    stamp = "1680885532722"
+    body = (
         '{"symbol":"BTC-USDT","side":"buy","size":"0.0001","price":"30000","type":"limit",'
-        '"clientOid":"2b802154-8d31-42e6-88ea-c8c18d3e4822","tradeType":"TRADE"}',
+        '"clientOid":"2b802154-8d31-42e6-88ea-c8c18d3e4822","tradeType":"TRADE"}'
     )
     secret = "cde06451-dbed"
 

@@ -286,5 +286,5 @@ def test_playing_the_user_needs_this_sandbox(broker: Broker) -> None:
 
 def test_playing_the_user_shows_the_refusal(broker: Broker) -> None:
     """`approve` raises with the text of the page when the login request is refused."""
-    with pytest.raises(ValueError, match="answered 400: .*must not be encoded"):
+    with pytest.raises(ValueError, match=r"answered 400: .*must not be encoded"):
         broker.sandbox.approve(broker.login_url("https%3A//shop.example"))
