@@ -5,7 +5,7 @@ KuCoin has no user-info, so this is no login. Whose account it is, the new API k
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -138,8 +138,12 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
     def process_error(self, data: Any, *, stage: ErrorStage = "callback") -> None:  # noqa: ANN401 - the strategy's
         """Refuse a callback that was refused, or that does not hold together (section 7.1)."""
         super().process_error(data, stage=stage)
-        with self._social_errors(stage):
+        try:
             read_callback(_pairs(data)).code()
+        except AuthorizationDenied as error:
+            # One that was refused says why. Any other does not hold together.
+            kind = AuthCanceled if error.code or error.msg else AuthInputError
+            raise kind(self, error, stage=stage, provider_code=error.code) from error
 
     def request_access_token(self, *_args: Any, **_kwargs: Any) -> dict[Any, Any]:  # noqa: ANN401 - as inherited
         """Exchange the callback's code for a token (section 7.2)."""
@@ -226,7 +230,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
         return step
 
     @contextmanager
-    def _social_errors(self, stage: ErrorStage) -> Iterator[None]:
+    def _social_errors(self, stage: ErrorStage) -> Generator[None]:
         """Raise social-core's own errors in the place of ours."""
         try:
             yield
@@ -240,10 +244,6 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
         match error:
             case UnsafeRedirectURI() | ConfigurationError():
                 kind, code = AuthConfigurationError, "invalid_setting"
-            case AuthorizationDenied() if error.code or error.msg or "success" in self.data:
-                kind, code = AuthCanceled, "authorization_declined"
-            case AuthorizationDenied():
-                kind, code = AuthInputError, "invalid_parameter"
             case ReauthorizationRequired():
                 kind, code = AuthCredentialError, "reauthentication_required"
             case TokenError() if stage == "token_exchange":
@@ -258,12 +258,15 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
                 code = "http_error"
         social = kind(
             self,
-            str(error).replace("setting KUCOIN_", f"setting {setting_name(self.name)}_"),
+            error,
             code=code,
             stage=stage,
             provider_code=getattr(error, "code", None),
             status_code=getattr(error, "status", None),
         )
+        if isinstance(error, ConfigurationError):
+            prefix = setting_name(self.name)
+            social.detail += f" In python-social-auth they are {prefix}_KEY and {prefix}_SITE."
         if isinstance(error, ApiKeyError) and error.operation == "create_api_key":
             # What to do about it, at KuCoin, social-core has no words for; and the user has to.
             social.recovery = "check_provider_profile"
