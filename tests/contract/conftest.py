@@ -1,0 +1,51 @@
+"""The contract's fixtures: a row, stacks of it, and an environment that says nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from recorder import Recorder
+from stacks import ROWS, NewStack, Settings, Stack
+
+from authlib_kucoin.sandbox import Sandbox
+
+
+@pytest.fixture(autouse=True)
+def _silent_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take away what the machine's environment tells HTTP libraries."""
+    names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+    for name in (*names, *map(str.lower, names), "NETRC", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(params=ROWS)
+def row(request: pytest.FixtureRequest) -> str:
+    """The name of a place that the library runs in: each in turn."""
+    return request.param
+
+
+@pytest.fixture
+def new_stack(row: str) -> Iterator[NewStack]:
+    """Make a stack of the row with these `Settings`."""
+    with ExitStack() as stacks:
+
+        def make(**settings: Any) -> Stack:
+            return stacks.enter_context(ROWS[row](Settings(**settings)))
+
+        yield make
+
+
+@pytest.fixture
+def stack(kucoin_sandbox: Sandbox, new_stack: NewStack) -> Stack:
+    """A stack of the row whose KuCoin is the sandbox."""
+    return new_stack(site=kucoin_sandbox.url)
+
+
+@pytest.fixture
+def recorder() -> Iterator[Recorder]:
+    """A server that answers as KuCoin does and keeps each request byte for byte."""
+    with Recorder() as recorder:
+        yield recorder

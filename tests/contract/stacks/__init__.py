@@ -1,0 +1,51 @@
+"""Every place the library runs in, as one row each.
+
+Adding a framework means adding a row: a class in a module of its own that derives from
+`SyncStack` or `AsyncStack`, and its name in `ROWS`. The whole contract then holds for it.
+"""
+
+from __future__ import annotations
+
+from ._base import (
+    APP_METHODS,
+    REDIRECT_URI,
+    AsyncStack,
+    NewStack,
+    Settings,
+    Stack,
+    SyncStack,
+    Update,
+    outcome_of,
+)
+from ._clients import AsyncHttpxStack, HttpxStack, RequestsStack
+from ._django import DjangoStack
+from ._flask import FlaskStack
+from ._starlette import FastAPIStack, StarletteStack
+
+FRAMEWORKS: dict[str, type[Stack]] = {
+    "flask": FlaskStack,
+    "starlette": StarletteStack,
+    "fastapi": FastAPIStack,
+    "django": DjangoStack,
+}
+CLIENTS: dict[str, type[Stack]] = {
+    "requests": RequestsStack,
+    "httpx": HttpxStack,
+    "httpx-async": AsyncHttpxStack,
+}
+ROWS = {**FRAMEWORKS, **CLIENTS}
+
+__all__ = [
+    "APP_METHODS",
+    "CLIENTS",
+    "FRAMEWORKS",
+    "REDIRECT_URI",
+    "ROWS",
+    "AsyncStack",
+    "NewStack",
+    "Settings",
+    "Stack",
+    "SyncStack",
+    "Update",
+    "outcome_of",
+]

@@ -1,0 +1,225 @@
+"""What the contract asks of a place, whether it waits for its calls or awaits them."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from inspect import isawaitable
+from threading import Barrier
+from typing import Any, NamedTuple, Self
+from urllib.parse import urlsplit
+
+from authlib_kucoin import ApiKey, ApiKeyInfo, KuCoinError, Site
+from authlib_kucoin.sandbox import Callback, Sandbox
+
+#: Every punctuation mark that may travel raw, in path and in query.
+REDIRECT_URI = "https://broker.example.com/k-._~:@!$()*,=/callback?back=/?:@!$()*,=-._~"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a place is set up; those named here mean the same everywhere."""
+
+    site: Site | str
+    client_id: str = "sandbox-client"
+    client_secret: str | None = None
+    redirect_uri: str = REDIRECT_URI
+    timeout: float = 10.0
+
+    @property
+    def origin(self) -> str:
+        """Where the broker's own pages are."""
+        parts = urlsplit(self.redirect_uri)
+        return f"{parts.scheme}://{parts.netloc}"
+
+
+class Update(NamedTuple):
+    """One call of ``update_token``."""
+
+    token: Mapping[str, Any]
+    refresh_token: str | None
+
+
+class Stack(ABC):
+    """One place the library runs in, with an account's way through it as verbs.
+
+    Attributes:
+        updates: The calls of ``update_token``, in order.
+        held: The token that the place keeps for itself, if it keeps one.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.updates: list[Update] = []
+
+    @property
+    def held(self) -> Mapping[str, Any] | None:
+        return None
+
+    @abstractmethod
+    def login(self, user: str = "alice") -> str:
+        """Send a user to KuCoin: return the authorization URL."""
+
+    @abstractmethod
+    def finish(self, url: str, user: str = "alice") -> dict[str, Any]:
+        """Let the user's browser open the callback URL: return the token."""
+
+    @abstractmethod
+    def finish_by_post(
+        self, url: str, fields: Mapping[str, str], user: str = "alice"
+    ) -> dict[str, Any]:
+        """Let the user's browser post a form to the callback URL: return the token."""
+
+    @abstractmethod
+    def call(self, verb: str, argument: Any) -> Any:
+        """Return what a call gives, or what is to be awaited for it."""
+
+    @abstractmethod
+    def settle(self, result: Any) -> Any:
+        """Return a result, awaited if it has to be."""
+
+    @abstractmethod
+    def together(self, count: int, verb: str, argument: Any) -> list[Any]:
+        """Make a call many times at once: return the results and errors."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close what is open."""
+
+    def connect(self, sandbox: Sandbox, user: str = "alice") -> dict[str, Any]:
+        """Let a user approve at the sandbox: return the token."""
+        return self.come_back(sandbox.approve(self.login(user)), user)
+
+    def come_back(self, back: Callback, user: str = "alice") -> dict[str, Any]:
+        """Let a user's browser go where the sandbox sends it: return the token."""
+        if back.method == "POST":
+            return self.finish_by_post(back, back.fields, user)
+        return self.finish(back, user)
+
+    def refresh(self, token: Mapping[str, Any]) -> dict[str, Any]:
+        """Refresh a token."""
+        return self.settle(self.call("refresh", token))
+
+    def validate(self, token: Mapping[str, Any]) -> bool:
+        """Validate a token."""
+        return self.settle(self.call("validate", token))
+
+    def create_api_key(self, token: Mapping[str, Any]) -> ApiKey:
+        """Ask for a key."""
+        return self.settle(self.call("create_api_key", token))
+
+    def api_key_info(self, key: ApiKey) -> ApiKeyInfo:
+        """Ask what a key is."""
+        return self.settle(self.call("api_key_info", key))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _told(
+        self,
+        token: Mapping[str, Any],
+        refresh_token: str | None = None,
+        access_token: str | None = None,  # noqa: ARG002 - Authlib's apps pass it
+    ) -> None:
+        """Be the application's ``update_token``."""
+        self.updates.append(Update(token, refresh_token))
+
+
+class SyncStack(Stack):
+    """A place that waits for its calls."""
+
+    def settle(self, result: Any) -> Any:
+        return result
+
+    def together(self, count: int, verb: str, argument: Any) -> list[Any]:
+        ready = Barrier(count)
+
+        def one() -> Any:
+            ready.wait(10)
+            return outcome_of(lambda: self.call(verb, argument))
+
+        with ThreadPoolExecutor(count) as pool:
+            return [each.result(60) for each in [pool.submit(one) for _ in range(count)]]
+
+
+class AsyncStack(Stack):
+    """A place that awaits its calls, on one event loop that is kept until it is closed."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._runner = asyncio.Runner()
+
+    def settle(self, result: Any) -> Any:
+        async def settled() -> Any:
+            return await result if isawaitable(result) else result
+
+        return self._runner.run(settled())
+
+    def together(self, count: int, verb: str, argument: Any) -> list[Any]:
+        async def all_of_them() -> list[Any]:
+            calls = (self.call(verb, argument) for _ in range(count))
+            return await asyncio.gather(*calls, return_exceptions=True)
+
+        return self._runner.run(all_of_them())
+
+    def close(self) -> None:
+        self._runner.close()
+
+
+class Outcome:
+    """What a view has come to, handed to the test.
+
+    The view itself catches the library's errors, as every application has to: only then does
+    its framework keep what has changed in the browser's session.
+    """
+
+    def __init__(self) -> None:
+        self._outcomes: list[Any] = []
+
+    def of(self, call: Callable[[], Any]) -> str:
+        """Keep what a call comes to; return a page for the browser."""
+        self._outcomes.append(outcome_of(call))
+        return "seen"
+
+    async def of_awaited(self, awaitable: Awaitable[Any]) -> str:
+        """Keep what something awaited comes to; return a page for the browser."""
+        try:
+            result = await awaitable
+        except KuCoinError as error:
+            result = error
+        return self.of(lambda: result)
+
+    def take(self) -> Any:
+        """Return the result, or raise the error."""
+        outcome = self._outcomes.pop()
+        assert not self._outcomes
+        if isinstance(outcome, KuCoinError):
+            raise outcome
+        return outcome
+
+
+#: The verbs of the contract, as methods of a registered app.
+APP_METHODS = {
+    "refresh": "refresh_access_token",
+    "validate": "validate_access_token",
+    "create_api_key": "create_api_key",
+    "api_key_info": "get_api_key_info",
+}
+
+
+def outcome_of(call: Callable[[], Any]) -> Any:
+    """Return the result of a call, or the error it raises."""
+    try:
+        return call()
+    except KuCoinError as error:
+        return error
+
+
+#: Makes a stack of the row under test with these `Settings`.
+NewStack = Callable[..., Stack]
