@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from authlib.integrations.flask_client import FlaskOAuth2App
 from flask import request, session
@@ -11,6 +11,10 @@ from werkzeug.wrappers import Response
 from ._apps import SyncApp
 from ._models import KuCoinToken
 from .requests_client import KuCoinOAuth2Session
+
+# Flask's session is a cookie of 4 kB, and browsers drop one that is larger: without a bound, a
+# user who presses "Connect" and goes back a dozen times would be signed out.
+_LOGINS_AT_ONCE: Final = 5
 
 
 class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
@@ -32,6 +36,15 @@ class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
         """
         response: Response = super().authorize_redirect(redirect_uri, **params)
         return response
+
+    def save_authorize_data(self, **data: Any) -> None:  # noqa: ANN401 - as inherited
+        """Remember a login in the session, and forget the oldest of too many."""
+        data.pop("url", None)  # long, and never looked at again
+        super().save_authorize_data(**data)
+        waiting = [key for key in session if key.startswith(f"_state_{self.name}_")]
+        waiting.sort(key=lambda key: session[key]["exp"])
+        for key in waiting[:-_LOGINS_AT_ONCE]:
+            session.pop(key)
 
     def authorize_access_token(self, **params: Any) -> KuCoinToken:  # noqa: ANN401 - as inherited
         """Check the callback of the current request and exchange its code for a token.

@@ -4,7 +4,9 @@ Each test drives both, so that it shows the trap as well as that we do not fall 
 """
 
 import logging
+import secrets
 import time
+import warnings
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -414,3 +416,36 @@ def test_the_token_is_good_for_an_hour_and_the_refresh_token_for_three_days(wire
         token = stock.fetch_token(code="c", method="GET")
     assert "refresh_expires_at" not in token
     assert token["scope"] == ["OAUTH_CREATE_API"]
+
+
+def test_logins_that_were_given_up_do_not_overflow_the_session_cookie(wire: Wire) -> None:
+    """Authlib keeps each for an hour; past 4 kB a browser drops the cookie, and the user with it.
+
+    The latest still work, so that two tabs do not disturb one another.
+    """
+    for register, overflows in ((our_app, False), (stock_app, True)):
+        app = flask_app()
+        kucoin = register(OAuth(app), wire)
+
+        @app.get("/connect/<state>")
+        def connect(state: str, kucoin: Any = kucoin) -> Any:
+            return kucoin.authorize_redirect(REDIRECT_URI, state=state)
+
+        @app.get("/cb")
+        def callback(kucoin: Any = kucoin) -> str:
+            return str(kucoin.authorize_access_token()["access_token"])
+
+        app.testing = True
+        browser = app.test_client()
+        states = [secrets.token_urlsafe(90) for _ in range(25)]  # as long as a signed one is
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # Werkzeug's own
+            for state in states:
+                browser.get(f"/connect/{state}")
+        cookie = browser.get_cookie("session")
+        assert cookie is not None
+        assert (len(cookie.value) > 4000) is overflows
+        if register is our_app:
+            for state in (states[-1], states[-5]):
+                assert browser.get(f"/cb?code=c&state={state}").text == "new-access"
+            with pytest.raises(OAuthError):
+                browser.get(f"/cb?code=c&state={states[-6]}")
