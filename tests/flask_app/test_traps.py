@@ -437,7 +437,7 @@ def test_logins_that_were_given_up_do_not_overflow_the_session_cookie(wire: Wire
 
         app.testing = True
         browser = app.test_client()
-        states = [secrets.token_urlsafe(90) for _ in range(25)]  # as long as a signed one is
+        states = [secrets.token_urlsafe(90) for _ in range(40)]  # as long as a signed one is
         with warnings.catch_warnings(action="ignore", category=UserWarning):  # Werkzeug's own
             for state in states:
                 browser.get(f"/connect/{state}")
