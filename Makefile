@@ -13,12 +13,13 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet
 EXTRAS := flask,starlette,django,social,sandbox,demo
 
-.PHONY: help test coverage lint demo docs test-lowest clean
+.PHONY: help test coverage lint bench demo docs test-lowest clean
 
 help:
 	@echo 'make test         run every test (ARGS="-k vault -x" is handed to pytest)'
 	@echo 'make coverage     the same, and fail where lines or branches are not reached'
 	@echo 'make lint         ruff, mypy and pyright'
+	@echo 'make bench        what a sign-in costs (ARGS=--quick for a first look, --check to fail on it)'
 	@echo 'make demo         the demo on DEMO_PORT (5000), with a sandbox on SANDBOX_PORT (9400)'
 	@echo 'make docs         the documentation, into docs/_build/html'
 	@echo 'make test-lowest  every test with the oldest releases that pyproject.toml allows'
@@ -42,6 +43,9 @@ lint: $(VENV)/.lint
 	$(BIN)/mypy
 	$(BIN)/mypy --strict tests/types docs/examples
 	$(BIN)/basedpyright
+
+bench: $(VENV)/.test
+	$(BIN)/python -m benchmarks $(ARGS)
 
 # Ctrl-C reaches everything in the terminal's foreground group, make as well, which would then
 # die of it and say so. `set -m` gives the demo a group of its own, so that it alone stops.

@@ -1,0 +1,65 @@
+"""Measure, print the tables, and with ``--check`` say whether the targets are met."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Final
+
+from . import measure, report
+from .backend import running_backend
+from .with_httpx import ByHandWithHttpx, OursInStarlette, StockInStarlette
+from .with_requests import ByHandWithRequests, OursInFlask, SocialCore, StockInFlask
+
+_CONTENDERS: Final = (
+    *(OursInFlask, ByHandWithRequests, StockInFlask, SocialCore),
+    *(OursInStarlette, ByHandWithHttpx, StockInStarlette),
+)
+_IMPORTED: Final = ("authlib", "authlib_kucoin")
+
+
+def main() -> int:
+    """Run the benchmarks."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "--quick", action="store_true", help="measure less often, and with one authority to trust"
+    )
+    parser.add_argument("--check", action="store_true", help="fail if a target is missed")
+    options = parser.parse_args()
+    findings = _measure(quick=options.quick)
+    sys.stdout.write(report.tables(findings))
+    targets = report.targets(findings)
+    sys.stdout.write(report.verdicts(targets))
+    return int(options.check and not all(target.is_met for target in targets))
+
+
+def _measure(*, quick: bool) -> report.Findings:
+    turns, rare, many = (15, 1, 100) if quick else (200, 5, 1000)
+    with running_backend(trust_others=not quick) as backend:
+        connections = {kind.name: measure.connections(kind, backend) for kind in _CONTENDERS}
+        round_trips = {kind.name: measure.round_trips(kind, backend, rare) for kind in _CONTENDERS}
+        running = {kind.name: kind(backend.direct) for kind in _CONTENDERS}
+        sign_ins = measure.in_turns({name: c.sign_in for name, c in running.items()}, turns)
+        refreshes = measure.in_turns({name: c.refresh for name, c in running.items()}, turns)
+        redirects = measure.in_turns(
+            {
+                name: c.authorize_redirect
+                for name, c in running.items()
+                if isinstance(c, OursInFlask | OursInStarlette | StockInFlask | StockInStarlette)
+            },
+            turns,
+        )
+        memory = {
+            kind.name: measure.memory(running[kind.name].sign_in, many)
+            for kind in (OursInFlask, ByHandWithRequests, OursInStarlette, ByHandWithHttpx)
+        }
+        for contender in running.values():
+            contender.close()
+    imports = measure.imports(_IMPORTED, 3 if quick else 15)
+    return report.Findings(
+        connections, round_trips, sign_ins, refreshes, redirects, memory, imports
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""A TCP proxy that makes every round trip take longer, and counts what goes through it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+# RFC 8446: a record (type, version, length) of type "handshake" that begins a "client_hello".
+_HANDSHAKE: Final = 22
+_RECORD_HEADER: Final = 5
+_CLIENT_HELLO: Final = 1
+
+
+@dataclass
+class Counts:
+    """What went through.
+
+    Attributes:
+        connections: TCP connections.
+        handshakes: TLS handshakes that a client began.
+        round_trips: How often a client waited for the other side: once for a connection to
+            open, and each time that it spoke after the server had spoken.
+    """
+
+    connections: int = 0
+    handshakes: int = 0
+    round_trips: int = 0
+
+
+class Proxy:
+    """Forwards to a port of this machine, and counts.
+
+    Args:
+        port: Where to.
+        round_trip: Seconds that a round trip takes: half of them each way.
+    """
+
+    def __init__(self, port: int, round_trip: float) -> None:
+        self.counts = Counts()
+        self.port = port
+        self.round_trip = round_trip
+
+    async def start(self) -> int:
+        """Begin to forward, and return the port to connect to."""
+        server = await asyncio.start_server(self._connected, "127.0.0.1", 0, backlog=128)
+        port: int = server.sockets[0].getsockname()[1]
+        return port
+
+    async def _connected(
+        self, from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter
+    ) -> None:
+        await _Conversation(self).carry(from_client, to_client)
+
+
+class _Conversation:
+    """One connection through a proxy."""
+
+    def __init__(self, proxy: Proxy) -> None:
+        self._proxy = proxy
+        self._clients_turn = True
+        self._loop = asyncio.get_running_loop()
+        # The opening of a connection takes a round trip, too. The client's kernel was answered
+        # at once, so what the client says first is held back instead.
+        self._open_at: float | None = None
+        proxy.counts.connections += 1
+        proxy.counts.round_trips += 1
+
+    async def carry(
+        self, from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter
+    ) -> None:
+        from_server, to_server = await asyncio.open_connection("127.0.0.1", self._proxy.port)
+        await asyncio.gather(
+            self._pump(from_client, to_server, is_client=True),
+            self._pump(from_server, to_client, is_client=False),
+        )
+
+    async def _pump(
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, is_client: bool
+    ) -> None:
+        try:
+            while chunk := await source.read(65536):
+                if is_client:
+                    self._count(chunk)
+                self._clients_turn = not is_client
+                self._later(sink.write, chunk)
+        except ConnectionError:
+            pass  # a client that hangs up with an answer on its way
+        self._later(sink.close)
+
+    def _later(self, act: Callable[..., object], *args: bytes) -> None:
+        now = self._loop.time()
+        if self._open_at is None:
+            self._open_at = now + self._proxy.round_trip
+        left_at = max(now, self._open_at)
+        self._loop.call_at(left_at + self._proxy.round_trip / 2, act, *args)
+
+    def _count(self, chunk: bytes) -> None:
+        if self._clients_turn:
+            self._proxy.counts.round_trips += 1
+        if len(chunk) > _RECORD_HEADER and chunk[0] == _HANDSHAKE:
+            self._proxy.counts.handshakes += chunk[_RECORD_HEADER] == _CLIENT_HELLO

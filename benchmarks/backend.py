@@ -1,0 +1,151 @@
+"""The process at the other end: what answers stands in none of the measurements.
+
+``python -m benchmarks.backend CERTIFICATE`` runs it. It writes one line of JSON at the start and
+one for each line that it reads, and ends with its standard input.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final
+
+import certifi
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from . import _server
+from ._proxy import Counts, Proxy
+
+#: Seconds that a round trip through the slow proxy takes.
+ROUND_TRIP: Final = 0.05
+
+_HOST: Final = "127.0.0.1"
+
+
+class Backend:
+    """A running server, and two counting proxies before it."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._questions, self._answers = process.stdin, process.stdout
+        ports = json.loads(self._answers.readline())
+        #: The server itself.
+        self.direct = f"https://{_HOST}:{ports['direct']}"
+        #: Counts, and takes no time of its own.
+        self.near = f"https://{_HOST}:{ports['near']}"
+        #: Counts, and takes :data:`ROUND_TRIP` for each round trip.
+        self.far = f"https://{_HOST}:{ports['far']}"
+
+    def counts(self, url: str) -> Counts:
+        """Return what has gone through one of the two proxies so far."""
+        self._questions.write("\n")
+        self._questions.flush()
+        counts = json.loads(self._answers.readline())
+        return Counts(**counts["near" if url == self.near else "far"])
+
+
+@contextlib.contextmanager
+def running_backend(*, trust_others: bool) -> Iterator[Backend]:
+    """Run the backend, and make whatever runs here trust it and use no proxy of the environment.
+
+    Args:
+        trust_others: Trust the authorities that everybody trusts, too. To load them is what
+            makes a TLS context expensive; without them everything is quicker than in earnest,
+            and what makes many contexts most of all.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        certificate, bundle = Path(folder, "server.pem"), Path(folder, "authorities.pem")
+        _make_certificate(certificate, bundle, trust_others=trust_others)
+        settings = {"SSL_CERT_FILE": str(bundle), "REQUESTS_CA_BUNDLE": str(bundle)}
+        command = [sys.executable, "-m", __name__, str(certificate)]
+        with (
+            _environment(settings),
+            subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                cwd=Path(__file__).parent.parent,
+            ) as process,
+        ):
+            yield Backend(process)
+
+
+@contextlib.contextmanager
+def _environment(new: Mapping[str, str]) -> Iterator[None]:
+    old = dict(os.environ)
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            del os.environ[name]
+    os.environ.update(new)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(old)
+
+
+def _make_certificate(certificate: Path, bundle: Path, *, trust_others: bool) -> None:
+    """Write a certificate that signs itself with its key, and a bundle of authorities with it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _HOST)])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address(_HOST))]), critical=False
+        )
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False
+        )
+        .sign(key, hashes.SHA256())
+        .public_bytes(serialization.Encoding.PEM)
+    )
+    secret = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    certificate.write_bytes(secret + signed)
+    others = Path(certifi.where()).read_bytes() if trust_others else b""
+    bundle.write_bytes(others + signed)
+
+
+async def _serve(certificate: str) -> None:
+    port = _server.start(certificate)
+    proxies = {"near": Proxy(port, 0), "far": Proxy(port, ROUND_TRIP)}
+    _write({"direct": port} | {name: await proxy.start() for name, proxy in proxies.items()})
+    while await asyncio.to_thread(sys.stdin.readline):
+        _write({name: dataclasses.asdict(proxy.counts) for name, proxy in proxies.items()})
+    os._exit(0)  # with whatever connections are still open
+
+
+def _write(value: Mapping[str, object]) -> None:
+    sys.stdout.write(json.dumps(value) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(sys.argv[1]))

@@ -1,0 +1,120 @@
+"""What signs users in: this package, stock Authlib, python-social-auth, or a few lines by hand.
+
+A sign-in is the exchange of a code and the creation of a key, by the calls that an application
+makes. What its framework does around them is not measured.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from abc import ABC, abstractmethod
+from typing import Any, Final, NamedTuple, Self
+
+REDIRECT_URI: Final = "https://broker.example.com/kucoin/callback"
+STATE: Final = "the-state"
+CODE: Final = "the-authorization-code"
+CALLBACK_QUERY: Final = f"code={CODE}&state={STATE}"
+
+EXCHANGE_PATH: Final = "/_oauth/access-token"
+REFRESH_PATH: Final = "/_oauth/refresh-token"
+KEY_PATH: Final = "/_oauth/resource/ucenter/outer/api-key/add"
+#: What the document asks for, with the redirect URI as it is.
+EXCHANGE: Final = (
+    f"{EXCHANGE_PATH}?grant_type=authorization_code&code={CODE}"
+    f"&redirect_uri={REDIRECT_URI}&client_id=broker"
+)
+FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
+
+_numbers: Final = itertools.count(1)
+
+
+class Spent(NamedTuple):
+    """Seconds that something took: of the clock, and of this process's CPU."""
+
+    wall: float
+    cpu: float
+
+
+class Stopwatch:
+    """Measures a ``with`` block."""
+
+    def __enter__(self) -> Self:
+        self._wall, self._cpu = time.perf_counter(), time.process_time()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        wall, cpu = time.perf_counter(), time.process_time()
+        self.spent = Spent(wall - self._wall, cpu - self._cpu)
+
+
+class Contender(ABC):
+    """One way to sign users in.
+
+    Args:
+        url: Where KuCoin is.
+    """
+
+    name: str
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    @abstractmethod
+    def sign_in(self) -> Spent:
+        """Exchange a code and create a key."""
+
+    @abstractmethod
+    def refresh(self) -> Spent:
+        """Refresh a token that has not been refreshed before."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the connections that are kept, if any are."""
+
+    def sign_in_at_once(self, number: int) -> None:
+        """Sign in that many users at the same time."""
+        start = threading.Barrier(number)
+
+        def sign_in() -> None:
+            start.wait()
+            self.sign_in()
+
+        threads = [threading.Thread(target=sign_in) for _ in range(number)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+
+def register_stock(oauth: Any, url: str) -> Any:
+    """Register KuCoin with Authlib alone, as far as it goes."""
+    return oauth.register(
+        "kucoin",
+        client_id="broker",
+        api_base_url=url,
+        authorize_url=f"{url}/oauth",
+        access_token_url=url + EXCHANGE_PATH,
+        access_token_params={"method": "GET"},
+        client_kwargs={
+            "scope": "OAUTH_CREATE_API",
+            "token_endpoint_auth_method": "none",
+            "timeout": 10,
+        },
+    )
+
+
+def refresh_form() -> dict[str, str]:
+    """Return a form with a refresh token that nobody has sent before."""
+    return {
+        "grant_type": "authorization_code",
+        "refresh_token": f"{next(_numbers):032x}",
+        "scope": "OAUTH_CREATE_API",
+    }
+
+
+def check(value: str) -> None:
+    """Raise if there is no value."""
+    if not value:
+        raise RuntimeError("The answer is not what it should be.")

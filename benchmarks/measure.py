@@ -1,0 +1,159 @@
+"""What is measured, and how.
+
+The machine may be busy with something else. So whatever can be counted is counted; what takes
+time is measured in turns, one of each contender and then all over again, so that all of them
+see the same disturbances; and of many turns it is the median that stands.
+"""
+
+from __future__ import annotations
+
+import gc
+import random
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Final, TypeVar
+
+from .backend import ROUND_TRIP, Backend
+from .contenders import Contender, Spent
+
+T = TypeVar("T")
+
+#: How many sign-ins connections are counted over.
+SIGN_INS: Final = 20
+
+_IMPORT: Final = """
+import sys, time
+before, start = len(sys.modules), time.perf_counter()
+import {}
+print(time.perf_counter() - start, len(sys.modules) - before)
+"""
+
+
+@dataclass(frozen=True)
+class Connections:
+    """What was opened for :data:`SIGN_INS` sign-ins.
+
+    Attributes:
+        in_a_row: TCP connections for one after another.
+        handshakes: TLS handshakes for the same.
+        at_once: TCP connections for all at the same time.
+    """
+
+    in_a_row: int
+    handshakes: int
+    at_once: int
+
+
+@dataclass(frozen=True)
+class RoundTrips:
+    """What one sign-in waits for.
+
+    Attributes:
+        warm: Seconds over the seconds of a round trip, with a connection that is open.
+        cold: The same without one.
+        counted_warm: Round trips that the proxy saw.
+        counted_cold: The same.
+    """
+
+    warm: float
+    cold: float
+    counted_warm: int
+    counted_cold: int
+
+
+def connections(kind: type[Contender], backend: Backend) -> Connections:
+    """Count what a contender opens."""
+    one_by_one = kind(backend.near)
+    before = backend.counts(backend.near)
+    for _ in range(SIGN_INS):
+        one_by_one.sign_in()
+    after = backend.counts(backend.near)
+    one_by_one.close()
+    together = kind(backend.far)
+    before_all = backend.counts(backend.far)
+    together.sign_in_at_once(SIGN_INS)
+    after_all = backend.counts(backend.far)
+    together.close()
+    return Connections(
+        in_a_row=after.connections - before.connections,
+        handshakes=after.handshakes - before.handshakes,
+        at_once=after_all.connections - before_all.connections,
+    )
+
+
+def round_trips(kind: type[Contender], backend: Backend, turns: int) -> RoundTrips:
+    """Measure what a contender waits for when a round trip takes long."""
+    contender = kind(backend.far)
+    contender.sign_in()  # what is set up once in a process is no round trip
+    warm: list[tuple[float, int]] = []
+    cold: list[tuple[float, int]] = []
+    for _ in range(turns):
+        contender.close()
+        for found in (cold, warm):
+            before = backend.counts(backend.far).round_trips
+            spent = contender.sign_in()
+            counted = backend.counts(backend.far).round_trips - before
+            found.append((spent.wall / ROUND_TRIP, counted))
+    contender.close()
+    return RoundTrips(
+        warm=median(waited for waited, _ in warm),
+        cold=median(waited for waited, _ in cold),
+        counted_warm=max(counted for _, counted in warm),
+        counted_cold=max(counted for _, counted in cold),
+    )
+
+
+def in_turns(what: Mapping[T, Callable[[], Spent]], turns: int) -> dict[T, Spent]:
+    """Measure several things by turns, each time in another order, and return the medians."""
+    found: dict[T, list[Spent]] = {name: [] for name in what}
+    order = list(what)
+    for act in what.values():
+        act()
+    for _ in range(turns):
+        random.shuffle(order)
+        for name in order:
+            found[name].append(what[name]())
+    return {name: _median(spent) for name, spent in found.items()}
+
+
+def memory(act: Callable[[], object], times: int) -> float:
+    """Return how many bytes more are in use after doing something 1,000 times.
+
+    It is done many times before that, so that what fills once is full.
+    """
+    for _ in range(times):
+        act()
+    tracemalloc.start()
+    for _ in range(times // 10):  # what was freed and is taken again is no growth
+        act()
+    gc.collect()
+    before = tracemalloc.get_traced_memory()[0]
+    for _ in range(times):
+        act()
+    gc.collect()
+    after = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    return (after - before) * 1000 / times
+
+
+def imports(modules: Sequence[str], turns: int) -> dict[str, tuple[float, int]]:
+    """Return the seconds that an import takes in a fresh interpreter, and the modules it loads."""
+    found: dict[str, list[tuple[float, int]]] = {module: [] for module in modules}
+    for _ in range(turns):
+        for module in modules:
+            command = [sys.executable, "-c", _IMPORT.format(module)]
+            seconds, loaded = subprocess.check_output(command, text=True).split()
+            found[module].append((float(seconds), int(loaded)))
+    return {
+        module: (median(seconds for seconds, _ in each), each[0][1])
+        for module, each in found.items()
+    }
+
+
+def _median(spent: Iterable[Spent]) -> Spent:
+    walls, cpus = zip(*spent, strict=True)
+    return Spent(median(walls), median(cpus))

@@ -1,0 +1,186 @@
+"""The tables, and the targets beside them."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Final
+
+from .contenders import Contender, Spent
+from .measure import SIGN_INS, Connections, RoundTrips
+from .with_httpx import ByHandWithHttpx, OursInStarlette, StockInStarlette
+from .with_requests import ByHandWithRequests, OursInFlask, StockInFlask
+
+_MEASURED_WITH: Final = (
+    *("Authlib", "requests", "httpx2", "Flask", "starlette", "social-auth-core"),
+)
+# Ours, by hand on the same HTTP library, and stock Authlib in the same framework.
+_SIDES: Final[tuple[tuple[type[Contender], type[Contender], type[Contender]], ...]] = (
+    (OursInFlask, ByHandWithRequests, StockInFlask),
+    (OursInStarlette, ByHandWithHttpx, StockInStarlette),
+)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Everything that was measured, by contender or by module."""
+
+    connections: Mapping[str, Connections]
+    round_trips: Mapping[str, RoundTrips]
+    sign_ins: Mapping[str, Spent]
+    refreshes: Mapping[str, Spent]
+    redirects: Mapping[str, Spent]
+    memory: Mapping[str, float]
+    imports: Mapping[str, tuple[float, int]]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A figure and what it must not exceed."""
+
+    what: str
+    found: float
+    at_most: float
+
+    @property
+    def is_met(self) -> bool:
+        """Whether it does not."""
+        return self.found <= self.at_most
+
+
+def tables(findings: Findings) -> str:
+    """Return everything as Markdown."""
+    return "\n".join(
+        [
+            f"Python {platform.python_version()}, "
+            + ", ".join(f"{name} {version(name)}" for name in _MEASURED_WITH),
+            "",
+            *_table("sign-in", _connection_columns(findings)),
+            "",
+            *_table("sign-in", _time_columns(findings)),
+            "",
+            *_table("other", _other_columns(findings)),
+            "",
+            *_table(
+                "import",
+                {
+                    name: {"ms": f"{seconds * 1e3:.1f}", "modules": f"{loaded}"}
+                    for name, (seconds, loaded) in findings.imports.items()
+                },
+            ),
+            "",
+        ]
+    )
+
+
+def targets(findings: Findings) -> list[Target]:
+    """Return what the figures are held to."""
+    return [*_targets(findings)]
+
+
+def verdicts(held_to: Sequence[Target]) -> str:
+    """Return the targets as Markdown, and whether each is met."""
+    rows = {
+        target.what: {
+            "found": f"{target.found:.2f}",
+            "at most": f"{target.at_most:g}",
+            "": "met" if target.is_met else "MISSED",
+        }
+        for target in held_to
+    }
+    return "\n".join(["", *_table("target", rows), ""])
+
+
+def _targets(findings: Findings) -> Iterator[Target]:
+    most = {OursInFlask: 0.45, OursInStarlette: 0.2}
+    for ours, by_hand, stock in _SIDES:
+        name = ours.name
+        opened, waited = findings.connections[name], findings.round_trips[name]
+        yield Target(f"{name}: connections, {SIGN_INS} in a row", opened.in_a_row, 2)
+        yield Target(f"{name}: connections, {SIGN_INS} at once", opened.at_once, SIGN_INS)
+        yield Target(f"{name}: round trips, warm", waited.warm, 2.2)
+        yield Target(f"{name}: round trips, cold", waited.cold, 4.5)
+        spent, least, most_spent = (findings.sign_ins[kind.name] for kind in (ours, by_hand, stock))
+        yield Target(f"{name}: time over stock's", spent.wall / most_spent.wall, most[ours])
+        yield Target(f"{name}: time over by hand's", spent.wall / least.wall, 1.15)
+        yield Target(f"{name}: ms of CPU beyond by hand", (spent.cpu - least.cpu) * 1e3, 1)
+        yield Target(
+            f"{name}: authorize_redirect over stock's",
+            findings.redirects[name].wall / findings.redirects[stock.name].wall,
+            1.05,
+        )
+        yield Target(f"{name}: KB kept of 1,000 sign-ins", findings.memory[name] / 1e3, 50)
+    (stock_import, _), (import_, _) = findings.imports.values()
+    yield Target("import: ms beyond authlib", (import_ - stock_import) * 1e3, 5)
+
+
+def _connection_columns(findings: Findings) -> dict[str, dict[str, str]]:
+    return {
+        name: {
+            f"connections, {SIGN_INS} in a row": f"{opened.in_a_row}",
+            "handshakes": f"{opened.handshakes}",
+            f"connections, {SIGN_INS} at once": f"{opened.at_once}",
+            "round trips, cold": f"{waited.cold:.2f} ({waited.counted_cold})",
+            "warm": f"{waited.warm:.2f} ({waited.counted_warm})",
+        }
+        for name, opened in findings.connections.items()
+        if (waited := findings.round_trips[name])
+    }
+
+
+def _time_columns(findings: Findings) -> dict[str, dict[str, str]]:
+    by_hand = {
+        **dict.fromkeys(findings.sign_ins, ByHandWithRequests.name),
+        **{kind.name: ByHandWithHttpx.name for kind in _SIDES[1]},
+    }
+    stock = {
+        **dict.fromkeys(findings.sign_ins, StockInFlask.name),
+        **{kind.name: StockInStarlette.name for kind in _SIDES[1]},
+    }
+    return {
+        name: {
+            "ms": f"{spent.wall * 1e3:.2f}",
+            "over by hand's": f"{spent.wall / findings.sign_ins[by_hand[name]].wall:.2f}",
+            "over stock's": f"{spent.wall / findings.sign_ins[stock[name]].wall:.2f}",
+            "ms of CPU": f"{spent.cpu * 1e3:.2f}",
+            "beyond by hand": f"{(spent.cpu - findings.sign_ins[by_hand[name]].cpu) * 1e3:+.2f}",
+        }
+        for name, spent in findings.sign_ins.items()
+    }
+
+
+def _other_columns(findings: Findings) -> dict[str, dict[str, str]]:
+    return {
+        name: {
+            "refreshes a second": f"{1 / refresh.wall:.0f}",
+            "authorize_redirect, ms": (
+                f"{findings.redirects[name].wall * 1e3:.2f}" if name in findings.redirects else "-"
+            ),
+            "KB kept of 1,000 sign-ins": (
+                f"{findings.memory[name] / 1e3:.1f}" if name in findings.memory else "-"
+            ),
+        }
+        for name, refresh in findings.refreshes.items()
+    }
+
+
+def _table(corner: str, rows: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    head = [corner, *next(iter(rows.values()))]
+    lines = [head, *([name, *row.values()] for name, row in rows.items())]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    yield _line(head, widths)
+    yield "|".join(
+        ["", "-" * (widths[0] + 2), *("-" * (width + 1) + ":" for width in widths[1:]), ""]
+    )
+    for line in lines[1:]:
+        yield _line(line, widths)
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    first, *rest = (
+        cell.rjust(width) if column else cell.ljust(width)
+        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    )
+    return f"| {' | '.join([first, *rest])} |"
