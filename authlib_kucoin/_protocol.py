@@ -206,7 +206,11 @@ def api_key_info_call(
         method="GET",
         url=site.rest + _KEY_INFO_PATH,
         headers={**_JSON, **site.rest_headers, **signature},
-        secrets=_secrets(key.secret, key.passphrase),
+        # The signature, too: it is good for 5 seconds, the signed passphrase for ever.
+        secrets=_secrets(
+            *(key.secret, key.passphrase),
+            *(signature["KC-API-SIGN"], signature["KC-API-PASSPHRASE"]),
+        ),
         read=_answers.read_api_key_info,
         refused=_answers.api_key_info_refusal,
     )

@@ -134,7 +134,8 @@ def test_key_info_is_a_signed_get_at_the_rest_host() -> None:
         "KC-API-PASSPHRASE": sign("the-secret", "the-passphrase"),
         "KC-API-KEY-VERSION": "3",
     }
-    assert set(call.secrets) == {"the-secret", "the-passphrase"}
+    signed = {call.headers["KC-API-SIGN"], call.headers["KC-API-PASSPHRASE"]}
+    assert set(call.secrets) == {"the-secret", "the-passphrase", *signed}
 
 
 def test_a_rest_host_with_a_path_is_signed_with_it() -> None:
