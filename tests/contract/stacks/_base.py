@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from inspect import isawaitable
 from threading import Barrier
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 from urllib.parse import urlsplit
 
 from authlib_kucoin import ApiKey, ApiKeyInfo, KuCoinError, Site
@@ -47,9 +47,11 @@ class Stack(ABC):
     """One place the library runs in, with an account's way through it as verbs.
 
     Attributes:
+        keeps_token: Whether the place keeps the token for itself, as the clients do.
         updates: The calls of ``update_token``, in order.
-        held: The token that the place keeps for itself, if it keeps one.
     """
+
+    keeps_token: ClassVar = False
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -57,6 +59,7 @@ class Stack(ABC):
 
     @property
     def held(self) -> Mapping[str, Any] | None:
+        """The token that the place keeps, if it keeps one."""
         return None
 
     @abstractmethod

@@ -19,6 +19,8 @@ _TLS = ssl.create_default_context()
 class _ClientStack(Stack):
     """A script with one client, which keeps the token."""
 
+    keeps_token = True
+
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self.client = self._new_client()
