@@ -78,10 +78,12 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
     fails afterwards (KuCoin does not describe the key, the account is another user's, the
     process dies) leaves the row as your step wrote it, so write it as *pending*, and let the
     last step of the pipeline, which finds the key's public half in the response, approve it.
+    Commit at once: under ``ATOMIC_REQUESTS`` a later failure would take the row back.
 
     Examples:
         ::
 
+            @transaction.atomic(durable=True)
             def keep_api_key(user, api_key, **kwargs):
                 ApiKeyRow.objects.create(
                     user=user,

@@ -1,0 +1,65 @@
+"""A Django project whose users connect their KuCoin account through python-social-auth."""
+
+import os
+from pathlib import Path
+
+from social_core.pipeline import DEFAULT_AUTH_PIPELINE
+
+HERE = Path(__file__).parent
+
+SECRET_KEY = os.environ["SECRET_KEY"]
+ALLOWED_HOSTS = ["127.0.0.1", "localhost"]
+ROOT_URLCONF = "urls"
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": os.environ.get("DATABASE", HERE / "db.sqlite3"),
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "social_django",
+    "accounts",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    # Turns social-core's errors into a message for the user.
+    "social_django.middleware.SocialAuthExceptionMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [HERE / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "home"
+
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "authlib_kucoin.social.KuCoinOAuth2",
+]
+SOCIAL_AUTH_LOGIN_ERROR_URL = "home"
+SOCIAL_AUTH_KUCOIN_KEY = os.environ["KUCOIN_CLIENT_ID"]
+SOCIAL_AUTH_KUCOIN_SITE = os.environ["KUCOIN_SITE"]
+SOCIAL_AUTH_KUCOIN_API_KEY_STEP = "accounts.kucoin.keep_api_key"
+SOCIAL_AUTH_KUCOIN_PIPELINE = [*DEFAULT_AUTH_PIPELINE, "accounts.kucoin.approve_api_key"]
+
+# The first one encrypts, all of them decrypt: made by cryptography.fernet.Fernet.generate_key().
+KUCOIN_VAULT_KEYS = os.environ["KUCOIN_VAULT_KEYS"].split()
