@@ -89,6 +89,10 @@ class Recorder(socketserver.ThreadingTCPServer):
         self.shutdown()
         self._thread.join()
         self.server_close()
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Close every connection."""
         for each in list(self.open):
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)

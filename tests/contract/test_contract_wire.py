@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 from recorder import TOKEN, RawRequest, Recorder
-from stacks import REDIRECT_URI, NewStack, Stack
+from stacks import REDIRECT_URI, NewStack
 
 from authlib_kucoin import ApiKey, KuCoinUnavailable, Site
 
@@ -30,18 +29,11 @@ def sent(names: tuple[str, ...]) -> list[str]:
     return sorted((*_BY_THE_LIBRARY, *names))
 
 
-def finished(stack: Stack, code: str = CODE) -> dict[str, object]:
-    """Bring a login to its end with a code."""
-    url = stack.login()
-    state = url.rpartition("&state=")[2]
-    return stack.finish(f"{REDIRECT_URI}&code={quote(code, safe='')}&state={state}")
-
-
 @pytest.fixture
 def requests(new_stack: NewStack, recorder: Recorder) -> list[RawRequest]:
     """Make every call once, with a ~/.netrc that names the host, and return what came in."""
     stack = new_stack(site=recorder.url, client_id=CLIENT_ID)
-    token = finished(stack)
+    token = stack.finish_with(CODE)
     stack.refresh(token)
     stack.validate(token)
     stack.create_api_key(token)
@@ -86,7 +78,7 @@ def test_a_client_secret_stands_last_in_the_token_request(
 ) -> None:
     """Only if there is one, and nowhere else: neither in a header nor in another call."""
     stack = new_stack(site=recorder.url, client_secret="s3cret/+=")
-    token = finished(stack, "code")
+    token = stack.finish_with("code")
     stack.refresh(token)
     stack.validate(token)
     assert recorder.requests[0].line == (
@@ -153,7 +145,7 @@ def test_a_site_can_ask_for_a_header_in_rest_requests(
     """Australia has no host of its own: X-SITE-TYPE says which site is meant."""
     site = Site(recorder.url, rest_headers={"X-SITE-TYPE": "australia"})
     stack = new_stack(site=site)
-    stack.create_api_key(finished(stack))
+    stack.create_api_key(stack.finish_with(CODE))
     stack.api_key_info(KEY)
     with_it = [r.line for r in recorder.requests if "x-site-type" in r.names()]
     assert with_it == ["GET /api/v1/user/api-key HTTP/1.1"]
@@ -168,7 +160,7 @@ def test_the_environments_proxy_is_used(
     monkeypatch.setenv(variable, recorder.url)
     site = "http://127.0.0.2:1"
     stack = new_stack(site=site)
-    stack.create_api_key(finished(stack, "code"))
+    stack.create_api_key(stack.finish_with("code"))
     assert [request.line for request in recorder.requests] == [
         (
             f"GET {site}/_oauth/access-token?grant_type=authorization_code&code=code"

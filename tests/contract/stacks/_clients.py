@@ -27,7 +27,7 @@ class _ClientStack(Stack):
         self._states: dict[str, str] = {}
 
     @abstractmethod
-    def _new_client(self, token: Mapping[str, Any] | None = None) -> Any:
+    def _new_client(self) -> Any:
         """Return a client."""
 
     @property
@@ -70,31 +70,43 @@ class _ClientStack(Stack):
         return self.client.get_api_key_info(argument)
 
 
-class RequestsStack(_ClientStack, SyncStack):
+class _SyncClientStack(_ClientStack, SyncStack):
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._workers: list[Stack] = []
+
+    def worker(self) -> Stack:
+        # A client holds one token, so each thread has a client of its own.
+        worker = type(self)(self.settings)
+        worker.updates = self.updates
+        self._workers.append(worker)
+        return worker
+
+    def close(self) -> None:
+        for worker in self._workers:
+            worker.close()
+        self.client.close()
+
+
+class RequestsStack(_SyncClientStack):
     """``KuCoinOAuth2Session``."""
 
-    def _new_client(self, token: Mapping[str, Any] | None = None) -> KuCoinOAuth2Session:
-        return KuCoinOAuth2Session(**self._options, token=token)
-
-    def close(self) -> None:
-        self.client.close()
+    def _new_client(self) -> KuCoinOAuth2Session:
+        return KuCoinOAuth2Session(**self._options)
 
 
-class HttpxStack(_ClientStack, SyncStack):
+class HttpxStack(_SyncClientStack):
     """``KuCoinOAuth2Client``."""
 
-    def _new_client(self, token: Mapping[str, Any] | None = None) -> KuCoinOAuth2Client:
-        return KuCoinOAuth2Client(**self._options, token=token, verify=_TLS)
-
-    def close(self) -> None:
-        self.client.close()
+    def _new_client(self) -> KuCoinOAuth2Client:
+        return KuCoinOAuth2Client(**self._options, verify=_TLS)
 
 
 class AsyncHttpxStack(_ClientStack, AsyncStack):
     """``AsyncKuCoinOAuth2Client``."""
 
-    def _new_client(self, token: Mapping[str, Any] | None = None) -> AsyncKuCoinOAuth2Client:
-        return AsyncKuCoinOAuth2Client(**self._options, token=token, verify=_TLS)
+    def _new_client(self) -> AsyncKuCoinOAuth2Client:
+        return AsyncKuCoinOAuth2Client(**self._options, verify=_TLS)
 
     def close(self) -> None:
         self.settle(self.client.aclose())
