@@ -55,22 +55,23 @@ _SESSION_SETTINGS: Final = {
 class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
     """KuCoin, to be connected to a user who is signed in already (sections 4 and 7).
 
-    Settings:
-        SOCIAL_AUTH_KUCOIN_KEY: The client id.
-        SOCIAL_AUTH_KUCOIN_SECRET: The client secret. Sent only if set: the document's parameter
-            table has none.
-        SOCIAL_AUTH_KUCOIN_SITE: ``"eu"``, ``"global"``, ``"australia"``, a base URL, or an
-            :class:`authlib_kucoin.Site`. There is no default.
-        SOCIAL_AUTH_KUCOIN_API_KEY_STEP: The path of a function of yours that keeps a new key.
-            There is no default, and without it nobody is sent to KuCoin.
-        SOCIAL_AUTH_KUCOIN_EXTRA_DATA: What social-core's ``extra_data`` is to hold, in plain
-            text: of the key ``uid``, ``api_key`` (its public half), ``api_name``,
-            ``permissions``, ``ip_whitelist``, ``is_master``, ``sub_name``; of the token
-            ``access_token``, ``refresh_token``, ``expires_in``, ``expires_at``,
-            ``refresh_expires_at``, ``scope``. Empty by default: a token that is not asked for
-            here goes no further than this class. ``UserSocialAuth.get_access_token`` needs
-            ``["access_token", "refresh_token", "expires_in"]``.
-        SOCIAL_AUTH_KUCOIN_SCOPE, _REQUESTS_TIMEOUT (10 s), _PROXIES, _VERIFY_SSL: As always.
+    The settings:
+
+    * ``SOCIAL_AUTH_KUCOIN_KEY``: the client id.
+    * ``SOCIAL_AUTH_KUCOIN_SECRET``: the client secret. Sent only if set: the document's
+      parameter table has none.
+    * ``SOCIAL_AUTH_KUCOIN_SITE``: ``"eu"``, ``"global"``, ``"australia"``, a base URL, or an
+      :class:`authlib_kucoin.Site`. There is no default.
+    * ``SOCIAL_AUTH_KUCOIN_API_KEY_STEP``: the path of a function of yours that keeps a new key.
+      There is no default, and without it nobody is sent to KuCoin.
+    * ``SOCIAL_AUTH_KUCOIN_EXTRA_DATA``: what ``extra_data`` is to hold, in plain text. Of the
+      key: ``uid``, ``api_key`` (its public half), ``api_name``, ``permissions``,
+      ``ip_whitelist``, ``is_master``, ``sub_name``. Of the token: ``access_token``,
+      ``refresh_token``, ``expires_in``, ``expires_at``, ``refresh_expires_at``, ``scope``.
+      Empty by default: a token that is not named here goes no further than this class.
+      ``UserSocialAuth.get_access_token`` needs ``["access_token", "refresh_token",
+      "expires_in"]``.
+    * ``…_SCOPE``, ``…_REQUESTS_TIMEOUT`` (10 s), ``…_PROXIES``, ``…_VERIFY_SSL``: as everywhere.
 
     **The key.** KuCoin shows a key's secret once, and whose account it is becomes known only
     with the key in hand. So your step gets the :class:`authlib_kucoin.ApiKey` before anything
@@ -111,7 +112,6 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
     title = "KuCoin"
     ASSOCIATION_ONLY = True
     ID_KEY = "uid"
-    REQUIRES_USER_ID = True
     REDIRECT_STATE = False  # the redirect URI goes out as it is registered
     ACCESS_TOKEN_METHOD = "GET"  # noqa: S105 - a method, no password
 
@@ -212,7 +212,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
             client_id,
             client_secret,
             site=self.setting("SITE"),
-            redirect_uri=self.redirect_uri,
+            redirect_uri=self.get_redirect_uri(),
             scope=self.get_scope(),
             adapter=_CONNECTIONS,
             **{option: value for option, value in options.items() if value is not None},

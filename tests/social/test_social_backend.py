@@ -166,6 +166,9 @@ def test_the_urls_are_the_sites(host: Host) -> None:
     assert host.backend.authorization_url() == f"{base}/oauth"
     assert host.backend.access_token_url() == f"{base}/_oauth/access-token"
     assert host.backend.refresh_token_url() == f"{base}/_oauth/refresh-token"
+    assert host.backend.ACCESS_TOKEN_METHOD == "GET"
+    assert host.backend.REFRESH_TOKEN_METHOD == "POST"
+    assert host.backend.get_redirect_uri("state") == REDIRECT_URI
 
 
 # --- the wire --------------------------------------------------------------------------------
@@ -196,7 +199,7 @@ def test_the_redirect_uri_is_raw_in_both_urls(
     strategy = Strategy(
         KEY="a broker",
         SITE=wire.url,
-        SCOPE=["OAUTH_CREATE_API"],
+        SCOPE=["OAUTH_CREATE_API", "MORE"],
         API_KEY_STEP="social_memory.keep_api_key",
         LOGIN_REDIRECT_URL="/",
         SANITIZE_REDIRECTS=False,
@@ -209,7 +212,7 @@ def test_the_redirect_uri_is_raw_in_both_urls(
     state = strategy.session["kucoin_state"]["state"]
     assert url == (
         f"{wire.url}/oauth?response_type=code&client_id=a%20broker&redirect_uri={raw}"
-        f"&scope=OAUTH_CREATE_API&state={state}"
+        f"&scope=OAUTH_CREATE_API%20MORE&state={state}"
     )
     strategy.data = {"code": "c/1", "state": state}
     backend = KuCoinOAuth2(strategy, redirect_uri=raw.removeprefix(HOST))
@@ -539,6 +542,9 @@ def test_proxies_and_certificates_are_social_cores_settings(kucoin_sandbox: Sand
     client = host.backend._client()  # noqa: SLF001 - https to a proxy is the client's own test
     assert client.proxies == {"http": "http://127.0.0.1:9"}
     assert client.verify == "/ca.pem"
+    client = Host(kucoin_sandbox).backend._client()  # noqa: SLF001 - as above
+    assert client.verify is True
+    assert client.default_timeout == 10
 
 
 @pytest.mark.parametrize(
