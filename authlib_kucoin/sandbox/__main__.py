@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import logging
 import signal
+import socket
 import sys
-import threading
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ._options import CHOICES, LIST_OPTIONS, SandboxOptions, option_help
 from ._sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 _PORT = 9400
 _EPILOG = """\
@@ -74,16 +78,32 @@ def main(arguments: list[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         print(f"The sandbox cannot start on port {port}: {_reason(error)}.", file=sys.stderr)  # noqa: T201 - a program speaks by printing
         return 2
-    ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: ended.set())
     if not quiet:
         logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    with sandbox:
+    with _until_signalled() as wait, sandbox:
         print(_greeting(sandbox), flush=True)  # noqa: T201 - as above
-        ended.wait()
+        wait()
     print("The sandbox has stopped.", flush=True)  # noqa: T201 - as above
     return 0
+
+
+@contextlib.contextmanager
+def _until_signalled() -> Iterator[Callable[[], object]]:
+    """Yield a function that returns once the process was told to end.
+
+    The signal arrives as a byte on a socket. A handler that set an event could deadlock with the
+    wait for it, and a signal just before the wait would not end it.
+    """
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.settimeout(0)
+        signal.set_wakeup_fd(theirs.fileno())
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda _number, _frame: None)
+        try:
+            yield lambda: ours.recv(1)
+        finally:
+            signal.set_wakeup_fd(-1)
 
 
 def _reason(error: Exception) -> str:
