@@ -1,0 +1,136 @@
+"""Frameworks as far as registration needs them: settings, an ``OAuth``, and a request."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from inspect import isawaitable
+from typing import Any
+
+import stacks  # noqa: F401 - sets Django up
+from authlib.integrations import django_client, flask_client, starlette_client
+from django.test import RequestFactory
+from django.test.utils import override_settings
+from flask import Flask
+from starlette.config import Config
+from starlette.requests import Request
+
+#: The settings of registered names: ``{"kucoin": {"site": "eu", "client_id": "one"}}``.
+Config_ = Mapping[str, Mapping[str, Any]]
+
+
+class Host(ABC):
+    """An application whose settings and registrations a test makes itself."""
+
+    @abstractmethod
+    def configure(self, config: Config_) -> None:
+        """Set what the application's settings say."""
+
+    @abstractmethod
+    def oauth(self, **options: Any) -> Any:
+        """Return a new ``OAuth`` of Authlib's."""
+
+    @abstractmethod
+    def authorize(self, app: Any, *args: Any, **params: Any) -> Any:
+        """Call ``authorize_redirect`` in a request."""
+
+    def location(self, app: Any, *args: Any, **params: Any) -> str:
+        """Return where ``authorize_redirect`` sends the browser."""
+        return self.run(lambda: self.authorize(app, *args, **params)).headers["Location"]
+
+    @abstractmethod
+    def run(self, call: Callable[[], Any]) -> Any:
+        """Return what a call gives, awaited if it has to be."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Undo what was set up."""
+
+
+class FlaskHost(Host):
+    """Flask."""
+
+    def __init__(self) -> None:
+        self.flask = Flask("contract")
+        self.flask.config["SECRET_KEY"] = "contract"
+
+    def configure(self, config: Config_) -> None:
+        for name, settings in config.items():
+            for key, value in settings.items():
+                self.flask.config[f"{name}_{key}".upper()] = value
+
+    def oauth(self, **options: Any) -> Any:
+        return flask_client.OAuth(self.flask, **options)
+
+    def authorize(self, app: Any, *args: Any, **params: Any) -> Any:
+        return app.authorize_redirect(*args, **params)
+
+    def run(self, call: Callable[[], Any]) -> Any:
+        with self.flask.test_request_context("/"):
+            return call()
+
+    def close(self) -> None:
+        pass
+
+
+class DjangoHost(Host):
+    """Django."""
+
+    def __init__(self) -> None:
+        self._overridden = ExitStack()
+
+    def configure(self, config: Config_) -> None:
+        self._overridden.enter_context(override_settings(AUTHLIB_OAUTH_CLIENTS=config))
+
+    def oauth(self, **options: Any) -> Any:
+        return django_client.OAuth(**options)
+
+    def authorize(self, app: Any, *args: Any, **params: Any) -> Any:
+        request = RequestFactory().get("/")
+        request.session = {}
+        return app.authorize_redirect(request, *args, **params)
+
+    def run(self, call: Callable[[], Any]) -> Any:
+        return call()
+
+    def close(self) -> None:
+        self._overridden.close()
+
+
+class StarletteHost(Host):
+    """Starlette, and with it FastAPI."""
+
+    def __init__(self) -> None:
+        self.environ: dict[str, Any] = {}
+        self._runner = asyncio.Runner()
+
+    def configure(self, config: Config_) -> None:
+        for name, settings in config.items():
+            for key, value in settings.items():
+                self.environ[f"{name}_{key}".upper()] = value
+
+    def oauth(self, **options: Any) -> Any:
+        return starlette_client.OAuth(Config(environ=self.environ), **options)
+
+    def authorize(self, app: Any, *args: Any, **params: Any) -> Any:
+        scope = {"type": "http", "method": "GET", "headers": [], "query_string": b"", "session": {}}
+        return app.authorize_redirect(Request(scope), *args, **params)
+
+    def run(self, call: Callable[[], Any]) -> Any:
+        async def main() -> Any:
+            result = call()
+            return await result if isawaitable(result) else result
+
+        return self._runner.run(main())
+
+    def close(self) -> None:
+        self._runner.close()
+
+
+HOSTS: dict[str, type[Host]] = {
+    "flask": FlaskHost,
+    "django": DjangoHost,
+    "starlette": StarletteHost,
+}
