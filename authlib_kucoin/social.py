@@ -62,8 +62,9 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
       parameter table has none.
     * ``SOCIAL_AUTH_KUCOIN_SITE``: ``"eu"``, ``"global"``, ``"australia"``, a base URL, or an
       :class:`authlib_kucoin.Site`. There is no default.
-    * ``SOCIAL_AUTH_KUCOIN_API_KEY_STEP``: the path of a function of yours that keeps a new key.
-      There is no default, and without it nobody is sent to KuCoin.
+    * ``SOCIAL_AUTH_KUCOIN_API_KEY_STEP``: the path of a function of yours that keeps a new key
+      before anything else happens. Without it a step of your pipeline has to take the key from
+      ``response["credentials"]``; see below for what that risks.
     * ``SOCIAL_AUTH_KUCOIN_EXTRA_DATA``: what ``extra_data`` is to hold, in plain text. Of the
       key: ``uid``, ``api_key`` (its public half), ``api_name``, ``permissions``,
       ``ip_whitelist``, ``is_master``, ``sub_name``. Of the token: ``access_token``,
@@ -104,6 +105,11 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
                 "accounts.kucoin.approve_api_key",
             )
 
+    Without that setting the :class:`authlib_kucoin.ApiKey` goes through the pipeline in
+    ``response["credentials"]``, and what fails before your step (KuCoin does not describe the
+    key, the account is another user's) loses its secret. It cannot be serialised: a partial
+    pipeline before your step fails rather than write it down.
+
     Every error is social-core's own, with ours as its ``__cause__`` and our text, which says
     what to do next, as its ``detail``. Neither holds a secret.
     """
@@ -132,7 +138,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
 
     def auth_url(self) -> str:
         """Return the address of the login page, the redirect URI raw in it (section 7.1)."""
-        self._api_key_step("begin")  # a key that nobody would keep must not come about
+        self._api_key_step("begin")  # a name that leads nowhere is found out before the login
         with self._social_errors("begin"):
             url, _ = self._client().create_authorization_url(state=self.get_or_create_state())
         return url
@@ -168,14 +174,16 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
 
     def user_data(self, access_token: str, *_args: Any, **kwargs: Any) -> dict[str, Any]:  # noqa: ANN401 - as inherited
         """Create an API key, hand it over, and ask whose it is (section 4)."""
-        keep = self._api_key_step("user_info")
+        keep_api_key = self._api_key_step("user_info")
         client = self._client()
         with self._social_errors("user_info"):
             key = client.create_api_key(access_token)
-        keep(strategy=self.strategy, backend=self, user=kwargs["user"], api_key=key)
+        if keep_api_key:
+            keep_api_key(strategy=self.strategy, backend=self, user=kwargs["user"], api_key=key)
         with self._social_errors("user_info"):
             info = client.get_api_key_info(key)
         return {
+            **({} if keep_api_key else {"credentials": key}),
             "uid": info.uid,
             "api_key": key.api_key,
             "api_name": key.api_name,
@@ -218,17 +226,20 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
             **{option: value for option, value in options.items() if value is not None},
         )
 
-    def _api_key_step(self, stage: ErrorStage) -> Callable[..., object]:
+    def _api_key_step(self, stage: ErrorStage) -> Callable[..., object] | None:
         path = self.setting("API_KEY_STEP")
         if not path:
+            return None
+        try:
+            step: Callable[..., object] = module_member(path)  # type: ignore[no-untyped-call]  # social-core's
+        except (ImportError, AttributeError, ValueError) as error:
             raise AuthConfigurationError(
                 self,
-                "Name the function that keeps a new API key: KuCoin shows its secret once.",
-                code="missing_setting",
+                f"There is no function {path!r} to keep a new API key.",
+                code="invalid_setting",
                 parameter="API_KEY_STEP",
                 stage=stage,
-            )
-        step: Callable[..., object] = module_member(path)  # type: ignore[no-untyped-call]  # social-core's
+            ) from error
         return step
 
     @contextmanager

@@ -169,6 +169,11 @@ def keep_api_key(user: User, api_key: ApiKey, **_kwargs: Any) -> None:
     kept.append((user, api_key))
 
 
+def take_api_key(user: User, response: dict[str, Any], **_kwargs: Any) -> None:
+    """Take a new key out of the response, as a step of the pipeline may."""
+    kept.append((user, response["credentials"]))
+
+
 def approve_api_key(response: dict[str, Any], uid: str, **_kwargs: Any) -> None:
     """Note that a key's account is the user's."""
     approved.append(f"{uid}:{response['api_key']}")

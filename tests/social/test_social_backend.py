@@ -4,6 +4,7 @@ social-core ships no tests, so its contract is written out here: log in (here: a
 pipeline that halts twice, a refresh. KuCoin is the sandbox, over real sockets.
 """
 
+import json
 import logging
 import traceback
 from collections.abc import Iterator
@@ -340,19 +341,35 @@ def test_the_key_of_somebody_elses_account_is_kept(host: Host) -> None:
     assert approved == [f"{UID}:{kept[0][1].api_key}"]
 
 
-def test_no_key_is_asked_for_that_nobody_would_keep(kucoin_sandbox: Sandbox) -> None:
-    """Without a step the user is not sent to KuCoin, and a late change creates no key."""
-    host = Host(kucoin_sandbox, API_KEY_STEP=None)
+@pytest.mark.parametrize("path", ["social_memory.nowhere", "nowhere.keep_api_key"])
+def test_a_step_that_is_not_there_is_found_out_before_the_login(
+    kucoin_sandbox: Sandbox, path: str
+) -> None:
+    """And again before the key: a setting can change while the user is at KuCoin."""
+    host = Host(kucoin_sandbox, API_KEY_STEP=path)
     with pytest.raises(AuthConfigurationError) as caught:
         host.start()
     assert (caught.value.parameter, caught.value.stage) == ("API_KEY_STEP", "begin")
     host.strategy.settings["SOCIAL_AUTH_KUCOIN_API_KEY_STEP"] = "social_memory.keep_api_key"
     callback = kucoin_sandbox.approve(host.start())
-    host.strategy.settings["SOCIAL_AUTH_KUCOIN_API_KEY_STEP"] = ""
+    host.strategy.settings["SOCIAL_AUTH_KUCOIN_API_KEY_STEP"] = path
     with pytest.raises(AuthConfigurationError) as caught:
         host.complete(callback.fields)
     assert caught.value.stage == "user_info"
     assert not kucoin_sandbox.issued_keys
+
+
+def test_without_the_setting_a_step_of_the_pipeline_takes_the_key(kucoin_sandbox: Sandbox) -> None:
+    """It finds the whole key in the response; a session or database could not hold it."""
+    steps = (*DEFAULT_AUTH_PIPELINE, "social_memory.take_api_key")
+    host = Host(kucoin_sandbox, API_KEY_STEP=None, PIPELINE=steps)
+    assert host.come_back() == "/"
+    [(user, key)] = kept
+    assert (user, key.secret) == (host.user, kucoin_sandbox.issued_keys[0].secret)
+    [row] = Social.rows
+    assert (row.uid, set(row.extra_data)) == (UID, {"auth_time"})
+    with pytest.raises(TypeError):
+        json.dumps({"credentials": key})
 
 
 def test_a_token_of_ones_own_is_enough(kucoin_sandbox: Sandbox) -> None:
