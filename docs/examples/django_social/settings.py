@@ -1,4 +1,12 @@
-"""A Django project whose users connect their KuCoin account through python-social-auth."""
+"""A Django project whose users connect their KuCoin account through python-social-auth.
+
+With the environment that is read below::
+
+    export DJANGO_SETTINGS_MODULE=settings PYTHONPATH=.
+    django-admin migrate --run-syncdb
+    django-admin createsuperuser
+    django-admin runserver
+"""
 
 import os
 from pathlib import Path
@@ -13,7 +21,7 @@ ROOT_URLCONF = "urls"
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
-        "NAME": os.environ.get("DATABASE", HERE / "db.sqlite3"),
+        "NAME": os.environ["DATABASE"],
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
