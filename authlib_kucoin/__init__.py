@@ -6,10 +6,11 @@ when it is first used: ``import authlib_kucoin`` costs next to nothing.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+# What typing's own would be: importing typing takes longer than all else here.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from ._errors import ApiKeyError as ApiKeyError
     from ._errors import ApiKeyLimitReached as ApiKeyLimitReached
     from ._errors import ApiKeyNameTaken as ApiKeyNameTaken
@@ -60,6 +61,8 @@ __all__ = sorted(_HOME)  # noqa: PLE0605 - the names above, written once
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415 - nothing is loaded before it is used
+
     value = globals()[name] = getattr(import_module(f".{_HOME[name]}", __name__), name)
     return value
 
