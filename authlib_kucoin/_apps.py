@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from functools import cached_property
 from inspect import isawaitable
 from typing import Any
 
+from ._call import Call
 from ._callback import mismatching_state, read_callback
 from ._client import AnyToken
 from ._models import ApiKey, ApiKeyInfo, KuCoinToken
@@ -17,6 +19,10 @@ class AppBase:
     """Where an app's calls go, and the connections they share."""
 
     # Authlib's own.
+    access_token_params: Any
+    access_token_url: Any
+    authorize_params: Any
+    authorize_url: Any
     client_cls: Any
     client_kwargs: Any
     framework: Any
@@ -60,8 +66,35 @@ class AppBase:
             **metadata, **self._connections.options
         )
 
+    @cached_property
     def _client(self) -> Any:  # noqa: ANN401 - one of Authlib's clients
+        """The client that makes our calls, for all users: it is handed a token and keeps none.
+
+        Authlib makes one for each call. That takes longer than all else we do, so we do not.
+        """
         return self._get_oauth_client(**self._site_metadata())
+
+    def _login(self, redirect_uri: str | None, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the address of the login page and what to remember."""
+        rv: dict[str, Any] = self._create_oauth2_authorization_url(  # type: ignore[attr-defined]  # Authlib's
+            self._client,
+            self.authorize_url,
+            redirect_uri=redirect_uri,
+            **{**params, **(self.authorize_params or {})},
+        )
+        return rv
+
+    def _exchange(self, redirect_uri: str | None, given: Mapping[str, Any]) -> Call[KuCoinToken]:
+        """Return the call that exchanges a code."""
+        params = {"redirect_uri": redirect_uri, **(self.access_token_params or {}), **given}
+        call: Call[KuCoinToken] = self._client._token_call(  # noqa: SLF001 - our own
+            self.access_token_url,
+            params.pop("code", None),
+            params.pop("authorization_response", None),
+            params.pop("state", None),
+            params,
+        )
+        return call
 
 
 class SyncApp(AppBase):
@@ -70,6 +103,24 @@ class SyncApp(AppBase):
     def load_server_metadata(self) -> dict[str, Any]:
         """Return where KuCoin is; Authlib asks before every use."""
         return self._site_metadata()
+
+    def create_authorization_url(
+        self,
+        redirect_uri: str | None = None,
+        **params: Any,  # noqa: ANN401 - as inherited
+    ) -> dict[str, Any]:
+        """Return the address of the login page and what to remember, as Authlib's own method."""
+        return self._login(redirect_uri, params)
+
+    def fetch_access_token(
+        self,
+        redirect_uri: str | None = None,
+        **params: Any,  # noqa: ANN401 - as inherited
+    ) -> KuCoinToken:
+        """Exchange a code for a token, as Authlib's own method."""
+        call = self._exchange(redirect_uri, params)
+        token: KuCoinToken = self._client._perform(call)  # noqa: SLF001 - our own
+        return token
 
     def refresh_access_token(self, token: AnyToken) -> KuCoinToken:
         """Exchange a token for a new one (section 7.3).
@@ -86,9 +137,8 @@ class SyncApp(AppBase):
             KuCoinUnavailable: If KuCoin could not be reached or is failing.
             MalformedResponse: If the answer is no token.
         """
-        with self._client() as client:
-            client.token = {"refresh_token": token} if isinstance(token, str) else token
-            fresh: KuCoinToken = client.refresh_token()
+        old = {"refresh_token": token} if isinstance(token, str) else token
+        fresh: KuCoinToken = self._client._refresh(old)  # noqa: SLF001 - our own
         return fresh
 
     def validate_access_token(self, token: AnyToken) -> bool:
@@ -102,8 +152,7 @@ class SyncApp(AppBase):
             KuCoinUnavailable: If KuCoin could not be reached or is failing.
             MalformedResponse: If the answer is neither true nor false.
         """
-        with self._client() as client:
-            is_valid: bool = client.validate_access_token(token)
+        is_valid: bool = self._client.validate_access_token(token)
         return is_valid
 
     def create_api_key(self, token: AnyToken | None = None, *, request: Any = None) -> ApiKey:  # noqa: ANN401 - the framework's
@@ -126,8 +175,7 @@ class SyncApp(AppBase):
         """
         if token is None:
             token = self._get_requested_token(request)  # type: ignore[attr-defined]  # Authlib's
-        with self._client() as client:
-            key: ApiKey = client.create_api_key(token)
+        key: ApiKey = self._client.create_api_key(token)
         return key
 
     def get_api_key_info(self, key: ApiKey) -> ApiKeyInfo:
@@ -141,8 +189,7 @@ class SyncApp(AppBase):
             KuCoinUnavailable: If KuCoin could not be reached or is failing.
             MalformedResponse: If the answer is no description of a key.
         """
-        with self._client() as client:
-            info: ApiKeyInfo = client.get_api_key_info(key)
+        info: ApiKeyInfo = self._client.get_api_key_info(key)
         return info
 
     def close(self) -> None:
@@ -161,10 +208,9 @@ class SyncApp(AppBase):
         self.framework.clear_state_data(session, callback.state)
         if not expected:
             raise mismatching_state()
-        token: KuCoinToken = self.fetch_access_token(  # type: ignore[attr-defined]  # Authlib's
+        return self.fetch_access_token(
             code=callback.code(), redirect_uri=expected.get("redirect_uri"), **params
         )
-        return token
 
 
 class AsyncApp(AppBase):
@@ -181,28 +227,28 @@ class AsyncApp(AppBase):
         redirect_uri: str | None = None,
         **params: Any,  # noqa: ANN401 - as inherited
     ) -> dict[str, Any]:
-        """Return the address of the login page and what to remember, as Authlib's own method.
+        """Return the address of the login page and what to remember, as Authlib's own method."""
+        return self._login(redirect_uri, params)
 
-        Authlib's async apps put None in the place of a redirect URI that was configured.
-        """
-        if redirect_uri is None:
-            redirect_uri = self.client_kwargs.get("redirect_uri")
-        rv: dict[str, Any] = await super().create_authorization_url(  # type: ignore[misc]
-            redirect_uri, **params
-        )
-        return rv
+    async def fetch_access_token(
+        self,
+        redirect_uri: str | None = None,
+        **params: Any,  # noqa: ANN401 - as inherited
+    ) -> KuCoinToken:
+        """Exchange a code for a token, as Authlib's own method."""
+        call = self._exchange(redirect_uri, params)
+        token: KuCoinToken = await self._client._perform(call)  # noqa: SLF001 - our own
+        return token
 
     async def refresh_access_token(self, token: AnyToken) -> KuCoinToken:
         """Exchange a token for a new one, as :meth:`SyncApp.refresh_access_token`."""
-        async with self._client() as client:
-            client.token = {"refresh_token": token} if isinstance(token, str) else token
-            fresh: KuCoinToken = await client.refresh_token()
+        old = {"refresh_token": token} if isinstance(token, str) else token
+        fresh: KuCoinToken = await self._client._refresh(old)  # noqa: SLF001 - our own
         return fresh
 
     async def validate_access_token(self, token: AnyToken) -> bool:
         """Ask whether a token is valid, as :meth:`SyncApp.validate_access_token`."""
-        async with self._client() as client:
-            is_valid: bool = await client.validate_access_token(token)
+        is_valid: bool = await self._client.validate_access_token(token)
         return is_valid
 
     async def create_api_key(
@@ -214,14 +260,12 @@ class AsyncApp(AppBase):
         """Ask for an API key, once, as :meth:`SyncApp.create_api_key`."""
         if token is None and request is not None and self._fetch_token:
             token = await self._fetch_token(request)
-        async with self._client() as client:
-            key: ApiKey = await client.create_api_key(token)
+        key: ApiKey = await self._client.create_api_key(token)
         return key
 
     async def get_api_key_info(self, key: ApiKey) -> ApiKeyInfo:
         """Ask what a key may do, as :meth:`SyncApp.get_api_key_info`."""
-        async with self._client() as client:
-            info: ApiKeyInfo = await client.get_api_key_info(key)
+        info: ApiKeyInfo = await self._client.get_api_key_info(key)
         return info
 
     async def close(self) -> None:
@@ -250,7 +294,6 @@ class AsyncApp(AppBase):
         await self.framework.clear_state_data(session, callback.state)
         if not expected:
             raise mismatching_state()
-        token: KuCoinToken = await self.fetch_access_token(  # type: ignore[attr-defined]  # Authlib's
+        return await self.fetch_access_token(
             code=callback.code(), redirect_uri=expected.get("redirect_uri"), **params
         )
-        return token

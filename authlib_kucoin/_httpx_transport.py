@@ -12,6 +12,7 @@ import asyncio
 import os
 import threading
 from collections.abc import AsyncGenerator, Mapping
+from functools import cached_property
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final, NamedTuple
 
@@ -41,7 +42,15 @@ class _Settings:
         return {"transport": self, "mounts": None, "proxy": None}
 
     def _client_settings(self) -> dict[str, Any]:
-        return {**self._settings, "cookies": no_cookies()}
+        return {**self._settings, **self._tls, "cookies": no_cookies()}
+
+    @cached_property
+    def _tls(self) -> dict[str, Any]:
+        """One TLS context for every client that is kept: to make one takes some 20 ms."""
+        if "transport" in self._settings:
+            return {}
+        given = {k: v for k, v in self._settings.items() if k in ("verify", "cert", "trust_env")}
+        return {"verify": httpx2.create_ssl_context(**given), "cert": None}
 
 
 class SharedTransport(_Settings, httpx2.BaseTransport):
@@ -58,7 +67,7 @@ class SharedTransport(_Settings, httpx2.BaseTransport):
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send a request over a kept connection."""
-        return self._client().send(request, stream=True, auth=httpx2.Auth(), follow_redirects=False)
+        return self.client().send(request, stream=True, auth=httpx2.Auth(), follow_redirects=False)
 
     def dispose(self) -> None:
         """Close the kept connections; the next request opens new ones."""
@@ -67,7 +76,8 @@ class SharedTransport(_Settings, httpx2.BaseTransport):
         if kept is not None:
             kept.close()
 
-    def _client(self) -> httpx2.Client:
+    def client(self) -> httpx2.Client:
+        """Return the client that is kept."""
         kept = self._kept
         if kept is not None and self._process == os.getpid():
             return kept
@@ -99,7 +109,7 @@ class AsyncSharedTransport(_Settings, httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send a request over a connection that is kept for this event loop."""
-        client = await self._client()
+        client = await self.client()
         return await client.send(request, stream=True, auth=httpx2.Auth(), follow_redirects=False)
 
     async def dispose(self) -> None:
@@ -108,7 +118,8 @@ class AsyncSharedTransport(_Settings, httpx2.AsyncBaseTransport):
         if (kept := self._kept.get(id(loop))) and kept.loop is loop:
             await kept.closer.aclose()
 
-    async def _client(self) -> httpx2.AsyncClient:
+    async def client(self) -> httpx2.AsyncClient:
+        """Return the client that is kept for this event loop."""
         loop = asyncio.get_running_loop()
         kept = self._kept.get(id(loop))
         if kept is not None and kept.loop is loop and kept.process == os.getpid():

@@ -81,6 +81,7 @@ class KuCoinOAuth2Client(SyncClient, OAuth2Client):  # type: ignore[misc]  # Aut
     ) -> None:
         """Set up a client; nothing is sent."""
         self._site = site
+        self._shared: Any = options.get("transport")
         options.setdefault("cookies", no_cookies())
         super().__init__(
             client_id=client_id,
@@ -101,7 +102,10 @@ class KuCoinOAuth2Client(SyncClient, OAuth2Client):  # type: ignore[misc]  # Aut
         sent = False
         with under_way(call.secrets):
             try:
-                response = self.send(
+                # Past this client's own layers, where there is one that only sends.
+                shared = self._shared
+                sender = shared.client() if isinstance(shared, SharedTransport) else self
+                response = sender.send(
                     _request(self, call), auth=httpx2.Auth(), follow_redirects=False
                 )
                 status, body, failure = response.status_code, response.content, ""
@@ -135,6 +139,7 @@ class AsyncKuCoinOAuth2Client(AsyncClient, AsyncOAuth2Client):  # type: ignore[m
     ) -> None:
         """Set up a client; nothing is sent."""
         self._site = site
+        self._shared: Any = options.get("transport")
         options.setdefault("cookies", no_cookies())
         super().__init__(
             client_id=client_id,
@@ -155,7 +160,10 @@ class AsyncKuCoinOAuth2Client(AsyncClient, AsyncOAuth2Client):  # type: ignore[m
         sent = False
         with under_way(call.secrets):
             try:
-                response = await self.send(
+                shared = self._shared
+                is_shared = isinstance(shared, AsyncSharedTransport)
+                sender = await shared.client() if is_shared else self
+                response = await sender.send(
                     _request(self, call), auth=httpx2.Auth(), follow_redirects=False
                 )
                 status, body, failure = response.status_code, response.content, ""
