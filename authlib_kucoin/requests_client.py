@@ -65,6 +65,8 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
     ) -> None:
         """Set up a session; nothing is sent."""
         self._site = site
+        if options.get("verify") is None:  # requests would take it for "do not verify"
+            options.pop("verify", None)
         self._own_verify = options.get("verify")
         options.setdefault("default_timeout", timeout)
         super().__init__(

@@ -65,10 +65,11 @@ def create_api_key(request: Request, state: State) -> Response:
     _checks.form_type(request, "4")
     _checks.no_query(request, "4")
     _checks.no_body(request, "4")
-    state.check_access(bearer_token(request))
+    access_token = bearer_token(request)
+    state.check_access(access_token)
     if options.permission_mismatch:
         return envelope("40503", "risk validation")
-    key = state.create_key()
+    key = state.create_key(access_token)
     return envelope(
         "200",
         "success",

@@ -61,6 +61,8 @@ class IssuedKey:
     secret: str = field(repr=False)
     passphrase: str = field(repr=False)
     created_at: float
+    state: str = field(repr=False)
+    """The `state` of the login that the key came of, as the broker sent it."""
 
 
 class State:
@@ -203,8 +205,8 @@ class State:
             if pair.access_expires <= self.clock.now():
                 raise Refusal("access_token_expired", "access token has expired (1 hour)", "6.3")
 
-    def create_key(self) -> IssuedKey:
-        """Issue an API key (section 4).
+    def create_key(self, access_token: str) -> IssuedKey:
+        """Issue an API key for an access token that was checked (section 4).
 
         Raises:
             Refusal: The name is taken, or the account has its full number of keys.
@@ -225,6 +227,7 @@ class State:
                 secret=str(uuid.uuid4()),
                 passphrase=secrets.token_hex(10),
                 created_at=self.clock.now(),
+                state=self._family[self._by_access[access_token].refresh_token].login.state,
             )
             self._keys.append(key)
             return key

@@ -377,6 +377,8 @@ def test_a_ca_bundle_of_ones_own_beats_the_environments(
         monkeypatch.setattr(adapter, "send", spy)
         return session
 
+    with our_session(wire, verify=None) as ours:
+        assert ours.verify is True  # stock: None, which requests takes for "do not verify"
     for verify in ("/my/own.pem", False, True):
         with verify_used(our_session(wire, verify=verify)) as ours:
             ours.fetch_token(code="c")

@@ -276,7 +276,8 @@ def test_key_without_general_permission(new_broker: Callable[..., Broker]) -> No
         ("goodbroker", "e8512b82", "true", "200000"),
         ("goodbroker", "wrong", "true", "400201"),
         ("goodbroker", "wrong", None, "200000"),
-        ("badbroker", "e8512b82", "true", "400200"),
+        ("another", "its own key", "true", "200000"),  # not ours to verify
+        ("", "e8512b82", "true", "400200"),
     ],
 )
 def test_partner_headers(
