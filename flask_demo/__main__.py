@@ -74,7 +74,7 @@ def _start(stack: ExitStack) -> tuple[BaseWSGIServer, str]:
         request_handler=_RequestHandler,
         fd=listener.fileno(),
     )
-    return server, f"The demo is running{beside}. Open http://127.0.0.1:{port}"
+    return server, f"The demo is running{beside}. Open http://127.0.0.1:{server.port}"
 
 
 if __name__ == "__main__":

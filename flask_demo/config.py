@@ -86,8 +86,15 @@ def flask_config(given: Mapping[str, Any], instance: Path) -> dict[str, Any]:
     public = urlsplit(settings.get("KUCOIN_REDIRECT_URI") or "")
     https = public.scheme == "https"
     expected = settings.get("KUCOIN_EXPECTED_PERMISSIONS", "General,Spot")
+    database = _database(settings.get("DATABASE_URL"), instance, sandbox)
+    patience = {"timeout": 30} if database.startswith("sqlite") else {"connect_timeout": 5}
     defaults = {
-        "SQLALCHEMY_DATABASE_URI": _database(settings.get("DATABASE_URL"), instance, sandbox),
+        "SQLALCHEMY_DATABASE_URI": database,
+        "SQLALCHEMY_ENGINE_OPTIONS": {
+            "connect_args": patience,
+            "hide_parameters": True,  # in errors and in the log
+            "pool_pre_ping": True,  # a restarted database costs no attempt
+        },
         # Session cookies that travel by https alone, and that no other subdomain can have set.
         "SESSION_COOKIE_SECURE": https,
         "SESSION_COOKIE_NAME": "__Host-session" if https else "session",

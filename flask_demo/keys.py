@@ -97,7 +97,7 @@ def findings(key: ConnectedKey) -> Iterator[Finding]:
     if not key.ip_whitelist:
         yield Finding(
             is_serious=False,
-            text="It works from any IP address. Bind it to ours in KuCoin's API management.",
+            text="It works from any IP address: KuCoin has not bound it to our servers.",
         )
 
 

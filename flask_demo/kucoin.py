@@ -13,7 +13,6 @@ from flask import (
     redirect,
     render_template,
     request,
-    session,
     url_for,
 )
 from flask.typing import ResponseReturnValue
@@ -35,8 +34,6 @@ bp.before_request(require_user)
 
 #: As large as ids get; a larger number is an address that does not exist.
 ID: Final = "int(max=2147483647)"
-#: How many logins may be under way in one browser: their states have to fit into its cookie.
-_PENDING_LOGINS: Final = 4
 
 
 @bp.post("/connect")
@@ -142,10 +139,6 @@ def _provision(
 
 def _to_kucoin(attempt: ConnectAttempt) -> Response:
     """Send the browser to KuCoin's login page; the state in it leads back to the attempt."""
-    pending = [name for name in session if name.startswith("_state_kucoin_")]
-    pending.sort(key=lambda name: session[name]["exp"])
-    for name in pending[: 1 - _PENDING_LOGINS]:
-        del session[name]
     redirect_uri = current_app.config.get("KUCOIN_REDIRECT_URI") or url_for(
         "kucoin.callback", _external=True
     )

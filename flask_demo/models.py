@@ -92,6 +92,8 @@ class ConnectedKey(Base):
     """An API key of a KuCoin account; its credentials are sealed by the vault."""
 
     __tablename__ = "connected_key"
+    # An id is never used again: forms and sealed blobs name it.
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - as SQLAlchemy wants it
 
     id: Mapped[int] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey(User.id), index=True)

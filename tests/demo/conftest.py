@@ -1,0 +1,95 @@
+"""What the demo's tests share: a sandbox, a clock that can be told, and apps on fresh databases."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from visitor import Visitor, closed_after
+
+from authlib_kucoin import _protocol
+from authlib_kucoin.sandbox import Sandbox, run_sandbox
+from flask_demo import create_app
+from flask_demo.config import new_vault_key
+
+MakeApp = Callable[..., Flask]
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the environment of whoever runs the tests out of them."""
+    for name in ("KUCOIN_CLIENT_ID", "KUCOIN_SITE", "SECRET_KEY", "DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """A KuCoin of this test's own."""
+    with run_sandbox() as sandbox:
+        yield sandbox
+
+
+class Clock:
+    """The clock of this process: the demo's, Authlib's, itsdangerous's and the sandbox's."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.ahead = 0.0
+        real = time.time
+
+        def told() -> float:
+            return real() + self.ahead
+
+        monkeypatch.setattr(time, "time", told)
+        # The protocol layer was given its clock when it was imported.
+        for call in (_protocol.token_call, _protocol.refresh_call, _protocol.api_key_info_call):
+            monkeypatch.setitem(call.__kwdefaults__, "clock", told)
+
+    def advance(self, seconds: float) -> None:
+        """Wind it forward."""
+        self.ahead += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """A clock that can be wound forward."""
+    return Clock(monkeypatch)
+
+
+@pytest.fixture
+def settings(sandbox: Sandbox, tmp_path: Path) -> dict[str, Any]:
+    """Complete settings, as for a real site; that this one is the sandbox is not known."""
+    return {
+        "DEMO_INSTANCE": str(tmp_path / "instance"),
+        "KUCOIN_CLIENT_ID": sandbox.client_id,
+        "KUCOIN_SITE": sandbox.url,
+        "KUCOIN_VAULT_KEYS": new_vault_key(),
+        "SECRET_KEY": "canary-secret-key-of-the-tests",
+    }
+
+
+@pytest.fixture
+def make_app(settings: dict[str, Any]) -> Iterator[MakeApp]:
+    """Make apps with the settings, and others that are given."""
+    with ExitStack() as stack:
+
+        def make(**more: Any) -> Flask:
+            return stack.enter_context(closed_after(create_app({**settings, **more})))
+
+        yield make
+
+
+@pytest.fixture
+def app(make_app: MakeApp) -> Flask:
+    """The demo with the settings."""
+    return make_app()
+
+
+@pytest.fixture
+def alice(app: Flask, sandbox: Sandbox) -> Visitor:
+    """A user who is signed in."""
+    return Visitor(app, sandbox, "alice")

@@ -1,0 +1,110 @@
+"""A user of the demo in tests: has a browser session, fills in forms, and decides at KuCoin."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from html import unescape
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from authlib_kucoin.sandbox import Sandbox
+from flask_demo.models import db
+
+_TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
+
+
+class Visitor:
+    """One browser session with the demo.
+
+    Args:
+        app: The demo.
+        sandbox: The KuCoin it is connected to.
+        name: Who signs in; nobody if left out.
+    """
+
+    def __init__(self, app: Flask, sandbox: Sandbox, name: str = "") -> None:
+        self.app = app
+        self.sandbox = sandbox
+        self.http = app.test_client()
+        if name:
+            assert self.post("/login", username=name).status_code == 303
+
+    def get(self, path: str) -> TestResponse:
+        """Open a page."""
+        return self.http.get(path)
+
+    def post(self, path: str, **fields: Any) -> TestResponse:
+        """Send a form of the page that lists everything."""
+        token = _TOKEN.search(self.get("/").text)
+        assert token
+        return self.http.post(path, data={"csrf_token": token[1], **fields})
+
+    def begin(self) -> str:
+        """Press Connect and return the address of KuCoin's login page."""
+        return self.post("/kucoin/connect").location
+
+    def approve(self, login_page: str) -> str:
+        """Press Approve and return the path that the browser is sent back to."""
+        return _path(self.sandbox.approve(login_page))
+
+    def cancel(self, login_page: str) -> str:
+        """Press Cancel and return the path that the browser is sent back to."""
+        return _path(self.sandbox.cancel(login_page))
+
+    def connect(self) -> TestResponse:
+        """Connect an account and return the page that says how it went."""
+        return self.follow(self.get(self.approve(self.begin())))
+
+    def follow(self, response: TestResponse) -> TestResponse:
+        """Open the page that a response leads to."""
+        assert response.status_code == 303, response.status
+        return self.get(response.location)
+
+
+def _path(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.path}?{parts.query}"
+
+
+def text_of(response: TestResponse) -> str:
+    """Return what a page says, without its tags."""
+    body = response.text.partition("<main")[2].partition("</main>")[0]
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", f"<main{body}")).split())
+
+
+def kucoin_of(app: Flask) -> Any:
+    """Return what the app has registered with Authlib."""
+    return app.extensions["authlib.integrations.flask_client"].kucoin
+
+
+@contextmanager
+def then(app: Flask, method: str, do: Callable[[], object]) -> Iterator[None]:
+    """Let something happen each time after the app has called KuCoin, before it knows."""
+    kucoin = kucoin_of(app)
+    original = getattr(kucoin, method)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        result = original(*args, **kwargs)
+        do()
+        return result
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kucoin, method, call)
+        yield
+
+
+@contextmanager
+def closed_after(app: Flask) -> Iterator[Flask]:
+    """Close what an app keeps open: connections to KuCoin and to the database."""
+    try:
+        yield app
+    finally:
+        kucoin_of(app).close()
+        with app.app_context():
+            db.engine.dispose()
