@@ -1,0 +1,118 @@
+"""Somebody who connects a KuCoin account, and tries again when a page does not come."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import Counter
+from typing import Final
+from urllib.parse import urlsplit
+
+import requests
+
+from authlib_kucoin.sandbox import Sandbox
+
+_TOKEN: Final = re.compile(r'name="csrf_token" value="([^"]+)"')
+_BROKEN: Final = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
+_TRIES: Final = 50
+_PAUSE: Final = 0.1
+_TIMEOUT: Final = 60.0
+
+
+class Unexpected(Exception):
+    """The demo answered as it never should; the text says how."""
+
+
+class Person:
+    """One browser with one user.
+
+    Args:
+        url: Where the demo is.
+        sandbox: Where KuCoin is.
+        name: The user's name.
+        stop: Set when nobody is to try again any more.
+    """
+
+    def __init__(
+        self, url: str, sandbox: Sandbox, name: str, stop: threading.Event | None = None
+    ) -> None:
+        """Open the browser."""
+        self.sandbox = sandbox
+        self.name = name
+        #: How often a connection broke, per step.
+        self.broken: Counter[str] = Counter()
+        self._url = url
+        self._stop = stop or threading.Event()
+        self._http = requests.Session()
+        self._http.trust_env = False
+
+    def connect(self) -> int:
+        """Connect an account, whatever it takes, and return the number of the attempt."""
+        self.sign_in()
+        return self.come_back(self.sandbox.approve(self.begin()))
+
+    def sign_in(self) -> None:
+        """Sign in."""
+        self._send("sign in", "/login", username=self.name)
+
+    def begin(self) -> str:
+        """Press Connect and return the address of KuCoin's login page."""
+        return self._send("connect", "/kucoin/connect").headers["Location"]
+
+    def come_back(self, callback: str) -> int:
+        """Open the callback, look at the outcome, and return the number of the attempt."""
+        path = self.open_callback(callback)
+        self.page(path)
+        return int(path.rpartition("/")[2])
+
+    def open_callback(self, callback: str) -> str:
+        """Open the callback, and again if it breaks; return the path of the outcome."""
+        response = self._ask("callback", "GET", callback.removeprefix(self._url))
+        return urlsplit(_expect(response, 303, "callback").headers["Location"]).path
+
+    def open_callback_once(self, callback: str) -> int | None:
+        """Open the callback once; return the answer's status, or None if it broke."""
+        try:
+            return self._request("GET", callback.removeprefix(self._url)).status_code
+        except _BROKEN:
+            return None
+
+    def page(self, path: str) -> str:
+        """Return a page."""
+        return _expect(self._ask("page", "GET", path), 200, path).text
+
+    def close(self) -> None:
+        """Close the browser."""
+        self._http.close()
+
+    def _send(self, step: str, path: str, **fields: str) -> requests.Response:
+        token = _TOKEN.search(self.page("/"))
+        if token is None:
+            raise Unexpected("the page has no form")
+        response = self._ask(step, "POST", path, {"csrf_token": token[1], **fields})
+        return _expect(response, {"connect": 302}.get(step, 303), step)
+
+    def _ask(
+        self, step: str, method: str, path: str, form: dict[str, str] | None = None
+    ) -> requests.Response:
+        for _ in range(_TRIES):
+            try:
+                return self._request(method, path, form)
+            except _BROKEN:
+                self.broken[step] += 1
+            if self._stop.wait(_PAUSE):
+                break
+        raise Unexpected(f"{step}: the demo cannot be reached")
+
+    def _request(
+        self, method: str, path: str, form: dict[str, str] | None = None
+    ) -> requests.Response:
+        return self._http.request(
+            method, f"{self._url}{path}", data=form, allow_redirects=False, timeout=_TIMEOUT
+        )
+
+
+def _expect(response: requests.Response, status: int, step: str) -> requests.Response:
+    if response.status_code != status:
+        raise Unexpected(f"{step}: {response.status_code} instead of {status}")
+    return response

@@ -1,0 +1,106 @@
+"""The drill itself, in short: it ends well, it can be stopped, and it would notice."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from drill_support import ROOT, wait_until
+
+from drill.balance import tally
+from flask_demo.models import Status
+
+
+def _start(postgres_url: str, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "drill", "--database", postgres_url, *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def test_short_drill(postgres_url: str) -> None:
+    """Forty people connect while calls fail and workers die, and each key is stored or flagged."""
+    drill = _start(postgres_url, "--connects", "40", "--kill-every", "0.6")
+    output = drill.communicate(timeout=120)[0]
+    assert drill.returncode == 0, output
+    balance = re.search(
+        r"^BALANCED: (\d+) keys issued = (\d+) stored \+ (\d+) flagged as unknown$",
+        output,
+        re.MULTILINE,
+    )
+    assert balance, output
+    issued, stored, flagged = map(int, balance.groups())
+    assert issued == stored + flagged > 0
+    killed = re.search(r"^workers killed +(\d+)$", output, re.MULTILINE)
+    assert killed, output
+    assert int(killed[1]) >= 1
+    assert re.search(r"^faults injected +[1-9]", output, re.MULTILINE), output
+
+
+def _processes_of(pid: int) -> set[int]:
+    """Return the children of a process and theirs."""
+    parents = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal():
+            try:
+                fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            parents[int(folder.name)] = int(fields[1])
+    found = {pid}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {pid}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped(postgres_url: str, number: signal.Signals) -> None:
+    """Ctrl-C and SIGTERM end all the processes, in the midst of it."""
+    drill = _start(postgres_url, "--connects", "100000")
+    assert drill.stdout
+    drill.stdout.readline()  # it has begun
+    processes = _processes_of(drill.pid)
+    assert len(processes) == 3  # gunicorn's master and two workers
+    drill.send_signal(number)
+    output = drill.communicate(timeout=30)[0]
+    assert drill.returncode == 130, output
+    assert "Traceback" not in output
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in processes), "their end")
+
+
+STORED, UNKNOWN, FAILED = Status.STORED, Status.UNKNOWN, Status.FAILED
+
+
+@pytest.mark.parametrize(
+    ("statuses", "stored", "issued", "problem"),
+    [
+        ({1: STORED, 2: UNKNOWN, 3: UNKNOWN}, [("a", 1)], {"a": 1, "b": 2}, ""),
+        ({1: STORED}, [], {"a": 1}, "key a is lost, and attempt 1 is stored"),
+        ({1: FAILED}, [], {"a": 1}, "key a is lost, and attempt 1 is failed"),
+        ({1: UNKNOWN}, [("a", 1)], {"a": 1}, "key a is stored, and attempt 1 is unknown"),
+        ({1: UNKNOWN}, [], {"a": None}, "key a is lost, and attempt None is None"),
+        ({1: STORED}, [("a", 1)], {}, "key a is stored, and was never issued"),
+        ({1: STORED}, [("a", 1), ("a", 1)], {"a": 1}, "key a is stored 2 times"),
+        ({1: STORED, 2: UNKNOWN}, [("a", 1)], {"a": 2}, "key a is stored for attempt 1, not 2"),
+        ({1: UNKNOWN}, [], {"a": 1, "b": 1}, "attempt 1 asked for 2 keys"),
+        ({1: STORED}, [], {}, "attempt 1 reads as stored, and has no key"),
+        ({1: Status.CLAIMED}, [], {}, "attempt 1 is left claimed"),
+    ],
+)
+def test_balance_notices(
+    statuses: dict[int, Status],
+    stored: list[tuple[str, int]],
+    issued: dict[str, int | None],
+    problem: str,
+) -> None:
+    """Whatever is off by one, in whichever direction, is named."""
+    balance = tally(statuses, stored, issued)
+    assert balance.line.startswith("OFF" if problem else "BALANCED")
+    assert problem in "\n".join(balance.problems)
