@@ -45,7 +45,7 @@ def read_token(fields: dict[str, Any], requested_scope: str, now: float) -> KuCo
         raise Unreadable("its token_type is not bearer")
     scope = scope_text(fields.get("scope", requested_scope))
     if scope is None:
-        raise Unreadable("its scope is neither a list nor a string")
+        raise Unreadable("its scope is neither a list nor a string of scopes")
     expires_in = _seconds(fields.get("expires_in", ACCESS_TOKEN_LIFETIME))
     token = {
         "access_token": fields["access_token"],
@@ -97,20 +97,20 @@ def read_api_key_info(fields: dict[str, Any]) -> ApiKeyInfo:
     if not isinstance(data, dict):
         raise Unreadable("it answered without a key's description")
     uid = data.get("uid")
-    if isinstance(uid, bool) or not isinstance(uid, (int, str)) or not str(uid).strip():
+    if isinstance(uid, bool) or not isinstance(uid, (int, str)) or not _word(str(uid)):
         raise Unreadable("its uid is not an account's number")
     if data.get("permission") is None:
         raise Unreadable("its permission is missing")
     return ApiKeyInfo(
-        uid=str(uid),
+        uid=_word(str(uid)),
         permissions=frozenset(_list(data, "permission")),
         ip_whitelist=_list(data, "ipWhitelist"),
         is_master=_optional(data, "isMaster", bool),
-        sub_name=_optional(data, "subName", str) or None,
+        sub_name=_word(_optional(data, "subName", str)) or None,
         created_at=_moment(_optional(data, "createdAt", int)),
         api_version=_optional(data, "apiVersion", int),
-        remark=_optional(data, "remark", str) or "",
-        api_key=_optional(data, "apiKey", str) or "",
+        remark=_word(_optional(data, "remark", str)),
+        api_key=_word(_optional(data, "apiKey", str)),
     )
 
 
@@ -153,8 +153,9 @@ def api_key_info_refusal(_code: str | None, _msg: str | None) -> type[KuCoinErro
 def scope_text(value: object) -> str | None:
     """Return KuCoin's JSON list as the RFC's space-separated string; None if it is neither."""
     if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
-        return " ".join(filter(None, value))
-    return value if isinstance(value, str) else None
+        value = " ".join(filter(None, value))
+    # What RFC 6749 section 3.3 lets a scope consist of, so that it can be sent on a refresh.
+    return value if isinstance(value, str) and value.isascii() and value.isprintable() else None
 
 
 def _optional(data: Mapping[str, Any], name: str, kind: type[T]) -> T | None:
@@ -183,7 +184,8 @@ def _words(value: object) -> tuple[str, ...]:
 
 
 def _word(value: object) -> str:
-    return value.strip() if isinstance(value, str) else ""
+    # JSON can hold half a character, "\\ud800", which no database can: it becomes "?".
+    return value.strip().encode(errors="replace").decode() if isinstance(value, str) else ""
 
 
 def _moment(milliseconds: int | None) -> datetime | None:
