@@ -135,7 +135,10 @@ class Refreshes:
             task.add_done_callback(_done)
             await asyncio.shield(task)
         else:
-            await asyncio.wait((asyncio.wrap_future(flight.outcome),), timeout=LONGEST_WAIT)
+            waiter = asyncio.wrap_future(flight.outcome)
+            # asyncio logs an error that nobody has looked at; told() raises a copy of it.
+            waiter.add_done_callback(lambda done: done.cancelled() or done.exception())
+            await asyncio.wait((waiter,), timeout=LONGEST_WAIT)
         if flight.ended_at is None:
             self._forget(key, flight)
             raise _unavailable("the refresh that is under way does not end")
