@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from recorder import Recorder
-from stacks import ROWS, NewStack, Settings, Stack
+from stacks import EVERYWHERE, ROWS, NewStack, Settings, Stack
 
 from authlib_kucoin.sandbox import Sandbox
 
@@ -33,7 +33,7 @@ def new_stack(row: str) -> Iterator[NewStack]:
     with ExitStack() as stacks:
 
         def make(**settings: Any) -> Stack:
-            return stacks.enter_context(ROWS[row](Settings(**settings)))
+            return stacks.enter_context(EVERYWHERE[row](Settings(**settings)))
 
         yield make
 

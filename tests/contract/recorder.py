@@ -37,6 +37,11 @@ class RawRequest(NamedTuple):
     body: bytes
     connection: int
 
+    @property
+    def path(self) -> str:
+        """The path that was asked for, without host and query."""
+        return urlsplit(self.line.split(" ")[1]).path
+
     def names(self) -> list[str]:
         """Return the names of the headers in lower case, sorted; doubled ones stand twice."""
         return sorted(name.lower() for name, _ in self.headers)
@@ -122,8 +127,7 @@ class _Connection(socketserver.StreamRequestHandler):
         self.server.requests.append(request)
         self.server.asked.set()
         self.server.go_on.wait(60)
-        path = urlsplit(line.split(" ")[1]).path
-        answer = json.dumps(ANSWERS.get(path, {})).encode()
+        answer = json.dumps(ANSWERS.get(request.path, {})).encode()
         head = (
             f"HTTP/1.1 {self.server.status} Whatever\r\nContent-Type: application/json\r\n"
             f"Set-Cookie: edge=1; Path=/\r\nContent-Length: {len(answer)}\r\n\r\n"

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 from authlib.integrations.base_client import MismatchingStateError, OAuthError
-from stacks import FRAMEWORKS, REDIRECT_URI, NewStack, Stack
+from stacks import FRAMEWORKS, REDIRECT_URI, NewStack, Stack, everywhere
 
 from authlib_kucoin import AuthorizationDenied
 from authlib_kucoin.sandbox import Sandbox, run_sandbox
@@ -56,6 +56,7 @@ FOREIGN: dict[str, Callable[[str, str], Pairs]] = {
 }
 
 
+@everywhere
 @pytest.mark.parametrize("name", [*REFUSED, *FOREIGN])
 def test_a_callback_that_does_not_hold_together_is_refused(
     name: str, stack: Stack, kucoin_sandbox: Sandbox
@@ -72,6 +73,7 @@ def test_a_callback_that_does_not_hold_together_is_refused(
     assert "token" not in kucoin_sandbox.totals
 
 
+@everywhere
 @pytest.mark.parametrize("callback", ["plain", "envelope", "form_post"])
 def test_a_user_who_cancels_is_a_denial(callback: str, new_stack: NewStack) -> None:
     """The code that comes back then is an error code, and is not exchanged."""
@@ -87,6 +89,7 @@ def test_a_user_who_cancels_is_a_denial(callback: str, new_stack: NewStack) -> N
     assert (error.retry, error.status) == (False, None)
 
 
+@everywhere
 def test_a_state_works_once(stack: Stack, kucoin_sandbox: Sandbox) -> None:
     """A callback that is opened again, as by the back button, exchanges nothing."""
     back = kucoin_sandbox.approve(stack.login())
@@ -96,6 +99,7 @@ def test_a_state_works_once(stack: Stack, kucoin_sandbox: Sandbox) -> None:
     assert kucoin_sandbox.totals["token"] == 1
 
 
+@everywhere
 def test_a_refused_callback_has_used_up_its_state(stack: Stack, kucoin_sandbox: Sandbox) -> None:
     """There is no second guess with another code."""
     back = kucoin_sandbox.approve(stack.login())
@@ -107,6 +111,7 @@ def test_a_refused_callback_has_used_up_its_state(stack: Stack, kucoin_sandbox: 
     assert "token" not in kucoin_sandbox.totals
 
 
+@everywhere
 def test_a_state_is_bound_to_the_browser_that_began(stack: Stack, kucoin_sandbox: Sandbox) -> None:
     """Login CSRF: a victim's browser does not finish the attacker's login, nor the reverse."""
     back = kucoin_sandbox.approve(stack.login("attacker"))

@@ -2,9 +2,14 @@
 
 Adding a framework means adding a row: a class in a module of its own that derives from
 `SyncStack` or `AsyncStack`, and its name in `ROWS`. The whole contract then holds for it.
+
+python-social-auth brings a vocabulary of its own, with fewer verbs. Tests that hold for it as
+well are marked `everywhere`.
 """
 
 from __future__ import annotations
+
+import pytest
 
 from ._base import (
     APP_METHODS,
@@ -20,6 +25,7 @@ from ._base import (
 from ._clients import AsyncHttpxStack, HttpxStack, RequestsStack
 from ._django import DjangoStack
 from ._flask import FlaskStack
+from ._social import SocialStack
 from ._starlette import FastAPIStack, StarletteStack
 
 FRAMEWORKS: dict[str, type[Stack]] = {
@@ -34,10 +40,14 @@ CLIENTS: dict[str, type[Stack]] = {
     "httpx-async": AsyncHttpxStack,
 }
 ROWS = {**FRAMEWORKS, **CLIENTS}
+EVERYWHERE = {**ROWS, "social": SocialStack}
+
+everywhere = pytest.mark.parametrize("row", EVERYWHERE)
 
 __all__ = [
     "APP_METHODS",
     "CLIENTS",
+    "EVERYWHERE",
     "FRAMEWORKS",
     "REDIRECT_URI",
     "ROWS",
@@ -47,5 +57,6 @@ __all__ = [
     "Stack",
     "SyncStack",
     "Update",
+    "everywhere",
     "outcome_of",
 ]

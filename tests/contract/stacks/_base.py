@@ -47,11 +47,15 @@ class Stack(ABC):
     """One place the library runs in, with an account's way through it as verbs.
 
     Attributes:
-        keeps_token: Whether the place keeps the token for itself, as the clients do.
+        verbs: The calls that it has beside the login.
+        keeps_token: Whether it keeps the token for itself, as the clients do.
+        tells: Whether it calls an ``update_token``.
         updates: The calls of ``update_token``, in order.
     """
 
+    verbs: ClassVar = frozenset({"refresh", "validate", "create_api_key", "api_key_info"})
     keeps_token: ClassVar = False
+    tells: ClassVar = True
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -114,6 +118,10 @@ class Stack(ABC):
     def validate(self, token: Mapping[str, Any]) -> bool:
         """Validate a token."""
         return self.settle(self.call("validate", token))
+
+    def is_alive(self, token: Mapping[str, Any]) -> bool:
+        """Ask KuCoin whether a token is good, even if the place itself has no call for it."""
+        return self.validate(token)
 
     def create_api_key(self, token: Mapping[str, Any]) -> ApiKey:
         """Ask for a key."""

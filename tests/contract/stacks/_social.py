@@ -1,0 +1,158 @@
+"""python-social-auth: its backend, as the framework's views drive it.
+
+Its errors are social-core's own, with ours as their cause, and this row gives the cause. It
+creates a key and describes it in one step, has no call to validate a token, and tells nobody of
+a new pair but whoever asked for it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from social_core.actions import do_auth
+from social_core.exceptions import (
+    AuthCanceled,
+    AuthInputError,
+    AuthSessionError,
+    SocialAuthBaseException,
+)
+from werkzeug.datastructures import MultiDict
+
+from authlib_kucoin import ApiKey, AuthorizationDenied, KuCoinOAuth2Session
+from authlib_kucoin._callback import mismatching_state
+from authlib_kucoin.social import KuCoinOAuth2
+
+from ._base import Settings, SyncStack
+
+with warnings.catch_warnings():  # python3-openid asks for a module that defusedxml has deprecated
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from social_core.strategy import BaseStrategy
+
+
+class _User:
+    """Somebody who is signed in to the host."""
+
+    is_authenticated = True
+
+    def __init__(self, name: str) -> None:
+        self.id = name
+
+
+class _Strategy(BaseStrategy[str]):
+    """A framework whose session is a dict, and whose redirects are URLs."""
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self.settings = settings
+        self.session: dict[str, Any] = {}
+        self.data: Any = {}
+        self.keys: list[ApiKey] = []
+        super().__init__()
+
+    def get_setting(self, name: str) -> Any:
+        return self.settings[name.removeprefix("SOCIAL_AUTH_KUCOIN_")]
+
+    def request_data(self, merge: bool = True) -> Any:  # noqa: ARG002, FBT001, FBT002 - as inherited
+        return self.data
+
+    def session_get(self, name: str, default: Any = None) -> Any:
+        return self.session.get(name, default)
+
+    def session_set(self, name: str, value: Any) -> None:
+        self.session[name] = value
+
+    def session_pop(self, name: str) -> Any:
+        return self.session.pop(name, None)
+
+    def build_absolute_uri(self, path: str | None = None) -> str:
+        return path or ""
+
+    def redirect(self, url: str) -> str:
+        return url
+
+
+class _Backend(KuCoinOAuth2[str]):
+    """The backend, up to the token: what comes then is the host's pipeline."""
+
+    def do_auth(self, _access_token: str, *_args: Any, **kwargs: Any) -> Any:
+        return kwargs["response"]
+
+
+def keep_api_key(strategy: _Strategy, api_key: ApiKey, **_: Any) -> None:
+    """Be the host's function that keeps a new key."""
+    strategy.keys.append(api_key)
+
+
+class SocialStack(SyncStack):
+    """A host with python-social-auth."""
+
+    verbs = frozenset({"refresh", "create_api_key"})
+    tells = False
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._social = {
+            "SITE": settings.site,
+            "KEY": settings.client_id,
+            "SECRET": settings.client_secret,
+            "REQUESTS_TIMEOUT": settings.timeout,
+            "API_KEY_STEP": f"{__name__}.keep_api_key",
+        }
+        self._browsers: dict[str, _Strategy] = {}
+
+    def _strategy(self, user: str) -> _Strategy:
+        return self._browsers.setdefault(user, _Strategy(self._social))
+
+    def _backend(self, user: str, pairs: list[tuple[str, str]] | None = None) -> _Backend:
+        strategy = self._strategy(user)
+        strategy.data = MultiDict(pairs or ())
+        return _Backend(strategy, redirect_uri=self.settings.redirect_uri)
+
+    def login(self, user: str = "alice") -> str:
+        return _ours(lambda: do_auth(self._backend(user), user=_User(user)))
+
+    def finish(self, url: str, user: str = "alice") -> dict[str, Any]:
+        return self._finish(parse_qsl(urlsplit(url).query, keep_blank_values=True), user)
+
+    def finish_by_post(
+        self, url: str, fields: Mapping[str, str], user: str = "alice"
+    ) -> dict[str, Any]:
+        query = parse_qsl(urlsplit(url).query, keep_blank_values=True)
+        return self._finish([*query, *fields.items()], user)
+
+    def _finish(self, pairs: list[tuple[str, str]], user: str) -> dict[str, Any]:
+        return _ours(lambda: self._backend(user, pairs).complete(user=_User(user)))
+
+    def call(self, verb: str, argument: Any) -> Any:
+        backend = self._backend("alice")
+        if verb == "refresh":
+            return _ours(lambda: backend.refresh_token(argument["refresh_token"]))
+        _ours(lambda: backend.user_data(argument["access_token"], user=_User("alice")))
+        return self._strategy("alice").keys[-1]
+
+    def is_alive(self, token: Mapping[str, Any]) -> bool:
+        with KuCoinOAuth2Session(site=self.settings.site) as session:
+            return session.validate_access_token(token)
+
+    def close(self) -> None:
+        """Leave the connections, which the backend keeps for the process."""
+
+
+def _ours(call: Callable[[], Any]) -> Any:
+    """Make a call of social-core's, and raise our error for its own."""
+    try:
+        return call()
+    except SocialAuthBaseException as error:
+        ours = error.__cause__ or _named(error)
+    raise ours
+
+
+def _named(error: SocialAuthBaseException) -> BaseException:
+    """Return the name of what social-core has refused by itself, before we could."""
+    if isinstance(error, AuthCanceled):
+        return AuthorizationDenied(str(error), operation="callback", code=error.provider_code)
+    if isinstance(error, AuthSessionError | AuthInputError):  # of the state
+        return mismatching_state()
+    return error
