@@ -1,0 +1,34 @@
+"""The documentation says what is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def test_every_claim_about_security_has_a_test_that_exists() -> None:
+    """A renamed or dropped test takes its claim with it."""
+    tests = set()
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        tests.update(re.findall(r"def (test_\w+)", path.read_text()))
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "security.md").read_text()))
+    assert len(named) > 30
+    assert named <= tests, sorted(named - tests)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_to_a_file(page: Path) -> None:
+    """Pictures and programs included."""
+    links = re.findall(r"\]\(([^)#:]+)\)", page.read_text())
+    included = re.findall(r"\{literalinclude\} (\S+)", page.read_text())
+    assert [link for link in links + included if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_program_on_a_page_is_python(page: Path) -> None:
+    """It at least compiles."""
+    for block in re.findall(r"^```python\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE):
+        compile(block, page.name, "exec")
