@@ -102,7 +102,7 @@ def _add_headers(response: Response) -> Response:
 
 def _show_error(error: HTTPException) -> ResponseReturnValue:
     if isinstance(error, SecurityError):
-        return error  # a Host we do not answer: there is no address to link to
+        return "This host is not served here.", 400  # and there is no address to link to
     response = error.get_response()
     response.data = render_template("error.html", error=error)
     return response

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import re
 import signal
 import socket
 import sys
 from contextlib import ExitStack
+from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
@@ -21,12 +23,12 @@ class _CannotStart(Exception):
     """The text says why."""
 
 
-class _RequestHandler(WSGIRequestHandler):
+class RequestHandler(WSGIRequestHandler):
     """Logs requests without their query: that of the callback holds the code."""
 
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:  # noqa: ARG002
-        """Log method, path and status."""
-        self.log("info", '"%s %s" %s', self.command, self.path.partition("?")[0], code)
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002, ANN401 - as inherited
+        """Log a request, or what is wrong with one."""
+        super().log(type, "%s", re.sub(r"\?\S*", "", message % args))
 
 
 def main() -> int:
@@ -71,7 +73,7 @@ def _start(stack: ExitStack) -> tuple[BaseWSGIServer, str]:
         port,
         app,
         threaded=True,
-        request_handler=_RequestHandler,
+        request_handler=RequestHandler,
         fd=listener.fileno(),
     )
     return server, f"The demo is running{beside}. Open http://127.0.0.1:{server.port}"

@@ -31,6 +31,7 @@ from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
 from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 #: What to put into each setting that a real site needs.
 _REQUIRED: Final = {
@@ -140,7 +141,10 @@ def _database(url: str | None, instance: Path, sandbox: bool) -> str:  # noqa: F
     if not url:
         private_folder(instance)
         return f"sqlite:///{instance / ('sandbox' if sandbox else 'kucoin')}.sqlite"
-    parsed = make_url(url)
+    try:
+        parsed = make_url(url)
+    except ArgumentError:  # its text repeats the URL, which may hold a password
+        raise SettingsError("DATABASE_URL is not a database's address.") from None
     if parsed.drivername in ("postgres", "postgresql"):  # as hosting providers write it
         parsed = parsed.set(drivername="postgresql+psycopg")
     return parsed.render_as_string(hide_password=False)

@@ -1,0 +1,153 @@
+"""`python -m flask_demo` as a program: it starts, says where, stops, and can be killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from conftest import Clock, MakeApp
+from visitor import Visitor, text_of
+
+from authlib_kucoin.sandbox import Sandbox
+
+_ROOT = Path(__file__).parents[2]
+
+
+def _start(environment: dict[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-m", "flask_demo"],
+        env={**os.environ, "PYTHONPATH": str(_ROOT), **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@contextmanager
+def running(environment: dict[str, str]) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run the demo; gives the process and the address that it says."""
+    with _start({"DEMO_PORT": "0", **environment}) as process:
+        try:
+            assert process.stdout
+            greeting = process.stdout.readline()
+            assert "Open http://127.0.0.1:" in greeting, process.communicate()
+            yield process, greeting.split()[-1]
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_starts_and_stops(tmp_path: Path, free_port: int, number: signal.Signals) -> None:
+    """In an empty folder it comes up with a sandbox beside it, and stops cleanly with 0."""
+    environment = {"DEMO_INSTANCE": str(tmp_path / "instance"), "SANDBOX_PORT": str(free_port)}
+    with running(environment) as (process, url):
+        page = requests.get(url, timeout=10)
+        assert "This is not KuCoin" in page.text
+        assert requests.get(f"http://127.0.0.1:{free_port}/oauth", timeout=10).status_code == 400
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert output == "The demo has stopped.\n"
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("name", ["DEMO_PORT", "SANDBOX_PORT"])
+def test_port_is_taken(tmp_path: Path, free_port: int, name: str) -> None:
+    """One clear sentence names the setting, and the exit code is 2."""
+    ports = {"DEMO_PORT": "0", "SANDBOX_PORT": str(free_port)}
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ports[name] = str(taken.getsockname()[1])
+        with _start({"DEMO_INSTANCE": str(tmp_path / "instance"), **ports}) as process:
+            output, errors = process.communicate(timeout=30)
+    assert (process.returncode, output) == (2, "")
+    assert errors.startswith(f"The demo cannot start. {name} {ports[name]} cannot be had: ")
+    assert errors.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"KUCOIN_CLIENT_ID": "me"}, "\n  KUCOIN_VAULT_KEYS: make one: "),
+        ({"DATABASE_URL": "postgres://127.0.0.1:1/none"}, "The database does not answer"),
+    ],
+)
+def test_cannot_start(tmp_path: Path, environment: dict[str, str], said: str) -> None:
+    """What keeps it from starting is said without a traceback, and the exit code is 2."""
+    with _start({"DEMO_INSTANCE": str(tmp_path / "instance"), **environment}) as process:
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert errors.startswith("The demo cannot start. ")
+    assert said in errors
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize(
+    ("operation", "reads_as", "issued"),
+    [
+        ("token", "The connection was interrupted", 0),
+        ("create_api_key", "Please look in your KuCoin account", 1),
+        ("api_key_info", "Your KuCoin account is connected", 1),
+    ],
+)
+def test_killed(
+    sandbox: Sandbox,
+    settings: dict[str, Any],
+    make_app: MakeApp,
+    clock: Clock,
+    *,
+    operation: str,
+    reads_as: str,
+    issued: int,
+) -> None:
+    """A worker is killed while it waits for KuCoin: after the restart each attempt is told."""
+    with running(settings) as (process, url), requests.Session() as browser:
+
+        def post(path: str, **fields: str) -> str:
+            token = (
+                browser.get(url).text.partition('name="csrf_token" value="')[2].partition('"')[0]
+            )
+            form = {"csrf_token": token, **fields}
+            sent = browser.post(url + path, data=form, allow_redirects=False, timeout=10)
+            return sent.headers["Location"]
+
+        post("/login", username="alice")
+        callback = sandbox.approve(post("/kucoin/connect"))
+        sandbox.fail_next(operation, "delay:60")
+        waiting = threading.Thread(target=_get, args=(browser, callback))
+        waiting.start()
+        while not sandbox.totals.get(operation):
+            time.sleep(0.01)
+        process.kill()
+        waiting.join()
+    assert len(sandbox.issued_keys) == issued
+    alice = Visitor(make_app(), sandbox, "alice")
+    if operation != "api_key_info":
+        assert "Connecting your account…" in text_of(alice.get("/kucoin/attempts/1"))
+        clock.advance(62)
+    assert reads_as in text_of(alice.get("/kucoin/attempts/1"))
+    assert urlsplit(callback).query
+
+
+def _get(browser: requests.Session, url: str) -> None:
+    with pytest.raises(requests.ConnectionError):
+        browser.get(url, timeout=30)
