@@ -57,5 +57,5 @@ def test_key_works(key: ApiKey, sandbox: Sandbox) -> None:
 def test_wrong_secret_fails(key: ApiKey, sandbox: Sandbox) -> None:
     """With one character of the secret changed, nothing that is signed with it is accepted."""
     wrong = dataclasses.replace(key, secret=("b" if key.secret[0] == "a" else "a") + key.secret[1:])
-    with pytest.raises(Exception, match="KC-API-(SIGN|PASSPHRASE)"):
+    with pytest.raises(Exception, match=r"KC-API-(SIGN|PASSPHRASE)"):
         _get_apikey_info(sandbox, wrong)
