@@ -1,0 +1,248 @@
+"""The demo's queries on PostgreSQL: as cheap with a million rows as with ten thousand."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import Connection, create_engine, event, text
+from sqlalchemy.pool import NullPool
+from support import postgres
+
+from authlib_kucoin.sandbox import Sandbox, run_sandbox
+from flask_demo import create_app
+from flask_demo.config import new_vault_key
+from flask_demo.models import db
+
+#: How many rows each table has. A million take a minute, and give the same plans.
+SIZES = (10, 10_000, int(os.environ.get("GROWTH_ROWS", "200000")))
+#: How many rows a statement may touch: the page of ten, one to see if there are more, one dead.
+A_PAGE = 12
+#: How many blocks more may be read: an index of a million rows is a level deeper.
+DEEPER_INDEXES = 4
+TABLES = ("connected_key", "connect_attempt", "user_account")
+BY_INDEX = {"Index Scan", "Index Only Scan", "ModifyTable"}
+
+
+@dataclass
+class Plan:
+    """How PostgreSQL performs a statement: the scans, and what each of them touched."""
+
+    statement: str
+    scans: list[str] = field(default_factory=list)
+    rows: int = 0
+    buffers: int = 0
+
+
+def _read(statement: str, answer: list[dict[str, Any]]) -> Plan:
+    plan = Plan(statement)
+
+    def walk(node: dict[str, Any]) -> None:
+        if "Relation Name" in node:
+            plan.scans.append(f"{node['Node Type']} on {node['Relation Name']}")
+        if "Scan" in node["Node Type"]:
+            turns = node["Actual Loops"]
+            removed = node.get("Rows Removed by Filter", 0)
+            plan.rows += round(turns * (node["Actual Rows"] + removed))
+        for child in node.get("Plans", []):
+            walk(child)
+
+    root = answer[0]["Plan"]
+    walk(root)
+    plan.buffers = root["Shared Hit Blocks"] + root["Shared Read Blocks"]
+    return plan
+
+
+class Explainer:
+    """Has PostgreSQL explain each statement of the demo, right before it is performed.
+
+    The statement is performed for that, with its parameters, and taken back.
+    """
+
+    def __init__(self) -> None:
+        self.plans: list[Plan] = []
+        self._is_busy = False
+
+    def before(
+        self,
+        connection: Connection,
+        _cursor: object,
+        statement: str,
+        parameters: Any,
+        _context: object,
+        _executemany: object,
+    ) -> None:
+        """Explain; a hook for SQLAlchemy."""
+        if self._is_busy or not re.match("SELECT|UPDATE|INSERT|DELETE", statement):
+            return
+        self._is_busy = True
+        try:
+            with connection.begin_nested() as savepoint:
+                answer = connection.exec_driver_sql(
+                    f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", parameters
+                ).scalar_one()
+                savepoint.rollback()
+            self.plans.append(_read(" ".join(statement.split()), answer))
+        finally:
+            self._is_busy = False
+
+
+def _fill(database: str, rows: int) -> None:
+    """Write attempts and keys; user 1 has a tenth of the attempts, scattered, and three keys."""
+    engine = create_engine(database, poolclass=NullPool)
+    with engine.begin() as connection:
+        connection.execute(text("SET session_replication_role = replica"))  # no foreign key checks
+        for statement in _FILL:
+            connection.execute(text(statement), {"rows": rows})
+
+
+_FILL = (
+    *(f"ALTER TABLE {table} SET (autovacuum_enabled = off)" for table in TABLES),
+    *(f"ALTER TABLE {table} SET UNLOGGED" for table in TABLES),  # faster, and read the same way
+    "INSERT INTO user_account (name) SELECT 'user ' || n FROM generate_series(1, :rows) n",
+    """
+    INSERT INTO connect_attempt (user_id, status, created_at, changed_at, error, detail, replaced)
+    SELECT CASE n % 10 WHEN 0 THEN 1 ELSE n END, 'stored', n, n, '', '', ''
+    FROM generate_series(1, :rows) n
+    """,
+    """
+    INSERT INTO connected_key (user_id, attempt_id, sealed_key, stored_at, api_name, hint, granted,
+        uid, permissions, ip_whitelist, check_error)
+    SELECT CASE WHEN n IN (3, :rows / 2, :rows) THEN 1 ELSE n END, n, 'sealed', n, 'key', 'k…y',
+        '[]', n, '["General"]', '[]', ''
+    FROM generate_series(1, :rows) n
+    """,
+    "ANALYZE",
+)
+
+
+def _visit(client: FlaskClient, sandbox: Sandbox) -> None:
+    """Do everything that the demo can do, as user 1."""
+
+    def send(path: str, **fields: str) -> str:
+        found = re.search(r'name="csrf_token" value="([^"]+)"', client.get("/").text)
+        assert found
+        answer = client.post(path, data={"csrf_token": found[1], **fields})
+        assert answer.status_code in (302, 303), answer.text
+        return answer.location
+
+    def connect(callback: str) -> str:
+        answer = client.get(sandbox.approve(callback).removeprefix("http://localhost"))
+        assert answer.status_code == 303
+        page = client.get(answer.location)
+        assert "is connected" in page.text
+        return answer.location
+
+    send("/login", username="user 1")
+    older = re.search(r'href="(/\?before=\d+)', client.get("/").text)
+    if older:
+        assert client.get(older[1]).status_code == 200
+    outcome = connect(send("/kucoin/connect"))
+    key = re.findall(r"/kucoin/keys/(\d+)/check", client.get("/").text)[-1]
+    send(f"/kucoin/keys/{key}/check")
+    connect(send(f"/kucoin/keys/{key}/rotate", seen=outcome.rpartition("/")[2]))
+    send(f"/kucoin/keys/{key}/disconnect")
+
+
+@contextmanager
+def _demo(database: str, sandbox: Sandbox) -> Iterator[Flask]:
+    app = create_app(
+        {
+            "DATABASE_URL": database,
+            "KUCOIN_CLIENT_ID": sandbox.client_id,
+            "KUCOIN_SITE": sandbox.url,
+            "KUCOIN_VAULT_KEYS": new_vault_key(),
+            "SECRET_KEY": "canary-secret-key-of-the-tests",
+        }
+    )
+    try:
+        yield app
+    finally:
+        app.extensions["authlib.integrations.flask_client"].kucoin.close()
+        with app.app_context():
+            db.engine.dispose()
+
+
+def _plans(database: str, rows: int) -> dict[str, list[Plan]]:
+    """Return the plans of each of the demo's statements with so many rows in its tables."""
+    explainer = Explainer()
+    with run_sandbox() as sandbox, _demo(database, sandbox) as app:
+        _fill(database, rows)
+        with app.app_context():
+            event.listen(db.engine, "before_cursor_execute", explainer.before)
+        _visit(app.test_client(), sandbox)
+    plans: dict[str, list[Plan]] = {}
+    for plan in explainer.plans:
+        # Only what has changed is set, so that part depends on the second in which we are.
+        plans.setdefault(re.sub(" SET .* WHERE ", " SET … WHERE ", plan.statement), []).append(plan)
+    return plans
+
+
+Found = dict[int, dict[str, list[Plan]]]
+
+
+@pytest.fixture(scope="module")
+def found(postgres_url: str) -> Found:
+    """The plans of each of the demo's statements, by the number of rows."""
+    found = {}
+    for size in SIZES:
+        with postgres.fresh_database(postgres_url) as database:
+            found[size] = _plans(database, size)
+    return found
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        # The page of attempts, first and further, and the keys of a user.
+        "SELECT .* FROM connect_attempt WHERE .*user_id = [^ ]+ ORDER BY .*id DESC LIMIT ",
+        "SELECT .* FROM connect_attempt WHERE .*user_id = .* AND .*id < .*id DESC LIMIT ",
+        "SELECT .* FROM connected_key WHERE connected_key.user_id = .* ORDER BY connected_key.id$",
+        # The outcome of an attempt, and the key that came of it.
+        "SELECT .* FROM connect_attempt WHERE connect_attempt.id = .* AND .*user_id = ",
+        "SELECT .* FROM connected_key WHERE connected_key.attempt_id = ",
+        # Each step of the ledger, the claim among them, and the lock on an account's keys.
+        "UPDATE connect_attempt SET .* WHERE connect_attempt.id = .* AND connect_attempt.status = ",
+        "SELECT .* FROM connected_key WHERE connected_key.user_id = .* FOR UPDATE",
+    ],
+)
+def test_indexes(found: Found, pattern: str) -> None:
+    """The demo makes this query, and an index leads it to its few rows."""
+    for size in SIZES[1:]:
+        plans = [each for statement in found[size] for each in found[size][statement]]
+        matching = [plan for plan in plans if re.match(pattern, plan.statement)]
+        assert matching
+        for plan in matching:
+            assert {scan.partition(" on ")[0] for scan in plan.scans} <= BY_INDEX, plan
+            assert plan.rows <= A_PAGE, plan
+
+
+def test_no_table_is_read_through(found: Found) -> None:
+    """Of all that the demo asks for, nothing reads a table from end to end, or many rows of it."""
+    for size in SIZES[1:]:
+        for plans in found[size].values():
+            for plan in plans:
+                assert {scan.partition(" on ")[0] for scan in plan.scans} <= BY_INDEX, plan
+                assert plan.rows <= A_PAGE, plan
+
+
+def test_flat(found: Found) -> None:
+    """With many more rows the same statements are made, and each reads as little."""
+    _, small, large = SIZES
+    assert found[small].keys() == found[large].keys()
+    for statement, plans in found[large].items():
+        # The least of several: now and then one of them has to enlarge a file.
+        most = min(plan.buffers for plan in found[small][statement]) + DEEPER_INDEXES
+        assert min(plan.buffers for plan in plans) <= most, statement
+
+
+def test_few_rows(found: Found) -> None:
+    """With hardly any rows the demo works as well; how PostgreSQL finds them is its own affair."""
+    assert found[SIZES[0]].keys() <= found[SIZES[1]].keys()
