@@ -1,8 +1,9 @@
 """What is measured, and how.
 
-The machine may be busy with something else. So whatever can be counted is counted; what takes
-time is measured in turns, one of each contender and then all over again, so that all of them
-see the same disturbances; and of many turns it is the median that stands.
+The machine may be busy with something else. So whatever can be counted is counted. What is
+compared is measured in turns, one of each contender and then all over again, so that all of them
+see the same disturbances, and of many turns the median stands. What is held to a limit of its
+own is measured several times, and the least stands: a disturbance can only add to it.
 """
 
 from __future__ import annotations
@@ -100,8 +101,8 @@ def round_trips(kind: type[Contender], backend: Backend, turns: int) -> RoundTri
             found.append((spent.wall / ROUND_TRIP, counted))
     contender.close()
     return RoundTrips(
-        warm=median(waited for waited, _ in warm),
-        cold=median(waited for waited, _ in cold),
+        warm=min(waited for waited, _ in warm),
+        cold=min(waited for waited, _ in cold),
         counted_warm=max(counted for _, counted in warm),
         counted_cold=max(counted for _, counted in cold),
     )
@@ -120,24 +121,20 @@ def in_turns(what: Mapping[T, Callable[[], Spent]], turns: int) -> dict[T, Spent
     return {name: _median(spent) for name, spent in found.items()}
 
 
-def memory(act: Callable[[], object], times: int) -> float:
-    """Return how many bytes more are in use after doing something 1,000 times.
+def memory(sign_in: Callable[[], object]) -> float:
+    """Return how many bytes more are in use after 1,000 sign-ins.
 
-    It is done many times before that, so that what fills once is full.
+    As many come before, so that what fills once, such as the caches of Python itself, is full.
     """
-    for _ in range(times):
-        act()
+    used = []
     tracemalloc.start()
-    for _ in range(times // 10):  # what was freed and is taken again is no growth
-        act()
-    gc.collect()
-    before = tracemalloc.get_traced_memory()[0]
-    for _ in range(times):
-        act()
-    gc.collect()
-    after = tracemalloc.get_traced_memory()[0]
+    for _ in range(2):
+        for _ in range(1000):
+            sign_in()
+        gc.collect()
+        used.append(tracemalloc.get_traced_memory()[0])
     tracemalloc.stop()
-    return (after - before) * 1000 / times
+    return used[1] - used[0]
 
 
 def imports(modules: Sequence[str], turns: int) -> dict[str, tuple[float, int]]:
@@ -149,7 +146,7 @@ def imports(modules: Sequence[str], turns: int) -> dict[str, tuple[float, int]]:
             seconds, loaded = subprocess.check_output(command, text=True).split()
             found[module].append((float(seconds), int(loaded)))
     return {
-        module: (median(seconds for seconds, _ in each), each[0][1])
+        module: (min(seconds for seconds, _ in each), each[0][1])
         for module, each in found.items()
     }
 

@@ -111,7 +111,8 @@ def _targets(findings: Findings) -> Iterator[Target]:
             findings.redirects[name].wall / findings.redirects[stock.name].wall,
             1.05,
         )
-        yield Target(f"{name}: KB kept of 1,000 sign-ins", findings.memory[name] / 1e3, 50)
+        if name in findings.memory:
+            yield Target(f"{name}: KB kept of 1,000 sign-ins", findings.memory[name] / 1e3, 50)
     (stock_import, _), (import_, _) = findings.imports.values()
     yield Target("import: ms beyond authlib", (import_ - stock_import) * 1e3, 5)
 
