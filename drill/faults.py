@@ -18,6 +18,8 @@ _FAULTS: Final = (
     "envelope:1:The number of user's apiKey reaches to the maximum level",
     *("envelope:1:Repeated apiName", "envelope:40503:risk validation"),
 )
+#: These come more often: the call is acted upon, and the answer is lost.
+_LOST: Final = ("truncated", "cut", "lost", "reset_after") * 3
 _ONE_IN: Final = 5
 _NONE: Final = "delay:0"
 
@@ -58,5 +60,13 @@ class FaultPlan:
 
 
 def _drawn(random: Random) -> Iterator[str]:
+    """Yield one fault in five. They are dealt from a pack, so that each kind has its turn."""
+    pack: list[str] = []
     while True:
-        yield random.choice(_FAULTS) if random.randrange(_ONE_IN) == 0 else _NONE
+        if random.randrange(_ONE_IN):
+            yield _NONE
+            continue
+        if not pack:
+            pack = [*_FAULTS, *_LOST]
+            random.shuffle(pack)
+        yield pack.pop()

@@ -117,6 +117,8 @@ def serving(
     Raises:
         CannotStart: It does not answer; the text has its log.
     """
+    if not hasattr(os, "pidfd_open"):
+        raise CannotStart("Only Linux has what it takes to find and to kill workers.")
     with socket.create_server(("127.0.0.1", 0), backlog=512) as listener, log.open("wb") as output:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         options = [f"--bind=fd://{listener.fileno()}", f"--workers={workers}"]

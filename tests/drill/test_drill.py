@@ -27,7 +27,7 @@ def _start(postgres_url: str, *arguments: str) -> subprocess.Popen[str]:
 
 def test_short_drill(postgres_url: str) -> None:
     """Forty people connect while calls fail and workers die, and each key is stored or flagged."""
-    drill = _start(postgres_url, "--connects", "40", "--kill-every", "0.6")
+    drill = _start(postgres_url, "--connects", "40", "--kill-every", "0.4")
     output = drill.communicate(timeout=120)[0]
     assert drill.returncode == 0, output
     balance = re.search(
@@ -60,15 +60,14 @@ def _processes_of(pid: int) -> set[int]:
     return found - {pid}
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_stopped(postgres_url: str, number: signal.Signals) -> None:
-    """Ctrl-C and SIGTERM end all the processes, in the midst of it."""
+def test_stopped(postgres_url: str) -> None:
+    """Ctrl-C, in the midst of it, ends all the processes."""
     drill = _start(postgres_url, "--connects", "100000")
     assert drill.stdout
     drill.stdout.readline()  # it has begun
     processes = _processes_of(drill.pid)
     assert len(processes) == 3  # gunicorn's master and two workers
-    drill.send_signal(number)
+    drill.send_signal(signal.SIGINT)
     output = drill.communicate(timeout=30)[0]
     assert drill.returncode == 130, output
     assert "Traceback" not in output

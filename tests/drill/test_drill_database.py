@@ -17,7 +17,7 @@ def test_down_before_the_callback(stage: Stage) -> None:
             assert person.open_callback_once(callback) == 500
         assert stage.sandbox.totals == asked
         attempt = person.come_back(callback)
-    assert stage.reads_as(attempt) == Status.STORED
+        assert stage.reads_as(attempt, person) == Status.STORED
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_down_while_kucoin_is_asked(
                 hold.let_go.set()
                 assert answer.result() == 500
         attempt = person.come_back(callback)
-    assert stage.reads_as(attempt) == reads_as
+        assert stage.reads_as(attempt, person) == reads_as
     assert len(stage.sandbox.issued_keys) == before + issued
 
 
@@ -57,4 +57,4 @@ def test_back_in_time(stage: Stage, operation: str) -> None:
             hold.let_go.set()
             assert answer.result() == 303
         attempt = person.come_back(callback)
-    assert stage.reads_as(attempt) == Status.STORED
+        assert stage.reads_as(attempt, person) == Status.STORED

@@ -18,8 +18,8 @@ def test_killed_while_the_user_is_at_kucoin(stage: Stage) -> None:
         callback = returning.sandbox.approve(returning.begin())
         stage.kill_worker()
         attempt = returning.come_back(callback)
-    assert stage.reads_as(attempt) == Status.STORED
-    assert stage.reads_as(attempt - 1) == Status.EXPIRED
+        assert stage.reads_as(attempt, returning) == Status.STORED
+        assert stage.reads_as(attempt - 1, gone) == Status.EXPIRED
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_killed_while_kucoin_is_asked(
             hold.let_go.set()
         wait_until(lambda: len(stage.sandbox.issued_keys) == before + issued, "the key")
         asked = stage.sandbox.totals
-        assert stage.reads_as(attempt) == reads_as
+        assert stage.reads_as(attempt, person) == reads_as
         assert person.come_back(callback) == attempt
         assert stage.sandbox.totals == asked
     assert len(stage.sandbox.issued_keys) == before + issued
@@ -83,7 +83,7 @@ def test_killed_in_the_database(stage: Stage, lock: str, reads_as: Status, issue
                 stage.kill_worker()
                 assert answer.result() is None
         attempt = person.come_back(callback)
-    assert stage.reads_as(attempt) == reads_as
+        assert stage.reads_as(attempt, person) == reads_as
     assert len(stage.sandbox.issued_keys) == before + issued
 
 
