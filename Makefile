@@ -42,7 +42,7 @@ lint: $(VENV)/.lint
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/mypy --strict tests/types docs/examples
+	$(BIN)/mypy --strict tests/types docs/examples/*.py
 	$(BIN)/basedpyright
 
 bench: $(VENV)/.test
