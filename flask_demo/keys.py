@@ -49,19 +49,22 @@ def check(key: ConnectedKey) -> None:
         if info is not None:
             row.uid, row.sub_name = info.uid, info.sub_name
             row.permissions, row.ip_whitelist = sorted(info.permissions), list(info.ip_whitelist)
-            _merge(row, [each for each in keys if each.uid == row.uid])
+            try:
+                _merge([each for each in keys if each.uid == row.uid])
+            except VaultError as problem:
+                row.check_error = str(problem)
     db.session.commit()
 
 
-def _merge(newest: ConnectedKey, same_account: Sequence[ConnectedKey]) -> None:
+def _merge(same_account: Sequence[ConnectedKey]) -> None:
     """Keep one row for an account: the oldest, whose id others know, with the newest key."""
     oldest, *others = same_account
-    if not others or newest is not max(same_account, key=lambda row: (row.stored_at, row.id)):
+    if not others:
         return
-    attempt = db.session.get_one(ConnectAttempt, newest.attempt_id)
-    attempt.replaced = next(row.api_name for row in reversed(same_account) if row is not newest)
+    *_, previous, newest = sorted(same_account, key=lambda row: (row.stored_at, row.id))
+    credentials, token = vault().key(newest), vault().token(newest)  # or nothing is touched
+    db.session.get_one(ConnectAttempt, newest.attempt_id).replaced = previous.api_name
     if newest is not oldest:
-        credentials, token = vault().key(newest), vault().token(newest)
         for column in ("attempt_id", "stored_at", "api_name", "hint", "granted", "sub_name"):
             setattr(oldest, column, getattr(newest, column))
         for column in ("permissions", "ip_whitelist", "checked_at", "check_error"):

@@ -26,6 +26,7 @@ def url(make_app: MakeApp) -> Iterator[str]:
 
 def _look(page: Page, name: str) -> None:
     """Save what the page looks like, if somebody wants to see."""
+    page.wait_for_load_state()
     if folder := os.environ.get("SCREENSHOT_DIR"):
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
