@@ -1,7 +1,8 @@
 """The reference application: users connect their KuCoin accounts, and an API key is held.
 
 ``python -m flask_demo`` runs it beside a sandbox. For a real site see :mod:`flask_demo.config`;
-``gunicorn 'flask_demo:create_app()'`` reads the same settings.
+``gunicorn 'flask_demo:create_app()'`` reads the same settings. If you turn on an access log, there
+or at a proxy, leave queries out of it: that of the callback holds the authorization code.
 """
 
 from __future__ import annotations
