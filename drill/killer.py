@@ -39,7 +39,9 @@ class Killer:
             thread.join()
 
     def _work(self) -> None:
-        while not self._stop.wait(self._random.uniform(0.5, 1.5) * self._every):
+        pause = self._random.uniform(0, 0.5) * self._every  # the first one dies early
+        while not self._stop.wait(pause):
+            pause = self._random.uniform(0.5, 1.5) * self._every
             workers = self._gunicorn.workers()
             if workers and self._gunicorn.kill(self._random.choice(workers)):
                 self.killed += 1

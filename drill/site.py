@@ -221,8 +221,11 @@ def _postgres() -> ModuleType:
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment without anybody's settings for the demo or for gunicorn."""
-    others = ("KUCOIN_", "GUNICORN_", "TRUSTED_PROXIES", "WEB_CONCURRENCY")
+    """Return the environment without anybody's settings for the demo or for gunicorn.
+
+    Nor is it measured for coverage: that takes time, and who is killed reports nothing.
+    """
+    others = ("KUCOIN_", "GUNICORN_", "TRUSTED_PROXIES", "WEB_CONCURRENCY", "COVERAGE_")
     return {name: value for name, value in os.environ.items() if not name.startswith(others)}
 
 

@@ -50,12 +50,13 @@ def test_killed_while_kucoin_is_asked(
         callback = person.sandbox.approve(person.begin())
         with held(operation, acts) as hold, stage.coming_back(person, callback) as answer:
             assert hold.arrived.wait(30)
+            asked = stage.sandbox.totals
+            asked[operation] = asked.get(operation, 0) + 1  # once it is answered
             stage.kill_worker()
             assert answer.result() is None
             attempt = person.come_back(callback)
             hold.let_go.set()
-        wait_until(lambda: len(stage.sandbox.issued_keys) == before + issued, "the key")
-        asked = stage.sandbox.totals
+        wait_until(lambda: stage.sandbox.totals == asked, "the sandbox to answer nobody")
         assert stage.reads_as(attempt, person) == reads_as
         assert person.come_back(callback) == attempt
         assert stage.sandbox.totals == asked
