@@ -10,6 +10,7 @@ import pytest
 from recorder import Recorder
 from stacks import EVERYWHERE, ROWS, NewStack, Settings, Stack
 
+from authlib_kucoin import _refresh
 from authlib_kucoin.sandbox import Sandbox
 
 
@@ -19,6 +20,12 @@ def _silent_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
     for name in (*names, *map(str.lower, names), "NETRC", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _no_refresh_remembered() -> None:
+    """Forget what other tests have refreshed: the machine gives their ports out again."""
+    _refresh.refreshes.__init__()  # type: ignore[misc]  # as after a fork
 
 
 @pytest.fixture(params=ROWS)

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import pytest
 from leaks import assert_none_in_error, assert_none_in_log
-from stacks import CLIENTS, EVERYWHERE, NewStack, Stack, outcome_of
+from recorder import Recorder
+from stacks import CLIENTS, EVERYWHERE, NewStack, Stack, everywhere, outcome_of
 
 from authlib_kucoin import (
     ApiKey,
@@ -176,6 +177,16 @@ def test_a_fault_has_one_name_and_harms_nothing_else(
     # The connections go on, and the token is as alive as KuCoin has left it.
     if act.token:
         assert act.stack.is_alive(act.token) is not (operation == "refresh" and fault in DONE)
+
+
+@everywhere
+def test_the_status_alone_says_too_many_requests(recorder: Recorder, new_stack: NewStack) -> None:
+    """Whatever a gateway writes under it. No key was made, so another try does no harm."""
+    recorder.status = 429
+    stack = new_stack(site=recorder.url)
+    error = outcome_of(lambda: stack.create_api_key({"access_token": "access"}))
+    assert (type(error), error.status, error.retry) == (KuCoinUnavailable, 429, True)
+    assert len(recorder.requests) == 1
 
 
 def test_the_table_has_every_fault_of_the_sandbox() -> None:
