@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import Final
 
-from . import measure, report
+from . import measure, report, tables
 from .backend import running_backend
 from .with_httpx import ByHandWithHttpx, OursInStarlette, StockInStarlette
 from .with_requests import ByHandWithRequests, OursInFlask, SocialCore, StockInFlask
@@ -32,12 +32,12 @@ def main() -> int:
     findings = _measure(quick=options.quick)
     sys.stdout.write(report.tables(findings))
     targets = report.targets(findings)
-    sys.stdout.write(report.verdicts(targets))
+    sys.stdout.write(tables.verdicts(targets))
     return int(options.check and not all(target.is_met for target in targets))
 
 
 def _measure(*, quick: bool) -> report.Findings:
-    turns, rare, fresh = (15, 1, 3) if quick else (100, 10, 15)
+    turns, rare, fresh = (10, 1, 3) if quick else (100, 10, 15)
     with running_backend(trust_others=not quick) as backend:
         connections = {kind.name: measure.connections(kind, backend) for kind in _CONTENDERS}
         round_trips = {kind.name: measure.round_trips(kind, backend, rare) for kind in _CONTENDERS}

@@ -69,7 +69,7 @@ def running_backend(*, trust_others: bool) -> Iterator[Backend]:
     """
     with tempfile.TemporaryDirectory() as folder:
         certificate, bundle = Path(folder, "server.pem"), Path(folder, "authorities.pem")
-        _make_certificate(certificate, bundle, trust_others=trust_others)
+        make_certificate(certificate, bundle, trust_others=trust_others)
         settings = {"SSL_CERT_FILE": str(bundle), "REQUESTS_CA_BUNDLE": str(bundle)}
         command = [sys.executable, "-m", __name__, str(certificate)]
         with (
@@ -99,7 +99,7 @@ def _environment(new: Mapping[str, str]) -> Iterator[None]:
         os.environ.update(old)
 
 
-def _make_certificate(certificate: Path, bundle: Path, *, trust_others: bool) -> None:
+def make_certificate(certificate: Path, bundle: Path, *, trust_others: bool) -> None:
     """Write a certificate that signs itself with its key, and a bundle of authorities with it."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _HOST)])

@@ -146,8 +146,7 @@ def imports(modules: Sequence[str], turns: int) -> dict[str, tuple[float, int]]:
             seconds, loaded = subprocess.check_output(command, text=True).split()
             found[module].append((float(seconds), int(loaded)))
     return {
-        module: (min(seconds for seconds, _ in each), each[0][1])
-        for module, each in found.items()
+        module: (min(seconds for seconds, _ in each), each[0][1]) for module, each in found.items()
     }
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Final
 
 from .contenders import Contender, Spent
 from .measure import SIGN_INS, Connections, RoundTrips
+from .tables import Target, table
 from .with_httpx import ByHandWithHttpx, OursInStarlette, StockInStarlette
 from .with_requests import ByHandWithRequests, OursInFlask, StockInFlask
 
@@ -36,20 +37,6 @@ class Findings:
     imports: Mapping[str, tuple[float, int]]
 
 
-@dataclass(frozen=True)
-class Target:
-    """A figure and what it must not exceed."""
-
-    what: str
-    found: float
-    at_most: float
-
-    @property
-    def is_met(self) -> bool:
-        """Whether it does not."""
-        return self.found <= self.at_most
-
-
 def tables(findings: Findings) -> str:
     """Return everything as Markdown."""
     return "\n".join(
@@ -57,13 +44,13 @@ def tables(findings: Findings) -> str:
             f"Python {platform.python_version()}, "
             + ", ".join(f"{name} {version(name)}" for name in _MEASURED_WITH),
             "",
-            *_table("sign-in", _connection_columns(findings)),
+            *table("sign-in", _connection_columns(findings)),
             "",
-            *_table("sign-in", _time_columns(findings)),
+            *table("sign-in", _time_columns(findings)),
             "",
-            *_table("other", _other_columns(findings)),
+            *table("other", _other_columns(findings)),
             "",
-            *_table(
+            *table(
                 "import",
                 {
                     name: {"ms": f"{seconds * 1e3:.1f}", "modules": f"{loaded}"}
@@ -78,19 +65,6 @@ def tables(findings: Findings) -> str:
 def targets(findings: Findings) -> list[Target]:
     """Return what the figures are held to."""
     return [*_targets(findings)]
-
-
-def verdicts(held_to: Sequence[Target]) -> str:
-    """Return the targets as Markdown, and whether each is met."""
-    rows = {
-        target.what: {
-            "found": f"{target.found:.2f}",
-            "at most": f"{target.at_most:g}",
-            "": "met" if target.is_met else "MISSED",
-        }
-        for target in held_to
-    }
-    return "\n".join(["", *_table("target", rows), ""])
 
 
 def _targets(findings: Findings) -> Iterator[Target]:
@@ -165,23 +139,3 @@ def _other_columns(findings: Findings) -> dict[str, dict[str, str]]:
         }
         for name, refresh in findings.refreshes.items()
     }
-
-
-def _table(corner: str, rows: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
-    head = [corner, *next(iter(rows.values()))]
-    lines = [head, *([name, *row.values()] for name, row in rows.items())]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    yield _line(head, widths)
-    yield "|".join(
-        ["", "-" * (widths[0] + 2), *("-" * (width + 1) + ":" for width in widths[1:]), ""]
-    )
-    for line in lines[1:]:
-        yield _line(line, widths)
-
-
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    first, *rest = (
-        cell.rjust(width) if column else cell.ljust(width)
-        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
-    )
-    return f"| {' | '.join([first, *rest])} |"
