@@ -1,14 +1,13 @@
 """What the three clients have in common: settings in, calls out, and one refresh for all.
 
-A client brings a method ``_perform`` that performs a call; the sync and the async half below
-differ by ``await`` alone.
+A client brings a method ``_perform`` that performs a call. The calls that are awaited stand in
+``_async_client.py``, and differ from those here by ``await`` alone.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from inspect import isawaitable
 from typing import Any, TypeGuard, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
@@ -299,77 +298,6 @@ class SyncClient(ClientBase):
                 self.update_token(KuCoinToken(fresh), refresh_token=old)
 
         return refreshes.share(call.url, old, lambda: self._perform(call), update_token)
-
-
-class AsyncClient(ClientBase):
-    """The calls of a client whose answers are awaited; see :class:`SyncClient`."""
-
-    async def _perform(self, call: Call[T]) -> T:
-        raise NotImplementedError
-
-    async def fetch_token(
-        self,
-        url: str | None = None,
-        *,
-        code: str | None = None,
-        authorization_response: str | None = None,
-        state: str | None = None,
-        **params: Any,  # noqa: ANN401 - what Authlib's own method takes
-    ) -> KuCoinToken:
-        """Exchange an authorization code for a token, as :meth:`SyncClient.fetch_token`."""
-        call = self._token_call(url, code, authorization_response, state, params)
-        self.token = await self._perform(call)
-        return KuCoinToken(self.token)
-
-    async def refresh_token(
-        self, url: str | None = None, refresh_token: str | None = None
-    ) -> KuCoinToken:
-        """Exchange the refresh token for a new pair, as :meth:`SyncClient.refresh_token`.
-
-        However many tasks hold the same token, one request goes out.
-        """
-        self.token = await self._refresh(self._token_to_refresh(refresh_token), url)
-        return KuCoinToken(self.token)
-
-    async def ensure_active_token(self, token: Mapping[str, Any] | None = None) -> bool:
-        """Refresh the client's token if it expires within ``leeway`` seconds."""
-        if self._is_expired(token or self.token):
-            self.token = await self._refresh(token or self.token)
-        return True
-
-    async def validate_access_token(self, token: AnyToken | None = None) -> bool:
-        """Ask whether a token is valid, as :meth:`SyncClient.validate_access_token`."""
-        access_token = _protocol.access_token_of(token or self.token, "validate")
-        return await self._perform(_protocol.validate_call(self.site, access_token=access_token))
-
-    async def create_api_key(self, token: AnyToken | None = None) -> ApiKey:
-        """Ask for an API key, once, as :meth:`SyncClient.create_api_key`."""
-        token = token or self.token
-        if self._is_expired(token):
-            fresh = await self._refresh(token)
-            if self._is_own(token):
-                self.token = fresh
-            token = fresh
-        access_token = _protocol.access_token_of(token, "create_api_key")
-        return await self._perform(
-            _protocol.create_api_key_call(self.site, access_token=access_token)
-        )
-
-    async def get_api_key_info(self, key: ApiKey) -> ApiKeyInfo:
-        """Ask what a key may do, as :meth:`SyncClient.get_api_key_info`."""
-        return await self._perform(_protocol.api_key_info_call(self.site, key=key))
-
-    async def _refresh(self, token: Any, url: str | None = None) -> KuCoinToken:  # noqa: ANN401 - Authlib's
-        call = self._refresh_call(token, url)
-        old = token["refresh_token"]
-
-        async def update_token(fresh: KuCoinToken) -> None:
-            if self.update_token:
-                told = self.update_token(KuCoinToken(fresh), refresh_token=old)
-                if isawaitable(told):
-                    await told
-
-        return await refreshes.share_async(call.url, old, lambda: self._perform(call), update_token)
 
 
 def _refuse(params: Iterable[str], what: str, section: str) -> None:

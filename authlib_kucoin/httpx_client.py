@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 import httpx2
 from authlib.integrations.httpx_client import AsyncOAuth2Client, OAuth2Auth, OAuth2Client
 
+from ._async_client import AsyncClient
 from ._call import Call
-from ._client import AsyncClient, KuCoinTokenAuth, SyncClient
+from ._client import KuCoinTokenAuth, SyncClient
 from ._httpx_transport import AsyncSharedTransport, SharedTransport, no_cookies
 from ._redaction import under_way
 from ._sites import Site
