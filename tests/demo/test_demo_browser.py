@@ -44,6 +44,8 @@ def _sign_in(page: Page, url: str) -> None:
     _look(page, "sign-in")
     page.get_by_label("Name").fill("alice")
     page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign out").wait_for()
+    page.wait_for_load_state()
 
 
 def test_connect_and_approve(page: Page, url: str, sandbox: Sandbox) -> None:
