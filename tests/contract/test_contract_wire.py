@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from recorder import TOKEN, RawRequest, Recorder
-from stacks import REDIRECT_URI, NewStack, everywhere
+from stacks import CLIENTS, REDIRECT_URI, NewStack, everywhere
 
 from authlib_kucoin import ApiKey, KuCoinUnavailable, Site
 
@@ -147,6 +147,14 @@ def test_a_key_is_described_to_who_signs_with_it(requests: dict[str, RawRequest]
 def test_calls_share_one_connection(requests: dict[str, RawRequest]) -> None:
     """A login and its key cost no second handshake."""
     assert {request.connection for request in requests.values()} == {1}
+
+
+@pytest.mark.parametrize("row", CLIENTS)
+def test_a_client_keeps_no_cookie(new_stack: NewStack, recorder: Recorder) -> None:
+    """KuCoin's edge sets one with every answer, and a the next user of the client is another."""
+    stack = new_stack(site=recorder.url)
+    stack.finish_with(CODE)
+    assert list(stack.client.cookies) == []  # type: ignore[attr-defined]  # of these rows
 
 
 @everywhere

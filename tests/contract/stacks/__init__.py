@@ -1,7 +1,8 @@
 """Every place the library runs in, as one row each.
 
 Adding a framework means adding a row: a class in a module of its own that derives from
-`SyncStack` or `AsyncStack`, and its name in `ROWS`. The whole contract then holds for it.
+`SyncStack` or `AsyncStack` of ``_base.py``, and its name in `ROWS`. The whole contract then
+holds for it.
 
 python-social-auth brings a vocabulary of its own, with fewer verbs. Tests that hold for it as
 well are marked `everywhere`.
@@ -14,13 +15,11 @@ from importlib.util import find_spec
 import pytest
 
 from ._base import (
-    APP_METHODS,
     REDIRECT_URI,
     AsyncStack,
     NewStack,
     Settings,
     Stack,
-    SyncStack,
     Update,
     outcome_of,
 )
@@ -52,7 +51,6 @@ if find_spec("social_core"):
 everywhere = pytest.mark.parametrize("row", EVERYWHERE)
 
 __all__ = [
-    "APP_METHODS",
     "CLIENTS",
     "EVERYWHERE",
     "FRAMEWORKS",
@@ -62,7 +60,6 @@ __all__ = [
     "NewStack",
     "Settings",
     "Stack",
-    "SyncStack",
     "Update",
     "everywhere",
     "outcome_of",
