@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def url(make_app: MakeApp) -> Iterator[str]:
-    """The demo, served."""
+    """The demo, served. Asked for before the page, so that it is there until the page is closed."""
     with served(make_app()) as url:
         yield url
 
@@ -48,7 +48,7 @@ def _sign_in(page: Page, url: str) -> None:
     page.wait_for_load_state()
 
 
-def test_connect_and_approve(page: Page, url: str, sandbox: Sandbox) -> None:
+def test_connect_and_approve(url: str, page: Page, sandbox: Sandbox) -> None:
     """Sign in, Connect, Approve on KuCoin's page; the account stands there with its permissions."""
     _sign_in(page, url)
     _look(page, "no-account")
@@ -81,7 +81,7 @@ def test_connect_and_approve(page: Page, url: str, sandbox: Sandbox) -> None:
     assert [key.api_name[-2:] for key in sandbox.issued_keys] == ["-1", "-2"]
 
 
-def test_cancel(page: Page, url: str) -> None:
+def test_cancel(url: str, page: Page) -> None:
     """Cancel on KuCoin's page leads to one that says that nothing happened."""
     _sign_in(page, url)
     page.get_by_role("button", name="Connect KuCoin").click()
@@ -90,7 +90,7 @@ def test_cancel(page: Page, url: str) -> None:
     _look(page, "cancelled")
 
 
-def test_unknown_and_back(page: Page, url: str, sandbox: Sandbox) -> None:
+def test_unknown_and_back(url: str, page: Page, sandbox: Sandbox) -> None:
     """A lost answer is told; going back from there asks KuCoin for nothing again."""
     _sign_in(page, url)
     sandbox.fail_next("create_api_key", "lost")
@@ -104,7 +104,7 @@ def test_unknown_and_back(page: Page, url: str, sandbox: Sandbox) -> None:
     assert sandbox.totals["create_api_key"] == 1
 
 
-def test_keyboard(page: Page, url: str) -> None:
+def test_keyboard(url: str, page: Page) -> None:
     """The page can be used without a mouse: the first Tab offers to skip to the content."""
     _sign_in(page, url)
     page.goto(url)
