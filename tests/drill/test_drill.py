@@ -68,11 +68,15 @@ def test_stopped(postgres_url: str) -> None:
     """Ctrl-C, in the midst of it, ends all the processes."""
     drill = _start(postgres_url, "--connects", "100000")
     assert drill.stdout
-    drill.stdout.readline()  # it has begun
-    processes = _processes_of(drill.pid)
-    assert len(processes) == 3  # gunicorn's master and two workers
-    drill.send_signal(signal.SIGINT)
-    output = drill.communicate(timeout=30)[0]
+    try:
+        drill.stdout.readline()  # it has begun
+        # gunicorn's master and two workers
+        wait_until(lambda: len(_processes_of(drill.pid)) == 3, "the workers")
+        processes = _processes_of(drill.pid)
+        drill.send_signal(signal.SIGINT)
+        output = drill.communicate(timeout=60)[0]
+    finally:
+        drill.kill()  # does nothing if it has ended, as it should have
     assert drill.returncode == 130, output
     assert "Traceback" not in output
     wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in processes), "their end")
