@@ -7,6 +7,9 @@ ARGS ?=
 export DEMO_PORT ?= 5000
 export SANDBOX_PORT ?= 9400
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# uv shall trust the certificates that the system does, as pip does. It has known both names.
+export UV_SYSTEM_CERTS := 1
+export UV_NATIVE_TLS := 1
 
 VENV := .venv
 BIN := $(VENV)/bin
