@@ -3,6 +3,7 @@
 Each test drives both, so that it shows the trap as well as that we do not fall into it.
 """
 
+import asyncio
 import logging
 import secrets
 import time
@@ -21,6 +22,7 @@ from flask import Flask
 from support.wire import Wire, answering, running_wire
 
 from authlib_kucoin import (
+    AsyncKuCoinOAuth2Client,
     KuCoinError,
     KuCoinOAuth2Session,
     KuCoinUnavailable,
@@ -451,3 +453,43 @@ def test_logins_that_were_given_up_do_not_overflow_the_session_cookie(wire: Wire
                 assert browser.get(f"/cb?code=c&state={state}").text == "new-access"
             with pytest.raises(OAuthError):
                 browser.get(f"/cb?code=c&state={states[-6]}")
+
+
+def test_a_refresh_address_of_ones_own_is_used(wire: Wire) -> None:
+    """Authlib takes ``refresh_token_url`` and ignores it."""
+    app = flask_app()
+    kucoin = our_app(OAuth(app), wire, refresh_token_url=f"{wire.url}/elsewhere")
+    with app.test_request_context():
+        kucoin.refresh_access_token(EXPIRED)
+    kucoin.close()
+    assert wire.seen[0].target == "/elsewhere"
+
+
+def test_an_async_client_refreshes_an_expired_token_of_its_own(wire: Wire) -> None:
+    """As the one that waits does; with nobody to tell of the new pair, too."""
+
+    async def main() -> dict[str, Any]:
+        async with AsyncKuCoinOAuth2Client(
+            "broker", site=wire.url, token={**EXPIRED, "refresh_token": "async-refresh"}
+        ) as client:
+            assert await client.ensure_active_token()
+            assert await client.ensure_active_token()
+            token: dict[str, Any] = client.token
+            return token
+
+    assert asyncio.run(main())["access_token"] == "new-access"
+    assert [seen.target for seen in wire.seen] == ["/_oauth/refresh-token"]
+
+
+def test_another_grant_type_is_refused(wire: Wire) -> None:
+    """KuCoin has the authorization code mode only (document section 5)."""
+    with our_session(wire) as ours, pytest.raises(KuCoinError, match="authorization code mode"):
+        ours.fetch_token(code="c", grant_type="password")
+    assert wire.seen == []
+
+
+def test_without_a_code_nothing_is_exchanged(wire: Wire) -> None:
+    """The message says which of the two ways of giving one there are."""
+    with our_session(wire) as ours, pytest.raises(KuCoinError, match="code= or authorization_"):
+        ours.fetch_token()
+    assert wire.seen == []
