@@ -146,12 +146,12 @@ def test_a_fault_has_one_name_and_harms_nothing_else(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """One request goes out; what was held stays, is told to nobody, and goes on working."""
-    caplog.set_level(logging.DEBUG)
     status, *kinds = TABLE[fault]
     kind = kinds[OPERATIONS.index(operation)]
     act = prepare(operation, kucoin_sandbox, new_stack, 0.2 if fault == SLOW else 10)
     token_before = dict(act.token or {})
 
+    caplog.set_level(logging.DEBUG)
     kucoin_sandbox.fail_next(operation, fault)
     outcome = outcome_of(act.make)
 

@@ -71,7 +71,7 @@ def test_while_a_handshake_stalls_nothing_was_sent(
     operation: str, silent_port: int, new_stack: NewStack
 ) -> None:
     """The TLS handshake comes before the first byte of a request."""
-    stack = new_stack(site=f"https://127.0.0.1:{silent_port}", timeout=HASTY)
+    stack = new_stack(site=f"https://127.0.0.1:{silent_port}", timeout=HASTY / 4)
     error = outcome_of(lambda: CALLS[operation](stack))
     assert type(error) is KuCoinUnavailable
     assert (error.operation, error.status, error.retry) == (operation, None, True)
