@@ -14,6 +14,7 @@ export UV_NATIVE_TLS := 1
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet
+PYTEST := $(BIN)/python -m pytest
 EXTRAS := flask,starlette,django,social,sandbox,demo
 
 .PHONY: help test coverage lint bench drill demo docs test-lowest clean
@@ -31,12 +32,12 @@ help:
 	@echo 'PYTHON=python3.13 chooses the interpreter that .venv is made from.'
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 # Not pytest-cov: pytest loads our own plugin before it, so its import would go unmeasured.
 coverage: $(VENV)/.test
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(ARGS)
+	$(MAKE) test PYTEST='$(BIN)/coverage run -m pytest'
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --include='authlib_kucoin/*' --fail-under=100
 	$(BIN)/coverage report --include='flask_demo/*' --fail-under=95

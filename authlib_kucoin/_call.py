@@ -24,6 +24,8 @@ T = TypeVar("T")
 
 #: The REST gateway's code for "too many requests" (HTTP 429).
 _RATE_LIMITED: Final = "429000"
+# Headers of the HTTP library's own that would change what the document says a request is.
+_NOT_TAKEN_OVER: Final = {"authorization", "cookie", "content-type"}
 # What RFC 6749 appendix A lets a code or token consist of, less the space: anything else could
 # not travel in a header as it is.
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
@@ -61,6 +63,16 @@ class Call(Generic[T]):
     refused: Callable[[str | None, str | None], type[KuCoinError]] = dataclasses.field(repr=False)
     creates_key: bool = False
 
+    def headers_among(self, others: Mapping[str, str]) -> dict[str, str]:
+        """Return the headers to send.
+
+        Args:
+            others: What the HTTP library sends with every request, such as ``User-Agent``.
+        """
+        left_out = _NOT_TAKEN_OVER.union(map(str.lower, self.headers))
+        kept = {name: value for name, value in others.items() if name.lower() not in left_out}
+        return {**kept, **self.headers}
+
     def answer(self, status: int, body: bytes) -> T:
         """Return what an answer holds.
 
@@ -90,13 +102,14 @@ class Call(Generic[T]):
             unreadable = str(error)
         self._distrust(MalformedResponse, unreadable, status)
 
-    def unanswered(self, reason: str, *, sent: bool) -> NoReturn:
+    def unanswered(self, failure: str, *, sent: bool) -> NoReturn:
         """Raise the error for a request that got no answer.
 
         Args:
-            reason: What happened, in words that hold no secret.
+            failure: The name of what happened; not its text, which may hold the URL.
             sent: Whether some of the request may have reached KuCoin.
         """
+        reason = f"there was no answer ({failure})"
         if sent:
             self._distrust(KuCoinUnavailable, reason)
         self._fail(KuCoinUnavailable, reason)

@@ -93,11 +93,7 @@ class ClientBase:
             raise ConfigurationError(
                 "KuCoin has no PKCE: leave code_challenge_method out.", operation="authorize"
             )
-        if params.pop("response_type", "code") != "code":
-            raise ConfigurationError(
-                "KuCoin has the authorization code mode only (document section 5).",
-                operation="authorize",
-            )
+        _only_code_mode(params.pop("response_type", "code") == "code", "authorize")
         redirect_uri = params.pop("redirect_uri", None) or self.redirect_uri
         scope = params.pop("scope", None) or self.scope
         _refuse(params, "login page", "7.1")
@@ -126,11 +122,8 @@ class ClientBase:
         params: dict[str, Any],
     ) -> Call[KuCoinToken]:
         redirect_uri = params.pop("redirect_uri", None) or self.redirect_uri
-        if params.pop("grant_type", "authorization_code") != "authorization_code":
-            raise ConfigurationError(
-                "KuCoin has the authorization code mode only (document section 5).",
-                operation="token",
-            )
+        grant_type = params.pop("grant_type", "authorization_code")
+        _only_code_mode(grant_type == "authorization_code", "token")
         _refuse(params, "token endpoint", "7.2")
         if authorization_response is not None:
             query = urlsplit(authorization_response).query
@@ -298,6 +291,14 @@ class SyncClient(ClientBase):
                 self.update_token(KuCoinToken(fresh), refresh_token=old)
 
         return refreshes.share(call.url, old, lambda: self._perform(call), update_token)
+
+
+def _only_code_mode(holds: bool, operation: str) -> None:  # noqa: FBT001 - a fact
+    if not holds:
+        raise ConfigurationError(
+            "KuCoin has the authorization code mode only (document section 5).",
+            operation=operation,
+        )
 
 
 def _refuse(params: Iterable[str], what: str, section: str) -> None:

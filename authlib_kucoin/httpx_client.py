@@ -28,8 +28,6 @@ _NOTHING_SENT = (
     httpx2.ProxyError,
     httpx2.UnsupportedProtocol,
 )
-# These would change what the document says a request consists of.
-_NOT_TAKEN_OVER = ("authorization", "cookie", "content-type")
 
 
 class _Auth(KuCoinTokenAuth, OAuth2Auth):
@@ -37,34 +35,17 @@ class _Auth(KuCoinTokenAuth, OAuth2Auth):
 
 
 def _request(client: httpx2.Client | httpx2.AsyncClient, call: Call[Any]) -> httpx2.Request:
-    headers = httpx2.Headers(client.headers)
-    for name in _NOT_TAKEN_OVER:
-        headers.pop(name, None)
-    headers.update(call.headers)
     return httpx2.Request(
         call.method,
         call.url,
-        headers=headers,
+        headers=call.headers_among(client.headers),
         content=call.body.encode() if call.body or call.method == "POST" else None,
         extensions={"timeout": client.timeout.as_dict()},
     )
 
 
-class KuCoinOAuth2Client(SyncClient, OAuth2Client):  # type: ignore[misc]  # Authlib's methods take more
-    """Authlib's ``OAuth2Client`` for KuCoin.
-
-    Args:
-        client_id: The broker's client id.
-        client_secret: Sent to the token endpoint if given. The document's parameter table has
-            none, so leave it out unless KuCoin gave you one.
-        site: ``"eu"``, ``"global"``, ``"australia"``, a :class:`authlib_kucoin.Site`, or a base
-            URL. There is no default.
-        redirect_uri: As registered with KuCoin; it is sent unencoded.
-        token: A token to begin with.
-        update_token: Called as ``update_token(token, refresh_token=old)`` with each new pair.
-        timeout: Seconds to wait for a connection, and then for an answer.
-        options: Whatever else Authlib's ``OAuth2Client`` and ``httpx2.Client`` take.
-    """
+class _Settings:
+    """The arguments of both clients."""
 
     token_auth_class = _Auth
 
@@ -84,7 +65,7 @@ class KuCoinOAuth2Client(SyncClient, OAuth2Client):  # type: ignore[misc]  # Aut
         self._site = site
         self._shared: Any = options.get("transport")
         options.setdefault("cookies", no_cookies())
-        super().__init__(
+        super().__init__(  # type: ignore[call-arg]  # Authlib's client comes after us
             client_id=client_id,
             client_secret=client_secret,
             redirect_uri=redirect_uri,
@@ -93,6 +74,23 @@ class KuCoinOAuth2Client(SyncClient, OAuth2Client):  # type: ignore[misc]  # Aut
             timeout=timeout,
             **options,
         )
+
+
+class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[misc]  # Authlib's methods take more
+    """Authlib's ``OAuth2Client`` for KuCoin.
+
+    Args:
+        client_id: The broker's client id.
+        client_secret: Sent to the token endpoint if given. The document's parameter table has
+            none, so leave it out unless KuCoin gave you one.
+        site: ``"eu"``, ``"global"``, ``"australia"``, a :class:`authlib_kucoin.Site`, or a base
+            URL. There is no default.
+        redirect_uri: As registered with KuCoin; it is sent unencoded.
+        token: A token to begin with.
+        update_token: Called as ``update_token(token, refresh_token=old)`` with each new pair.
+        timeout: Seconds to wait for a connection, and then for an answer.
+        options: Whatever else Authlib's ``OAuth2Client`` and ``httpx2.Client`` take.
+    """
 
     @staticmethod
     def connections(client_kwargs: Mapping[str, Any]) -> SharedTransport:
@@ -114,43 +112,15 @@ class KuCoinOAuth2Client(SyncClient, OAuth2Client):  # type: ignore[misc]  # Aut
                 # The error itself goes no further: its text may hold the URL, code and all.
                 failure, sent = type(error).__name__, not isinstance(error, _NOTHING_SENT)
         if failure:
-            call.unanswered(f"there was no answer ({failure})", sent=sent)
+            call.unanswered(failure, sent=sent)
         return call.answer(status, body)
 
 
-class AsyncKuCoinOAuth2Client(AsyncClient, AsyncOAuth2Client):  # type: ignore[misc]  # as above
+class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # type: ignore[misc]  # as above
     """Authlib's ``AsyncOAuth2Client`` for KuCoin; arguments as :class:`KuCoinOAuth2Client`.
 
     ``update_token`` may be a function or a coroutine function.
     """
-
-    token_auth_class = _Auth
-
-    def __init__(
-        self,
-        client_id: str | None = None,
-        client_secret: str | None = None,
-        *,
-        site: Site | str | None = None,
-        redirect_uri: str | None = None,
-        token: Mapping[str, Any] | None = None,
-        update_token: Callable[..., object] | None = None,
-        timeout: httpx2.Timeout | float | tuple[float, float, float, float] | None = 10.0,
-        **options: Any,  # noqa: ANN401 - Authlib's and httpx2's own
-    ) -> None:
-        """Set up a client; nothing is sent."""
-        self._site = site
-        self._shared: Any = options.get("transport")
-        options.setdefault("cookies", no_cookies())
-        super().__init__(
-            client_id=client_id,
-            client_secret=client_secret,
-            redirect_uri=redirect_uri,
-            token=token,
-            update_token=update_token,
-            timeout=timeout,
-            **options,
-        )
 
     @staticmethod
     def connections(client_kwargs: Mapping[str, Any]) -> AsyncSharedTransport:
@@ -171,5 +141,5 @@ class AsyncKuCoinOAuth2Client(AsyncClient, AsyncOAuth2Client):  # type: ignore[m
             except Exception as error:  # noqa: BLE001 - as above
                 failure, sent = type(error).__name__, not isinstance(error, _NOTHING_SENT)
         if failure:
-            call.unanswered(f"there was no answer ({failure})", sent=sent)
+            call.unanswered(failure, sent=sent)
         return call.answer(status, body)

@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 from authlib.integrations.requests_client import OAuth2Auth, OAuth2Session
 from requests import PreparedRequest
-from requests.structures import CaseInsensitiveDict
 
 from ._call import Call
 from ._client import KuCoinTokenAuth, SyncClient
@@ -18,9 +17,6 @@ from ._sites import Site
 __all__ = ["KuCoinOAuth2Session"]
 
 T = TypeVar("T")
-
-# These would change what the document says a request consists of.
-_NOT_TAKEN_OVER = ("Authorization", "Cookie", "Content-Type")
 
 
 class _Auth(KuCoinTokenAuth, OAuth2Auth):
@@ -106,17 +102,18 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
             else:
                 failure = ""
         if failure:
-            call.unanswered(f"there was no answer ({failure})", sent=progress.sent)
+            call.unanswered(failure, sent=progress.sent)
         return call.answer(status, body)
 
     def _send(self, call: Call[Any], progress: under_way) -> Any:  # noqa: ANN401 - requests' own
         """Send a request past the session: no cookies, no ~/.netrc, no redirects, no hooks."""
-        headers = CaseInsensitiveDict(self.headers)
-        for name in _NOT_TAKEN_OVER:
-            headers.pop(name, None)
-        headers.update(call.headers)
         request = PreparedRequest()
-        request.prepare(call.method, call.url, headers=headers, data=call.body or None)
+        request.prepare(
+            method=call.method,
+            url=call.url,
+            headers=call.headers_among(self.headers),
+            data=call.body or None,
+        )
         request.url = call.url  # byte for byte, whatever requests makes of it
         settings = self.merge_environment_settings(
             call.url, proxies={}, stream=False, verify=None, cert=None

@@ -33,12 +33,15 @@ from cryptography.fernet import Fernet
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+MAKE_VAULT_KEY: Final = (
+    "Make one: python -c "
+    '"from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"'
+)
 #: What to put into each setting that a real site needs.
 _REQUIRED: Final = {
-    "KUCOIN_SITE": "the site your client id is for: eu, global, australia, or its base URL",
-    "SECRET_KEY": 'make one: python -c "import secrets; print(secrets.token_hex())"',
-    "KUCOIN_VAULT_KEYS": "make one: python -c "
-    '"from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"',
+    "KUCOIN_SITE": "The site your client id is for: eu, global, australia, or its base URL",
+    "SECRET_KEY": 'Make one: python -c "import secrets; print(secrets.token_hex())"',
+    "KUCOIN_VAULT_KEYS": MAKE_VAULT_KEY,
 }
 _OPTIONAL: Final = (
     *("KUCOIN_CLIENT_ID", "KUCOIN_CLIENT_SECRET", "KUCOIN_REDIRECT_URI", "KUCOIN_KEEP_TOKENS"),

@@ -11,7 +11,7 @@ from flask import current_app
 
 from authlib_kucoin import ApiKey
 
-from .config import SettingsError
+from .config import MAKE_VAULT_KEY, SettingsError
 from .models import ConnectedKey
 
 
@@ -39,8 +39,7 @@ class Vault:
             failed = False
         if failed:  # raised out here, or the traceback would lead to the key
             raise SettingsError(
-                "KUCOIN_VAULT_KEYS is not a comma-separated list of Fernet keys. "
-                "Make one with: flask --app flask_demo kucoin generate-key"
+                f"KUCOIN_VAULT_KEYS is not a comma-separated list of Fernet keys. {MAKE_VAULT_KEY}"
             )
 
     def put_key(self, row: ConnectedKey, key: ApiKey) -> None:

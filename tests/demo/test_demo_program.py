@@ -108,7 +108,7 @@ def test_cannot_start(start_here: Callable[..., str]) -> None:
     assert said == "The demo cannot start. The database does not answer (OperationalError).\n"
     said = start_here(KUCOIN_CLIENT_ID="me")
     assert said.startswith("The demo cannot start. KUCOIN_CLIENT_ID is set")
-    assert "\n  KUCOIN_VAULT_KEYS: make one: " in said
+    assert "\n  KUCOIN_VAULT_KEYS: Make one: " in said
 
 
 @pytest.mark.parametrize(
