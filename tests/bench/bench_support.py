@@ -60,12 +60,6 @@ def together(number: int, wire: Wire) -> None:
     wire.answer = wait
 
 
-def open_connections(wire: Wire) -> int:
-    """Return how many connections the server has open."""
-    server: Any = wire.hang_up.__self__  # type: ignore[attr-defined]  # the running one
-    return len(server.open)
-
-
 def wait_until(holds: Callable[[], bool]) -> None:
     """Wait for what the other side does in a thread of its own."""
     give_up_at = time.monotonic() + 5

@@ -13,7 +13,6 @@ from bench_support import (
     InFlask,
     InStarlette,
     answer,
-    open_connections,
     together,
     wait_until,
 )
@@ -107,7 +106,7 @@ def test_a_connection_that_the_server_closed_costs_a_new_one(wire: Wire, new_app
     app.sign_in("first")
     for number in range(5):
         wire.hang_up()
-        wait_until(lambda: open_connections(wire) == 0)
+        wait_until(lambda: len(wire.open) == 0)
         if number % 2:
             app.sign_in("again")
         else:
@@ -139,9 +138,9 @@ def test_closing_an_app_closes_its_connections(wire: Wire, new_app: Any) -> None
     app = new_app(wire.url)
     together(5, wire)
     app.sign_in_at_once(CODES[:5])
-    assert open_connections(wire) == 5
+    assert len(wire.open) == 5
     app.call("close")
-    wait_until(lambda: open_connections(wire) == 0)
+    wait_until(lambda: len(wire.open) == 0)
     app.call("create_api_key", token="t")
     assert wire.connections == 6
 
@@ -153,7 +152,7 @@ def test_two_apps_share_no_connection(wire: Wire, new_app: Any) -> None:
     other.sign_in()
     assert wire.connections == 2
     one.call("close")
-    wait_until(lambda: open_connections(wire) == 1)
+    wait_until(lambda: len(wire.open) == 1)
     other.sign_in()
     assert wire.connections == 2
 
@@ -171,7 +170,7 @@ def test_client_kwargs_say_how_many_connections_are_kept(
     app = new_app(wire.url, **_keep_at_most(kind, 2))
     together(5, wire)
     app.sign_in_at_once(CODES[:5])
-    wait_until(lambda: open_connections(wire) == 2)
+    wait_until(lambda: len(wire.open) == 2)
     opened = wire.connections
     app.sign_in_at_once(CODES[:5])
     assert wire.connections == opened + 3

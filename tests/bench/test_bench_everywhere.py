@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from authlib.integrations.starlette_client import OAuth
-from bench_support import APPS, REDIRECT_URI, open_connections, wait_until
+from bench_support import APPS, REDIRECT_URI, wait_until
 from support.wire import Wire
 
 from authlib_kucoin import (
@@ -54,7 +54,7 @@ def test_threads_share_connections(wire: Wire, library: Any) -> None:
     assert wire.connections == 1
     for _ in range(2):  # once more does no harm
         connections.dispose()
-        wait_until(lambda: open_connections(wire) == 0)
+        wait_until(lambda: len(wire.open) == 0)
 
 
 def test_threads_that_come_first_together_keep_one_client() -> None:
@@ -88,7 +88,7 @@ def test_each_event_loop_has_connections_of_its_own(wire: Wire) -> None:
     for number in range(1, 4):
         asyncio.run(work())
         assert wire.connections == number
-        wait_until(lambda: open_connections(wire) == 0)
+        wait_until(lambda: len(wire.open) == 0)
     gc.collect()
     assert [loop() for loop in loops] == [None, None, None]
 

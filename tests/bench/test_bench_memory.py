@@ -22,8 +22,7 @@ TIMES = 500
 
 
 def _answered(method: str, url: str, headers: Any, body: bytes) -> tuple[int, bytes]:
-    lowered = {name.lower(): value for name, value in headers.items()}
-    status, text = answer(Seen(f"{method} {url} HTTP/1.1", lowered, body, 0))
+    status, text = answer(Seen(f"{method} {url} HTTP/1.1", tuple(headers.items()), body, 0))
     return status, text.encode()
 
 

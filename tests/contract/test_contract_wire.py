@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
-from recorder import TOKEN, RawRequest, Recorder
+from recorder import TOKEN, Recorder
 from stacks import CLIENTS, REDIRECT_URI, NewStack, everywhere
+from support.wire import Seen
 
 from authlib_kucoin import ApiKey, KuCoinUnavailable, Site
 
@@ -30,7 +31,7 @@ def sent(names: tuple[str, ...]) -> list[str]:
 
 
 @pytest.fixture
-def requests(new_stack: NewStack, recorder: Recorder) -> dict[str, RawRequest]:
+def requests(new_stack: NewStack, recorder: Recorder) -> dict[str, Seen]:
     """Make every call once, with a ~/.netrc that names the host: what came in, by its path."""
     stack = new_stack(site=recorder.url, client_id=CLIENT_ID)
     token = stack.finish_with(CODE)
@@ -67,7 +68,7 @@ def test_the_login_page_is_asked_for_with_the_raw_redirect_uri(new_stack: NewSta
 
 
 @everywhere
-def test_the_token_is_asked_for_by_a_bare_get(requests: dict[str, RawRequest]) -> None:
+def test_the_token_is_asked_for_by_a_bare_get(requests: dict[str, Seen]) -> None:
     """Section 7.2: raw redirect URI, encoded code; no body, no Authorization, no cookie."""
     request = requests["/_oauth/access-token"]
     assert request.line == (
@@ -98,7 +99,7 @@ def test_a_client_secret_stands_last_in_the_token_request(
 
 @everywhere
 def test_a_refresh_is_a_form_with_the_documents_own_grant_type(
-    requests: dict[str, RawRequest],
+    requests: dict[str, Seen],
 ) -> None:
     """Section 7.3: it says authorization_code, and goes to an address of its own."""
     request = requests["/_oauth/refresh-token"]
@@ -110,7 +111,7 @@ def test_a_refresh_is_a_form_with_the_documents_own_grant_type(
     )
 
 
-def test_a_validation_is_a_form_with_the_token_alone(requests: dict[str, RawRequest]) -> None:
+def test_a_validation_is_a_form_with_the_token_alone(requests: dict[str, Seen]) -> None:
     """Section 7.4."""
     request = requests["/_oauth/validate-access-token"]
     assert request.line == "POST /_oauth/validate-access-token HTTP/1.1"
@@ -120,7 +121,7 @@ def test_a_validation_is_a_form_with_the_token_alone(requests: dict[str, RawRequ
 
 
 @everywhere
-def test_a_key_is_asked_for_with_the_token_in_a_header(requests: dict[str, RawRequest]) -> None:
+def test_a_key_is_asked_for_with_the_token_in_a_header(requests: dict[str, Seen]) -> None:
     """Section 4: the scheme in small letters, an empty body, and nothing of ~/.netrc."""
     request = requests["/_oauth/resource/ucenter/outer/api-key/add"]
     assert request.line == "POST /_oauth/resource/ucenter/outer/api-key/add HTTP/1.1"
@@ -132,19 +133,19 @@ def test_a_key_is_asked_for_with_the_token_in_a_header(requests: dict[str, RawRe
 
 
 @everywhere
-def test_a_key_is_described_to_who_signs_with_it(requests: dict[str, RawRequest]) -> None:
+def test_a_key_is_described_to_who_signs_with_it(requests: dict[str, Seen]) -> None:
     """KuCoin's authentication page; neither secret nor passphrase leaves in clear text."""
     request = requests["/api/v1/user/api-key"]
     assert request.line == "GET /api/v1/user/api-key HTTP/1.1"
     assert request.names() == sent(_SIGNED)
     assert request.header("kc-api-key") == "key-id"
     assert request.header("kc-api-key-version") == "3"
-    assert not {"key-secret", "phrase"} & {value for _, value in request.headers}
+    assert not {"key-secret", "phrase"} & {value for _, value in request.fields}
     assert request.body == b""
 
 
 @everywhere
-def test_calls_share_one_connection(requests: dict[str, RawRequest]) -> None:
+def test_calls_share_one_connection(requests: dict[str, Seen]) -> None:
     """A login and its key cost no second handshake."""
     assert {request.connection for request in requests.values()} == {1}
 
@@ -203,4 +204,4 @@ def test_a_proxy_that_refuses_has_let_nothing_through(
         stack.create_api_key({"access_token": "access"})
     (request,) = recorder.requests
     assert request.line.startswith("CONNECT www.kucoin.eu:443 HTTP/1.")
-    assert "access" not in str(request.headers)
+    assert "access" not in str(request.fields)

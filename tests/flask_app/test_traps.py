@@ -6,6 +6,7 @@ Each test drives both, so that it shows the trap as well as that we do not fall 
 import asyncio
 import logging
 import secrets
+import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from authlib.integrations.flask_client import OAuth
 from authlib.integrations.requests_client import OAuth2Session
 from authlib.oauth2.rfc6749.errors import MissingCodeException
 from flask import Flask
-from support.wire import Wire, answering, running_wire
+from support.wire import Seen, Wire, answering, running_wire
 
 from authlib_kucoin import (
     AsyncKuCoinOAuth2Client,
@@ -238,9 +239,39 @@ def test_a_redirect_from_the_token_endpoint_is_not_followed(wire: Wire) -> None:
 
 
 def test_a_silent_server_is_not_waited_for_for_ever(wire: Wire) -> None:
-    """Requests has no time-out of its own; ours is ten seconds."""
+    """Requests has no time-out of its own; ours is ten seconds unless another is given."""
+    hold = threading.Event()
+
+    def silence(_seen: Seen) -> tuple[int, str]:
+        hold.wait(10)
+        return 200, "{}"
+
+    wire.answer = silence
+    with our_session(wire, timeout=0.2) as ours, pytest.raises(KuCoinUnavailable, match="Timeout"):
+        ours.fetch_token(code="c")
+    assert not hold.is_set()
+    hold.set()
     assert our_session(wire).default_timeout == 10.0
     assert stock_session(wire).default_timeout is None
+
+
+def test_a_login_at_one_site_does_not_end_at_another(wire: Wire) -> None:
+    """A mix-up: the answer of one site comes to the callback of the other (RFC 9700, 4.4)."""
+    app = flask_app()
+    oauth = OAuth(app)
+    honest = register_kucoin(oauth, "honest", site=wire.url, client_id="one")
+    other = register_kucoin(oauth, "other", site=wire.url, client_id="two")
+    with app.test_request_context("/"):
+        from flask import session  # noqa: PLC0415 - bound to the request
+
+        honest.authorize_redirect(REDIRECT_URI, state="OK")
+        waiting = dict(session)
+    with app.test_request_context("/cb?code=c&state=OK"):
+        session.update(waiting)
+        with pytest.raises(OAuthError, match="state"):
+            other.authorize_access_token()
+        assert wire.seen == []
+        assert honest.authorize_access_token()["access_token"] == "new-access"
 
 
 def test_two_registrations_share_no_client_id(wire: Wire) -> None:

@@ -6,18 +6,26 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
+from urllib.parse import urlsplit
 
 Answer = tuple[int, str] | bytes | None
 
 
 @dataclass(frozen=True)
 class Seen:
-    """One request as it came over the wire."""
+    """One request as it came over the wire, decoded as Latin-1.
+
+    Attributes:
+        line: The request line.
+        fields: The headers in their order; doubled ones stand twice.
+        body: The body.
+        connection: Which connection it came over, counted from 1.
+    """
 
     line: str
-    headers: dict[str, str]
+    fields: tuple[tuple[str, str], ...]
     body: bytes
     connection: int
 
@@ -26,22 +34,108 @@ class Seen:
         """The raw request target."""
         return self.line.split(" ")[1]
 
+    @property
+    def path(self) -> str:
+        """The path that was asked for, without host and query."""
+        return urlsplit(self.target).path
 
-@dataclass
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers by their names in lower case."""
+        return {name.lower(): value for name, value in self.fields}
+
+    def names(self) -> list[str]:
+        """Return the names of the headers in lower case, sorted; doubled ones stand twice."""
+        return sorted(name.lower() for name, _ in self.fields)
+
+    def header(self, name: str) -> str:
+        """Return the value of a header that came once."""
+        (value,) = [value for each, value in self.fields if each.lower() == name]
+        return value
+
+
 class Wire:
-    """A running recorder.
+    """The server; its connections are kept alive. A proxy, too, for it takes absolute targets.
 
-    ``answer`` is asked for every request: status and body, the raw bytes of a whole answer, or
-    None for a reset. ``hang_up`` closes every connection that is open, as a server does with
-    idle ones.
+    Attributes:
+        answer: Is asked for every request: status and body, the raw bytes of a whole answer, or
+            None for a reset.
+        seen: What came in.
+        headers: What every answer has besides.
+        connections: How many connections there have been.
+        open: Those that are open.
     """
 
-    url: str
-    answer: Callable[[Seen], Answer] = lambda _seen: (200, "{}")
-    seen: list[Seen] = field(default_factory=list)
-    headers: dict[str, str] = field(default_factory=dict)
-    connections: int = 0
-    hang_up: Callable[[], None] = lambda: None
+    def __init__(self) -> None:
+        self.answer: Callable[[Seen], Answer] = lambda _seen: (200, "{}")
+        self.seen: list[Seen] = []
+        self.headers: dict[str, str] = {}
+        self.connections = 0
+        self.open: set[socket.socket] = set()
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self._threads: list[threading.Thread] = []
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def __enter__(self) -> Self:
+        """Begin to serve."""
+        self._run(self._accept)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End, and every connection with it."""
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.hang_up()
+        for thread in self._threads:
+            thread.join()
+
+    def hang_up(self) -> None:
+        """Close every connection, as a server does with idle ones."""
+        for connection in list(self.open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def _run(self, work: Callable[..., None], *arguments: Any) -> None:
+        thread = threading.Thread(target=work, args=arguments)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            self.open.add(connection)
+            self._run(self._serve, connection, self.connections)
+
+    def _serve(self, connection: socket.socket, number: int) -> None:
+        with contextlib.suppress(OSError), connection, connection.makefile("rb") as stream:
+            while line := stream.readline().decode("latin-1").rstrip("\r\n"):
+                fields = []
+                while field := stream.readline().decode("latin-1").rstrip("\r\n"):
+                    name, _, value = field.partition(":")
+                    fields.append((name, value.strip()))
+                length = next((v for n, v in fields if n.lower() == "content-length"), "0")
+                seen = Seen(line, tuple(fields), stream.read(int(length)), number)
+                self.seen.append(seen)
+                answer = self.answer(seen)
+                if answer is None:
+                    linger = struct.pack("ii", 1, 0)
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                    break
+                connection.sendall(answer if isinstance(answer, bytes) else self._whole(*answer))
+        self.open.discard(connection)
+
+    def _whole(self, status: int, body: str) -> bytes:
+        extra = "".join(f"{name}: {value}\r\n" for name, value in self.headers.items())
+        raw = body.encode()
+        return f"HTTP/1.1 {status} X\r\nContent-Length: {len(raw)}\r\n{extra}\r\n".encode() + raw
 
 
 def answering(*bodies: Any, status: int = 200) -> Callable[[Seen], Answer]:
@@ -55,68 +149,8 @@ def answering(*bodies: Any, status: int = 200) -> Callable[[Seen], Answer]:
     return answer
 
 
-class _Server:
-    def __init__(self) -> None:
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.wire = Wire(f"http://127.0.0.1:{self.listener.getsockname()[1]}")
-        self.open: set[socket.socket] = set()
-        self.threads = [threading.Thread(target=self.accept)]
-        self.threads[0].start()
-
-    def accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            self.wire.connections += 1
-            self.open.add(connection)
-            thread = threading.Thread(target=self.serve, args=(connection, self.wire.connections))
-            self.threads.append(thread)
-            thread.start()
-
-    def serve(self, connection: socket.socket, number: int) -> None:
-        with contextlib.suppress(OSError), connection, connection.makefile("rb") as stream:
-            while line := stream.readline().decode("latin-1").strip():
-                headers = {}
-                while field_line := stream.readline().decode("latin-1").strip():
-                    name, _, value = field_line.partition(":")
-                    headers[name.strip().lower()] = value.strip()
-                body = stream.read(int(headers.get("content-length", 0)))
-                seen = Seen(line, headers, body, number)
-                self.wire.seen.append(seen)
-                answer = self.wire.answer(seen)
-                if answer is None:
-                    linger = struct.pack("ii", 1, 0)
-                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-                    break
-                connection.sendall(answer if isinstance(answer, bytes) else self.whole(*answer))
-        self.open.discard(connection)
-
-    def whole(self, status: int, body: str) -> bytes:
-        extra = "".join(f"{name}: {value}\r\n" for name, value in self.wire.headers.items())
-        raw = body.encode()
-        return f"HTTP/1.1 {status} X\r\nContent-Length: {len(raw)}\r\n{extra}\r\n".encode() + raw
-
-    def hang_up(self) -> None:
-        for connection in list(self.open):
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-
-    def stop(self) -> None:
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-        self.hang_up()
-        for thread in self.threads:
-            thread.join()
-
-
 @contextlib.contextmanager
 def running_wire() -> Iterator[Wire]:
-    """Run a recorder on loopback, with connections that are kept alive."""
-    server = _Server()
-    server.wire.hang_up = server.hang_up
-    try:
-        yield server.wire
-    finally:
-        server.stop()
+    """Run a recorder on loopback."""
+    with Wire() as wire:
+        yield wire
