@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+from demo_support import Clock, MakeApp
 from flask import Flask
 from visitor import Visitor, closed_after
 
-from authlib_kucoin import _protocol
 from authlib_kucoin.sandbox import Sandbox, run_sandbox
 from flask_demo import create_app
 from flask_demo.config import new_vault_key
-
-MakeApp = Callable[..., Flask]
 
 
 @pytest.fixture(autouse=True)
@@ -32,26 +29,6 @@ def sandbox() -> Iterator[Sandbox]:
     """A KuCoin of this test's own."""
     with run_sandbox() as sandbox:
         yield sandbox
-
-
-class Clock:
-    """The clock of this process: the demo's, Authlib's, itsdangerous's and the sandbox's."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.ahead = 0.0
-        real = time.time
-
-        def told() -> float:
-            return real() + self.ahead
-
-        monkeypatch.setattr(time, "time", told)
-        # The protocol layer was given its clock when it was imported.
-        for call in (_protocol.token_call, _protocol.refresh_call, _protocol.api_key_info_call):
-            monkeypatch.setitem(call.__kwdefaults__, "clock", told)
-
-    def advance(self, seconds: float) -> None:
-        """Wind it forward."""
-        self.ahead += seconds
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import MakeApp
+from demo_support import MakeApp
 from test_demo_security import served
 
 from authlib_kucoin.sandbox import Sandbox

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from conftest import Clock, MakeApp
+from demo_support import Clock, MakeApp
 from flask import Flask
 from visitor import Visitor, text_of
 

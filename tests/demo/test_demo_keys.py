@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Clock, MakeApp
 from cryptography.fernet import Fernet
+from demo_support import Clock, MakeApp
 from flask import Flask
 from sqlalchemy import select, text
 from visitor import Visitor, text_of, then

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Clock, MakeApp
+from demo_support import Clock, MakeApp
 from flask import Flask
 from sqlalchemy import event, select
 from sqlalchemy.exc import OperationalError

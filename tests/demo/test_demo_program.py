@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-from conftest import Clock, MakeApp
+from demo_support import Clock, MakeApp
 from visitor import Visitor, text_of
 
 from authlib_kucoin.sandbox import Sandbox

@@ -13,7 +13,7 @@ from urllib.parse import quote, quote_plus, urlsplit
 
 import pytest
 import requests
-from conftest import Clock, MakeApp
+from demo_support import Clock, MakeApp
 from flask import Flask, request
 from visitor import Visitor, kucoin_of, text_of
 from werkzeug.serving import make_server

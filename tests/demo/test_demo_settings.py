@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import MakeApp
+from demo_support import MakeApp
 from flask import Flask
 from visitor import Visitor, closed_after, text_of
 

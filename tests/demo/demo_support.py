@@ -1,0 +1,33 @@
+"""What the demo's tests name: the clock that they tell, and what makes their apps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+
+from authlib_kucoin import _protocol
+
+MakeApp = Callable[..., Flask]
+
+
+class Clock:
+    """The clock of this process: the demo's, Authlib's, itsdangerous's and the sandbox's."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.ahead = 0.0
+        real = time.time
+
+        def told() -> float:
+            return real() + self.ahead
+
+        monkeypatch.setattr(time, "time", told)
+        # The protocol layer was given its clock when it was imported.
+        for call in (_protocol.token_call, _protocol.refresh_call, _protocol.api_key_info_call):
+            monkeypatch.setitem(call.__kwdefaults__, "clock", told)
+
+    def advance(self, seconds: float) -> None:
+        """Wind it forward."""
+        self.ahead += seconds
