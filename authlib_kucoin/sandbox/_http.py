@@ -56,18 +56,21 @@ class Headers(Mapping[str, str]):
         return len(self._by_name)
 
     def __repr__(self) -> str:
-        """Show the fields as they came."""
-        return f"Headers({self.pairs!r})"
+        """Show which fields there are; their values may be secrets."""
+        return f"Headers({', '.join(name for name, _ in self.pairs)})"
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request as it came in; target and body are the raw bytes, decoded as Latin-1."""
+    """One request as it came in; target and body are the raw bytes, decoded as Latin-1.
+
+    What may hold a secret stands in no repr, as everywhere in here.
+    """
 
     method: str
-    target: str
+    target: str = field(repr=False)
     headers: Headers
-    body: str
+    body: str = field(repr=False)
     client_ip: str
     connection: int
     keep_alive: bool
@@ -89,9 +92,9 @@ class Response:
     """An answer, and how its delivery ends: faults delay it, cut it, or lose it."""
 
     status: int
-    body: bytes = b""
+    body: bytes = field(default=b"", repr=False)
     content_type: str = "application/json;charset=UTF-8"
-    headers: tuple[tuple[str, str], ...] = field(default=())
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     delay: float = 0.0
     sent_part: float = 1.0
     ending: Ending = "keep"

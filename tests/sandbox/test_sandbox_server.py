@@ -198,12 +198,12 @@ def test_answered_request_is_in_the_journal(broker: Broker) -> None:
 
 
 def test_headers_are_a_mapping() -> None:
-    """Header names match in any case; a repeated header is joined, and counts once."""
+    """Names match in any case; a repeated header is joined, and counts once. No repr has values."""
     headers = Headers((("Accept", "a"), ("X", "b"), ("accept", "c")))
 
     assert dict(headers) == {"accept": "a, c", "x": "b"}
     assert (headers["ACCEPT"], len(headers)) == ("a, c", 2)
-    assert repr(headers) == "Headers((('Accept', 'a'), ('X', 'b'), ('accept', 'c')))"
+    assert repr(headers) == "Headers(Accept, X, accept)"
 
 
 def test_refusals_are_logged_without_secrets(
