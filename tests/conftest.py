@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support import chromium, postgres
+from support.canaries import canaries
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
+
+pytest_plugins = ["support.canary_watch"]
 
 # Outcomes that let a test pass without having run, or without having held.
 _NOT_RUN = ("skipped", "xfailed", "xpassed")
@@ -37,6 +40,7 @@ def postgres_database(postgres_url: str) -> Iterator[str]:
     """The URL of an empty PostgreSQL database that is this test's alone."""
     with postgres.fresh_database(postgres_url) as url:
         yield url
+        canaries.look_at_database(url)
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,8 @@ from authlib_kucoin import _refresh, register_kucoin
 
 TIMES = 500
 
+pytestmark = pytest.mark.measured("pytest keeps what is logged, and that takes memory")
+
 
 def _answered(method: str, url: str, headers: Any, body: bytes) -> tuple[int, bytes]:
     status, text = answer(Seen(f"{method} {url} HTTP/1.1", tuple(headers.items()), body, 0))

@@ -21,8 +21,10 @@ from flask_demo import create_app
 from flask_demo.config import new_vault_key
 from flask_demo.models import db
 
-#: How many rows each table has. A million take a minute, and give the same plans.
-SIZES = (10, 10_000, int(os.environ.get("GROWTH_ROWS", "200000")))
+pytestmark = pytest.mark.measured("what the libraries log of a million rows takes long")
+
+#: How many rows each table has. Fewer are filled in faster, and give the same plans.
+SIZES = (10, 10_000, int(os.environ.get("GROWTH_ROWS", "1000000")))
 #: How many rows a statement may touch: the page of ten, one to see if there are more, one dead.
 A_PAGE = 12
 #: How many blocks more may be read: an index of a million rows is a level deeper.

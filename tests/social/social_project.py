@@ -26,9 +26,9 @@ class Server(socketserver.ThreadingMixIn, WSGIServer):
 class Handler(WSGIRequestHandler):
     """Leave standard error alone."""
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as inherited
-        """Log to where all the rest goes."""
-        logging.getLogger("wsgi").debug(format, *args)
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002, ARG002 - as inherited
+        """Log to where all the rest goes; the query of a callback is nothing for a log."""
+        logging.getLogger("wsgi").debug("%s %s", self.command, self.path.partition("?")[0])
 
 
 def main(log: str, overrides: str) -> None:

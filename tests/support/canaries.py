@@ -1,0 +1,103 @@
+"""Secrets that are known by the random digits in them, and what was found of them where.
+
+No way of encoding a URL, JSON or HTML touches hexadecimal digits, so none can hide a secret here.
+"""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import MetaData, create_engine, select
+from sqlalchemy.pool import NullPool
+
+#: How many characters of a secret are enough to know it by, even where it is cut.
+_CORE: Final = 16
+#: Where there may be such: a UUID has hyphens.
+_RUNS: Final = re.compile(rf"[0-9a-f][0-9a-f-]{{{_CORE - 1},}}", re.IGNORECASE)
+#: What a sandbox issues says so. With this, those of another process are known as well.
+_SHAPES: Final = re.compile(
+    r"sandbox-(code|access|refresh)(?:/|%2f|%252f|\\/)[0-9a-f]{8}", re.IGNORECASE
+)
+_BEFORE: Final = 60
+_LARGEST_FILE: Final = 20_000_000
+
+
+class Canaries:
+    """The secrets that were released, and where they have been seen.
+
+    Attributes:
+        looked: How many texts of each kind were searched.
+    """
+
+    def __init__(self) -> None:
+        self.looked: Counter[str] = Counter()
+        self._cores: dict[str, str] = {}
+        self._found: list[str] = []
+
+    def __len__(self) -> int:
+        """Return how many secrets are out."""
+        return len(self._cores)
+
+    def release(self, name: str, secret: str) -> None:
+        """Know a secret from now on; random hexadecimal digits have to be in it."""
+        digits = max(_RUNS.findall(secret), key=len)
+        self._cores[digits[:_CORE].lower()] = name
+
+    def take_found(self) -> list[str]:
+        """Return where secrets have been seen since this was last asked, each place once."""
+        found, self._found = self._found, []
+        return list(dict.fromkeys(found))
+
+    def look(self, kind: str, place: str, text: str | bytes) -> None:
+        """Search a text."""
+        self.looked[kind] += 1
+        for name, before in self._seen_in(
+            text if isinstance(text, str) else text.decode("latin-1")
+        ):
+            self._found.append(f"{name} in {kind} {place}, after {before!r}")
+
+    def look_at_error(self, error: BaseException) -> None:
+        """Search all that a reporter may show of an error."""
+        texts = [str(error), repr(error), repr(error.args), repr(vars(error))]
+        for shown in (error, error.__cause__, error.__context__):
+            texts += traceback.format_exception(shown) if shown else []
+        self.look("error", type(error).__name__, "\n".join(texts))
+
+    def look_at_files(self, folder: Path) -> None:
+        """Search each file in a folder."""
+        for path in folder.rglob("*"):
+            if path.is_file() and not path.is_symlink() and path.stat().st_size < _LARGEST_FILE:
+                self.look("file", path.name, path.read_bytes())
+
+    def look_at_database(self, url: str) -> None:
+        """Search each row of each table."""
+        tables = MetaData()
+        with create_engine(url, poolclass=NullPool).connect() as connection:
+            tables.reflect(connection)
+            for table in tables.sorted_tables:
+                for row in connection.execute(select(table)):
+                    self.look("row", f"of {table.name}", _text(row))
+
+    def _seen_in(self, text: str) -> Iterator[tuple[str, str]]:
+        for run in _RUNS.finditer(text):
+            digits = run[0].lower()
+            for start in range(len(digits) - _CORE + 1):
+                if name := self._cores.get(digits[start : start + _CORE]):
+                    yield name, text[: run.start()][-_BEFORE:]
+        for shape in _SHAPES.finditer(text):
+            yield f"a sandbox's {shape[1]}", text[: shape.start()][-_BEFORE:]
+
+
+def _text(row: Iterable[Any]) -> str:
+    return " ".join(
+        value.decode("latin-1") if isinstance(value, bytes) else str(value) for value in row
+    )
+
+
+#: Those of this run.
+canaries: Final = Canaries()

@@ -1,0 +1,169 @@
+"""Over the whole suite: what a sandbox issues is looked for wherever no secret belongs.
+
+A pytest plugin. A test fails if it leaves a code, a token, a key's secret or its passphrase
+
+* in a log record of any library, all of which log at DEBUG,
+* in what it prints, or a program that it starts,
+* in the text, the attributes or the traceback of one of this package's errors,
+* in the repr of one of its objects,
+* in the demo's pages, headers or sessions,
+* in a file in ``tmp_path``, or in the database of ``postgres_database``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import functools
+import importlib
+import inspect
+import logging
+import pkgutil
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import flask
+import pytest
+
+import authlib_kucoin
+from authlib_kucoin import KuCoinError, UnsafeRedirectURI
+from authlib_kucoin.sandbox._state import State
+
+from .canaries import canaries
+
+#: The tests' own browsers log the address that they open. The code in that is no leak of ours.
+_BROWSERS: Final = ("urllib3", "httpx", "httpcore")
+_CALLBACK: Final = re.compile(
+    r"(?:GET|POST) (?:https?://[^/\s]+)?/[^?\s]*(?:callback|complete)[^?\s]*\?"
+)
+
+_errors: Final[list[BaseException]] = []
+
+
+# --- what pytest calls ---------------------------------------------------------------------------
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin to watch."""
+    for line in (
+        "shows_secrets(why): the test shows secrets on purpose, so that none is looked for",
+        "measured(why): the test measures, and that libraries log at DEBUG would be measured, too",
+    ):
+        config.addinivalue_line("markers", line)
+    _after(State, "issue_code", lambda _state, code: canaries.release("a code", code))
+    _after(State, "_issue_pair", _release_pair)
+    _after(State, "create_key", _release_key)
+    for error in (KuCoinError, UnsafeRedirectURI):
+        # Later it will have been everywhere, and its traceback be complete.
+        _after(error, "__init__", lambda error, _none: _errors.append(error))
+    for kind in _classes_of(authlib_kucoin):
+        _after(kind, "__init__", _look_at_repr)
+    _before(logging.Logger, "callHandlers", _look_at_record)
+    flask.request_finished.connect(_look_at_page)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let every library log all that it has to say."""
+    if not item.get_closest_marker("measured"):
+        for name in ("", "sqlalchemy"):  # which has a level of its own
+            logging.getLogger(name).setLevel(logging.DEBUG)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Fail a test that has let a secret out."""
+    report: pytest.TestReport = yield
+    while _errors:
+        canaries.look_at_error(_errors.pop())
+    if report.when == "teardown":
+        canaries.look("output", "of the test", report.capstdout + report.capstderr)
+        if folder := getattr(item, "funcargs", {}).get("tmp_path"):
+            canaries.look_at_files(folder)
+        found = canaries.take_found()
+        if found and not item.get_closest_marker("shows_secrets"):
+            report.outcome = "failed"
+            report.longrepr = "\n".join(["secrets were found:", *found])
+    return report  # type: ignore[return-value]  # what a wrapper returns is pluggy's business
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many secrets there were, and where they were looked for."""
+    places = ", ".join(f"{kind} {count}" for kind, count in sorted(canaries.looked.items()))
+    terminalreporter.line(f"{len(canaries)} secrets were looked for in: {places}")
+
+
+# --- the places ----------------------------------------------------------------------------------
+
+
+def _release_pair(_state: State, pair: Any) -> None:
+    canaries.release("an access token", pair.access_token)
+    canaries.release("a refresh token", pair.refresh_token)
+
+
+def _release_key(_state: State, key: Any) -> None:
+    canaries.release("a key's secret", key.secret)
+    canaries.release("a key's passphrase", key.passphrase)
+
+
+def _look_at_record(logger: logging.Logger, record: logging.LogRecord) -> None:
+    record = copy.copy(record)  # a handler of its own, whose traceback is kept in nobody else's
+    text = logging.Formatter().format(record)
+    if not (logger.name.startswith(_BROWSERS) and _CALLBACK.search(text)):
+        canaries.look("record", f"of {logger.name}", f"{text} {record.args!r}")
+
+
+def _look_at_repr(thing: object, _none: None) -> None:
+    with contextlib.suppress(AttributeError):  # of one that a base class has only begun to make
+        canaries.look("repr", f"of {type(thing).__name__}", repr(thing))
+
+
+def _look_at_page(app: flask.Flask, response: flask.Response, **_more: object) -> None:
+    if app.import_name == "flask_demo":
+        place = f"of {flask.request.path}"
+        canaries.look("session", place, repr(dict(flask.session)))
+        canaries.look("headers", place, str(response.headers))
+        if not response.direct_passthrough:
+            canaries.look("page", place, response.get_data())
+
+
+# --- how they are reached ------------------------------------------------------------------------
+
+
+def _classes_of(package: Any) -> Iterator[type]:
+    """Yield the classes of a package that can be imported here, other than its errors."""
+    for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}.", lambda _: None):
+        try:
+            module = importlib.import_module(found.name)
+        except ImportError:  # of a framework that is not installed
+            continue
+        for _, kind in inspect.getmembers(module, inspect.isclass):
+            is_ours = kind.__module__ == module.__name__ and "__init__" in vars(kind)
+            if is_ours and not issubclass(kind, BaseException):
+                yield kind
+
+
+def _after(kind: type, name: str, then: Callable[[Any, Any], object]) -> None:
+    """Call a function with the object and the result after each call of a method."""
+    original = getattr(kind, name)
+
+    @functools.wraps(original)
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        result = original(self, *args, **kwargs)
+        then(self, result)
+        return result
+
+    setattr(kind, name, method)
+
+
+def _before(kind: type, name: str, first: Callable[..., object]) -> None:
+    """Call a function with the same arguments before each call of a method."""
+    original = getattr(kind, name)
+
+    @functools.wraps(original)
+    def method(*args: Any, **kwargs: Any) -> Any:
+        first(*args, **kwargs)
+        return original(*args, **kwargs)
+
+    setattr(kind, name, method)
