@@ -17,7 +17,7 @@ PIP := $(BIN)/python -m pip install --quiet
 PYTEST := $(BIN)/python -m pytest
 EXTRAS := flask,starlette,django,social,sandbox,demo
 
-.PHONY: help test coverage lint bench drill demo docs test-lowest clean
+.PHONY: help test coverage lint bench drill rush demo docs test-lowest clean
 
 help:
 	@echo 'make test         run every test (ARGS="-k vault -x" is handed to pytest)'
@@ -25,6 +25,7 @@ help:
 	@echo 'make lint         ruff, mypy and pyright'
 	@echo 'make bench        what a sign-in costs (ARGS=--quick for a first look, --check to fail on it)'
 	@echo 'make drill        500 connects, failing calls, killed workers: no key is lost (ARGS="--seed 1")'
+	@echo 'make rush         200 connects at the same moment: how long everybody waits'
 	@echo 'make demo         the demo on DEMO_PORT (5000), with a sandbox on SANDBOX_PORT (9400)'
 	@echo 'make docs         the documentation, into docs/_build/html'
 	@echo 'make test-lowest  every test with the oldest releases that pyproject.toml allows'
@@ -54,6 +55,9 @@ bench: $(VENV)/.test
 
 drill: $(VENV)/.drill
 	$(BIN)/python -m drill $(ARGS)
+
+rush: $(VENV)/.drill
+	$(BIN)/python -m drill.rush $(ARGS)
 
 # Ctrl-C reaches everything in the terminal's foreground group, make as well, which would then
 # die of it and say so. `set -m` gives the demo a group of its own, so that it alone stops.

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from random import SystemRandom
 from typing import Final
 
-from . import balance, site
+from . import balance, leaks, site
 from .faults import FaultPlan
 from .killer import Killer
 from .person import Person, Unexpected
@@ -30,6 +30,7 @@ class Report:
     seconds: float = 0.0
     broken: Counter[str] = field(default_factory=Counter)
     unexpected: list[str] = field(default_factory=list)
+    seen: list[str] = field(default_factory=list)
 
 
 def main() -> int:
@@ -88,7 +89,15 @@ def _drill(running: site.Site, options: argparse.Namespace) -> int:
         f"unknown            {drawn.without_key + drawn.flagged:<6} "
         f"with a key {drawn.flagged}, without one {drawn.without_key}"
     )
-    problems = [*report.unexpected, *drawn.problems]
+    searched = {
+        "the demo's pages": report.seen,
+        "gunicorn's log": running.gunicorn.log.read_text().splitlines(),
+        "the database": leaks.rows(running.settings["DATABASE_URL"]),
+    }
+    leaked = leaks.find(searched, running.sandbox.issued_keys)
+    counts = Counter({place: len(texts) for place, texts in searched.items()})
+    _print(f"secrets seen       {len(leaked):<6} {_counts(counts)}")
+    problems = [*report.unexpected, *drawn.problems, *leaked]
     for problem in problems:
         _print(f"  ! {problem}")
     _print(drawn.line)
@@ -110,6 +119,7 @@ def _connect_all(running: site.Site, connects: int) -> Report:
             except (Unexpected, OSError, ValueError) as error:
                 report.unexpected.append(f"{name}: {error}")
             report.broken.update(person.broken)
+            report.seen += person.seen
 
     with ThreadPoolExecutor(_AT_ONCE) as people:
         try:

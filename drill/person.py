@@ -41,6 +41,8 @@ class Person:
         self.name = name
         #: How often a connection broke, per step.
         self.broken: Counter[str] = Counter()
+        #: What the demo has answered: each page with its headers.
+        self.seen: list[str] = []
         self._url = url
         self._stop = stop or threading.Event()
         self._http = requests.Session()
@@ -82,7 +84,7 @@ class Person:
         return _expect(self._ask("page", "GET", path), 200, path).text
 
     def close(self) -> None:
-        """Close the browser."""
+        """Close the connections; whatever is asked after that opens new ones."""
         self._http.close()
 
     def _send(self, step: str, path: str, **fields: str) -> requests.Response:
@@ -107,9 +109,11 @@ class Person:
     def _request(
         self, method: str, path: str, form: dict[str, str] | None = None
     ) -> requests.Response:
-        return self._http.request(
+        response = self._http.request(
             method, f"{self._url}{path}", data=form, allow_redirects=False, timeout=_TIMEOUT
         )
+        self.seen.append(f"{response.headers}{response.text}")
+        return response
 
 
 def _expect(response: requests.Response, status: int, step: str) -> requests.Response:

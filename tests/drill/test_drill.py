@@ -12,15 +12,17 @@ from pathlib import Path
 import pytest
 from drill_support import ROOT, wait_until
 
+from authlib_kucoin.sandbox import IssuedKey
+from drill import leaks
 from drill.balance import tally
 from flask_demo.models import Status
 
 
-def _start(postgres_url: str, *arguments: str) -> subprocess.Popen[str]:
+def _start(postgres_url: str, *arguments: str, program: str = "drill") -> subprocess.Popen[str]:
     # Not measured: it is about what happens at the same time, and that would change it.
     unmeasured = {n: value for n, value in os.environ.items() if not n.startswith("COVERAGE_")}
     return subprocess.Popen(
-        [sys.executable, "-m", "drill", "--database", postgres_url, *arguments],
+        [sys.executable, "-m", program, "--database", postgres_url, *arguments],
         cwd=ROOT,
         env=unmeasured,
         stdout=subprocess.PIPE,
@@ -46,6 +48,41 @@ def test_short_drill(postgres_url: str) -> None:
     assert killed, output
     assert int(killed[1]) >= 1
     assert re.search(r"^faults injected +[1-9]", output, re.MULTILINE), output
+    assert re.search(
+        r"^secrets seen +0 +gunicorn's log \d+, the database \d{3,}, the demo's pages \d{3,}$",
+        output,
+        re.MULTILINE,
+    ), output
+
+
+def test_short_rush(postgres_url: str) -> None:
+    """Forty people come back from KuCoin at the same moment, and each of them gets a key."""
+    rush = _start(postgres_url, "--at-once", "40", program="drill.rush")
+    output = rush.communicate(timeout=120)[0]
+    assert rush.returncode == 0, output
+    first, *lines = output.splitlines()
+    assert first == "40 at once, 0 errors"
+    figures = r"sign-ins/s +p50 +\d+\.\d+ s +p99 +\d+\.\d+ s"
+    for line, name in zip(lines, ("through the demo", "the sandbox alone"), strict=True):
+        assert re.match(rf"{name} +\d+\.\d {figures}", line)
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "?code=sandbox-code%2Fcafe",
+        "<p>sandbox-access/cafe=</p>",
+        "{'refresh_token': 'sandbox-refresh/cafe='}",
+        "(signed with a-secret)",
+        "a-phrase",
+    ],
+)
+def test_leak_is_noticed(shown: str) -> None:
+    """A code or a token of anybody, and a secret of a key that was issued."""
+    key = IssuedKey("name", "key-id", "a-secret", "a-phrase", 0.0, "state")
+    texts = {"the log": ["key-id", "nothing", shown], "a page": ["key-id"]}
+    assert leaks.find(texts, [key]) == ["a secret of KuCoin's is in the log"]
+    assert leaks.find({"the log": ["key-id"]}, []) == []
 
 
 def _processes_of(pid: int) -> set[int]:

@@ -1,0 +1,173 @@
+"""``python -m drill.rush``: everybody comes back from KuCoin at the same moment.
+
+It prints how long they wait, beside how long the same number of clients wait that ask the sandbox
+alone, without the demo and its database. The clients and the sandbox share one process in both, so
+the second line is the limit of what the first can show. Fails unless everybody gets a key.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from typing import Final
+
+from authlib_kucoin import KuCoinOAuth2Session
+from authlib_kucoin.sandbox import Sandbox
+from flask_demo.models import Status
+
+from . import balance, site
+from .person import Person
+
+_REDIRECT_URI: Final = "http://127.0.0.1/callback"
+
+
+@dataclass(frozen=True)
+class Waited:
+    """How long everybody waited.
+
+    Attributes:
+        total: Seconds from the first who came to the last who was served.
+        each: Seconds that each of them waited.
+    """
+
+    total: float
+    each: Sequence[float]
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        cuts = statistics.quantiles(self.each, n=100, method="inclusive")
+        return (
+            f"{len(self.each) / self.total:6.1f} sign-ins/s   p50 {cuts[49]:5.2f} s   "
+            f"p99 {cuts[98]:5.2f} s   slowest {max(self.each):5.2f} s"
+        )
+
+
+def main() -> int:
+    """Return 0 if everybody was served, 1 if not, 2 if it could not start, 130 if stopped."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    parser = argparse.ArgumentParser(prog="python -m drill.rush", description=__doc__)
+    parser.add_argument("--at-once", type=int, default=200, help="how many people (200)")
+    parser.add_argument("--workers", type=int, default=2, help="how many gunicorn workers (2)")
+    parser.add_argument("--database", help="a PostgreSQL server, if none is to be started")
+    options = parser.parse_args()
+    try:
+        with (
+            site.database(options.database) as database,
+            site.running(database, workers=options.workers, preload=True) as running,
+        ):
+            return _rush(running, options.at_once)
+    except site.CannotStart as error:
+        _print(f"The rush cannot start. {error}")
+        return 2
+    except KeyboardInterrupt:
+        _print("The rush was stopped.")
+        return 130
+
+
+def _rush(running: site.Site, number: int) -> int:
+    alone = _ask_the_sandbox(running.sandbox, number)
+    without_demo = len(running.sandbox.issued_keys)
+    served, problems = _connect(running, number)
+    running.gunicorn.stop()
+    issued = running.sandbox.issued_keys[without_demo:]
+    drawn = balance.draw(running.settings, issued)
+    stored = sum(status == Status.STORED for status in drawn.statuses.values())
+    problems += drawn.problems
+    if stored != number:
+        problems.append(f"{stored} of {number} are connected")
+    _print(f"{number} at once, {len(problems)} errors")
+    _print(f"through the demo   {served}")
+    _print(f"the sandbox alone  {alone}")
+    for problem in problems:
+        _print(f"  ! {problem}")
+    if problems:
+        _print(running.gunicorn.log.read_text()[-10_000:])
+    return int(bool(problems))
+
+
+def _connect(running: site.Site, number: int) -> tuple[Waited, list[str]]:
+    """Let everybody go as far as KuCoin, and come back together."""
+    with ExitStack() as stack:
+        people = [
+            stack.enter_context(
+                closing(Person(running.gunicorn.url, running.sandbox, f"person {each}"))
+            )
+            for each in range(number)
+        ]
+        callbacks = [_approved(person) for person in people]
+        answers: list[int | None] = [None] * number
+
+        def come_back(each: int) -> None:
+            answers[each] = people[each].open_callback_once(callbacks[each])
+
+        waited = _at_once(number, come_back)
+    return waited, [
+        f"person {each}: {answer or 'no answer'} instead of 303"
+        for each, answer in enumerate(answers)
+        if answer != 303  # noqa: PLR2004 - See Other: to the page that says how it went
+    ]
+
+
+def _approved(person: Person) -> str:
+    person.sign_in()
+    callback = person.sandbox.approve(person.begin())
+    person.close()  # as a browser does while its user is elsewhere
+    return callback
+
+
+def _ask_the_sandbox(sandbox: Sandbox, number: int) -> Waited:
+    """Make the calls of as many sign-ins, all at once, and nothing else."""
+    with ExitStack() as stack:
+        clients = [
+            stack.enter_context(
+                KuCoinOAuth2Session(
+                    sandbox.client_id, site=sandbox.url, redirect_uri=_REDIRECT_URI, timeout=60
+                )
+            )
+            for _ in range(number)
+        ]
+        codes = [
+            sandbox.approve(client.create_authorization_url()[0]).fields["code"]
+            for client in clients
+        ]
+
+        def connect(each: int) -> None:
+            clients[each].fetch_token(code=codes[each])
+            clients[each].get_api_key_info(clients[each].create_api_key())
+
+        return _at_once(number, connect)
+
+
+def _at_once(number: int, act: Callable[[int], None]) -> Waited:
+    """Let everybody act at the same moment, each in a thread."""
+    ready = threading.Barrier(number + 1)
+
+    def timed(each: int) -> float:
+        ready.wait()
+        began = time.perf_counter()
+        act(each)
+        return time.perf_counter() - began
+
+    with ThreadPoolExecutor(number) as pool:
+        all_of_them = [pool.submit(timed, each) for each in range(number)]
+        ready.wait()
+        began = time.perf_counter()
+        each = [done.result() for done in all_of_them]
+        return Waited(time.perf_counter() - began, each)
+
+
+def _print(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 - a program speaks by printing
+
+
+if __name__ == "__main__":
+    sys.exit(main())
