@@ -15,6 +15,7 @@ _CONTENDERS: Final = (
     *(OursInFlask, ByHandWithRequests, StockInFlask, SocialCore),
     *(OursInStarlette, ByHandWithHttpx, StockInStarlette),
 )
+_PARTS: Final = 10
 _IMPORTED: Final = ("authlib", "authlib_kucoin")
 
 
@@ -28,12 +29,35 @@ def main() -> int:
         "costs next to nothing, and stock Authlib, which makes many, is quicker than in earnest",
     )
     parser.add_argument("--check", action="store_true", help="fail if a target is missed")
+    parser.add_argument(
+        "--sign-ins",
+        type=int,
+        metavar="N",
+        help="measure only what memory is in use after each tenth of N sign-ins (say 100000)",
+    )
     options = parser.parse_args()
+    if options.sign_ins:
+        sys.stdout.write(_endurance(options.sign_ins))
+        return 0
     findings = _measure(quick=options.quick)
     sys.stdout.write(report.tables(findings))
     targets = report.targets(findings)
     sys.stdout.write(tables.verdicts(targets))
     return int(options.check and not all(target.is_met for target in targets))
+
+
+def _endurance(sign_ins: int) -> str:
+    rows = {}
+    for kind in (OursInFlask, OursInStarlette):
+        with running_backend(trust_others=False) as backend:
+            contender = kind(backend.direct)
+            kept = measure.memory(contender.sign_in, sign_ins, _PARTS)
+            contender.close()
+        rows[kind.name] = {
+            f"{sign_ins * part // _PARTS:,}": f"{kept[part - 1] / 1e3:+.1f}"
+            for part in range(1, _PARTS + 1)
+        }
+    return "\n".join([*tables.table("KB in use after sign-ins", rows), ""])
 
 
 def _measure(*, quick: bool) -> report.Findings:
@@ -53,7 +77,7 @@ def _measure(*, quick: bool) -> report.Findings:
             turns,
         )
         memory = {
-            kind.name: measure.memory(running[kind.name].sign_in)
+            kind.name: measure.memory(running[kind.name].sign_in)[-1]
             for kind in (OursInFlask, ByHandWithRequests, OursInStarlette, ByHandWithHttpx)
             if not quick
         }

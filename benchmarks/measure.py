@@ -121,20 +121,20 @@ def in_turns(what: Mapping[T, Callable[[], Spent]], turns: int) -> dict[T, Spent
     return {name: _median(spent) for name, spent in found.items()}
 
 
-def memory(sign_in: Callable[[], object]) -> float:
-    """Return how many bytes more are in use after 1,000 sign-ins.
+def memory(sign_in: Callable[[], object], times: int = 1000, parts: int = 1) -> list[float]:
+    """Return how many bytes more are in use after each part of so many sign-ins.
 
-    As many come before, so that what fills once, such as the caches of Python itself, is full.
+    Up to 1,000 others come before, so that what fills once, such as Python's own caches, is full.
     """
     used = []
     tracemalloc.start()
-    for _ in range(2):
-        for _ in range(1000):
+    for some in (min(times, 1000), *[times // parts] * parts):
+        for _ in range(some):
             sign_in()
         gc.collect()
         used.append(tracemalloc.get_traced_memory()[0])
     tracemalloc.stop()
-    return used[1] - used[0]
+    return [each - used[0] for each in used[1:]]
 
 
 def imports(modules: Sequence[str], turns: int) -> dict[str, tuple[float, int]]:

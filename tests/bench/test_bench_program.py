@@ -12,20 +12,12 @@ from benchmarks.tables import Target, verdicts
 
 def test_a_quick_run_prints_its_tables() -> None:
     """Every contender, and the counts that do not depend on how busy the machine is."""
-    run = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "--quick"],
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (run.returncode, run.stderr) == (0, "")
+    printed = _printed_by("--quick")
     opened = {
         name: (int(in_a_row), int(handshakes), int(at_once), int(cold), int(warm))
         for name, in_a_row, handshakes, at_once, cold, warm in re.findall(
             r"^\| (\S.*?) +\| +(\d+) \| +(\d+) \| +(\d+) \| +\S+ \((\d+)\) \| +\S+ \((\d+)\) \|$",
-            run.stdout,
+            printed,
             re.MULTILINE,
         )
     }
@@ -40,7 +32,30 @@ def test_a_quick_run_prints_its_tables() -> None:
         "stock Authlib, Starlette": at_most,
     }
     for heading in ("over by hand's", "refreshes a second", "modules", "at most"):
-        assert heading in run.stdout
+        assert heading in printed
+
+
+def test_the_memory_is_printed_tenth_by_tenth() -> None:
+    """Of both frameworks."""
+    head, _, *rows = _printed_by("--sign-ins", "100").splitlines()
+    assert head.split()[-20:] == [
+        word for tenth in range(10, 101, 10) for word in (f"{tenth}", "|")
+    ]
+    for row, name in zip(rows, ("ours, Flask", "ours, Starlette"), strict=True):
+        assert re.fullmatch(rf"\| {name} +\|( +[+-]\d+\.\d \|){{10}}", row)
+
+
+def _printed_by(*options: str) -> str:
+    run = subprocess.run(
+        [sys.executable, "-m", "benchmarks", *options],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    return run.stdout
 
 
 def test_a_missed_target_is_said_to_be_missed() -> None:
