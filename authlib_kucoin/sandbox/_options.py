@@ -51,8 +51,8 @@ class SandboxKeywords(TypedDict, total=False):
     tls: tuple[str, str] | None
 
 
-def _option(default: Any, text: str) -> Any:  # noqa: ANN401 - as dataclasses.field: of any type
-    return field(default=default, metadata={"help": text})
+def _option(default: Any, text: str, *, secret: bool = False) -> Any:  # noqa: ANN401 - as dataclasses.field: of any type
+    return field(default=default, repr=not secret, metadata={"help": text})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,13 +62,15 @@ class SandboxOptions:
     host: str = _option("127.0.0.1", "address to listen on")
     client_id: str = _option("sandbox-client", "the broker's client id (section 2)")
     client_secret: str | None = _option(
-        None, "expect this client_secret in the token call; without it, one that comes is refused"
+        None,
+        "expect this client_secret in the token call; without it, one that comes is refused",
+        secret=True,
     )
     broker_name: str = _option("Example Broker", "the broker's name on the consent page")
     broker_id: str = _option("sandbox-broker", "brokerId of the keys that are issued")
     partner: str = _option("sandbox-partner", "the broker's KC-API-PARTNER in signed requests")
     partner_key: str = _option(
-        "sandbox-partner-key", "the key that KC-API-PARTNER-SIGN is made with"
+        "sandbox-partner-key", "the key that KC-API-PARTNER-SIGN is made with", secret=True
     )
     account: str = _option("trader@example.com", "the account that is signed in at KuCoin")
     uid: int = _option(165_111_215, "the account's uid in the key info")

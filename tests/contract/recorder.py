@@ -6,21 +6,32 @@ import json
 import threading
 from typing import Any
 
+from support.canaries import canaries
 from support.wire import Answer, Seen, Wire
 
 TOKEN = {
-    "access_token": "access/+=1",
+    "access_token": canaries.new("an access token"),
     "token_type": "bearer",
     "expires_in": 3600,
-    "refresh_token": "refresh/+=1",
+    "refresh_token": canaries.new("a refresh token"),
     "scope": ["OAUTH_CREATE_API"],
 }
-_KEY = {"apiName": "broker-1", "apiKey": "key-id", "secret": "key-secret", "passphrase": "phrase"}
+REFRESHED = {
+    **TOKEN,
+    "access_token": canaries.new("an access token"),
+    "refresh_token": canaries.new("a refresh token"),
+}
+_KEY = {
+    "apiName": "broker-1",
+    "apiKey": "key-id",
+    "secret": canaries.new("a key's secret"),
+    "passphrase": canaries.new("a key's passphrase"),
+}
 _INFO = {"uid": 165111215, "permission": "General,Spot", "createdAt": 1700000000000}
 ANSWERS: dict[str, Any] = {
     "/_oauth/access-token": TOKEN,
-    "/_oauth/refresh-token": {**TOKEN, "access_token": "access/+=2", "refresh_token": "refresh-2"},
-    "/_oauth/validate-access-token": {"access_token": "access/+=1", "is_valid": True},
+    "/_oauth/refresh-token": REFRESHED,
+    "/_oauth/validate-access-token": {"access_token": TOKEN["access_token"], "is_valid": True},
     "/_oauth/resource/ucenter/outer/api-key/add": {"success": True, "code": "200", "data": _KEY},
     "/api/v1/user/api-key": {"code": "200000", "data": _INFO},
 }

@@ -11,6 +11,7 @@ import pytest
 from leaks import assert_none_in_error, assert_none_in_log
 from recorder import Recorder
 from stacks import CLIENTS, EVERYWHERE, NewStack, Stack, everywhere, outcome_of
+from support.canaries import canaries
 
 from authlib_kucoin import (
     ApiKey,
@@ -27,7 +28,7 @@ from authlib_kucoin import (
 )
 from authlib_kucoin.sandbox import PLAIN_FAULTS, Sandbox, SandboxKeywords
 
-CLIENT_SECRET = "client-secret/+=1"
+CLIENT_SECRET = canaries.new("a client secret")
 
 OK = None
 TOKEN, SPENT = TokenError, ReauthorizationRequired

@@ -10,7 +10,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from recorder import ANSWERS, TOKEN, Recorder
+from recorder import ANSWERS, REFRESHED, TOKEN, Recorder
 from stacks import AsyncStack, NewStack, Stack, everywhere
 
 from authlib_kucoin import ApiKey, KuCoinUnavailable, _refresh
@@ -95,7 +95,7 @@ def test_a_failure_is_told_to_all_and_asked_for_once(
     gc.collect()  # asyncio complains of an error that nobody has looked at when it is collected
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
     recorder.status = 200
-    assert stack.refresh(TOKEN)["access_token"] == "access/+=2"
+    assert stack.refresh(TOKEN)["access_token"] == REFRESHED["access_token"]
     assert len(recorder.requests) == 2
     assert len(stack.updates) == stack.tells
 

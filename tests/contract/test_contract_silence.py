@@ -10,12 +10,18 @@ import pytest
 from leaks import assert_none_in_error
 from recorder import Recorder
 from stacks import CLIENTS, EVERYWHERE, NewStack, Stack, everywhere, outcome_of
+from support.canaries import canaries
 
 from authlib_kucoin import ApiKey, ApiKeyOutcomeUnknown, KuCoinUnavailable
 
-CODE = "a-code/+="
-TOKEN = {"access_token": "an-access/+=", "refresh_token": "a-refresh/+="}
-KEY = ApiKey("broker-1", "key-id", "a-secret", "a-passphrase")
+CODE = canaries.new("a code")
+TOKEN = {
+    "access_token": canaries.new("an access token"),
+    "refresh_token": canaries.new("a refresh token"),
+}
+KEY = ApiKey(
+    "broker-1", "key-id", canaries.new("a key's secret"), canaries.new("a key's passphrase")
+)
 SECRETS = (CODE, *TOKEN.values(), KEY.secret, KEY.passphrase)
 
 CALLS: dict[str, Callable[[Stack], Any]] = {

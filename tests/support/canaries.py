@@ -6,6 +6,7 @@ No way of encoding a URL, JSON or HTML touches hexadecimal digits, so none can h
 from __future__ import annotations
 
 import re
+import secrets
 import traceback
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -47,6 +48,12 @@ class Canaries:
         """Know a secret from now on; random hexadecimal digits have to be in it."""
         digits = max(_RUNS.findall(secret), key=len)
         self._cores[digits[:_CORE].lower()] = name
+
+    def new(self, name: str) -> str:
+        """Return a new secret, with characters in it that URLs have to escape."""
+        secret = f"{name.replace(' ', '-')}/+={secrets.token_hex(_CORE)}"
+        self.release(name, secret)
+        return secret
 
     def take_found(self) -> list[str]:
         """Return where secrets have been seen since this was last asked, each place once."""
