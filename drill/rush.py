@@ -8,8 +8,6 @@ the second line is the limit of what the first can show. Fails unless everybody 
 from __future__ import annotations
 
 import argparse
-import signal
-import statistics
 import sys
 import threading
 import time
@@ -17,14 +15,17 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from math import ceil
 from typing import Final
 
 from authlib_kucoin import KuCoinOAuth2Session
 from authlib_kucoin.sandbox import Sandbox
 from flask_demo.models import Status
 
-from . import balance, site
+from . import balance
 from .person import Person
+from .program import run, say
+from .site import Site
 
 _REDIRECT_URI: Final = "http://127.0.0.1/callback"
 
@@ -43,37 +44,23 @@ class Waited:
 
     def __str__(self) -> str:
         """Return it in words."""
-        cuts = statistics.quantiles(self.each, n=100, method="inclusive")
+        ordered = sorted(self.each)
+        p50, p99 = (ordered[ceil(part * len(ordered)) - 1] for part in (0.5, 0.99))
         return (
-            f"{len(self.each) / self.total:6.1f} sign-ins/s   p50 {cuts[49]:5.2f} s   "
-            f"p99 {cuts[98]:5.2f} s   slowest {max(self.each):5.2f} s"
+            f"{len(ordered) / self.total:6.1f} sign-ins/s   p50 {p50:5.2f} s   "
+            f"p99 {p99:5.2f} s   slowest {ordered[-1]:5.2f} s"
         )
 
 
 def main() -> int:
-    """Return 0 if everybody was served, 1 if not, 2 if it could not start, 130 if stopped."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
+    """Return 0 if everybody was served, and 1 if not; otherwise as :func:`drill.program.run`."""
     parser = argparse.ArgumentParser(prog="python -m drill.rush", description=__doc__)
     parser.add_argument("--at-once", type=int, default=200, help="how many people (200)")
-    parser.add_argument("--workers", type=int, default=2, help="how many gunicorn workers (2)")
-    parser.add_argument("--database", help="a PostgreSQL server, if none is to be started")
-    options = parser.parse_args()
-    try:
-        with (
-            site.database(options.database) as database,
-            site.running(database, workers=options.workers, preload=True) as running,
-        ):
-            return _rush(running, options.at_once)
-    except site.CannotStart as error:
-        _print(f"The rush cannot start. {error}")
-        return 2
-    except KeyboardInterrupt:
-        _print("The rush was stopped.")
-        return 130
+    return run(parser, _rush)
 
 
-def _rush(running: site.Site, number: int) -> int:
+def _rush(running: Site, options: argparse.Namespace) -> int:
+    number = options.at_once
     alone = _ask_the_sandbox(running.sandbox, number)
     without_demo = len(running.sandbox.issued_keys)
     served, problems = _connect(running, number)
@@ -84,17 +71,17 @@ def _rush(running: site.Site, number: int) -> int:
     problems += drawn.problems
     if stored != number:
         problems.append(f"{stored} of {number} are connected")
-    _print(f"{number} at once, {len(problems)} errors")
-    _print(f"through the demo   {served}")
-    _print(f"the sandbox alone  {alone}")
+    say(f"{number} at once, {len(problems)} errors")
+    say(f"through the demo   {served}")
+    say(f"the sandbox alone  {alone}")
     for problem in problems:
-        _print(f"  ! {problem}")
+        say(f"  ! {problem}")
     if problems:
-        _print(running.gunicorn.log.read_text()[-10_000:])
+        say(running.gunicorn.log.read_text()[-10_000:])
     return int(bool(problems))
 
 
-def _connect(running: site.Site, number: int) -> tuple[Waited, list[str]]:
+def _connect(running: Site, number: int) -> tuple[Waited, list[str]]:
     """Let everybody go as far as KuCoin, and come back together."""
     with ExitStack() as stack:
         people = [
@@ -163,10 +150,6 @@ def _at_once(number: int, act: Callable[[int], None]) -> Waited:
         began = time.perf_counter()
         each = [done.result() for done in all_of_them]
         return Waited(time.perf_counter() - began, each)
-
-
-def _print(line: str) -> None:
-    print(line, flush=True)  # noqa: T201 - a program speaks by printing
 
 
 if __name__ == "__main__":

@@ -1,0 +1,46 @@
+"""What the two programs have in common: their site, and how they end."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+from collections.abc import Callable
+
+from . import site
+
+
+def run(
+    parser: argparse.ArgumentParser, act: Callable[[site.Site, argparse.Namespace], int]
+) -> int:
+    """Run a program on a site of its own.
+
+    Args:
+        parser: Its options; those of the site are added here.
+        act: What it does, once the site runs; returns the exit status.
+
+    Returns:
+        The exit status: 2 if the site could not start, 130 if it was stopped.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    parser.add_argument("--workers", type=int, default=2, help="how many gunicorn workers (2)")
+    parser.add_argument("--database", help="a PostgreSQL server, if none is to be started")
+    options = parser.parse_args()
+    try:
+        with (
+            site.database(options.database) as database,
+            # Loaded once, so that the next worker is there at once.
+            site.running(database, workers=options.workers, preload=True) as running,
+        ):
+            return act(running, options)
+    except site.CannotStart as error:
+        say(f"It cannot start. {error}")
+        return 2
+    except KeyboardInterrupt:
+        say("It was stopped.")
+        return 130
+
+
+def say(line: str) -> None:
+    """Print a line at once."""
+    print(line, flush=True)  # noqa: T201 - a program speaks by printing
