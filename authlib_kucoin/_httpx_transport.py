@@ -1,22 +1,23 @@
 """Connections that several httpx2 clients share, and nothing else shared with them.
 
-Authlib makes a client for every call. These transports send what such a client hands them
-through a plain client that is kept: one for each process and, if async, for each event loop. A
-plain client, rather than a bare connection pool, since only a client honours the proxies of the
-environment, and brokers call from fixed addresses.
+Authlib makes a client for every call. This transport sends what such a client hands it through a
+plain client that is kept: one for each event loop of each process. A plain client, rather than a
+bare connection pool, since only a client honours the proxies of the environment, and brokers call
+from fixed addresses.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import threading
 from collections.abc import AsyncGenerator, Mapping
 from functools import cached_property
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final, NamedTuple
 
 import httpx2
+
+from ._errors import ConfigurationError
 
 # What makes up a connection, of the options that a client takes.
 _OF_CONNECTIONS: Final = (
@@ -29,64 +30,9 @@ def no_cookies() -> CookieJar:
     return CookieJar(DefaultCookiePolicy(allowed_domains=()))
 
 
-class _Settings:
-    """How the kept clients connect."""
-
-    def __init__(self, client_kwargs: Mapping[str, Any]) -> None:
-        self._settings = {k: client_kwargs[k] for k in _OF_CONNECTIONS if k in client_kwargs}
-        self._lock = threading.Lock()
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """The options by which a client sends through this transport alone."""
-        return {"transport": self, "mounts": None, "proxy": None}
-
-    def _client_settings(self) -> dict[str, Any]:
-        return {**self._settings, **self._tls, "cookies": no_cookies()}
-
-    @cached_property
-    def _tls(self) -> dict[str, Any]:
-        """One TLS context for every client that is kept: to make one takes some 20 ms."""
-        if "transport" in self._settings:
-            return {}
-        given = {k: v for k, v in self._settings.items() if k in ("verify", "cert", "trust_env")}
-        return {"verify": httpx2.create_ssl_context(**given), "cert": None}
-
-
-class SharedTransport(_Settings, httpx2.BaseTransport):
-    """Connections for clients in any thread of any process.
-
-    Args:
-        client_kwargs: The clients' options; those that make up a connection are taken.
-    """
-
-    def __init__(self, client_kwargs: Mapping[str, Any]) -> None:
-        super().__init__(client_kwargs)
-        self._kept: httpx2.Client | None = None
-        self._process = 0
-
-    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send a request over a kept connection."""
-        return self.client().send(request, stream=True, auth=httpx2.Auth(), follow_redirects=False)
-
-    def dispose(self) -> None:
-        """Close the kept connections; the next request opens new ones."""
-        with self._lock:
-            kept, self._kept = self._kept, None
-        if kept is not None:
-            kept.close()
-
-    def client(self) -> httpx2.Client:
-        """Return the client that is kept."""
-        kept = self._kept
-        if kept is not None and self._process == os.getpid():
-            return kept
-        with self._lock:
-            if self._kept is None or self._process != os.getpid():
-                # After a fork the sockets are the parent's: they are left alone.
-                self._kept = httpx2.Client(**self._client_settings())
-                self._process = os.getpid()
-            return self._kept
+def is_traced(options: Mapping[str, Any]) -> bool:
+    """Tell whether a client with these options will say what it sends, as httpx2 itself does."""
+    return not options.get("transport") and not options.get("mounts")
 
 
 class _OfLoop(NamedTuple):
@@ -96,16 +42,24 @@ class _OfLoop(NamedTuple):
     closer: AsyncGenerator[None]
 
 
-class AsyncSharedTransport(_Settings, httpx2.AsyncBaseTransport):
+class AsyncSharedTransport(httpx2.AsyncBaseTransport):
     """Connections for clients in any event loop of any process.
 
     Args:
         client_kwargs: The clients' options; those that make up a connection are taken.
+
+    Attributes:
+        settings: What was taken.
     """
 
     def __init__(self, client_kwargs: Mapping[str, Any]) -> None:
-        super().__init__(client_kwargs)
+        self.settings = {k: client_kwargs[k] for k in _OF_CONNECTIONS if k in client_kwargs}
         self._kept: dict[int, _OfLoop] = {}
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options by which a client sends through this transport alone."""
+        return {"transport": self, "mounts": None, "proxy": None}
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send a request over a connection that is kept for this event loop."""
@@ -119,19 +73,42 @@ class AsyncSharedTransport(_Settings, httpx2.AsyncBaseTransport):
             await kept.closer.aclose()
 
     async def client(self) -> httpx2.AsyncClient:
-        """Return the client that is kept for this event loop."""
+        """Return the client that is kept for this event loop.
+
+        Raises:
+            ConfigurationError: If the settings are none that httpx2 takes.
+        """
         loop = asyncio.get_running_loop()
         kept = self._kept.get(id(loop))
         if kept is not None and kept.loop is loop and kept.process == os.getpid():
             return kept.client
-        client = httpx2.AsyncClient(**self._client_settings())
+        client = self._new_client()
         closer = self._close_with_loop(loop, client)
-        with self._lock:
-            for key in [k for k, other in self._kept.items() if other.loop.is_closed()]:
-                del self._kept[key]
-            self._kept[id(loop)] = _OfLoop(loop, os.getpid(), client, closer)
+        # Other loops do the same in their threads, so each step is one that cannot be divided. A
+        # lock could be held by one of them at a fork, and then for ever in the child.
+        for key, other in list(self._kept.items()):
+            if other.loop.is_closed():
+                self._kept.pop(key, None)
+        self._kept[id(loop)] = _OfLoop(loop, os.getpid(), client, closer)
         await anext(closer)
         return client
+
+    def _new_client(self) -> httpx2.AsyncClient:
+        try:
+            return httpx2.AsyncClient(**{**self.settings, **self._tls}, cookies=no_cookies())
+        except Exception as error:
+            raise ConfigurationError(
+                "No connection to KuCoin can be set up with these client_kwargs and this "
+                f"environment ({type(error).__name__}: {error})."
+            ) from error
+
+    @cached_property
+    def _tls(self) -> dict[str, Any]:
+        """One TLS context for every client that is kept: to make one takes some 20 ms."""
+        if "transport" in self.settings:
+            return {}
+        given = {k: v for k, v in self.settings.items() if k in ("verify", "cert", "trust_env")}
+        return {"verify": httpx2.create_ssl_context(**given), "cert": None}
 
     async def _close_with_loop(
         self, loop: asyncio.AbstractEventLoop, client: httpx2.AsyncClient
@@ -140,6 +117,5 @@ class AsyncSharedTransport(_Settings, httpx2.AsyncBaseTransport):
         try:
             yield
         finally:
-            with self._lock:
-                self._kept.pop(id(loop), None)
+            self._kept.pop(id(loop), None)
             await client.aclose()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from requests.adapters import HTTPAdapter
+from urllib3 import PoolManager
 from urllib3.connection import HTTPSConnection
 from urllib3.util.ssl_ import create_urllib3_context, resolve_cert_reqs
 
@@ -56,11 +57,20 @@ class KuCoinAdapter(HTTPAdapter):
         """Close the kept connections; the next request opens new ones."""
         self.close()
 
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as inherited
+    def init_poolmanager(
+        self,
+        connections: int,
+        maxsize: int,
+        block: bool = False,  # noqa: FBT001, FBT002 - as inherited
+        **pool_kwargs: Any,  # noqa: ANN401 - as inherited
+    ) -> None:
         """Set up a pool of connections that note what they send."""
-        super().init_poolmanager(*args, **kwargs)
+        manager = PoolManager(num_pools=connections, maxsize=maxsize, block=block, **pool_kwargs)
+        self._watch(manager)
+        # In this order: other threads use a pool once it is there, and nothing says that it is
+        # theirs but the process.
+        self.poolmanager = manager
         self._process = os.getpid()
-        self._watch(self.poolmanager)
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:  # noqa: ANN401 - as inherited
         """Return the pool for a proxy; its connections note what they send, too."""

@@ -11,7 +11,7 @@ from authlib.integrations.httpx_client import AsyncOAuth2Client, OAuth2Auth, OAu
 from ._async_client import AsyncClient
 from ._call import Call
 from ._client import KuCoinTokenAuth, SyncClient
-from ._httpx_transport import AsyncSharedTransport, SharedTransport, no_cookies
+from ._httpx_transport import AsyncSharedTransport, is_traced, no_cookies
 from ._redaction import under_way
 from ._sites import Site
 
@@ -19,29 +19,26 @@ __all__ = ["AsyncKuCoinOAuth2Client", "KuCoinOAuth2Client"]
 
 T = TypeVar("T")
 
-# Raised before a byte of the request has left. A read or write that fails comes later.
-_NOTHING_SENT = (
-    httpx2.ConnectError,
-    httpx2.ConnectTimeout,
-    httpx2.LocalProtocolError,
-    httpx2.PoolTimeout,
-    httpx2.ProxyError,
-    httpx2.UnsupportedProtocol,
-)
-
 
 class _Auth(KuCoinTokenAuth, OAuth2Auth):
     """Signs requests of the user's own with the token."""
 
 
-def _request(client: httpx2.Client | httpx2.AsyncClient, call: Call[Any]) -> httpx2.Request:
+def _request(
+    client: httpx2.Client | httpx2.AsyncClient, call: Call[Any], trace: Callable[..., Any]
+) -> httpx2.Request:
     return httpx2.Request(
         call.method,
         call.url,
         headers=call.headers_among(client.headers),
         content=call.body.encode() if call.body or call.method == "POST" else None,
-        extensions={"timeout": client.timeout.as_dict()},
+        extensions={"timeout": client.timeout.as_dict(), "trace": trace},
     )
+
+
+def _is_leaving(event: str, info: Mapping[str, Any]) -> bool:
+    """Tell whether httpcore2 begins to send a request, other than to a proxy for a tunnel."""
+    return event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT"
 
 
 class _Settings:
@@ -63,7 +60,10 @@ class _Settings:
     ) -> None:
         """Set up a client; nothing is sent."""
         self._site = site
-        self._shared: Any = options.get("transport")
+        transport = options.get("transport")
+        self._shared = transport if isinstance(transport, AsyncSharedTransport) else None
+        # Of a transport that is not httpx2's own it is not known what it has sent when.
+        self._is_traced = is_traced(self._shared.settings if self._shared else options)
         options.setdefault("cookies", no_cookies())
         super().__init__(  # type: ignore[call-arg]  # Authlib's client comes after us
             client_id=client_id,
@@ -92,27 +92,23 @@ class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[m
         options: Whatever else Authlib's ``OAuth2Client`` and ``httpx2.Client`` take.
     """
 
-    @staticmethod
-    def connections(client_kwargs: Mapping[str, Any]) -> SharedTransport:
-        """Return connections for clients with these settings to share."""
-        return SharedTransport(client_kwargs)
-
     def _perform(self, call: Call[T]) -> T:
-        sent = False
-        with under_way(call.secrets):
+        with under_way(call.secrets) as progress:
+            progress.sent = not self._is_traced
+
+            def trace(event: str, info: Mapping[str, Any]) -> None:
+                progress.sent |= _is_leaving(event, info)
+
             try:
-                # Past this client's own layers, where there is one that only sends.
-                shared = self._shared
-                sender = shared.client() if isinstance(shared, SharedTransport) else self
-                response = sender.send(
-                    _request(self, call), auth=httpx2.Auth(), follow_redirects=False
+                response = self.send(
+                    _request(self, call, trace), auth=httpx2.Auth(), follow_redirects=False
                 )
                 status, body, failure = response.status_code, response.content, ""
             except Exception as error:  # noqa: BLE001 - whatever it is, there is no answer
                 # The error itself goes no further: its text may hold the URL, code and all.
-                failure, sent = type(error).__name__, not isinstance(error, _NOTHING_SENT)
+                failure = type(error).__name__
         if failure:
-            call.unanswered(failure, sent=sent)
+            call.unanswered(failure, sent=progress.sent)
         return call.answer(status, body)
 
 
@@ -128,18 +124,21 @@ class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # typ
         return AsyncSharedTransport(client_kwargs)
 
     async def _perform(self, call: Call[T]) -> T:
-        sent = False
-        with under_way(call.secrets):
+        with under_way(call.secrets) as progress:
+            progress.sent = not self._is_traced
+
+            async def trace(event: str, info: Mapping[str, Any]) -> None:
+                progress.sent |= _is_leaving(event, info)
+
+            # Past this client's own layers, where there is one that only sends.
+            sender = await self._shared.client() if self._shared else self
             try:
-                shared = self._shared
-                is_shared = isinstance(shared, AsyncSharedTransport)
-                sender = await shared.client() if is_shared else self
                 response = await sender.send(
-                    _request(self, call), auth=httpx2.Auth(), follow_redirects=False
+                    _request(self, call, trace), auth=httpx2.Auth(), follow_redirects=False
                 )
                 status, body, failure = response.status_code, response.content, ""
             except Exception as error:  # noqa: BLE001 - as above
-                failure, sent = type(error).__name__, not isinstance(error, _NOTHING_SENT)
+                failure = type(error).__name__
         if failure:
-            call.unanswered(failure, sent=sent)
+            call.unanswered(failure, sent=progress.sent)
         return call.answer(status, body)

@@ -8,9 +8,7 @@ import subprocess
 import sys
 import threading
 import weakref
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from authlib.integrations.starlette_client import OAuth
@@ -19,29 +17,17 @@ from support.wire import Wire
 
 from authlib_kucoin import (
     AsyncKuCoinOAuth2Client,
-    KuCoinOAuth2Client,
     KuCoinOAuth2Session,
     register_kucoin,
 )
 
 
-def _with_requests(wire: Wire) -> tuple[Callable[[], Any], Any]:
-    connections = KuCoinOAuth2Session.connections({})
-    return lambda: KuCoinOAuth2Session("b", site=wire.url, **connections.options), connections
-
-
-def _with_httpx(wire: Wire) -> tuple[Callable[[], Any], Any]:
-    connections = KuCoinOAuth2Client.connections({})
-    return lambda: KuCoinOAuth2Client("b", site=wire.url, **connections.options), connections
-
-
-@pytest.mark.parametrize("library", [_with_requests, _with_httpx])
-def test_threads_share_connections(wire: Wire, library: Any) -> None:
+def test_threads_share_connections(wire: Wire) -> None:
     """What one thread has opened, another uses; closing a client closes none of it."""
-    new_client, connections = library(wire)
+    connections = KuCoinOAuth2Session.connections({})
 
     def sign_in() -> None:
-        with new_client() as client:
+        with KuCoinOAuth2Session("b", site=wire.url, **connections.options) as client:
             token = client.fetch_token(code="c", redirect_uri=REDIRECT_URI)
             client.create_api_key(token)
             client.get(f"{wire.url}/own?code=c")  # a request of the application's own
@@ -55,24 +41,6 @@ def test_threads_share_connections(wire: Wire, library: Any) -> None:
     for _ in range(2):  # once more does no harm
         connections.dispose()
         wait_until(lambda: len(wire.open) == 0)
-
-
-def test_threads_that_come_first_together_keep_one_client() -> None:
-    """Who was second takes what the first has made while it waited."""
-    connections = KuCoinOAuth2Client.connections({})
-    first = connections.client()
-
-    connections.dispose()
-
-    class Lock:
-        def __enter__(self) -> None:
-            connections._kept = first  # noqa: SLF001 - the other thread, just before
-
-        def __exit__(self, *_: object) -> None:
-            pass
-
-    connections._lock = Lock()  # type: ignore[assignment]  # noqa: SLF001 - as above
-    assert connections.client() is first
 
 
 def test_each_event_loop_has_connections_of_its_own(wire: Wire) -> None:

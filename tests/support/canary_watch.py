@@ -66,9 +66,9 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Let every library log all that it has to say."""
-    if not item.get_closest_marker("measured"):
-        for name in ("", "sqlalchemy"):  # which has a level of its own
-            logging.getLogger(name).setLevel(logging.DEBUG)
+    level = logging.WARNING if item.get_closest_marker("measured") else logging.DEBUG
+    for name in ("", "sqlalchemy"):  # which has a level of its own
+        logging.getLogger(name).setLevel(level)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,0 +1,177 @@
+"""Whether a request for a key may have left: the client knows, whatever goes wrong around it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx2
+import pytest
+from authlib.integrations.starlette_client import OAuth
+
+from authlib_kucoin import (
+    ApiKeyOutcomeUnknown,
+    AsyncKuCoinOAuth2Client,
+    ConfigurationError,
+    KuCoinError,
+    KuCoinOAuth2Client,
+    KuCoinOAuth2Session,
+    KuCoinUnavailable,
+    register_kucoin,
+)
+
+NOBODY = "http://127.0.0.1:9"
+Ask = Callable[..., KuCoinError]
+
+
+def ask(site: str, *, close_first: bool = False, **options: Any) -> KuCoinError:
+    """Ask for a key with httpx2."""
+    client = KuCoinOAuth2Client("broker", site=site, **options)
+    if close_first:
+        client.close()
+    with pytest.raises(KuCoinError) as raised:
+        client.create_api_key("an-access-token")
+    client.close()
+    return raised.value
+
+
+def ask_async(site: str, *, close_first: bool = False, **options: Any) -> KuCoinError:
+    """Ask for a key with httpx2's async client."""
+
+    async def work() -> KuCoinError:
+        client = AsyncKuCoinOAuth2Client("broker", site=site, **options)
+        if close_first:
+            await client.aclose()
+        with pytest.raises(KuCoinError) as raised:
+            await client.create_api_key("an-access-token")
+        await client.aclose()
+        return raised.value
+
+    return asyncio.run(work())
+
+
+either = pytest.mark.parametrize("ask", [ask, ask_async])
+
+
+@contextlib.contextmanager
+def serving(handle: Callable[[socket.socket], None]) -> Iterator[str]:
+    """Handle one connection; give its address."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def accept() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                handle(connection)
+
+        thread = threading.Thread(target=accept)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        thread.join()
+
+
+def _say_nothing(connection: socket.socket) -> None:
+    while connection.recv(65536):
+        pass
+
+
+@either
+@pytest.mark.parametrize("close_first", [False, True])
+def test_what_fails_before_the_first_byte_has_made_no_key(ask: Ask, *, close_first: bool) -> None:
+    """Whatever class of error the HTTP library has for it."""
+    assert type(ask(NOBODY, close_first=close_first)) is KuCoinUnavailable
+
+
+@either
+def test_a_proxy_that_opens_no_tunnel_has_been_asked_for_no_key(ask: Ask) -> None:
+    """A CONNECT is a request, and not ours."""
+    with serving(_say_nothing) as proxy:
+        error = ask("https://127.0.0.1:9", proxy=proxy, timeout=0.2)
+    assert type(error) is KuCoinUnavailable
+
+
+@either
+def test_http2_that_breaks_after_the_request_may_have_made_a_key(ask: Ask) -> None:
+    """The library calls that a protocol error of our own side."""
+
+    def break_it(connection: socket.socket) -> None:
+        connection.sendall(_frame(_SETTINGS, 0, b""))
+        received = b""
+        while not _has(_HEADERS, received):
+            received += connection.recv(65536)
+        connection.sendall(_frame(_DATA, 0, b"on no stream"))
+        _say_nothing(connection)
+
+    with serving(break_it) as site:
+        error = ask(site, http1=False, http2=True)
+    assert type(error) is ApiKeyOutcomeUnknown
+
+
+@either
+def test_a_transport_of_the_users_own_may_have_sent_anything(ask: Ask) -> None:
+    """It does not say, and its errors need not mean what httpx2's do."""
+
+    class Transport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
+        def handle_request(self, _request: httpx2.Request) -> httpx2.Response:
+            raise httpx2.ConnectError("but only afterwards")
+
+        async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+            return self.handle_request(request)
+
+    for options in ({"transport": Transport()}, {"mounts": {"all://": Transport()}}):
+        assert type(ask(NOBODY, **options)) is ApiKeyOutcomeUnknown
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"proxy": "gopher://127.0.0.1:9"}, {"verify": "/nowhere/authorities.pem"}],
+    ids=["proxy", "authorities"],
+)
+def test_connections_that_cannot_be_set_up(settings: dict[str, Any]) -> None:
+    """An app says what is wrong with its settings rather than to try again."""
+    kucoin = register_kucoin(OAuth(), site=NOBODY, client_id="broker", client_kwargs=settings)
+    with pytest.raises(ConfigurationError, match="client_kwargs") as raised:
+        asyncio.run(kucoin.create_api_key("an-access-token"))
+    assert raised.value.__cause__
+
+
+def test_threads_that_come_first_after_a_fork_know_what_they_send(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A pool of connections is not there for others before it takes notes."""
+    session = KuCoinOAuth2Session("broker", site=NOBODY, timeout=5)
+    adapter: Any = session.get_adapter(NOBODY)
+    watch = adapter._watch  # noqa: SLF001 - where the other thread gets in between
+    unwatched = []
+
+    def slow_watch(manager: Any) -> None:
+        unwatched.append(adapter.poolmanager is manager)
+        watch(manager)
+
+    monkeypatch.setattr(adapter, "_watch", slow_watch)
+    adapter._process = -1  # noqa: SLF001 - as after a fork
+    with pytest.raises(KuCoinUnavailable):
+        session.create_api_key("an-access-token")
+    session.close()
+    assert unwatched == [False]
+
+
+_DATA, _HEADERS, _SETTINGS = 0, 1, 4
+
+
+def _frame(kind: int, stream: int, payload: bytes) -> bytes:
+    """RFC 9113 section 4.1."""
+    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, 0, stream) + payload
+
+
+def _has(kind: int, received: bytes) -> bool:
+    frames = received[len(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") :]
+    while len(frames) >= 9:
+        if frames[3] == kind:
+            return True
+        frames = frames[9 + int.from_bytes(frames[:3], "big") :]
+    return False
