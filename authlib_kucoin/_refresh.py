@@ -1,14 +1,16 @@
 """One refresh, however many hold the expired token.
 
-With a new pair the old access token is dead at once and the old refresh token spent (document
-section 6.3), so two refreshes of one token would leave one of the two callers with nothing.
-Within a process all callers, threads and tasks alike, share one request and its outcome; who
-comes a little late with the old token is given the new pair from memory.
+With a new pair the old access token is dead at once (document section 6.3). Whether the old
+refresh token is spent as well is not known, and assumed: then two refreshes of one token would
+leave one of the two callers with nothing. Within a process all callers, threads and tasks alike,
+share one request and its outcome; who comes a little late with the old token is given the new
+pair from memory.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import hashlib
 import os
@@ -22,7 +24,8 @@ from typing import Final
 from ._errors import KuCoinError, KuCoinUnavailable, ReauthorizationRequired
 from ._models import KuCoinToken
 
-#: How long, in seconds, and how many outcomes are remembered for those who come late.
+#: How long, in seconds, and how many outcomes are remembered for those who come late. A refresh
+#: that has not ended by then is given up on.
 REMEMBER_SECONDS: Final = 600.0
 REMEMBER_AT_MOST: Final = 1024
 #: How long somebody else's refresh is waited for, in seconds.
@@ -32,40 +35,51 @@ LONGEST_WAIT: Final = 60.0
 class _Flight:
     """One refresh under way, or its outcome."""
 
-    __slots__ = ("ended_at", "outcome", "rotated", "thread")
+    __slots__ = ("began_at", "ended_at", "loop", "outcome", "rotated", "thread")
 
     def __init__(self) -> None:
         self.outcome: Future[KuCoinToken] = Future()
         # Running futures cannot be cancelled: a waiter that gives up harms no other.
         self.outcome.set_running_or_notify_cancel()
         self.thread = threading.get_ident()
+        #: The event loop that it is under way in, if it is.
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.began_at = time.monotonic()
         self.ended_at: float | None = None
         self.rotated = False
 
     def succeed(self, token: KuCoinToken, refresh_token: str) -> None:
         # A refresh token that goes on may be used again: then nobody comes late with it.
         self.rotated = token.get("refresh_token") != refresh_token
-        self.ended_at = time.monotonic()
+        self._end()
         self.outcome.set_result(token)
 
     def fail(self, error: BaseException) -> None:
-        self.ended_at = time.monotonic()
+        self._end()
         if not isinstance(error, KuCoinError):  # say, the leader was cancelled
             error = _unavailable("the refresh was interrupted")
         self.outcome.set_exception(error)
 
+    def _end(self) -> None:
+        self.ended_at = time.monotonic()
+        self.loop = None
+
     @property
     def is_worth_joining(self) -> bool:
         """Whether its outcome is to come, good, or bad for ever."""
-        if self.ended_at is None:
-            return True
-        if time.monotonic() - self.ended_at > REMEMBER_SECONDS:
+        if time.monotonic() - (self.ended_at or self.began_at) > REMEMBER_SECONDS:
             return False
+        if self.ended_at is None:
+            # What was under way in an event loop that is closed never ends.
+            return self.loop is None or not self.loop.is_closed()
         error = self.outcome.exception()
         return self.rotated if error is None else isinstance(error, ReauthorizationRequired)
 
     def told(self) -> KuCoinToken:
         """Return the outcome: each caller gets a token, or an error, of its own."""
+        if self.ended_at is None:
+            # Nobody asks a second time meanwhile: only one of the two would be given a pair.
+            raise _unavailable("the refresh that is under way does not end")
         if (error := self.outcome.exception()) is not None:
             raise copy.copy(error)
         return KuCoinToken(self.outcome.result())
@@ -96,17 +110,13 @@ class Refreshes:
         Raises:
             KuCoinError: If it failed; everybody who waited is told.
         """
-        key, flight, leads = self._join(endpoint, refresh_token)
+        flight, leads = self._join(endpoint, refresh_token)
         if not leads:
             if flight.ended_at is None and flight.thread == threading.get_ident():
                 raise _unavailable("a task of this thread's own event loop is refreshing it")
-            try:
+            with contextlib.suppress(TimeoutError):
                 flight.outcome.exception(LONGEST_WAIT)
-            except TimeoutError:
-                self._forget(key, flight)
-            else:
-                return flight.told()
-            raise _unavailable("the refresh that is under way does not end")
+            return flight.told()
         try:
             token = perform()
         except BaseException as error:
@@ -125,12 +135,11 @@ class Refreshes:
         update_token: Callable[[KuCoinToken], Awaitable[object]],
     ) -> KuCoinToken:
         """Return the new pair, as :meth:`share` does; a caller's cancellation loses nothing."""
-        key, flight, leads = self._join(endpoint, refresh_token)
+        flight, leads = self._join(endpoint, refresh_token)
         if leads:
+            flight.loop = asyncio.get_running_loop()
             # In a task of its own, or cancelling this caller would lose the pair for all.
-            task = asyncio.get_running_loop().create_task(
-                _lead(flight, refresh_token, perform, update_token)
-            )
+            task = flight.loop.create_task(_lead(flight, refresh_token, perform, update_token))
             _tasks.add(task)
             task.add_done_callback(_done)
             await asyncio.shield(task)
@@ -139,27 +148,30 @@ class Refreshes:
             # asyncio logs an error that nobody has looked at; told() raises a copy of it.
             waiter.add_done_callback(lambda done: done.cancelled() or done.exception())
             await asyncio.wait((waiter,), timeout=LONGEST_WAIT)
-        if flight.ended_at is None:
-            self._forget(key, flight)
-            raise _unavailable("the refresh that is under way does not end")
         return flight.told()
 
-    def _join(self, endpoint: str, refresh_token: str) -> tuple[bytes, _Flight, bool]:
-        # A digest: one copy less of a refresh token in memory.
-        key = hashlib.sha256(f"{endpoint} {refresh_token}".encode()).digest()
+    def _join(self, endpoint: str, refresh_token: str) -> tuple[_Flight, bool]:
+        key = _key(endpoint, refresh_token)
         with self._lock:
-            flight = self._flights.get(key)
-            if flight is not None and flight.is_worth_joining:
-                return key, flight, False
+            if flight := self._latest(endpoint, key):
+                return flight, False
             flight = self._flights[key] = _Flight()
             self._flights.move_to_end(key)
             self._tidy()
-            return key, flight, True
+            return flight, True
 
-    def _forget(self, key: bytes, flight: _Flight) -> None:
-        with self._lock:
-            if self._flights.get(key) is flight:
-                del self._flights[key]
+    def _latest(self, endpoint: str, key: bytes) -> _Flight | None:
+        """Return what to join: if the pair that it gave has been refreshed since, that refresh."""
+        latest: _Flight | None = None
+        for _ in range(len(self._flights)):  # no more, should they ever go round in a circle
+            flight = self._flights.get(key)
+            if flight is None or not flight.is_worth_joining:
+                break
+            latest = flight
+            if flight.ended_at is None or flight.outcome.exception() is not None:
+                break
+            key = _key(endpoint, str(flight.outcome.result().get("refresh_token")))
+        return latest
 
     def _tidy(self) -> None:
         """Drop what is too old, and the oldest of what is too much. Those under way stay."""
@@ -188,6 +200,11 @@ async def _lead(
         raise
     flight.succeed(token, refresh_token)
     await update_token(token)
+
+
+def _key(endpoint: str, refresh_token: str) -> bytes:
+    # A digest: one copy less of a refresh token in memory.
+    return hashlib.sha256(f"{endpoint} {refresh_token}".encode()).digest()
 
 
 def _done(task: asyncio.Task[None]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -225,21 +226,72 @@ def test_an_interrupted_leader_does_not_leave_the_others_waiting(refreshes: Refr
 
 
 def test_nobody_waits_for_ever(refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A leader that never ends is given up on, and the next one asks anew."""
+    """But nobody asks a second time either, until the first must be taken for lost."""
     monkeypatch.setattr(module, "LONGEST_WAIT", 0.01)
     stuck = Endpoint()
-    with ThreadPoolExecutor(2) as pool:
+    good = Endpoint()
+    good.go_on.set()
+    with ThreadPoolExecutor(1) as pool:
         leader = pool.submit(ask, refreshes, stuck)
         assert stuck.reached.wait(10)
-        with pytest.raises(KuCoinUnavailable, match="does not end"):
-            ask(refreshes, stuck)
-
-        good = Endpoint()
-        good.go_on.set()
-        assert ask(refreshes, good) == FRESH
+        for _ in range(2):
+            with pytest.raises(KuCoinUnavailable, match="does not end"):
+                ask(refreshes, good)
+        assert good.asked == 0
+        now = time.monotonic()
+        with monkeypatch.context() as patch:
+            patch.setattr(time, "monotonic", lambda: now + module.REMEMBER_SECONDS + 1)
+            assert ask(refreshes, good) == FRESH
         stuck.go_on.set()
         leader.result(10)
-    refreshes._forget(b"unknown", module._Flight())  # noqa: SLF001 - given up on by two at once
+
+
+def test_a_refresh_in_an_event_loop_that_is_closed_is_waited_for_by_nobody(
+    refreshes: Refreshes,
+) -> None:
+    """A loop that was left in the midst of it will not end it."""
+    stuck, good = Endpoint(), Endpoint()
+    good.go_on.set()
+    loop = asyncio.new_event_loop()
+    asked = loop.create_task(refreshes.share_async(ENDPOINT, "old-r", stuck.awaited, ignore_async))
+    loop.run_until_complete(asyncio.sleep(0.01))
+    assert (stuck.asked, asked.done()) == (1, False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        loop.close()
+    assert ask(refreshes, good) == FRESH
+    for task in (asked, *module._tasks):  # noqa: SLF001 - or they would complain when collected
+        task._log_destroy_pending = False  # noqa: SLF001 - as above
+    module._tasks.clear()  # noqa: SLF001 - as above
+
+
+def test_who_comes_very_late_gets_the_pair_that_lives(refreshes: Refreshes) -> None:
+    """Not the one in between, which was refreshed itself: its access token is dead."""
+    pairs = [{"access_token": f"a-{n}", "refresh_token": f"r-{n}"} for n in range(4)]
+
+    def refresh(number: int) -> KuCoinToken:
+        return refreshes.share(
+            ENDPOINT, f"r-{number}", lambda: KuCoinToken(pairs[number + 1]), ignore
+        )
+
+    for number in range(3):
+        assert refresh(number) == pairs[number + 1]
+    assert refresh(0) == refresh(1) == refresh(2) == pairs[3]
+
+
+def test_who_comes_very_late_joins_the_refresh_that_is_under_way(refreshes: Refreshes) -> None:
+    """The pair in between is about to die."""
+    first = Endpoint({"access_token": "a-1", "refresh_token": "r-1"})
+    first.go_on.set()
+    ask(refreshes, first)
+    second = Endpoint({"access_token": "a-2", "refresh_token": "r-2"})
+    with ThreadPoolExecutor(2) as pool:
+        leader = pool.submit(refreshes.share, ENDPOINT, "r-1", second, ignore)
+        assert second.reached.wait(10)
+        late = pool.submit(ask, refreshes, first)
+        second.go_on.set()
+        assert late.result(10) == leader.result(10) == second.outcome
+    assert (first.asked, second.asked) == (1, 1)
 
 
 def test_a_task_does_not_wait_for_ever_either(
