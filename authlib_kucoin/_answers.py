@@ -124,8 +124,9 @@ def token_refusal(_code: str | None, _msg: str | None) -> type[KuCoinError]:
 
 def refresh_refusal(code: str | None, msg: str | None) -> type[KuCoinError]:
     """Name a refusal to refresh: is the refresh token known to be spent?"""
-    spent = re.search(
-        r"refresh.?token\b.*\b(expired|invalid|used|revoked|not exist)", msg or "", re.IGNORECASE
+    said = (msg or "").lower()
+    spent = re.search(r"refresh.?token\b", said) and re.search(
+        r"\b(expired|invalid|used|revoked|not exist)", said
     )
     return ReauthorizationRequired if spent or code == "invalid_grant" else TokenError
 
@@ -184,8 +185,10 @@ def _words(value: object) -> tuple[str, ...]:
 
 
 def _word(value: object) -> str:
-    # JSON can hold half a character, "\\ud800", which no database can: it becomes "?".
-    return value.strip().encode(errors="replace").decode() if isinstance(value, str) else ""
+    if not isinstance(value, str):
+        return ""
+    # JSON can hold half a character, "\\ud800", and a NUL, which databases cannot: they become "?".
+    return value.strip().encode(errors="replace").decode().replace("\0", "?")
 
 
 def _moment(milliseconds: int | None) -> datetime | None:

@@ -6,11 +6,12 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from functools import cached_property
 from inspect import isawaitable
-from typing import Any
+from typing import Any, TypeGuard
 
 from ._call import Call
 from ._callback import mismatching_state, read_callback
 from ._client import AnyToken
+from ._errors import ConfigurationError
 from ._models import ApiKey, ApiKeyInfo, KuCoinToken
 from ._sites import Site
 
@@ -26,8 +27,11 @@ class AppBase:
     client_cls: Any
     client_kwargs: Any
     framework: Any
+    client_auth_methods: Any
+    name: str
     server_metadata: dict[str, Any]
     _fetch_token: Any
+    _server_metadata_url: Any
 
     def _site_metadata(self) -> dict[str, Any]:
         """Return what Authlib hands to every client it makes for us.
@@ -71,18 +75,35 @@ class AppBase:
         """The client that makes our calls, for all users: it is handed a token and keeps none.
 
         Authlib makes one for each call. That takes longer than all else we do, so we do not.
+
+        Raises:
+            ConfigurationError: If no site is set, or an option of Authlib's is, that KuCoin's
+                calls have no use for.
         """
+        unused = {
+            "client_auth_methods": self.client_auth_methods,
+            "refresh_token_params": self.server_metadata.get("refresh_token_params"),
+            "server_metadata_url": self._server_metadata_url,
+        }
+        if names := [name for name, value in unused.items() if value]:
+            raise ConfigurationError(
+                f"{', '.join(names)}: KuCoin's calls have no use for it, so leave it out."
+            )
         return self._get_oauth_client(**self._site_metadata())
 
     def _login(self, redirect_uri: str | None, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return the address of the login page and what to remember."""
+        params = {"redirect_uri": redirect_uri, **params, **(self.authorize_params or {})}
         rv: dict[str, Any] = self._create_oauth2_authorization_url(  # type: ignore[attr-defined]  # Authlib's
-            self._client,
-            self.authorize_url,
-            redirect_uri=redirect_uri,
-            **{**params, **(self.authorize_params or {})},
+            self._client, self.authorize_url, **params
         )
-        return rv
+        # Authlib keeps it under our name and the state, and "kucoin" and "eu_1" are there what
+        # "kucoin_eu" and "1" are.
+        return {**rv, "registered_as": self.name}
+
+    def _is_ours(self, login: Mapping[str, Any] | None) -> TypeGuard[Mapping[str, Any]]:
+        """Tell whether what was found in a browser's session is a login of this app."""
+        return login is not None and login.get("registered_as") == self.name
 
     def _exchange(self, redirect_uri: str | None, given: Mapping[str, Any]) -> Call[KuCoinToken]:
         """Return the call that exchanges a code."""
@@ -205,9 +226,9 @@ class SyncApp(AppBase):
         """Check a callback against the browser's session and exchange its code."""
         callback = read_callback(pairs)
         expected = self.framework.get_state_data(session, callback.state)
-        self.framework.clear_state_data(session, callback.state)
-        if not expected:
+        if not self._is_ours(expected):
             raise mismatching_state()
+        self.framework.clear_state_data(session, callback.state)
         return self.fetch_access_token(
             code=callback.code(), redirect_uri=expected.get("redirect_uri"), **params
         )
@@ -275,10 +296,15 @@ class AsyncApp(AppBase):
         """
         await self._connections.dispose()
 
-    async def _on_update_token(self, token: Any, **old: Any) -> None:  # noqa: ANN401 - as inherited
+    async def _on_update_token(
+        self,
+        token: Any,  # noqa: ANN401 - as inherited
+        refresh_token: str | None = None,
+        access_token: str | None = None,
+    ) -> None:
         # Unlike Authlib's own, this one takes a plain function too: a pair is not lost over it.
         if self._update_token:
-            told = self._update_token(token, **old)
+            told = self._update_token(token, refresh_token=refresh_token, access_token=access_token)
             if isawaitable(told):
                 await told
 
@@ -291,9 +317,9 @@ class AsyncApp(AppBase):
         """Check a callback against the browser's session and exchange its code."""
         callback = read_callback(pairs)
         expected = await self.framework.get_state_data(session, callback.state)
-        await self.framework.clear_state_data(session, callback.state)
-        if not expected:
+        if not self._is_ours(expected):
             raise mismatching_state()
+        await self.framework.clear_state_data(session, callback.state)
         return await self.fetch_access_token(
             code=callback.code(), redirect_uri=expected.get("redirect_uri"), **params
         )

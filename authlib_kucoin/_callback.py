@@ -40,8 +40,12 @@ class Callback(NamedTuple):
         """
         params = self.params
         # "success" is read before "code": only then is it clear which kind of code it is.
-        if params.get("success", "true").lower() != "true" or params.get("error"):
-            code = presentable(params.get("error") or params.get("code"))
+        success = params.get("success", "true").lower()
+        if success != "true" or params.get("error"):
+            # Of anything but a plain "false" it is not known what kind of code comes with it.
+            code = presentable(
+                params.get("error") or (params.get("code") if success == "false" else None)
+            )
             msg = presentable(params.get("error_description") or params.get("msg"))
             said = ": ".join(filter(None, (code and f"code {code}", msg)))
             raise AuthorizationDenied(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any, TypeGuard, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
@@ -56,19 +57,21 @@ class ClientBase:
     token: Any
     update_token: Any
     leeway: Any
+    metadata: Mapping[str, Any]
 
     _site: Site | str | None
 
-    @property
+    @cached_property
     def site(self) -> Site:
         """The KuCoin site that this client talks to.
 
         Raises:
             ConfigurationError: If none, or none that is known, was given.
         """
-        if not isinstance(self._site, Site):
-            self._site = resolve_site(self._site)
-        return self._site
+        site = resolve_site(self._site)
+        names = ("authorization_endpoint", "token_endpoint")  # as in RFC 8414
+        given = {name: self.metadata[name] for name in names if self.metadata.get(name)}
+        return dataclasses.replace(site, **given)
 
     def create_authorization_url(
         self,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from authlib.integrations.flask_client import FlaskOAuth2App
-from flask import request, session
+from flask import g, request, session
 from werkzeug.wrappers import Response
 
 from ._apps import SyncApp
+from ._client import AnyToken
 from ._models import KuCoinToken
 from .requests_client import KuCoinOAuth2Session
 
@@ -41,7 +42,13 @@ class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
         """Remember a login in the session, and forget the oldest of too many."""
         data.pop("url", None)  # long, and never looked at again
         super().save_authorize_data(**data)
-        waiting = [key for key in session if key.startswith(f"_state_{self.name}_")]
+        ours = f"_state_{self.name}_"
+        session[ours + data["state"]]["registered_as"] = self.name  # its data may be in a cache
+        waiting = [
+            key
+            for key, value in session.items()
+            if key.startswith(ours) and value.get("registered_as") == self.name
+        ]
         waiting.sort(key=lambda key: session[key]["exp"])
         for key in waiting[:-_LOGINS_AT_ONCE]:
             session.pop(key)
@@ -58,3 +65,15 @@ class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
         pairs = [*request.args.items(multi=True), *request.form.items(multi=True)]
         self.token = token = self._exchange_callback(session, pairs, params)
         return token
+
+    def refresh_access_token(self, token: AnyToken) -> KuCoinToken:
+        """Exchange a token for a new one, as :meth:`SyncApp.refresh_access_token`.
+
+        If it is the current request's own, :attr:`token` is the new one from now on.
+        """
+        fresh = super().refresh_access_token(token)
+        old = token if isinstance(token, str) else token["refresh_token"]
+        held = g.get(f"_oauth_token_{self.name}") if g else None
+        if held and held.get("refresh_token") == old:
+            self.token = fresh
+        return fresh

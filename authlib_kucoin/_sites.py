@@ -31,6 +31,12 @@ def _checked(url: str) -> str:
     return url
 
 
+class _FromWeb(str):
+    """An address that follows from the web site's; ``dataclasses.replace`` makes it anew."""
+
+    __slots__ = ()
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Site:
     """The addresses of one KuCoin site.
@@ -58,16 +64,21 @@ class Site:
 
     def __post_init__(self) -> None:
         web = _checked(self.web).rstrip("/")
-        settle = {
-            "web": web,
-            "rest": _checked(self.rest or web).rstrip("/"),
-            "rest_headers": MappingProxyType(dict(self.rest_headers)),
-            "authorization_endpoint": _checked(self.authorization_endpoint or web + "/oauth"),
-            "token_endpoint": _checked(self.token_endpoint or web + "/_oauth/access-token"),
-            "refresh_endpoint": _checked(self.refresh_endpoint or web + "/_oauth/refresh-token"),
-        }
-        for name, value in settle.items():
+
+        def settle(name: str, value: object) -> None:
             object.__setattr__(self, name, value)
+
+        settle("web", web)
+        settle("rest_headers", MappingProxyType(dict(self.rest_headers)))
+        for name, path in _PATHS.items():
+            given = getattr(self, name)
+            follows = not given or isinstance(given, _FromWeb)
+            settle(name, _FromWeb(web + path) if follows else _checked(given).rstrip("/"))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Be copied and pickled like any value, which a mapping proxy cannot be."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return Site, (*(values | {"rest_headers": dict(self.rest_headers)}).values(),)
 
     @property
     def validation_endpoint(self) -> str:
@@ -79,6 +90,13 @@ class Site:
         """Where an API key is asked for (section 4)."""
         return self.web + "/_oauth/resource/ucenter/outer/api-key/add"
 
+
+_PATHS: Final = {
+    "rest": "",
+    "authorization_endpoint": "/oauth",
+    "token_endpoint": "/_oauth/access-token",
+    "refresh_endpoint": "/_oauth/refresh-token",
+}
 
 SITES: Final[Mapping[str, Site]] = MappingProxyType(
     {
@@ -117,7 +135,8 @@ def resolve_site(site: Site | str | None) -> Site:
         return Site(site)
     said = "No KuCoin site is set" if not site else f"{site!r} is not a KuCoin site"
     raise ConfigurationError(
-        f"{said}: give site= (or the setting KUCOIN_SITE) as one of "
-        f"{', '.join(map(repr, SITES))}, a base URL such as 'https://www.kucoin.com', "
-        "or an authlib_kucoin.Site."
+        f"{said}: give site= as one of {', '.join(map(repr, SITES))}, a base URL such as "
+        "'https://www.kucoin.com', or an authlib_kucoin.Site. In an application's settings that "
+        "is KUCOIN_SITE, or with Django AUTHLIB_OAUTH_CLIENTS['kucoin']['site']; another name "
+        "than 'kucoin' has its own."
     )

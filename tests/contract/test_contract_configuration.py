@@ -105,6 +105,31 @@ def test_without_a_client_id_it_says_where_to_get_one(use: str, host: Host) -> N
         host.run(lambda: USES[use](host, app))
 
 
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"client_auth_methods": ["client_secret_basic"]},
+        {"refresh_token_params": {"a": "b"}},
+        {"server_metadata_url": "https://www.example.com/.well-known/openid-configuration"},
+    ],
+    ids=lambda option: next(iter(option)),
+)
+def test_an_option_that_would_not_be_used_is_refused(option: dict[str, Any], host: Host) -> None:
+    """Rather than to let somebody believe that it is."""
+    app = register_kucoin(host.oauth(), site="eu", client_id="given", **option)
+    with pytest.raises(KuCoinError, match=f"{next(iter(option))}: .* leave it out"):
+        host.location(app, CALLBACK)
+
+
+def test_the_redirect_uri_may_stand_among_the_authorize_params(host: Host) -> None:
+    """As with Authlib's own apps, what is registered comes before what is given."""
+    app = register_kucoin(
+        host.oauth(), site="eu", client_id="given", authorize_params={"redirect_uri": CALLBACK}
+    )
+    assert f"&redirect_uri={CALLBACK}&" in host.location(app)
+    assert f"&redirect_uri={CALLBACK}&" in host.location(app, "https://other.example.com/")
+
+
 # --- registrations share nothing ---------------------------------------------------------------
 
 

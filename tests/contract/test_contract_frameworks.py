@@ -8,8 +8,8 @@ import pytest
 from authlib.integrations import flask_client
 from django.test import RequestFactory
 from flask import Flask
-from hosts import DjangoHost, FlaskHost, StarletteHost
-from recorder import TOKEN, Recorder
+from hosts import DjangoHost, FlaskHost, Host, StarletteHost
+from recorder import REFRESHED, TOKEN, Recorder
 from starlette.requests import Request
 
 from authlib_kucoin import register_kucoin
@@ -53,6 +53,66 @@ def test_flask_takes_the_token_of_the_same_request(recorder: Recorder) -> None:
     authorization = recorder.requests[1].header("authorization")
     assert authorization == f"bearer {TOKEN['access_token']}"
     kucoin.close()
+
+
+def test_flask_uses_the_new_token_once_it_has_been_refreshed(recorder: Recorder) -> None:
+    """In the same request: with the new pair the one of ``authorize_access_token`` is dead."""
+    host = FlaskHost()
+    kucoin = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
+
+    def work() -> None:
+        kucoin.token = TOKEN
+        kucoin.refresh_access_token(TOKEN["refresh_token"])
+        kucoin.create_api_key()
+        kucoin.refresh_access_token({"refresh_token": "somebody-elses"})
+        kucoin.create_api_key()
+
+    host.run(work)
+    kucoin.close()
+    used = [seen.header("authorization") for seen in recorder.requests if "add" in seen.path]
+    assert used == [f"bearer {REFRESHED['access_token']}"] * 2
+
+
+def test_a_name_that_another_begins_with_has_logins_of_its_own(recorder: Recorder) -> None:
+    """No code goes to the other site, and many logins of the one end none of the other.
+
+    Authlib keeps a login under name and state: "kucoin" and "eu_1" read as "kucoin_eu" and "1".
+    """
+    host = FlaskHost()
+    oauth = host.oauth()
+    for name in ("kucoin", "kucoin_eu"):
+        app = register_kucoin(oauth, name, site=recorder.url, client_id="given")
+        host.flask.add_url_rule(
+            f"/{name}/login", f"{name}_login", lambda app=app: app.authorize_redirect(CALLBACK)
+        )
+        host.flask.add_url_rule(
+            f"/{name}/back", f"{name}_back", lambda app=app: dict(app.authorize_access_token())
+        )
+    browser = host.flask.test_client()
+    state = browser.get("/kucoin_eu/login").headers["Location"].rpartition("&state=")[2]
+    for _ in range(10):
+        browser.get("/kucoin/login")
+    assert browser.get(f"/kucoin/back?code=code&state=eu_{state}").status_code == 500
+    assert recorder.requests == []
+    assert browser.get(f"/kucoin_eu/back?code=code&state={state}").status_code == 200
+    oauth.kucoin.close()
+    oauth.kucoin_eu.close()
+
+
+@pytest.mark.parametrize("kind", [FlaskHost, DjangoHost, StarletteHost])
+def test_update_token_is_called_as_authlib_calls_it(kind: type[Host], recorder: Recorder) -> None:
+    """With both of its keywords, whichever the function wants."""
+    told: list[tuple[Any, Any, Any]] = []
+
+    def update_token(token: Any, refresh_token: Any, access_token: Any) -> None:
+        told.append((token["access_token"], refresh_token, access_token))
+
+    host = kind()
+    app = register_kucoin(host.oauth(), site=recorder.url, update_token=update_token)
+    host.run(lambda: app.refresh_access_token(TOKEN))
+    host.run(app.close)
+    host.close()
+    assert told == [(REFRESHED["access_token"], TOKEN["refresh_token"], None)]
 
 
 @pytest.fixture

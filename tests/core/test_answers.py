@@ -168,6 +168,13 @@ def test_a_refresh_without_a_new_refresh_token_keeps_the_old_one() -> None:
     assert token["refresh_expires_at"] == NOW + 100
 
 
+@pytest.mark.parametrize("odd", ["\ud800", "\0"])
+def test_what_no_database_can_hold_costs_no_key(odd: str) -> None:
+    """Half a character, and PostgreSQL's texts take no NUL: the name is not worth the secret."""
+    data = {"apiName": f"a{odd}b", "apiKey": "k", "secret": "s", "passphrase": "p"}
+    assert answer("create_api_key", {"success": True, "data": data}).api_name == "a?b"
+
+
 @pytest.mark.parametrize("operation", ["token", "refresh"])
 @pytest.mark.parametrize(
     ("field", "value"),
@@ -515,6 +522,7 @@ def test_no_answer_is_unavailable(operation: str, sent: bool) -> None:  # noqa: 
         ("40001", "Refresh_Token is invalid"),
         ("40001", "the refresh token was already used"),
         ("40001", "refreshToken does not exist"),
+        ("40001", "Invalid refresh token"),
     ],
 )
 def test_a_refresh_token_that_is_known_to_be_spent(code: str, msg: str) -> None:

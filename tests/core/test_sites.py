@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import pickle
 from typing import Any
 
 import pytest
@@ -40,6 +42,25 @@ def test_a_base_url_serves_both_web_and_rest() -> None:
     """A sandbox, or a host that KuCoin names to a broker, needs no class."""
     site = resolve_site("http://127.0.0.1:9400/")
     assert site.web == site.rest == "http://127.0.0.1:9400"
+
+
+def test_a_site_moves_as_a_whole() -> None:
+    """To the host that KuCoin has named to a broker; what was given by itself stays."""
+    moved = dataclasses.replace(SITES["eu"], web="https://eu.example.com")
+    assert moved == Site("https://eu.example.com", "https://api.kucoin.eu", name="eu")
+    assert moved.token_endpoint == "https://eu.example.com/_oauth/access-token"
+    site = Site("https://a.example.com", token_endpoint="https://login.example.com/token")
+    moved = dataclasses.replace(site, web="https://b.example.com")
+    assert moved.token_endpoint == "https://login.example.com/token"
+    assert moved.rest == "https://b.example.com"
+
+
+def test_a_site_can_be_copied_and_pickled() -> None:
+    """Settings are, by task queues and test tools."""
+    site = SITES["australia"]
+    for again in (copy.deepcopy(site), pickle.loads(pickle.dumps(site))):  # noqa: S301 - our own
+        assert again == site
+        assert hash(again) == hash(site)
 
 
 def test_any_endpoint_can_be_given() -> None:
