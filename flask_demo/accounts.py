@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from werkzeug import Response
 
 from . import ledger
-from .models import ConnectAttempt, ConnectedKey, User, db
+from .models import LARGEST_ID, ConnectAttempt, ConnectedKey, User, db
 
 bp = Blueprint("accounts", __name__)
 login_manager = LoginManager()
@@ -45,7 +45,9 @@ def index() -> str:
     if not current_user.is_authenticated:
         return render_template("sign_in.html")
     user_id = current_user_id()
-    keys = select(ConnectedKey).where(ConnectedKey.user_id == user_id).order_by(ConnectedKey.id)
+    keys = db.session.scalars(
+        select(ConnectedKey).where(ConnectedKey.user_id == user_id).order_by(ConnectedKey.id)
+    ).all()
     attempts = (
         select(ConnectAttempt)
         .where(ConnectAttempt.user_id == user_id)
@@ -53,14 +55,15 @@ def index() -> str:
         .limit(_PAGE_SIZE + 1)
     )
     before = request.args.get("before", type=int)
-    if before is not None and before < 2**31:
+    if before is not None and 0 < before <= LARGEST_ID:
         attempts = attempts.where(ConnectAttempt.id < before)
     found = db.session.scalars(attempts).all()
     page = found[:_PAGE_SIZE]
     ledger.settle(page)
     return render_template(
         "index.html",
-        keys=db.session.scalars(keys).all(),
+        keys=keys,
+        held={key.attempt_id for key in keys},
         attempts=page,
         older=page[-1].id if len(found) > _PAGE_SIZE else None,
         newer=before is not None,

@@ -48,6 +48,10 @@ _OPTIONAL: Final = (
     *("KUCOIN_EXPECTED_PERMISSIONS", "DATABASE_URL", "TRUSTED_PROXIES", "DEMO_INSTANCE"),
     *("DEMO_PORT", "SANDBOX_PORT"),
 )
+#: What only a real site needs.
+_REAL: Final = ("KUCOIN_SITE", "KUCOIN_CLIENT_SECRET", "KUCOIN_REDIRECT_URI")
+#: Where the demo takes the browser back, maybe below a prefix that a proxy adds.
+_CALLBACK: Final = "/kucoin/callback"
 _LOOPBACK: Final = ["localhost", "127.0.0.1"]
 
 
@@ -76,6 +80,11 @@ def flask_config(given: Mapping[str, Any], instance: Path) -> dict[str, Any]:
     settings["DEMO_PORT"] = _number(settings, "DEMO_PORT", 5000)
     settings["SANDBOX_PORT"] = _number(settings, "SANDBOX_PORT", 9400)
     if sandbox:
+        if real := [name for name in _REAL if name in given]:
+            raise SettingsError(
+                f"{', '.join(real)} is for a real site, and without KUCOIN_CLIENT_ID this is the "
+                "sandbox. Set KUCOIN_CLIENT_ID as well, or leave it out."
+            )
         settings |= {
             "KUCOIN_CLIENT_ID": "sandbox-client",
             "KUCOIN_CLIENT_SECRET": None,
@@ -88,6 +97,10 @@ def flask_config(given: Mapping[str, Any], instance: Path) -> dict[str, Any]:
         lines = "".join(f"\n  {name}: {_REQUIRED[name]}" for name in missing)
         raise SettingsError(f"KUCOIN_CLIENT_ID is set, so these have to be, too:{lines}")
     public = urlsplit(settings.get("KUCOIN_REDIRECT_URI") or "")
+    if public.path and not public.path.endswith(_CALLBACK):
+        raise SettingsError(
+            f"KUCOIN_REDIRECT_URI does not end in {_CALLBACK}: nobody would be there."
+        )
     https = public.scheme == "https"
     expected = settings.get("KUCOIN_EXPECTED_PERMISSIONS", "General,Spot")
     database = _database(settings.get("DATABASE_URL"), instance, sandbox)
@@ -148,6 +161,8 @@ def _database(url: str | None, instance: Path, sandbox: bool) -> str:  # noqa: F
         parsed = make_url(url)
     except ArgumentError:  # its text repeats the URL, which may hold a password
         raise SettingsError("DATABASE_URL is not a database's address.") from None
+    if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise SettingsError("DATABASE_URL names no file: every worker would have its own database.")
     if parsed.drivername in ("postgres", "postgresql"):  # as hosting providers write it
         parsed = parsed.set(drivername="postgresql+psycopg")
     return parsed.render_as_string(hide_password=False)

@@ -22,6 +22,13 @@ _LEEWAY: Final = 120
 _WITHDRAWAL: Final = {"Transfer", "Withdraw", "Withdrawal"}
 
 
+#: What a row says of its key, rather than of the account.
+_OF_THE_KEY: Final = (
+    *("attempt_id", "latest_attempt_id", "stored_at", "api_name", "hint", "granted"),
+    *("sub_name", "permissions", "ip_whitelist", "checked_at", "check_error"),
+)
+
+
 class Finding(NamedTuple):
     """Something that the user should know about a key."""
 
@@ -65,9 +72,7 @@ def _merge(same_account: Sequence[ConnectedKey]) -> None:
     credentials, token = vault().key(newest), vault().token(newest)  # or nothing is touched
     db.session.get_one(ConnectAttempt, newest.attempt_id).replaced = previous.api_name
     if newest is not oldest:
-        for column in ("attempt_id", "stored_at", "api_name", "hint", "granted", "sub_name"):
-            setattr(oldest, column, getattr(newest, column))
-        for column in ("permissions", "ip_whitelist", "checked_at", "check_error"):
+        for column in _OF_THE_KEY:
             setattr(oldest, column, getattr(newest, column))
         vault().put_key(oldest, credentials)
         vault().put_token(oldest, token)
@@ -107,8 +112,9 @@ def findings(key: ConnectedKey) -> Iterator[Finding]:
 def fresh_token(key_id: int) -> dict[str, Any] | None:
     """Return a kept token that will last, refreshed if need be; None if the user has to be asked.
 
-    Refreshing spends the old pair (document section 6.3), so it happens under the row's lock:
-    of many workers one asks KuCoin, and the others read what it has stored.
+    With a new pair the old access token is dead (document section 6.3) and the old refresh token
+    has to be taken for spent, so it happens under the row's lock: of many workers one asks
+    KuCoin, and the others read what it has stored.
 
     Raises:
         KuCoinError: If it could not be refreshed now; the old one is kept.

@@ -25,15 +25,15 @@ from authlib_kucoin import KuCoinError
 from . import ledger
 from .accounts import current_user_id, require_user
 from .keys import check, fresh_token, oauth
-from .models import ConnectAttempt, ConnectedKey, Status, db, lock_keys
+from .models import LARGEST_ID, ConnectAttempt, ConnectedKey, Status, db, lock_keys
 
 log = logging.getLogger(__name__)
 
 bp = Blueprint("kucoin", __name__, url_prefix="/kucoin")
 bp.before_request(require_user)
 
-#: As large as ids get; a larger number is an address that does not exist.
-ID: Final = "int(max=2147483647)"
+#: A larger number is an address that does not exist.
+ID: Final = f"int(max={LARGEST_ID})"
 
 
 @bp.post("/connect")
@@ -78,7 +78,10 @@ def outcome(attempt_id: int) -> str:
 @bp.post(f"/keys/<{ID}:key_id>/check")
 def check_key(key_id: int) -> Response:
     """Ask KuCoin what a key may do."""
-    check(_own_key(key_id))
+    key = _own_key(key_id)
+    check(key)
+    if not key.check_error:
+        flash("Checked. What KuCoin says of the key now is shown below.")
     return redirect(url_for("accounts.index", _anchor=f"key-{key_id}"), 303)
 
 
@@ -86,9 +89,11 @@ def check_key(key_id: int) -> Response:
 def rotate(key_id: int) -> Response:
     """Replace a key by a new one: with a kept token at once, otherwise by way of KuCoin."""
     key = _own_key(key_id)
-    attempt = ledger.start_rotation(key, request.form.get("seen", key.attempt_id, int))
-    if attempt is None:  # clicked twice
-        return _to_outcome(key.attempt_id)
+    latest = key.latest_attempt_id
+    seen = request.form.get("seen", latest, int)
+    attempt = ledger.start_rotation(key, seen) if seen <= LARGEST_ID else None
+    if attempt is None:  # clicked twice, or disconnected in the meantime
+        return _to_outcome(latest)
     try:
         token = fresh_token(key.id)
     except KuCoinError as error:

@@ -60,8 +60,8 @@ def start_rotation(key: ConnectedKey, seen: int) -> ConnectAttempt | None:
     db.session.flush()
     turn = db.session.execute(
         update(ConnectedKey)
-        .where(ConnectedKey.id == key.id, ConnectedKey.attempt_id == seen)
-        .values(attempt_id=attempt.id)
+        .where(ConnectedKey.id == key.id, ConnectedKey.latest_attempt_id == seen)
+        .values(latest_attempt_id=attempt.id)
         .returning(ConnectedKey.id)
         .execution_options(synchronize_session=False)
     ).scalar()
@@ -157,7 +157,7 @@ def store(
         db.session.add(row)
     else:
         attempt.replaced = row.api_name
-    row.attempt_id = attempt.id
+    row.attempt_id = row.latest_attempt_id = attempt.id
     row.stored_at = now()
     row.api_name = key.api_name
     row.hint = f"{key.api_key[:4]}…{key.api_key[-4:]}"

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 from flask_login import UserMixin  # type: ignore[import-untyped]
 from flask_sqlalchemy import SQLAlchemy
@@ -31,6 +31,10 @@ Seconds = Annotated[int, mapped_column(BigInteger)]
 Words = Annotated[list[str], mapped_column(JSON)]
 
 _SCHEMA_LOCK = 0x6B75636F696E  # any number, as long as all workers take the same
+
+
+#: As large as ids get in PostgreSQL.
+LARGEST_ID: Final = 2**31 - 1
 
 
 class Base(DeclarativeBase):
@@ -97,8 +101,10 @@ class ConnectedKey(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey(User.id), index=True)
-    #: The latest attempt that is about this key.
+    #: The attempt that this key came of.
     attempt_id: Mapped[int] = mapped_column(ForeignKey(ConnectAttempt.id), index=True)
+    #: The latest one that is about it: to replace a key, the user must know of that.
+    latest_attempt_id: Mapped[int] = mapped_column(ForeignKey(ConnectAttempt.id))
     sealed_key: Mapped[bytes]
     sealed_token: Mapped[bytes | None]
     stored_at: Mapped[Seconds]

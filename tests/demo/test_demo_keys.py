@@ -20,6 +20,7 @@ from sqlalchemy import select, text
 from visitor import Visitor, text_of, then
 
 from authlib_kucoin.sandbox import Sandbox, run_sandbox
+from flask_demo import ledger
 from flask_demo.config import SettingsError, new_vault_key
 from flask_demo.keys import fresh_token
 from flask_demo.models import ConnectedKey, db, lock_keys
@@ -211,6 +212,7 @@ def test_rotate_is_cancelled(alice: Visitor, sandbox: Sandbox) -> None:
     assert "Your account was not connected" in text_of(page)
     assert row_of(alice.app).api_name == sandbox.issued_keys[0].api_name
     assert "Account 165111215" in text_of(alice.get("/"))
+    assert "Account 165111215 is connected" in _first_outcome(alice)
 
 
 def test_another_account_replaces_nothing(make_app: MakeApp, sandbox: Sandbox) -> None:
@@ -227,6 +229,54 @@ def test_another_account_replaces_nothing(make_app: MakeApp, sandbox: Sandbox) -
         page = text_of(elsewhere.get("/"))
         assert "Account 165111215" in page
         assert "Account 7" in page
+        assert "Account 165111215 is connected" in _first_outcome(elsewhere)
+        assert "account 7 is connected" in text_of(elsewhere.get("/kucoin/attempts/2"))
+
+
+def _first_outcome(visitor: Visitor) -> str:
+    """Return what the first attempt's page says, with a capital letter."""
+    page = text_of(visitor.get("/kucoin/attempts/1"))
+    return page.replace("Your KuCoin account", "Account")
+
+
+def test_rotated_and_not_checked(alice: Visitor, sandbox: Sandbox) -> None:
+    """As long as it is not known whose the new key is, each page shows the key that came of it."""
+    alice.connect()
+    login_page = alice.post("/kucoin/keys/1/rotate").location
+    sandbox.fail_next("api_key_info", "503")
+    alice.get(alice.approve(login_page))
+    for number, key in enumerate(sandbox.issued_keys, 1):
+        assert key.api_name in text_of(alice.get(f"/kucoin/attempts/{number}"))
+    held = text_of(alice.get("/"))
+    assert "Last tried" in held
+
+
+def test_disconnected_while_a_rotation_begins(
+    alice: Visitor, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is replaced, and the page tells of the latest attempt."""
+    alice.connect()
+    start = ledger.start_rotation
+
+    def disconnected_first(*args: Any) -> Any:
+        with app.app_context():
+            db.session.delete(db.session.get_one(ConnectedKey, 1))
+            db.session.commit()
+        return start(*args)
+
+    monkeypatch.setattr(ledger, "start_rotation", disconnected_first)
+    answer = alice.post("/kucoin/keys/1/rotate", seen="1")
+    assert answer.location == "/kucoin/attempts/1"
+    assert "replaced or disconnected since" in text_of(alice.follow(answer))
+    assert "No longer held" in text_of(alice.get("/"))
+
+
+def test_what_the_form_has_seen_is_a_number(alice: Visitor, sandbox: Sandbox) -> None:
+    """One that no attempt has begins nothing."""
+    alice.connect()
+    answer = alice.post("/kucoin/keys/1/rotate", seen="9" * 20)
+    assert answer.location == "/kucoin/attempts/1"
+    assert sandbox.totals["authorize"] == 1
 
 
 def test_rotate_with_a_kept_token(carol: Visitor, sandbox: Sandbox) -> None:
@@ -282,7 +332,7 @@ def test_rotate_fails(carol: Visitor, sandbox: Sandbox) -> None:
 
 def test_rotate_clicked_twice(carol: Visitor, sandbox: Sandbox) -> None:
     """A form that is sent twice makes one key; the second answer shows the first one's outcome."""
-    seen = row_of(carol.app).attempt_id
+    seen = row_of(carol.app).latest_attempt_id
     first = carol.post("/kucoin/keys/1/rotate", seen=seen)
     second = carol.post("/kucoin/keys/1/rotate", seen=seen)
     assert first.location == second.location == "/kucoin/attempts/2"

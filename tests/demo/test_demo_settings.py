@@ -97,7 +97,10 @@ def test_database_url(tmp_path: Path, given: str, expected: str) -> None:
         ("DATABASE_URL", "canary:not a url", "DATABASE_URL is not a database's address"),
         ("KUCOIN_SITE", "kucoin", "'kucoin' is not a KuCoin site"),
         ("KUCOIN_REDIRECT_URI", "http://broker.example.com/kucoin/callback", "is not https"),
-        ("KUCOIN_REDIRECT_URI", "https://broker.example.com/a#b", "the character '#'"),
+        ("KUCOIN_REDIRECT_URI", f"{PUBLIC}#b", "the character '#'"),
+        ("KUCOIN_REDIRECT_URI", "https://broker.example.com/oauth", "end in /kucoin/callback"),
+        ("DATABASE_URL", "sqlite://", "DATABASE_URL names no file"),
+        ("DATABASE_URL", "sqlite:///:memory:", "DATABASE_URL names no file"),
     ],
 )
 def test_settings_that_make_no_sense(make_app: MakeApp, name: str, value: str, said: str) -> None:
@@ -106,6 +109,13 @@ def test_settings_that_make_no_sense(make_app: MakeApp, name: str, value: str, s
         make_app(**{name: value})
     assert said in str(caught.value)
     assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["KUCOIN_SITE", "KUCOIN_REDIRECT_URI", "KUCOIN_CLIENT_SECRET"])
+def test_real_settings_without_client_id(tmp_path: Path, name: str) -> None:
+    """Who has forgotten the client id gets no sandbox instead."""
+    with pytest.raises(SettingsError, match=f"{name} is for a real site"):
+        flask_config({name: "eu"}, tmp_path)
 
 
 def test_public_address(make_app: MakeApp, sandbox: Sandbox) -> None:

@@ -115,9 +115,9 @@ _FILL = (
     FROM generate_series(1, :rows) n
     """,
     """
-    INSERT INTO connected_key (user_id, attempt_id, sealed_key, stored_at, api_name, hint, granted,
-        uid, permissions, ip_whitelist, check_error)
-    SELECT CASE WHEN n IN (3, :rows / 2, :rows) THEN 1 ELSE n END, n, 'sealed', n, 'key', 'k…y',
+    INSERT INTO connected_key (user_id, attempt_id, latest_attempt_id, sealed_key, stored_at,
+        api_name, hint, granted, uid, permissions, ip_whitelist, check_error)
+    SELECT CASE WHEN n IN (3, :rows / 2, :rows) THEN 1 ELSE n END, n, n, 'sealed', n, 'key', 'k…y',
         '[]', n, '["General"]', '[]', ''
     FROM generate_series(1, :rows) n
     """,
