@@ -11,7 +11,7 @@ from typing import Any, TypeGuard
 from ._call import Call
 from ._callback import mismatching_state, read_callback
 from ._client import AnyToken
-from ._errors import ConfigurationError
+from ._errors import ConfigurationError, TokenError
 from ._models import ApiKey, ApiKeyInfo, KuCoinToken
 from ._sites import Site
 
@@ -279,7 +279,12 @@ class AsyncApp(AppBase):
         request: Any = None,  # noqa: ANN401 - the framework's
     ) -> ApiKey:
         """Ask for an API key, once, as :meth:`SyncApp.create_api_key`."""
-        if token is None and request is not None and self._fetch_token:
+        if token is None and self._fetch_token:
+            if request is None:
+                raise TokenError(
+                    "Give token=, or request= for fetch_token to be called with.",
+                    operation="create_api_key",
+                )
             token = await self._fetch_token(request)
         key: ApiKey = await self._client.create_api_key(token)
         return key

@@ -11,12 +11,19 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Generic, NoReturn, TypeGuard, TypeVar
+from urllib.parse import urlsplit
 
 from ._errors import (
+    ApiKeyError,
+    ApiKeyLimitReached,
+    ApiKeyNameTaken,
     ApiKeyOutcomeUnknown,
     KuCoinError,
     KuCoinUnavailable,
     MalformedResponse,
+    PermissionMismatch,
+    ReauthorizationRequired,
+    TokenError,
 )
 from ._redaction import presentable
 
@@ -85,6 +92,9 @@ class Call(Generic[T]):
         """
         if status == 429:  # noqa: PLR2004 - Too Many Requests, whatever the body says
             self._fail(KuCoinUnavailable, "too many requests", status=status)
+        if 300 <= status < 400:  # noqa: PLR2004 - never followed: what is sent is for KuCoin alone
+            where = f"it sent us elsewhere (HTTP {status}); is {self._host} the right host?"
+            self._distrust(MalformedResponse, where, status)
         if status >= 500:  # noqa: PLR2004 - server errors
             self._distrust(KuCoinUnavailable, f"it failed with HTTP {status}", status)
         try:
@@ -106,13 +116,17 @@ class Call(Generic[T]):
         """Raise the error for a request that got no answer.
 
         Args:
-            failure: The name of what happened; not its text, which may hold the URL.
+            failure: The name of what happened, as of :func:`name_of`.
             sent: Whether some of the request may have reached KuCoin.
         """
-        reason = f"there was no answer ({failure})"
+        reason = f"{self._host} gave no answer ({failure})"
         if sent:
             self._distrust(KuCoinUnavailable, reason)
         self._fail(KuCoinUnavailable, reason)
+
+    @property
+    def _host(self) -> str:
+        return urlsplit(self.url).netloc
 
     def _check_refusal(self, fields: dict[str, Any], status: int) -> None:
         """Raise if KuCoin says no: ``success`` and ``error`` are read before anything else."""
@@ -160,9 +174,14 @@ class Call(Generic[T]):
         code = presentable(code, self.secrets)
         msg = presentable(msg, self.secrets)
         said = ": ".join(filter(None, (f"code {code}" if code else None, msg)))
+        what = (
+            "It is not known whether KuCoin did"
+            if kind is ApiKeyOutcomeUnknown
+            else "KuCoin did not"
+        )
+        next_ = _NEXT.get((kind, self.operation)) or _NEXT.get(kind, "")
         raise kind(
-            f"KuCoin did not {self.action}: {reason}{f' ({said})' if said else ''}."
-            f"{_NEXT.get(kind, '')}",
+            f"{what} {self.action}: {reason}{f' ({said})' if said else ''}. {next_}".rstrip(),
             operation=self.operation,
             code=code,
             msg=msg,
@@ -171,14 +190,48 @@ class Call(Generic[T]):
         )
 
 
-_NEXT: Final[dict[type[KuCoinError], str]] = {
-    KuCoinUnavailable: " Trying again later does no harm.",
-    MalformedResponse: " Nothing of the answer was used.",
+_AGAIN: Final = "Have the user authorize again."
+_AT_KUCOIN: Final = "on KuCoin's API management page"
+#: What to do next, by the kind of error, or by that and the operation.
+_NEXT: Final[dict[type[KuCoinError] | tuple[type[KuCoinError], str], str]] = {
+    KuCoinUnavailable: "Trying again later does no harm.",
+    (KuCoinUnavailable, "token"): (
+        "Trying again later does no harm; a web application starts the login again."
+    ),
+    MalformedResponse: "Nothing of the answer was used.",
+    TokenError: (
+        f"{_AGAIN} If that does not help, ask KuCoin about the client id, the redirect URL and the "
+        "addresses that are registered (section 2)."
+    ),
+    ReauthorizationRequired: _AGAIN,
+    ApiKeyError: "No key was created.",
+    (ApiKeyError, "api_key_info"): (
+        f"The key may have been deleted {_AT_KUCOIN}, or not be allowed from this address."
+    ),
+    ApiKeyNameTaken: f"Have the user delete the key of that name {_AT_KUCOIN}, and connect again.",
+    ApiKeyLimitReached: (
+        f"Have the user delete a key that nobody needs {_AT_KUCOIN}, and connect again."
+    ),
+    PermissionMismatch: "Have the user connect again and grant what is asked for.",
     ApiKeyOutcomeUnknown: (
-        " A key may have been created whose secret is lost: have the user look at KuCoin's API "
-        "management page and delete it there before asking for another."
+        f"If it did, the secret is lost: have the user look {_AT_KUCOIN}, and delete the key there "
+        "before asking for another."
     ),
 }
+
+
+def name_of(error: BaseException) -> str:
+    """Return what an error is called, and the system's error below it; not its text.
+
+    That may hold the URL.
+    """
+    names = [type(error).__name__]
+    below = error.__cause__ or error.__context__
+    while below is not None:
+        if isinstance(below, OSError) and type(below).__name__ != names[-1]:
+            names[1:] = [type(below).__name__]
+        below = below.__cause__ or below.__context__
+    return ": ".join(names)
 
 
 def _json_object(body: bytes) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from inspect import isawaitable
 from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -122,6 +123,8 @@ def refresh_call(
     Raises:
         ReauthorizationRequired: If there is no refresh token, or it is past its 3 days.
     """
+    if not isinstance(token, Mapping):
+        raise _spent(f"There is no token to refresh ({_kind_of(token)})")
     refresh_token = token.get("refresh_token")
     expires_at = token.get("refresh_expires_at")
     if not is_visible(refresh_token):
@@ -196,8 +199,10 @@ def api_key_info_call(
     Raises:
         ApiKeyError: If the key could not stand in a header.
     """
-    if not is_visible(key.api_key):
-        raise ApiKeyError("This is not an API key of KuCoin.", operation="api_key_info")
+    if not is_visible(getattr(key, "api_key", None)):
+        raise ApiKeyError(
+            f"This is not an API key of KuCoin ({_kind_of(key)}).", operation="api_key_info"
+        )
     target = urlsplit(site.rest).path + _KEY_INFO_PATH
     signature = signed_headers(key, "GET", target, timestamp_ms=int(clock() * 1000))
     return Call(
@@ -225,10 +230,18 @@ def access_token_of(token: Mapping[str, Any] | str | None, operation: str) -> st
     value = token.get("access_token") if isinstance(token, Mapping) else token
     if not is_visible(value):
         raise TokenError(
-            "There is no access token to send: have the user authorize first.",
+            f"There is no access token to send ({_kind_of(token)}): give the token as token=, or "
+            "have the user authorize first.",
             operation=operation,
         )
     return value
+
+
+def _kind_of(value: object) -> str:
+    """Say what was given instead of what is needed; the value itself may be secret."""
+    if isawaitable(value):
+        return f"given was a {type(value).__name__}, which has to be awaited"
+    return "none was given" if value is None else f"given was a {type(value).__name__}"
 
 
 def _with_raw_redirect_uri(

@@ -9,7 +9,7 @@ import httpx2
 from authlib.integrations.httpx_client import AsyncOAuth2Client, OAuth2Auth, OAuth2Client
 
 from ._async_client import AsyncClient
-from ._call import Call
+from ._call import Call, name_of
 from ._client import KuCoinTokenAuth, SyncClient
 from ._httpx_transport import AsyncSharedTransport, is_traced, no_cookies
 from ._redaction import under_way
@@ -106,7 +106,7 @@ class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[m
                 status, body, failure = response.status_code, response.content, ""
             except Exception as error:  # noqa: BLE001 - whatever it is, there is no answer
                 # The error itself goes no further: its text may hold the URL, code and all.
-                failure = type(error).__name__
+                failure = name_of(error)
         if failure:
             call.unanswered(failure, sent=progress.sent)
         return call.answer(status, body)
@@ -138,7 +138,7 @@ class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # typ
                 )
                 status, body, failure = response.status_code, response.content, ""
             except Exception as error:  # noqa: BLE001 - as above
-                failure = type(error).__name__
+                failure = name_of(error)
         if failure:
             call.unanswered(failure, sent=progress.sent)
         return call.answer(status, body)

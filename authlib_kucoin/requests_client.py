@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from authlib.integrations.requests_client import OAuth2Auth, OAuth2Session
 from requests import PreparedRequest
 
-from ._call import Call
+from ._call import Call, name_of
 from ._client import KuCoinTokenAuth, SyncClient
 from ._redaction import under_way
 from ._requests_adapter import KEEPALIVE_EXPIRY, POOL_MAXSIZE, KuCoinAdapter
@@ -98,7 +98,7 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
                 status, body = response.status_code, response.content
             except Exception as error:  # noqa: BLE001 - whatever it is, there is no answer
                 # The error itself goes no further: its text may hold the URL, code and all.
-                failure = type(error).__name__
+                failure = name_of(error)
             else:
                 failure = ""
         if failure:

@@ -12,7 +12,7 @@ from hosts import DjangoHost, FlaskHost, Host, StarletteHost
 from recorder import REFRESHED, TOKEN, Recorder
 from starlette.requests import Request
 
-from authlib_kucoin import register_kucoin
+from authlib_kucoin import KuCoinError, register_kucoin
 
 CALLBACK = "https://broker.example.com/callback"
 
@@ -158,6 +158,15 @@ def test_starlette_awaits_fetch_token_with_the_request(
     request = Request({"type": "http"})
     assert host.run(lambda: app.create_api_key(request=request)).api_key == "key-id"
     assert fetched == [request]
+    host.close()
+
+
+def test_starlette_says_that_fetch_token_needs_the_request() -> None:
+    """A user of Flask is used to leave it out."""
+    host = StarletteHost()
+    app = register_kucoin(host.oauth(), site="eu", fetch_token=lambda _request: TOKEN)
+    with pytest.raises(KuCoinError, match="request= for fetch_token"):
+        host.run(app.create_api_key)
     host.close()
 
 

@@ -69,6 +69,8 @@ def test_where_nobody_listens_nothing_was_sent(
     error = outcome_of(lambda: CALLS[operation](new_stack(site=f"http://127.0.0.1:{closed_port}")))
     assert type(error) is KuCoinUnavailable
     assert (error.operation, error.status, error.retry) == (operation, None, True)
+    assert f"127.0.0.1:{closed_port} gave no answer" in str(error)
+    assert ": ConnectionRefusedError)" in str(error)
     assert_none_in_error(error, SECRETS)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,6 +22,28 @@ NOW = 1_800_000_000.9
 def now() -> float:
     """Return the time of these tests."""
     return NOW
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (None, "none was given"),
+        (object(), "given was a object"),
+        (asyncio.sleep(0), "given was a coroutine, which has to be awaited"),
+    ],
+)
+def test_what_is_no_token_or_key_is_named(given: Any, said: str) -> None:
+    """Somebody passes the request, or forgets to await: the type says it, the value may not."""
+    calls: list[Callable[[], Any]] = [
+        lambda: protocol.access_token_of(given, "create_api_key"),
+        lambda: protocol.refresh_call(SITE, token=given),
+        lambda: protocol.api_key_info_call(SITE, key=given),
+    ]
+    for call in calls:
+        with pytest.raises(KuCoinError, match=said):
+            call()
+    if asyncio.iscoroutine(given):
+        given.close()
 
 
 def test_the_login_page_has_the_documents_parameters_in_its_order() -> None:
