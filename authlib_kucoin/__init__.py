@@ -61,9 +61,9 @@ __all__ = sorted(_HOME)  # noqa: PLE0605 - the names above, written once
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415 - nothing is loaded before it is used
+    from ._extras import load  # noqa: PLC0415 - nothing is loaded before it is used
 
-    value = globals()[name] = getattr(import_module(f".{_HOME[name]}", __name__), name)
+    value = globals()[name] = getattr(load(_HOME[name]), name)
     return value
 
 

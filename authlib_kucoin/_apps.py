@@ -97,9 +97,7 @@ class AppBase:
         rv: dict[str, Any] = self._create_oauth2_authorization_url(  # type: ignore[attr-defined]  # Authlib's
             self._client, self.authorize_url, **params
         )
-        # Authlib keeps it under our name and the state, and "kucoin" and "eu_1" are there what
-        # "kucoin_eu" and "1" are.
-        return {**rv, "registered_as": self.name}
+        return rv
 
     def _is_ours(self, login: Mapping[str, Any] | None) -> TypeGuard[Mapping[str, Any]]:
         """Tell whether what was found in a browser's session is a login of this app."""
@@ -217,6 +215,14 @@ class SyncApp(AppBase):
         """Close the connections that are kept. The app can still be used: it opens new ones."""
         self._connections.dispose()
 
+    def save_authorize_data(self, *request: Any, **data: Any) -> None:  # noqa: ANN401 - as inherited
+        """Remember a login in the session, as Authlib's own method, and whose it is.
+
+        Authlib keeps it under name and state, and "kucoin" and "eu_1" are there what "kucoin_eu"
+        and "1" are.
+        """
+        super().save_authorize_data(*request, **data, registered_as=self.name)  # type: ignore[misc]  # Authlib's
+
     def _exchange_callback(
         self,
         session: MutableMapping[str, Any],
@@ -300,6 +306,10 @@ class AsyncApp(AppBase):
         They are closed with the loop in any case.
         """
         await self._connections.dispose()
+
+    async def save_authorize_data(self, *request: Any, **data: Any) -> None:  # noqa: ANN401 - as inherited
+        """Remember a login in the session, as :meth:`SyncApp.save_authorize_data`."""
+        await super().save_authorize_data(*request, **data, registered_as=self.name)  # type: ignore[misc]  # as above
 
     async def _on_update_token(
         self,

@@ -67,9 +67,20 @@ class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
         return token
 
     def refresh_access_token(self, token: AnyToken) -> KuCoinToken:
-        """Exchange a token for a new one, as :meth:`SyncApp.refresh_access_token`.
+        """Exchange a token for a new one (section 7.3).
 
-        If it is the current request's own, :attr:`token` is the new one from now on.
+        ``update_token`` and Authlib's ``token_update`` signal are told. However many threads
+        hold the same token, one request goes out, and all are given the new one. If it is the
+        current request's own token, ``create_api_key()`` uses the new one from now on.
+
+        Args:
+            token: The old token, or its refresh token alone.
+
+        Raises:
+            ReauthorizationRequired: If the refresh token is spent or past its 3 days.
+            TokenError: If KuCoin refused it for another reason.
+            KuCoinUnavailable: If KuCoin could not be reached or is failing.
+            MalformedResponse: If the answer is no token.
         """
         fresh = super().refresh_access_token(token)
         old = token if isinstance(token, str) else token["refresh_token"]

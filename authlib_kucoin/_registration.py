@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Protocol, overload
 
+from ._extras import load
 from ._sites import Site, resolve_site
 
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from ._starlette_app import KuCoinStarletteApp
 
 _APPS: Final = {
-    "authlib.integrations.flask_client": ("._flask_app", "KuCoinFlaskApp"),
-    "authlib.integrations.starlette_client": ("._starlette_app", "KuCoinStarletteApp"),
-    "authlib.integrations.django_client": ("._django_app", "KuCoinDjangoApp"),
+    "authlib.integrations.flask_client": ("_flask_app", "KuCoinFlaskApp"),
+    "authlib.integrations.starlette_client": ("_starlette_app", "KuCoinStarletteApp"),
+    "authlib.integrations.django_client": ("_django_app", "KuCoinDjangoApp"),
 }
 
 
@@ -99,6 +99,7 @@ def register_kucoin(
 
     Raises:
         TypeError: If ``oauth`` is not an ``OAuth`` of Authlib.
+        ModuleNotFoundError: If the HTTP library is not installed; the text says how to get it.
     """
     options = {k: dict(v) if isinstance(v, dict) else v for k, v in options.items()}
     options.setdefault("client_cls", _app_class(oauth))
@@ -117,7 +118,7 @@ def _app_class(oauth: Any) -> Any:  # noqa: ANN401 - classes of any framework
     for parent in type(oauth).__mro__:
         if parent.__module__ in _APPS:
             module, name = _APPS[parent.__module__]
-            return getattr(import_module(module, __package__), name)
+            return getattr(load(module), name)
     raise TypeError(
         f"{oauth!r} is not an OAuth object of Authlib for {', '.join(map(_framework, _APPS))}."
     )

@@ -9,7 +9,7 @@ from authlib_kucoin import AsyncKuCoinOAuth2Client
 tokens: dict[str, dict[str, Any]] = {}
 
 
-async def store(token: dict[str, Any], refresh_token: str) -> None:
+async def store(token: dict[str, Any], refresh_token: str, **_: object) -> None:
     """Replace the stored pair that had this refresh token, in a database of yours."""
     tokens[refresh_token] = token
 

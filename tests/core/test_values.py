@@ -105,3 +105,32 @@ def test_a_key_hides_its_credentials_and_is_frozen() -> None:
     info = authlib_kucoin.ApiKeyInfo("1", frozenset({"General"}))
     with pytest.raises(dataclasses.FrozenInstanceError):
         info.uid = "2"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("library", "name"),
+    [
+        ("requests", "KuCoinOAuth2Session"),
+        ("httpx2", "KuCoinOAuth2Client"),
+        ("httpx2", "AsyncKuCoinOAuth2Client"),
+    ],
+)
+def test_a_library_that_is_missing_is_named_with_the_way_to_get_it(library: str, name: str) -> None:
+    """And any other error of an import is left alone."""
+    extra = library.rstrip("2")
+    program = f"""
+import sys
+sys.modules[{library!r}] = None
+import authlib_kucoin
+try:
+    authlib_kucoin.{name}
+except ModuleNotFoundError as error:
+    assert "pip install 'authlib-kucoin[{extra}]'" in str(error), error
+    assert error.name == {library!r}
+sys.modules["authlib"] = None
+try:
+    authlib_kucoin.KuCoinError
+except ModuleNotFoundError as error:
+    assert "pip" not in str(error), error
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)

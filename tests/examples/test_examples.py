@@ -125,6 +125,25 @@ def test_the_worker_asks_for_keys_with_one_refresh(
     assert worker.tokens[token["refresh_token"]]["access_token"] != token["access_token"]
 
 
+def test_the_tests_against_the_sandbox_pass(tmp_path: Path) -> None:
+    """They are tests that a user's own can begin with."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-p",
+            "no:cacheprovider",
+            EXAMPLES / "sandbox_in_tests.py",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "3 passed" in done.stdout, done.stdout + done.stderr
+
+
 def test_the_fastapi_example_is_as_short_as_it_says() -> None:
     """Under 25 lines, imports included."""
     lines = (EXAMPLES / "fastapi_app.py").read_text().splitlines()
