@@ -27,12 +27,15 @@ class _Auth(KuCoinTokenAuth, OAuth2Auth):
 def _request(
     client: httpx2.Client | httpx2.AsyncClient, call: Call[Any], trace: Callable[..., Any]
 ) -> httpx2.Request:
+    extensions: dict[str, Any] = {"timeout": client.timeout.as_dict()}
+    if call.creates_key:  # nothing else depends on it, and each event takes its time
+        extensions["trace"] = trace
     return httpx2.Request(
         call.method,
         call.url,
         headers=call.headers_among(client.headers),
         content=call.body.encode() if call.body or call.method == "POST" else None,
-        extensions={"timeout": client.timeout.as_dict(), "trace": trace},
+        extensions=extensions,
     )
 
 
