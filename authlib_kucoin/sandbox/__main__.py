@@ -76,7 +76,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         sandbox = Sandbox(port, SandboxOptions(**chosen))
     except (OSError, ValueError) as error:
-        print(f"The sandbox cannot start on port {port}: {_reason(error)}.", file=sys.stderr)  # noqa: T201 - a program speaks by printing
+        where = f" on port {port}" if isinstance(error, OSError) else ""
+        print(f"The sandbox cannot start{where}: {_reason(error)}.", file=sys.stderr)  # noqa: T201 - a program speaks by printing
         return 2
     if not quiet:
         logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)

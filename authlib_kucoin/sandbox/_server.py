@@ -40,7 +40,12 @@ class Server:
         self._tls = None
         if tls is not None:
             self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            self._tls.load_cert_chain(*tls)
+            try:
+                self._tls.load_cert_chain(*tls)
+            except OSError as error:  # it names no file, and ssl's errors are such, too
+                raise ValueError(
+                    f"{' and '.join(tls)} cannot be used as certificate and key ({error})"
+                ) from error
         self._listener = socket.create_server((host, port), backlog=_BACKLOG)
         self._listener.settimeout(0)
         self.port: int = self._listener.getsockname()[1]

@@ -90,7 +90,7 @@ def test_program_says_when_the_port_is_taken(capsys: pytest.CaptureFixture[str])
     [
         (["--port", "99999"], "a port is a number from 0 to 65535"),
         (["--client-id", ""], "client_id must not be empty"),
-        (["--tls", "none.pem", "none.pem"], "No such file"),
+        (["--tls", "none.pem", "key.pem"], "start: none.pem and key.pem cannot be used"),
     ],
 )
 def test_program_says_why_it_cannot_start(
