@@ -76,7 +76,7 @@ def test_connect_and_approve(url: str, page: Page, sandbox: Sandbox) -> None:
     page.goto(url)
     card.locator("summary", has_text="Disconnect").click()
     card.get_by_role("button", name="Delete the credentials").click()
-    assert "No account is connected yet" in page.get_by_role("main").inner_text()
+    assert "No account is connected" in page.get_by_role("main").inner_text()
     _look(page, "disconnected")
     assert [key.api_name[-2:] for key in sandbox.issued_keys] == ["-1", "-2"]
 

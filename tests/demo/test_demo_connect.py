@@ -99,7 +99,7 @@ def test_failures(
     assert "What to do" in page
     assert "Begin again" in page
     assert sandbox.totals.get("create_api_key", 0) <= 1
-    assert "No account is connected yet" in text_of(alice.get("/"))
+    assert "No account is connected" in text_of(alice.get("/"))
 
 
 def test_every_error_has_words(alice: Visitor) -> None:
@@ -209,7 +209,7 @@ def test_disconnect(alice: Visitor) -> None:
     alice.connect()
     page = text_of(alice.follow(alice.post("/kucoin/keys/1/disconnect")))
     assert "are deleted here. The key still exists at KuCoin" in page
-    assert "No account is connected yet" in page
+    assert "No account is connected" in page
     assert "replaced or disconnected since" in text_of(alice.get("/kucoin/attempts/1"))
 
 
