@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import httpx2
 from authlib.integrations.httpx_client import AsyncOAuth2Client, OAuth2Auth, OAuth2Client
@@ -18,6 +18,15 @@ from ._sites import Site
 __all__ = ["AsyncKuCoinOAuth2Client", "KuCoinOAuth2Client"]
 
 T = TypeVar("T")
+
+
+# Of a transport that does not say what it sends: by their names, these come before a request.
+_NOT_CONNECTED: Final = (
+    httpx2.ConnectError,
+    httpx2.ConnectTimeout,
+    httpx2.PoolTimeout,
+    httpx2.UnsupportedProtocol,
+)
 
 
 class _Auth(KuCoinTokenAuth, OAuth2Auth):
@@ -65,7 +74,7 @@ class _Settings:
         self._site = site
         transport = options.get("transport")
         self._shared = transport if isinstance(transport, AsyncSharedTransport) else None
-        # Of a transport that is not httpx2's own it is not known what it has sent when.
+        # A transport that is not httpx2's own need not say what it sends.
         self._is_traced = is_traced(self._shared.settings if self._shared else options)
         options.setdefault("cookies", no_cookies())
         super().__init__(  # type: ignore[call-arg]  # Authlib's client comes after us
@@ -97,7 +106,6 @@ class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[m
 
     def _perform(self, call: Call[T]) -> T:
         with under_way(call.secrets) as progress:
-            progress.sent = not self._is_traced
 
             def trace(event: str, info: Mapping[str, Any]) -> None:
                 progress.sent |= _is_leaving(event, info)
@@ -110,6 +118,8 @@ class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[m
             except Exception as error:  # noqa: BLE001 - whatever it is, there is no answer
                 # The error itself goes no further: its text may hold the URL, code and all.
                 failure = name_of(error)
+                if not self._is_traced:
+                    progress.sent = not isinstance(error, _NOT_CONNECTED)
         if failure:
             call.unanswered(failure, sent=progress.sent)
         return call.answer(status, body)
@@ -128,7 +138,6 @@ class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # typ
 
     async def _perform(self, call: Call[T]) -> T:
         with under_way(call.secrets) as progress:
-            progress.sent = not self._is_traced
 
             async def trace(event: str, info: Mapping[str, Any]) -> None:
                 progress.sent |= _is_leaving(event, info)
@@ -142,6 +151,8 @@ class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # typ
                 status, body, failure = response.status_code, response.content, ""
             except Exception as error:  # noqa: BLE001 - as above
                 failure = name_of(error)
+                if not self._is_traced:
+                    progress.sent = not isinstance(error, _NOT_CONNECTED)
         if failure:
             call.unanswered(failure, sent=progress.sent)
         return call.answer(status, body)

@@ -112,18 +112,30 @@ def test_http2_that_breaks_after_the_request_may_have_made_a_key(ask: Ask) -> No
 
 
 @either
-def test_a_transport_of_the_users_own_may_have_sent_anything(ask: Ask) -> None:
-    """It does not say, and its errors need not mean what httpx2's do."""
+@pytest.mark.parametrize(
+    ("raised", "kind"),
+    [
+        (httpx2.ConnectError, KuCoinUnavailable),
+        (httpx2.PoolTimeout, KuCoinUnavailable),
+        (httpx2.LocalProtocolError, ApiKeyOutcomeUnknown),
+        (httpx2.ReadTimeout, ApiKeyOutcomeUnknown),
+        (RuntimeError, ApiKeyOutcomeUnknown),
+    ],
+)
+def test_a_transport_of_the_users_own_is_judged_by_its_errors(
+    ask: Ask, raised: type[Exception], kind: type[KuCoinError]
+) -> None:
+    """It need not say what it sends, so in doubt a key may have been made."""
 
     class Transport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         def handle_request(self, _request: httpx2.Request) -> httpx2.Response:
-            raise httpx2.ConnectError("but only afterwards")
+            raise raised("made up")
 
         async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
             return self.handle_request(request)
 
     for options in ({"transport": Transport()}, {"mounts": {"all://": Transport()}}):
-        assert type(ask(NOBODY, **options)) is ApiKeyOutcomeUnknown
+        assert type(ask(NOBODY, **options)) is kind
 
 
 @pytest.mark.parametrize(
