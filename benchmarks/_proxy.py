@@ -41,6 +41,9 @@ class Proxy:
         self.counts = Counts()
         self.port = port
         self.round_trip = round_trip
+        # The event loop holds its tasks weakly, and asyncio's server lets go of one as soon as its
+        # client has hung up, though the other side has not.
+        self._conversations: set[asyncio.Task[object] | None] = set()
 
     async def start(self) -> int:
         """Begin to forward, and return the port to connect to."""
@@ -51,7 +54,12 @@ class Proxy:
     async def _connected(
         self, from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter
     ) -> None:
-        await _Conversation(self).carry(from_client, to_client)
+        task = asyncio.current_task()
+        self._conversations.add(task)
+        try:
+            await _Conversation(self).carry(from_client, to_client)
+        finally:
+            self._conversations.discard(task)
 
 
 class _Conversation:
