@@ -53,12 +53,12 @@ class AsyncClient(ClientBase):
 
     async def validate_access_token(self, token: AnyToken | None = None) -> bool:
         """Ask whether a token is valid, as :meth:`SyncClient.validate_access_token`."""
-        access_token = _protocol.access_token_of(token or self.token, "validate")
+        access_token = _protocol.access_token_of(self.token if token is None else token, "validate")
         return await self._perform(_protocol.validate_call(self.site, access_token=access_token))
 
     async def create_api_key(self, token: AnyToken | None = None) -> ApiKey:
         """Ask for an API key, once, as :meth:`SyncClient.create_api_key`."""
-        token = token or self.token
+        token = self.token if token is None else token
         if self._is_expired(token):
             fresh = await self._refresh(token)
             if self._is_own(token):

@@ -243,7 +243,7 @@ class SyncClient(ClientBase):
             KuCoinUnavailable: If KuCoin could not be reached or is failing.
             MalformedResponse: If the answer is neither true nor false.
         """
-        access_token = _protocol.access_token_of(token or self.token, "validate")
+        access_token = _protocol.access_token_of(self.token if token is None else token, "validate")
         return self._perform(_protocol.validate_call(self.site, access_token=access_token))
 
     def create_api_key(self, token: AnyToken | None = None) -> ApiKey:
@@ -263,7 +263,7 @@ class SyncClient(ClientBase):
             KuCoinUnavailable: If nothing was sent, or KuCoin asks to wait (HTTP 429).
             TokenError: If there is no token, or it could not be refreshed.
         """
-        token = token or self.token
+        token = self.token if token is None else token
         if self._is_expired(token):
             fresh = self._refresh(token)
             if self._is_own(token):

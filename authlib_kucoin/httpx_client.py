@@ -119,7 +119,7 @@ class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[m
                 # The error itself goes no further: its text may hold the URL, code and all.
                 failure = name_of(error)
                 if not self._is_traced:
-                    progress.sent = not isinstance(error, _NOT_CONNECTED)
+                    progress.sent |= not isinstance(error, _NOT_CONNECTED)
         if failure:
             call.unanswered(failure, sent=progress.sent)
         return call.answer(status, body)
@@ -152,7 +152,7 @@ class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # typ
             except Exception as error:  # noqa: BLE001 - as above
                 failure = name_of(error)
                 if not self._is_traced:
-                    progress.sent = not isinstance(error, _NOT_CONNECTED)
+                    progress.sent |= not isinstance(error, _NOT_CONNECTED)
         if failure:
             call.unanswered(failure, sent=progress.sent)
         return call.answer(status, body)
