@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
-from functools import cached_property
 from inspect import isawaitable
 from typing import Any, TypeGuard
 
@@ -70,7 +69,7 @@ class AppBase:
             **metadata, **self._connections.options
         )
 
-    @cached_property
+    @property
     def _client(self) -> Any:  # noqa: ANN401 - one of Authlib's clients
         """The client that makes our calls, for all users: it is handed a token and keeps none.
 
@@ -80,6 +79,12 @@ class AppBase:
             ConfigurationError: If no site is set, or an option of Authlib's is, that KuCoin's
                 calls have no use for.
         """
+        # No cached_property: its lock, in Python 3.11, may be held at a fork.
+        if "client" not in self.server_metadata:
+            self.server_metadata.setdefault("client", self._new_client())
+        return self.server_metadata["client"]
+
+    def _new_client(self) -> Any:  # noqa: ANN401 - as above
         unused = {
             "client_auth_methods": self.client_auth_methods,
             "refresh_token_params": self.server_metadata.get("refresh_token_params"),
@@ -158,7 +163,11 @@ class SyncApp(AppBase):
         """
         old = {"refresh_token": token} if isinstance(token, str) else token
         fresh: KuCoinToken = self._client._refresh(old)  # noqa: SLF001 - our own
+        self._refreshed(old["refresh_token"], fresh)
         return fresh
+
+    def _refreshed(self, refresh_token: str, token: KuCoinToken) -> None:
+        """Take note that a caller has been given a new token for an old one."""
 
     def validate_access_token(self, token: AnyToken) -> bool:
         """Ask KuCoin whether an access token is valid (section 7.4).

@@ -47,8 +47,9 @@ class AsyncClient(ClientBase):
 
     async def ensure_active_token(self, token: Mapping[str, Any] | None = None) -> bool:
         """Refresh the client's token if it expires within ``leeway`` seconds."""
-        if self._is_expired(token or self.token):
-            self.token = await self._refresh(token or self.token)
+        token = self.token if token is None else token
+        if self._is_expired(token):
+            self.token = await self._refresh(token)
         return True
 
     async def validate_access_token(self, token: AnyToken | None = None) -> bool:

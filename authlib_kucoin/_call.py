@@ -190,6 +190,7 @@ class Call(Generic[T]):
         )
 
 
+_DEEPEST: Final = 20
 _AGAIN: Final = "Have the user authorize again."
 _AT_KUCOIN: Final = "on KuCoin's API management page"
 #: What to do next, by the kind of error, or by that and the operation.
@@ -227,10 +228,10 @@ def name_of(error: BaseException) -> str:
     """
     names = [type(error).__name__]
     below = error.__cause__ or error.__context__
-    while below is not None:
+    for _ in range(_DEEPEST):  # one may be its own cause
         if isinstance(below, OSError) and type(below).__name__ != names[-1]:
             names[1:] = [type(below).__name__]
-        below = below.__cause__ or below.__context__
+        below = below and (below.__cause__ or below.__context__)
     return ": ".join(names)
 
 

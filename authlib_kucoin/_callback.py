@@ -27,6 +27,9 @@ class Callback(NamedTuple):
 
     params: Mapping[str, str]
 
+    def __repr__(self) -> str:
+        return f"Callback({', '.join(self.params)})"
+
     @property
     def state(self) -> str:
         """The state that came back. It has yet to be found to be ours."""

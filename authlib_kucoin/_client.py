@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from functools import cached_property
 from typing import Any, TypeGuard, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
@@ -18,7 +17,7 @@ from authlib.oauth2.auth import TokenAuth
 from . import _protocol
 from ._call import Call
 from ._callback import mismatching_state, read_callback
-from ._errors import ConfigurationError
+from ._errors import AuthorizationDenied, ConfigurationError, TokenError
 from ._models import ApiKey, ApiKeyInfo, KuCoinToken
 from ._refresh import refreshes
 from ._sites import Site, resolve_site
@@ -60,18 +59,20 @@ class ClientBase:
     metadata: Mapping[str, Any]
 
     _site: Site | str | None
+    _resolved: Site | None = None
 
-    @cached_property
+    @property
     def site(self) -> Site:
         """The KuCoin site that this client talks to.
 
         Raises:
             ConfigurationError: If none, or none that is known, was given.
         """
-        site = resolve_site(self._site)
-        names = ("authorization_endpoint", "token_endpoint")  # as in RFC 8414
-        given = {name: self.metadata[name] for name in names if self.metadata.get(name)}
-        return dataclasses.replace(site, **given)
+        if self._resolved is None:
+            names = ("authorization_endpoint", "token_endpoint")  # as in RFC 8414
+            given = {name: self.metadata[name] for name in names if self.metadata.get(name)}
+            self._resolved = dataclasses.replace(resolve_site(self._site), **given)
+        return self._resolved
 
     def create_authorization_url(
         self,
@@ -129,8 +130,9 @@ class ClientBase:
         _only_code_mode(grant_type == "authorization_code", "token")
         _refuse(params, "token endpoint", "7.2")
         if authorization_response is not None:
-            query = urlsplit(authorization_response).query
-            callback = read_callback(parse_qsl(query, keep_blank_values=True))
+            callback = read_callback(
+                parse_qsl(_query_of(authorization_response), keep_blank_values=True)
+            )
             expected = state or self.state
             if expected and callback.state != expected:
                 raise mismatching_state()
@@ -161,7 +163,11 @@ class ClientBase:
         return {"refresh_token": refresh_token}
 
     def _is_expired(self, token: AnyToken | None) -> TypeGuard[Mapping[str, Any]]:
-        return isinstance(token, Mapping) and bool(KuCoinToken(token).is_expired(self.leeway))
+        try:
+            return isinstance(token, Mapping) and bool(KuCoinToken(token).is_expired(self.leeway))
+        except (TypeError, ValueError, OverflowError):
+            odd = "The token's expires_in or expires_at is no number of seconds."
+        raise TokenError(odd)
 
     def _is_own(self, token: Mapping[str, Any]) -> bool:
         return bool((self.token or {}).get("refresh_token") == token["refresh_token"])
@@ -228,8 +234,9 @@ class SyncClient(ClientBase):
         Raises:
             KuCoinError: If it had to be refreshed and could not.
         """
-        if self._is_expired(token or self.token):
-            self.token = self._refresh(token or self.token)
+        token = self.token if token is None else token
+        if self._is_expired(token):
+            self.token = self._refresh(token)
         return True
 
     def validate_access_token(self, token: AnyToken | None = None) -> bool:
@@ -294,6 +301,16 @@ class SyncClient(ClientBase):
                 self.update_token(KuCoinToken(fresh), refresh_token=old)
 
         return refreshes.share(call.url, old, lambda: self._perform(call), update_token)
+
+
+def _query_of(url: str) -> str:
+    try:
+        return urlsplit(url).query
+    except ValueError:
+        pass
+    raise AuthorizationDenied(
+        "The callback's address cannot be read. Start the login again.", operation="callback"
+    )
 
 
 def _only_code_mode(holds: bool, operation: str) -> None:  # noqa: FBT001 - a fact

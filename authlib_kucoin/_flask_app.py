@@ -9,7 +9,6 @@ from flask import g, request, session
 from werkzeug.wrappers import Response
 
 from ._apps import SyncApp
-from ._client import AnyToken
 from ._models import KuCoinToken
 from .requests_client import KuCoinOAuth2Session
 
@@ -42,12 +41,11 @@ class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
         """Remember a login in the session, and forget the oldest of too many."""
         data.pop("url", None)  # long, and never looked at again
         super().save_authorize_data(**data)
-        ours = f"_state_{self.name}_"
-        session[ours + data["state"]]["registered_as"] = self.name  # its data may be in a cache
+        # With a cache the session holds none of their data, and has room for them all.
         waiting = [
             key
-            for key, value in session.items()
-            if key.startswith(ours) and value.get("registered_as") == self.name
+            for key, login in session.items()
+            if key.startswith(f"_state_{self.name}_") and self._is_ours(login.get("data"))
         ]
         waiting.sort(key=lambda key: session[key]["exp"])
         for key in waiting[:-_LOGINS_AT_ONCE]:
@@ -66,25 +64,8 @@ class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
         self.token = token = self._exchange_callback(session, pairs, params)
         return token
 
-    def refresh_access_token(self, token: AnyToken) -> KuCoinToken:
-        """Exchange a token for a new one (section 7.3).
-
-        ``update_token`` and Authlib's ``token_update`` signal are told. However many threads
-        hold the same token, one request goes out, and all are given the new one. If it is the
-        current request's own token, ``create_api_key()`` uses the new one from now on.
-
-        Args:
-            token: The old token, or its refresh token alone.
-
-        Raises:
-            ReauthorizationRequired: If the refresh token is spent or past its 3 days.
-            TokenError: If KuCoin refused it for another reason.
-            KuCoinUnavailable: If KuCoin could not be reached or is failing.
-            MalformedResponse: If the answer is no token.
-        """
-        fresh = super().refresh_access_token(token)
-        old = token if isinstance(token, str) else token["refresh_token"]
+    def _refreshed(self, refresh_token: str, token: KuCoinToken) -> None:
+        """Let ``create_api_key()`` use the new one, if it was this request's own."""
         held = g.get(f"_oauth_token_{self.name}") if g else None
-        if held and held.get("refresh_token") == old:
-            self.token = fresh
-        return fresh
+        if held and held.get("refresh_token") == refresh_token:
+            self.token = token

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 from collections.abc import AsyncGenerator, Mapping
-from functools import cached_property
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final, NamedTuple
 
@@ -21,7 +21,7 @@ from ._errors import ConfigurationError
 
 # What makes up a connection, of the options that a client takes.
 _OF_CONNECTIONS: Final = (
-    *("verify", "cert", "http1", "http2", "proxy", "mounts", "limits", "trust_env", "transport"),
+    *("verify", "cert", "http1", "proxy", "mounts", "limits", "trust_env", "transport"),
 )
 
 
@@ -55,6 +55,7 @@ class AsyncSharedTransport(httpx2.AsyncBaseTransport):
     def __init__(self, client_kwargs: Mapping[str, Any]) -> None:
         self.settings = {k: client_kwargs[k] for k in _OF_CONNECTIONS if k in client_kwargs}
         self._kept: dict[int, _OfLoop] = {}
+        self._context: ssl.SSLContext | None = None
 
     @property
     def options(self) -> dict[str, Any]:
@@ -102,13 +103,15 @@ class AsyncSharedTransport(httpx2.AsyncBaseTransport):
                 f"environment ({type(error).__name__}: {error})."
             ) from error
 
-    @cached_property
+    @property
     def _tls(self) -> dict[str, Any]:
         """One TLS context for every client that is kept: to make one takes some 20 ms."""
         if "transport" in self.settings:
             return {}
-        given = {k: v for k, v in self.settings.items() if k in ("verify", "cert", "trust_env")}
-        return {"verify": httpx2.create_ssl_context(**given), "cert": None}
+        if self._context is None:
+            given = {k: v for k, v in self.settings.items() if k in ("verify", "cert", "trust_env")}
+            self._context = httpx2.create_ssl_context(**given)
+        return {"verify": self._context, "cert": None}
 
     async def _close_with_loop(
         self, loop: asyncio.AbstractEventLoop, client: httpx2.AsyncClient

@@ -86,8 +86,10 @@ def token_call(
         ConfigurationError: If there is no client id.
     """
     last = {"client_id": _required_client_id(client_id)}
-    if client_secret:
-        last["client_secret"] = client_secret
+    # Settings may wrap it, as Starlette's Secret: what is masked must be what is sent.
+    secret = str(client_secret) if client_secret else None
+    if secret:
+        last["client_secret"] = secret
     return Call(
         operation="token",
         action="exchange the authorization code",
@@ -99,7 +101,7 @@ def token_call(
             last,
         ),
         headers=_JSON,
-        secrets=_secrets(code, client_secret),
+        secrets=_secrets(code, secret),
         read=lambda fields: _answers.read_token(fields, SCOPE, clock()),
         refused=_answers.token_refusal,
     )
@@ -199,7 +201,7 @@ def api_key_info_call(
     Raises:
         ApiKeyError: If the key could not stand in a header.
     """
-    if not is_visible(getattr(key, "api_key", None)):
+    if not _can_sign(key):
         raise ApiKeyError(
             f"This is not an API key of KuCoin ({_kind_of(key)}).", operation="api_key_info"
         )
@@ -235,6 +237,14 @@ def access_token_of(token: Mapping[str, Any] | str | None, operation: str) -> st
             operation=operation,
         )
     return value
+
+
+def _can_sign(key: ApiKey) -> bool:
+    values = [getattr(key, name, None) for name in ("api_key", "secret", "passphrase")]
+    # Printable ones can be encoded: an error of the encoder would show the secret.
+    return is_visible(values[0]) and all(
+        isinstance(value, str) and value.isprintable() for value in values
+    )
 
 
 def _kind_of(value: object) -> str:

@@ -35,7 +35,7 @@ LONGEST_WAIT: Final = 60.0
 class _Flight:
     """One refresh under way, or its outcome."""
 
-    __slots__ = ("began_at", "ended_at", "loop", "outcome", "rotated", "thread")
+    __slots__ = ("loop", "outcome", "rotated", "since", "thread")
 
     def __init__(self) -> None:
         self.outcome: Future[KuCoinToken] = Future()
@@ -44,32 +44,39 @@ class _Flight:
         self.thread = threading.get_ident()
         #: The event loop that it is under way in, if it is.
         self.loop: asyncio.AbstractEventLoop | None = None
-        self.began_at = time.monotonic()
-        self.ended_at: float | None = None
+        #: When it began, or when it ended.
+        self.since = time.monotonic()
         self.rotated = False
 
     def succeed(self, token: KuCoinToken, refresh_token: str) -> None:
         # A refresh token that goes on may be used again: then nobody comes late with it.
         self.rotated = token.get("refresh_token") != refresh_token
-        self._end()
         self.outcome.set_result(token)
+        self._end()
 
     def fail(self, error: BaseException) -> None:
-        self._end()
+        if self.has_ended:  # well, and what has struck came after that
+            return
         if not isinstance(error, KuCoinError):  # say, the leader was cancelled
             error = _unavailable("the refresh was interrupted")
         self.outcome.set_exception(error)
+        self._end()
 
     def _end(self) -> None:
-        self.ended_at = time.monotonic()
+        self.since = time.monotonic()
         self.loop = None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether there is an outcome."""
+        return self.outcome.done()
 
     @property
     def is_worth_joining(self) -> bool:
         """Whether its outcome is to come, good, or bad for ever."""
-        if time.monotonic() - (self.ended_at or self.began_at) > REMEMBER_SECONDS:
+        if time.monotonic() - self.since > REMEMBER_SECONDS:
             return False
-        if self.ended_at is None:
+        if not self.has_ended:
             # What was under way in an event loop that is closed never ends.
             return self.loop is None or not self.loop.is_closed()
         error = self.outcome.exception()
@@ -77,7 +84,7 @@ class _Flight:
 
     def told(self) -> KuCoinToken:
         """Return the outcome: each caller gets a token, or an error, of its own."""
-        if self.ended_at is None:
+        if not self.has_ended:
             # Nobody asks a second time meanwhile: only one of the two would be given a pair.
             raise _unavailable("the refresh that is under way does not end")
         if (error := self.outcome.exception()) is not None:
@@ -112,18 +119,18 @@ class Refreshes:
         """
         flight, leads = self._join(endpoint, refresh_token)
         if not leads:
-            if flight.ended_at is None and flight.thread == threading.get_ident():
+            if not flight.has_ended and flight.thread == threading.get_ident():
                 raise _unavailable("a task of this thread's own event loop is refreshing it")
             with contextlib.suppress(TimeoutError):
                 flight.outcome.exception(LONGEST_WAIT)
             return flight.told()
         try:
             token = perform()
+            # The others first: they shall have the pair even if it cannot be stored.
+            flight.succeed(token, refresh_token)
         except BaseException as error:
             flight.fail(error)
             raise
-        # The others first: they shall have the pair even if it cannot be stored.
-        flight.succeed(token, refresh_token)
         update_token(token)
         return KuCoinToken(token)
 
@@ -168,7 +175,7 @@ class Refreshes:
             if flight is None or not flight.is_worth_joining:
                 break
             latest = flight
-            if flight.ended_at is None or flight.outcome.exception() is not None:
+            if not flight.has_ended or flight.outcome.exception() is not None:
                 break
             key = _key(endpoint, str(flight.outcome.result().get("refresh_token")))
         return latest
@@ -178,9 +185,9 @@ class Refreshes:
         too_old = time.monotonic() - REMEMBER_SECONDS
         for key, flight in list(self._flights.items()):
             too_many = len(self._flights) > REMEMBER_AT_MOST
-            if flight.ended_at is None:
+            if not flight.has_ended:
                 continue
-            if not too_many and flight.ended_at > too_old:
+            if not too_many and flight.since > too_old:
                 break
             del self._flights[key]
 
@@ -193,12 +200,12 @@ async def _lead(
 ) -> None:
     try:
         token = await perform()
+        flight.succeed(token, refresh_token)
     except BaseException as error:
         flight.fail(error)
         if isinstance(error, KuCoinError):
             return  # told by the flight, to the leader as to the others
         raise
-    flight.succeed(token, refresh_token)
     await update_token(token)
 
 

@@ -20,8 +20,11 @@ def _checked(url: str) -> str:
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
+        has_password = parts.username is not None
     except (ValueError, AttributeError, TypeError):
-        host = None
+        host, has_password = None, False
+    if has_password:
+        raise ConfigurationError("An address of KuCoin's holds no user name and no password.")
     if not host or parts.query or parts.fragment or not url.isascii() or url != url.strip():
         raise ConfigurationError(f"{url!r} is not a base URL such as 'https://www.kucoin.com'.")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):

@@ -11,6 +11,7 @@ from authlib.integrations.httpx_client import AsyncOAuth2Client, OAuth2Auth, OAu
 from ._async_client import AsyncClient
 from ._call import Call, name_of
 from ._client import KuCoinTokenAuth, SyncClient
+from ._errors import ConfigurationError
 from ._httpx_transport import AsyncSharedTransport, is_traced, no_cookies
 from ._redaction import under_way
 from ._sites import Site
@@ -72,6 +73,7 @@ class _Settings:
     ) -> None:
         """Set up a client; nothing is sent."""
         self._site = site
+        http2 = options.pop("http2", False)
         transport = options.get("transport")
         self._shared = transport if isinstance(transport, AsyncSharedTransport) else None
         # A transport that is not httpx2's own need not say what it sends.
@@ -86,6 +88,11 @@ class _Settings:
             timeout=timeout,
             **options,
         )
+        if http2:  # only now, since Authlib's __del__ wants a client that is complete
+            raise ConfigurationError(
+                "Leave http2 out: HTTP/2 may send a request for a key twice, and the library "
+                "beneath logs what its headers held."
+            )
 
 
 class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[misc]  # Authlib's methods take more

@@ -10,6 +10,7 @@ from requests import PreparedRequest
 
 from ._call import Call, name_of
 from ._client import KuCoinTokenAuth, SyncClient
+from ._errors import ConfigurationError
 from ._redaction import under_way
 from ._requests_adapter import KEEPALIVE_EXPIRY, POOL_MAXSIZE, KuCoinAdapter
 from ._sites import Site
@@ -92,6 +93,11 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
         return KuCoinAdapter(**{k: client_kwargs[k] for k in settings if k in client_kwargs})
 
     def _perform(self, call: Call[T]) -> T:
+        if call.creates_key and _may_repeat(self.get_adapter(call.url)):
+            raise ConfigurationError(
+                "An adapter that repeats POST requests is mounted: a key would be asked for twice.",
+                operation=call.operation,
+            )
         with under_way(call.secrets) as progress:
             try:
                 response = self._send(call, progress)
@@ -125,3 +131,12 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
         # Of another adapter it is not known what it has sent when.
         progress.sent = not isinstance(adapter, KuCoinAdapter)
         return adapter.send(request, timeout=self.default_timeout, **settings)
+
+
+def _may_repeat(adapter: Any) -> bool:  # noqa: ANN401 - adapters need have nothing in common
+    """Tell whether an adapter sends a POST again that may have arrived."""
+    retries = getattr(adapter, "max_retries", None)
+    if retries is None or retries.total == 0:
+        return False
+    methods = retries.allowed_methods  # False or None: all of them
+    return not methods or "POST" in methods

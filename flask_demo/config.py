@@ -115,6 +115,8 @@ def flask_config(given: Mapping[str, Any], instance: Path) -> dict[str, Any]:
         # Session cookies that travel by https alone, and that no other subdomain can have set.
         "SESSION_COOKIE_SECURE": https,
         "SESSION_COOKIE_NAME": "__Host-session" if https else "session",
+        # Not used, but Flask-Login reads it and may fail on it: no other subdomain can have set it.
+        "REMEMBER_COOKIE_NAME": "__Host-remember",
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
         # Flask-WTF would want a Referer over https, which our pages tell browsers not to send.

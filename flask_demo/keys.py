@@ -68,9 +68,11 @@ def _merge(same_account: Sequence[ConnectedKey]) -> None:
     oldest, *others = same_account
     if not others:
         return
-    *_, previous, newest = sorted(same_account, key=lambda row: (row.stored_at, row.id))
+    *replaced, newest = sorted(same_account, key=lambda row: (row.stored_at, row.attempt_id))
     credentials, token = vault().key(newest), vault().token(newest)  # or nothing is touched
-    db.session.get_one(ConnectAttempt, newest.attempt_id).replaced = previous.api_name
+    attempt = db.session.get_one(ConnectAttempt, newest.attempt_id)
+    for row in replaced:
+        attempt.note_replaced(row.api_name)
     if newest is not oldest:
         for column in _OF_THE_KEY:
             setattr(oldest, column, getattr(newest, column))

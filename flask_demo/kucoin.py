@@ -91,7 +91,7 @@ def rotate(key_id: int) -> Response:
     key = _own_key(key_id)
     latest = key.latest_attempt_id
     seen = request.form.get("seen", latest, int)
-    attempt = ledger.start_rotation(key, seen) if seen <= LARGEST_ID else None
+    attempt = ledger.start_rotation(key, seen) if 0 <= seen <= LARGEST_ID else None
     if attempt is None:  # clicked twice, or disconnected in the meantime
         return _to_outcome(latest)
     try:

@@ -156,7 +156,7 @@ def store(
         row = ConnectedKey(user_id=attempt.user_id, sealed_key=b"")
         db.session.add(row)
     else:
-        attempt.replaced = row.api_name
+        attempt.note_replaced(row.api_name)
     row.attempt_id = row.latest_attempt_id = attempt.id
     row.stored_at = now()
     row.api_name = key.api_name

@@ -88,8 +88,12 @@ class ConnectAttempt(Base):
     #: The class of the error, and what it said; the library keeps secrets out of both.
     error: Mapped[str] = mapped_column(default="")
     detail: Mapped[str] = mapped_column(default="")
-    #: The name of the key that was replaced here. It still exists at KuCoin.
+    #: The names of the keys that were replaced here. They still exist at KuCoin.
     replaced: Mapped[str] = mapped_column(default="")
+
+    def note_replaced(self, name: str) -> None:
+        """Write down one more key that still exists at KuCoin, and is not held here any more."""
+        self.replaced = ", ".join(filter(None, (self.replaced, name)))
 
 
 class ConnectedKey(Base):

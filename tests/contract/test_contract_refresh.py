@@ -28,7 +28,7 @@ def waiting() -> int:
     return sum(
         len(flight.outcome._condition._waiters or ()) + len(flight.outcome._done_callbacks)  # type: ignore[attr-defined]  # noqa: SLF001
         for flight in flights
-        if flight.ended_at is None
+        if not flight.has_ended
     )
 
 

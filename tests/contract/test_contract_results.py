@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from stacks import CLIENTS, NewStack, Stack, Update, everywhere
 
-from authlib_kucoin import ApiKey, ApiKeyInfo, KuCoinUnavailable
+from authlib_kucoin import (
+    ApiKey,
+    ApiKeyInfo,
+    AuthorizationDenied,
+    KuCoinUnavailable,
+    TokenError,
+)
 from authlib_kucoin.sandbox import CallbackMode, Sandbox, run_sandbox
 
 SCOPE = "OAUTH_CREATE_API"
@@ -140,3 +147,39 @@ def test_a_clients_own_token_is_replaced_by_an_automatic_refresh(
     stack.create_api_key(None)
     ((new, _),) = stack.updates
     assert stack.held == new
+
+
+@pytest.mark.parametrize("row", CLIENTS)
+@pytest.mark.parametrize("empty", [{}, ""])
+def test_an_empty_token_is_not_the_clients_own(
+    empty: Any, kucoin_sandbox: Sandbox, new_stack: NewStack
+) -> None:
+    """Somebody's empty token makes no key in the account of somebody else."""
+    stack: Any = new_stack(site=kucoin_sandbox.url)
+    stack.connect(kucoin_sandbox)
+    for call in (stack.client.create_api_key, stack.client.validate_access_token):
+        with pytest.raises(TokenError):
+            stack.settle(call(empty))
+    stack.settle(stack.client.ensure_active_token(empty))
+    assert set(kucoin_sandbox.totals) == {"authorize", "decision", "token"}
+
+
+@pytest.mark.parametrize("row", CLIENTS)
+@pytest.mark.parametrize(
+    "odd", [{"expires_in": "soon"}, {"expires_at": [1]}, {"expires_at": 1e999}]
+)
+def test_a_stored_token_with_an_odd_time_is_an_error_of_ours(
+    odd: dict[str, Any], kucoin_sandbox: Sandbox, new_stack: NewStack
+) -> None:
+    """It comes from somebody's database."""
+    with pytest.raises(TokenError, match="expires_in or expires_at"):
+        new_stack(site=kucoin_sandbox.url).create_api_key({"access_token": "a", **odd})
+
+
+@pytest.mark.parametrize("row", CLIENTS)
+def test_a_callback_address_that_cannot_be_read(
+    kucoin_sandbox: Sandbox, new_stack: NewStack
+) -> None:
+    """A host may pass what a browser's Host header has made of it."""
+    with pytest.raises(AuthorizationDenied, match="cannot be read"):
+        new_stack(site=kucoin_sandbox.url).finish("https://[x/callback?code=c&state=s")

@@ -42,6 +42,13 @@ def test_plain_and_enveloped_callbacks_are_read(pairs: Pairs) -> None:
     assert (callback.state, callback.code()) == ("the-state", "the-code")
 
 
+def test_no_repr_holds_the_code() -> None:
+    """Whoever logs a callback sees what it has, and no values."""
+    assert repr(read_callback(envelope(data="x"))) == (
+        "Callback(success, code, msg, retry, data, state)"
+    )
+
+
 @pytest.mark.parametrize("success", ["false", "False"])
 def test_where_success_is_false_the_code_is_an_error_code(success: str) -> None:
     """It must never be exchanged, so success is read first."""

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from starlette.datastructures import Secret
 
 from authlib_kucoin import ApiKey, ApiKeyError, KuCoinError, ReauthorizationRequired, TokenError
 from authlib_kucoin import _protocol as protocol
+from authlib_kucoin._call import name_of
 from authlib_kucoin._signing import sign, signed_headers
 from authlib_kucoin._sites import SITES, Site
 
@@ -68,6 +70,34 @@ def test_the_exchange_is_a_get_with_nothing_but_the_url() -> None:
         "https://www.kucoin.eu/_oauth/access-token?grant_type=authorization_code&code=c%2Fo%2Bde"
         f"&redirect_uri={REDIRECT_URI}&client_id=broker"
     )
+
+
+def test_a_client_secret_in_a_wrapper_is_masked_as_it_is_sent() -> None:
+    """Starlette's settings have such."""
+    secret: Any = Secret("s&1")
+    call = protocol.token_call(
+        SITE, client_id="b", client_secret=secret, code="c", redirect_uri=REDIRECT_URI
+    )
+    assert call.url.endswith("&client_secret=s%261")
+    assert "s&1" in call.secrets
+
+
+@pytest.mark.parametrize(
+    ("secret", "passphrase"), [("se\ud800cret", "p"), ("s", None), ("s", "p\ud800"), ("s\n", "p")]
+)
+def test_a_key_that_cannot_be_signed_with_is_refused(secret: str, passphrase: str) -> None:
+    """An encoder's own error would show it."""
+    with pytest.raises(ApiKeyError) as caught:
+        protocol.api_key_info_call(SITE, key=ApiKey("name", "key", secret, passphrase))
+    assert "cret" not in str(caught.value)
+    assert caught.value.__context__ is None
+
+
+def test_an_error_that_is_its_own_cause_has_a_name() -> None:
+    """Whoever writes a transport may write that."""
+    error = ConnectionError()
+    error.__cause__ = error
+    assert name_of(error) == "ConnectionError"
 
 
 def test_a_client_secret_is_sent_only_where_it_is_configured() -> None:

@@ -8,7 +8,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -263,6 +263,28 @@ def test_a_refresh_in_an_event_loop_that_is_closed_is_waited_for_by_nobody(
     for task in (asked, *module._tasks):  # noqa: SLF001 - or they would complain when collected
         task._log_destroy_pending = False  # noqa: SLF001 - as above
     module._tasks.clear()  # noqa: SLF001 - as above
+
+
+@pytest.mark.parametrize("struck", ["set_result", "_end"])
+def test_an_interrupt_while_the_outcome_is_noted_harms_nobody_else(
+    refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch, struck: str
+) -> None:
+    """Ctrl-C, or a time-out of the server's worker, may strike at any moment."""
+    endpoint = Endpoint()
+    endpoint.go_on.set()
+    owner = Future if struck == "set_result" else module._Flight  # noqa: SLF001 - where it strikes
+
+    def interrupt(*_: object) -> None:
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(owner, struck, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        ask(refreshes, endpoint)
+    found = outcome_of(lambda: ask(refreshes, endpoint))
+    assert found == FRESH
+    assert endpoint.asked == (2 if struck == "set_result" else 1)
+    assert ask(refreshes, endpoint, "another-r") == FRESH
 
 
 def test_who_comes_very_late_gets_the_pair_that_lives(refreshes: Refreshes) -> None:

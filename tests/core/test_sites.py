@@ -63,6 +63,13 @@ def test_a_site_can_be_copied_and_pickled() -> None:
         assert hash(again) == hash(site)
 
 
+def test_an_address_with_a_password_is_refused_without_repeating_it() -> None:
+    """Errors name the host that gave no answer."""
+    with pytest.raises(KuCoinError, match="no password") as caught:
+        Site("https://user:pass-word@www.example.com")
+    assert "pass-word" not in str(caught.value)
+
+
 def test_any_endpoint_can_be_given() -> None:
     """No public source shows the EU site's OAuth address, so none is carved in stone."""
     site = Site(

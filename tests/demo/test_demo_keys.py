@@ -251,6 +251,19 @@ def test_rotated_and_not_checked(alice: Visitor, sandbox: Sandbox) -> None:
     assert "Last tried" in held
 
 
+def test_every_key_that_gave_way_is_named(alice: Visitor, sandbox: Sandbox) -> None:
+    """Three keys of one account, of which the first two could not be checked when they came."""
+    for fault in ("503", "503", "set_cookie"):
+        sandbox.fail_next("api_key_info", fault)
+        alice.connect()
+    for key in (1, 2):
+        alice.post(f"/kucoin/keys/{key}/check")
+    first, second, third = (key.api_name for key in sandbox.issued_keys)
+    page = text_of(alice.get("/kucoin/attempts/3"))
+    assert f"“{first}, {second}”" in page
+    assert third in page
+
+
 def test_disconnected_while_a_rotation_begins(
     alice: Visitor, app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -274,8 +287,9 @@ def test_disconnected_while_a_rotation_begins(
 def test_what_the_form_has_seen_is_a_number(alice: Visitor, sandbox: Sandbox) -> None:
     """One that no attempt has begins nothing."""
     alice.connect()
-    answer = alice.post("/kucoin/keys/1/rotate", seen="9" * 20)
-    assert answer.location == "/kucoin/attempts/1"
+    for seen in ("9" * 20, f"-{'9' * 20}"):
+        answer = alice.post("/kucoin/keys/1/rotate", seen=seen)
+        assert answer.location == "/kucoin/attempts/1"
     assert sandbox.totals["authorize"] == 1
 
 

@@ -83,6 +83,14 @@ def test_session_fixation(app: Flask, sandbox: Sandbox) -> None:
         assert "_user_id" not in session
 
 
+def test_a_planted_cookie_locks_nobody_out(make_app: MakeApp, sandbox: Sandbox) -> None:
+    """Flask-Login reads a cookie that the demo has no use for; no other subdomain can set ours."""
+    visitor = Visitor(make_app(), sandbox)
+    visitor.http.set_cookie("remember_token", "1|é")
+    assert visitor.get("/").status_code == 200
+    assert visitor.app.config["REMEMBER_COOKIE_NAME"].startswith("__Host-")
+
+
 def test_cookie(alice: Visitor) -> None:
     """The session cookie is out of reach for scripts and for other sites' forms."""
     cookie = alice.http.get("/").headers.get("Set-Cookie") or str(alice.http.get_cookie("session"))
