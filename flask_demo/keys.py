@@ -68,7 +68,7 @@ def _merge(same_account: Sequence[ConnectedKey]) -> None:
     oldest, *others = same_account
     if not others:
         return
-    *replaced, newest = sorted(same_account, key=lambda row: (row.stored_at, row.attempt_id))
+    *replaced, newest = sorted(same_account, key=lambda row: (row.stored_at, row.id))
     credentials, token = vault().key(newest), vault().token(newest)  # or nothing is touched
     attempt = db.session.get_one(ConnectAttempt, newest.attempt_id)
     for row in replaced:

@@ -251,11 +251,12 @@ def test_rotated_and_not_checked(alice: Visitor, sandbox: Sandbox) -> None:
     assert "Last tried" in held
 
 
-def test_every_key_that_gave_way_is_named(alice: Visitor, sandbox: Sandbox) -> None:
+def test_every_key_that_gave_way_is_named(alice: Visitor, sandbox: Sandbox, clock: Clock) -> None:
     """Three keys of one account, of which the first two could not be checked when they came."""
     for fault in ("503", "503", "set_cookie"):
         sandbox.fail_next("api_key_info", fault)
         alice.connect()
+        clock.advance(1)
     for key in (1, 2):
         alice.post(f"/kucoin/keys/{key}/check")
     first, second, third = (key.api_name for key in sandbox.issued_keys)
