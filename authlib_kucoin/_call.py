@@ -237,7 +237,7 @@ def name_of(error: BaseException) -> str:
 
 def _json_object(body: bytes) -> dict[str, Any]:
     try:
-        fields = json.loads(body, parse_constant=_no_constant)
+        fields = _DECODER.decode(body.decode(json.detect_encoding(body), "surrogatepass"))
     except RecursionError:
         fields, why = None, "it answered with absurdly nested JSON"
     except ValueError:
@@ -251,6 +251,10 @@ def _json_object(body: bytes) -> dict[str, Any]:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+#: Made once: json.loads would make one for each answer.
+_DECODER: Final = json.JSONDecoder(parse_constant=_no_constant)
 
 
 def _text(value: object) -> str | None:

@@ -86,7 +86,8 @@ class under_way:  # noqa: N801 - used like a function
 
     def __enter__(self) -> Self:
         for logger in _LOGGERS:
-            logger.addFilter(_FILTER)  # does nothing if it is there already
+            if _FILTER not in logger.filters:  # somebody may have taken it away
+                logger.addFilter(_FILTER)
         self._reset = _current.set(self)
         return self
 

@@ -115,12 +115,13 @@ class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[m
         with under_way(call.secrets) as progress:
 
             def trace(event: str, info: Mapping[str, Any]) -> None:
-                progress.sent |= _is_leaving(event, info)
+                if _is_leaving(event, info):
+                    progress.sent = True
+                    request.extensions.pop("trace", None)  # that was all there is to know
 
             try:
-                response = self.send(
-                    _request(self, call, trace), auth=httpx2.Auth(), follow_redirects=False
-                )
+                request = _request(self, call, trace)
+                response = self.send(request, auth=httpx2.Auth(), follow_redirects=False)
                 status, body, failure = response.status_code, response.content, ""
             except Exception as error:  # noqa: BLE001 - whatever it is, there is no answer
                 # The error itself goes no further: its text may hold the URL, code and all.
@@ -147,14 +148,15 @@ class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # typ
         with under_way(call.secrets) as progress:
 
             async def trace(event: str, info: Mapping[str, Any]) -> None:
-                progress.sent |= _is_leaving(event, info)
+                if _is_leaving(event, info):
+                    progress.sent = True
+                    request.extensions.pop("trace", None)  # as above
 
             # Past this client's own layers, where there is one that only sends.
             sender = await self._shared.client() if self._shared else self
             try:
-                response = await sender.send(
-                    _request(self, call, trace), auth=httpx2.Auth(), follow_redirects=False
-                )
+                request = _request(self, call, trace)
+                response = await sender.send(request, auth=httpx2.Auth(), follow_redirects=False)
                 status, body, failure = response.status_code, response.content, ""
             except Exception as error:  # noqa: BLE001 - as above
                 failure = name_of(error)
