@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ._errors import UnsafeRedirectURI as UnsafeRedirectURI
     from ._models import ApiKey as ApiKey
     from ._models import ApiKeyInfo as ApiKeyInfo
+    from ._models import KuCoinToken as KuCoinToken
     from ._registration import register_kucoin as register_kucoin
     from ._sites import Site as Site
     from .httpx_client import AsyncKuCoinOAuth2Client as AsyncKuCoinOAuth2Client
@@ -45,6 +46,7 @@ _HOME = {
     "KuCoinError": "_errors",
     "KuCoinOAuth2Client": "httpx_client",
     "KuCoinOAuth2Session": "requests_client",
+    "KuCoinToken": "_models",
     "KuCoinUnavailable": "_errors",
     "MalformedResponse": "_errors",
     "PermissionMismatch": "_errors",

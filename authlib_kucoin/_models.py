@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 from authlib.oauth2.rfc6749 import OAuth2Token
 
@@ -20,13 +20,28 @@ _SHOWN: Final = {"token_type", "scope", "expires_in", "expires_at", "refresh_exp
 class KuCoinToken(OAuth2Token):
     """Authlib's token; its values stand in no repr, and the dict it is made from stays as it was.
 
-    Keys: ``access_token``, ``token_type``, ``refresh_token``, ``scope`` (the RFC's
-    space-separated string), ``expires_in``, ``expires_at`` and ``refresh_expires_at``
-    (int seconds since the epoch; document section 6.3).
+    Keys: ``access_token``, ``token_type``, ``scope`` (the RFC's space-separated string),
+    ``expires_in`` (int seconds) and ``expires_at`` (int seconds since the epoch); and, where there
+    is a refresh token, ``refresh_token`` and ``refresh_expires_at`` (3 days from receipt; document
+    section 6.3).
     """
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         super().__init__(dict(params))
+
+    if TYPE_CHECKING:  # to Authlib's stubs each value is an object
+
+        @overload
+        def __getitem__(
+            self, key: Literal["access_token", "refresh_token", "token_type", "scope"], /
+        ) -> str: ...
+        @overload
+        def __getitem__(
+            self, key: Literal["expires_in", "expires_at", "refresh_expires_at"], /
+        ) -> int: ...
+        @overload
+        def __getitem__(self, key: str, /) -> Any: ...  # noqa: ANN401 - whatever it was given
+        def __getitem__(self, key: str, /) -> Any: ...
 
     def __repr__(self) -> str:
         shown = (f"{key!r}: {self[key]!r}" if key in _SHOWN else f"{key!r}: '***'" for key in self)

@@ -18,11 +18,10 @@ from hypothesis import strategies as st
 from recorder import Recorder
 from stacks import FRAMEWORKS, NewStack, outcome_of
 
-from authlib_kucoin import ApiKey, ApiKeyInfo, KuCoinError, UnsafeRedirectURI
+from authlib_kucoin import ApiKey, ApiKeyInfo, KuCoinError, KuCoinToken, UnsafeRedirectURI
 from authlib_kucoin import _protocol as protocol
 from authlib_kucoin._call import Call
 from authlib_kucoin._callback import read_callback
-from authlib_kucoin._models import KuCoinToken
 from authlib_kucoin._redirect_uri import check_redirect_uri
 from authlib_kucoin._sites import SITES
 

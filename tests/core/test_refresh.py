@@ -13,9 +13,14 @@ from typing import Any
 
 import pytest
 
-from authlib_kucoin import KuCoinError, KuCoinUnavailable, ReauthorizationRequired, TokenError
+from authlib_kucoin import (
+    KuCoinError,
+    KuCoinToken,
+    KuCoinUnavailable,
+    ReauthorizationRequired,
+    TokenError,
+)
 from authlib_kucoin import _refresh as module
-from authlib_kucoin._models import KuCoinToken
 from authlib_kucoin._refresh import Refreshes
 
 ENDPOINT = "https://www.kucoin.eu/_oauth/refresh-token"

@@ -14,11 +14,10 @@ from authlib.integrations.base_client import OAuthError
 from authlib.oauth2.rfc6749 import OAuth2Token
 
 import authlib_kucoin
-from authlib_kucoin import _errors
-from authlib_kucoin._models import KuCoinToken
+from authlib_kucoin import KuCoinToken, _errors
 
 PUBLIC = {
-    *("register_kucoin", "Site", "ApiKey", "ApiKeyInfo"),
+    *("register_kucoin", "Site", "ApiKey", "ApiKeyInfo", "KuCoinToken"),
     *("KuCoinOAuth2Session", "KuCoinOAuth2Client", "AsyncKuCoinOAuth2Client"),
     *("KuCoinError", "AuthorizationDenied", "TokenError", "ReauthorizationRequired"),
     *("ApiKeyError", "ApiKeyNameTaken", "ApiKeyLimitReached", "PermissionMismatch"),

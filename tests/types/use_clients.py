@@ -8,15 +8,18 @@ from authlib_kucoin import (
     AsyncKuCoinOAuth2Client,
     KuCoinOAuth2Client,
     KuCoinOAuth2Session,
+    KuCoinToken,
     Site,
 )
-from authlib_kucoin._models import KuCoinToken
 
 
 def work(client: KuCoinOAuth2Session | KuCoinOAuth2Client) -> None:
     """Use one that waits."""
     assert_type(client.create_authorization_url(state="s"), tuple[str, str])
-    assert_type(client.fetch_token(code="c"), KuCoinToken)
+    token = client.fetch_token(code="c")
+    assert_type(token, KuCoinToken)
+    assert_type(token["access_token"], str)
+    assert_type(token["expires_at"], int)
     assert_type(client.refresh_token(), KuCoinToken)
     assert_type(client.validate_access_token(), bool)
     key = client.create_api_key()

@@ -5,8 +5,7 @@ from typing import assert_type
 from authlib.integrations.django_client import OAuth
 from django.http import HttpRequest, HttpResponse
 
-from authlib_kucoin import ApiKey, ApiKeyInfo, register_kucoin
-from authlib_kucoin._models import KuCoinToken
+from authlib_kucoin import ApiKey, ApiKeyInfo, KuCoinToken, register_kucoin
 
 kucoin = register_kucoin(OAuth(), site="eu", client_id="broker")
 

@@ -5,8 +5,7 @@ from typing import assert_type
 from authlib.integrations.flask_client import OAuth
 from werkzeug.wrappers import Response
 
-from authlib_kucoin import ApiKey, ApiKeyInfo, KuCoinError, register_kucoin
-from authlib_kucoin._models import KuCoinToken
+from authlib_kucoin import ApiKey, ApiKeyInfo, KuCoinError, KuCoinToken, register_kucoin
 
 kucoin = register_kucoin(OAuth(), site="eu", client_id="broker")
 

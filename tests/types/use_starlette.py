@@ -6,8 +6,7 @@ from authlib.integrations.starlette_client import OAuth
 from starlette.requests import Request
 from starlette.responses import Response
 
-from authlib_kucoin import ApiKey, ApiKeyInfo, AsyncKuCoinOAuth2Client, register_kucoin
-from authlib_kucoin._models import KuCoinToken
+from authlib_kucoin import ApiKey, ApiKeyInfo, AsyncKuCoinOAuth2Client, KuCoinToken, register_kucoin
 
 kucoin = register_kucoin(OAuth(), site="eu", client_id="broker")
 
