@@ -9,8 +9,10 @@ import pytest
 from flask import Flask
 
 from authlib_kucoin import _protocol
+from flask_demo.models import ConnectedKey, db
 
 MakeApp = Callable[..., Flask]
+HOUR, DAY = 3600, 24 * 3600
 
 
 class Clock:
@@ -31,3 +33,9 @@ class Clock:
     def advance(self, seconds: float) -> None:
         """Wind it forward."""
         self.ahead += seconds
+
+
+def row_of(app: Flask, key_id: int = 1) -> ConnectedKey:
+    """Return a row as it stands in the database."""
+    with app.app_context():
+        return db.session.get_one(ConnectedKey, key_id)

@@ -13,7 +13,7 @@ from urllib.parse import quote, quote_plus, urlsplit
 
 import pytest
 import requests
-from demo_support import Clock, MakeApp
+from demo_support import HOUR, Clock, MakeApp
 from flask import Flask, request
 from visitor import Visitor, kucoin_of, text_of
 from werkzeug.serving import make_server
@@ -57,7 +57,7 @@ def test_no_post_is_forgotten(app: Flask) -> None:
 def test_csrf_token_expires(alice: Visitor, clock: Clock) -> None:
     """A page that was open for hours says that it is too old, and what to do."""
     token = alice.get("/").text.partition('name="csrf_token" value="')[2].partition('"')[0]
-    clock.advance(2 * 3600)
+    clock.advance(2 * HOUR)
     response = alice.http.post("/kucoin/connect", data={"csrf_token": token})
     assert response.status_code == 400
     assert "Go back, load the page again" in text_of(response)
@@ -270,7 +270,7 @@ def test_secrets_stay_put(
             post("/login", username="alice")
             connect()
             post("/kucoin/keys/1/check")
-            clock.advance(3600)
+            clock.advance(HOUR)
             post("/kucoin/keys/1/rotate")
             for operation in ("token", "create_api_key", "api_key_info"):
                 for fault in ("echo", "lost", "503"):  # "echo" repeats what it was sent
