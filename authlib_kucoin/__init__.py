@@ -6,11 +6,9 @@ when it is first used: ``import authlib_kucoin`` costs next to nothing.
 
 from __future__ import annotations
 
-# What typing's own would be: importing typing takes longer than all else here.
+# The same as typing's own: importing typing takes longer than all else here.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from ._errors import ApiKeyError as ApiKeyError
     from ._errors import ApiKeyLimitReached as ApiKeyLimitReached
     from ._errors import ApiKeyNameTaken as ApiKeyNameTaken
@@ -60,13 +58,15 @@ _HOME = {
 __all__ = sorted(_HOME)  # noqa: PLE0605 - the names above, written once
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from ._extras import load  # noqa: PLC0415 - nothing is loaded before it is used
+if not TYPE_CHECKING:  # a type checker would take it for a promise that any name exists
 
-    value = globals()[name] = getattr(load(_HOME[name]), name)
-    return value
+    def __getattr__(name: str) -> object:
+        if name not in _HOME:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from ._extras import load  # noqa: PLC0415 - nothing is loaded before it is used
+
+        value = globals()[name] = getattr(load(_HOME[name]), name)
+        return value
 
 
 def __dir__() -> list[str]:

@@ -32,8 +32,8 @@ class AsyncClient(ClientBase):
     ) -> KuCoinToken:
         """Exchange an authorization code for a token, as :meth:`SyncClient.fetch_token`."""
         call = self._token_call(url, code, authorization_response, state, params)
-        self.token = await self._perform(call)
-        return KuCoinToken(self.token)
+        self.token = token = await self._perform(call)
+        return KuCoinToken(token)
 
     async def refresh_token(
         self, url: str | None = None, refresh_token: str | None = None
@@ -42,8 +42,8 @@ class AsyncClient(ClientBase):
 
         However many tasks hold the same token, one request goes out.
         """
-        self.token = await self._refresh(self._token_to_refresh(refresh_token), url)
-        return KuCoinToken(self.token)
+        self.token = token = await self._refresh(self._token_to_refresh(refresh_token), url)
+        return KuCoinToken(token)
 
     async def ensure_active_token(self, token: Mapping[str, Any] | None = None) -> bool:
         """Refresh the client's token if it expires within ``leeway`` seconds."""
@@ -76,12 +76,14 @@ class AsyncClient(ClientBase):
 
     async def _refresh(self, token: Any, url: str | None = None) -> KuCoinToken:  # noqa: ANN401 - Authlib's
         call = self._refresh_call(token, url)
-        old = token["refresh_token"]
+        refresh_token = token["refresh_token"]
 
         async def update_token(fresh: KuCoinToken) -> None:
             if self.update_token:
-                told = self.update_token(KuCoinToken(fresh), refresh_token=old)
+                told = self.update_token(KuCoinToken(fresh), refresh_token=refresh_token)
                 if isawaitable(told):
                     await told
 
-        return await refreshes.share_async(call.url, old, lambda: self._perform(call), update_token)
+        return await refreshes.share_async(
+            call.url, token, lambda: self._perform(call), update_token
+        )

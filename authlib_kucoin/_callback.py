@@ -46,10 +46,10 @@ class Callback(NamedTuple):
         success = params.get("success", "true").lower()
         if success != "true" or params.get("error"):
             # Of anything but a plain "false" it is not known what kind of code comes with it.
-            code = presentable(
-                params.get("error") or (params.get("code") if success == "false" else None)
-            )
-            msg = presentable(params.get("error_description") or params.get("msg"))
+            given = params.get("code", "")
+            error_code, secrets = (given, ()) if success == "false" else ("", (given,))
+            code = presentable(params.get("error") or error_code, secrets)
+            msg = presentable(params.get("error_description") or params.get("msg"), secrets)
             said = ": ".join(filter(None, (code and f"code {code}", msg)))
             raise AuthorizationDenied(
                 f"The login at KuCoin was refused{said and f' ({said})'}. To connect the "

@@ -17,7 +17,7 @@ from authlib.oauth2.auth import TokenAuth
 from . import _protocol
 from ._call import Call
 from ._callback import mismatching_state, read_callback
-from ._errors import AuthorizationDenied, ConfigurationError, TokenError
+from ._errors import AuthorizationDenied, ConfigurationError
 from ._models import ApiKey, ApiKeyInfo, KuCoinToken
 from ._refresh import refreshes
 from ._sites import Site, resolve_site
@@ -100,7 +100,7 @@ class ClientBase:
         _only_code_mode(params.pop("response_type", "code") == "code", "authorize")
         redirect_uri = params.pop("redirect_uri", None) or self.redirect_uri
         scope = params.pop("scope", None) or self.scope
-        _refuse(params, "login page", "7.1")
+        _refuse(params, "login page (document section 7.1)", "authorize")
         state = state or generate_token()
         address = _protocol.authorization_url(
             self._site_with(authorization_endpoint=url),
@@ -128,7 +128,7 @@ class ClientBase:
         redirect_uri = params.pop("redirect_uri", None) or self.redirect_uri
         grant_type = params.pop("grant_type", "authorization_code")
         _only_code_mode(grant_type == "authorization_code", "token")
-        _refuse(params, "token endpoint", "7.2")
+        _refuse(params, "token endpoint (document section 7.2)", "token")
         if authorization_response is not None:
             callback = read_callback(
                 parse_qsl(_query_of(authorization_response), keep_blank_values=True)
@@ -163,11 +163,7 @@ class ClientBase:
         return {"refresh_token": refresh_token}
 
     def _is_expired(self, token: AnyToken | None) -> TypeGuard[Mapping[str, Any]]:
-        try:
-            return isinstance(token, Mapping) and bool(KuCoinToken(token).is_expired(self.leeway))
-        except (TypeError, ValueError, OverflowError):
-            odd = "The token's expires_in or expires_at is no number of seconds."
-        raise TokenError(odd)
+        return isinstance(token, Mapping) and bool(KuCoinToken(token).is_expired(self.leeway))
 
     def _is_own(self, token: Mapping[str, Any]) -> bool:
         return bool((self.token or {}).get("refresh_token") == token["refresh_token"])
@@ -193,8 +189,8 @@ class SyncClient(ClientBase):
         Args:
             url: The token endpoint, if it is not the site's.
             code: The authorization code; or
-            authorization_response: the whole URL of the callback, which is then checked.
-            state: The state that the callback must hold.
+            authorization_response: the whole URL of the callback.
+            state: The state that the callback must hold. It is compared only if it is given.
             params: ``redirect_uri``, if it is not the client's own.
 
         Raises:
@@ -205,8 +201,9 @@ class SyncClient(ClientBase):
             UnsafeRedirectURI: If the redirect URI cannot stand in a URL unencoded.
         """
         call = self._token_call(url, code, authorization_response, state, params)
-        self.token = self._perform(call)
-        return KuCoinToken(self.token)
+        # By a name of its own: another thread may change the client's meanwhile.
+        self.token = token = self._perform(call)
+        return KuCoinToken(token)
 
     def refresh_token(
         self, url: str | None = None, refresh_token: str | None = None
@@ -225,11 +222,17 @@ class SyncClient(ClientBase):
             KuCoinUnavailable: If KuCoin could not be reached or is failing.
             MalformedResponse: If the answer is no token. The old pair stays as it was.
         """
-        self.token = self._refresh(self._token_to_refresh(refresh_token), url)
-        return KuCoinToken(self.token)
+        self.token = token = self._refresh(self._token_to_refresh(refresh_token), url)
+        return KuCoinToken(token)
 
     def ensure_active_token(self, token: Mapping[str, Any] | None = None) -> bool:
         """Refresh the client's token if it expires within ``leeway`` seconds.
+
+        Args:
+            token: The client's own unless given.
+
+        Returns:
+            True, always: Authlib takes anything else for a token that is dead.
 
         Raises:
             KuCoinError: If it had to be refreshed and could not.
@@ -294,13 +297,13 @@ class SyncClient(ClientBase):
 
     def _refresh(self, token: Any, url: str | None = None) -> KuCoinToken:  # noqa: ANN401 - Authlib's
         call = self._refresh_call(token, url)
-        old = token["refresh_token"]
+        refresh_token = token["refresh_token"]
 
         def update_token(fresh: KuCoinToken) -> None:
             if self.update_token:
-                self.update_token(KuCoinToken(fresh), refresh_token=old)
+                self.update_token(KuCoinToken(fresh), refresh_token=refresh_token)
 
-        return refreshes.share(call.url, old, lambda: self._perform(call), update_token)
+        return refreshes.share(call.url, token, lambda: self._perform(call), update_token)
 
 
 def _query_of(url: str) -> str:
@@ -321,8 +324,8 @@ def _only_code_mode(holds: bool, operation: str) -> None:  # noqa: FBT001 - a fa
         )
 
 
-def _refuse(params: Iterable[str], what: str, section: str) -> None:
+def _refuse(params: Iterable[str], what: str, operation: str) -> None:
     if names := sorted(params):
         raise ConfigurationError(
-            f"KuCoin's {what} takes no {', '.join(names)} (document section {section})."
+            f"KuCoin's {what} takes no {', '.join(names)}.", operation=operation
         )

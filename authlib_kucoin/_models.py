@@ -9,9 +9,14 @@ from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 from authlib.oauth2.rfc6749 import OAuth2Token
 
+from ._errors import TokenError
+
 # Document section 6.3.
 ACCESS_TOKEN_LIFETIME: Final = 3600
 REFRESH_TOKEN_LIFETIME: Final = 3 * 24 * 3600
+
+_Text = Literal["access_token", "refresh_token", "token_type", "scope"]
+_Seconds = Literal["expires_in", "expires_at", "refresh_expires_at"]
 
 # Not a secret, and useful to see when a token is printed.
 _SHOWN: Final = {"token_type", "scope", "expires_in", "expires_at", "refresh_expires_at"}
@@ -24,24 +29,41 @@ class KuCoinToken(OAuth2Token):
     ``expires_in`` (int seconds) and ``expires_at`` (int seconds since the epoch); and, where there
     is a refresh token, ``refresh_token`` and ``refresh_expires_at`` (3 days from receipt; document
     section 6.3).
+
+    Raises:
+        TokenError: If ``expires_in`` or ``expires_at`` is no number of seconds.
     """
 
     def __init__(self, params: Mapping[str, Any]) -> None:
-        super().__init__(dict(params))
+        try:
+            super().__init__(dict(params))
+        except (TypeError, ValueError, OverflowError):
+            is_odd = True
+        else:
+            is_odd = False
+        if is_odd:  # out here, since what is behind it may show the values
+            raise TokenError(
+                "The token's expires_in or expires_at is no number of seconds: store both as they "
+                "were given, or have the user authorize again."
+            )
 
     if TYPE_CHECKING:  # to Authlib's stubs each value is an object
 
         @overload
-        def __getitem__(
-            self, key: Literal["access_token", "refresh_token", "token_type", "scope"], /
-        ) -> str: ...
+        def __getitem__(self, key: _Text, /) -> str: ...
         @overload
-        def __getitem__(
-            self, key: Literal["expires_in", "expires_at", "refresh_expires_at"], /
-        ) -> int: ...
+        def __getitem__(self, key: _Seconds, /) -> int: ...
         @overload
         def __getitem__(self, key: str, /) -> Any: ...  # noqa: ANN401 - whatever it was given
         def __getitem__(self, key: str, /) -> Any: ...
+
+        @overload  # type: ignore[override]  # a default of another type is for the last one
+        def get(self, key: _Text, /) -> str | None: ...
+        @overload
+        def get(self, key: _Seconds, /) -> int | None: ...
+        @overload
+        def get(self, key: str, default: Any = None, /) -> Any: ...  # noqa: ANN401 - as above
+        def get(self, key: str, default: Any = None, /) -> Any: ...
 
     def __repr__(self) -> str:
         shown = (f"{key!r}: {self[key]!r}" if key in _SHOWN else f"{key!r}: '***'" for key in self)

@@ -1,10 +1,10 @@
 """One refresh, however many hold the expired token.
 
-With a new pair the old access token is dead at once (document section 6.3). Whether the old
-refresh token is spent as well is not known, and assumed: then two refreshes of one token would
-leave one of the two callers with nothing. Within a process all callers, threads and tasks alike,
-share one request and its outcome; who comes a little late with the old token is given the new
-pair from memory.
+With a new pair the old access token is dead at once (document section 6.3), so a second refresh
+of one token would leave the first caller with nothing. Whether the old refresh token is spent as
+well is not known: either may be so. Within a process all callers, threads and tasks alike, share
+one request and its outcome; who comes a little late with the old token is given the new pair from
+memory.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
-from typing import Final
+from typing import Any, Final
 
 from ._errors import KuCoinError, KuCoinUnavailable, ReauthorizationRequired
 from ._models import KuCoinToken
@@ -35,9 +35,9 @@ LONGEST_WAIT: Final = 60.0
 class _Flight:
     """One refresh under way, or its outcome."""
 
-    __slots__ = ("loop", "outcome", "rotated", "since", "thread")
+    __slots__ = ("loop", "outcome", "replaced", "rotated", "since", "thread")
 
-    def __init__(self) -> None:
+    def __init__(self, replaced: bytes | None) -> None:
         self.outcome: Future[KuCoinToken] = Future()
         # Running futures cannot be cancelled: a waiter that gives up harms no other.
         self.outcome.set_running_or_notify_cancel()
@@ -46,20 +46,23 @@ class _Flight:
         self.loop: asyncio.AbstractEventLoop | None = None
         #: When it began, or when it ended.
         self.since = time.monotonic()
+        #: The digest of the access token that the new pair takes the place of, if it is known.
+        self.replaced = replaced
+        #: Whether KuCoin has given another refresh token. If not, the old one may be used again.
         self.rotated = False
 
     def succeed(self, token: KuCoinToken, refresh_token: str) -> None:
-        # A refresh token that goes on may be used again: then nobody comes late with it.
         self.rotated = token.get("refresh_token") != refresh_token
         self.outcome.set_result(token)
         self._end()
 
     def fail(self, error: BaseException) -> None:
-        if self.has_ended:  # well, and what has struck came after that
+        if self.has_ended:  # it has succeeded; this error, a cancellation say, came later
             return
         if not isinstance(error, KuCoinError):  # say, the leader was cancelled
             error = _unavailable("the refresh was interrupted")
-        self.outcome.set_exception(error)
+        # A copy: the traceback of the error itself would keep all that the leader's caller holds.
+        self.outcome.set_exception(copy.copy(error))
         self._end()
 
     def _end(self) -> None:
@@ -71,16 +74,23 @@ class _Flight:
         """Whether there is an outcome."""
         return self.outcome.done()
 
-    @property
-    def is_worth_joining(self) -> bool:
-        """Whether its outcome is to come, good, or bad for ever."""
+    def is_worth_joining(self, access_token: bytes | None) -> bool:
+        """Tell whether a newcomer should take its outcome.
+
+        That is one still to come, a new pair in the place of theirs, or a final refusal.
+
+        Args:
+            access_token: The digest of the newcomer's access token, if they gave one.
+        """
         if time.monotonic() - self.since > REMEMBER_SECONDS:
             return False
         if not self.has_ended:
             # What was under way in an event loop that is closed never ends.
             return self.loop is None or not self.loop.is_closed()
-        error = self.outcome.exception()
-        return self.rotated if error is None else isinstance(error, ReauthorizationRequired)
+        if (error := self.outcome.exception()) is not None:
+            return isinstance(error, ReauthorizationRequired)
+        # With the same refresh token who comes late can be told by the old access token alone.
+        return self.rotated or (access_token is not None and access_token == self.replaced)
 
     def told(self) -> KuCoinToken:
         """Return the outcome: each caller gets a token, or an error, of its own."""
@@ -102,7 +112,7 @@ class Refreshes:
     def share(
         self,
         endpoint: str,
-        refresh_token: str,
+        old: Mapping[str, Any],
         perform: Callable[[], KuCoinToken],
         update_token: Callable[[KuCoinToken], object],
     ) -> KuCoinToken:
@@ -110,14 +120,15 @@ class Refreshes:
 
         Args:
             endpoint: Where the pair is asked for.
-            refresh_token: What the pair is asked for with.
-            perform: Asks for it.
+            old: The old pair, or its refresh token alone.
+            perform: Asks for the new one.
             update_token: Called once with the new pair, by the one who asked.
 
         Raises:
             KuCoinError: If it failed; everybody who waited is told.
         """
-        flight, leads = self._join(endpoint, refresh_token)
+        refresh_token = old["refresh_token"]
+        flight, leads = self._join(endpoint, refresh_token, old.get("access_token"))
         if not leads:
             if not flight.has_ended and flight.thread == threading.get_ident():
                 raise _unavailable("a task of this thread's own event loop is refreshing it")
@@ -137,12 +148,13 @@ class Refreshes:
     async def share_async(
         self,
         endpoint: str,
-        refresh_token: str,
+        old: Mapping[str, Any],
         perform: Callable[[], Awaitable[KuCoinToken]],
         update_token: Callable[[KuCoinToken], Awaitable[object]],
     ) -> KuCoinToken:
         """Return the new pair, as :meth:`share` does; a caller's cancellation loses nothing."""
-        flight, leads = self._join(endpoint, refresh_token)
+        refresh_token = old["refresh_token"]
+        flight, leads = self._join(endpoint, refresh_token, old.get("access_token"))
         if leads:
             flight.loop = asyncio.get_running_loop()
             # In a task of its own, or cancelling this caller would lose the pair for all.
@@ -157,27 +169,32 @@ class Refreshes:
             await asyncio.wait((waiter,), timeout=LONGEST_WAIT)
         return flight.told()
 
-    def _join(self, endpoint: str, refresh_token: str) -> tuple[_Flight, bool]:
-        key = _key(endpoint, refresh_token)
+    def _join(
+        self, endpoint: str, refresh_token: str, access_token: object
+    ) -> tuple[_Flight, bool]:
+        key = _digest(endpoint, refresh_token)
+        replaced = _digest(access_token) if isinstance(access_token, str) else None
         with self._lock:
-            if flight := self._latest(endpoint, key):
+            if flight := self._latest(endpoint, key, replaced):
                 return flight, False
-            flight = self._flights[key] = _Flight()
+            flight = self._flights[key] = _Flight(replaced)
             self._flights.move_to_end(key)
             self._tidy()
             return flight, True
 
-    def _latest(self, endpoint: str, key: bytes) -> _Flight | None:
+    def _latest(self, endpoint: str, key: bytes, access_token: bytes | None) -> _Flight | None:
         """Return what to join: if the pair that it gave has been refreshed since, that refresh."""
         latest: _Flight | None = None
         for _ in range(len(self._flights)):  # no more, should they ever go round in a circle
             flight = self._flights.get(key)
-            if flight is None or not flight.is_worth_joining:
+            if flight is None or not flight.is_worth_joining(access_token):
                 break
             latest = flight
             if not flight.has_ended or flight.outcome.exception() is not None:
                 break
-            key = _key(endpoint, str(flight.outcome.result().get("refresh_token")))
+            token = flight.outcome.result()
+            access_token = _digest(token["access_token"])
+            key = _digest(endpoint, str(token.get("refresh_token")))
         return latest
 
     def _tidy(self) -> None:
@@ -209,9 +226,9 @@ async def _lead(
     await update_token(token)
 
 
-def _key(endpoint: str, refresh_token: str) -> bytes:
-    # A digest: one copy less of a refresh token in memory.
-    return hashlib.sha256(f"{endpoint} {refresh_token}".encode()).digest()
+def _digest(*parts: str) -> bytes:
+    """Return what tells tokens apart: one copy less of each in memory."""
+    return hashlib.sha256(" ".join(parts).encode()).digest()
 
 
 def _done(task: asyncio.Task[None]) -> None:
@@ -230,5 +247,6 @@ def _unavailable(reason: str) -> KuCoinUnavailable:
 _tasks: set[asyncio.Task[None]] = set()
 
 refreshes = Refreshes()
-# What was under way at a fork never ends in the child, and a lock may be held there for ever.
-os.register_at_fork(after_in_child=refreshes.__init__)  # type: ignore[misc]
+if hasattr(os, "register_at_fork"):  # Windows has no fork
+    # What was under way at a fork never ends in the child, where a lock may be held for ever.
+    os.register_at_fork(after_in_child=refreshes.__init__)  # type: ignore[misc]

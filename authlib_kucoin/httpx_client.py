@@ -1,4 +1,4 @@
-"""KuCoin with httpx2: for Starlette, FastAPI, and scripts and workers of either colour."""
+"""KuCoin with httpx2: for Starlette, FastAPI, and scripts and workers, sync or async."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ from ._async_client import AsyncClient
 from ._call import Call, name_of
 from ._client import KuCoinTokenAuth, SyncClient
 from ._errors import ConfigurationError
-from ._httpx_transport import AsyncSharedTransport, is_traced, no_cookies
+from ._httpx_transport import (
+    AsyncSharedTransport,
+    AsyncTransport,
+    KeptConnections,
+    Transport,
+    no_cookies,
+)
 from ._redaction import under_way
 from ._sites import Site
 
@@ -58,6 +64,7 @@ class _Settings:
     """The arguments of both clients."""
 
     token_auth_class = _Auth
+    _own_transport: type[KeptConnections]
 
     def __init__(
         self,
@@ -74,10 +81,12 @@ class _Settings:
         """Set up a client; nothing is sent."""
         self._site = site
         http2 = options.pop("http2", False)
-        transport = options.get("transport")
-        self._shared = transport if isinstance(transport, AsyncSharedTransport) else None
-        # A transport that is not httpx2's own need not say what it sends.
-        self._is_traced = is_traced(self._shared.settings if self._shared else options)
+        if options.get("transport") is None:
+            options |= self._own_transport(options).options
+        transport = options["transport"]
+        # A transport that is not ours need not say what it sends, nor keep anything.
+        self._kept: Any = transport if isinstance(transport, KeptConnections) else None
+        self._is_traced = self._kept is not None and self._kept.are_traced
         options.setdefault("cookies", no_cookies())
         super().__init__(  # type: ignore[call-arg]  # Authlib's client comes after us
             client_id=client_id,
@@ -94,24 +103,26 @@ class _Settings:
                 "beneath logs what its headers held."
             )
 
+    def _refuse_if_closed(self, operation: str) -> None:
+        if self.is_closed:  # type: ignore[attr-defined]  # httpx2's
+            raise ConfigurationError(
+                "This client is closed: use it inside its with block, or make another.",
+                operation=operation,
+            )
+
 
 class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[misc]  # Authlib's methods take more
-    """Authlib's ``OAuth2Client`` for KuCoin.
+    """Authlib's ``OAuth2Client`` for KuCoin; arguments as :class:`KuCoinOAuth2Session`.
 
-    Args:
-        client_id: The broker's client id.
-        client_secret: Sent to the token endpoint if given. The document's parameter table has
-            none, so leave it out unless KuCoin gave you one.
-        site: ``"eu"``, ``"global"``, ``"australia"``, a :class:`authlib_kucoin.Site`, or a base
-            URL. There is no default.
-        redirect_uri: As registered with KuCoin; it is sent unencoded.
-        token: A token to begin with.
-        update_token: Called as ``update_token(token, refresh_token=old)`` with each new pair.
-        timeout: Seconds to wait for a connection, and then for an answer.
-        options: Whatever else Authlib's ``OAuth2Client`` and ``httpx2.Client`` take.
+    The ``options`` are what else Authlib's ``OAuth2Client`` and ``httpx2.Client`` take.
     """
 
+    _own_transport = Transport
+
     def _perform(self, call: Call[T]) -> T:
+        self._refuse_if_closed(call.operation)
+        # Past this client's own layers, where there is a client beneath it that sends.
+        sender = self._kept.client() if self._kept else self
         with under_way(call.secrets) as progress:
 
             def trace(event: str, info: Mapping[str, Any]) -> None:
@@ -121,7 +132,7 @@ class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[m
 
             try:
                 request = _request(self, call, trace)
-                response = self.send(request, auth=httpx2.Auth(), follow_redirects=False)
+                response = sender.send(request, auth=httpx2.Auth(), follow_redirects=False)
                 status, body, failure = response.status_code, response.content, ""
             except Exception as error:  # noqa: BLE001 - whatever it is, there is no answer
                 # The error itself goes no further: its text may hold the URL, code and all.
@@ -136,8 +147,10 @@ class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[m
 class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # type: ignore[misc]  # as above
     """Authlib's ``AsyncOAuth2Client`` for KuCoin; arguments as :class:`KuCoinOAuth2Client`.
 
-    ``update_token`` may be a function or a coroutine function.
+    ``update_token`` may be a function or a coroutine function. The event loop is asyncio's.
     """
+
+    _own_transport = AsyncTransport
 
     @staticmethod
     def connections(client_kwargs: Mapping[str, Any]) -> AsyncSharedTransport:
@@ -145,6 +158,8 @@ class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # typ
         return AsyncSharedTransport(client_kwargs)
 
     async def _perform(self, call: Call[T]) -> T:
+        self._refuse_if_closed(call.operation)
+        sender = await self._kept.client() if self._kept else self  # as above
         with under_way(call.secrets) as progress:
 
             async def trace(event: str, info: Mapping[str, Any]) -> None:
@@ -152,8 +167,6 @@ class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # typ
                     progress.sent = True
                     request.extensions.pop("trace", None)  # as above
 
-            # Past this client's own layers, where there is one that only sends.
-            sender = await self._shared.client() if self._shared else self
             try:
                 request = _request(self, call, trace)
                 response = await sender.send(request, auth=httpx2.Auth(), follow_redirects=False)

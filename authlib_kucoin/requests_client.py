@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from authlib.integrations.requests_client import OAuth2Auth, OAuth2Session
-from requests import PreparedRequest
+from requests import ConnectionError as RequestsConnectionError
+from requests import PreparedRequest, Timeout
 
 from ._call import Call, name_of
 from ._client import KuCoinTokenAuth, SyncClient
 from ._errors import ConfigurationError
-from ._redaction import under_way
+from ._redaction import presentable, under_way
 from ._requests_adapter import KEEPALIVE_EXPIRY, POOL_MAXSIZE, KuCoinAdapter
 from ._sites import Site
 
@@ -101,12 +102,18 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
         with under_way(call.secrets) as progress:
             try:
                 response = self._send(call, progress)
-                status, body = response.status_code, response.content
+                status, body, failure = response.status_code, response.content, ""
             except Exception as error:  # noqa: BLE001 - whatever it is, there is no answer
                 # The error itself goes no further: its text may hold the URL, code and all.
                 failure = name_of(error)
-            else:
-                failure = ""
+                is_trying = isinstance(error, (RequestsConnectionError, Timeout))
+                why = presentable(str(error), call.secrets)
+        if failure and not (progress.sent or is_trying):
+            raise ConfigurationError(
+                "No connection to KuCoin can be set up with these settings and this environment "
+                f"({failure}: {why}).",
+                operation=call.operation,
+            )
         if failure:
             call.unanswered(failure, sent=progress.sent)
         return call.answer(status, body)

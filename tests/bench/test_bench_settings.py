@@ -11,7 +11,7 @@ import pytest
 from bench_support import App, InFlask
 from support.wire import Wire
 
-from authlib_kucoin import KuCoinUnavailable
+from authlib_kucoin import ConfigurationError, KuCoinUnavailable
 
 
 def test_the_environments_proxy_is_used(
@@ -123,10 +123,10 @@ def test_a_changed_file_of_authorities_is_read_again(
 
 
 def test_a_missing_file_of_authorities_is_no_riddle(tmp_path: Path) -> None:
-    """Nothing is sent, and the error is ours."""
+    """Nothing is sent, and the error names it."""
     app = InFlask("https://127.0.0.1:9", {"verify": str(tmp_path / "none.pem")})
-    with pytest.raises(KuCoinUnavailable):
-        app.call("create_api_key", token="t")
+    with pytest.raises(ConfigurationError, match=r"none\.pem"):
+        app.call("create_api_key", token="an-access-token")
     app.end()
 
 

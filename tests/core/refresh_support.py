@@ -16,6 +16,7 @@ from authlib_kucoin import (
 from authlib_kucoin._refresh import Refreshes
 
 ENDPOINT = "https://www.kucoin.eu/_oauth/refresh-token"
+OLD = {"refresh_token": "old-r"}
 FRESH = {"access_token": "new-a", "refresh_token": "new-r", "expires_at": 1}
 
 
@@ -57,7 +58,7 @@ async def ignore_async(_token: KuCoinToken) -> None:
 
 def ask(refreshes: Refreshes, endpoint: Endpoint, old: str = "old-r") -> KuCoinToken:
     """Refresh as a client does."""
-    return refreshes.share(ENDPOINT, old, endpoint, ignore)
+    return refreshes.share(ENDPOINT, {"refresh_token": old}, endpoint, ignore)
 
 
 def outcome_of(ask: Callable[[], Any]) -> Any:

@@ -84,6 +84,16 @@ def test_an_oauth_error_is_a_refusal_too() -> None:
     assert (caught.value.code, caught.value.msg) == ("access_denied", "no")
 
 
+@pytest.mark.parametrize("refusal", [{"error": "access_denied"}, {"success": "no"}])
+def test_a_refusal_that_repeats_the_code_shows_none_of_it(refusal: dict[str, str]) -> None:
+    """Beside an OAuth error, or a success that is neither, it may be a code that is good."""
+    code = canaries.new("a code")
+    callback = read_callback(envelope(msg=f"not with {code}", code=code, **refusal))
+    with pytest.raises(AuthorizationDenied, match=r"not with \*\*\*") as caught:
+        callback.code()
+    assert code not in f"{caught.value}{vars(caught.value)}"
+
+
 def test_a_bare_refusal_has_a_message_all_the_same() -> None:
     """The user is told what to do."""
     with pytest.raises(AuthorizationDenied, match=r"was refused\. To connect"):

@@ -11,6 +11,7 @@ import pytest
 from refresh_support import (
     ENDPOINT,
     FRESH,
+    OLD,
     Endpoint,
     ask,
     ignore,
@@ -43,7 +44,7 @@ def test_a_task_does_not_wait_for_ever_either(
         leader = pool.submit(ask, refreshes, stuck)
         assert stuck.reached.wait(10)
         with pytest.raises(KuCoinUnavailable, match="does not end"):
-            asyncio.run(refreshes.share_async(ENDPOINT, "old-r", stuck.awaited, ignore_async))
+            asyncio.run(refreshes.share_async(ENDPOINT, OLD, stuck.awaited, ignore_async))
         stuck.go_on.set()
         leader.result(10)
 
@@ -55,14 +56,14 @@ def test_tasks_share_one_request_and_its_result(refreshes: Refreshes) -> None:
     async def main() -> list[KuCoinToken]:
         asked = [
             asyncio.create_task(
-                refreshes.share_async(ENDPOINT, "old-r", endpoint.awaited, ignore_async)
+                refreshes.share_async(ENDPOINT, OLD, endpoint.awaited, ignore_async)
             )
             for _ in range(50)
         ]
         await asyncio.sleep(0)
         endpoint.go_on.set()
         early = await asyncio.gather(*asked)
-        late = await refreshes.share_async(ENDPOINT, "old-r", endpoint.awaited, ignore_async)
+        late = await refreshes.share_async(ENDPOINT, OLD, endpoint.awaited, ignore_async)
         return [*early, late]
 
     tokens = asyncio.run(main())
@@ -83,7 +84,7 @@ def test_cancelling_one_task_harms_no_other(refreshes: Refreshes, cancelled: int
     async def main() -> list[Any]:
         asked = [
             asyncio.create_task(
-                refreshes.share_async(ENDPOINT, "old-r", endpoint.awaited, update_token)
+                refreshes.share_async(ENDPOINT, OLD, endpoint.awaited, update_token)
             )
             for _ in range(26)
         ]
@@ -108,7 +109,7 @@ def test_tasks_share_one_failure(refreshes: Refreshes) -> None:
     async def main() -> list[Any]:
         return await asyncio.gather(
             *(
-                refreshes.share_async(ENDPOINT, "old-r", endpoint.awaited, ignore_async)
+                refreshes.share_async(ENDPOINT, OLD, endpoint.awaited, ignore_async)
                 for _ in range(50)
             ),
             return_exceptions=True,
@@ -131,7 +132,7 @@ def test_a_failing_update_token_is_the_leading_tasks_error(refreshes: Refreshes)
     async def main() -> list[Any]:
         return await asyncio.gather(
             *(
-                refreshes.share_async(ENDPOINT, "old-r", endpoint.awaited, update_token)
+                refreshes.share_async(ENDPOINT, OLD, endpoint.awaited, update_token)
                 for _ in range(3)
             ),
             return_exceptions=True,
@@ -149,7 +150,7 @@ def test_a_loop_that_ends_leaves_nobody_waiting(refreshes: Refreshes) -> None:
 
         async def main() -> Any:
             leader = asyncio.create_task(
-                refreshes.share_async(ENDPOINT, "old-r", endpoint.awaited, ignore_async)
+                refreshes.share_async(ENDPOINT, OLD, endpoint.awaited, ignore_async)
             )
             await asyncio.sleep(0)
             await asyncio.sleep(0)
@@ -169,7 +170,7 @@ def test_a_thread_does_not_wait_for_a_task_of_its_own_loop(refreshes: Refreshes)
 
     async def main() -> None:
         task = asyncio.create_task(
-            refreshes.share_async(ENDPOINT, "old-r", endpoint.awaited, ignore_async)
+            refreshes.share_async(ENDPOINT, OLD, endpoint.awaited, ignore_async)
         )
         await asyncio.sleep(0)
         with pytest.raises(KuCoinUnavailable, match="event loop"):
@@ -189,7 +190,7 @@ def test_threads_and_tasks_share_with_one_another(refreshes: Refreshes) -> None:
 
         async def main() -> KuCoinToken:
             task = asyncio.create_task(
-                refreshes.share_async(ENDPOINT, "old-r", endpoint.awaited, ignore_async)
+                refreshes.share_async(ENDPOINT, OLD, endpoint.awaited, ignore_async)
             )
             await asyncio.sleep(0)
             endpoint.go_on.set()
@@ -203,13 +204,15 @@ def test_a_forked_child_does_not_wait_for_what_its_parent_has_begun() -> None:
     """The thread that would end it does not exist in the child."""
     endpoint = Endpoint()
     with ThreadPoolExecutor(1) as pool:
-        leader = pool.submit(module.refreshes.share, ENDPOINT, "forked", endpoint, ignore)
+        leader = pool.submit(
+            module.refreshes.share, ENDPOINT, {"refresh_token": "forked"}, endpoint, ignore
+        )
         assert endpoint.reached.wait(10)
         child = os.fork()
         if child == 0:  # pragma: no cover - in another process
             quick = Endpoint()
             quick.go_on.set()
-            token = module.refreshes.share(ENDPOINT, "forked", quick, ignore)
+            token = module.refreshes.share(ENDPOINT, {"refresh_token": "forked"}, quick, ignore)
             os._exit(0 if token == FRESH and quick.asked == 1 else 1)
         _, status = os.waitpid(child, 0)
         endpoint.go_on.set()

@@ -11,6 +11,7 @@ import pytest
 from refresh_support import (
     ENDPOINT,
     FRESH,
+    OLD,
     Endpoint,
     all_at_once,
     ask,
@@ -67,7 +68,7 @@ def test_another_token_or_endpoint_is_another_refresh(refreshes: Refreshes) -> N
     endpoint.go_on.set()
     ask(refreshes, endpoint, "old-1")
     ask(refreshes, endpoint, "old-2")
-    refreshes.share("https://other.example.com", "old-1", endpoint, ignore)
+    refreshes.share("https://other.example.com", {"refresh_token": "old-1"}, endpoint, ignore)
     assert endpoint.asked == 3
 
 
@@ -93,6 +94,34 @@ def test_a_refresh_token_that_goes_on_can_be_used_again(refreshes: Refreshes) ->
     ask(refreshes, endpoint)
     ask(refreshes, endpoint)
     assert endpoint.asked == 2
+
+
+def test_who_comes_late_is_known_by_the_access_token_if_the_refresh_token_goes_on(
+    refreshes: Refreshes,
+) -> None:
+    """A second refresh would kill the access token that the first caller has just been given."""
+    old = {"access_token": "old-a", "refresh_token": "old-r"}
+    new = {**FRESH, "refresh_token": "old-r"}
+    endpoint = Endpoint(new)
+    endpoint.go_on.set()
+    for _ in range(2):
+        assert refreshes.share(ENDPOINT, old, endpoint, ignore) == new
+    assert endpoint.asked == 1
+    refreshes.share(ENDPOINT, new, endpoint, ignore)  # whose time has come, too
+    assert endpoint.asked == 2
+
+
+def test_a_failure_keeps_nothing_of_its_caller(refreshes: Refreshes) -> None:
+    """What is remembered of it has no traceback, which would hold all its callers' variables."""
+    endpoint = Endpoint(ReauthorizationRequired("spent", operation="refresh"))
+    endpoint.go_on.set()
+    for _ in range(2):
+        assert outcome_of(lambda: ask(refreshes, endpoint)).__traceback__
+        (flight,) = refreshes._flights.values()  # noqa: SLF001 - the memory itself
+        remembered = flight.outcome.exception()
+        assert isinstance(remembered, ReauthorizationRequired)
+        assert remembered.__traceback__ is None
+    assert endpoint.asked == 1
 
 
 def test_the_memory_ends(refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,8 +183,8 @@ def test_update_token_is_told_once_and_its_failure_costs_nobody_the_pair(
         raise OSError("the database is down")
 
     with pytest.raises(OSError, match="database"):
-        refreshes.share(ENDPOINT, "old-r", endpoint, update_token)
-    assert refreshes.share(ENDPOINT, "old-r", endpoint, update_token) == FRESH
+        refreshes.share(ENDPOINT, OLD, endpoint, update_token)
+    assert refreshes.share(ENDPOINT, OLD, endpoint, update_token) == FRESH
     assert told == [FRESH]
 
 
@@ -199,7 +228,7 @@ def test_a_refresh_in_an_event_loop_that_is_closed_is_waited_for_by_nobody(
     stuck, good = Endpoint(), Endpoint()
     good.go_on.set()
     loop = asyncio.new_event_loop()
-    asked = loop.create_task(refreshes.share_async(ENDPOINT, "old-r", stuck.awaited, ignore_async))
+    asked = loop.create_task(refreshes.share_async(ENDPOINT, OLD, stuck.awaited, ignore_async))
     loop.run_until_complete(asyncio.sleep(0.01))
     assert (stuck.asked, asked.done()) == (1, False)
     with warnings.catch_warnings():
@@ -239,7 +268,10 @@ def test_who_comes_very_late_gets_the_pair_that_lives(refreshes: Refreshes) -> N
 
     def refresh(number: int) -> KuCoinToken:
         return refreshes.share(
-            ENDPOINT, f"r-{number}", lambda: KuCoinToken(pairs[number + 1]), ignore
+            ENDPOINT,
+            {"refresh_token": f"r-{number}"},
+            lambda: KuCoinToken(pairs[number + 1]),
+            ignore,
         )
 
     for number in range(3):
@@ -254,7 +286,7 @@ def test_who_comes_very_late_joins_the_refresh_that_is_under_way(refreshes: Refr
     ask(refreshes, first)
     second = Endpoint({"access_token": "a-2", "refresh_token": "r-2"})
     with ThreadPoolExecutor(2) as pool:
-        leader = pool.submit(refreshes.share, ENDPOINT, "r-1", second, ignore)
+        leader = pool.submit(refreshes.share, ENDPOINT, {"refresh_token": "r-1"}, second, ignore)
         assert second.reached.wait(10)
         late = pool.submit(ask, refreshes, first)
         second.go_on.set()

@@ -20,6 +20,8 @@ def work(client: KuCoinOAuth2Session | KuCoinOAuth2Client) -> None:
     assert_type(token, KuCoinToken)
     assert_type(token["access_token"], str)
     assert_type(token["expires_at"], int)
+    assert_type(token.get("refresh_token"), str | None)
+    assert_type(token.get("refresh_expires_at"), int | None)
     assert_type(client.refresh_token(), KuCoinToken)
     assert_type(client.validate_access_token(), bool)
     key = client.create_api_key()

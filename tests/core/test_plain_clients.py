@@ -1,0 +1,158 @@
+"""The three clients by themselves: shared by threads, kept over forks and event loops, closed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from authlib_kucoin import (
+    AsyncKuCoinOAuth2Client,
+    ConfigurationError,
+    KuCoinOAuth2Client,
+    KuCoinOAuth2Session,
+    KuCoinToken,
+    TokenError,
+)
+from authlib_kucoin.sandbox import Sandbox
+
+NOBODY = "http://127.0.0.1:9"
+TOKEN = {"access_token": "mine", "refresh_token": "mine-too", "expires_at": 1}
+SYNC = (KuCoinOAuth2Session, KuCoinOAuth2Client)
+every_sync = pytest.mark.parametrize("client_class", SYNC)
+every_client = pytest.mark.parametrize("client_class", [*SYNC, AsyncKuCoinOAuth2Client])
+
+
+def connections(sandbox: Sandbox) -> list[int]:
+    """Return the connection that each request came over."""
+    return [request.connection for request in sandbox.requests]
+
+
+@every_client
+def test_a_caller_gets_its_own_token_whoever_else_uses_the_client(
+    client_class: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even if another thread has changed the client's token at the worst of moments."""
+    client = client_class("broker", site=NOBODY, redirect_uri="https://broker.example.com/cb")
+    set_token = client.token_auth.set_token
+
+    def and_another_thread(token: Any) -> None:
+        set_token(token)
+        set_token({**TOKEN, "access_token": "another user's"})
+
+    def answer(_call: object) -> Any:
+        token = KuCoinToken({**TOKEN, "refresh_token": "new"})
+        return token if client_class in SYNC else asyncio.sleep(0, token)
+
+    monkeypatch.setattr(client.token_auth, "set_token", and_another_thread)
+    monkeypatch.setattr(client, "_perform", answer)
+
+    def ask(call: Callable[..., Any], **given: str) -> Any:
+        result = call(**given)
+        return result if client_class in SYNC else asyncio.run(_awaited(result))
+
+    assert ask(client.fetch_token, code="c")["access_token"] == "mine"
+    assert ask(client.refresh_token, refresh_token="mine-too")["access_token"] == "mine"
+
+
+async def _awaited(coroutine: Any) -> Any:
+    return await coroutine
+
+
+@every_sync
+def test_a_client_made_before_a_fork_shares_no_connection_with_the_child(
+    kucoin_sandbox: Sandbox, client_class: Any
+) -> None:
+    """On one connection the two would read each other's answers: another user's key."""
+
+    def is_refused(token: str) -> bool:
+        return not client.validate_access_token(token)
+
+    with client_class(kucoin_sandbox.client_id, site=kucoin_sandbox.url) as client:
+        assert is_refused("the-parents")
+        child = os.fork()
+        if child == 0:  # pragma: no cover - in another process
+            os._exit(0 if is_refused("the-childs") else 1)
+        _, status = os.waitpid(child, 0)
+        assert os.waitstatus_to_exitcode(status) == 0
+        assert is_refused("the-parents")
+    first, childs, again = connections(kucoin_sandbox)
+    assert first == again != childs
+
+
+def test_an_async_client_works_in_one_event_loop_after_another(kucoin_sandbox: Sandbox) -> None:
+    """Each has a connection of its own, which is closed with the loop."""
+    client = AsyncKuCoinOAuth2Client(kucoin_sandbox.client_id, site=kucoin_sandbox.url)
+
+    async def ask_twice() -> None:
+        for _ in range(2):
+            assert not await client.validate_access_token("dead")
+
+    for _ in range(2):
+        asyncio.run(ask_twice())
+    assert connections(kucoin_sandbox) == [1, 1, 2, 2]
+
+
+@pytest.mark.parametrize("leave", ["close", "with"])
+def test_a_closed_client_of_httpx2_says_so(kucoin_sandbox: Sandbox, leave: str) -> None:
+    """It is no failure of KuCoin's, and trying again would not help."""
+    sync_client = KuCoinOAuth2Client(kucoin_sandbox.client_id, site=kucoin_sandbox.url)
+    async_client = AsyncKuCoinOAuth2Client(kucoin_sandbox.client_id, site=kucoin_sandbox.url)
+
+    async def main() -> None:
+        if leave == "close":
+            assert not await async_client.validate_access_token("dead")
+            await async_client.aclose()
+        else:
+            async with async_client:
+                assert not await async_client.validate_access_token("dead")
+        with pytest.raises(ConfigurationError, match="This client is closed"):
+            await async_client.validate_access_token("dead")
+
+    if leave == "close":
+        assert not sync_client.validate_access_token("dead")
+        sync_client.close()
+    else:
+        with sync_client:
+            assert not sync_client.validate_access_token("dead")
+    with pytest.raises(ConfigurationError, match="This client is closed"):
+        sync_client.validate_access_token("dead")
+    asyncio.run(main())
+    assert kucoin_sandbox.totals["validate"] == 2
+
+
+@every_client
+@pytest.mark.parametrize(
+    "odd", [{"expires_in": "soon"}, {"expires_at": []}, {"expires_at": float("inf")}]
+)
+def test_a_stored_token_that_is_none_has_a_name(client_class: Any, odd: dict[str, Any]) -> None:
+    """When a client is made with it, or given it later."""
+    token = {"access_token": "mine", **odd}
+    with pytest.raises(TokenError, match=r"no number of seconds.*authorize again"):
+        client_class("broker", site=NOBODY, token=token)
+    client = client_class("broker", site=NOBODY)
+    with pytest.raises(TokenError, match="no number of seconds") as raised:
+        client.token = token
+    assert raised.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("REQUESTS_CA_BUNDLE", "/nowhere/authorities.pem", "/nowhere/authorities.pem"),
+        ("HTTPS_PROXY", "gopher://127.0.0.1:9", "gopher"),
+    ],
+)
+def test_a_broken_environment_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str
+) -> None:
+    """Nobody is told that trying again does no harm: it would not help."""
+    monkeypatch.setenv(name, value)
+    with KuCoinOAuth2Session("broker", site="https://127.0.0.1:9") as session:
+        for call in (session.create_api_key, session.validate_access_token):
+            with pytest.raises(ConfigurationError, match=says) as raised:
+                call("an-access-token")
+            assert not raised.value.retry
