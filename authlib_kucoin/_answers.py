@@ -117,11 +117,6 @@ def read_api_key_info(fields: dict[str, Any]) -> ApiKeyInfo:
 # --- what a refusal means: KuCoin publishes the texts of two errors and no codes --------------
 
 
-def token_refusal(_code: str | None, _msg: str | None) -> type[KuCoinError]:
-    """Name a refusal to exchange or validate a token."""
-    return TokenError
-
-
 def refresh_refusal(code: str | None, msg: str | None) -> type[KuCoinError]:
     """Name a refusal to refresh: is the refresh token known to be spent?"""
     said = (msg or "").lower()
@@ -140,11 +135,6 @@ def api_key_refusal(code: str | None, msg: str | None) -> type[KuCoinError]:
         return ApiKeyLimitReached
     if code == "40503" or "risk validation" in said:
         return PermissionMismatch
-    return ApiKeyError
-
-
-def api_key_info_refusal(_code: str | None, _msg: str | None) -> type[KuCoinError]:
-    """Name a refusal to describe a key."""
     return ApiKeyError
 
 
@@ -187,7 +177,7 @@ def _words(value: object) -> tuple[str, ...]:
 def _word(value: object) -> str:
     if not isinstance(value, str):
         return ""
-    # JSON can hold half a character, "\\ud800", and a NUL, which databases cannot: they become "?".
+    # JSON can hold a lone surrogate ("\ud800") and a NUL, which databases cannot: they become "?".
     return value.strip().encode(errors="replace").decode().replace("\0", "?")
 
 

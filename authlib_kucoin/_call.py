@@ -10,7 +10,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Generic, NoReturn, TypeGuard, TypeVar
+from typing import Any, Final, Generic, NamedTuple, NoReturn, TypeGuard, TypeVar
 from urllib.parse import urlsplit
 
 from ._errors import (
@@ -90,27 +90,31 @@ class Call(Generic[T]):
         Raises:
             KuCoinError: Whatever else it is.
         """
-        if status == 429:  # noqa: PLR2004 - Too Many Requests, whatever the body says
-            self._fail(KuCoinUnavailable, "too many requests", status=status)
-        if 300 <= status < 400:  # noqa: PLR2004 - never followed: what is sent is for KuCoin alone
-            where = f"it sent us elsewhere (HTTP {status}); is {self._host} the right host?"
-            self._distrust(MalformedResponse, where, status)
-        if status >= 500:  # noqa: PLR2004 - server errors
-            self._distrust(KuCoinUnavailable, f"it failed with HTTP {status}", status)
         try:
-            fields = _json_object(body)
+            fields, unreadable = _json_object(body), ""
         except Unreadable as error:
-            fields, unreadable = None, str(error)
-        if fields is None:
-            self._distrust(MalformedResponse, f"{unreadable} (HTTP {status})", status)
-        self._check_refusal(fields, status)
+            fields, unreadable = {}, f"{error} (HTTP {status})"
+        said = _Said.of(fields)
+        if status == 429:  # noqa: PLR2004 - Too Many Requests, whatever the body says
+            self._fail(KuCoinUnavailable, "too many requests", said, status)
+        if 300 <= status < 400:  # noqa: PLR2004 - never followed: what is sent is for KuCoin alone
+            where = f"it sent us elsewhere (HTTP {status}), so {self._host} may be the wrong host"
+            self._distrust(MalformedResponse, where, said, status)
+        if status >= 500:  # noqa: PLR2004 - server errors
+            self._distrust(KuCoinUnavailable, f"it failed with HTTP {status}", said, status)
+        if unreadable:
+            self._distrust(MalformedResponse, unreadable, said, status)
+        if _says_no(fields, said.code, status):
+            if said.code == _RATE_LIMITED:
+                self._fail(KuCoinUnavailable, "too many requests", said, status)
+            self._fail(self.refused(said.code, said.msg), "it refused", said, status)
         try:
             if not isinstance(fields.get("success", True), bool):
                 raise Unreadable("its success is neither true nor false")
             return self.read(fields)
         except Unreadable as error:
             unreadable = str(error)
-        self._distrust(MalformedResponse, unreadable, status)
+        self._distrust(MalformedResponse, unreadable, _NOTHING, status)
 
     def unanswered(self, failure: str, *, sent: bool) -> NoReturn:
         """Raise the error for a request that got no answer.
@@ -121,59 +125,25 @@ class Call(Generic[T]):
         """
         reason = f"{self._host} gave no answer ({failure})"
         if sent:
-            self._distrust(KuCoinUnavailable, reason)
-        self._fail(KuCoinUnavailable, reason)
+            self._distrust(KuCoinUnavailable, reason, _NOTHING, None)
+        self._fail(KuCoinUnavailable, reason, _NOTHING, None)
 
     @property
     def _host(self) -> str:
         return urlsplit(self.url).netloc
 
-    def _check_refusal(self, fields: dict[str, Any], status: int) -> None:
-        """Raise if KuCoin says no: ``success`` and ``error`` are read before anything else."""
-        code = _text(fields.get("code"))
-        msg = _text(fields.get("msg"))
-        if "error" in fields:  # the form of RFC 6749 section 5.2
-            code = _text(fields["error"]) or code
-            msg = _text(fields.get("error_description")) or msg
-        says_no = (
-            fields.get("success") is False
-            or bool(fields.get("error"))
-            or not 200 <= status < 300  # noqa: PLR2004 - HTTP success
-            # The REST gateway's envelope has no "success"; its good code is 200000.
-            or ("success" not in fields and code not in (None, "200", "200000"))
-        )
-        if not says_no:
-            return
-        if code == _RATE_LIMITED:
-            self._fail(KuCoinUnavailable, "too many requests", code=code, msg=msg, status=status)
-        self._fail(
-            self.refused(code, msg),
-            "it refused",
-            code=code,
-            msg=msg,
-            retry=fields.get("retry") is True,
-            status=status,
-        )
-
     def _distrust(
-        self, kind: type[KuCoinError], reason: str, status: int | None = None
+        self, kind: type[KuCoinError], reason: str, said: _Said, status: int | None
     ) -> NoReturn:
         """Raise for an answer that cannot be trusted to a request that has been sent."""
-        self._fail(ApiKeyOutcomeUnknown if self.creates_key else kind, reason, status=status)
+        self._fail(ApiKeyOutcomeUnknown if self.creates_key else kind, reason, said, status)
 
     def _fail(
-        self,
-        kind: type[KuCoinError],
-        reason: str,
-        *,
-        code: str | None = None,
-        msg: str | None = None,
-        retry: bool = False,
-        status: int | None = None,
+        self, kind: type[KuCoinError], reason: str, said: _Said, status: int | None
     ) -> NoReturn:
-        code = presentable(code, self.secrets)
-        msg = presentable(msg, self.secrets)
-        said = ": ".join(filter(None, (f"code {code}" if code else None, msg)))
+        code = presentable(said.code, self.secrets)
+        msg = presentable(said.msg, self.secrets)
+        quoted = ": ".join(filter(None, (f"code {code}" if code else None, msg)))
         what = (
             "It is not known whether KuCoin did"
             if kind is ApiKeyOutcomeUnknown
@@ -181,16 +151,46 @@ class Call(Generic[T]):
         )
         next_ = _NEXT.get((kind, self.operation)) or _NEXT.get(kind, "")
         raise kind(
-            f"{what} {self.action}: {reason}{f' ({said})' if said else ''}. {next_}".rstrip(),
+            f"{what} {self.action}: {reason}{f' ({quoted})' if quoted else ''}. {next_}".rstrip(),
             operation=self.operation,
             code=code,
             msg=msg,
-            retry=retry or kind is KuCoinUnavailable,
+            # Whatever KuCoin says: a key that may exist is not asked for a second time.
+            retry=kind is KuCoinUnavailable or (said.retry and kind is not ApiKeyOutcomeUnknown),
             status=status,
         )
 
 
-_DEEPEST: Final = 20
+class _Said(NamedTuple):
+    """What KuCoin says of a failure, in its envelope or as RFC 6749 section 5.2 has it."""
+
+    code: str | None = None
+    msg: str | None = None
+    retry: bool = False
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> _Said:
+        return cls(
+            _text(fields.get("error")) or _text(fields.get("code")),
+            _text(fields.get("error_description")) or _text(fields.get("msg")),
+            fields.get("retry") is True,
+        )
+
+
+_NOTHING: Final = _Said()
+
+
+def _says_no(fields: Mapping[str, Any], code: str | None, status: int) -> bool:
+    """Tell whether an answer is a refusal: ``success`` and ``error`` come before anything else."""
+    return (
+        fields.get("success") is False
+        or bool(fields.get("error"))
+        or not 200 <= status < 300  # noqa: PLR2004 - HTTP success
+        # The REST gateway's envelope has no "success"; its good code is 200000.
+        or ("success" not in fields and code not in (None, "200", "200000"))
+    )
+
+
 _AGAIN: Final = "Have the user authorize again."
 _AT_KUCOIN: Final = "on KuCoin's API management page"
 #: What to do next, by the kind of error, or by that and the operation.
@@ -221,6 +221,10 @@ _NEXT: Final[dict[type[KuCoinError] | tuple[type[KuCoinError], str], str]] = {
 }
 
 
+#: How many errors behind an error are looked at: one may be its own cause.
+_DEEPEST: Final = 20
+
+
 def name_of(error: BaseException) -> str:
     """Return what an error is called, and the system's error below it; not its text.
 
@@ -228,7 +232,7 @@ def name_of(error: BaseException) -> str:
     """
     names = [type(error).__name__]
     below = error.__cause__ or error.__context__
-    for _ in range(_DEEPEST):  # one may be its own cause
+    for _ in range(_DEEPEST):
         if isinstance(below, OSError) and type(below).__name__ != names[-1]:
             names[1:] = [type(below).__name__]
         below = below and (below.__cause__ or below.__context__)

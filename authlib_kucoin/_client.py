@@ -327,5 +327,5 @@ def _only_code_mode(holds: bool, operation: str) -> None:  # noqa: FBT001 - a fa
 def _refuse(params: Iterable[str], what: str, operation: str) -> None:
     if names := sorted(params):
         raise ConfigurationError(
-            f"KuCoin's {what} takes no {', '.join(names)}.", operation=operation
+            f"KuCoin's {what} takes no {', '.join(map(repr, names))}.", operation=operation
         )

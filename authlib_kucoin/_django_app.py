@@ -8,7 +8,7 @@ from typing import Any
 from authlib.integrations.django_client import DjangoOAuth2App
 from django.http import HttpRequest, HttpResponseRedirect
 
-from ._apps import SyncApp
+from ._app import SyncApp
 from ._models import KuCoinToken
 from .requests_client import KuCoinOAuth2Session
 

@@ -28,7 +28,8 @@ class KuCoinError(OAuthError):
 
     Attributes:
         operation: The call that failed: ``"authorize"``, ``"callback"``, ``"token"``,
-            ``"refresh"``, ``"validate"``, ``"create_api_key"`` or ``"api_key_info"``.
+            ``"refresh"``, ``"validate"``, ``"create_api_key"`` or ``"api_key_info"``; None if it
+            was none of them, but a setting, say.
         code: The error code KuCoin gave, as a string, if it gave one. KuCoin does not
             publish its codes, so match on the class rather than on the code.
         msg: KuCoin's own message, redacted, if it gave one.
@@ -62,6 +63,9 @@ class KuCoinError(OAuthError):
 
     def __str__(self) -> str:
         return self.description
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.error}: {self.description!r}>"
 
 
 class AuthorizationDenied(KuCoinError):

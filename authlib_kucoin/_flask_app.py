@@ -8,7 +8,7 @@ from authlib.integrations.flask_client import FlaskOAuth2App
 from flask import g, request, session
 from werkzeug.wrappers import Response
 
-from ._apps import SyncApp
+from ._app import SyncApp
 from ._models import KuCoinToken
 from .requests_client import KuCoinOAuth2Session
 

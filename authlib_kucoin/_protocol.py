@@ -103,7 +103,7 @@ def token_call(
         headers=_JSON,
         secrets=_secrets(code, secret),
         read=lambda fields: _answers.read_token(fields, SCOPE, clock()),
-        refused=_answers.token_refusal,
+        refused=lambda *_: TokenError,
     )
 
 
@@ -168,7 +168,7 @@ def validate_call(site: Site, *, access_token: str) -> Call[bool]:
         body=urlencode({"access_token": access_token}),
         secrets=_secrets(access_token),
         read=_answers.read_validity,
-        refused=_answers.token_refusal,
+        refused=lambda *_: TokenError,
     )
 
 
@@ -215,11 +215,13 @@ def api_key_info_call(
         headers={**_JSON, **site.rest_headers, **signature},
         # The signature, too: it is good for 5 seconds, the signed passphrase for ever.
         secrets=_secrets(
-            *(key.secret, key.passphrase),
-            *(signature["KC-API-SIGN"], signature["KC-API-PASSPHRASE"]),
+            key.secret,
+            key.passphrase,
+            signature["KC-API-SIGN"],
+            signature["KC-API-PASSPHRASE"],
         ),
         read=_answers.read_api_key_info,
-        refused=_answers.api_key_info_refusal,
+        refused=lambda *_: ApiKeyError,
     )
 
 

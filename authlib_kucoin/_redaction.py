@@ -22,15 +22,26 @@ MASK: Final = "***"
 _LONGEST_MESSAGE: Final = 300
 
 _LIBRARIES: Final = (
-    *("urllib3.connectionpool", "urllib3.connection", "urllib3.poolmanager", "urllib3.response"),
-    *("urllib3.util.retry", "urllib3.util.ssl_", "urllib3.contrib.socks", "requests"),
-    *("httpx2", "httpx"),
+    "urllib3.connectionpool",
+    "urllib3.connection",
+    "urllib3.poolmanager",
+    "urllib3.response",
+    "urllib3.util.retry",
+    "urllib3.util.ssl_",
+    "urllib3.contrib.socks",
+    "requests",
+    "httpx2",
+    "httpx",
     *(
         f"{core}.{part}"
         for core in ("httpcore2", "httpcore")
         for part in ("connection", "http11", "http2", "proxy", "socks")
     ),
-    *("hpack.hpack", "hpack.table", "h2.connection", "h11"),  # header values, with HTTP/2
+    "h11",
+    # They log header values, should a transport of the user's own speak HTTP/2.
+    "hpack.hpack",
+    "hpack.table",
+    "h2.connection",
 )
 
 

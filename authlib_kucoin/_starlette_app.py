@@ -9,7 +9,7 @@ from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
-from ._apps import AsyncApp
+from ._async_app import AsyncApp
 from ._models import KuCoinToken
 from .httpx_client import AsyncKuCoinOAuth2Client
 

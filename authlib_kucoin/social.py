@@ -280,6 +280,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
         if isinstance(error, ConfigurationError):
             prefix = setting_name(self.name)
             social.detail += f" In python-social-auth they are {prefix}_KEY and {prefix}_SITE."
+            social.args = (social.detail,)
         if isinstance(error, ApiKeyError) and error.operation == "create_api_key":
             # What to do about it, at KuCoin, social-core has no words for; and the user has to.
             social.recovery = "check_provider_profile"

@@ -15,7 +15,12 @@ from .with_httpx import ByHandWithHttpx, OursInStarlette, StockInStarlette
 from .with_requests import ByHandWithRequests, OursInFlask, StockInFlask
 
 _MEASURED_WITH: Final = (
-    *("Authlib", "requests", "httpx2", "Flask", "starlette", "social-auth-core"),
+    "Authlib",
+    "requests",
+    "httpx2",
+    "Flask",
+    "starlette",
+    "social-auth-core",
 )
 # Ours, by hand on the same HTTP library, and stock Authlib in the same framework.
 _SIDES: Final[tuple[tuple[type[Contender], type[Contender], type[Contender]], ...]] = (

@@ -13,10 +13,20 @@ from authlib_kucoin.sandbox import PLAIN_FAULTS, Sandbox
 _OPERATIONS: Final = ("token", "create_api_key", "api_key_info")
 _FAULTS: Final = (
     *PLAIN_FAULTS,
-    *("401", "403", "429", "500", "502", "503", "504"),
-    *("delay:0.2", "delay:0.5", "envelope:1:refused", "oauth:invalid_grant"),
+    "401",
+    "403",
+    "429",
+    "500",
+    "502",
+    "503",
+    "504",
+    "delay:0.2",
+    "delay:0.5",
+    "envelope:1:refused",
+    "oauth:invalid_grant",
     "envelope:1:The number of user's apiKey reaches to the maximum level",
-    *("envelope:1:Repeated apiName", "envelope:40503:risk validation"),
+    "envelope:1:Repeated apiName",
+    "envelope:40503:risk validation",
 )
 #: These come more often: the call is acted upon, and the answer is lost.
 _LOST: Final = ("truncated", "cut", "lost", "reset_after") * 3

@@ -24,8 +24,17 @@ _WITHDRAWAL: Final = {"Transfer", "Withdraw", "Withdrawal"}
 
 #: What a row says of its key, rather than of the account.
 _OF_THE_KEY: Final = (
-    *("attempt_id", "latest_attempt_id", "stored_at", "api_name", "hint", "granted"),
-    *("sub_name", "permissions", "ip_whitelist", "checked_at", "check_error"),
+    "attempt_id",
+    "latest_attempt_id",
+    "stored_at",
+    "api_name",
+    "hint",
+    "granted",
+    "sub_name",
+    "permissions",
+    "ip_whitelist",
+    "checked_at",
+    "check_error",
 )
 
 

@@ -234,10 +234,10 @@ def test_a_redirect_uri_that_cannot_travel_raw_is_refused(
     ("options", "params", "reason"),
     [
         ({"client_kwargs": {"code_challenge_method": "S256"}}, {}, "no PKCE"),
-        ({"authorize_params": {"prompt": "login"}}, {}, "takes no prompt"),
-        ({}, {"nonce": "1", "acr": "2"}, "takes no acr, nonce"),
+        ({"authorize_params": {"prompt": "login"}}, {}, "takes no 'prompt'"),
+        ({}, {"nonce": "1", "acr": "2"}, "takes no 'acr', 'nonce'"),
         ({}, {"response_type": "token"}, "authorization code mode only"),
-        ({"client_kwargs": {"scope": "openid"}}, {}, "takes no nonce"),
+        ({"client_kwargs": {"scope": "openid"}}, {}, "takes no 'nonce'"),
     ],
 )
 def test_what_kucoin_does_not_know_is_an_error_that_names_it(
@@ -252,8 +252,8 @@ def test_what_kucoin_does_not_know_is_an_error_that_names_it(
 @pytest.mark.parametrize(
     ("options", "params", "reason"),
     [
-        ({"access_token_params": {"audience": "x"}}, {}, "takes no audience"),
-        ({}, {"code_verifier": "x"}, "takes no code_verifier"),
+        ({"access_token_params": {"audience": "x"}}, {}, "takes no 'audience'"),
+        ({}, {"code_verifier": "x"}, "takes no 'code_verifier'"),
         ({}, {"grant_type": "client_credentials"}, "authorization code mode only"),
     ],
 )

@@ -87,6 +87,18 @@ def test_too_many_requests_can_be_tried_again(operation: str, body: Any, status:
 
 
 @every_operation
+@pytest.mark.parametrize("status", [429, 302, 500, 503])
+def test_what_kucoin_says_beside_a_status_is_kept(operation: str, status: int) -> None:
+    """The class is the status's; code and message are for the log and for KuCoin's support."""
+    body = {"success": False, "code": "E-7", "msg": "closed for an hour", "retry": True}
+    error = failure(operation, body, status)
+    assert (error.code, error.msg, error.status) == ("E-7", "closed for an hour", status)
+    assert "(code E-7: closed for an hour)" in str(error)
+    # Even if KuCoin says so: a key that may exist is not to be asked for a second time.
+    assert error.retry is not isinstance(error, ApiKeyOutcomeUnknown)
+
+
+@every_operation
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 @pytest.mark.parametrize("good", [True, False])
 def test_a_server_error_is_unavailable(operation: str, status: int, good: bool) -> None:  # noqa: FBT001 - a case
