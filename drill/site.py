@@ -14,9 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
 from typing import Final
 
 import requests
@@ -24,9 +22,10 @@ import requests
 from authlib_kucoin.sandbox import Sandbox, run_sandbox
 from flask_demo.config import new_vault_key
 
+from . import postgres
+
 _THREADS: Final = 8
 _DEADLINE: Final = 30.0
-_LOADED: Final = Path(__file__).parents[1] / "tests" / "support" / "postgres.py"
 
 
 class CannotStart(Exception):
@@ -197,7 +196,6 @@ def database(server: str | None) -> Iterator[str]:
     Raises:
         CannotStart: There is no server to start.
     """
-    postgres = _postgres()
     with contextlib.ExitStack() as stack:
         if server is None:
             package = postgres.find_package()
@@ -208,16 +206,6 @@ def database(server: str | None) -> Iterator[str]:
                 )
             server = stack.enter_context(postgres.running(package))
         yield stack.enter_context(postgres.fresh_database(server))
-
-
-def _postgres() -> ModuleType:
-    """Return the tests' module that runs PostgreSQL; the tests are no package to import from."""
-    spec = spec_from_file_location("drill_postgres", _LOADED)
-    assert spec is not None  # noqa: S101 - the path ends in .py
-    assert spec.loader is not None  # noqa: S101 - as above
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def _environment() -> dict[str, str]:

@@ -7,8 +7,10 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from support import chromium, postgres
+from support import chromium
 from support.canaries import canaries
+
+from drill import postgres
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

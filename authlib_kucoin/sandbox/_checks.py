@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 FORM_TYPE = "application/x-www-form-urlencoded"
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _PLAIN_NAME = re.compile(r"[A-Za-z_]{1,32}")
-_NOT_RAW = re.compile(r"[^A-Za-z0-9\-._~:/?@!$'()*,=]")
+# Of the characters that a query may hold, without those that browsers escape or that end a value.
+_NOT_RAW = re.compile(r"[^A-Za-z0-9\-._~:/?@!$()*,=]")
 
 
 def raw_query(request: Request, names: tuple[str, ...], section: str) -> dict[str, str]:
@@ -31,7 +32,8 @@ def raw_query(request: Request, names: tuple[str, ...], section: str) -> dict[st
     if tuple(values) != names:
         raise Refusal(
             "parameter_order",
-            f"the parameters do not stand in the document's order {', '.join(names)}",
+            f"the parameters do not stand in the order of the document's example, which is "
+            f"{', '.join(names)}",
             section,
         )
     return values
@@ -120,8 +122,8 @@ def redirect_uri(value: str, section: str) -> None:
         )
     try:
         parts = urlsplit(value)
-        host = parts.hostname or ""
-    except ValueError:  # pragma: no cover - kept for what urlsplit may come to refuse
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
         host = ""
     if not host:
         raise Refusal("redirect_uri_relative", "the redirect URL must be a full URL", section)

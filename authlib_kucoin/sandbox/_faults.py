@@ -47,6 +47,28 @@ FAULT_FORMS = (
 )
 """Every way to write a fault."""
 
+_IN_OTHER_WORDS = {
+    "5xx": "503",
+    "delay": "delay:1",
+    "did_it_then_lost_the_answer": "lost",
+    "envelope": "envelope:sandbox.refused:refused on demand (sandbox)",
+    "error_envelope": "envelope:sandbox.refused:refused on demand (sandbox)",
+    "reset": "reset_before",
+    "truncated_json": "truncated",
+}
+"""What else a fault may be called."""
+
+_BY_METHOD = {
+    "authorize_redirect": "authorize",
+    "authorize_access_token": "token",
+    "fetch_token": "token",
+    "refresh_access_token": "refresh",
+    "refresh_token": "refresh",
+    "validate_access_token": "validate",
+    "get_api_key_info": "api_key_info",
+}
+"""An operation may be named by the method that asks for it, too."""
+
 _DEPTH = 100_000
 
 
@@ -100,6 +122,8 @@ class Fault:
         Raises:
             ValueError: There is no such fault; the text lists those there are.
         """
+        word = re.sub(r"\W+", "_", text.lower(), flags=re.ASCII)
+        text = word if word in PLAIN_FAULTS else _IN_OTHER_WORDS.get(word, text)
         kind, _, rest = text.partition(":")
         if text in PLAIN_FAULTS:
             return cls(text)
@@ -137,6 +161,7 @@ class FaultQueue:
         Raises:
             ValueError: The operation or the fault is not known; the text lists the choices.
         """
+        operation = _BY_METHOD.get(operation, operation)
         if operation not in OPERATIONS:
             raise ValueError(f"unknown operation {operation!r}; known are {', '.join(OPERATIONS)}")
         known = fault if isinstance(fault, Fault) else Fault.parse(str(fault))

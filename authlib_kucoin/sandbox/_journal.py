@@ -24,6 +24,7 @@ _IN_TEXT = re.compile(
 
 _AUTHORIZATION = re.compile(r"(\S+ ).+")
 _SECRET_HEADERS = {
+    "cookie",  # cookies know no ports: a browser sends those of the application beside us
     "kc-api-passphrase",
     "kc-api-partner-sign",
     "kc-api-sign",
@@ -46,6 +47,16 @@ class RecordedRequest:
     body: str
     status: int | None
     connection: int
+
+    @property
+    def path(self) -> str:
+        """The target up to its first question mark."""
+        return self.target.partition("?")[0]
+
+    @property
+    def query(self) -> str:
+        """The raw query, masked; empty without one."""
+        return self.target.partition("?")[2]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the record as JSON takes it."""

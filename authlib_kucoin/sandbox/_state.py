@@ -38,18 +38,17 @@ class Pair:
     refresh_token: str = field(repr=False)
     access_expires: float
     refresh_expires: float
+    login: Login
     refreshed: bool = False
-    revoked: bool = False
 
 
 @dataclass(slots=True)
 class Code:
-    """An authorization code, bound to its login, and the pairs that came of it."""
+    """An authorization code, bound to its login."""
 
     login: Login
     expires: float
     used: bool = False
-    pairs: list[Pair] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,6 @@ class State:
             self.clock = Clock()
             self._tickets: OrderedDict[str, Login | None] = OrderedDict()
             self._codes: dict[str, Code] = {}
-            self._family: dict[str, Code] = {}
             self._by_access: dict[str, Pair] = {}
             self._by_refresh: dict[str, Pair] = {}
             self._keys: list[IssuedKey] = []
@@ -126,14 +124,7 @@ class State:
             if code is None:
                 raise Refusal("code_unknown", "this authorization code was never issued", "7.2")
             if code.used:
-                for pair in code.pairs:
-                    pair.revoked = True
-                raise Refusal(
-                    "code_used",
-                    "authorization code was already used; the tokens made from it are now revoked, "
-                    "as RFC 6749 section 4.1.2 advises",
-                    "7.2",
-                )
+                raise Refusal("code_used", "authorization code was already used", "7.2")
             if code.expires <= self.clock.now():
                 raise Refusal("code_expired", "authorization code has expired", "7.2")
             if code.login.redirect_uri != redirect_uri:
@@ -143,13 +134,13 @@ class State:
                     "7.2",
                 )
             code.used = True
-            return self._issue_pair(code)
+            return self._issue_pair(code.login)
 
     def rotate(self, refresh_token: str) -> Pair:
         """Exchange a refresh token for a new pair; the old access token dies (section 6.3).
 
         Raises:
-            Refusal: The refresh token is unknown, spent, revoked or expired.
+            Refusal: The refresh token is unknown, spent or expired.
         """
         with self._lock:
             pair = self._by_refresh.get(refresh_token)
@@ -163,23 +154,20 @@ class State:
                     "refresh token was already used; each one works once",
                     "6.3",
                 )
-            if pair.revoked:
-                raise Refusal("refresh_token_revoked", "refresh token was revoked", "7.2")
             if pair.refresh_expires <= self.clock.now():
                 raise Refusal("refresh_token_expired", "refresh token has expired (3 days)", "6.3")
             pair.refreshed = True
-            return self._issue_pair(self._family[refresh_token])
+            return self._issue_pair(pair.login)
 
-    def _issue_pair(self, code: Code) -> Pair:
+    def _issue_pair(self, login: Login) -> Pair:
         now = self.clock.now()
         pair = Pair(
             access_token=f"sandbox-access/{secrets.token_hex(20)}=",
             refresh_token=f"sandbox-refresh/{secrets.token_hex(20)}=",
             access_expires=now + ACCESS_SECONDS,
             refresh_expires=now + REFRESH_SECONDS,
+            login=login,
         )
-        code.pairs.append(pair)
-        self._family[pair.refresh_token] = code
         self._by_access[pair.access_token] = pair
         self._by_refresh[pair.refresh_token] = pair
         return pair
@@ -188,7 +176,7 @@ class State:
         """Pass if an access token is alive.
 
         Raises:
-            Refusal: It is unknown, replaced, revoked or expired.
+            Refusal: It is unknown, replaced or expired.
         """
         with self._lock:
             pair = self._by_access.get(access_token)
@@ -200,8 +188,6 @@ class State:
                     "access token was replaced by a refresh, after which the old one is dead",
                     "6.3",
                 )
-            if pair.revoked:
-                raise Refusal("access_token_revoked", "access token was revoked", "7.2")
             if pair.access_expires <= self.clock.now():
                 raise Refusal("access_token_expired", "access token has expired (1 hour)", "6.3")
 
@@ -227,7 +213,7 @@ class State:
                 secret=str(uuid.uuid4()),
                 passphrase=secrets.token_hex(10),
                 created_at=self.clock.now(),
-                state=self._family[self._by_access[access_token].refresh_token].login.state,
+                state=self._by_access[access_token].login.state,
             )
             self._keys.append(key)
             return key

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -58,14 +56,6 @@ def together(number: int, wire: Wire) -> None:
         return answer(seen)
 
     wire.answer = wait
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    """Wait for what the other side does in a thread of its own."""
-    give_up_at = time.monotonic() + 5
-    while not holds():
-        assert time.monotonic() < give_up_at
-        time.sleep(0.001)
 
 
 class App:

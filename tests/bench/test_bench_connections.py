@@ -14,9 +14,9 @@ from bench_support import (
     InStarlette,
     answer,
     together,
-    wait_until,
 )
 from flask import Flask
+from support.waiting import wait_until
 from support.wire import Wire
 
 from authlib_kucoin import ApiKeyOutcomeUnknown, KuCoinUnavailable, _requests_adapter

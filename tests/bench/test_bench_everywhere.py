@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 from authlib.integrations.starlette_client import OAuth
-from bench_support import APPS, REDIRECT_URI, wait_until
+from bench_support import APPS, REDIRECT_URI
+from support.waiting import wait_until
 from support.wire import Wire
 
 from authlib_kucoin import (

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from demo_support import HOUR, Clock, MakeApp
 from flask import Flask
+from support.waiting import wait_until
 from visitor import Visitor
 
 from authlib_kucoin.sandbox import Sandbox, run_sandbox
@@ -114,8 +115,7 @@ def test_dead_worker_blocks_nobody(
         (worker,) = _workers({**settings, "KUCOIN_SITE": tarpit.url}, stack, 1)
         worker.stdin.write("go\n")
         worker.stdin.flush()
-        while not tarpit.totals.get("refresh"):
-            assert worker.poll() is None
+        wait_until(lambda: tarpit.totals.get("refresh") or worker.poll() is not None)
         worker.kill()
         worker.wait(10)
     clock.advance(HOUR)

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,8 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 from demo_support import Clock, MakeApp
+from support.ports import free_port
+from support.waiting import wait_until
 from visitor import Visitor, text_of
 
 from authlib_kucoin.sandbox import Sandbox
@@ -49,22 +50,15 @@ def running(environment: dict[str, str]) -> Iterator[tuple[subprocess.Popen[str]
             process.kill()
 
 
-@pytest.fixture
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_starts_and_stops(tmp_path: Path, free_port: int, number: signal.Signals) -> None:
+def test_starts_and_stops(tmp_path: Path, number: signal.Signals) -> None:
     """In an empty folder it comes up with a sandbox beside it, and stops cleanly with 0."""
-    environment = {"DEMO_INSTANCE": str(tmp_path / "instance"), "SANDBOX_PORT": str(free_port)}
+    port = free_port()
+    environment = {"DEMO_INSTANCE": str(tmp_path / "instance"), "SANDBOX_PORT": str(port)}
     with running(environment) as (process, url):
         page = requests.get(url, timeout=10)
         assert "This is not KuCoin" in page.text
-        assert requests.get(f"http://127.0.0.1:{free_port}/oauth", timeout=10).status_code == 400
+        assert requests.get(f"http://127.0.0.1:{port}/oauth", timeout=10).status_code == 400
         process.send_signal(number)
         output, errors = process.communicate(timeout=10)
     assert process.returncode == 0
@@ -92,9 +86,9 @@ def start_here(
 
 
 @pytest.mark.parametrize("name", ["DEMO_PORT", "SANDBOX_PORT"])
-def test_port_is_taken(start_here: Callable[..., str], free_port: int, name: str) -> None:
+def test_port_is_taken(start_here: Callable[..., str], name: str) -> None:
     """One clear sentence names the setting, and the exit code is 2."""
-    ports = {"DEMO_PORT": "0", "SANDBOX_PORT": str(free_port)}
+    ports = {"DEMO_PORT": "0", "SANDBOX_PORT": str(free_port())}
     with socket.create_server(("127.0.0.1", 0)) as taken:
         ports[name] = str(taken.getsockname()[1])
         said = start_here(**ports)
@@ -145,8 +139,7 @@ def test_killed(
         sandbox.fail_next(operation, "delay:60")
         waiting = threading.Thread(target=_get, args=(browser, callback))
         waiting.start()
-        while not sandbox.totals.get(operation):
-            time.sleep(0.01)
+        wait_until(lambda: sandbox.totals.get(operation))
         process.kill()
         waiting.join()
     assert len(sandbox.issued_keys) == issued

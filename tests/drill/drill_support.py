@@ -15,22 +15,19 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.pool import NullPool
-from support import postgres
 
 from authlib_kucoin.sandbox._http import Request, Response
 from authlib_kucoin.sandbox._router import ROUTES
 from authlib_kucoin.sandbox._state import State
+from drill import balance, postgres
+from drill.person import Person
+from drill.site import Site, running, wait_until
+from flask_demo.models import Status
 
 if sys.platform != "linux":
     pytest.skip("workers are found and killed as Linux does it", allow_module_level=True)
 
 ROOT = Path(__file__).parents[2]
-sys.path.append(str(ROOT))  # `pytest` alone does not look for packages where it is started
-
-from drill import balance  # noqa: E402 - found by the line above
-from drill.person import Person  # noqa: E402
-from drill.site import Site, running, wait_until  # noqa: E402
-from flask_demo.models import Status  # noqa: E402
 
 __all__ = ["ROOT", "Person", "Stage", "Status", "connected", "held", "stage", "wait_until"]
 

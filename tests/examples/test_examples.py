@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import requests
+from support.ports import free_port
 
 from authlib_kucoin import KuCoinOAuth2Session
 from authlib_kucoin.sandbox import Sandbox
@@ -26,13 +27,6 @@ SERVE_WSGI = (
     "make_server('127.0.0.1', {port}, app).serve_forever()"
 )
 SERVE_ASGI = "import uvicorn; uvicorn.run('{module}:{app}', port={port})"
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @contextlib.contextmanager

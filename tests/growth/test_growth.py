@@ -14,9 +14,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.pool import NullPool
-from support import postgres
 
 from authlib_kucoin.sandbox import Sandbox, run_sandbox
+from drill import postgres
 from flask_demo import create_app
 from flask_demo.config import new_vault_key
 from flask_demo.models import db

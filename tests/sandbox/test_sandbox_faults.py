@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import pytest
 from sandbox_support import Wire
+from support.waiting import wait_until
 
 from authlib_kucoin.sandbox import FAULT_FORMS, OPERATIONS, PLAIN_FAULTS, Fault
 
@@ -218,8 +219,7 @@ def test_delay_ends_with_the_sandbox(new_broker: Callable[..., Broker]) -> None:
     broker = new_broker()
     broker.sandbox.fail_next("token", "delay:600.5")
     broker.wire.send(f"GET {broker.token_target('x')} HTTP/1.1\r\n\r\n".encode())
-    while not broker.sandbox.requests:
-        time.sleep(0.001)
+    wait_until(lambda: broker.sandbox.requests)
     start = time.monotonic()
 
     broker.sandbox.stop()
@@ -282,7 +282,7 @@ def test_unknown_operation(broker: Broker) -> None:
 
 @pytest.mark.parametrize(
     "fault",
-    ["", "explode", "399", "600", "delay", "delay:-1", "delay:x", "envelope:", "oauth:", "html:x"],
+    ["", "explode", "399", "600", "delay:-1", "delay:x", "envelope:", "oauth:", "html:x"],
 )
 def test_unknown_fault(broker: Broker, fault: str) -> None:
     """A misspelt fault is an error that lists those there are, and strikes nobody."""
@@ -307,3 +307,26 @@ def test_every_plain_fault_parses() -> None:
     assert {Fault.parse(word).kind for word in PLAIN_FAULTS} == set(PLAIN_FAULTS)
     assert Fault.parse("delay:1.5") == Fault.delay(1.5)
     assert Fault.parse("503") == Fault.http(503)
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("HTML", "html"),
+        ("truncated JSON", "truncated"),
+        ("did it, then lost the answer", "lost"),
+        ("reset", "reset_before"),
+        ("5xx", "503"),
+        ("delay", "delay:1"),
+        ("error envelope", "envelope:sandbox.refused:refused on demand (sandbox)"),
+    ],
+)
+def test_a_fault_in_other_words(said: str, meant: str) -> None:
+    """Who writes a test need not look the word up."""
+    assert Fault.parse(said) == Fault.parse(meant)
+
+
+def test_an_operation_by_the_name_of_the_method(broker: Broker) -> None:
+    """As the clients and apps call it."""
+    broker.sandbox.fail_next("fetch_token", "envelope:7:no")
+    assert broker.wire.ask("GET", broker.token_target("x")).json["code"] == "7"

@@ -66,7 +66,13 @@ def ticket_of(page: Answer) -> str:
             "redirect_uri_characters",
             "7.1",
         ),
+        (
+            with_value("redirect_uri", "https://shop.example/cb?t=it's"),
+            "redirect_uri_characters",
+            "7.1",
+        ),
         (with_value("redirect_uri", "/callback"), "redirect_uri_relative", "7.1"),
+        (with_value("redirect_uri", "https://h:99999/cb"), "redirect_uri_relative", "7.1"),
         (with_value("redirect_uri", "http://shop.example/cb"), "redirect_uri_insecure", "7.1"),
         (with_value("redirect_uri", "ftp://127.0.0.1/cb"), "redirect_uri_insecure", "7.1"),
     ],

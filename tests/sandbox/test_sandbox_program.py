@@ -9,11 +9,11 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 from sandbox_support import Broker, Wire
+from support.waiting import wait_until
 
 from authlib_kucoin.sandbox import run_sandbox
 from authlib_kucoin.sandbox.__main__ import main
@@ -42,10 +42,12 @@ def run_until(number: int, arguments: list[str]) -> int:
     before = {number: signal.getsignal(number)}
 
     def stop_it() -> None:
-        while signal.getsignal(number) is before[number] or not any(
-            each.name == "kucoin-sandbox" for each in threading.enumerate()
-        ):
-            time.sleep(0.002)
+        wait_until(
+            lambda: (
+                signal.getsignal(number) is not before[number]
+                and any(each.name == "kucoin-sandbox" for each in threading.enumerate())
+            )
+        )
         os.kill(os.getpid(), number)
 
     stopper = threading.Thread(target=stop_it)

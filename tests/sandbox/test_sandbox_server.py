@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from sandbox_support import ADD_KEY, FORM, KEY_INFO, Broker, Wire
+from support.waiting import wait_until
 
 from authlib_kucoin.sandbox import Headers, Sandbox, SandboxOptions, run_sandbox
 
@@ -155,6 +156,7 @@ def test_journal_masks_secrets(broker: Broker) -> None:
             "KC-API-PARTNER-SIGN": key["secret"],
             "Proxy-Authorization": key["secret"],
             "Referer": f"https://shop.example/?code={code}",
+            "Cookie": f"session=of-another-port-{key['secret']}",
         },
     )
     recorded = repr(broker.sandbox.requests)
@@ -168,6 +170,8 @@ def test_journal_masks_secrets(broker: Broker) -> None:
     assert by_name["decision"].body == "ticket=***&decision=approve"
     assert by_name["create_api_key"].headers["authorization"] == "bearer ***"
     assert by_name["token"].target == "/_oauth/access-token?wrong=***"
+    assert (by_name["token"].path, by_name["token"].query) == ("/_oauth/access-token", "wrong=***")
+    assert by_name["api_key_info"].headers["cookie"] == "***"
     assert '{"refresh_token": "***", "scope": "x"}' in {
         request.body for request in broker.sandbox.requests
     }
@@ -239,8 +243,8 @@ def test_stopping_is_prompt_and_leaves_no_thread(new_broker: Callable[..., Broke
     broker = new_broker()
     broker.wire.ask("GET", "/nowhere")
     with Wire(broker.sandbox) as unused:
-        while broker.sandbox.connections < 2:  # not accepted yet, it would be reset instead
-            time.sleep(0.001)
+        # Not accepted yet, it would be reset instead.
+        wait_until(lambda: broker.sandbox.connections == 2)
         start = time.monotonic()
         broker.sandbox.stop()
         assert time.monotonic() - start < 2
