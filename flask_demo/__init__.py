@@ -48,7 +48,8 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         SettingsError: If the settings do not allow a start.
     """
     given = given_settings(config)
-    app = Flask(__name__, instance_path=given.get("DEMO_INSTANCE"))
+    instance = given.get("DEMO_INSTANCE")
+    app = Flask(__name__, instance_path=instance and str(Path(instance).absolute()))
     app.config.from_mapping(flask_config(given, Path(app.instance_path)))
     app.extensions["kucoin_vault"] = Vault(app.config["KUCOIN_VAULT_KEYS"])
     CSRFProtect(app)
@@ -84,11 +85,11 @@ def _register_kucoin(app: Flask) -> None:
     except (KuCoinError, UnsafeRedirectURI) as error:
         raise SettingsError(str(error)) from None
     login_page = urlsplit(site["authorization_endpoint"])
-    # The form that begins a connection is answered by a redirect to KuCoin, which browsers hold
-    # against form-action as well.
+    # The form that begins a connection is answered by a redirect to KuCoin. Browsers hold that
+    # against form-action, and each redirect that follows. Where KuCoin's lead is not known.
+    kucoin = "https:" if login_page.scheme == "https" else f"http://{login_page.netloc}"
     app.config["CONTENT_SECURITY_POLICY"] = (
-        "default-src 'none'; style-src 'self'; img-src 'self'; "
-        f"form-action 'self' {login_page.scheme}://{login_page.netloc}; "
+        f"default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self' {kucoin}; "
         "base-uri 'none'; frame-ancestors 'none'"
     )
 

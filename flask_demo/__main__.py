@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import re
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -15,7 +17,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from authlib_kucoin.sandbox import run_sandbox
 
-from . import create_app
+from . import config, create_app
 from .config import SettingsError
 
 
@@ -31,8 +33,17 @@ class RequestHandler(WSGIRequestHandler):
         super().log(type, "%s", re.sub(r"\?\S*", "", message % args))
 
 
-def main() -> int:
-    """Run until Ctrl-C or SIGTERM; return 0 then, and 2 if it could not start."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run until Ctrl-C or SIGTERM; return 0 then, and 2 if it could not start.
+
+    Args:
+        arguments: Of the command line; there are none but ``--help``.
+    """
+    argparse.ArgumentParser(
+        prog="python -m flask_demo",
+        description=f"Run the demo until Ctrl-C.\n\n{config.__doc__}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    ).parse_args(arguments)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
@@ -65,7 +76,7 @@ def _start(stack: ExitStack) -> tuple[BaseWSGIServer, str]:
         if app.config["SANDBOX"]:
             name = "SANDBOX_PORT"
             sandbox = stack.enter_context(run_sandbox(sandbox_port))
-            beside = f", with a sandbox of KuCoin at {sandbox.url}"
+            beside = f" (a sandbox of KuCoin runs beside it: {sandbox.url})"
     except (OSError, OverflowError) as error:
         raise _CannotStart(f"{name} {app.config[name]} cannot be had: {error}.") from None
     server = make_server(
@@ -76,7 +87,7 @@ def _start(stack: ExitStack) -> tuple[BaseWSGIServer, str]:
         request_handler=RequestHandler,
         fd=listener.fileno(),
     )
-    return server, f"The demo is running{beside}. Open http://127.0.0.1:{server.port}"
+    return server, f"The demo is running. Open http://127.0.0.1:{server.port}{beside}"
 
 
 if __name__ == "__main__":

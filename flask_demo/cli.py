@@ -6,22 +6,16 @@ import click
 from flask.cli import AppGroup
 from sqlalchemy import select
 
-from .config import new_vault_key
+from .keys import drop_old_token
 from .models import ConnectedKey, db, lock_keys
 from .vault import VaultError, vault
 
 commands = AppGroup("kucoin", help="Keys for the vault.")
 
 
-@commands.command("generate-key")
-def generate_key() -> None:
-    """Print a new key for KUCOIN_VAULT_KEYS."""
-    click.echo(new_vault_key())
-
-
 @commands.command("rekey")
 def rekey() -> None:
-    """Seal everything with the first key of KUCOIN_VAULT_KEYS.
+    """Seal everything with the first key of KUCOIN_VAULT_KEYS, but tokens that are past their time.
 
     To rotate: put a new key in front of the old one and restart every worker, so that all of
     them can open what it seals; run this, while they work; then take the old key out.
@@ -31,6 +25,7 @@ def rekey() -> None:
     for key_id in ids:
         # One row at a time, each read under its lock: nothing newer is overwritten.
         for row in lock_keys(ConnectedKey.id == key_id):
+            drop_old_token(row)
             try:
                 vault().reseal(row)
             except VaultError as error:

@@ -27,10 +27,10 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from cryptography.fernet import Fernet
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 MAKE_VAULT_KEY: Final = (
@@ -55,11 +55,15 @@ _OPTIONAL: Final = (
     "DEMO_PORT",
     "SANDBOX_PORT",
 )
+#: What is looked for in the environment.
+SETTINGS: Final = (*_REQUIRED, *_OPTIONAL)
 #: What only a real site needs.
 _REAL: Final = ("KUCOIN_SITE", "KUCOIN_CLIENT_SECRET", "KUCOIN_REDIRECT_URI")
-#: Where the demo takes the browser back, maybe below a prefix that a proxy adds.
+#: Where the demo takes the browser back, maybe below the server's own prefix (SCRIPT_NAME).
 _CALLBACK: Final = "/kucoin/callback"
 _LOOPBACK: Final = ["localhost", "127.0.0.1"]
+_EXPECTED: Final = "General,Spot"
+_YES: Final = {"1", "true", "yes", "on"}
 
 
 class SettingsError(ValueError):
@@ -68,7 +72,7 @@ class SettingsError(ValueError):
 
 def given_settings(config: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return the environment's settings, overruled by ``config``; an empty one is none."""
-    found = {name: os.environ.get(name) for name in (*_REQUIRED, *_OPTIONAL)} | dict(config or {})
+    found = {name: os.environ.get(name) for name in SETTINGS} | dict(config or {})
     return {name: value for name, value in found.items() if value not in (None, "")}
 
 
@@ -87,6 +91,8 @@ def flask_config(given: Mapping[str, Any], instance: Path) -> dict[str, Any]:
     settings["DEMO_PORT"] = _number(settings, "DEMO_PORT", 5000)
     settings["SANDBOX_PORT"] = _number(settings, "SANDBOX_PORT", 9400)
     if sandbox:
+        if settings["SANDBOX_PORT"] == 0:
+            raise SettingsError("SANDBOX_PORT cannot be 0: the demo has to know the address.")
         if real := [name for name in _REAL if name in given]:
             raise SettingsError(
                 f"{', '.join(real)} is for a real site, and without KUCOIN_CLIENT_ID this is the "
@@ -103,17 +109,15 @@ def flask_config(given: Mapping[str, Any], instance: Path) -> dict[str, Any]:
     elif missing := [name for name in _REQUIRED if name not in settings]:
         lines = "".join(f"\n  {name}: {_REQUIRED[name]}" for name in missing)
         raise SettingsError(f"KUCOIN_CLIENT_ID is set, so these have to be, too:{lines}")
-    public = urlsplit(settings.get("KUCOIN_REDIRECT_URI") or "")
+    public = _redirect_uri(settings.get("KUCOIN_REDIRECT_URI") or "")
     if public.path and not public.path.endswith(_CALLBACK):
         raise SettingsError(
             f"KUCOIN_REDIRECT_URI does not end in {_CALLBACK}: nobody would be there."
         )
     https = public.scheme == "https"
-    expected = settings.get("KUCOIN_EXPECTED_PERMISSIONS", "General,Spot")
-    database = _database(settings.get("DATABASE_URL"), instance, sandbox)
+    database = _database(settings, instance, sandbox)
     patience = {"timeout": 30} if database.startswith("sqlite") else {"connect_timeout": 5}
     defaults = {
-        "SQLALCHEMY_DATABASE_URI": database,
         "SQLALCHEMY_ENGINE_OPTIONS": {
             "connect_args": patience,
             "hide_parameters": True,  # in errors and in the log
@@ -129,20 +133,19 @@ def flask_config(given: Mapping[str, Any], instance: Path) -> dict[str, Any]:
         # Flask-WTF would want a Referer over https, which our pages tell browsers not to send.
         "WTF_CSRF_SSL_STRICT": False,
         # A forged Host must not become part of a redirect URI, so no other host is answered.
-        "TRUSTED_HOSTS": [*filter(None, [public.hostname]), *_LOOPBACK],
+        "TRUSTED_HOSTS": [*filter(None, [public.hostname, _own_name(settings)]), *_LOOPBACK],
         "MAX_CONTENT_LENGTH": 64 * 1024,
     }
     return {
         **defaults,
         **settings,
+        "SQLALCHEMY_DATABASE_URI": database,
         "SANDBOX": sandbox,
-        "KUCOIN_EXPECTED_PERMISSIONS": expected.replace(",", " ").split(),
+        "KUCOIN_EXPECTED_PERMISSIONS": _words(settings, "KUCOIN_EXPECTED_PERMISSIONS", _EXPECTED),
+        "KUCOIN_VAULT_KEYS": _text(settings["KUCOIN_VAULT_KEYS"]),
         "KUCOIN_KEEP_TOKENS": str(settings.get("KUCOIN_KEEP_TOKENS")).lower() in _YES,
         "TRUSTED_PROXIES": _number(settings, "TRUSTED_PROXIES", 0),
     }
-
-
-_YES: Final = {"1", "true", "yes", "on"}
 
 
 def new_vault_key() -> str:
@@ -150,37 +153,70 @@ def new_vault_key() -> str:
     return Fernet.generate_key().decode()
 
 
-def private_folder(path: Path) -> None:
-    """Make a folder that only this user can look into; leave one that exists as it is."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
 def _number(settings: Mapping[str, Any], name: str, default: int) -> int:
     try:
-        return int(settings.get(name, default))
+        number = int(settings.get(name, default))
+    except (TypeError, ValueError):
+        number = -1
+    if number < 0:
+        raise SettingsError(f"{name} is not a number.")
+    return number
+
+
+def _words(settings: Mapping[str, Any], name: str, default: str) -> list[str]:
+    """Return the words of a list, or of a text with commas or spaces between them."""
+    value = settings.get(name, default)
+    words = value.replace(",", " ").split() if isinstance(value, str) else value
+    if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
+        raise SettingsError(f"{name} is not a comma-separated list.")
+    return list(words)
+
+
+def _text(keys: object) -> str:
+    """Return vault keys as one text, also those given as a list or as bytes."""
+    each = keys if isinstance(keys, list | tuple) else [keys]
+    return ",".join(key.decode() if isinstance(key, bytes) else str(key) for key in each)
+
+
+def _redirect_uri(value: str) -> SplitResult:
+    try:
+        return urlsplit(value)
     except ValueError:
-        raise SettingsError(f"{name} is not a number.") from None
+        raise SettingsError("KUCOIN_REDIRECT_URI is not an address.") from None
 
 
-def _database(url: str | None, instance: Path, sandbox: bool) -> str:  # noqa: FBT001 - a fact
+def _own_name(settings: Mapping[str, Any]) -> str | None:
+    """Return the host of Flask's own setting SERVER_NAME, if it is set."""
+    return urlsplit(f"//{settings.get('SERVER_NAME') or ''}").hostname
+
+
+def _database(settings: Mapping[str, Any], instance: Path, sandbox: bool) -> str:  # noqa: FBT001 - a fact
+    url = settings.get("SQLALCHEMY_DATABASE_URI") or settings.get("DATABASE_URL")
     if not url:
-        private_folder(instance)
+        instance.mkdir(mode=0o700, parents=True, exist_ok=True)
         return f"sqlite:///{instance / ('sandbox' if sandbox else 'kucoin')}.sqlite"
     try:
         parsed = make_url(url)
-    except ArgumentError:  # its text repeats the URL, which may hold a password
+    except (ArgumentError, ValueError):  # its text repeats the URL, which may hold a password
         raise SettingsError("DATABASE_URL is not a database's address.") from None
-    if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
-        raise SettingsError("DATABASE_URL names no file: every worker would have its own database.")
     if parsed.drivername in ("postgres", "postgresql"):  # as hosting providers write it
         parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.get_backend_name() not in ("postgresql", "sqlite"):
+        raise SettingsError("DATABASE_URL is neither PostgreSQL's nor SQLite's.")
+    if in_memory(parsed) and not settings.get("TESTING"):
+        raise SettingsError("DATABASE_URL names no file: every worker would have its own database.")
     return parsed.render_as_string(hide_password=False)
+
+
+def in_memory(url: URL) -> bool:
+    """Tell whether a database is SQLite's in memory: good for tests, and gone with the process."""
+    return url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:")
 
 
 def _kept(path: Path, make: Callable[[], str]) -> str:
     """Return the secret in a file that only we can read; made once, however many workers start."""
     if not path.exists():
-        private_folder(path.parent)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=path.parent) as file:  # mode 0600
             file.write(make())
             file.flush()

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from flask import current_app
 from werkzeug.local import LocalProxy
 
-from authlib_kucoin import KuCoinError, ReauthorizationRequired
+from authlib_kucoin import KuCoinError, TokenError
 
 from .models import ConnectAttempt, ConnectedKey, db, lock_keys, now
 from .vault import VaultError, vault
@@ -59,6 +59,8 @@ def check(key: ConnectedKey) -> None:
     except (KuCoinError, VaultError) as problem:
         error = str(problem)
     keys = lock_keys(ConnectedKey.user_id == key.user_id)
+    for row in keys:
+        drop_old_token(row)
     # Not if it was disconnected or replaced in the meantime.
     for row in (row for row in keys if (row.id, row.attempt_id) == (key_id, attempt_id)):
         row.checked_at, row.check_error = now(), error
@@ -89,6 +91,24 @@ def _merge(same_account: Sequence[ConnectedKey]) -> None:
         vault().put_token(oldest, token)
     for row in others:
         db.session.delete(row)
+
+
+def drop_old_token(row: ConnectedKey) -> None:
+    """Drop a token that is past its time, or that is not to be kept any more."""
+    try:
+        token = vault().token(row)
+    except VaultError:
+        return  # the check says so
+    is_kept = current_app.config["KUCOIN_KEEP_TOKENS"]
+    if token and not (is_kept and token.get("refresh_expires_at", token["expires_at"]) > now()):
+        vault().put_token(row, None)
+
+
+def forget_token(key_id: int) -> None:
+    """Drop the token of a key: KuCoin did not take it."""
+    for row in lock_keys(ConnectedKey.id == key_id):
+        vault().put_token(row, None)
+    db.session.commit()
 
 
 def findings(key: ConnectedKey) -> Iterator[Finding]:
@@ -128,7 +148,8 @@ def fresh_token(key_id: int) -> dict[str, Any] | None:
     KuCoin, and the others read what it has stored.
 
     Raises:
-        KuCoinError: If it could not be refreshed now; the old one is kept.
+        KuCoinError: If it could not be refreshed now; the old one is kept. If KuCoin refused it,
+            for whatever reason, it is dropped: the user is asked, as without one.
     """
     token = None
     try:
@@ -138,7 +159,7 @@ def fresh_token(key_id: int) -> dict[str, Any] | None:
                 vault().put_token(row, None)  # unless there is a new one
                 token = oauth.kucoin.refresh_access_token(token)
                 vault().put_token(row, token)
-    except (ReauthorizationRequired, VaultError):
+    except (TokenError, VaultError):
         token = None
     except BaseException:
         db.session.rollback()

@@ -20,11 +20,11 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug import Response
 
-from authlib_kucoin import KuCoinError
+from authlib_kucoin import ApiKeyError, KuCoinError
 
 from . import ledger
 from .accounts import current_user_id, require_user
-from .keys import check, fresh_token, oauth
+from .keys import check, forget_token, fresh_token, oauth
 from .models import LARGEST_ID, ConnectAttempt, ConnectedKey, Status, db, lock_keys
 
 log = logging.getLogger(__name__)
@@ -93,7 +93,7 @@ def rotate(key_id: int) -> Response:
     seen = request.form.get("seen", latest, int)
     attempt = ledger.start_rotation(key, seen) if 0 <= seen <= LARGEST_ID else None
     if attempt is None:  # clicked twice, or disconnected in the meantime
-        return _to_outcome(latest)
+        return _to_latest(key_id, latest)
     try:
         token = fresh_token(key.id)
     except KuCoinError as error:
@@ -130,14 +130,18 @@ def _provision(
         api_key = oauth.kucoin.create_api_key(token=token["access_token"])
     except KuCoinError as error:
         ledger.fail(attempt, error)
+        if replaces and isinstance(error, ApiKeyError):
+            forget_token(replaces.id)  # or the next attempt would end like this one
         return
     try:
         key = ledger.store(attempt, api_key, token, replaces)
     except SQLAlchemyError:
         db.session.rollback()
         log.exception("a key was issued and could not be stored")
-        # If this fails too, the row says "provisioning", and soon reads as unknown by itself.
-        ledger.advance(attempt, Status.UNKNOWN, error="NotStored")
+        # Unless it was, and the database's answer got lost. If this fails too, the row says
+        # "provisioning", and soon reads as unknown by itself.
+        if attempt.status is Status.PROVISIONING:
+            ledger.advance(attempt, Status.UNKNOWN, error="NotStored")
         return
     check(key)
 
@@ -153,6 +157,24 @@ def _to_kucoin(attempt: ConnectAttempt) -> Response:
 
 def _to_outcome(attempt_id: int) -> Response:
     return redirect(url_for("kucoin.outcome", attempt_id=attempt_id), 303)
+
+
+def _to_latest(key_id: int, known: int) -> Response:
+    """Send the browser where the latest attempt about a key is.
+
+    Of two clicks it follows the second one's answer, so that has to lead to KuCoin as well.
+
+    Args:
+        key_id: The key.
+        known: The latest attempt before, should there be no key any more.
+    """
+    key = db.session.scalar(select(ConnectedKey).where(ConnectedKey.id == key_id))
+    if key is None:
+        return _to_outcome(known)
+    attempt = ledger.own_attempt(key.latest_attempt_id, key.user_id)
+    if attempt and attempt.status is Status.STARTED and key.sealed_token is None:
+        return _to_kucoin(attempt)
+    return _to_outcome(key.latest_attempt_id)
 
 
 def _own_key(key_id: int) -> ConnectedKey:

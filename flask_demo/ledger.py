@@ -28,7 +28,7 @@ LOGIN_SECONDS: Final = 15 * 60
 WORKER_SECONDS: Final = 60
 
 #: What a row that was left at a step reads as, and after how many seconds.
-_LEFT: Final = {
+_ABANDONED: Final = {
     Status.STARTED: (LOGIN_SECONDS, Status.EXPIRED),
     Status.CLAIMED: (WORKER_SECONDS, Status.FAILED),
     Status.PROVISIONING: (WORKER_SECONDS, Status.UNKNOWN),
@@ -103,7 +103,7 @@ def own_attempt(attempt_id: int, user_id: int) -> ConnectAttempt | None:
 def settle(attempts: Iterable[ConnectAttempt]) -> None:
     """Write down what became of attempts that nobody works on any more."""
     for attempt in attempts:
-        seconds, outcome = _LEFT.get(attempt.status, (0, attempt.status))
+        seconds, outcome = _ABANDONED.get(attempt.status, (0, attempt.status))
         if outcome != attempt.status and attempt.changed_at + seconds < now():
             advance(attempt, outcome, error="Interrupted")
 
@@ -166,8 +166,12 @@ def store(
     db.session.flush()  # gives a new row the id that the blob is bound to
     vault().put_key(row, key)
     vault().put_token(row, token if current_app.config["KUCOIN_KEEP_TOKENS"] else None)
-    attempt.status, attempt.changed_at = Status.STORED, now()
-    attempt.error = attempt.detail = ""
+    # Spelled out, since this session has not seen what others have written to it meanwhile.
+    db.session.execute(
+        update(ConnectAttempt)
+        .where(ConnectAttempt.id == attempt.id)
+        .values(status=Status.STORED, changed_at=now(), error="", detail="")
+    )
     db.session.commit()
     log.info("attempt %d: %s as key %d", attempt.id, attempt.status, row.id)
     return row

@@ -26,6 +26,8 @@ from sqlalchemy import (
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from .config import SettingsError, in_memory
+
 #: Seconds since the epoch, as in tokens.
 Seconds = Annotated[int, mapped_column(BigInteger)]
 Words = Annotated[list[str], mapped_column(JSON)]
@@ -141,19 +143,29 @@ def lock_keys(*criteria: ColumnElement[bool]) -> Sequence[ConnectedKey]:
 
 
 def create_tables() -> None:
-    """Create the tables that are missing; many workers may try at once."""
+    """Create the tables that are missing; many workers may try at once.
+
+    Raises:
+        SettingsError: If there can be no such file.
+    """
     sqlite = db.engine.dialect.name == "sqlite"
     if sqlite:
         event.listen(db.engine, "connect", _set_up_sqlite)
-        # SQLite gives its journal the mode of the database file.
-        os.close(os.open(str(db.engine.url.database), os.O_CREAT | os.O_RDWR, 0o600))
+    if sqlite and not in_memory(db.engine.url):
+        file = str(db.engine.url.database)
+        try:
+            # SQLite gives its journal the mode of the database file.
+            os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+        except OSError as error:
+            raise SettingsError(f"The database's file {file} cannot be had: {error}.") from None
     with db.engine.begin() as connection:
         if sqlite:
             connection.execute(text("BEGIN IMMEDIATE"))
         else:
             connection.execute(select(func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
         Base.metadata.create_all(connection)
-    db.engine.dispose()  # a server that forks its workers must not hand them our connection
+    if not in_memory(db.engine.url):
+        db.engine.dispose()  # a server that forks its workers must not hand them our connection
 
 
 def _set_up_sqlite(connection: DBAPIConnection, _record: object) -> None:

@@ -14,13 +14,13 @@ from visitor import Visitor, closed_after
 
 from authlib_kucoin.sandbox import Sandbox, run_sandbox
 from flask_demo import create_app
-from flask_demo.config import new_vault_key
+from flask_demo.config import SETTINGS, new_vault_key
 
 
 @pytest.fixture(autouse=True)
 def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the environment of whoever runs the tests out of them."""
-    for name in ("KUCOIN_CLIENT_ID", "KUCOIN_SITE", "SECRET_KEY", "DATABASE_URL"):
+    for name in SETTINGS:
         monkeypatch.delenv(name, raising=False)
 
 

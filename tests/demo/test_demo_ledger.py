@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 from demo_support import Clock, MakeApp
 from flask import Flask
-from sqlalchemy import event, select
+from sqlalchemy import create_engine, event, select, text
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import NullPool
 from visitor import Visitor, text_of, then
 
 from authlib_kucoin.sandbox import Sandbox
 from flask_demo import ledger
-from flask_demo.models import ConnectAttempt, ConnectedKey, Status, db
+from flask_demo.models import ConnectAttempt, ConnectedKey, Status, User, db
 
 both_databases = pytest.mark.parametrize("app", ["sqlite", "postgresql"], indirect=True)
 
@@ -252,6 +253,9 @@ def test_slow_answer_is_stored(alice: Visitor, clock: Clock) -> None:
     with then(alice.app, "create_api_key", meanwhile):
         page = text_of(alice.follow(alice.get(path)))
     assert "is connected" in page
+    with alice.app.app_context():
+        attempt = db.session.get_one(ConnectAttempt, 1)
+    assert (attempt.status, attempt.error, attempt.detail) == (Status.STORED, "", "")
 
 
 @pytest.fixture
@@ -314,6 +318,64 @@ def test_key_that_cannot_be_stored(alice: Visitor, monkeypatch: pytest.MonkeyPat
     page = text_of(alice.connect())
     assert "our database failed before it was stored" in page
     assert status_of(alice.app, 1) == Status.UNKNOWN
+
+
+@both_databases
+def test_commit_whose_answer_is_lost(
+    alice: Visitor, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key that was stored is not flagged as unknown only because the database went silent."""
+    armed = threading.Event()
+    with app.app_context():
+        dialect = db.engine.dialect
+    commit = dialect.do_commit
+
+    def commit_and_lose_the_answer(connection: Any) -> None:
+        commit(connection)
+        if armed.is_set():
+            armed.clear()
+            raise dialect.loaded_dbapi.OperationalError("the connection is gone")
+
+    monkeypatch.setattr(dialect, "do_commit", commit_and_lose_the_answer)
+    with then(app, "create_api_key", armed.set):
+        page = text_of(alice.connect())
+    assert "is connected" in page
+    assert status_of(app, 1) == Status.STORED
+    with app.app_context():
+        assert db.session.scalars(select(ConnectedKey.attempt_id)).all() == [1]
+
+
+def test_same_name_signed_in_twice_at_once(app: Flask, sandbox: Sandbox) -> None:
+    """Of two sign-ins that find no user yet, each gets the one that is made."""
+    other = Visitor(app, sandbox)
+
+    def sign_in_elsewhere(*_args: object) -> None:
+        at_once(lambda: other.post("/login", username="alice"))
+
+    alice = Visitor(app, sandbox)
+    event.listen(db.session, "before_flush", sign_in_elsewhere, once=True)
+    alice.post("/login", username="alice")
+    for visitor in (alice, other):
+        assert "Signed in as <b>alice</b>" in visitor.get("/").text
+    with app.app_context():
+        assert db.session.scalars(select(User.name)).all() == ["alice"]
+
+
+def test_restarted_database(make_app: MakeApp, sandbox: Sandbox, postgres_database: str) -> None:
+    """A connection that was kept, and that the server has ended since, costs no attempt."""
+    app = make_app(DATABASE_URL=postgres_database)
+    alice = Visitor(app, sandbox, "alice")
+    login_page = alice.begin()
+    engine = create_engine(postgres_database, poolclass=NullPool)
+    with engine.connect() as other:
+        ended = other.execute(
+            text(
+                "SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        ).scalar()
+    assert ended
+    assert "is connected" in text_of(alice.follow(alice.get(alice.approve(login_page))))
 
 
 def test_locked_sqlite(make_app: MakeApp, sandbox: Sandbox, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -45,7 +46,7 @@ def running(environment: dict[str, str]) -> Iterator[tuple[subprocess.Popen[str]
             assert process.stdout
             greeting = process.stdout.readline()
             assert "Open http://127.0.0.1:" in greeting, process.communicate()
-            yield process, greeting.split()[-1]
+            yield process, re.findall(r"http://[\d.:]+", greeting)[0]
         finally:
             process.kill()
 
@@ -77,7 +78,7 @@ def start_here(
         monkeypatch.setenv("DEMO_INSTANCE", str(tmp_path / "instance"))
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        assert main() == 2
+        assert main([]) == 2
         output, errors = capsys.readouterr()
         assert output == ""
         return errors

@@ -11,8 +11,11 @@ from flask import Flask
 from sqlalchemy import select
 from visitor import Visitor, text_of, then
 
+from authlib_kucoin import _client
+from authlib_kucoin._refresh import Refreshes
 from authlib_kucoin.sandbox import Sandbox, run_sandbox
 from flask_demo import ledger
+from flask_demo.keys import fresh_token
 from flask_demo.models import ConnectedKey, db, lock_keys
 from flask_demo.vault import vault
 
@@ -179,6 +182,72 @@ def test_rotate_when_refresh_fails(carol: Visitor, sandbox: Sandbox, clock: Cloc
     assert "is connected" in page
 
 
+def test_rotate_when_refresh_is_refused(carol: Visitor, sandbox: Sandbox, clock: Clock) -> None:
+    """Whatever KuCoin's words for it are: the token is dropped, and the user approves again."""
+    clock.advance(HOUR)
+    sandbox.fail_next("refresh", "envelope:1:in words that nobody has seen")
+    login_page = carol.post("/kucoin/keys/1/rotate").location
+    assert row_of(carol.app).sealed_token is None
+    assert "is connected" in text_of(carol.follow(carol.get(carol.approve(login_page))))
+
+
+def test_rotate_when_the_token_is_dead(carol: Visitor, sandbox: Sandbox) -> None:
+    """A token that KuCoin has revoked gives no key; the next time the user approves again."""
+    sandbox.fail_next("create_api_key", "envelope:1:invalid token")
+    page = text_of(carol.follow(carol.post("/kucoin/keys/1/rotate")))
+    assert "No key was created" in page
+    assert row_of(carol.app).sealed_token is None
+    login_page = carol.post("/kucoin/keys/1/rotate").location
+    assert "is connected" in text_of(carol.follow(carol.get(carol.approve(login_page))))
+
+
+def test_a_row_is_read_anew_under_its_lock(
+    carol: Visitor, sandbox: Sandbox, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another worker has refreshed since this one saw the row is not refreshed again."""
+    start = ledger.start_rotation
+
+    def refreshed_first(*args: Any) -> Any:
+        with carol.app.app_context():
+            assert fresh_token(1)
+        monkeypatch.setattr(_client, "refreshes", Refreshes())  # the other worker's is its own
+        return start(*args)
+
+    clock.advance(HOUR)
+    monkeypatch.setattr(ledger, "start_rotation", refreshed_first)
+    assert "is connected" in text_of(carol.follow(carol.post("/kucoin/keys/1/rotate")))
+    assert sandbox.totals["refresh"] == 1
+
+
+@pytest.mark.parametrize("by", ["check", "rekey"])
+@pytest.mark.parametrize("why", ["it is past its time", "none is kept any more"])
+def test_an_old_token_is_dropped(
+    carol: Visitor, make_app: MakeApp, sandbox: Sandbox, clock: Clock, *, why: str, by: str
+) -> None:
+    """What is not kept cannot leak."""
+    app = carol.app
+    if why == "it is past its time":
+        clock.advance(3 * DAY)
+    else:
+        app = make_app()
+    if by == "check":
+        Visitor(app, sandbox, "carol").post("/kucoin/keys/1/check")
+    else:
+        assert app.test_cli_runner().invoke(args=["kucoin", "rekey"]).exit_code == 0
+    row = row_of(app)
+    assert row.sealed_token is None
+    with app.app_context():
+        assert vault().key(row).secret == sandbox.issued_keys[0].secret
+
+
+def test_a_token_that_is_good_is_kept(carol: Visitor, clock: Clock) -> None:
+    """By the same two, until its three days are over."""
+    clock.advance(3 * DAY - 60)
+    carol.post("/kucoin/keys/1/check")
+    assert carol.app.test_cli_runner().invoke(args=["kucoin", "rekey"]).exit_code == 0
+    assert row_of(carol.app).sealed_token
+
+
 def test_rotate_fails(carol: Visitor, sandbox: Sandbox) -> None:
     """If no new key comes, the old one stays; if that is not known, both pages say so."""
     sandbox.fail_next("create_api_key", "lost")
@@ -193,6 +262,18 @@ def test_rotate_clicked_twice(carol: Visitor, sandbox: Sandbox) -> None:
     first = carol.post("/kucoin/keys/1/rotate", seen=seen)
     second = carol.post("/kucoin/keys/1/rotate", seen=seen)
     assert first.location == second.location == "/kucoin/attempts/2"
+    assert len(sandbox.issued_keys) == 2
+
+
+def test_rotate_clicked_twice_without_a_token(alice: Visitor, sandbox: Sandbox) -> None:
+    """The browser follows the second answer, so that one leads to KuCoin for the same attempt."""
+    alice.connect()
+    seen = row_of(alice.app).latest_attempt_id
+    first, second = (alice.post("/kucoin/keys/1/rotate", seen=seen).location for _ in range(2))
+    assert first.startswith(f"{sandbox.url}/oauth?")
+    assert second.startswith(f"{sandbox.url}/oauth?")
+    assert "is connected" in text_of(alice.follow(alice.get(alice.approve(second))))
+    assert alice.get(alice.approve(first)).location == "/kucoin/attempts/2"
     assert len(sandbox.issued_keys) == 2
 
 

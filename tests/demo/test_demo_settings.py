@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from demo_support import MakeApp
 from flask import Flask
 from visitor import Visitor, closed_after, text_of
@@ -101,14 +102,56 @@ def test_database_url(tmp_path: Path, given: str, expected: str) -> None:
         ("KUCOIN_REDIRECT_URI", "https://broker.example.com/oauth", "end in /kucoin/callback"),
         ("DATABASE_URL", "sqlite://", "DATABASE_URL names no file"),
         ("DATABASE_URL", "sqlite:///:memory:", "DATABASE_URL names no file"),
+        ("DATABASE_URL", "postgresql://u:p@canary:canary@host/db", "is not a database's address"),
+        ("DATABASE_URL", "mysql://u:canary@host/db", "neither PostgreSQL's nor SQLite's"),
+        ("DATABASE_URL", "sqlite:////nowhere/at/all.sqlite", "cannot be had"),
+        ("TRUSTED_PROXIES", "-1", "TRUSTED_PROXIES is not a number"),
+        ("KUCOIN_REDIRECT_URI", "https://[canary/kucoin/callback", "is not an address"),
+        ("KUCOIN_EXPECTED_PERMISSIONS", 7, "is not a comma-separated list"),
     ],
 )
-def test_settings_that_make_no_sense(make_app: MakeApp, name: str, value: str, said: str) -> None:
+def test_settings_that_make_no_sense(make_app: MakeApp, name: str, value: Any, said: str) -> None:
     """They are refused at the start, in a sentence, and not at the first user."""
     with pytest.raises(SettingsError) as caught:
         make_app(**{name: value})
     assert said in str(caught.value)
     assert "canary" not in str(caught.value)
+
+
+def test_sandbox_port_of_its_own_choice(tmp_path: Path) -> None:
+    """The demo could not know where it is."""
+    with pytest.raises(SettingsError, match="SANDBOX_PORT cannot be 0"):
+        flask_config({"SANDBOX_PORT": "0"}, tmp_path)
+
+
+def test_lists(settings: dict[str, Any], tmp_path: Path) -> None:
+    """What the environment can say with commas only, Python may say with a list."""
+    old, new = Fernet.generate_key(), Fernet.generate_key()
+    given = settings | {
+        "KUCOIN_VAULT_KEYS": [new, old.decode()],
+        "KUCOIN_EXPECTED_PERMISSIONS": ["General", "Spot"],
+    }
+    config = flask_config(given, tmp_path)
+    assert config["KUCOIN_VAULT_KEYS"] == f"{new.decode()},{old.decode()}"
+    assert config["KUCOIN_EXPECTED_PERMISSIONS"] == ["General", "Spot"]
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "SQLALCHEMY_DATABASE_URI"])
+def test_database_in_memory(
+    make_app: MakeApp, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """For tests that one will do, and leaves no file behind."""
+    monkeypatch.chdir(tmp_path)
+    app = make_app(TESTING=True, **{name: "sqlite:///:memory:"})
+    alice = Visitor(app, sandbox, "alice")
+    assert "is connected" in text_of(alice.connect())
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_server_name(make_app: MakeApp) -> None:
+    """The host that Flask is told to serve is answered."""
+    app = make_app(SERVER_NAME="demo.example.com")
+    assert app.test_client().get("/").status_code == 200
 
 
 @pytest.mark.parametrize("name", ["KUCOIN_SITE", "KUCOIN_REDIRECT_URI", "KUCOIN_CLIENT_SECRET"])

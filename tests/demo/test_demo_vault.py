@@ -9,14 +9,13 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 from demo_support import MakeApp, row_of
-from flask import Flask
 from sqlalchemy import select, text
 from visitor import Visitor, text_of
 
 from authlib_kucoin.sandbox import Sandbox, run_sandbox
 from flask_demo.config import SettingsError, new_vault_key
 from flask_demo.models import ConnectedKey, db
-from flask_demo.vault import Vault, VaultError, vault
+from flask_demo.vault import VaultError, vault
 
 
 def test_sealed_blob(alice: Visitor, settings: dict[str, Any], sandbox: Sandbox) -> None:
@@ -145,9 +144,3 @@ def test_rekey_while_keys_are_made(
             for row in db.session.scalars(select(ConnectedKey)):
                 assert vault().key(row).secret == latest[row.api_name]
                 assert row.api_name == f"{sandbox.options.broker_name}-1" or row.attempt_id > 4
-
-
-def test_generate_key(app: Flask) -> None:
-    """`flask kucoin generate-key` prints what KUCOIN_VAULT_KEYS takes."""
-    result = app.test_cli_runner().invoke(args=["kucoin", "generate-key"])
-    assert Vault(result.output.strip())
