@@ -28,7 +28,7 @@ help:
 	@echo 'make rush         200 connects at the same moment: how long everybody waits'
 	@echo 'make demo         the demo on DEMO_PORT (5000), with a sandbox on SANDBOX_PORT (9400)'
 	@echo 'make docs         the documentation, into docs/_build/html'
-	@echo 'make test-lowest  every test with the oldest releases that pyproject.toml allows'
+	@echo 'make test-lowest  the contract, the demo and the social backend with the oldest releases'
 	@echo 'make clean        remove everything the above has made'
 	@echo 'PYTHON=python3.13 chooses the interpreter that .venv is made from.'
 

@@ -17,7 +17,7 @@ from demo_support import HOUR, Clock, MakeApp
 from flask import Flask, request
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
-from visitor import Visitor, kucoin_of, text_of
+from visitor import Visitor, csrf_token, kucoin_of, text_of
 from werkzeug.serving import make_server
 
 from authlib_kucoin.sandbox import Sandbox
@@ -40,7 +40,7 @@ def test_every_post_needs_a_token(alice: Visitor, sandbox: Sandbox, path: str) -
     """A form of another site, or of another session, does nothing (CSRF)."""
     alice.connect()
     before = sandbox.totals
-    for token in ("", "x", Visitor(alice.app, sandbox).get("/").text.partition('value="')[2][:91]):
+    for token in ("", "x", csrf_token(Visitor(alice.app, sandbox).get("/"))):
         response = alice.http.post(path, data={"csrf_token": token, "username": "mallory"})
         assert response.status_code == 400
         assert "Your page was too old" in text_of(response)
@@ -58,7 +58,7 @@ def test_no_post_is_forgotten(app: Flask) -> None:
 
 def test_csrf_token_expires(alice: Visitor, clock: Clock) -> None:
     """A page that was open for hours says that it is too old, and what to do."""
-    token = alice.get("/").text.partition('name="csrf_token" value="')[2].partition('"')[0]
+    token = csrf_token(alice.get("/"))
     clock.advance(2 * HOUR)
     response = alice.http.post("/kucoin/connect", data={"csrf_token": token})
     assert response.status_code == 400

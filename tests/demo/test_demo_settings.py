@@ -10,7 +10,7 @@ import pytest
 from cryptography.fernet import Fernet
 from demo_support import MakeApp
 from flask import Flask
-from visitor import Visitor, closed_after, text_of
+from visitor import Visitor, closed_after, csrf_token, text_of
 
 from authlib_kucoin.sandbox import Sandbox
 from flask_demo import create_app
@@ -171,13 +171,11 @@ def test_public_address(make_app: MakeApp, sandbox: Sandbox) -> None:
     cookie = page.headers["Set-Cookie"]
     assert cookie.startswith("__Host-session=")
     assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} <= set(cookie.split("; "))
-    token = page.text.partition('name="csrf_token" value="')[2].partition('"')[0]
-    data = {"csrf_token": token, "username": "alice"}
+    data = {"csrf_token": csrf_token(page), "username": "alice"}
     # No Referer is sent, as our own pages ask for.
     assert alice.http.post("/login", data=data, **base).status_code == 303
-    page = alice.http.get("/", **base)
-    token = page.text.partition('name="csrf_token" value="')[2].partition('"')[0]
-    sent = alice.http.post("/kucoin/connect", data={"csrf_token": token}, **base).location
+    data = {"csrf_token": csrf_token(alice.http.get("/", **base))}
+    sent = alice.http.post("/kucoin/connect", data=data, **base).location
     assert f"&redirect_uri={PUBLIC}&" in sent
 
 

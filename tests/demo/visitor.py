@@ -41,9 +41,8 @@ class Visitor:
 
     def post(self, path: str, **fields: Any) -> TestResponse:
         """Send a form of the page that lists everything."""
-        token = _TOKEN.search(self.get("/").text)
-        assert token
-        return self.http.post(path, data={"csrf_token": token[1], **fields})
+        fields["csrf_token"] = csrf_token(self.get("/"))
+        return self.http.post(path, data=fields)
 
     def begin(self) -> str:
         """Press Connect and return the address of KuCoin's login page."""
@@ -70,6 +69,13 @@ class Visitor:
 def _path(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.path}?{parts.query}"
+
+
+def csrf_token(page: TestResponse) -> str:
+    """Return the token that a page's forms carry."""
+    token = _TOKEN.search(page.text)
+    assert token
+    return token[1]
 
 
 def text_of(response: TestResponse) -> str:
