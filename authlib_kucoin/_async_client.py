@@ -75,6 +75,7 @@ class AsyncClient(ClientBase):
         return await self._perform(_protocol.api_key_info_call(self.site, key=key))
 
     async def _refresh(self, token: Any, url: str | None = None) -> KuCoinToken:  # noqa: ANN401 - Authlib's
+        self._refuse_if_closed("refresh")
         call = self._refresh_call(token, url)
         refresh_token = token["refresh_token"]
 

@@ -18,6 +18,7 @@ from ._errors import (
     ApiKeyLimitReached,
     ApiKeyNameTaken,
     ApiKeyOutcomeUnknown,
+    ConfigurationError,
     KuCoinError,
     KuCoinUnavailable,
     MalformedResponse,
@@ -105,9 +106,7 @@ class Call(Generic[T]):
         if unreadable:
             self._distrust(MalformedResponse, unreadable, said, status)
         if _says_no(fields, said.code, status):
-            if said.code == _RATE_LIMITED:
-                self._fail(KuCoinUnavailable, "too many requests", said, status)
-            self._fail(self.refused(said.code, said.msg), "it refused", said, status)
+            self._refuse(fields, said, status)
         try:
             if not isinstance(fields.get("success", True), bool):
                 raise Unreadable("its success is neither true nor false")
@@ -131,6 +130,14 @@ class Call(Generic[T]):
     @property
     def _host(self) -> str:
         return urlsplit(self.url).netloc
+
+    def _refuse(self, fields: Mapping[str, Any], said: _Said, status: int) -> NoReturn:
+        """Raise for an answer in which KuCoin says no."""
+        if self.creates_key and _says_yes(fields):
+            self._distrust(MalformedResponse, "its answer contradicts itself", said, status)
+        if said.code == _RATE_LIMITED:
+            self._fail(KuCoinUnavailable, "too many requests", said, status)
+        self._fail(self.refused(said.code, said.msg), "it refused", said, status)
 
     def _distrust(
         self, kind: type[KuCoinError], reason: str, said: _Said, status: int | None
@@ -178,6 +185,12 @@ class _Said(NamedTuple):
 
 
 _NOTHING: Final = _Said()
+
+
+def _says_yes(fields: Mapping[str, Any]) -> bool:
+    """Tell whether an answer that is a refusal by other signs may hold a result all the same."""
+    success = fields.get("success")
+    return success is True or (success is not False and bool(fields.get("data")))
 
 
 def _says_no(fields: Mapping[str, Any], code: str | None, status: int) -> bool:
@@ -237,6 +250,23 @@ def name_of(error: BaseException) -> str:
             names[1:] = [type(below).__name__]
         below = below and (below.__cause__ or below.__context__)
     return ": ".join(names)
+
+
+def cannot_connect(error: Exception, operation: str | None) -> ConfigurationError:
+    """Return the error for a connection that could not even be tried.
+
+    Args:
+        error: What was raised. Only what the system or an import says is repeated: an address
+            that cannot be read may hold a proxy's password.
+        operation: The call that it was for, if it was for one.
+    """
+    says_more = isinstance(error, (OSError, ImportError)) and not isinstance(error, ValueError)
+    why = f"{type(error).__name__}: {error}" if says_more else type(error).__name__
+    return ConfigurationError(
+        f"No connection to KuCoin can be set up ({why}). Look at the proxies and the certificates "
+        "in client_kwargs, or the client's arguments, and in the environment.",
+        operation=operation,
+    )
 
 
 def _json_object(body: bytes) -> dict[str, Any]:

@@ -156,6 +156,9 @@ class ClientBase:
             self._site_with(refresh_endpoint=url), token=token, scope=scope or None
         )
 
+    def _refuse_if_closed(self, operation: str) -> None:
+        """Raise if this client cannot send anything any more."""
+
     def _token_to_refresh(self, refresh_token: str | None) -> Mapping[str, Any]:
         own: Mapping[str, Any] = self.token or {}
         if refresh_token is None or own.get("refresh_token") == refresh_token:
@@ -296,6 +299,7 @@ class SyncClient(ClientBase):
         return self._perform(_protocol.api_key_info_call(self.site, key=key))
 
     def _refresh(self, token: Any, url: str | None = None) -> KuCoinToken:  # noqa: ANN401 - Authlib's
+        self._refuse_if_closed("refresh")  # here, since what fails in the midst of it fails for all
         call = self._refresh_call(token, url)
         refresh_token = token["refresh_token"]
 

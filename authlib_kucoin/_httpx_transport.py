@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import httpx2
 
-from ._errors import ConfigurationError
+from ._call import cannot_connect
 
 C = TypeVar("C", httpx2.Client, httpx2.AsyncClient)
 
@@ -61,14 +61,12 @@ class KeptConnections:
         """The options by which a client sends through this transport alone."""
         return {"transport": self, "mounts": None, "proxy": None}
 
-    def _new(self, client_class: Callable[..., C]) -> C:
+    def _new(self, client_class: Callable[..., C], operation: str | None) -> C:
         try:
             return client_class(**{**self._settings, **self._tls}, cookies=no_cookies())
-        except Exception as error:
-            raise ConfigurationError(
-                "No connection to KuCoin can be set up with these client_kwargs and this "
-                f"environment ({type(error).__name__}: {error})."
-            ) from error
+        except Exception as error:  # noqa: BLE001 - whatever it is, there is no client
+            broken = cannot_connect(error, operation)
+        raise broken
 
     @property
     def _tls(self) -> dict[str, Any]:
@@ -98,18 +96,21 @@ class Transport(KeptConnections, httpx2.BaseTransport):
         if kept := self._kept.pop(os.getpid(), None):
             kept.close()
 
-    def client(self) -> httpx2.Client:
+    def client(self, operation: str | None = None) -> httpx2.Client:
         """Return the client that is kept for this process.
+
+        Args:
+            operation: The call that it is for, to be named in an error.
 
         Raises:
             ConfigurationError: If the settings are none that httpx2 takes.
         """
         process = os.getpid()
-        if process not in self._kept:
-            # setdefault is atomic: of two threads that come first, one client is kept. What a
-            # parent process has kept stays untouched: its sockets are not ours to close.
-            self._kept.setdefault(process, self._new(httpx2.Client))
-        return self._kept[process]
+        if kept := self._kept.get(process):
+            return kept
+        # setdefault is atomic: of two threads that come first, one client is kept. What a parent
+        # process has kept stays untouched: its sockets are not ours to close.
+        return self._kept.setdefault(process, self._new(httpx2.Client, operation))
 
 
 class _OfLoop(NamedTuple):
@@ -137,8 +138,11 @@ class AsyncSharedTransport(KeptConnections, httpx2.AsyncBaseTransport):
         if (kept := self._kept.get(id(loop))) and kept.loop is loop:
             await kept.closer.aclose()
 
-    async def client(self) -> httpx2.AsyncClient:
+    async def client(self, operation: str | None = None) -> httpx2.AsyncClient:
         """Return the client that is kept for this event loop.
+
+        Args:
+            operation: The call that it is for, to be named in an error.
 
         Raises:
             ConfigurationError: If the settings are none that httpx2 takes.
@@ -147,7 +151,7 @@ class AsyncSharedTransport(KeptConnections, httpx2.AsyncBaseTransport):
         kept = self._kept.get(id(loop))
         if kept is not None and kept.loop is loop and kept.process == os.getpid():
             return kept.client
-        client = self._new(httpx2.AsyncClient)
+        client = self._new(httpx2.AsyncClient, operation)
         closer = self._close_with_loop(loop, client)
         # Other loops do the same in their threads, so each step is one that cannot be divided. A
         # lock could be held by one of them at a fork, and then for ever in the child.

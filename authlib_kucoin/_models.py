@@ -31,10 +31,15 @@ class KuCoinToken(OAuth2Token):
     section 6.3).
 
     Raises:
-        TokenError: If ``expires_in`` or ``expires_at`` is no number of seconds.
+        TokenError: If it is made of no mapping, or its lifetime cannot be read.
     """
 
     def __init__(self, params: Mapping[str, Any]) -> None:
+        if not isinstance(params, Mapping):
+            raise TokenError(
+                f"This is no token but a {type(params).__name__}: a token is a dict with an "
+                "access_token in it."
+            )
         try:
             super().__init__(dict(params))
         except (TypeError, ValueError, OverflowError):

@@ -89,8 +89,12 @@ class _Flight:
             return self.loop is None or not self.loop.is_closed()
         if (error := self.outcome.exception()) is not None:
             return isinstance(error, ReauthorizationRequired)
-        # With the same refresh token who comes late can be told by the old access token alone.
-        return self.rotated or (access_token is not None and access_token == self.replaced)
+        if self.rotated:
+            return True
+        # With the same refresh token who comes late can be told by the old access token alone; if
+        # that has gone on as well, by nothing.
+        went_on = self.replaced == _digest(self.outcome.result()["access_token"])
+        return access_token is not None and access_token == self.replaced and not went_on
 
     def told(self) -> KuCoinToken:
         """Return the outcome: each caller gets a token, or an error, of its own."""
@@ -228,7 +232,7 @@ async def _lead(
 
 def _digest(*parts: str) -> bytes:
     """Return what tells tokens apart: one copy less of each in memory."""
-    return hashlib.sha256(" ".join(parts).encode()).digest()
+    return hashlib.sha256(" ".join(parts).encode(errors="surrogatepass")).digest()
 
 
 def _done(task: asyncio.Task[None]) -> None:

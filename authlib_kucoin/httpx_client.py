@@ -122,7 +122,7 @@ class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[m
     def _perform(self, call: Call[T]) -> T:
         self._refuse_if_closed(call.operation)
         # Past this client's own layers, where there is a client beneath it that sends.
-        sender = self._kept.client() if self._kept else self
+        sender = self._kept.client(call.operation) if self._kept else self
         with under_way(call.secrets) as progress:
 
             def trace(event: str, info: Mapping[str, Any]) -> None:
@@ -159,7 +159,7 @@ class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # typ
 
     async def _perform(self, call: Call[T]) -> T:
         self._refuse_if_closed(call.operation)
-        sender = await self._kept.client() if self._kept else self  # as above
+        sender = await self._kept.client(call.operation) if self._kept else self  # as above
         with under_way(call.secrets) as progress:
 
             async def trace(event: str, info: Mapping[str, Any]) -> None:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from authlib.integrations.requests_client import OAuth2Auth, OAuth2Session
 from requests import ConnectionError as RequestsConnectionError
 from requests import PreparedRequest, Timeout
 
-from ._call import Call, name_of
+from ._call import Call, cannot_connect, name_of
 from ._client import KuCoinTokenAuth, SyncClient
 from ._errors import ConfigurationError
-from ._redaction import presentable, under_way
+from ._redaction import under_way
 from ._requests_adapter import KEEPALIVE_EXPIRY, POOL_MAXSIZE, KuCoinAdapter
 from ._sites import Site
 
 __all__ = ["KuCoinOAuth2Session"]
 
 T = TypeVar("T")
+
+# Before anything is sent: addresses that cannot be read, files that are not there.
+_BROKEN_SETUP: Final = (ValueError, OSError)
+_NO_CONNECTION: Final = (RequestsConnectionError, Timeout)
 
 
 class _Auth(KuCoinTokenAuth, OAuth2Auth):
@@ -99,6 +103,7 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
                 "An adapter that repeats POST requests is mounted: a key would be asked for twice.",
                 operation=call.operation,
             )
+        broken = None
         with under_way(call.secrets) as progress:
             try:
                 response = self._send(call, progress)
@@ -106,14 +111,10 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
             except Exception as error:  # noqa: BLE001 - whatever it is, there is no answer
                 # The error itself goes no further: its text may hold the URL, code and all.
                 failure = name_of(error)
-                is_trying = isinstance(error, (RequestsConnectionError, Timeout))
-                why = presentable(str(error), call.secrets)
-        if failure and not (progress.sent or is_trying):
-            raise ConfigurationError(
-                "No connection to KuCoin can be set up with these settings and this environment "
-                f"({failure}: {why}).",
-                operation=call.operation,
-            )
+                if isinstance(error, _BROKEN_SETUP) and not isinstance(error, _NO_CONNECTION):
+                    broken = cannot_connect(error, call.operation)
+        if broken and not progress.sent:
+            raise broken
         if failure:
             call.unanswered(failure, sent=progress.sent)
         return call.answer(status, body)

@@ -109,7 +109,8 @@ def flask_config(given: Mapping[str, Any], instance: Path) -> dict[str, Any]:
     elif missing := [name for name in _REQUIRED if name not in settings]:
         lines = "".join(f"\n  {name}: {_REQUIRED[name]}" for name in missing)
         raise SettingsError(f"KUCOIN_CLIENT_ID is set, so these have to be, too:{lines}")
-    public = _redirect_uri(settings.get("KUCOIN_REDIRECT_URI") or "")
+    public = _address("KUCOIN_REDIRECT_URI", settings.get("KUCOIN_REDIRECT_URI"))
+    own = _address("SERVER_NAME", f"//{settings.get('SERVER_NAME') or ''}")  # Flask's own setting
     if public.path and not public.path.endswith(_CALLBACK):
         raise SettingsError(
             f"KUCOIN_REDIRECT_URI does not end in {_CALLBACK}: nobody would be there."
@@ -133,7 +134,7 @@ def flask_config(given: Mapping[str, Any], instance: Path) -> dict[str, Any]:
         # Flask-WTF would want a Referer over https, which our pages tell browsers not to send.
         "WTF_CSRF_SSL_STRICT": False,
         # A forged Host must not become part of a redirect URI, so no other host is answered.
-        "TRUSTED_HOSTS": [*filter(None, [public.hostname, _own_name(settings)]), *_LOOPBACK],
+        "TRUSTED_HOSTS": [*filter(None, [public.hostname, own.hostname]), *_LOOPBACK],
         "MAX_CONTENT_LENGTH": 64 * 1024,
     }
     return {
@@ -175,19 +176,15 @@ def _words(settings: Mapping[str, Any], name: str, default: str) -> list[str]:
 def _text(keys: object) -> str:
     """Return vault keys as one text, also those given as a list or as bytes."""
     each = keys if isinstance(keys, list | tuple) else [keys]
-    return ",".join(key.decode() if isinstance(key, bytes) else str(key) for key in each)
+    texts = (str(key, errors="replace") if isinstance(key, bytes) else str(key) for key in each)
+    return ",".join(texts)
 
 
-def _redirect_uri(value: str) -> SplitResult:
+def _address(name: str, value: str | None) -> SplitResult:
     try:
-        return urlsplit(value)
+        return urlsplit(value or "")
     except ValueError:
-        raise SettingsError("KUCOIN_REDIRECT_URI is not an address.") from None
-
-
-def _own_name(settings: Mapping[str, Any]) -> str | None:
-    """Return the host of Flask's own setting SERVER_NAME, if it is set."""
-    return urlsplit(f"//{settings.get('SERVER_NAME') or ''}").hostname
+        raise SettingsError(f"{name} is not an address.") from None
 
 
 def _database(settings: Mapping[str, Any], instance: Path, sandbox: bool) -> str:  # noqa: FBT001 - a fact
@@ -201,8 +198,8 @@ def _database(settings: Mapping[str, Any], instance: Path, sandbox: bool) -> str
         raise SettingsError("DATABASE_URL is not a database's address.") from None
     if parsed.drivername in ("postgres", "postgresql"):  # as hosting providers write it
         parsed = parsed.set(drivername="postgresql+psycopg")
-    if parsed.get_backend_name() not in ("postgresql", "sqlite"):
-        raise SettingsError("DATABASE_URL is neither PostgreSQL's nor SQLite's.")
+    if parsed.drivername not in ("postgresql+psycopg", "sqlite"):
+        raise SettingsError("DATABASE_URL begins with neither postgresql:// nor sqlite://.")
     if in_memory(parsed) and not settings.get("TESTING"):
         raise SettingsError("DATABASE_URL names no file: every worker would have its own database.")
     return parsed.render_as_string(hide_password=False)

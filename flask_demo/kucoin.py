@@ -20,7 +20,13 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug import Response
 
-from authlib_kucoin import ApiKeyError, KuCoinError
+from authlib_kucoin import (
+    ApiKeyError,
+    ApiKeyLimitReached,
+    ApiKeyNameTaken,
+    ApiKeyOutcomeUnknown,
+    KuCoinError,
+)
 
 from . import ledger
 from .accounts import current_user_id, require_user
@@ -31,6 +37,9 @@ log = logging.getLogger(__name__)
 
 bp = Blueprint("kucoin", __name__, url_prefix="/kucoin")
 bp.before_request(require_user)
+
+#: Refusals of a key that another token would not help against.
+_NOT_THE_TOKEN: Final = (ApiKeyLimitReached, ApiKeyNameTaken, ApiKeyOutcomeUnknown)
 
 #: A larger number is an address that does not exist.
 ID: Final = f"int(max={LARGEST_ID})"
@@ -130,7 +139,7 @@ def _provision(
         api_key = oauth.kucoin.create_api_key(token=token["access_token"])
     except KuCoinError as error:
         ledger.fail(attempt, error)
-        if replaces and isinstance(error, ApiKeyError):
+        if replaces and isinstance(error, ApiKeyError) and not isinstance(error, _NOT_THE_TOKEN):
             forget_token(replaces.id)  # or the next attempt would end like this one
         return
     try:

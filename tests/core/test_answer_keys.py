@@ -94,6 +94,23 @@ def test_an_answer_that_is_no_key_leaves_the_outcome_unknown(body: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (NEW_KEY, 400),
+        (NEW_KEY, 408),
+        ({"success": True}, 403),
+        ({**NEW_KEY, "error": "server_error"}, 200),
+        ({"code": "500", "data": NEW_KEY["data"]}, 200),
+    ],
+)
+def test_an_answer_that_says_yes_and_no_leaves_the_outcome_unknown(body: Any, status: int) -> None:
+    """Nobody is told that there is no key while KuCoin may have made one."""
+    error = failure("create_api_key", body, status)
+    assert type(error) is ApiKeyOutcomeUnknown
+    assert "contradicts itself" in str(error)
+
+
+@pytest.mark.parametrize(
     ("code", "msg", "kind"),
     [
         ("400100", "Repeated apiName", ApiKeyNameTaken),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ from authlib_kucoin import (
     KuCoinOAuth2Client,
     KuCoinOAuth2Session,
     KuCoinToken,
+    KuCoinUnavailable,
     TokenError,
 )
 from authlib_kucoin.sandbox import Sandbox
@@ -143,7 +145,8 @@ def test_a_stored_token_that_is_none_has_a_name(client_class: Any, odd: dict[str
     ("name", "value", "says"),
     [
         ("REQUESTS_CA_BUNDLE", "/nowhere/authorities.pem", "/nowhere/authorities.pem"),
-        ("HTTPS_PROXY", "gopher://127.0.0.1:9", "gopher"),
+        ("HTTPS_PROXY", "gopher://127.0.0.1:9", "InvalidURL"),
+        ("HTTPS_PROXY", "http://user:canary#secret@127.0.0.1:9", "InvalidURL"),
     ],
 )
 def test_a_broken_environment_is_named(
@@ -156,3 +159,54 @@ def test_a_broken_environment_is_named(
             with pytest.raises(ConfigurationError, match=says) as raised:
                 call("an-access-token")
             assert not raised.value.retry
+            assert "canary" not in "".join(traceback.format_exception(raised.value))
+
+
+def test_a_time_limit_of_the_hosts_own_is_no_broken_setting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A worker's time limit strikes as an exception, wherever the request is just then."""
+
+    class SoftTimeLimitExceeded(Exception):
+        """As a task queue's."""
+
+    def strike(*_args: object, **_kwargs: object) -> None:
+        raise SoftTimeLimitExceeded
+
+    with KuCoinOAuth2Session("broker", site=NOBODY) as session:
+        monkeypatch.setattr(session.get_adapter(NOBODY), "send", strike)
+        with pytest.raises(KuCoinUnavailable, match="SoftTimeLimitExceeded"):
+            session.create_api_key("an-access-token")
+
+
+@pytest.mark.parametrize("client_class", [KuCoinOAuth2Client, AsyncKuCoinOAuth2Client])
+def test_a_closed_client_fails_nobody_elses_refresh(
+    kucoin_sandbox: Sandbox, client_class: Any
+) -> None:
+    """What it says of itself is not shared with those that wait for the same token's refresh."""
+
+    async def awaited(call: Callable[[], Any]) -> Any:
+        result = call()
+        return await result if client_class is AsyncKuCoinOAuth2Client else result
+
+    async def main() -> None:
+        closed, is_open = (
+            client_class("broker", site=kucoin_sandbox.url, token=TOKEN) for _ in range(2)
+        )
+        close = "aclose" if client_class is AsyncKuCoinOAuth2Client else "close"
+        await awaited(getattr(closed, close))
+        with pytest.raises(ConfigurationError, match="This client is closed"):
+            await awaited(closed.refresh_token)
+        with pytest.raises(TokenError):  # by the sandbox: it has not given this token
+            await awaited(is_open.refresh_token)
+        await awaited(getattr(is_open, close))
+
+    asyncio.run(main())
+    assert kucoin_sandbox.totals == {"refresh": 1}
+
+
+@every_client
+def test_what_is_no_token_at_all_is_said(client_class: Any) -> None:
+    """A row of a database, say, which the host forgot to turn into a dict."""
+    with pytest.raises(TokenError, match="This is no token but a object"):
+        client_class("broker", site=NOBODY, token=object())

@@ -111,6 +111,24 @@ def test_who_comes_late_is_known_by_the_access_token_if_the_refresh_token_goes_o
     assert endpoint.asked == 2
 
 
+def test_a_pair_that_goes_on_as_it_was_is_not_remembered(refreshes: Refreshes) -> None:
+    """Should KuCoin lengthen a pair's life rather than give another, it can be asked again."""
+    pair = {"access_token": "old-a", "refresh_token": "old-r"}
+    endpoint = Endpoint(pair)
+    endpoint.go_on.set()
+    for _ in range(2):
+        assert refreshes.share(ENDPOINT, pair, endpoint, ignore) == pair
+    assert endpoint.asked == 2
+
+
+def test_a_token_of_any_characters_is_told_apart(refreshes: Refreshes) -> None:
+    """Half a character, as JSON can hold one, is no reason for an error that shows the token."""
+    endpoint = Endpoint()
+    endpoint.go_on.set()
+    old = {"access_token": "\ud800", "refresh_token": "old-r"}
+    assert refreshes.share(ENDPOINT, old, endpoint, ignore) == FRESH
+
+
 def test_a_failure_keeps_nothing_of_its_caller(refreshes: Refreshes) -> None:
     """What is remembered of it has no traceback, which would hold all its callers' variables."""
     endpoint = Endpoint(ReauthorizationRequired("spent", operation="refresh"))

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -135,17 +136,23 @@ def test_a_transport_of_the_users_own_is_judged_by_its_errors(
         assert type(ask(NOBODY, **options)) is kind
 
 
+@pytest.mark.filterwarnings("ignore:.verify=<str>. is deprecated")
 @pytest.mark.parametrize(
-    "settings",
-    [{"proxy": "gopher://127.0.0.1:9"}, {"verify": "/nowhere/authorities.pem"}],
-    ids=["proxy", "authorities"],
+    ("settings", "says"),
+    [
+        ({"proxy": "gopher://127.0.0.1:9"}, "ValueError"),
+        ({"proxy": "http://user:canary#secret@127.0.0.1:9"}, "InvalidURL"),
+        ({"verify": "/nowhere/authorities.pem"}, "FileNotFoundError"),
+    ],
+    ids=["scheme", "password", "authorities"],
 )
-def test_connections_that_cannot_be_set_up(settings: dict[str, Any]) -> None:
-    """An app says what is wrong with its settings rather than to try again."""
+def test_connections_that_cannot_be_set_up(settings: dict[str, Any], says: str) -> None:
+    """An app says what is wrong with its settings, and nothing of a proxy's password."""
     kucoin = register_kucoin(OAuth(), site=NOBODY, client_id="broker", client_kwargs=settings)
-    with pytest.raises(ConfigurationError, match="client_kwargs") as raised:
+    with pytest.raises(ConfigurationError, match=f"{says}.*client_kwargs") as raised:
         asyncio.run(kucoin.create_api_key("an-access-token"))
-    assert raised.value.__cause__
+    assert raised.value.operation == "create_api_key"
+    assert "canary" not in "".join(traceback.format_exception(raised.value))
 
 
 def test_threads_that_come_first_after_a_fork_know_what_they_send(

@@ -201,6 +201,22 @@ def test_rotate_when_the_token_is_dead(carol: Visitor, sandbox: Sandbox) -> None
     assert "is connected" in text_of(carol.follow(carol.get(carol.approve(login_page))))
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "envelope:1:Repeated apiName",
+        "envelope:1:The number of user's apiKey reaches to the maximum level",
+        "lost",
+    ],
+)
+def test_rotate_when_it_is_not_the_token(carol: Visitor, sandbox: Sandbox, fault: str) -> None:
+    """Once the user has put things right at KuCoin, the kept token will do."""
+    sandbox.fail_next("create_api_key", fault)
+    carol.post("/kucoin/keys/1/rotate")
+    assert row_of(carol.app).sealed_token
+    assert "is connected" in text_of(carol.follow(carol.post("/kucoin/keys/1/rotate")))
+
+
 def test_a_row_is_read_anew_under_its_lock(
     carol: Visitor, sandbox: Sandbox, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
