@@ -10,7 +10,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Generic, NamedTuple, NoReturn, TypeGuard, TypeVar
+from typing import Any, Final, Generic, NoReturn, TypeGuard, TypeVar
 from urllib.parse import urlsplit
 
 from ._errors import (
@@ -95,25 +95,25 @@ class Call(Generic[T]):
             fields, unreadable = _json_object(body), ""
         except Unreadable as error:
             fields, unreadable = {}, f"{error} (HTTP {status})"
-        said = _Said.of(fields)
         if status == 429:  # noqa: PLR2004 - Too Many Requests, whatever the body says
-            self._fail(KuCoinUnavailable, "too many requests", said, status)
+            self._fail(KuCoinUnavailable, "too many requests", fields, status)
         if 300 <= status < 400:  # noqa: PLR2004 - never followed: what is sent is for KuCoin alone
             where = f"it sent us elsewhere (HTTP {status}), so {self._host} may be the wrong host"
-            self._distrust(MalformedResponse, where, said, status)
+            self._distrust(MalformedResponse, where, fields, status)
         if status >= 500:  # noqa: PLR2004 - server errors
-            self._distrust(KuCoinUnavailable, f"it failed with HTTP {status}", said, status)
+            self._distrust(KuCoinUnavailable, f"it failed with HTTP {status}", fields, status)
         if unreadable:
-            self._distrust(MalformedResponse, unreadable, said, status)
-        if _says_no(fields, said.code, status):
-            self._refuse(fields, said, status)
+            self._distrust(MalformedResponse, unreadable, fields, status)
+        if _says_no(fields, status):
+            self._refuse(fields, status)
         try:
             if not isinstance(fields.get("success", True), bool):
                 raise Unreadable("its success is neither true nor false")
             return self.read(fields)
         except Unreadable as error:
             unreadable = str(error)
-        self._distrust(MalformedResponse, unreadable, _NOTHING, status)
+        # Nothing of it is repeated: it may be a token or a key but for one field.
+        self._distrust(MalformedResponse, unreadable, {}, status)
 
     def unanswered(self, failure: str, *, sent: bool) -> NoReturn:
         """Raise the error for a request that got no answer.
@@ -124,38 +124,35 @@ class Call(Generic[T]):
         """
         reason = f"{self._host} gave no answer ({failure})"
         if sent:
-            self._distrust(KuCoinUnavailable, reason, _NOTHING, None)
-        self._fail(KuCoinUnavailable, reason, _NOTHING, None)
+            self._distrust(KuCoinUnavailable, reason, {}, None)
+        self._fail(KuCoinUnavailable, reason, {}, None)
 
     @property
     def _host(self) -> str:
         return urlsplit(self.url).netloc
 
-    def _refuse(self, fields: Mapping[str, Any], said: _Said, status: int) -> NoReturn:
+    def _refuse(self, fields: Mapping[str, Any], status: int) -> NoReturn:
         """Raise for an answer in which KuCoin says no."""
         if self.creates_key and _says_yes(fields):
-            self._distrust(MalformedResponse, "its answer contradicts itself", said, status)
-        if said.code == _RATE_LIMITED:
-            self._fail(KuCoinUnavailable, "too many requests", said, status)
-        self._fail(self.refused(said.code, said.msg), "it refused", said, status)
+            self._distrust(MalformedResponse, "its answer contradicts itself", fields, status)
+        code, msg = _said(fields)
+        if code == _RATE_LIMITED:
+            self._fail(KuCoinUnavailable, "too many requests", fields, status)
+        self._fail(self.refused(code, msg), "it refused", fields, status)
 
     def _distrust(
-        self, kind: type[KuCoinError], reason: str, said: _Said, status: int | None
+        self, kind: type[KuCoinError], reason: str, fields: Mapping[str, Any], status: int | None
     ) -> NoReturn:
         """Raise for an answer that cannot be trusted to a request that has been sent."""
-        self._fail(ApiKeyOutcomeUnknown if self.creates_key else kind, reason, said, status)
+        self._fail(ApiKeyOutcomeUnknown if self.creates_key else kind, reason, fields, status)
 
     def _fail(
-        self, kind: type[KuCoinError], reason: str, said: _Said, status: int | None
+        self, kind: type[KuCoinError], reason: str, fields: Mapping[str, Any], status: int | None
     ) -> NoReturn:
-        code = presentable(said.code, self.secrets)
-        msg = presentable(said.msg, self.secrets)
+        code, msg = (presentable(text, self.secrets) for text in _said(fields))
         quoted = ": ".join(filter(None, (f"code {code}" if code else None, msg)))
-        what = (
-            "It is not known whether KuCoin did"
-            if kind is ApiKeyOutcomeUnknown
-            else "KuCoin did not"
-        )
+        is_unknown = kind is ApiKeyOutcomeUnknown
+        what = "It is not known whether KuCoin did" if is_unknown else "KuCoin did not"
         next_ = _NEXT.get((kind, self.operation)) or _NEXT.get(kind, "")
         raise kind(
             f"{what} {self.action}: {reason}{f' ({quoted})' if quoted else ''}. {next_}".rstrip(),
@@ -163,45 +160,34 @@ class Call(Generic[T]):
             code=code,
             msg=msg,
             # Whatever KuCoin says: a key that may exist is not asked for a second time.
-            retry=kind is KuCoinUnavailable or (said.retry and kind is not ApiKeyOutcomeUnknown),
+            retry=kind is KuCoinUnavailable or (fields.get("retry") is True and not is_unknown),
             status=status,
         )
 
 
-class _Said(NamedTuple):
-    """What KuCoin says of a failure, in its envelope or as RFC 6749 section 5.2 has it."""
-
-    code: str | None = None
-    msg: str | None = None
-    retry: bool = False
-
-    @classmethod
-    def of(cls, fields: Mapping[str, Any]) -> _Said:
-        return cls(
-            _text(fields.get("error")) or _text(fields.get("code")),
-            _text(fields.get("error_description")) or _text(fields.get("msg")),
-            fields.get("retry") is True,
-        )
+def _said(fields: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Return code and message of a failure, of KuCoin's envelope or of RFC 6749 section 5.2."""
+    return (
+        _text(fields.get("error")) or _text(fields.get("code")),
+        _text(fields.get("error_description")) or _text(fields.get("msg")),
+    )
 
 
-_NOTHING: Final = _Said()
-
-
-def _says_yes(fields: Mapping[str, Any]) -> bool:
-    """Tell whether an answer that is a refusal by other signs may hold a result all the same."""
-    success = fields.get("success")
-    return success is True or (success is not False and bool(fields.get("data")))
-
-
-def _says_no(fields: Mapping[str, Any], code: str | None, status: int) -> bool:
+def _says_no(fields: Mapping[str, Any], status: int) -> bool:
     """Tell whether an answer is a refusal: ``success`` and ``error`` come before anything else."""
     return (
         fields.get("success") is False
         or bool(fields.get("error"))
         or not 200 <= status < 300  # noqa: PLR2004 - HTTP success
         # The REST gateway's envelope has no "success"; its good code is 200000.
-        or ("success" not in fields and code not in (None, "200", "200000"))
+        or ("success" not in fields and _text(fields.get("code")) not in (None, "200", "200000"))
     )
+
+
+def _says_yes(fields: Mapping[str, Any]) -> bool:
+    """Tell whether an answer that is a refusal by other signs may hold a result all the same."""
+    success = fields.get("success")
+    return success is True or (success is not False and bool(fields.get("data")))
 
 
 _AGAIN: Final = "Have the user authorize again."
