@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 import httpx2
@@ -40,6 +41,11 @@ class _Auth(KuCoinTokenAuth, OAuth2Auth):
     """Signs requests of the user's own with the token."""
 
 
+# Parsed once, which takes half of the time that a request takes to be made. Not an address with a
+# query: that is of one call, and holds the code.
+_parsed: Final = lru_cache(maxsize=64)(httpx2.URL)
+
+
 def _request(
     client: httpx2.Client | httpx2.AsyncClient, call: Call[Any], trace: Callable[..., Any]
 ) -> httpx2.Request:
@@ -48,7 +54,7 @@ def _request(
         extensions["trace"] = trace
     return httpx2.Request(
         call.method,
-        call.url,
+        call.url if "?" in call.url else _parsed(call.url),
         headers=call.headers_among(client.headers),
         content=call.body.encode() if call.body or call.method == "POST" else None,
         extensions=extensions,
