@@ -235,7 +235,7 @@ class SyncClient(ClientBase):
             token: The client's own unless given.
 
         Returns:
-            True, always: Authlib takes anything else for a token that is dead.
+            True, since Authlib takes anything else for a token that is dead.
 
         Raises:
             KuCoinError: If it had to be refreshed and could not.
