@@ -58,7 +58,8 @@ _HOME = {
 __all__ = sorted(_HOME)  # noqa: PLE0605 - the names above, written once
 
 
-if not TYPE_CHECKING:  # a type checker would take it for a promise that any name exists
+# A type checker would take this for a promise that any name exists.
+if not TYPE_CHECKING:  # pragma: no branch
 
     def __getattr__(name: str) -> object:
         if name not in _HOME:

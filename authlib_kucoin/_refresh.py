@@ -251,6 +251,6 @@ def _unavailable(reason: str) -> KuCoinUnavailable:
 _tasks: set[asyncio.Task[None]] = set()
 
 refreshes = Refreshes()
-if hasattr(os, "register_at_fork"):  # Windows has no fork
+if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
     # What was under way at a fork never ends in the child, where a lock may be held for ever.
     os.register_at_fork(after_in_child=refreshes.__init__)  # type: ignore[misc]

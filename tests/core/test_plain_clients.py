@@ -98,6 +98,27 @@ def test_an_async_client_works_in_one_event_loop_after_another(kucoin_sandbox: S
     assert connections(kucoin_sandbox) == [1, 1, 2, 2]
 
 
+@pytest.mark.parametrize("client_class", [KuCoinOAuth2Client, AsyncKuCoinOAuth2Client])
+def test_requests_of_ones_own_go_the_same_way(kucoin_sandbox: Sandbox, client_class: Any) -> None:
+    """Signed with the token, as by Authlib, and over the connection of KuCoin's calls."""
+    token = {"access_token": "mine", "token_type": "bearer", "expires_at": 2_000_000_000}
+
+    async def main() -> int:
+        client = client_class("broker", site=kucoin_sandbox.url, token=token)
+        call: Any = client.validate_access_token(), client.get(f"{kucoin_sandbox.url}/nowhere")
+        if client_class is KuCoinOAuth2Client:
+            client.close()
+            return int(call[1].status_code)
+        await call[0]
+        response = await call[1]
+        await client.aclose()
+        return int(response.status_code)
+
+    assert asyncio.run(main()) == 404
+    assert connections(kucoin_sandbox) == [1, 1]
+    assert kucoin_sandbox.requests[1].headers["authorization"].startswith("Bearer ")
+
+
 @pytest.mark.parametrize("leave", ["close", "with"])
 def test_a_closed_client_of_httpx2_says_so(kucoin_sandbox: Sandbox, leave: str) -> None:
     """It is no failure of KuCoin's, and trying again would not help."""
