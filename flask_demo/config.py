@@ -143,7 +143,7 @@ def flask_config(given: Mapping[str, Any], instance: Path) -> dict[str, Any]:
         "SQLALCHEMY_DATABASE_URI": database,
         "SANDBOX": sandbox,
         "KUCOIN_EXPECTED_PERMISSIONS": _words(settings, "KUCOIN_EXPECTED_PERMISSIONS", _EXPECTED),
-        "KUCOIN_VAULT_KEYS": _text(settings["KUCOIN_VAULT_KEYS"]),
+        "KUCOIN_VAULT_KEYS": _joined(settings["KUCOIN_VAULT_KEYS"]),
         "KUCOIN_KEEP_TOKENS": str(settings.get("KUCOIN_KEEP_TOKENS")).lower() in _YES,
         "TRUSTED_PROXIES": _number(settings, "TRUSTED_PROXIES", 0),
     }
@@ -173,7 +173,7 @@ def _words(settings: Mapping[str, Any], name: str, default: str) -> list[str]:
     return list(words)
 
 
-def _text(keys: object) -> str:
+def _joined(keys: object) -> str:
     """Return vault keys as one text, also those given as a list or as bytes."""
     each = keys if isinstance(keys, list | tuple) else [keys]
     texts = (str(key, errors="replace") if isinstance(key, bytes) else str(key) for key in each)

@@ -145,11 +145,11 @@ def fresh_token(key_id: int) -> dict[str, Any] | None:
 
     With a new pair the old access token is dead (document section 6.3) and the old refresh token
     has to be taken for spent, so it happens under the row's lock: of many workers one asks
-    KuCoin, and the others read what it has stored.
+    KuCoin, and the others read what it has stored. A token that KuCoin refuses to refresh, for
+    whatever reason, is dropped: the user is asked, as without one.
 
     Raises:
-        KuCoinError: If it could not be refreshed now; the old one is kept. If KuCoin refused it,
-            for whatever reason, it is dropped: the user is asked, as without one.
+        KuCoinError: If it could not be refreshed now; the old one is kept.
     """
     token = None
     try:

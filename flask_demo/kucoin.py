@@ -20,13 +20,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug import Response
 
-from authlib_kucoin import (
-    ApiKeyError,
-    ApiKeyLimitReached,
-    ApiKeyNameTaken,
-    ApiKeyOutcomeUnknown,
-    KuCoinError,
-)
+from authlib_kucoin import ApiKeyError, KuCoinError, PermissionMismatch
 
 from . import ledger
 from .accounts import current_user_id, require_user
@@ -38,8 +32,8 @@ log = logging.getLogger(__name__)
 bp = Blueprint("kucoin", __name__, url_prefix="/kucoin")
 bp.before_request(require_user)
 
-#: Refusals of a key that another token would not help against.
-_NOT_THE_TOKEN: Final = (ApiKeyLimitReached, ApiKeyNameTaken, ApiKeyOutcomeUnknown)
+#: Refusals of a key that another token may help against.
+_MAYBE_THE_TOKEN: Final = (ApiKeyError, PermissionMismatch)
 
 #: A larger number is an address that does not exist.
 ID: Final = f"int(max={LARGEST_ID})"
@@ -139,7 +133,7 @@ def _provision(
         api_key = oauth.kucoin.create_api_key(token=token["access_token"])
     except KuCoinError as error:
         ledger.fail(attempt, error)
-        if replaces and isinstance(error, ApiKeyError) and not isinstance(error, _NOT_THE_TOKEN):
+        if replaces and type(error) in _MAYBE_THE_TOKEN:
             forget_token(replaces.id)  # or the next attempt would end like this one
         return
     try:

@@ -47,12 +47,13 @@ FAULT_FORMS = (
 )
 """Every way to write a fault."""
 
+_REFUSED = "envelope:sandbox.refused:refused on demand (sandbox)"
 _IN_OTHER_WORDS = {
     "5xx": "503",
     "delay": "delay:1",
     "did_it_then_lost_the_answer": "lost",
-    "envelope": "envelope:sandbox.refused:refused on demand (sandbox)",
-    "error_envelope": "envelope:sandbox.refused:refused on demand (sandbox)",
+    "envelope": _REFUSED,
+    "error_envelope": _REFUSED,
     "reset": "reset_before",
     "truncated_json": "truncated",
 }

@@ -98,6 +98,26 @@ def test_an_async_client_works_in_one_event_loop_after_another(kucoin_sandbox: S
     assert connections(kucoin_sandbox) == [1, 1, 2, 2]
 
 
+def test_what_is_kept_of_another_loop_or_process_is_not_used(kucoin_sandbox: Sandbox) -> None:
+    """A new loop may have an old one's id, and a fork may strike within a running one."""
+
+    async def main() -> None:
+        client = AsyncKuCoinOAuth2Client(kucoin_sandbox.client_id, site=kucoin_sandbox.url)
+        loop, kept = asyncio.get_running_loop(), client._kept._kept  # noqa: SLF001 - the memory
+        other = asyncio.new_event_loop()
+        for changed in ({"process": -1}, {"loop": other}):
+            assert not await client.validate_access_token("dead")
+            mine = kept[id(loop)]
+            await mine.closer.aclose()
+            kept[id(loop)] = mine._replace(**changed)
+        assert not await client.validate_access_token("dead")
+        other.close()
+        await client.aclose()
+
+    asyncio.run(main())
+    assert connections(kucoin_sandbox) == [1, 2, 3]
+
+
 @pytest.mark.parametrize("client_class", [KuCoinOAuth2Client, AsyncKuCoinOAuth2Client])
 def test_requests_of_ones_own_go_the_same_way(kucoin_sandbox: Sandbox, client_class: Any) -> None:
     """Signed with the token, as by Authlib, and over the connection of KuCoin's calls."""
@@ -200,29 +220,24 @@ def test_a_time_limit_of_the_hosts_own_is_no_broken_setting(
             session.create_api_key("an-access-token")
 
 
-@pytest.mark.parametrize("client_class", [KuCoinOAuth2Client, AsyncKuCoinOAuth2Client])
-def test_a_closed_client_fails_nobody_elses_refresh(
-    kucoin_sandbox: Sandbox, client_class: Any
-) -> None:
-    """What it says of itself is not shared with those that wait for the same token's refresh."""
+def test_a_closed_client_fails_nobody_elses_refresh(kucoin_sandbox: Sandbox) -> None:
+    """What it says of itself is not told to those that hold the same token at the same time."""
 
-    async def awaited(call: Callable[[], Any]) -> Any:
-        result = call()
-        return await result if client_class is AsyncKuCoinOAuth2Client else result
-
-    async def main() -> None:
+    async def main() -> list[Any]:
         closed, is_open = (
-            client_class("broker", site=kucoin_sandbox.url, token=TOKEN) for _ in range(2)
+            AsyncKuCoinOAuth2Client("broker", site=kucoin_sandbox.url, token=TOKEN)
+            for _ in range(2)
         )
-        close = "aclose" if client_class is AsyncKuCoinOAuth2Client else "close"
-        await awaited(getattr(closed, close))
-        with pytest.raises(ConfigurationError, match="This client is closed"):
-            await awaited(closed.refresh_token)
-        with pytest.raises(TokenError):  # by the sandbox: it has not given this token
-            await awaited(is_open.refresh_token)
-        await awaited(getattr(is_open, close))
+        await closed.aclose()
+        told = await asyncio.gather(
+            closed.refresh_token(), is_open.refresh_token(), return_exceptions=True
+        )
+        await is_open.aclose()
+        return told
 
-    asyncio.run(main())
+    of_closed, of_open = asyncio.run(main())
+    assert isinstance(of_closed, ConfigurationError)
+    assert isinstance(of_open, TokenError)  # by the sandbox: it has not given this token
     assert kucoin_sandbox.totals == {"refresh": 1}
 
 

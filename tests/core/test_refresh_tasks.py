@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -49,17 +50,22 @@ def test_a_task_does_not_wait_for_ever_either(
         leader.result(10)
 
 
+def tasks(
+    refreshes: Refreshes, endpoint: Endpoint, count: int, update_token: Callable[..., Any]
+) -> list[asyncio.Task[KuCoinToken]]:
+    """Let a number of tasks ask."""
+    return [
+        asyncio.create_task(refreshes.share_async(ENDPOINT, OLD, endpoint.awaited, update_token))
+        for _ in range(count)
+    ]
+
+
 def test_tasks_share_one_request_and_its_result(refreshes: Refreshes) -> None:
     """And so do those that come late."""
     endpoint = Endpoint()
 
     async def main() -> list[KuCoinToken]:
-        asked = [
-            asyncio.create_task(
-                refreshes.share_async(ENDPOINT, OLD, endpoint.awaited, ignore_async)
-            )
-            for _ in range(50)
-        ]
+        asked = tasks(refreshes, endpoint, 50, ignore_async)
         await asyncio.sleep(0)
         endpoint.go_on.set()
         early = await asyncio.gather(*asked)
@@ -82,12 +88,7 @@ def test_cancelling_one_task_harms_no_other(refreshes: Refreshes, cancelled: int
         stored.append(dict(token))
 
     async def main() -> list[Any]:
-        asked = [
-            asyncio.create_task(
-                refreshes.share_async(ENDPOINT, OLD, endpoint.awaited, update_token)
-            )
-            for _ in range(26)
-        ]
+        asked = tasks(refreshes, endpoint, 26, update_token)
         await asyncio.sleep(0)
         asked[cancelled].cancel()
         await asyncio.sleep(0)

@@ -61,9 +61,11 @@ def make_app(settings: dict[str, Any]) -> Iterator[MakeApp]:
 
 
 @pytest.fixture
-def app(make_app: MakeApp) -> Flask:
-    """The demo with the settings."""
-    return make_app()
+def app(request: pytest.FixtureRequest, make_app: MakeApp) -> Flask:
+    """The demo with the settings, on PostgreSQL if the test asks for it."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return make_app()
+    return make_app(DATABASE_URL=request.getfixturevalue("postgres_database"))
 
 
 @pytest.fixture

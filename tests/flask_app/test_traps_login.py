@@ -1,6 +1,6 @@
 """The login page, its answer and registration: what Authlib does with KuCoin, and what we do.
 
-Each test drives both, so that it shows the trap as well as that we do not fall into it.
+Most tests drive both, so that they show the trap as well as that we do not fall into it.
 """
 
 import secrets
@@ -12,8 +12,17 @@ import pytest
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.flask_client import OAuth
 from authlib.oauth2.rfc6749.errors import MissingCodeException
+from flask import session
 from support.wire import Wire
-from traps_support import REDIRECT_URI, flask_app, our_app, our_session, stock_app, stock_session
+from traps_support import (
+    REDIRECT_URI,
+    begun,
+    flask_app,
+    our_app,
+    our_session,
+    stock_app,
+    stock_session,
+)
 
 from authlib_kucoin import (
     KuCoinError,
@@ -34,11 +43,7 @@ def test_an_error_code_in_the_callback_is_never_exchanged(wire: Wire, register: 
     """Authlib sends ``40001`` to the token endpoint as an authorization code."""
     app = flask_app()
     kucoin = register(OAuth(app), wire)
-    with app.test_request_context("/"):
-        from flask import session  # noqa: PLC0415 - bound to the request
-
-        kucoin.authorize_redirect(REDIRECT_URI, state="OK")
-        waiting = dict(session)
+    waiting = begun(app, kucoin)
     with app.test_request_context("/cb?success=false&code=40001&msg=cancelled&state=OK"):
         session.update(waiting)
         if register is stock_app:
@@ -55,11 +60,7 @@ def test_a_callback_without_code_is_an_oauth_error(wire: Wire, register: Any) ->
     """Authlib raises something that is none, past the application's handler."""
     app = flask_app()
     kucoin = register(OAuth(app), wire)
-    with app.test_request_context("/"):
-        from flask import session  # noqa: PLC0415 - bound to the request
-
-        kucoin.authorize_redirect(REDIRECT_URI, state="OK")
-        waiting = dict(session)
+    waiting = begun(app, kucoin)
     with app.test_request_context("/cb?state=OK"):
         session.update(waiting)
         with pytest.raises(MissingCodeException if register is stock_app else OAuthError) as caught:

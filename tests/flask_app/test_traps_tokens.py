@@ -1,6 +1,6 @@
 """Tokens: what Authlib does by itself with KuCoin, and what we do.
 
-Each test drives both, so that it shows the trap as well as that we do not fall into it.
+Most tests drive both, so that they show the trap as well as that we do not fall into it.
 """
 
 import asyncio

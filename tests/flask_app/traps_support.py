@@ -4,7 +4,7 @@ from typing import Any
 
 from authlib.integrations.flask_client import OAuth
 from authlib.integrations.requests_client import OAuth2Session
-from flask import Flask
+from flask import Flask, session
 from support.wire import Wire
 
 from authlib_kucoin import (
@@ -62,6 +62,13 @@ def stock_app(oauth: OAuth, wire: Wire, **options: Any) -> Any:
 def our_app(oauth: OAuth, wire: Wire, **options: Any) -> Any:
     """Register ours."""
     return register_kucoin(oauth, site=wire.url, client_id="broker", **options)
+
+
+def begun(app: Flask, kucoin: Any) -> dict[str, Any]:
+    """Begin a login with the state "OK", and return the session that waits for its callback."""
+    with app.test_request_context("/"):
+        kucoin.authorize_redirect(REDIRECT_URI, state="OK")
+        return dict(session)
 
 
 def flask_app(**config: Any) -> Flask:
