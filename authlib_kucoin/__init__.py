@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from ._models import ApiKey as ApiKey
     from ._models import ApiKeyInfo as ApiKeyInfo
     from ._models import KuCoinToken as KuCoinToken
+    from ._protocol.sites import Site as Site
     from ._registration import register_kucoin as register_kucoin
-    from ._sites import Site as Site
     from .httpx_client import AsyncKuCoinOAuth2Client as AsyncKuCoinOAuth2Client
     from .httpx_client import KuCoinOAuth2Client as KuCoinOAuth2Client
     from .requests_client import KuCoinOAuth2Session as KuCoinOAuth2Session
@@ -49,7 +49,7 @@ _HOME = {
     "MalformedResponse": "_errors",
     "PermissionMismatch": "_errors",
     "ReauthorizationRequired": "_errors",
-    "Site": "_sites",
+    "Site": "_protocol.sites",
     "TokenError": "_errors",
     "UnsafeRedirectURI": "_errors",
     "register_kucoin": "_registration",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Protocol, overload
 
 from ._extras import load
-from ._sites import Site, resolve_site
+from ._protocol.sites import Site, resolve_site
 
 if TYPE_CHECKING:
     from authlib.integrations.django_client import DjangoOAuth2App
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from authlib.integrations.starlette_client import StarletteOAuth2App
     from flask import Flask
 
-    from ._django_app import KuCoinDjangoApp
-    from ._flask_app import KuCoinFlaskApp
-    from ._starlette_app import KuCoinStarletteApp
+    from .django_client import KuCoinDjangoApp
+    from .flask_client import KuCoinFlaskApp
+    from .starlette_client import KuCoinStarletteApp
 
 _APPS: Final = {
-    "authlib.integrations.flask_client": ("_flask_app", "KuCoinFlaskApp"),
-    "authlib.integrations.starlette_client": ("_starlette_app", "KuCoinStarletteApp"),
-    "authlib.integrations.django_client": ("_django_app", "KuCoinDjangoApp"),
+    "authlib.integrations.flask_client": ("flask_client", "KuCoinFlaskApp"),
+    "authlib.integrations.starlette_client": ("starlette_client", "KuCoinStarletteApp"),
+    "authlib.integrations.django_client": ("django_client", "KuCoinDjangoApp"),
 }
 
 

@@ -9,19 +9,21 @@ from typing import Any, Final, TypeVar
 import httpx2
 from authlib.integrations.httpx_client import AsyncOAuth2Client, OAuth2Auth, OAuth2Client
 
-from ._async_client import AsyncClient
-from ._call import Call, name_of
-from ._client import KuCoinTokenAuth, SyncClient
-from ._errors import ConfigurationError
-from ._httpx_transport import (
+from ._clients.async_client import AsyncClient
+from ._clients.base_client import KuCoinTokenAuth
+from ._clients.failures import name_of
+from ._clients.httpx_transport import (
     AsyncSharedTransport,
     AsyncTransport,
     KeptConnections,
     Transport,
     no_cookies,
 )
-from ._redaction import under_way
-from ._sites import Site
+from ._clients.in_flight import under_way
+from ._clients.sync_client import SyncClient
+from ._errors import ConfigurationError
+from ._protocol.call import Call
+from ._protocol.sites import Site
 
 __all__ = ["AsyncKuCoinOAuth2Client", "KuCoinOAuth2Client"]
 

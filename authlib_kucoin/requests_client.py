@@ -9,12 +9,14 @@ from authlib.integrations.requests_client import OAuth2Auth, OAuth2Session
 from requests import ConnectionError as RequestsConnectionError
 from requests import PreparedRequest, Timeout
 
-from ._call import Call, cannot_connect, name_of
-from ._client import KuCoinTokenAuth, SyncClient
+from ._clients.base_client import KuCoinTokenAuth
+from ._clients.failures import cannot_connect, name_of
+from ._clients.in_flight import under_way
+from ._clients.requests_adapter import KEEPALIVE_EXPIRY, POOL_MAXSIZE, KuCoinAdapter
+from ._clients.sync_client import SyncClient
 from ._errors import ConfigurationError
-from ._redaction import under_way
-from ._requests_adapter import KEEPALIVE_EXPIRY, POOL_MAXSIZE, KuCoinAdapter
-from ._sites import Site
+from ._protocol.call import Call
+from ._protocol.sites import Site
 
 __all__ = ["KuCoinOAuth2Session"]
 

@@ -24,7 +24,6 @@ from social_core.exceptions import (
 from social_core.storage import UserProtocol
 from social_core.utils import module_member, setting_name
 
-from ._callback import read_callback
 from ._errors import (
     ApiKeyError,
     ApiKeyOutcomeUnknown,
@@ -38,6 +37,7 @@ from ._errors import (
     UnsafeRedirectURI,
 )
 from ._models import KuCoinToken
+from ._protocol.callback import read_callback
 from .requests_client import KuCoinOAuth2Session
 
 __all__ = ["KuCoinOAuth2"]

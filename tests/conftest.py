@@ -7,15 +7,15 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from support import chromium
-from support.canaries import canaries
 
 from drill import postgres
+from tests.support import chromium
+from tests.support.canaries import canaries
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-pytest_plugins = ["support.canary_watch"]
+pytest_plugins = ["tests.support.canary_watch"]
 
 # Outcomes that let a test pass without having run, or without having held.
 _NOT_RUN = ("skipped", "xfailed", "xpassed")

@@ -7,11 +7,11 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from recorder import Recorder
-from stacks import EVERYWHERE, ROWS, NewStack, Settings, Stack
 
-from authlib_kucoin import _refresh
+from authlib_kucoin._clients import refresh as _refresh
 from authlib_kucoin.sandbox import Sandbox
+from tests.contract.recorder import Recorder
+from tests.contract.stacks import EVERYWHERE, ROWS, NewStack, Settings, Stack
 
 
 @pytest.fixture(autouse=True)

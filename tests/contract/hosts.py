@@ -9,13 +9,14 @@ from contextlib import ExitStack
 from inspect import isawaitable
 from typing import Any
 
-import stacks  # noqa: F401 - sets Django up
 from authlib.integrations import django_client, flask_client, starlette_client
 from django.test import RequestFactory
 from django.test.utils import override_settings
 from flask import Flask
 from starlette.config import Config
 from starlette.requests import Request
+
+import tests.contract.stacks  # noqa: F401 - sets Django up
 
 #: The settings of registered names: ``{"kucoin": {"site": "eu", "client_id": "one"}}``.
 Config_ = Mapping[str, Mapping[str, Any]]

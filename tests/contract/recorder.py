@@ -6,8 +6,8 @@ import json
 import threading
 from typing import Any
 
-from support.canaries import canaries
-from support.wire import Answer, Seen, Wire
+from tests.support.canaries import canaries
+from tests.support.wire import Answer, Seen, Wire
 
 TOKEN = {
     "access_token": canaries.new("an access token"),

@@ -15,15 +15,15 @@ from urllib.parse import quote_from_bytes
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from recorder import Recorder
-from stacks import FRAMEWORKS, NewStack, outcome_of
 
 from authlib_kucoin import ApiKey, ApiKeyInfo, KuCoinError, KuCoinToken, UnsafeRedirectURI
-from authlib_kucoin import _protocol as protocol
-from authlib_kucoin._call import Call
-from authlib_kucoin._callback import read_callback
-from authlib_kucoin._redirect_uri import check_redirect_uri
-from authlib_kucoin._sites import SITES
+from authlib_kucoin._protocol import calls as protocol
+from authlib_kucoin._protocol.call import Call
+from authlib_kucoin._protocol.callback import read_callback
+from authlib_kucoin._protocol.redirect_uri import check_redirect_uri
+from authlib_kucoin._protocol.sites import SITES
+from tests.contract.recorder import Recorder
+from tests.contract.stacks import FRAMEWORKS, NewStack, outcome_of
 
 settings.register_profile("quick", max_examples=150)
 settings.register_profile("thorough", max_examples=10_000)

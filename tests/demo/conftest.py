@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from demo_support import Clock, MakeApp
 from flask import Flask
-from visitor import Visitor, closed_after
 
 from authlib_kucoin.sandbox import Sandbox, run_sandbox
 from flask_demo import create_app
 from flask_demo.config import SETTINGS, new_vault_key
+from tests.demo.apps import Clock, MakeApp
+from tests.demo.visitor import Visitor, closed_after
 
 
 @pytest.fixture(autouse=True)

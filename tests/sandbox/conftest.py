@@ -6,9 +6,9 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
-from sandbox_support import Broker, Wire
 
 from authlib_kucoin.sandbox import run_sandbox
+from tests.sandbox.broker import Broker, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
-import social_memory
 from social_core.backends.utils import load_backends
-from social_host import Host
 
 from authlib_kucoin.sandbox import Sandbox
+from tests.social import memory as social_memory
+from tests.social.host import Host
 
 
 @pytest.fixture(autouse=True)

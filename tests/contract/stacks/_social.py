@@ -22,7 +22,7 @@ from social_core.exceptions import (
 from werkzeug.datastructures import MultiDict
 
 from authlib_kucoin import ApiKey, AuthorizationDenied, KuCoinOAuth2Session
-from authlib_kucoin._callback import mismatching_state
+from authlib_kucoin._protocol.callback import mismatching_state
 from authlib_kucoin.social import KuCoinOAuth2
 
 from ._base import Settings, SyncStack

@@ -1,0 +1,1 @@
+"""What every registered app does, whichever framework it runs in."""

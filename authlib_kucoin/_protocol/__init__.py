@@ -1,0 +1,1 @@
+"""What KuCoin says and hears. Nothing in here does I/O."""

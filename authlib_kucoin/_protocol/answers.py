@@ -1,0 +1,200 @@
+"""What is believed of an answer. Nothing is, until it has been checked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+
+from authlib_kucoin._errors import (
+    ApiKeyError,
+    ApiKeyLimitReached,
+    ApiKeyNameTaken,
+    KuCoinError,
+    PermissionMismatch,
+    ReauthorizationRequired,
+    TokenError,
+)
+from authlib_kucoin._models import (
+    ACCESS_TOKEN_LIFETIME,
+    REFRESH_TOKEN_LIFETIME,
+    ApiKey,
+    ApiKeyInfo,
+    KuCoinToken,
+)
+
+from .call import Unreadable, is_visible
+
+T = TypeVar("T")
+
+_LONGEST_LIFETIME: Final = 10**10  # seconds: three hundred years
+
+
+def read_token(fields: dict[str, Any], requested_scope: str, now: float) -> KuCoinToken:
+    """Read a token answer (sections 7.2 and 7.3).
+
+    Args:
+        fields: The JSON object.
+        requested_scope: What RFC 6749 section 5.1 takes an answer without scope to mean.
+        now: Seconds since the epoch at receipt; lifetimes count from here.
+    """
+    if not is_visible(fields.get("access_token")):
+        raise Unreadable("it answered without an access token")
+    token_type = fields.get("token_type", "bearer")
+    if not isinstance(token_type, str) or token_type.lower() != "bearer":
+        raise Unreadable("its token_type is not bearer")
+    scope = scope_text(fields.get("scope", requested_scope))
+    if scope is None:
+        raise Unreadable("its scope is neither a list nor a string of scopes")
+    expires_in = _seconds(fields.get("expires_in", ACCESS_TOKEN_LIFETIME))
+    token = {
+        "access_token": fields["access_token"],
+        "token_type": token_type,
+        "expires_in": expires_in,
+        "expires_at": int(now) + expires_in,
+        "scope": scope,
+    }
+    if fields.get("refresh_token"):
+        if not is_visible(fields["refresh_token"]):
+            raise Unreadable("its refresh_token is not a token")
+        token["refresh_token"] = fields["refresh_token"]
+        token["refresh_expires_at"] = int(now) + REFRESH_TOKEN_LIFETIME
+    return KuCoinToken(token)
+
+
+def read_validity(fields: dict[str, Any]) -> bool:
+    """Read the answer to a validation (section 7.4)."""
+    is_valid = fields.get("is_valid")
+    if not isinstance(is_valid, bool):
+        raise Unreadable("its is_valid is neither true nor false")
+    return is_valid
+
+
+def read_api_key(fields: dict[str, Any]) -> ApiKey:
+    """Read a new API key (section 4)."""
+    data = fields.get("data")
+    if fields.get("success") is not True or not isinstance(data, dict):
+        raise Unreadable("it answered without a key")
+    credentials = ("apiKey", "secret", "passphrase")
+    if missing := [name for name in credentials if not is_visible(data.get(name))]:
+        raise Unreadable(f"it answered with a key that lacks its {' and '.join(missing)}")
+    # From here on there is a key that works. Whatever else is odd about the answer, losing the
+    # key would be worse; what it may do is for get_api_key_info to say.
+    return ApiKey(
+        api_name=_word(data.get("apiName")),
+        api_key=data["apiKey"],
+        secret=data["secret"],
+        passphrase=data["passphrase"],
+        broker_id=_word(data.get("brokerId")),
+        permissions=frozenset(_words(data.get("authGroup"))),
+        ip_whitelist=_words(data.get("ipWhiteList")),
+    )
+
+
+def read_api_key_info(fields: dict[str, Any]) -> ApiKeyInfo:
+    """Read the description of a key (KuCoin's REST API, "Get Apikey Info")."""
+    data = fields.get("data")
+    if not isinstance(data, dict):
+        raise Unreadable("it answered without a key's description")
+    uid = data.get("uid")
+    if isinstance(uid, bool) or not isinstance(uid, (int, str)) or not _word(str(uid)):
+        raise Unreadable("its uid is not an account's number")
+    if data.get("permission") is None:
+        raise Unreadable("its permission is missing")
+    return ApiKeyInfo(
+        uid=_word(str(uid)),
+        permissions=frozenset(_list(data, "permission")),
+        ip_whitelist=_list(data, "ipWhitelist"),
+        is_master=_optional(data, "isMaster", bool),
+        sub_name=_word(_optional(data, "subName", str)) or None,
+        created_at=_moment(_optional(data, "createdAt", int)),
+        api_version=_optional(data, "apiVersion", int),
+        remark=_word(_optional(data, "remark", str)),
+        api_key=_word(_optional(data, "apiKey", str)),
+    )
+
+
+# --- what a refusal means: KuCoin publishes the texts of two errors and no codes --------------
+
+
+def refresh_refusal(code: str | None, msg: str | None) -> type[KuCoinError]:
+    """Name a refusal to refresh: is the refresh token known to be spent?"""
+    said = (msg or "").lower()
+    spent = re.search(r"refresh.?token\b", said) and re.search(
+        r"\b(expired|invalid|used|revoked|not exist)", said
+    )
+    return ReauthorizationRequired if spent or code == "invalid_grant" else TokenError
+
+
+def api_key_refusal(code: str | None, msg: str | None) -> type[KuCoinError]:
+    """Name a refusal to create a key (section 4; 40503 from KuCoin's global pages)."""
+    said = (msg or "").lower()
+    if re.search(r"repeated\s+api\s*name", said):
+        return ApiKeyNameTaken
+    if re.search(r"api\s*key\b.*\bmaximum", said):
+        return ApiKeyLimitReached
+    if code == "40503" or "risk validation" in said:
+        return PermissionMismatch
+    return ApiKeyError
+
+
+# --- fields -------------------------------------------------------------------------------------
+
+
+def scope_text(value: object) -> str | None:
+    """Return KuCoin's JSON list as the RFC's space-separated string; None if it is neither."""
+    if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
+        value = " ".join(filter(None, value))
+    # What RFC 6749 section 3.3 lets a scope consist of, so that it can be sent on a refresh.
+    return value if isinstance(value, str) and value.isascii() and value.isprintable() else None
+
+
+def _optional(data: Mapping[str, Any], name: str, kind: type[T]) -> T | None:
+    value = data.get(name)
+    # In Python a bool is an int; in JSON it is not.
+    if value is None or (isinstance(value, kind) and isinstance(value, bool) == (kind is bool)):
+        return value
+    raise Unreadable(f"its {name} has the wrong type")
+
+
+def _list(data: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    value = data.get(name)
+    if value is None or isinstance(value, str):
+        return _words(value)
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return _words(value)
+    raise Unreadable(f"its {name} is neither a list nor a comma-separated string")
+
+
+def _words(value: object) -> tuple[str, ...]:
+    """Return the words of a list or comma-separated string; of anything else, none."""
+    items = value.split(",") if isinstance(value, str) else value
+    if not isinstance(items, list):
+        return ()
+    return tuple(word for item in items if (word := _word(item)))
+
+
+def _word(value: object) -> str:
+    if not isinstance(value, str):
+        return ""
+    # JSON can hold a lone surrogate ("\ud800") and a NUL, which databases cannot: they become "?".
+    return value.strip().encode(errors="replace").decode().replace("\0", "?")
+
+
+def _moment(milliseconds: int | None) -> datetime | None:
+    if milliseconds is None:
+        return None
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        why = "its createdAt is not a time in milliseconds"
+    raise Unreadable(why)
+
+
+def _seconds(value: object) -> int:
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,10}", value):
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < _LONGEST_LIFETIME:
+        raise Unreadable("its expires_in is not a number of seconds")
+    return value

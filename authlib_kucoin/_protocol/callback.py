@@ -1,0 +1,103 @@
+"""What comes back from the login page (document section 7.1).
+
+The document gives the answer as ``{success, code, msg, retry, data, state}``, where ``code`` is
+the authorization code if ``success`` is true and an error code if it is false. Public clients
+read ``?code=…&state=…``. Both are taken, by query and by form POST.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
+
+from authlib_kucoin._errors import AuthorizationDenied, MismatchingState
+
+from .call import is_visible
+from .redaction import presentable
+
+# Far more than any code has; a hostile callback shall not make us send a megabyte.
+_LONGEST_CODE: Final = 4096
+
+
+class Callback(NamedTuple):
+    """A callback that holds together.
+
+    Attributes:
+        params: Its parameters, each of which came once.
+    """
+
+    params: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        return f"Callback({', '.join(self.params)})"
+
+    @property
+    def state(self) -> str:
+        """The state that came back. It has yet to be found to be ours."""
+        return self.params["state"]
+
+    def code(self) -> str:
+        """Return the authorization code, once the state has been found to be ours.
+
+        Raises:
+            AuthorizationDenied: If the login was refused or there is no code.
+        """
+        params = self.params
+        # "success" is read before "code": only then is it clear which kind of code it is.
+        success = params.get("success", "true").lower()
+        if success != "true" or params.get("error"):
+            # Of anything but a plain "false" it is not known what kind of code comes with it.
+            given = params.get("code", "")
+            error_code, secrets = (given, ()) if success == "false" else ("", (given,))
+            code = presentable(params.get("error") or error_code, secrets)
+            msg = presentable(params.get("error_description") or params.get("msg"), secrets)
+            said = ": ".join(filter(None, (code and f"code {code}", msg)))
+            raise AuthorizationDenied(
+                f"The login at KuCoin was refused{said and f' ({said})'}. To connect the "
+                "account, start again and approve.",
+                operation="callback",
+                code=code,
+                msg=msg,
+                retry=params.get("retry", "").lower() == "true",
+            )
+        code = params.get("code")
+        if not is_visible(code) or len(code) > _LONGEST_CODE:
+            raise AuthorizationDenied(
+                "The callback holds no authorization code. Start the login again.",
+                operation="callback",
+            )
+        return code
+
+
+def read_callback(pairs: Iterable[tuple[str, str]]) -> Callback:
+    """Check the form of a callback.
+
+    Args:
+        pairs: Every parameter of the query and of the form, in any order.
+
+    Raises:
+        AuthorizationDenied: If a parameter is doubled or there is no state.
+    """
+    params: dict[str, str] = {}
+    for name, value in pairs:
+        if name in params:
+            raise AuthorizationDenied(
+                "The callback holds a parameter twice, so none of it was used. "
+                "Start the login again.",
+                operation="callback",
+            )
+        params[name] = value
+    if not params.get("state"):
+        raise MismatchingState(
+            "The callback holds no state. Start the login again.", operation="callback"
+        )
+    return Callback(params)
+
+
+def mismatching_state() -> MismatchingState:
+    """Return the error for a state that is not ours, or that was used before."""
+    return MismatchingState(
+        "The callback's state is not one that this browser session waits for: it was used "
+        "before, is too old, or belongs to somebody else's login. Start the login again.",
+        operation="callback",
+    )

@@ -1,0 +1,291 @@
+"""KuCoin's Broker Fast API: each of its calls, as what to send and how to read the answer.
+
+Section numbers are those of KuCoin's page "Broker Fast API Service" (modified 2026-01-29).
+Everything odd about this OAuth stands here and in ``answers.py``, once: the token comes by GET
+(7.2), the redirect URL must not be encoded (7.1, 7.2), the refresh is a form POST elsewhere with
+the grant type of an authorization code (7.3), and errors come with HTTP 200.
+
+Nothing here does I/O: a client performs the :class:`Call` and hands the answer back to it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from inspect import isawaitable
+from typing import Any, Final
+from urllib.parse import quote, urlencode, urlsplit
+
+from authlib_kucoin._errors import (
+    ApiKeyError,
+    ConfigurationError,
+    ReauthorizationRequired,
+    TokenError,
+)
+from authlib_kucoin._models import ApiKey, ApiKeyInfo, KuCoinToken
+
+from . import answers
+from .call import Call, is_visible
+from .redirect_uri import check_redirect_uri
+from .signing import signed_headers
+from .sites import Site
+
+SCOPE: Final = "OAUTH_CREATE_API"
+
+_JSON: Final = {"Accept": "application/json"}
+_FORM: Final = {**_JSON, "Content-Type": "application/x-www-form-urlencoded"}
+_KEY_INFO_PATH: Final = "/api/v1/user/api-key"
+
+
+def authorization_url(
+    site: Site,
+    *,
+    client_id: str | None,
+    redirect_uri: str | None,
+    scope: str | None = None,
+    state: str,
+) -> str:
+    """Return the address of the login page (section 7.1).
+
+    Args:
+        site: Where the user's account is.
+        client_id: The broker's client id.
+        redirect_uri: Where the browser comes back to, as registered with KuCoin.
+        scope: ``OAUTH_CREATE_API`` unless given.
+        state: Comes back unchanged. The document makes it compulsory.
+
+    Raises:
+        UnsafeRedirectURI: If the redirect URI cannot stand in it unencoded.
+        ConfigurationError: If there is no client id.
+    """
+    return _with_raw_redirect_uri(
+        site.authorization_endpoint,
+        {"response_type": "code", "client_id": _required_client_id(client_id)},
+        redirect_uri,
+        {"scope": scope or SCOPE, "state": state},
+    )
+
+
+def token_call(
+    site: Site,
+    *,
+    client_id: str | None,
+    client_secret: str | None = None,
+    code: str,
+    redirect_uri: str | None,
+    clock: Callable[[], float] = time.time,
+) -> Call[KuCoinToken]:
+    """Exchange an authorization code for a token (section 7.2).
+
+    Args:
+        site: Where the login was.
+        client_id: The broker's client id.
+        client_secret: Sent in the query if there is one, as some clients do; the document's
+            parameter table has none.
+        code: The authorization code.
+        redirect_uri: The same as on the login page, byte for byte.
+        clock: Seconds since the epoch, read when the answer is there.
+
+    Raises:
+        UnsafeRedirectURI: If the redirect URI cannot stand in the query unencoded.
+        ConfigurationError: If there is no client id.
+    """
+    last = {"client_id": _required_client_id(client_id)}
+    # Settings may wrap it, as Starlette's Secret: what is masked must be what is sent.
+    secret = str(client_secret) if client_secret else None
+    if secret:
+        last["client_secret"] = secret
+    return Call(
+        operation="token",
+        action="exchange the authorization code",
+        method="GET",
+        url=_with_raw_redirect_uri(
+            site.token_endpoint,
+            {"grant_type": "authorization_code", "code": code},
+            redirect_uri,
+            last,
+        ),
+        headers=_JSON,
+        secrets=_secrets(code, secret),
+        read=lambda fields: answers.read_token(fields, SCOPE, clock()),
+        refused=lambda *_: TokenError,
+    )
+
+
+def refresh_call(
+    site: Site,
+    *,
+    token: Mapping[str, Any],
+    scope: str | None = None,
+    clock: Callable[[], float] = time.time,
+) -> Call[KuCoinToken]:
+    """Exchange a refresh token for a new pair (section 7.3).
+
+    Args:
+        site: Where the token is from.
+        token: The old pair; its ``refresh_token`` is used, and its ``scope`` unless given.
+        scope: The scope to ask for.
+        clock: Seconds since the epoch, read when the answer is there.
+
+    Raises:
+        ReauthorizationRequired: If there is no refresh token, or it is past its 3 days.
+    """
+    if not isinstance(token, Mapping):
+        raise _spent(f"There is no token to refresh ({_kind_of(token)})")
+    refresh_token = token.get("refresh_token")
+    expires_at = token.get("refresh_expires_at")
+    if not is_visible(refresh_token):
+        raise _spent("The token holds no refresh token")
+    if isinstance(expires_at, int) and expires_at <= clock():
+        raise _spent("The refresh token is past its 3 days (document section 6.3)")
+    scope = scope or answers.scope_text(token.get("scope")) or SCOPE
+
+    def read(fields: dict[str, Any]) -> KuCoinToken:
+        fresh = answers.read_token(fields, scope, clock())
+        if "refresh_token" not in fresh:  # RFC 6749 section 6: then the old one goes on
+            kept = ("refresh_token", "refresh_expires_at")
+            fresh.update({name: token[name] for name in kept if name in token})
+        return fresh
+
+    return Call(
+        operation="refresh",
+        action="refresh the token",
+        method="POST",
+        url=site.refresh_endpoint,
+        headers=_FORM,
+        body=urlencode(
+            {"grant_type": "authorization_code", "refresh_token": refresh_token, "scope": scope}
+        ),
+        secrets=_secrets(refresh_token, token.get("access_token")),
+        read=read,
+        refused=answers.refresh_refusal,
+    )
+
+
+def validate_call(site: Site, *, access_token: str) -> Call[bool]:
+    """Ask whether an access token is valid (section 7.4, "work in progress" there)."""
+    return Call(
+        operation="validate",
+        action="validate the token",
+        method="POST",
+        url=site.validation_endpoint,
+        headers=_FORM,
+        body=urlencode({"access_token": access_token}),
+        secrets=_secrets(access_token),
+        read=answers.read_validity,
+        refused=lambda *_: TokenError,
+    )
+
+
+def create_api_key_call(site: Site, *, access_token: str) -> Call[ApiKey]:
+    """Ask for an API key (section 4). It must not be sent twice."""
+    return Call(
+        operation="create_api_key",
+        action="create an API key",
+        method="POST",
+        url=site.api_key_endpoint,
+        # The document prints the scheme in small letters.
+        headers={**_FORM, "Authorization": f"bearer {access_token}"},
+        secrets=_secrets(access_token),
+        read=answers.read_api_key,
+        refused=answers.api_key_refusal,
+        creates_key=True,
+    )
+
+
+def api_key_info_call(
+    site: Site, *, key: ApiKey, clock: Callable[[], float] = time.time
+) -> Call[ApiKeyInfo]:
+    """Ask whose a key is and what it may do (KuCoin's REST API, "Get Apikey Info").
+
+    Args:
+        site: Where the key is from.
+        key: The credentials to sign with.
+        clock: Seconds since the epoch; KuCoin refuses a time that is 5 s off.
+
+    Raises:
+        ApiKeyError: If the key could not stand in a header.
+    """
+    if not _can_sign(key):
+        raise ApiKeyError(
+            f"This is not an API key of KuCoin ({_kind_of(key)}).", operation="api_key_info"
+        )
+    target = urlsplit(site.rest).path + _KEY_INFO_PATH
+    signature = signed_headers(key, "GET", target, timestamp_ms=int(clock() * 1000))
+    return Call(
+        operation="api_key_info",
+        action="describe the API key",
+        method="GET",
+        url=site.rest + _KEY_INFO_PATH,
+        headers={**_JSON, **site.rest_headers, **signature},
+        # The signature, too: it is good for 5 seconds, the signed passphrase for ever.
+        secrets=_secrets(
+            key.secret,
+            key.passphrase,
+            signature["KC-API-SIGN"],
+            signature["KC-API-PASSPHRASE"],
+        ),
+        read=answers.read_api_key_info,
+        refused=lambda *_: ApiKeyError,
+    )
+
+
+def access_token_of(token: Mapping[str, Any] | str | None, operation: str) -> str:
+    """Return the access token of a token, or the one that is given as such.
+
+    Raises:
+        TokenError: If there is none that could stand in a header.
+    """
+    value = token.get("access_token") if isinstance(token, Mapping) else token
+    if not is_visible(value):
+        raise TokenError(
+            f"There is no access token to send ({_kind_of(token)}): give the token as token=, or "
+            "have the user authorize first.",
+            operation=operation,
+        )
+    return value
+
+
+def _can_sign(key: ApiKey) -> bool:
+    values = [getattr(key, name, None) for name in ("api_key", "secret", "passphrase")]
+    # Printable ones can be encoded: an error of the encoder would show the secret.
+    return is_visible(values[0]) and all(
+        isinstance(value, str) and value.isprintable() for value in values
+    )
+
+
+def _kind_of(value: object) -> str:
+    """Say what was given instead of what is needed; the value itself may be secret."""
+    if isawaitable(value):
+        return f"given was a {type(value).__name__}, which has to be awaited"
+    return "none was given" if value is None else f"given was a {type(value).__name__}"
+
+
+def _with_raw_redirect_uri(
+    endpoint: str, before: Mapping[str, str], redirect_uri: str | None, after: Mapping[str, str]
+) -> str:
+    raw = check_redirect_uri(redirect_uri)
+    return f"{endpoint}?{_query(before)}&redirect_uri={raw}&{_query(after)}"
+
+
+# Percent-encodes everything but unreserved characters, as no HTTP library does again. A lone
+# surrogate, which some frameworks let through, has no encoding: it becomes a question mark.
+_query = partial(urlencode, safe="", errors="replace", quote_via=quote)
+
+
+def _required_client_id(client_id: str | None) -> str:
+    if not client_id:
+        raise ConfigurationError(
+            "No client id is set: give client_id= (or the setting KUCOIN_CLIENT_ID). KuCoin "
+            "sends it once you have submitted your IP addresses and redirect URL (section 2)."
+        )
+    return client_id
+
+
+def _secrets(*values: object) -> tuple[str, ...]:
+    return tuple(value for value in values if isinstance(value, str) and value)
+
+
+def _spent(why: str) -> ReauthorizationRequired:
+    return ReauthorizationRequired(f"{why}: have the user authorize again.", operation="refresh")

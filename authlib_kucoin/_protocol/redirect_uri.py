@@ -1,0 +1,72 @@
+"""Which redirect URIs can travel raw.
+
+"Please don't encode the redirect URL" (document sections 7.1 and 7.2). So its bytes stand in
+the query as they are, and a character that would end the parameter, or that any of the HTTP
+libraries, frameworks or browsers on the way would escape, cannot be in it.
+"""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import urlsplit
+
+from authlib_kucoin._errors import UnsafeRedirectURI
+
+# RFC 3986's unreserved and reserved characters less & # % + ; [ ] and ', which browsers,
+# requests or httpx2 escape, cut at or read as something else when they stand in a query.
+_RAW: Final = re.compile(r"[A-Za-z0-9\-._~:/?@!$()*,=]*")
+
+
+def check_redirect_uri(uri: str | None) -> str:
+    """Return the redirect URI if it can be sent raw.
+
+    Raises:
+        UnsafeRedirectURI: If it is missing, relative, has no host, is not https (http is for
+            loopback only) or holds a character that cannot travel raw, which is then named.
+    """
+    if not uri or not isinstance(uri, str):
+        raise UnsafeRedirectURI(
+            "No redirect URI was given: pass the one that you registered with KuCoin."
+        )
+    fits = _RAW.match(uri)
+    if fits is None or fits.end() < len(uri):
+        found = uri[fits.end() if fits else 0]
+        raise UnsafeRedirectURI(
+            f"The redirect URI holds {_name(found)}, which cannot travel unencoded as KuCoin "
+            "demands (document section 7.1): register a redirect URI without it."
+        )
+    try:
+        parts = urlsplit(uri)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host:
+        raise UnsafeRedirectURI(
+            f"The redirect URI {uri!r} is not an absolute URL with a host, such as "
+            "'https://broker.example.com/kucoin/callback'."
+        )
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
+        raise UnsafeRedirectURI(
+            f"The redirect URI {uri!r} is not https, so the authorization code would come back "
+            "in clear text (http is for loopback only). Behind a proxy, make the application "
+            "see the outer scheme, for example with Werkzeug's ProxyFix."
+        )
+    return uri
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host name means this machine (RFC 8252 section 7.3, RFC 6761)."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _name(character: str) -> str:
+    if character == " ":
+        return "a space"
+    if character.isascii() and character.isprintable():
+        return f"the character {character!r}"
+    return f"the character U+{ord(character):04X}"

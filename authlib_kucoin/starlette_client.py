@@ -1,0 +1,58 @@
+"""The app that ``register_kucoin`` registers with Authlib's ``OAuth`` for Starlette."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from authlib.integrations.starlette_client import StarletteOAuth2App
+from starlette.datastructures import URL
+from starlette.requests import Request
+from starlette.responses import RedirectResponse
+
+from ._apps.async_app import AsyncApp
+from ._models import KuCoinToken
+from .httpx_client import AsyncKuCoinOAuth2Client
+
+
+class KuCoinStarletteApp(AsyncApp, StarletteOAuth2App):
+    """KuCoin in a Starlette or FastAPI application."""
+
+    client_cls: type[AsyncKuCoinOAuth2Client] = AsyncKuCoinOAuth2Client
+
+    async def authorize_redirect(
+        self,
+        request: Request,
+        redirect_uri: str | URL | None = None,
+        **params: Any,  # noqa: ANN401 - as inherited
+    ) -> RedirectResponse:
+        """Send the browser to KuCoin's login page and remember its state in the session.
+
+        Args:
+            request: The current request.
+            redirect_uri: Where the browser comes back to, as registered with KuCoin; what
+                ``client_kwargs`` hold unless it is given. It is sent unencoded.
+            params: ``state``, if it is to be yours rather than a random one, and ``scope``.
+
+        Raises:
+            UnsafeRedirectURI: If the redirect URI cannot stand in a URL unencoded.
+            ConfigurationError: If a setting is missing, or a parameter is none of KuCoin's.
+        """
+        response: RedirectResponse = await super().authorize_redirect(
+            request, redirect_uri, **params
+        )
+        return response
+
+    async def authorize_access_token(self, request: Request, **params: Any) -> KuCoinToken:  # noqa: ANN401 - as inherited
+        """Check the callback in a request and exchange its code for a token.
+
+        Raises:
+            AuthorizationDenied: If the login was refused or the callback cannot be trusted.
+            TokenError: If KuCoin refused the code.
+            KuCoinUnavailable: If KuCoin could not be reached or is failing.
+            MalformedResponse: If KuCoin's answer is no token.
+        """
+        pairs = request.query_params.multi_items()
+        if request.method == "POST":
+            async with request.form() as form:
+                pairs += [(name, str(value)) for name, value in form.multi_items()]
+        return await self._exchange_callback(request.session, pairs, params)

@@ -1,0 +1,145 @@
+"""A callback that cannot be trusted is refused in every place, and nothing is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import urlencode
+
+import pytest
+from authlib.integrations.base_client import MismatchingStateError, OAuthError
+
+from authlib_kucoin import AuthorizationDenied
+from authlib_kucoin.sandbox import Sandbox, run_sandbox
+from tests.contract.stacks import FRAMEWORKS, REDIRECT_URI, NewStack, Stack, everywhere
+
+Pairs = list[tuple[str, str]]
+
+#: What the browser brings back instead, made of the code and the state that KuCoin gave it.
+REFUSED: dict[str, Callable[[str, str], Pairs]] = {
+    "success is false": lambda _, state: [
+        ("success", "false"),
+        ("code", "40001"),
+        ("state", state),
+    ],
+    "success is empty": lambda _, state: [("success", ""), ("code", "40001"), ("state", state)],
+    "success comes last": lambda _, state: [
+        ("code", "40001"),
+        ("state", state),
+        ("success", "False"),
+    ],
+    "an OAuth error": lambda code, state: [
+        ("error", "access_denied"),
+        ("code", code),
+        ("state", state),
+    ],
+    "no code": lambda _, state: [("success", "true"), ("state", state)],
+    "an empty code": lambda _, state: [("code", ""), ("state", state)],
+    "a code of two lines": lambda code, state: [("code", f"{code}\r\nX: y"), ("state", state)],
+    "a code without end": lambda code, state: [("code", code * 1000), ("state", state)],
+    "two codes": lambda code, state: [("code", code), ("code", "other"), ("state", state)],
+    "the same code twice": lambda code, state: [("code", code), ("code", code), ("state", state)],
+    "two states": lambda code, state: [("code", code), ("state", state), ("state", "other")],
+    "two of anything": lambda code, state: [
+        ("code", code),
+        ("state", state),
+        ("success", "true"),
+        ("success", "false"),
+    ],
+}
+FOREIGN: dict[str, Callable[[str, str], Pairs]] = {
+    "no state": lambda code, _: [("code", code)],
+    "an empty state": lambda code, _: [("code", code), ("state", "")],
+    "another state": lambda code, _: [("code", code), ("state", "other")],
+    "half the state": lambda code, state: [("code", code), ("state", state[:-1])],
+    "the state in capitals": lambda code, state: [("code", code), ("state", state.swapcase())],
+    "only a refusal": lambda _, __: [("success", "false"), ("code", "40001")],
+}
+
+
+@everywhere
+@pytest.mark.parametrize("name", [*REFUSED, *FOREIGN])
+def test_a_callback_that_does_not_hold_together_is_refused(
+    name: str, stack: Stack, kucoin_sandbox: Sandbox
+) -> None:
+    """By Authlib's own error as well, and KuCoin does not hear of it."""
+    given = kucoin_sandbox.approve(stack.login()).fields
+    pairs = (REFUSED | FOREIGN)[name](given["code"], given["state"])
+    with pytest.raises(AuthorizationDenied) as caught:
+        stack.finish(f"{REDIRECT_URI}&{urlencode(pairs)}")
+    assert isinstance(caught.value, OAuthError)
+    assert isinstance(caught.value, MismatchingStateError) is (name in FOREIGN)
+    assert caught.value.operation == "callback"
+    assert given["code"] not in str(caught.value)
+    assert "token" not in kucoin_sandbox.totals
+
+
+@everywhere
+@pytest.mark.parametrize("callback", ["plain", "envelope", "form_post"])
+def test_a_user_who_cancels_is_a_denial(callback: str, new_stack: NewStack) -> None:
+    """The code that comes back then is an error code, and is not exchanged."""
+    with run_sandbox(callback=callback) as sandbox:  # type: ignore[arg-type]  # a choice
+        stack = new_stack(site=sandbox.url)
+        back = sandbox.cancel(stack.login())
+        with pytest.raises(AuthorizationDenied) as caught:
+            stack.come_back(back)
+        assert "token" not in sandbox.totals
+    error = caught.value
+    assert (error.operation, error.code) == ("callback", "sandbox.user_cancelled")
+    assert error.msg == "The user cancelled the authorization."
+    assert (error.retry, error.status) == (False, None)
+
+
+@everywhere
+def test_a_state_works_once(stack: Stack, kucoin_sandbox: Sandbox) -> None:
+    """A callback that is opened again, as by the back button, exchanges nothing."""
+    back = kucoin_sandbox.approve(stack.login())
+    stack.finish(back)
+    with pytest.raises(MismatchingStateError):
+        stack.finish(back)
+    assert kucoin_sandbox.totals["token"] == 1
+
+
+@everywhere
+def test_a_refused_callback_has_used_up_its_state(stack: Stack, kucoin_sandbox: Sandbox) -> None:
+    """There is no second guess with another code."""
+    back = kucoin_sandbox.approve(stack.login())
+    refusal = urlencode({"success": "false", "state": back.fields["state"]})
+    with pytest.raises(AuthorizationDenied, match="refused"):
+        stack.finish(f"{REDIRECT_URI}&{refusal}")
+    with pytest.raises(MismatchingStateError):
+        stack.finish(back)
+    assert "token" not in kucoin_sandbox.totals
+
+
+@everywhere
+def test_a_state_is_bound_to_the_browser_that_began(stack: Stack, kucoin_sandbox: Sandbox) -> None:
+    """Login CSRF: a victim's browser does not finish the attacker's login, nor the reverse."""
+    back = kucoin_sandbox.approve(stack.login("attacker"))
+    stack.login("victim")
+    for user in ("victim", "stranger"):
+        with pytest.raises(MismatchingStateError):
+            stack.finish(back, user)
+    assert "token" not in kucoin_sandbox.totals
+    assert stack.finish(back, "attacker")["access_token"]
+
+
+@pytest.mark.parametrize("row", FRAMEWORKS)
+@pytest.mark.parametrize(
+    ("query", "fields"),
+    [
+        ("&code=other", ("code", "state")),
+        ("&state=other", ("code", "state")),
+        ("&success=true", ("code", "state", "success")),
+        ("", ("code",)),
+        ("", ("state",)),
+        ("", ()),
+    ],
+)
+def test_a_form_is_held_to_the_same(
+    query: str, fields: tuple[str, ...], stack: Stack, kucoin_sandbox: Sandbox
+) -> None:
+    """A parameter that stands in the query and in the form is doubled."""
+    given = {"success": "true", **kucoin_sandbox.approve(stack.login()).fields}
+    with pytest.raises(AuthorizationDenied):
+        stack.finish_by_post(f"{REDIRECT_URI}{query}", {name: given[name] for name in fields})
+    assert "token" not in kucoin_sandbox.totals

@@ -1,0 +1,284 @@
+"""Settings, in every framework: where they come from, and that registrations share none."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from authlib_kucoin import (
+    ApiKey,
+    KuCoinError,
+    Site,
+    TokenError,
+    UnsafeRedirectURI,
+    register_kucoin,
+)
+from tests.contract.hosts import HOSTS, Host
+from tests.contract.recorder import TOKEN, Recorder
+
+CALLBACK = "https://broker.example.com/callback"
+KEY = ApiKey("broker-1", "key-id", "key-secret", "phrase")
+
+
+@pytest.fixture(params=HOSTS)
+def host(request: pytest.FixtureRequest) -> Iterator[Host]:
+    """Each framework in turn."""
+    host = HOSTS[request.param]()
+    yield host
+    host.close()
+
+
+def client_id(url: str) -> str:
+    """Return the client id in an authorization URL."""
+    (value,) = parse_qs(urlsplit(url).query)["client_id"]
+    return value
+
+
+# --- where settings come from ------------------------------------------------------------------
+
+
+def test_site_and_client_id_come_from_the_applications_settings(host: Host) -> None:
+    """By the name that is registered, as everything of Authlib's."""
+    host.configure({"kucoin": {"site": "eu", "client_id": "configured"}})
+    app = register_kucoin(host.oauth())
+    url = host.location(app, CALLBACK)
+    assert url.startswith("https://www.kucoin.eu/oauth?response_type=code&client_id=configured&")
+
+
+def test_arguments_come_before_settings_unless_overwrite_says_otherwise(host: Host) -> None:
+    """As Authlib has it."""
+    host.configure({"kucoin": {"site": "eu", "client_id": "configured"}})
+    given = {"site": "global", "client_id": "given"}
+    url = host.location(register_kucoin(host.oauth(), **given), CALLBACK)
+    assert (urlsplit(url).hostname, client_id(url)) == ("www.kucoin.com", "given")
+    url = host.location(register_kucoin(host.oauth(), overwrite=True, **given), CALLBACK)
+    assert (urlsplit(url).hostname, client_id(url)) == ("www.kucoin.eu", "configured")
+
+
+def test_settings_may_come_after_registration(host: Host) -> None:
+    """The site is looked up when it is first needed."""
+    app = register_kucoin(host.oauth(), client_id="given")
+    host.configure({"kucoin": {"site": "australia"}})
+    assert host.location(app, CALLBACK).startswith("https://www.kucoin.com/oauth?")
+
+
+@pytest.mark.parametrize("site", ["http://127.0.0.1:9400", Site("http://127.0.0.1:9400")])
+def test_a_site_may_be_a_url_or_a_site(site: Site | str, host: Host) -> None:
+    """A sandbox, or the host that KuCoin has named to this broker."""
+    app = register_kucoin(host.oauth(), site=site, client_id="given")
+    assert host.location(app, CALLBACK).startswith("http://127.0.0.1:9400/oauth?")
+
+
+USES: dict[str, Callable[[Host, Any], Any]] = {
+    "authorize_redirect": lambda host, app: host.authorize(app, CALLBACK),
+    "create_authorization_url": lambda _, app: app.create_authorization_url(CALLBACK),
+    "fetch_access_token": lambda _, app: app.fetch_access_token(CALLBACK, code="code"),
+    "refresh_access_token": lambda _, app: app.refresh_access_token(TOKEN),
+    "validate_access_token": lambda _, app: app.validate_access_token(TOKEN),
+    "create_api_key": lambda _, app: app.create_api_key(token=TOKEN),
+    "get_api_key_info": lambda _, app: app.get_api_key_info(KEY),
+    "get": lambda _, app: app.get("https://www.example.com", token=TOKEN),
+}
+
+
+@pytest.mark.parametrize("site", [None, "EU", "kucoin.com"])
+@pytest.mark.parametrize("use", USES)
+def test_without_a_site_every_use_lists_the_choices(use: str, site: str | None, host: Host) -> None:
+    """The first time and the second: Authlib's own app, which believes anything, never steps in."""
+    oauth = host.oauth()
+    register_kucoin(oauth, site=site, client_id="given")
+    for _ in range(2):
+        with pytest.raises(KuCoinError, match="'global', 'eu', 'australia'") as caught:
+            host.run(lambda: USES[use](host, oauth.kucoin))
+        assert isinstance(caught.value, ValueError)
+
+
+@pytest.mark.parametrize("use", ["authorize_redirect", "fetch_access_token"])
+def test_without_a_client_id_it_says_where_to_get_one(use: str, host: Host) -> None:
+    """KuCoin would answer with something less helpful."""
+    app = register_kucoin(host.oauth(), site="eu")
+    with pytest.raises(KuCoinError, match="KUCOIN_CLIENT_ID"):
+        host.run(lambda: USES[use](host, app))
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"client_auth_methods": ["client_secret_basic"]},
+        {"refresh_token_params": {"a": "b"}},
+        {"server_metadata_url": "https://www.example.com/.well-known/openid-configuration"},
+    ],
+    ids=lambda option: next(iter(option)),
+)
+def test_an_option_that_would_not_be_used_is_refused(option: dict[str, Any], host: Host) -> None:
+    """Rather than to let somebody believe that it is."""
+    app = register_kucoin(host.oauth(), site="eu", client_id="given", **option)
+    with pytest.raises(KuCoinError, match=f"{next(iter(option))}: .* leave it out"):
+        host.location(app, CALLBACK)
+
+
+def test_the_redirect_uri_may_stand_among_the_authorize_params(host: Host) -> None:
+    """As with Authlib's own apps, what is registered comes before what is given."""
+    app = register_kucoin(
+        host.oauth(), site="eu", client_id="given", authorize_params={"redirect_uri": CALLBACK}
+    )
+    assert f"&redirect_uri={CALLBACK}&" in host.location(app)
+    assert f"&redirect_uri={CALLBACK}&" in host.location(app, "https://other.example.com/")
+
+
+# --- registrations share nothing ---------------------------------------------------------------
+
+
+def test_two_names_share_nothing(host: Host, recorder: Recorder) -> None:
+    """Neither settings nor connections: a broker may have a client id at two sites."""
+    host.configure({"kucoin_eu": {"site": "eu", "client_id": "one"}})
+    oauth = host.oauth()
+    kwargs = {"timeout": 5}
+    eu = register_kucoin(oauth, "kucoin_eu", client_kwargs=kwargs)
+    other = register_kucoin(oauth, "other", site=recorder.url, client_kwargs=kwargs)
+    third = register_kucoin(oauth, "third", site=recorder.url, client_id="3", client_kwargs=kwargs)
+    assert client_id(host.location(eu, CALLBACK)) == "one"
+    assert client_id(host.location(third, CALLBACK)) == "3"
+    with pytest.raises(KuCoinError, match="client id"):
+        host.location(other, CALLBACK)
+    assert len({id(app.client_kwargs) for app in (eu, other, third)}) == 3
+    for app in (other, third, other):
+        host.run(lambda: app.validate_access_token(TOKEN))  # noqa: B023 - called at once
+    assert [request.connection for request in recorder.requests] == [1, 2, 1]
+    host.run(other.close)
+    host.run(third.close)
+
+
+def test_two_oauth_objects_share_nothing(host: Host, recorder: Recorder) -> None:
+    """Two applications in one process, say, each with a registration of the same name."""
+    first = register_kucoin(host.oauth(), site=recorder.url, client_id="one")
+    second = register_kucoin(host.oauth(), site="eu", client_id="two")
+    assert client_id(host.location(first, CALLBACK)) == "one"
+    assert client_id(host.location(second, CALLBACK)) == "two"
+    assert host.location(second, CALLBACK).startswith("https://www.kucoin.eu/")
+    assert host.location(first, CALLBACK).startswith(recorder.url)
+
+
+def test_registering_a_name_again_takes_the_new_settings(host: Host) -> None:
+    """Tests do that, and Authlib alone would go on with the old ones."""
+    oauth = host.oauth()
+    register_kucoin(oauth, site="eu", client_id="one")
+    host.location(oauth.kucoin, CALLBACK)
+    register_kucoin(oauth, site="global", client_id="two")
+    url = host.location(oauth.kucoin, CALLBACK)
+    assert (urlsplit(url).hostname, client_id(url)) == ("www.kucoin.com", "two")
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_the_callers_dicts_stay_as_they_were(
+    overwrite: bool,  # noqa: FBT001 - the very value
+    host: Host,
+    recorder: Recorder,
+) -> None:
+    """The options, the settings and the token, whatever is done with them."""
+    settings = {"kucoin": {"client_id": "configured", "client_kwargs": {"timeout": 5}}}
+    options = {"client_kwargs": {"scope": "OAUTH_CREATE_API"}, "client_id": "given"}
+    token = {**TOKEN, "scope": ["OAUTH_CREATE_API"]}
+    if HOSTS["starlette"] is type(host):
+        del settings["kucoin"]["client_kwargs"]  # its settings are strings
+    before = copy.deepcopy((settings, options, token))
+    host.configure(settings)
+    app = register_kucoin(host.oauth(), site=recorder.url, overwrite=overwrite, **options)
+    host.location(app, CALLBACK)
+    host.run(lambda: app.refresh_access_token(token))
+    host.run(lambda: app.create_api_key(token))
+    host.run(app.close)
+    assert (settings, options, token) == before
+
+
+# --- what has no place in KuCoin's OAuth -------------------------------------------------------
+
+
+def test_a_configured_redirect_uri_stands_in_for_one_that_is_not_given(host: Host) -> None:
+    """Authlib's async apps would have put None in its place."""
+    app = register_kucoin(
+        host.oauth(), site="eu", client_id="given", client_kwargs={"redirect_uri": CALLBACK}
+    )
+    assert f"&redirect_uri={CALLBACK}&" in host.location(app)
+    assert f"&redirect_uri={CALLBACK}/2&" in host.location(app, f"{CALLBACK}/2")
+
+
+@pytest.mark.parametrize(
+    ("uri", "reason"),
+    [
+        (None, "No redirect URI"),
+        ("/callback", "absolute URL"),
+        ("http://broker.example.com/callback", "not https"),
+        (f"{CALLBACK}?a=1&b=2", "the character '&'"),
+        (f"{CALLBACK}/%2F", "the character '%'"),
+        (f"{CALLBACK}/ä", r"the character U\+00E4"),
+    ],
+)
+def test_a_redirect_uri_that_cannot_travel_raw_is_refused(
+    uri: str | None, reason: str, host: Host, recorder: Recorder
+) -> None:
+    """In the login and in the exchange, before anything is sent."""
+    app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
+    with pytest.raises(UnsafeRedirectURI, match=reason):
+        host.location(app, uri)
+    with pytest.raises(UnsafeRedirectURI, match=reason):
+        host.run(lambda: app.fetch_access_token(uri, code="code"))
+    assert recorder.requests == []
+
+
+@pytest.mark.parametrize(
+    ("options", "params", "reason"),
+    [
+        ({"client_kwargs": {"code_challenge_method": "S256"}}, {}, "no PKCE"),
+        ({"authorize_params": {"prompt": "login"}}, {}, "takes no 'prompt'"),
+        ({}, {"nonce": "1", "acr": "2"}, "takes no 'acr', 'nonce'"),
+        ({}, {"response_type": "token"}, "authorization code mode only"),
+        ({"client_kwargs": {"scope": "openid"}}, {}, "takes no 'nonce'"),
+    ],
+)
+def test_what_kucoin_does_not_know_is_an_error_that_names_it(
+    options: dict[str, Any], params: dict[str, str], reason: str, host: Host
+) -> None:
+    """It was meant to do something, and KuCoin would not do it (section 7.1)."""
+    app = register_kucoin(host.oauth(), site="eu", client_id="given", **options)
+    with pytest.raises(KuCoinError, match=reason):
+        host.location(app, CALLBACK, **params)
+
+
+@pytest.mark.parametrize(
+    ("options", "params", "reason"),
+    [
+        ({"access_token_params": {"audience": "x"}}, {}, "takes no 'audience'"),
+        ({}, {"code_verifier": "x"}, "takes no 'code_verifier'"),
+        ({}, {"grant_type": "client_credentials"}, "authorization code mode only"),
+    ],
+)
+def test_what_the_token_endpoint_does_not_know_is_an_error_too(
+    options: dict[str, Any], params: dict[str, str], reason: str, host: Host, recorder: Recorder
+) -> None:
+    """And nothing is sent (section 7.2)."""
+    app = register_kucoin(host.oauth(), site=recorder.url, client_id="given", **options)
+    with pytest.raises(KuCoinError, match=reason):
+        host.run(lambda: app.fetch_access_token(CALLBACK, code="code", **params))
+    assert recorder.requests == []
+
+
+def test_without_any_token_no_key_is_asked_for(host: Host, recorder: Recorder) -> None:
+    """There is nothing to ask with: the token of the user who was served last is not it."""
+    app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
+    host.run(lambda: app.fetch_access_token(CALLBACK, code="code"))
+    host.run(lambda: app.refresh_access_token(TOKEN))
+    with pytest.raises(TokenError, match="have the user authorize first"):
+        host.run(app.create_api_key)
+    assert len(recorder.requests) == 2
+    host.run(app.close)
+
+
+def test_an_object_that_is_no_oauth_is_refused() -> None:
+    """At registration, where the mistake is."""
+    with pytest.raises(TypeError, match="Flask, Starlette, Django"):
+        register_kucoin(object())

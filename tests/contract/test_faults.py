@@ -1,0 +1,209 @@
+"""What comes of every fault, in every call, in every place: one table says it."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import pytest
+
+from authlib_kucoin import (
+    ApiKey,
+    ApiKeyError,
+    ApiKeyLimitReached,
+    ApiKeyNameTaken,
+    ApiKeyOutcomeUnknown,
+    KuCoinError,
+    KuCoinUnavailable,
+    MalformedResponse,
+    PermissionMismatch,
+    ReauthorizationRequired,
+    TokenError,
+)
+from authlib_kucoin.sandbox import PLAIN_FAULTS, Sandbox, SandboxKeywords
+from tests.contract.leaks import assert_none_in_error, assert_none_in_log
+from tests.contract.recorder import Recorder
+from tests.contract.stacks import CLIENTS, EVERYWHERE, NewStack, Stack, everywhere, outcome_of
+from tests.support.canaries import canaries
+
+CLIENT_SECRET = canaries.new("a client secret")
+
+OK = None
+TOKEN, SPENT = TokenError, ReauthorizationRequired
+KEY, NAME, LIMIT, MISMATCH = ApiKeyError, ApiKeyNameTaken, ApiKeyLimitReached, PermissionMismatch
+LOST = ApiKeyOutcomeUnknown
+RETRY, BROKEN = KuCoinUnavailable, MalformedResponse
+
+OPERATIONS = ("token", "refresh", "validate", "create_api_key", "api_key_info")
+FULL = "envelope:2:The number of user's apiKey reaches to the maximum level"
+SLOW = "delay:3600"
+
+# fmt: off
+TABLE: dict[str, tuple[int | None, *tuple[type[KuCoinError] | None, ...]]] = {
+    # fault                          status  token   refresh validate create_api_key api_key_info
+    # It works.
+    "set_cookie":                    (200,   OK,     OK,     OK,      OK,            OK),
+    "delay:0.01":                    (200,   OK,     OK,     OK,      OK,            OK),
+    # KuCoin says no.
+    "envelope:1:no":                 (200,   TOKEN,  TOKEN,  TOKEN,   KEY,           KEY),
+    "envelope:200:ok":               (200,   TOKEN,  TOKEN,  TOKEN,   KEY,           KEY),
+    "envelope:1:Repeated apiName":   (200,   TOKEN,  TOKEN,  TOKEN,   NAME,          KEY),
+    FULL:                            (200,   TOKEN,  TOKEN,  TOKEN,   LIMIT,         KEY),
+    "envelope:40503:risk":           (200,   TOKEN,  TOKEN,  TOKEN,   MISMATCH,      KEY),
+    "envelope:400006:wrong ip":      (200,   TOKEN,  TOKEN,  TOKEN,   KEY,           KEY),
+    "oauth:invalid_grant":           (400,   TOKEN,  SPENT,  TOKEN,   KEY,           KEY),
+    "oauth:invalid_client":          (400,   TOKEN,  TOKEN,  TOKEN,   KEY,           KEY),
+    "echo":                          (200,   TOKEN,  TOKEN,  TOKEN,   KEY,           KEY),
+    "400":                           (400,   TOKEN,  TOKEN,  TOKEN,   KEY,           KEY),
+    "401":                           (401,   TOKEN,  TOKEN,  TOKEN,   KEY,           KEY),
+    "403":                           (403,   TOKEN,  TOKEN,  TOKEN,   KEY,           KEY),
+    "404":                           (404,   TOKEN,  TOKEN,  TOKEN,   KEY,           KEY),
+    # KuCoin asks to wait.
+    "429":                           (429,   RETRY,  RETRY,  RETRY,   RETRY,         RETRY),
+    "envelope:429000:wait":          (200,   RETRY,  RETRY,  RETRY,   RETRY,         RETRY),
+    # KuCoin fails, or the line does.
+    "500":                           (500,   RETRY,  RETRY,  RETRY,   LOST,          RETRY),
+    "502":                           (502,   RETRY,  RETRY,  RETRY,   LOST,          RETRY),
+    "503":                           (503,   RETRY,  RETRY,  RETRY,   LOST,          RETRY),
+    "599":                           (599,   RETRY,  RETRY,  RETRY,   LOST,          RETRY),
+    "reset_before":                  (None,  RETRY,  RETRY,  RETRY,   LOST,          RETRY),
+    "reset_after":                   (None,  RETRY,  RETRY,  RETRY,   LOST,          RETRY),
+    "lost":                          (None,  RETRY,  RETRY,  RETRY,   LOST,          RETRY),
+    "cut":                           (None,  RETRY,  RETRY,  RETRY,   LOST,          RETRY),
+    SLOW:                            (None,  RETRY,  RETRY,  RETRY,   LOST,          RETRY),
+    # It is not KuCoin who answers, or not as documented.
+    "html":                          (200,   BROKEN, BROKEN, BROKEN,  LOST,          BROKEN),
+    "empty":                         (200,   BROKEN, BROKEN, BROKEN,  LOST,          BROKEN),
+    "truncated":                     (200,   BROKEN, BROKEN, BROKEN,  LOST,          BROKEN),
+    "wrong_shape":                   (200,   BROKEN, BROKEN, BROKEN,  LOST,          BROKEN),
+    "deep_json":                     (200,   BROKEN, BROKEN, BROKEN,  LOST,          BROKEN),
+    "redirect":                      (302,   BROKEN, BROKEN, BROKEN,  LOST,          BROKEN),
+}
+# fmt: on
+
+#: KuCoin does what it was asked, and only its answer suffers.
+DONE = ("set_cookie", "delay:0.01", "reset_after", "lost", "cut", "truncated", SLOW)
+#: What stands for all in the frameworks, whose calls are made by the clients.
+IN_FRAMEWORKS = ("set_cookie", "oauth:invalid_grant", "echo", "429", "500", "lost", "html")
+
+CASES = [
+    (row, operation, fault)
+    for row, stack in EVERYWHERE.items()
+    for operation in OPERATIONS
+    for fault in TABLE
+    if operation in {"token", *stack.verbs} and (row in CLIENTS or fault in IN_FRAMEWORKS)
+]
+
+
+@pytest.fixture
+def kucoin_sandbox_options() -> SandboxKeywords:
+    """Let the sandbox want a client secret, so that there is one to leak."""
+    return {"client_secret": CLIENT_SECRET}
+
+
+class Act(NamedTuple):
+    """A call that is about to be made.
+
+    Attributes:
+        make: Makes it.
+        stack: The place it is made in.
+        token: The token that is held before; None if there is none yet.
+        secrets: What is sent in this flow.
+    """
+
+    make: Callable[[], Any]
+    stack: Stack
+    token: Mapping[str, Any] | None
+    secrets: list[str]
+
+
+def prepare(operation: str, sandbox: Sandbox, new_stack: NewStack, timeout: float) -> Act:
+    """Go as far as the call; what comes before it has time enough."""
+    settings = {"site": sandbox.url, "client_secret": CLIENT_SECRET}
+    secrets = [CLIENT_SECRET]
+    if operation == "token":
+        stack = new_stack(**settings, timeout=timeout)
+        back = sandbox.approve(stack.login())
+        return Act(lambda: stack.finish(back), stack, None, [*secrets, back.fields["code"]])
+    patient = new_stack(**settings)
+    token = patient.connect(sandbox)
+    secrets += [token["access_token"], token["refresh_token"]]
+    argument: Any = token
+    if operation == "api_key_info":
+        argument = patient.create_api_key(token)
+        secrets += [argument.secret, argument.passphrase]
+    stack = new_stack(**settings, timeout=timeout) if timeout < 1 else patient
+    return Act(lambda: getattr(stack, operation)(argument), stack, token, secrets)
+
+
+@pytest.mark.parametrize(("row", "operation", "fault"), CASES)
+def test_a_fault_has_one_name_and_harms_nothing_else(
+    operation: str,
+    fault: str,
+    kucoin_sandbox: Sandbox,
+    new_stack: NewStack,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """One request goes out; what was held stays, is told to nobody, and goes on working."""
+    status, *kinds = TABLE[fault]
+    kind = kinds[OPERATIONS.index(operation)]
+    act = prepare(operation, kucoin_sandbox, new_stack, 0.2 if fault == SLOW else 10)
+    token_before = dict(act.token or {})
+
+    caplog.set_level(logging.DEBUG)
+    kucoin_sandbox.fail_next(operation, fault)
+    outcome = outcome_of(act.make)
+
+    assert kucoin_sandbox.totals[operation] == 1
+    assert "unknown" not in kucoin_sandbox.totals  # where a redirect would lead
+    if kind is OK:
+        assert not isinstance(outcome, KuCoinError)
+    else:
+        assert type(outcome) is kind
+        assert (outcome.operation, outcome.status) == (operation, status)
+        assert outcome.retry is (kind is RETRY)
+        assert_none_in_error(outcome, act.secrets)
+    assert_none_in_log(caplog.records, act.secrets)
+    # The pair that is held is neither touched nor replaced by what is none.
+    assert dict(act.token or {}) == token_before
+    assert len(act.stack.updates) == (kind is OK and operation == "refresh" and act.stack.tells)
+    if act.stack.keeps_token and operation in ("token", "refresh") and kind is not OK:
+        assert act.stack.held == act.token
+    # Each key that KuCoin has made is either in hand, or its owner is told to look.
+    if operation == "create_api_key":
+        assert len(kucoin_sandbox.issued_keys) == (fault in DONE)
+        assert fault not in DONE or isinstance(outcome, ApiKey | LOST)
+    # The connections go on, and the token is as alive as KuCoin has left it.
+    if act.token:
+        assert act.stack.is_alive(act.token) is not (operation == "refresh" and fault in DONE)
+
+
+@everywhere
+def test_the_status_alone_says_too_many_requests(recorder: Recorder, new_stack: NewStack) -> None:
+    """Whatever a gateway writes under it. No key was made, so another try does no harm."""
+    recorder.status = 429
+    stack = new_stack(site=recorder.url)
+    error = outcome_of(lambda: stack.create_api_key({"access_token": "access"}))
+    assert (type(error), error.status, error.retry) == (KuCoinUnavailable, 429, True)
+    assert len(recorder.requests) == 1
+
+
+def test_the_table_has_every_fault_of_the_sandbox() -> None:
+    """A new one has to be given a name here."""
+    written = {fault.partition(":")[0] for fault in TABLE}
+    assert written >= {*PLAIN_FAULTS, "delay", "envelope", "oauth"}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_what_kucoin_says_is_kept_without_what_it_was_sent(
+    operation: str, kucoin_sandbox: Sandbox, new_stack: NewStack
+) -> None:
+    """Its code and message help who reads the log; the secrets that it repeats do not."""
+    act = prepare(operation, kucoin_sandbox, new_stack, 10)
+    kucoin_sandbox.fail_next(operation, "echo")
+    error = outcome_of(act.make)
+    assert error.code == "sandbox.echo"
+    assert re.fullmatch(r"refused; you sent( \*\*\*)+", error.msg)
+    assert f"(code sandbox.echo: {error.msg})" in str(error)

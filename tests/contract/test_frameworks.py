@@ -1,0 +1,212 @@
+"""What each framework has of its own: factories, the request's token, where tokens are kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from authlib.integrations import flask_client
+from django.test import RequestFactory
+from flask import Flask
+from starlette.requests import Request
+
+from authlib_kucoin import KuCoinError, register_kucoin
+from tests.contract.hosts import DjangoHost, FlaskHost, Host, StarletteHost
+from tests.contract.recorder import REFRESHED, TOKEN, Recorder
+
+CALLBACK = "https://broker.example.com/callback"
+
+
+def test_flask_registers_before_there_is_an_application(recorder: Recorder) -> None:
+    """The application factory: everything is settled at the first use, and not before."""
+    oauth = flask_client.OAuth()
+    returned = register_kucoin(oauth)
+    app = Flask("factory")
+    app.config["SECRET_KEY"] = "contract"
+    oauth.init_app(app)
+    app.config.update(KUCOIN_SITE=recorder.url, KUCOIN_CLIENT_ID="late")
+    for kucoin in (returned, oauth.kucoin):
+        with app.test_request_context():
+            url = kucoin.authorize_redirect(CALLBACK).headers["Location"]
+        assert url.startswith(f"{recorder.url}/oauth?response_type=code&client_id=late&")
+    assert returned.create_api_key(TOKEN).api_key == "key-id"
+    oauth.kucoin.close()
+
+
+def test_flask_takes_the_token_of_the_same_request(recorder: Recorder) -> None:
+    """After ``authorize_access_token`` a view asks for the key without naming the token."""
+    host = FlaskHost()
+    kucoin = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
+
+    @host.flask.get("/login")
+    def login() -> Any:
+        return kucoin.authorize_redirect("https://localhost/callback")
+
+    @host.flask.get("/callback")
+    def callback() -> str:
+        kucoin.authorize_access_token()
+        return kucoin.create_api_key().api_key
+
+    browser = host.flask.test_client()
+    state = browser.get("/login").headers["Location"].rpartition("&state=")[2]
+    assert browser.get(f"/callback?code=code&state={state}").text == "key-id"
+    authorization = recorder.requests[1].header("authorization")
+    assert authorization == f"bearer {TOKEN['access_token']}"
+    kucoin.close()
+
+
+def test_flask_uses_the_new_token_once_it_has_been_refreshed(recorder: Recorder) -> None:
+    """In the same request: with the new pair the one of ``authorize_access_token`` is dead."""
+    host = FlaskHost()
+    kucoin = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
+
+    def work() -> None:
+        kucoin.token = TOKEN
+        kucoin.refresh_access_token(TOKEN["refresh_token"])
+        kucoin.create_api_key()
+        kucoin.refresh_access_token({"refresh_token": "somebody-elses"})
+        kucoin.create_api_key()
+
+    host.run(work)
+    kucoin.close()
+    used = [seen.header("authorization") for seen in recorder.requests if "add" in seen.path]
+    assert used == [f"bearer {REFRESHED['access_token']}"] * 2
+
+
+def test_a_name_that_another_begins_with_has_logins_of_its_own(recorder: Recorder) -> None:
+    """No code goes to the other site, and many logins of the one end none of the other.
+
+    Authlib keeps a login under name and state: "kucoin" and "eu_1" read as "kucoin_eu" and "1".
+    """
+    host = FlaskHost()
+    oauth = host.oauth()
+    for name in ("kucoin", "kucoin_eu"):
+        app = register_kucoin(oauth, name, site=recorder.url, client_id="given")
+        host.flask.add_url_rule(
+            f"/{name}/login", f"{name}_login", lambda app=app: app.authorize_redirect(CALLBACK)
+        )
+        host.flask.add_url_rule(
+            f"/{name}/back", f"{name}_back", lambda app=app: dict(app.authorize_access_token())
+        )
+    browser = host.flask.test_client()
+    state = browser.get("/kucoin_eu/login").headers["Location"].rpartition("&state=")[2]
+    for _ in range(10):
+        browser.get("/kucoin/login")
+    assert browser.get(f"/kucoin/back?code=code&state=eu_{state}").status_code == 500
+    assert recorder.requests == []
+    assert browser.get(f"/kucoin_eu/back?code=code&state={state}").status_code == 200
+    oauth.kucoin.close()
+    oauth.kucoin_eu.close()
+
+
+@pytest.mark.parametrize("kind", [FlaskHost, DjangoHost, StarletteHost])
+def test_update_token_is_called_as_authlib_calls_it(kind: type[Host], recorder: Recorder) -> None:
+    """With both of its keywords, whichever the function wants."""
+    told: list[tuple[Any, Any, Any]] = []
+
+    def update_token(token: Any, refresh_token: Any, access_token: Any) -> None:
+        told.append((token["access_token"], refresh_token, access_token))
+
+    host = kind()
+    app = register_kucoin(host.oauth(), site=recorder.url, update_token=update_token)
+    host.run(lambda: app.refresh_access_token(TOKEN))
+    host.run(app.close)
+    host.close()
+    assert told == [(REFRESHED["access_token"], TOKEN["refresh_token"], None)]
+
+
+@pytest.fixture
+def fetched() -> list[Any]:
+    """What ``fetch_token`` was called with."""
+    return []
+
+
+def test_flask_asks_fetch_token(recorder: Recorder, fetched: list[Any]) -> None:
+    """Once in a request, as Authlib does."""
+    host = FlaskHost()
+    app = register_kucoin(
+        host.oauth(), site=recorder.url, fetch_token=lambda: fetched.append(None) or TOKEN
+    )
+    assert host.run(app.create_api_key).api_key == "key-id"
+    assert fetched == [None]
+    app.close()
+
+
+def test_django_asks_fetch_token_with_the_request(recorder: Recorder, fetched: list[Any]) -> None:
+    """It has no other way to know the user."""
+    host = DjangoHost()
+    app = register_kucoin(
+        host.oauth(), site=recorder.url, fetch_token=lambda r: fetched.append(r) or TOKEN
+    )
+    request = RequestFactory().get("/")
+    assert app.create_api_key(request=request).api_key == "key-id"
+    assert fetched == [request]
+    app.close()
+
+
+def test_starlette_awaits_fetch_token_with_the_request(
+    recorder: Recorder, fetched: list[Any]
+) -> None:
+    """As Authlib's async apps do."""
+    host = StarletteHost()
+
+    async def fetch_token(request: Request) -> dict[str, Any]:
+        fetched.append(request)
+        return TOKEN
+
+    app = register_kucoin(host.oauth(), site=recorder.url, fetch_token=fetch_token)
+    request = Request({"type": "http"})
+    assert host.run(lambda: app.create_api_key(request=request)).api_key == "key-id"
+    assert fetched == [request]
+    host.close()
+
+
+def test_starlette_says_that_fetch_token_needs_the_request() -> None:
+    """A user of Flask is used to leave it out."""
+    host = StarletteHost()
+    app = register_kucoin(host.oauth(), site="eu", fetch_token=lambda _request: TOKEN)
+    with pytest.raises(KuCoinError, match="request= for fetch_token"):
+        host.run(app.create_api_key)
+    host.close()
+
+
+def test_an_async_app_serves_one_event_loop_after_the_other(recorder: Recorder) -> None:
+    """Each loop has connections of its own, and they end with it."""
+    first, second = StarletteHost(), StarletteHost()
+    app = register_kucoin(first.oauth(), site=recorder.url)
+    for host in (first, second, first):
+        assert host.run(lambda: app.validate_access_token(TOKEN)) is True
+    first.close()
+    second.close()
+    assert [request.connection for request in recorder.requests] == [1, 2, 1]
+
+
+class MemoryCache:
+    """A cache as Authlib takes one for its state, such as Redis behind Flask-Caching."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, str] = {}
+
+    def get(self, key: str) -> str | None:
+        return self.kept.get(key)
+
+    def set(self, key: str, value: str, _expires: int) -> None:
+        self.kept[key] = value
+
+    def delete(self, key: str) -> None:
+        self.kept.pop(key, None)
+
+
+def test_a_state_that_is_kept_in_a_cache_works_once_too(recorder: Recorder) -> None:
+    """Authlib's ``OAuth(cache=...)`` keeps the session's cookie small."""
+    host, cache = FlaskHost(), MemoryCache()
+    kucoin = register_kucoin(host.oauth(cache=cache), site=recorder.url, client_id="given")
+    host.flask.add_url_rule("/login", "login", lambda: kucoin.authorize_redirect(CALLBACK))
+    host.flask.add_url_rule("/callback", "back", lambda: dict(kucoin.authorize_access_token()))
+    browser = host.flask.test_client()
+    state = browser.get("/login").headers["Location"].rpartition("&state=")[2]
+    assert len(cache.kept) == 1
+    assert browser.get(f"/callback?code=code&state={state}").status_code == 200
+    assert browser.get(f"/callback?code=code&state={state}").status_code == 500
+    assert (len(cache.kept), len(recorder.requests)) == (0, 1)
+    kucoin.close()

@@ -1,0 +1,127 @@
+"""However many hold one expired token, one request goes out and all get its outcome."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from authlib_kucoin import ApiKey, KuCoinUnavailable, _refresh
+from authlib_kucoin.sandbox import Sandbox
+from tests.contract.recorder import ANSWERS, REFRESHED, TOKEN, Recorder
+from tests.contract.stacks import AsyncStack, NewStack, Stack, everywhere
+
+
+def crowd(stack: Stack) -> int:
+    """Return how many: threads cost more than tasks."""
+    return 50 if isinstance(stack, AsyncStack) else 25
+
+
+def waiting() -> int:
+    """Return how many wait for a refresh that is under way."""
+    flights = list(_refresh.refreshes._flights.values())  # noqa: SLF001 - nothing else can tell
+    return sum(
+        len(flight.outcome._condition._waiters or ()) + len(flight.outcome._done_callbacks)  # type: ignore[attr-defined]  # noqa: SLF001
+        for flight in flights
+        if not flight.has_ended
+    )
+
+
+@contextmanager
+def held_back(recorder: Recorder, count: int) -> Iterator[None]:
+    """Hold the answer back until so many wait for it that no other is on its way."""
+
+    def let_go() -> None:
+        recorder.asked.wait(10)
+        until = time.monotonic() + 10
+        while waiting() < count - 1 and time.monotonic() < until:
+            time.sleep(0.001)
+        recorder.go_on.set()
+
+    recorder.go_on.clear()
+    thread = Thread(target=let_go)
+    thread.start()
+    yield
+    thread.join()
+
+
+@everywhere
+@pytest.mark.parametrize("held", [True, False])
+def test_all_get_the_pair_of_one_refresh(
+    held: bool,  # noqa: FBT001 - a parameter of the test
+    recorder: Recorder,
+    new_stack: NewStack,
+) -> None:
+    """While it is under way, and, for the stragglers, when it is over."""
+    stack = new_stack(site=recorder.url)
+    count = crowd(stack)
+    if held:
+        with held_back(recorder, count):
+            pairs = stack.together(count, "refresh", TOKEN)
+    else:
+        pairs = stack.together(count, "refresh", TOKEN)
+    pairs.append(stack.refresh(TOKEN))
+    assert [request.line for request in recorder.requests] == [
+        "POST /_oauth/refresh-token HTTP/1.1"
+    ]
+    new = ANSWERS["/_oauth/refresh-token"]
+    assert {pair["access_token"] for pair in pairs} == {new["access_token"]}
+    assert {pair["refresh_token"] for pair in pairs} == {new["refresh_token"]}
+    # Each has a token of its own, and the application is told once.
+    assert len({id(pair) for pair in pairs}) == count + 1
+    assert [update.refresh_token for update in stack.updates] == [TOKEN["refresh_token"]][
+        : stack.tells
+    ]
+
+
+@everywhere
+def test_a_failure_is_told_to_all_and_asked_for_once(
+    recorder: Recorder, new_stack: NewStack, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No storm on a KuCoin that is down; who asks afterwards is a new attempt."""
+    recorder.status = 503
+    stack = new_stack(site=recorder.url)
+    count = crowd(stack)
+    with held_back(recorder, count):
+        errors = stack.together(count, "refresh", TOKEN)
+    assert len(recorder.requests) == 1
+    assert {(type(error), error.status) for error in errors} == {(KuCoinUnavailable, 503)}
+    assert len({id(error) for error in errors}) == count
+    gc.collect()  # asyncio complains of an error that nobody has looked at when it is collected
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+    recorder.status = 200
+    assert stack.refresh(TOKEN)["access_token"] == REFRESHED["access_token"]
+    assert len(recorder.requests) == 2
+    assert len(stack.updates) == stack.tells
+
+
+def test_keys_that_are_asked_for_at_once_share_the_refresh(
+    stack: Stack, kucoin_sandbox: Sandbox
+) -> None:
+    """Ten workers with one expired token: one refresh, and a key each."""
+    old = {**stack.connect(kucoin_sandbox), "expires_at": int(time.time()) - 1}
+    keys: list[Any] = stack.together(10, "create_api_key", old)
+    assert all(isinstance(key, ApiKey) for key in keys)
+    assert {key.api_key for key in keys} == {key.api_key for key in kucoin_sandbox.issued_keys}
+    assert kucoin_sandbox.totals["refresh"] == 1
+    assert kucoin_sandbox.totals["create_api_key"] == 10
+    assert len(stack.updates) == 1
+
+
+@everywhere
+def test_at_the_sandbox_the_new_pair_is_the_one_that_lives(
+    stack: Stack, kucoin_sandbox: Sandbox
+) -> None:
+    """A second refresh would have been refused, and ended nobody knows what."""
+    old = stack.connect(kucoin_sandbox)
+    kucoin_sandbox.fail_next("refresh", "delay:0.05")
+    pairs = stack.together(crowd(stack), "refresh", old)
+    assert kucoin_sandbox.totals["refresh"] == 1
+    assert all(pair == pairs[0] for pair in pairs)
+    assert stack.is_alive(pairs[0]) is True
+    assert stack.is_alive(old) is False

@@ -1,0 +1,185 @@
+"""The same results in every place, from the login to the key."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from authlib_kucoin import (
+    ApiKey,
+    ApiKeyInfo,
+    AuthorizationDenied,
+    KuCoinUnavailable,
+    TokenError,
+)
+from authlib_kucoin.sandbox import CallbackMode, Sandbox, run_sandbox
+from tests.contract.stacks import CLIENTS, NewStack, Stack, Update, everywhere
+
+SCOPE = "OAUTH_CREATE_API"
+
+
+@pytest.mark.parametrize("callback", ["plain", "envelope", "form_post"])
+def test_from_the_login_to_the_key(callback: CallbackMode, new_stack: NewStack) -> None:
+    """Whatever form the callback has, the account is connected and its key works."""
+    with run_sandbox(callback=callback, ip_whitelist=["127.0.0.1"]) as sandbox:
+        stack = new_stack(site=sandbox.url)
+        token = stack.come_back(sandbox.approve(stack.login()))
+        key = stack.create_api_key(token)
+        info = stack.api_key_info(key)
+        (issued,) = sandbox.issued_keys
+    assert key == ApiKey(
+        api_name="Example Broker-1",
+        api_key=issued.api_key,
+        secret=issued.secret,
+        passphrase=issued.passphrase,
+        broker_id="sandbox-broker",
+        permissions=frozenset({"API_COMMON", "API_SPOT", "API_EARN", "API_TRANSFER", "API_MARGIN"}),
+        ip_whitelist=("127.0.0.1",),
+    )
+    assert info == ApiKeyInfo(
+        uid="165111215",
+        permissions=frozenset({"General", "Spot", "Earn", "InnerTransfer", "Margin"}),
+        ip_whitelist=("127.0.0.1",),
+        is_master=True,
+        created_at=info.created_at,
+        api_version=3,
+        remark="Example Broker-1",
+        api_key=issued.api_key,
+    )
+    assert info.created_at is not None
+    assert abs(datetime.now(UTC) - info.created_at).total_seconds() < 60
+    assert stack.updates == []
+
+
+@everywhere
+def test_a_token_has_what_authlib_and_the_document_promise(
+    stack: Stack, kucoin_sandbox: Sandbox
+) -> None:
+    """Scope as a string; both expiries as whole seconds since the epoch (section 6.3)."""
+    before = int(time.time())
+    token = stack.connect(kucoin_sandbox)
+    after = int(time.time())
+    assert set(token) == {
+        *("access_token", "token_type", "refresh_token", "scope"),
+        *("expires_in", "expires_at", "refresh_expires_at"),
+    }
+    assert (token["token_type"], token["scope"], token["expires_in"]) == ("bearer", SCOPE, 3600)
+    assert type(token["expires_at"]) is type(token["refresh_expires_at"]) is int
+    assert before <= token["expires_at"] - 3600 <= after
+    assert before <= token["refresh_expires_at"] - 3 * 24 * 3600 <= after
+    assert token["access_token"] not in repr(token)
+    assert token["refresh_token"] not in repr(token)
+
+
+@everywhere
+def test_a_refresh_gives_a_new_pair_and_ends_the_old(stack: Stack, kucoin_sandbox: Sandbox) -> None:
+    """Section 7.3; the application is told the new pair and which refresh token it replaces."""
+    old = stack.connect(kucoin_sandbox)
+    assert stack.is_alive(old) is True
+    new = stack.refresh(old)
+    assert set(new) == set(old)
+    assert new["access_token"] != old["access_token"]
+    assert new["refresh_token"] != old["refresh_token"]
+    assert new["scope"] == SCOPE
+    assert stack.is_alive(new) is True
+    assert stack.is_alive(old) is False
+    assert stack.updates == [Update(new, old["refresh_token"])][: stack.tells]
+
+
+@everywhere
+def test_users_have_tokens_of_their_own(stack: Stack, kucoin_sandbox: Sandbox) -> None:
+    """Two browsers are under way at once, and the one that began last comes back first."""
+    alice, bob = stack.login("alice"), stack.login("bob")
+    of_bob = stack.finish(kucoin_sandbox.approve(bob), "bob")
+    of_alice = stack.finish(kucoin_sandbox.approve(alice), "alice")
+    assert of_alice["access_token"] != of_bob["access_token"]
+    stack.refresh(of_bob)
+    assert stack.is_alive(of_alice) is True
+
+
+def expired(token: dict[str, object]) -> dict[str, object]:
+    """Return the token as it will be in an hour."""
+    return {**token, "expires_at": int(time.time()) - 1}
+
+
+def test_an_expired_token_is_refreshed_before_a_key_is_asked_for(
+    stack: Stack, kucoin_sandbox: Sandbox
+) -> None:
+    """The application is told once, before the key is there, and its dict stays as it was."""
+    old = expired(stack.connect(kucoin_sandbox))
+    before = dict(old)
+    kucoin_sandbox.advance(3600)
+    key = stack.create_api_key(old)
+    assert key.api_key == kucoin_sandbox.issued_keys[0].api_key
+    ((new, refresh_token),) = stack.updates
+    assert refresh_token == old["refresh_token"]
+    assert stack.is_alive(new) is True
+    assert stack.is_alive(old) is False
+    assert old == before
+    calls = [request.operation for request in kucoin_sandbox.requests]
+    assert calls[3:5] == ["refresh", "create_api_key"]
+
+
+def test_no_key_is_asked_for_with_a_token_that_could_not_be_refreshed(
+    stack: Stack, kucoin_sandbox: Sandbox
+) -> None:
+    """The refresh's own failure is told, and nothing else happens."""
+    old = expired(stack.connect(kucoin_sandbox))
+    kucoin_sandbox.fail_next("refresh", "503")
+    with pytest.raises(KuCoinUnavailable) as caught:
+        stack.create_api_key(old)
+    assert caught.value.operation == "refresh"
+    assert "create_api_key" not in kucoin_sandbox.totals
+    assert stack.updates == []
+
+
+@pytest.mark.parametrize("row", CLIENTS)
+def test_a_clients_own_token_is_replaced_by_an_automatic_refresh(
+    stack: Stack, kucoin_sandbox: Sandbox
+) -> None:
+    """Or it would go on holding a pair that is dead, and be lost with it in the end."""
+    stack.connect(kucoin_sandbox)
+    assert stack.held is not None
+    stack.held["expires_at"] = int(time.time()) - 1  # type: ignore[index]
+    stack.create_api_key(None)
+    ((new, _),) = stack.updates
+    assert stack.held == new
+
+
+@pytest.mark.parametrize("row", CLIENTS)
+@pytest.mark.parametrize("empty", [{}, ""])
+def test_an_empty_token_is_not_the_clients_own(
+    empty: Any, kucoin_sandbox: Sandbox, new_stack: NewStack
+) -> None:
+    """Somebody's empty token makes no key in the account of somebody else."""
+    stack: Any = new_stack(site=kucoin_sandbox.url)
+    stack.connect(kucoin_sandbox)
+    for call in (stack.client.create_api_key, stack.client.validate_access_token):
+        with pytest.raises(TokenError):
+            stack.settle(call(empty))
+    stack.settle(stack.client.ensure_active_token(empty))
+    assert set(kucoin_sandbox.totals) == {"authorize", "decision", "token"}
+
+
+@pytest.mark.parametrize("row", CLIENTS)
+@pytest.mark.parametrize(
+    "odd", [{"expires_in": "soon"}, {"expires_at": [1]}, {"expires_at": 1e999}]
+)
+def test_a_stored_token_with_an_odd_time_is_an_error_of_ours(
+    odd: dict[str, Any], kucoin_sandbox: Sandbox, new_stack: NewStack
+) -> None:
+    """It comes from somebody's database."""
+    with pytest.raises(TokenError, match="expires_in or expires_at"):
+        new_stack(site=kucoin_sandbox.url).create_api_key({"access_token": "a", **odd})
+
+
+@pytest.mark.parametrize("row", CLIENTS)
+def test_a_callback_address_that_cannot_be_read(
+    kucoin_sandbox: Sandbox, new_stack: NewStack
+) -> None:
+    """A host may pass what a browser's Host header has made of it."""
+    with pytest.raises(AuthorizationDenied, match="cannot be read"):
+        new_stack(site=kucoin_sandbox.url).finish("https://[x/callback?code=c&state=s")

@@ -1,0 +1,111 @@
+"""Where there is no answer at all: whether anything was sent decides what it is called."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from authlib_kucoin import ApiKey, ApiKeyOutcomeUnknown, KuCoinUnavailable
+from tests.contract.leaks import assert_none_in_error
+from tests.contract.recorder import Recorder
+from tests.contract.stacks import CLIENTS, EVERYWHERE, NewStack, Stack, everywhere, outcome_of
+from tests.support.canaries import canaries
+
+CODE = canaries.new("a code")
+TOKEN = {
+    "access_token": canaries.new("an access token"),
+    "refresh_token": canaries.new("a refresh token"),
+}
+KEY = ApiKey(
+    "broker-1", "key-id", canaries.new("a key's secret"), canaries.new("a key's passphrase")
+)
+SECRETS = (CODE, *TOKEN.values(), KEY.secret, KEY.passphrase)
+
+CALLS: dict[str, Callable[[Stack], Any]] = {
+    "token": lambda stack: stack.finish_with(CODE),
+    "refresh": lambda stack: stack.refresh(TOKEN),
+    "validate": lambda stack: stack.validate(TOKEN),
+    "create_api_key": lambda stack: stack.create_api_key(TOKEN),
+    "api_key_info": lambda stack: stack.api_key_info(KEY),
+}
+# The frameworks' calls are those of the clients, so one of them stands for all.
+ROWS_AND_CALLS = [(row, call) for row in CLIENTS for call in CALLS]
+ROWS_AND_CALLS += [(row, "create_api_key") for row in EVERYWHERE if row not in CLIENTS]
+
+#: Seconds that a client in here waits.
+HASTY = 0.2
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A port where connections are taken, and nothing is ever said."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening.getsockname()[1]
+
+
+@pytest.fixture
+def closed_port() -> int:
+    """A port where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return listening.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("row", "operation"),
+    [
+        (row, call)
+        for row, stack in EVERYWHERE.items()
+        for call in CALLS
+        if call in {"token", *stack.verbs}
+    ],
+)
+def test_where_nobody_listens_nothing_was_sent(
+    operation: str, closed_port: int, new_stack: NewStack
+) -> None:
+    """Then another try does no harm, not even for a key."""
+    error = outcome_of(lambda: CALLS[operation](new_stack(site=f"http://127.0.0.1:{closed_port}")))
+    assert type(error) is KuCoinUnavailable
+    assert (error.operation, error.status, error.retry) == (operation, None, True)
+    assert f"127.0.0.1:{closed_port} gave no answer" in str(error)
+    assert ": ConnectionRefusedError)" in str(error)
+    assert_none_in_error(error, SECRETS)
+
+
+@pytest.mark.parametrize(("row", "operation"), ROWS_AND_CALLS)
+def test_while_a_handshake_stalls_nothing_was_sent(
+    operation: str, silent_port: int, new_stack: NewStack
+) -> None:
+    """The TLS handshake comes before the first byte of a request."""
+    stack = new_stack(site=f"https://127.0.0.1:{silent_port}", timeout=HASTY / 4)
+    error = outcome_of(lambda: CALLS[operation](stack))
+    assert type(error) is KuCoinUnavailable
+    assert (error.operation, error.status, error.retry) == (operation, None, True)
+    assert_none_in_error(error, SECRETS)
+
+
+@everywhere
+def test_a_request_that_is_not_answered_may_have_made_a_key(
+    silent_port: int, new_stack: NewStack
+) -> None:
+    """It was sent, and that is all one knows: the user has to look."""
+    stack = new_stack(site=f"http://127.0.0.1:{silent_port}", timeout=HASTY)
+    error = outcome_of(lambda: stack.create_api_key(TOKEN))
+    assert type(error) is ApiKeyOutcomeUnknown
+    assert (error.operation, error.status, error.retry) == ("create_api_key", None, False)
+    assert "API management" in str(error)
+    assert_none_in_error(error, SECRETS)
+
+
+@everywhere
+def test_a_connection_that_was_hung_up_costs_a_new_one(
+    recorder: Recorder, new_stack: NewStack
+) -> None:
+    """Servers close idle connections. The next request notices before it is sent."""
+    stack = new_stack(site=recorder.url)
+    token = stack.finish_with("code")
+    recorder.hang_up()
+    assert stack.create_api_key(token).api_key == "key-id"
+    assert [request.connection for request in recorder.requests][:2] == [1, 2]

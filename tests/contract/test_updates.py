@@ -1,0 +1,119 @@
+"""Who is told of a new pair, in every framework's own way, and of what nobody is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from authlib.integrations import django_client, flask_client
+
+from authlib_kucoin import KuCoinError, register_kucoin
+from authlib_kucoin.sandbox import Sandbox
+from tests.contract.hosts import HOSTS, DjangoHost, FlaskHost, Host, StarletteHost
+from tests.contract.recorder import ANSWERS, TOKEN, Recorder
+
+NEW = ANSWERS["/_oauth/refresh-token"]["access_token"]
+OLD = TOKEN["refresh_token"]
+
+
+@pytest.fixture(params=HOSTS)
+def host(request: pytest.FixtureRequest) -> Iterator[Host]:
+    """Each framework in turn."""
+    host = HOSTS[request.param]()
+    yield host
+    host.close()
+
+
+class Told:
+    """An ``update_token`` that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+
+    def __call__(
+        self, *args: Any, refresh_token: str | None = None, access_token: str | None = None
+    ) -> None:
+        *name, token = args
+        self.calls.append((*name, token["access_token"], refresh_token, access_token))
+
+    async def awaited(self, *args: Any, **old: Any) -> None:
+        """Be told as a coroutine function is."""
+        self(*args, **old)
+
+
+def refresh(host: Host, app: Any) -> None:
+    """Refresh, and close what was opened for it."""
+    host.run(lambda: app.refresh_access_token(TOKEN))
+    host.run(app.close)
+
+
+def test_an_update_token_of_the_registration_is_told(host: Host, recorder: Recorder) -> None:
+    """The new token, and the refresh token of the old one to find its row by."""
+    told = Told()
+    app = register_kucoin(host.oauth(), site=recorder.url, update_token=told)
+    refresh(host, app)
+    assert told.calls == [(NEW, OLD, None)]
+
+
+def test_an_update_token_of_the_oauth_object_is_told_the_name_too(
+    host: Host, recorder: Recorder
+) -> None:
+    """It is shared by all registrations."""
+    told = Told()
+    oauth = host.oauth(update_token=told)
+    refresh(host, register_kucoin(oauth, "kucoin_eu", site=recorder.url))
+    assert told.calls == [("kucoin_eu", NEW, OLD, None)]
+
+
+def test_an_async_framework_takes_a_coroutine_function(recorder: Recorder) -> None:
+    """Both colours: the plain one is tested above."""
+    told, host = Told(), StarletteHost()
+    refresh(host, register_kucoin(host.oauth(), site=recorder.url, update_token=told.awaited))
+    refresh(
+        host, register_kucoin(host.oauth(update_token=told.awaited), "other", site=recorder.url)
+    )
+    host.close()
+    assert told.calls == [(NEW, OLD, None)]  # the second one is the same token, and was refreshed
+
+
+@pytest.fixture(params=[(FlaskHost, flask_client), (DjangoHost, django_client)])
+def signals(request: pytest.FixtureRequest) -> Iterator[tuple[Host, list[dict[str, Any]]]]:
+    """A framework with Authlib's signal ``token_update``, and what is received of it."""
+    host_class, module = request.param
+    host, received = host_class(), []
+
+    def receive(sender: object, **fields: Any) -> None:  # noqa: ARG001 - as signals are
+        received.append(fields)
+
+    module.token_update.connect(receive)
+    yield host, received
+    module.token_update.disconnect(receive)
+    host.close()
+
+
+def test_the_signal_is_sent_with_a_checked_token(
+    signals: tuple[Host, list[dict[str, Any]]], recorder: Recorder
+) -> None:
+    """Once, with the name under which KuCoin is registered."""
+    host, received = signals
+    refresh(host, register_kucoin(host.oauth(), "kucoin_eu", site=recorder.url))
+    ((signal),) = received
+    assert (signal["name"], signal["refresh_token"]) == ("kucoin_eu", OLD)
+    assert signal["token"]["access_token"] == NEW
+    assert NEW not in repr(signal["token"])
+
+
+@pytest.mark.parametrize("fault", ["envelope:1:no", "oauth:invalid_grant", "html", "429", "lost"])
+def test_no_signal_is_sent_with_what_is_no_token(
+    fault: str, signals: tuple[Host, list[dict[str, Any]]], kucoin_sandbox: Sandbox
+) -> None:
+    """With stock Authlib an error envelope would have replaced the pair that is stored."""
+    host, received = signals
+    kucoin_sandbox.fail_next("refresh", fault)
+    told = Told()
+    app = register_kucoin(host.oauth(), site=kucoin_sandbox.url, update_token=told)
+    with pytest.raises(KuCoinError):
+        refresh(host, app)
+    host.run(app.close)
+    assert (received, told.calls) == ([], [])

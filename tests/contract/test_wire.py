@@ -1,0 +1,209 @@
+"""The same bytes on the wire from every place, and nothing beside them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from authlib_kucoin import ApiKey, KuCoinUnavailable, Site
+from tests.contract.recorder import TOKEN, Recorder
+from tests.contract.stacks import CLIENTS, REDIRECT_URI, NewStack, everywhere
+from tests.support.wire import Seen
+
+CLIENT_ID = "client/+ 1"
+CODE = "a/b+c=&d?%23"
+KEY = ApiKey("broker-1", "key-id", "key-secret", "phrase")
+
+# What the HTTP libraries themselves put into every request.
+_BY_THE_LIBRARY = ("accept", "accept-encoding", "connection", "host", "user-agent")
+_FORM = ("content-length", "content-type")
+_SIGNED = (
+    *("kc-api-key", "kc-api-key-version", "kc-api-passphrase", "kc-api-sign"),
+    "kc-api-timestamp",
+)
+
+
+def sent(names: tuple[str, ...]) -> list[str]:
+    """Return the names of all headers of a request that has these of its own."""
+    return sorted((*_BY_THE_LIBRARY, *names))
+
+
+@pytest.fixture
+def requests(new_stack: NewStack, recorder: Recorder) -> dict[str, Seen]:
+    """Make every call once, with a ~/.netrc that names the host: what came in, by its path."""
+    stack = new_stack(site=recorder.url, client_id=CLIENT_ID)
+    token = stack.finish_with(CODE)
+    stack.refresh(token)
+    if "validate" in stack.verbs:
+        stack.validate(token)
+    stack.create_api_key(token)
+    if "api_key_info" in stack.verbs:
+        stack.api_key_info(KEY)
+    assert len(recorder.requests) == 4 + ("validate" in stack.verbs)
+    return {request.path: request for request in recorder.requests}
+
+
+@pytest.fixture(autouse=True)
+def _netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Name the recording server in the file that ~/.netrc stands for."""
+    file = tmp_path / "netrc"
+    file.write_text("machine 127.0.0.1 login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(file))
+
+
+@everywhere
+def test_the_login_page_is_asked_for_with_the_raw_redirect_uri(new_stack: NewStack) -> None:
+    """Section 7.1: the document's parameters in its order, the redirect URI as it is."""
+    stack = new_stack(site="eu", client_id=CLIENT_ID)
+    first, second = stack.login(), stack.login("bob")
+    shape = (
+        "https://www.kucoin.eu/oauth?response_type=code&client_id=client%2F%2B%201"
+        f"&redirect_uri={REDIRECT_URI}&scope=OAUTH_CREATE_API&state="
+    )
+    for url in (first, second):
+        assert re.fullmatch(re.escape(shape) + "[A-Za-z0-9]{20,}", url)
+    assert first != second
+
+
+@everywhere
+def test_the_token_is_asked_for_by_a_bare_get(requests: dict[str, Seen]) -> None:
+    """Section 7.2: raw redirect URI, encoded code; no body, no Authorization, no cookie."""
+    request = requests["/_oauth/access-token"]
+    assert request.line == (
+        "GET /_oauth/access-token?grant_type=authorization_code&code=a%2Fb%2Bc%3D%26d%3F%2523"
+        f"&redirect_uri={REDIRECT_URI}&client_id=client%2F%2B%201 HTTP/1.1"
+    )
+    assert request.names() == sent(())
+    assert request.body == b""
+
+
+@everywhere
+def test_a_client_secret_stands_last_in_the_token_request(
+    new_stack: NewStack, recorder: Recorder
+) -> None:
+    """Only if there is one, and nowhere else: neither in a header nor in another call."""
+    stack = new_stack(site=recorder.url, client_secret="s3cret/+=")
+    token = stack.finish_with("code")
+    stack.refresh(token)
+    stack.create_api_key(token)
+    assert recorder.requests[0].line == (
+        "GET /_oauth/access-token?grant_type=authorization_code&code=code"
+        f"&redirect_uri={REDIRECT_URI}&client_id=sandbox-client"
+        "&client_secret=s3cret%2F%2B%3D HTTP/1.1"
+    )
+    assert recorder.requests[0].names() == sent(())
+    assert "s3cret" not in str(recorder.requests[1:])
+
+
+@everywhere
+def test_a_refresh_is_a_form_with_the_documents_own_grant_type(
+    requests: dict[str, Seen],
+) -> None:
+    """Section 7.3: it says authorization_code, and goes to an address of its own."""
+    request = requests["/_oauth/refresh-token"]
+    assert request.line == "POST /_oauth/refresh-token HTTP/1.1"
+    assert request.names() == sent(_FORM)
+    assert request.header("content-type") == "application/x-www-form-urlencoded"
+    escaped = TOKEN["refresh_token"].replace("/+=", "%2F%2B%3D")
+    assert request.body.decode() == (
+        f"grant_type=authorization_code&refresh_token={escaped}&scope=OAUTH_CREATE_API"
+    )
+
+
+def test_a_validation_is_a_form_with_the_token_alone(requests: dict[str, Seen]) -> None:
+    """Section 7.4."""
+    request = requests["/_oauth/validate-access-token"]
+    assert request.line == "POST /_oauth/validate-access-token HTTP/1.1"
+    assert request.names() == sent(_FORM)
+    assert request.header("content-type") == "application/x-www-form-urlencoded"
+    escaped = TOKEN["access_token"].replace("/+=", "%2F%2B%3D")
+    assert request.body.decode() == f"access_token={escaped}"
+
+
+@everywhere
+def test_a_key_is_asked_for_with_the_token_in_a_header(requests: dict[str, Seen]) -> None:
+    """Section 4: the scheme in small letters, an empty body, and nothing of ~/.netrc."""
+    request = requests["/_oauth/resource/ucenter/outer/api-key/add"]
+    assert request.line == "POST /_oauth/resource/ucenter/outer/api-key/add HTTP/1.1"
+    assert request.names() == sent(("authorization", *_FORM))
+    assert request.header("authorization") == f"bearer {TOKEN['access_token']}"
+    assert request.header("content-type") == "application/x-www-form-urlencoded"
+    assert request.header("content-length") == "0"
+    assert request.body == b""
+
+
+@everywhere
+def test_a_key_is_described_to_who_signs_with_it(requests: dict[str, Seen]) -> None:
+    """KuCoin's authentication page; neither secret nor passphrase leaves in clear text."""
+    request = requests["/api/v1/user/api-key"]
+    assert request.line == "GET /api/v1/user/api-key HTTP/1.1"
+    assert request.names() == sent(_SIGNED)
+    assert request.header("kc-api-key") == "key-id"
+    assert request.header("kc-api-key-version") == "3"
+    assert not {"key-secret", "phrase"} & {value for _, value in request.fields}
+    assert request.body == b""
+
+
+@everywhere
+def test_calls_share_one_connection(requests: dict[str, Seen]) -> None:
+    """A login and its key cost no second handshake."""
+    assert {request.connection for request in requests.values()} == {1}
+
+
+@pytest.mark.parametrize("row", CLIENTS)
+def test_a_client_keeps_no_cookie(new_stack: NewStack, recorder: Recorder) -> None:
+    """KuCoin's edge sets one with every answer, and a the next user of the client is another."""
+    stack = new_stack(site=recorder.url)
+    stack.finish_with(CODE)
+    assert list(stack.client.cookies) == []  # type: ignore[attr-defined]  # of these rows
+
+
+@everywhere
+def test_a_site_can_ask_for_a_header_in_rest_requests(
+    new_stack: NewStack, recorder: Recorder
+) -> None:
+    """Australia has no host of its own: X-SITE-TYPE says which site is meant."""
+    site = Site(recorder.url, rest_headers={"X-SITE-TYPE": "australia"})
+    stack = new_stack(site=site)
+    stack.create_api_key(stack.finish_with(CODE))
+    if "api_key_info" in stack.verbs:
+        stack.api_key_info(KEY)
+    with_it = [r.line for r in recorder.requests if "x-site-type" in r.names()]
+    assert with_it == ["GET /api/v1/user/api-key HTTP/1.1"]
+    assert recorder.requests[-1].header("x-site-type") == "australia"
+
+
+@everywhere
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def test_the_environments_proxy_is_used(
+    variable: str, new_stack: NewStack, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Brokers call from fixed addresses. Here the site itself does not even exist."""
+    monkeypatch.setenv(variable, recorder.url)
+    site = "http://127.0.0.2:1"
+    stack = new_stack(site=site)
+    stack.create_api_key(stack.finish_with("code"))
+    assert [request.line for request in recorder.requests][:2] == [
+        (
+            f"GET {site}/_oauth/access-token?grant_type=authorization_code&code=code"
+            f"&redirect_uri={REDIRECT_URI}&client_id=sandbox-client HTTP/1.1"
+        ),
+        f"POST {site}/_oauth/resource/ucenter/outer/api-key/add HTTP/1.1",
+    ]
+
+
+@everywhere
+def test_a_proxy_that_refuses_has_let_nothing_through(
+    new_stack: NewStack, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So asking for a key once more does no harm."""
+    monkeypatch.setenv("HTTPS_PROXY", recorder.url)
+    recorder.status = 403
+    stack = new_stack(site="eu")
+    with pytest.raises(KuCoinUnavailable):
+        stack.create_api_key({"access_token": "access"})
+    (request,) = recorder.requests
+    assert request.line.startswith("CONNECT www.kucoin.eu:443 HTTP/1.")
+    assert "access" not in str(request.fields)

@@ -1,0 +1,68 @@
+"""What the demo's tests name: the clock that they tell, and what makes their apps."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from authlib_kucoin._protocol import calls as _protocol
+from flask_demo.models import ConnectAttempt, ConnectedKey, Status, db
+
+MakeApp = Callable[..., Flask]
+HOUR, DAY = 3600, 24 * 3600
+
+both_databases = pytest.mark.parametrize("app", ["sqlite", "postgresql"], indirect=True)
+
+
+class Clock:
+    """The clock of this process: the demo's, Authlib's, itsdangerous's and the sandbox's."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.ahead = 0.0
+        real = time.time
+
+        def told() -> float:
+            return real() + self.ahead
+
+        monkeypatch.setattr(time, "time", told)
+        # The protocol layer was given its clock when it was imported.
+        for call in (_protocol.token_call, _protocol.refresh_call, _protocol.api_key_info_call):
+            monkeypatch.setitem(call.__kwdefaults__, "clock", told)
+
+    def advance(self, seconds: float) -> None:
+        """Wind it forward."""
+        self.ahead += seconds
+
+
+def row_of(app: Flask, key_id: int = 1) -> ConnectedKey:
+    """Return a row as it stands in the database."""
+    with app.app_context():
+        return db.session.get_one(ConnectedKey, key_id)
+
+
+def status_of(app: Flask, attempt_id: int) -> Status:
+    """Return what stands in the row."""
+    with app.app_context():
+        return db.session.get_one(ConnectAttempt, attempt_id).status
+
+
+def at_once(*calls: Callable[[], Any]) -> list[Any]:
+    """Make calls in threads, all at the same time, and return their results."""
+    start = threading.Barrier(len(calls))
+    results: list[Any] = [None] * len(calls)
+
+    def run(number: int, call: Callable[[], Any]) -> None:
+        start.wait()
+        results[number] = call()
+
+    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(calls)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results

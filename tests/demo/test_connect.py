@@ -1,0 +1,223 @@
+"""The main path: sign in, connect, see what was connected, and every way that it can end."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from flask import Flask
+
+import authlib_kucoin
+from authlib_kucoin.sandbox import Sandbox, run_sandbox
+from flask_demo import ledger
+from tests.demo.apps import Clock, MakeApp
+from tests.demo.visitor import Visitor, text_of
+
+
+def test_connect(alice: Visitor, sandbox: Sandbox) -> None:
+    """One key is asked for, stored and checked; the page shows whose it is and what it may do."""
+    login_page = alice.begin()
+    assert login_page.startswith(f"{sandbox.url}/oauth?response_type=code&client_id=sandbox-client")
+    assert "&redirect_uri=http://localhost/kucoin/callback&" in login_page
+    response = alice.get(alice.approve(login_page))
+    assert (response.status_code, response.location) == (303, "/kucoin/attempts/1")
+    page = text_of(alice.get("/kucoin/attempts/1"))
+    assert "Your KuCoin account 165111215 is connected" in page
+    assert "InnerTransfer Move funds between the account's own wallets No Yes" in page
+    assert sandbox.totals == {
+        "authorize": 1,
+        "decision": 1,
+        "token": 1,
+        "create_api_key": 1,
+        "api_key_info": 1,
+    }
+    index = text_of(alice.get("/"))
+    assert "Account 165111215" in index
+    assert sandbox.issued_keys[0].api_name in index
+
+
+def test_cancel(alice: Visitor, sandbox: Sandbox) -> None:
+    """Who cancels at KuCoin is told that nothing happened, and no code is exchanged."""
+    page = text_of(alice.follow(alice.get(alice.cancel(alice.begin()))))
+    assert "Your account was not connected" in page
+    assert "The user cancelled the authorization." in page
+    assert "No key was created" in page
+    assert "token" not in sandbox.totals
+
+
+def test_signed_out(app: Flask, sandbox: Sandbox) -> None:
+    """Nothing of the blueprint can be reached without signing in, and no code stays in the URL."""
+    nobody = Visitor(app, sandbox)
+    assert "Sign in" in nobody.get("/").text
+    for response in (
+        nobody.post("/kucoin/connect"),
+        nobody.get("/kucoin/callback?code=a&state=b"),
+        nobody.get("/kucoin/attempts/1"),
+        nobody.post("/kucoin/keys/1/check"),
+    ):
+        assert (response.status_code, response.location) == (303, "/")
+    assert "Please sign in first" in text_of(nobody.get("/"))
+    assert sandbox.totals == {}
+
+
+@pytest.mark.parametrize("name", ["", "   ", "a" * 65, "a\0b", "a\nb"])
+def test_odd_names(app: Flask, sandbox: Sandbox, name: str) -> None:
+    """A name that could not be stored or shown is refused in words."""
+    response = Visitor(app, sandbox).post("/login", username=name)
+    assert response.status_code == 400
+    assert "A name has 1 to 64 letters" in text_of(response)
+
+
+LIMIT = "envelope:1:The number of user's apiKey reaches to the maximum level"
+
+
+@pytest.mark.parametrize(
+    ("operation", "fault", "title", "created"),
+    [
+        ("token", "503", "KuCoin cannot be reached", "No key was created"),
+        ("token", "429", "KuCoin cannot be reached", "No key was created"),
+        ("token", "envelope:1:nope", "KuCoin did not accept the approval", "No key was created"),
+        ("token", "html", "KuCoin's answer made no sense", "No key was created"),
+        ("create_api_key", LIMIT, "as many keys as it may have", "No key was created"),
+        ("create_api_key", "envelope:1:Repeated apiName", "this name already", "No key was"),
+        ("create_api_key", "envelope:40503:risk validation", "were not granted", "No key was"),
+        ("create_api_key", "envelope:1:nope", "refused to create a key", "No key was created"),
+        ("create_api_key", "429", "KuCoin cannot be reached", "No key was created"),
+        ("create_api_key", "lost", "Please look in your KuCoin account", "A key may exist"),
+        ("create_api_key", "truncated", "Please look in your KuCoin account", "A key may exist"),
+        ("create_api_key", "503", "Please look in your KuCoin account", "A key may exist"),
+    ],
+)
+def test_failures(
+    alice: Visitor, sandbox: Sandbox, *, operation: str, fault: str, title: str, created: str
+) -> None:
+    """Each failure has a page: what happened, whether there is a key, and what to do."""
+    sandbox.fail_next(operation, fault)
+    page = text_of(alice.connect())
+    assert title in page
+    assert created in page
+    assert "What to do" in page
+    assert "Begin again" in page
+    assert sandbox.totals.get("create_api_key", 0) <= 1
+    assert "No account is connected" in text_of(alice.get("/"))
+
+
+def test_every_error_has_words(alice: Visitor) -> None:
+    """Each class of the library's errors has a page of its own; one to come has a general one."""
+    titles = {}
+    errors = [
+        *("KuCoinError", "AuthorizationDenied", "TokenError", "ReauthorizationRequired"),
+        *("ApiKeyError", "ApiKeyNameTaken", "ApiKeyLimitReached", "PermissionMismatch"),
+        *("ApiKeyOutcomeUnknown", "KuCoinUnavailable", "MalformedResponse"),
+    ]
+    for name in errors:
+        with alice.app.app_context():
+            attempt = ledger.start(1)
+            ledger.fail(attempt, getattr(authlib_kucoin, name)("what happened", operation="token"))
+        page = alice.get(f"/kucoin/attempts/{attempt.id}")
+        assert "what happened" in page.text
+        titles[page.text.partition("<h1>")[2].partition("</h1>")[0]] = name
+    # A refused approval and an unknown error are both just "not connected".
+    assert len(titles) == len(errors) - 1
+
+
+def test_check_fails_and_key_stays(alice: Visitor, sandbox: Sandbox) -> None:
+    """A key whose check fails is stored all the same, and can be checked later."""
+    sandbox.fail_next("api_key_info", "503")
+    page = text_of(alice.connect())
+    assert "Your KuCoin account is connected" in page
+    assert "The last check of this key failed" in page
+    assert "API_SPOT" in page
+    assert "Check failed" in text_of(alice.get("/"))
+    response = alice.post("/kucoin/keys/1/check")
+    assert (response.status_code, response.location) == (303, "/#key-1")
+    assert "Account 165111215" in text_of(alice.get("/"))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            {"reported_permissions": ["General", "Spot", "Transfer"]},
+            "can withdraw funds (Transfer)",
+        ),
+        ({"reported_permissions": ["General", "Spot", "Earn"]}, "more than is needed here: Earn."),
+        ({"reported_permissions": ["General"]}, "It lacks Spot"),
+        ({"ip_whitelist": []}, "works from any IP address"),
+    ],
+)
+def test_warnings(make_app: MakeApp, options: dict[str, list[str]], said: str) -> None:
+    """What a key may do is compared with what is expected, and differences are told."""
+    with run_sandbox(**options) as sandbox:
+        alice = Visitor(make_app(KUCOIN_SITE=sandbox.url), sandbox, "alice")
+        assert said in text_of(alice.connect())
+
+
+def test_no_warning(make_app: MakeApp) -> None:
+    """A key that is as it should be brings no warning, and names its addresses."""
+    with run_sandbox(
+        reported_permissions=["General", "Spot"],
+        ip_whitelist=["127.0.0.1"],
+        lists="list",
+        sub_name="bot",
+    ) as sandbox:
+        alice = Visitor(make_app(KUCOIN_SITE=sandbox.url), sandbox, "alice")
+        page = alice.connect()
+        assert "warning" not in page.text
+        assert "IP addresses 127.0.0.1" in text_of(page)
+        assert "sub-account bot" in text_of(alice.get("/"))
+
+
+def test_expected_permissions_are_a_setting(make_app: MakeApp, sandbox: Sandbox) -> None:
+    """Brokers who need more say so, and are warned of the rest only."""
+    app = make_app(KUCOIN_EXPECTED_PERMISSIONS="General, Spot, Earn, Margin")
+    page = text_of(Visitor(app, sandbox, "alice").connect())
+    assert "more than is needed here: InnerTransfer." in page
+
+
+def test_attempts_are_paged(alice: Visitor) -> None:
+    """The latest ten attempts stand on the first page, older ones on the next."""
+    for _ in range(12):
+        alice.begin()
+    page = alice.get("/")
+    numbers = re.findall(r"/kucoin/attempts/(\d+)", page.text)
+    assert numbers == [str(number) for number in range(12, 2, -1)]
+    older = re.search(r'href="(/\?before=\d+)#attempts"', page.text)
+    assert older
+    page = alice.get(older[1])
+    assert re.findall(r"/kucoin/attempts/(\d+)", page.text) == ["2", "1"]
+    assert "Newest" in page.text
+    for odd in ("99999999999999999999", "x", "-5", ""):
+        assert alice.get(f"/?before={odd}").status_code == 200
+
+
+def test_only_the_owner_sees_a_row(alice: Visitor, app: Flask, sandbox: Sandbox) -> None:
+    """What belongs to somebody else looks as if it did not exist."""
+    alice.connect()
+    mallory = Visitor(app, sandbox, "mallory")
+    assert mallory.get("/kucoin/attempts/1").status_code == 404
+    for action in ("check", "rotate", "disconnect"):
+        assert mallory.post(f"/kucoin/keys/1/{action}").status_code == 404
+    assert "165111215" not in mallory.get("/").text
+    assert "Account 165111215" in text_of(alice.get("/"))
+    for number in ("0", "2", "99999999999999999999"):
+        assert alice.get(f"/kucoin/attempts/{number}").status_code == 404
+
+
+def test_disconnect(alice: Visitor) -> None:
+    """The credentials are gone, and the user is told that the key itself is not."""
+    alice.connect()
+    page = text_of(alice.follow(alice.post("/kucoin/keys/1/disconnect")))
+    assert "are deleted here. The key still exists at KuCoin" in page
+    assert "No account is connected" in page
+    assert "replaced or disconnected since" in text_of(alice.get("/kucoin/attempts/1"))
+
+
+def test_left_attempts(alice: Visitor, clock: Clock) -> None:
+    """An attempt that the user leaves expires after a quarter of an hour, and says so."""
+    path = alice.approve(alice.begin())
+    assert "KuCoin is waiting for you" in text_of(alice.get("/kucoin/attempts/1"))
+    clock.advance(15 * 60 + 2)
+    page = text_of(alice.follow(alice.get(path)))
+    assert "This attempt has expired" in page
+    assert "token" not in alice.sandbox.totals

@@ -1,0 +1,125 @@
+"""One refresh of a kept token, however many threads and processes ask for it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from authlib_kucoin.sandbox import Sandbox, run_sandbox
+from flask_demo.keys import fresh_token
+from tests.demo.apps import HOUR, Clock, MakeApp
+from tests.demo.visitor import Visitor
+from tests.support.waiting import wait_until
+
+_WORKER = """
+import sys, threading, time
+hours_ahead, key_id, count = float(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+real = time.time
+time.time = lambda: real() + 3600 * hours_ahead
+
+from flask_demo import create_app
+from flask_demo.keys import fresh_token, oauth
+from flask_demo.models import db
+
+app = create_app()
+answers = []
+
+def work():
+    with app.app_context():
+        token = fresh_token(key_id)
+        answers.append(oauth.kucoin.validate_access_token(token["access_token"]))
+
+threads = [threading.Thread(target=work) for _ in range(count)]
+print("ready", flush=True)
+sys.stdin.readline()
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(answers.count(True), flush=True)
+"""
+
+
+def _workers(settings: dict[str, Any], stack: ExitStack, count: int) -> list[Any]:
+    """Start processes that ask for a fresh token in many threads, an hour from now."""
+    root = Path(__file__).parents[2]
+    workers = [
+        stack.enter_context(
+            subprocess.Popen(
+                [sys.executable, "-W", "error", "-c", _WORKER, "1.01", "1", "25"],
+                env={**os.environ, "PYTHONPATH": str(root), **settings},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        )
+        for _ in range(count)
+    ]
+    for worker in workers:
+        assert worker.stdout.readline() == "ready\n"
+    return workers
+
+
+@pytest.mark.parametrize("database", ["postgresql", "sqlite"])
+def test_one_refresh_for_all_processes(
+    request: pytest.FixtureRequest,
+    make_app: MakeApp,
+    settings: dict[str, Any],
+    sandbox: Sandbox,
+    database: str,
+) -> None:
+    """4 processes with 25 threads each hold one expired token: 1 refresh, 100 live tokens."""
+    settings["KUCOIN_KEEP_TOKENS"] = "1"
+    if database == "postgresql":
+        settings["DATABASE_URL"] = request.getfixturevalue("postgres_database")
+    Visitor(make_app(), sandbox, "carol").connect()
+    with ExitStack() as stack:
+        workers = _workers(settings, stack, 4)
+        sandbox.advance(HOUR)
+        for worker in workers:
+            worker.stdin.write("go\n")
+            worker.stdin.flush()
+        assert [worker.stdout.readline() for worker in workers] == ["25\n"] * 4
+        assert [worker.wait(10) for worker in workers] == [0] * 4
+    assert sandbox.totals["refresh"] == 1
+    assert sandbox.totals["validate"] == 100
+
+
+@pytest.fixture(params=["postgresql", "sqlite"])
+def locked_out(
+    request: pytest.FixtureRequest, make_app: MakeApp, sandbox: Sandbox, settings: dict[str, Any]
+) -> Iterator[tuple[Flask, dict[str, Any]]]:
+    """The demo with a kept token on each database."""
+    settings["KUCOIN_KEEP_TOKENS"] = "1"
+    if request.param == "postgresql":
+        settings["DATABASE_URL"] = request.getfixturevalue("postgres_database")
+    app = make_app()
+    Visitor(app, sandbox, "carol").connect()
+    return app, settings
+
+
+def test_dead_worker_blocks_nobody(
+    locked_out: tuple[Flask, dict[str, Any]], sandbox: Sandbox, clock: Clock
+) -> None:
+    """A worker is killed while it holds the lock and waits for KuCoin; the next one goes on."""
+    app, settings = locked_out
+    # The dead worker's refresh never gets to KuCoin: its pair is not lost with it.
+    with run_sandbox() as tarpit, ExitStack() as stack:
+        tarpit.fail_next("refresh", "delay:60")
+        (worker,) = _workers({**settings, "KUCOIN_SITE": tarpit.url}, stack, 1)
+        worker.stdin.write("go\n")
+        worker.stdin.flush()
+        wait_until(lambda: tarpit.totals.get("refresh") or worker.poll() is not None)
+        worker.kill()
+        worker.wait(10)
+    clock.advance(HOUR)
+    with app.app_context():
+        token = fresh_token(1)
+    assert token
+    assert sandbox.totals["refresh"] == 1

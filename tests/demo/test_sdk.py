@@ -1,0 +1,61 @@
+"""KuCoin's official SDK accepts a key that the demo has provisioned."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from typing import Any
+
+import pytest
+
+from authlib_kucoin import ApiKey
+from authlib_kucoin.sandbox import Sandbox
+from flask_demo.models import ConnectedKey, db
+from flask_demo.vault import vault
+from tests.demo.visitor import Visitor
+
+
+@pytest.fixture
+def key(alice: Visitor) -> ApiKey:
+    """The credentials of an account that was connected through the demo."""
+    alice.connect()
+    with alice.app.app_context():
+        return vault().key(db.session.get_one(ConnectedKey, 1))
+
+
+def _get_apikey_info(sandbox: Sandbox, key: ApiKey) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the SDK's own, about pydantic
+        from kucoin_universal_sdk.api import DefaultClient  # noqa: PLC0415
+        from kucoin_universal_sdk.model import (  # noqa: PLC0415
+            ClientOptionBuilder,
+            TransportOptionBuilder,
+        )
+    transport = TransportOptionBuilder().set_keep_alive(keep_alive=False).set_max_retries(0).build()
+    options = (
+        ClientOptionBuilder()
+        .set_key(key.api_key)
+        .set_secret(key.secret)
+        .set_passphrase(key.passphrase)
+        .set_spot_endpoint(sandbox.url)
+        .set_futures_endpoint(sandbox.url)
+        .set_broker_endpoint(sandbox.url)
+        .set_transport_option(transport)
+        .build()
+    )
+    accounts = DefaultClient(options).rest_service().get_account_service()
+    return accounts.get_account_api().get_apikey_info()
+
+
+def test_key_works(key: ApiKey, sandbox: Sandbox) -> None:
+    """Get Apikey Info answers with the account that was connected."""
+    info = _get_apikey_info(sandbox, key)
+    assert str(info.uid) == "165111215"
+    assert info.api_key == key.api_key
+
+
+def test_wrong_secret_fails(key: ApiKey, sandbox: Sandbox) -> None:
+    """With one character of the secret changed, nothing that is signed with it is accepted."""
+    wrong = dataclasses.replace(key, secret=("b" if key.secret[0] == "a" else "a") + key.secret[1:])
+    with pytest.raises(Exception, match=r"KC-API-(SIGN|PASSPHRASE)"):
+        _get_apikey_info(sandbox, wrong)

@@ -1,0 +1,206 @@
+"""Settings: what a real site needs, what is made up for the sandbox, and who is answered."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+from flask import Flask
+
+from authlib_kucoin.sandbox import Sandbox
+from flask_demo import create_app
+from flask_demo.config import SettingsError, flask_config, given_settings
+from tests.demo.apps import MakeApp
+from tests.demo.visitor import Visitor, closed_after, csrf_token, text_of
+
+PUBLIC = "https://broker.example.com/kucoin/callback"
+
+
+def _mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize("missing", ["KUCOIN_SITE", "SECRET_KEY", "KUCOIN_VAULT_KEYS"])
+def test_real_site_needs_its_settings(settings: dict[str, Any], missing: str) -> None:
+    """Without one of them it does not start, names it and says how to make one; nothing is made."""
+    del settings[missing]
+    with pytest.raises(SettingsError) as caught:
+        create_app(settings)
+    assert f"\n  {missing}: " in str(caught.value)
+    assert str(caught.value).count("\n") == 1
+    assert not Path(settings["DEMO_INSTANCE"]).exists()
+
+
+def test_sandbox_settings_are_made_once(sandbox: Sandbox, tmp_path: Path) -> None:
+    """For the sandbox keys are made, for us alone to read, and found again at the next start."""
+    given = {
+        "DEMO_INSTANCE": str(tmp_path / "instance"),
+        "SANDBOX_PORT": sandbox.url.rpartition(":")[2],
+    }
+    with closed_after(create_app(given)) as app:
+        assert "This is not KuCoin" in Visitor(app, sandbox).get("/").text
+        alice = Visitor(app, sandbox, "alice")
+        assert "is connected" in text_of(alice.connect())
+    assert _mode(tmp_path / "instance") == 0o700
+    files = {path.name: _mode(path) for path in (tmp_path / "instance").iterdir()}
+    assert files == dict.fromkeys(["kucoin_vault_keys", "sandbox.sqlite", "secret_key"], 0o600)
+    with closed_after(create_app(given)) as app:
+        again = Visitor(app, sandbox, "alice")
+        page = text_of(again.follow(again.post("/kucoin/keys/1/check")))
+        assert "check of this key failed" not in page
+
+
+def test_real_site_keeps_no_keys_on_disk(app: Flask, settings: dict[str, Any]) -> None:
+    """With a client id there is a database, for us alone to read, and no key file."""
+    assert "This is not KuCoin" not in app.test_client().get("/").text
+    assert "Replace this by your own sign-in before" in app.test_client().get("/").text
+    files = {path.name: _mode(path) for path in Path(settings["DEMO_INSTANCE"]).iterdir()}
+    assert set(files.values()) == {0o600}
+    assert {name for name in files if not name.startswith("kucoin.sqlite")} == set()
+
+
+def test_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Settings come from the environment, an empty one is none, and create_app's own win."""
+    monkeypatch.setenv("KUCOIN_CLIENT_ID", "from the environment")
+    monkeypatch.setenv("KUCOIN_SITE", "eu")
+    monkeypatch.setenv("DEMO_PORT", "")
+    given = given_settings({"KUCOIN_SITE": "global", "SECRET_KEY": "s", "KUCOIN_VAULT_KEYS": "v"})
+    config = flask_config(given, tmp_path)
+    assert config["KUCOIN_CLIENT_ID"] == "from the environment"
+    assert (config["KUCOIN_SITE"], config["DEMO_PORT"], config["SANDBOX"]) == (
+        "global",
+        5000,
+        False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("postgres://u:p@h/d", "postgresql+psycopg://u:p@h/d"),
+        ("postgresql://u:p@h/d", "postgresql+psycopg://u:p@h/d"),
+        ("postgresql+psycopg://u:p@h/d", "postgresql+psycopg://u:p@h/d"),
+        ("sqlite:////tmp/x.sqlite", "sqlite:////tmp/x.sqlite"),
+    ],
+)
+def test_database_url(tmp_path: Path, given: str, expected: str) -> None:
+    """Hosting providers write postgres://; it is taken too."""
+    assert flask_config({"DATABASE_URL": given}, tmp_path)["SQLALCHEMY_DATABASE_URI"] == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("DEMO_PORT", "http", "DEMO_PORT is not a number"),
+        ("DATABASE_URL", "canary:not a url", "DATABASE_URL is not a database's address"),
+        ("KUCOIN_SITE", "kucoin", "'kucoin' is not a KuCoin site"),
+        ("KUCOIN_REDIRECT_URI", "http://broker.example.com/kucoin/callback", "is not https"),
+        ("KUCOIN_REDIRECT_URI", f"{PUBLIC}#b", "the character '#'"),
+        ("KUCOIN_REDIRECT_URI", "https://broker.example.com/oauth", "end in /kucoin/callback"),
+        ("DATABASE_URL", "sqlite://", "DATABASE_URL names no file"),
+        ("DATABASE_URL", "sqlite:///:memory:", "DATABASE_URL names no file"),
+        ("DATABASE_URL", "postgresql://u:p@canary:canary@host/db", "is not a database's address"),
+        ("DATABASE_URL", "mysql://u:canary@host/db", "neither postgresql:// nor sqlite://"),
+        ("DATABASE_URL", "postgresql+nothing://u:canary@host/db", "neither postgresql://"),
+        ("SERVER_NAME", "[canary", "SERVER_NAME is not an address"),
+        ("KUCOIN_VAULT_KEYS", b"\xff", "is not a comma-separated list of Fernet keys"),
+        ("DATABASE_URL", "sqlite:////nowhere/at/all.sqlite", "cannot be had"),
+        ("TRUSTED_PROXIES", "-1", "TRUSTED_PROXIES is not a number"),
+        ("KUCOIN_REDIRECT_URI", "https://[canary/kucoin/callback", "is not an address"),
+        ("KUCOIN_EXPECTED_PERMISSIONS", 7, "is not a comma-separated list"),
+    ],
+)
+def test_settings_that_make_no_sense(make_app: MakeApp, name: str, value: Any, said: str) -> None:
+    """They are refused at the start, in a sentence, and not at the first user."""
+    with pytest.raises(SettingsError) as caught:
+        make_app(**{name: value})
+    assert said in str(caught.value)
+    assert "canary" not in str(caught.value)
+
+
+def test_sandbox_port_of_its_own_choice(tmp_path: Path) -> None:
+    """The demo could not know where it is."""
+    with pytest.raises(SettingsError, match="SANDBOX_PORT cannot be 0"):
+        flask_config({"SANDBOX_PORT": "0"}, tmp_path)
+
+
+def test_lists(settings: dict[str, Any], tmp_path: Path) -> None:
+    """What the environment can say with commas only, Python may say with a list."""
+    old, new = Fernet.generate_key(), Fernet.generate_key()
+    given = settings | {
+        "KUCOIN_VAULT_KEYS": [new, old.decode()],
+        "KUCOIN_EXPECTED_PERMISSIONS": ["General", "Spot"],
+    }
+    config = flask_config(given, tmp_path)
+    assert config["KUCOIN_VAULT_KEYS"] == f"{new.decode()},{old.decode()}"
+    assert config["KUCOIN_EXPECTED_PERMISSIONS"] == ["General", "Spot"]
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "SQLALCHEMY_DATABASE_URI"])
+def test_database_in_memory(
+    make_app: MakeApp, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """For tests that one will do, and leaves no file behind."""
+    monkeypatch.chdir(tmp_path)
+    app = make_app(TESTING=True, **{name: "sqlite:///:memory:"})
+    alice = Visitor(app, sandbox, "alice")
+    assert "is connected" in text_of(alice.connect())
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_server_name(make_app: MakeApp) -> None:
+    """The host that Flask is told to serve is answered."""
+    app = make_app(SERVER_NAME="demo.example.com")
+    assert app.test_client().get("/").status_code == 200
+
+
+@pytest.mark.parametrize("name", ["KUCOIN_SITE", "KUCOIN_REDIRECT_URI", "KUCOIN_CLIENT_SECRET"])
+def test_real_settings_without_client_id(tmp_path: Path, name: str) -> None:
+    """Who has forgotten the client id gets no sandbox instead."""
+    with pytest.raises(SettingsError, match=f"{name} is for a real site"):
+        flask_config({name: "eu"}, tmp_path)
+
+
+def test_public_address(make_app: MakeApp, sandbox: Sandbox) -> None:
+    """The registered redirect URI is used byte for byte, and its host is the one answered."""
+    app = make_app(KUCOIN_REDIRECT_URI=PUBLIC)
+    alice = Visitor(app, sandbox)
+    alice.http = app.test_client()
+    base = {"base_url": "https://broker.example.com"}
+    page = alice.http.get("/", **base)
+    cookie = page.headers["Set-Cookie"]
+    assert cookie.startswith("__Host-session=")
+    assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} <= set(cookie.split("; "))
+    data = {"csrf_token": csrf_token(page), "username": "alice"}
+    # No Referer is sent, as our own pages ask for.
+    assert alice.http.post("/login", data=data, **base).status_code == 303
+    data = {"csrf_token": csrf_token(alice.http.get("/", **base))}
+    sent = alice.http.post("/kucoin/connect", data=data, **base).location
+    assert f"&redirect_uri={PUBLIC}&" in sent
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example"]
+)
+def test_forged_host(app: Flask, make_app: MakeApp, host: str) -> None:
+    """A Host that is not ours gets no page, so that it ends up in no redirect URI."""
+    for each in (app, make_app(KUCOIN_REDIRECT_URI=PUBLIC)):
+        response = each.test_client().get("/", headers={"Host": host})
+        assert response.status_code == 400
+        assert host not in response.text
+    forwarded = {"X-Forwarded-Host": host, "X-Forwarded-Proto": "https"}
+    assert app.test_client().get("/", headers=forwarded).status_code == 200
+
+
+def test_trusted_proxies(make_app: MakeApp) -> None:
+    """Behind a proxy the outer host counts, if the setting says that there is one."""
+    app = make_app(KUCOIN_REDIRECT_URI=PUBLIC, TRUSTED_PROXIES="1")
+    http = app.test_client()
+    forwarded = {"X-Forwarded-Host": "broker.example.com", "X-Forwarded-Proto": "https"}
+    assert http.get("/", headers=forwarded).status_code == 200
+    assert (
+        http.get("/", headers={**forwarded, "X-Forwarded-Host": "evil.example"}).status_code == 400
+    )

@@ -1,0 +1,146 @@
+"""The vault: what is sealed, which row it opens in, and new vault keys for old."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+from sqlalchemy import select, text
+
+from authlib_kucoin.sandbox import Sandbox, run_sandbox
+from flask_demo.config import SettingsError, new_vault_key
+from flask_demo.models import ConnectedKey, db
+from flask_demo.vault import VaultError, vault
+from tests.demo.apps import MakeApp, row_of
+from tests.demo.visitor import Visitor, text_of
+
+
+def test_sealed_blob(alice: Visitor, settings: dict[str, Any], sandbox: Sandbox) -> None:
+    """The credentials are one blob, for this row and user, and no token is kept."""
+    alice.connect()
+    row, issued = row_of(alice.app), sandbox.issued_keys[0]
+    opened = json.loads(Fernet(settings["KUCOIN_VAULT_KEYS"]).decrypt(row.sealed_key))
+    assert opened["place"] == ["key", 1, 1]
+    assert opened["content"]["secret"] == issued.secret
+    assert opened["content"]["passphrase"] == issued.passphrase
+    assert row.sealed_token is None
+    assert row.hint == f"{issued.api_key[:4]}…{issued.api_key[-4:]}"
+
+
+def test_blob_opens_in_its_row_only(make_app: MakeApp, sandbox: Sandbox) -> None:
+    """A blob that is moved to another row, user or purpose is not used."""
+    app = make_app(KUCOIN_KEEP_TOKENS="1")
+    alice, bob = Visitor(app, sandbox, "alice"), Visitor(app, sandbox, "bob")
+    alice.connect()
+    bob.connect()
+    with app.app_context():
+        hers, his = db.session.scalars(select(ConnectedKey).order_by(ConnectedKey.id)).all()
+        his.sealed_key = hers.sealed_key
+        his.sealed_token = hers.sealed_key
+        db.session.commit()
+        with pytest.raises(VaultError, match="sealed for another row"):
+            vault().key(his)
+        with pytest.raises(VaultError, match="sealed for another row"):
+            vault().token(his)
+        assert vault().key(hers).secret == sandbox.issued_keys[0].secret
+    page = text_of(bob.follow(bob.post("/kucoin/keys/2/check")))
+    assert "somebody has moved them in the database" in page
+    # Without a token that can be used, the user is asked.
+    assert bob.post("/kucoin/keys/2/rotate").location.startswith(f"{sandbox.url}/oauth?")
+
+
+def test_lost_vault_key(alice: Visitor, make_app: MakeApp, sandbox: Sandbox) -> None:
+    """Without the key nothing is opened, the pages say so and work, and connecting again helps."""
+    alice.connect()
+    other = Visitor(make_app(KUCOIN_VAULT_KEYS=new_vault_key()), sandbox, "alice")
+    page = text_of(other.follow(other.post("/kucoin/keys/1/check")))
+    assert "the key that sealed them is not in KUCOIN_VAULT_KEYS" in page
+    assert "is connected" in text_of(other.connect())
+    page = text_of(other.get("/"))
+    assert page.count("Account 165111215") == 1
+    assert "check of this key failed" not in page
+
+
+@pytest.mark.parametrize("keys", ["", ",", "short", f"{'A' * 43}=,", "ä"])
+def test_bad_vault_keys(make_app: MakeApp, keys: str) -> None:
+    """What is not a list of Fernet keys is refused at the start, and not repeated."""
+    with pytest.raises(SettingsError, match="KUCOIN_VAULT_KEYS") as caught:
+        make_app(KUCOIN_VAULT_KEYS=keys)
+    assert not keys.strip(",") or keys not in str(caught.value)
+
+
+def test_rekey(make_app: MakeApp, settings: dict[str, Any], sandbox: Sandbox) -> None:
+    """All rows are sealed anew while the app runs, and then open without the old key."""
+    app = make_app(KUCOIN_KEEP_TOKENS="1")
+    visitors = [Visitor(app, sandbox, name) for name in ("alice", "bob", "carol")]
+    for visitor in visitors:
+        visitor.connect()
+    old, new = settings["KUCOIN_VAULT_KEYS"], new_vault_key()
+    rotating = make_app(KUCOIN_VAULT_KEYS=f"{new}, {old}", KUCOIN_KEEP_TOKENS="1")
+    result = rotating.test_cli_runner().invoke(args=["kucoin", "rekey"])
+    assert result.output == "3 of 3 keys are sealed with the first key.\n"
+    assert result.exit_code == 0
+    for key_id in (1, 2, 3):
+        row = row_of(app, key_id)
+        assert row.sealed_token
+        Fernet(new).decrypt(row.sealed_key)
+        Fernet(new).decrypt(row.sealed_token)
+    after = Visitor(make_app(KUCOIN_VAULT_KEYS=new), sandbox, "bob")
+    assert "failed" not in text_of(after.follow(after.post("/kucoin/keys/2/check")))
+
+
+def test_rekey_with_a_row_that_does_not_open(
+    alice: Visitor, make_app: MakeApp, settings: dict[str, Any]
+) -> None:
+    """A row that cannot be opened is named and left alone, the others are done, the exit is 1."""
+    alice.connect()
+    Visitor(alice.app, alice.sandbox, "bob").connect()
+    with alice.app.app_context():
+        db.session.execute(text("UPDATE connected_key SET sealed_key = 'x' WHERE id = 1"))
+        db.session.commit()
+    new = new_vault_key()
+    rotating = make_app(KUCOIN_VAULT_KEYS=f"{new},{settings['KUCOIN_VAULT_KEYS']}")
+    result = rotating.test_cli_runner().invoke(args=["kucoin", "rekey"])
+    assert result.exit_code == 1
+    assert "Key 1 stays as it is." in result.output
+    assert "1 of 2 keys are sealed with the first key." in result.output
+    Fernet(new).decrypt(row_of(alice.app, 2).sealed_key)
+
+
+def test_rekey_while_keys_are_made(
+    make_app: MakeApp, settings: dict[str, Any], postgres_database: str
+) -> None:
+    """Rekeying over and over, while users get new keys, loses and overwrites none of them."""
+    new = new_vault_key()
+    with run_sandbox(max_keys=1000) as sandbox:
+        app = make_app(
+            DATABASE_URL=postgres_database,
+            KUCOIN_SITE=sandbox.url,
+            KUCOIN_KEEP_TOKENS="1",
+            KUCOIN_VAULT_KEYS=f"{new},{settings['KUCOIN_VAULT_KEYS']}",
+        )
+        visitors = [Visitor(app, sandbox, f"user {number}") for number in range(4)]
+        for visitor in visitors:
+            visitor.connect()
+
+        def get_keys(key_id: int, visitor: Visitor) -> None:
+            for _ in range(5):
+                visitor.post(f"/kucoin/keys/{key_id}/rotate")
+
+        threads = [
+            threading.Thread(target=get_keys, args=pair) for pair in enumerate(visitors, start=1)
+        ]
+        for thread in threads:
+            thread.start()
+        while any(thread.is_alive() for thread in threads):
+            result = app.test_cli_runner().invoke(args=["kucoin", "rekey"])
+            assert result.exit_code == 0, result.output
+        latest = {key.api_name: key.secret for key in sandbox.issued_keys}
+        assert len(latest) == 4 * 6
+        with app.app_context():
+            for row in db.session.scalars(select(ConnectedKey)):
+                assert vault().key(row).secret == latest[row.api_name]
+                assert row.api_name == f"{sandbox.options.broker_name}-1" or row.attempt_id > 4

@@ -1,0 +1,1 @@
+"""What measures rather than tests; `make nightly` runs it."""

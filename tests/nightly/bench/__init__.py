@@ -1,0 +1,1 @@
+"""Connections, round trips, memory: what `make bench` measures, asserted."""

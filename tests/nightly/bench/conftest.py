@@ -1,0 +1,47 @@
+"""What the tests of connections and of the benchmarks share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.nightly.bench.apps import APPS, App, answer
+from tests.support.wire import Wire, running_wire
+
+
+@pytest.fixture(autouse=True)
+def _silent_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take away what the machine's environment tells HTTP libraries."""
+    names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+    for name in (*names, *map(str.lower, names), "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    """A server that believes everything and keeps each request."""
+    with running_wire() as wire:
+        wire.answer = answer
+        yield wire
+
+
+@pytest.fixture(params=APPS)
+def kind(request: pytest.FixtureRequest) -> type[App]:
+    """A framework, and with it an HTTP library: each in turn."""
+    return APPS[request.param]
+
+
+@pytest.fixture
+def new_app(kind: type[App]) -> Iterator[Any]:
+    """Register an app at a URL, with these ``client_kwargs``."""
+    apps: list[App] = []
+
+    def new(url: str, **client_kwargs: Any) -> App:
+        apps.append(kind(url, client_kwargs))
+        return apps[-1]
+
+    yield new
+    for app in apps:
+        app.end()

@@ -1,0 +1,210 @@
+"""How many connections sign-ins open, and what is shared with them: nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx2
+import pytest
+from authlib.integrations.flask_client import OAuth
+from flask import Flask
+
+from authlib_kucoin import ApiKeyOutcomeUnknown, KuCoinUnavailable, _requests_adapter
+from tests.nightly.bench.apps import (
+    REDIRECT_URI,
+    App,
+    InFlask,
+    InStarlette,
+    answer,
+    together,
+)
+from tests.support.waiting import wait_until
+from tests.support.wire import Wire
+
+CODES = [f"code-{number}" for number in range(20)]
+
+
+def test_sign_ins_in_a_row_share_a_connection(wire: Wire, new_app: Any) -> None:
+    """20 of them, 40 requests, open one connection."""
+    app = new_app(wire.url)
+    for code in CODES:
+        app.sign_in(code)
+    assert len(wire.seen) == 40
+    assert wire.connections == 1
+
+
+def test_stock_authlib_opens_one_for_each_call(wire: Wire) -> None:
+    """It is what the above is to be seen beside."""
+    stock = OAuth(Flask(__name__)).register(
+        "kucoin",
+        client_id="broker",
+        access_token_url=f"{wire.url}/_oauth/access-token",
+        access_token_params={"method": "GET"},
+        client_kwargs={"token_endpoint_auth_method": "none"},
+    )
+    for code in CODES:
+        token = stock.fetch_access_token(code=code, redirect_uri=REDIRECT_URI)
+        headers = {"Authorization": "bearer x"}
+        stock.post(f"{wire.url}/_oauth/x/api-key/add", token=token, headers=headers)
+    assert wire.connections == 40
+
+
+def test_sign_ins_at_once_open_one_each(wire: Wire, new_app: Any) -> None:
+    """20 at the same time open 20 connections, and the next 20 open no more."""
+    app = new_app(wire.url)
+    together(len(CODES), wire)
+    app.sign_in_at_once(CODES)
+    assert wire.connections == 20
+    app.sign_in_at_once(CODES)
+    assert wire.connections == 20
+    assert len(wire.seen) == 80
+
+
+def test_nothing_of_one_user_reaches_anothers_call(wire: Wire, new_app: Any) -> None:
+    """Of 20 at once each gets the key of their own token; no cookie and no header is carried on."""
+    wire.headers["Set-Cookie"] = "edge=1; Path=/"
+    app = new_app(wire.url)
+    together(len(CODES), wire)
+    for _ in range(2):
+        keys = app.sign_in_at_once(CODES)
+        assert [key.api_name for key in keys] == [f"access-{code}" for code in CODES]
+    assert not [seen for seen in wire.seen if "cookie" in seen.headers]
+    exchanges = [seen for seen in wire.seen if "/access-token" in seen.target]
+    assert len(exchanges) == 40
+    assert not [seen for seen in exchanges if {"authorization", "content-type"} & {*seen.headers}]
+
+
+def test_an_app_keeps_no_token(wire: Wire, new_app: Any) -> None:
+    """After a sign-in and a refresh a call without a token has none to send."""
+    app = new_app(wire.url)
+    app.sign_in()
+    app.call("refresh_access_token", "refresh-c")
+    with pytest.raises(Exception, match="no access token"):
+        app.call("validate_access_token", None)
+    assert len(wire.seen) == 3
+
+
+def test_an_applications_own_requests_share_the_connection(wire: Wire, new_app: Any) -> None:
+    """As Authlib makes them, with the token that is given, which stays out of the next call."""
+    wire.headers["Set-Cookie"] = "edge=1; Path=/"
+    app = new_app(wire.url)
+    app.sign_in("one")
+    token = {"access_token": "own", "token_type": "bearer"}
+    wire.answer = lambda _seen: (200, '"well"')
+    assert app.call("get", f"{wire.url}/own", token=token).json() == "well"
+    wire.answer = answer
+    app.sign_in("two")
+    assert wire.connections == 1
+    sent = [seen.headers.get("authorization") for seen in wire.seen]
+    assert sent == [None, "bearer access-one", "Bearer own", None, "bearer access-two"]
+    assert not [seen for seen in wire.seen if "cookie" in seen.headers]
+
+
+def test_a_connection_that_the_server_closed_costs_a_new_one(wire: Wire, new_app: Any) -> None:
+    """Each request is seen once, the one for the key too, and nothing is unknown."""
+    app = new_app(wire.url)
+    app.sign_in("first")
+    for number in range(5):
+        wire.hang_up()
+        wait_until(lambda: len(wire.open) == 0)
+        if number % 2:
+            app.sign_in("again")
+        else:
+            app.call("create_api_key", token="again")
+    assert wire.connections == 6
+    assert len(wire.seen) == 2 + 3 * 1 + 2 * 2
+
+
+def test_a_connection_that_breaks_under_the_request_is_not_tried_again(
+    wire: Wire, new_app: Any
+) -> None:
+    """KuCoin may have acted on it. On a fresh connection or a kept one, it is sent once."""
+    app = new_app(wire.url)
+    for kept in (0, 1):
+        wire.answer = lambda _seen: None
+        before = wire.connections
+        with pytest.raises(ApiKeyOutcomeUnknown):
+            app.call("create_api_key", token="t")
+        assert wire.connections == before + 1 - kept
+        with pytest.raises(KuCoinUnavailable):
+            app.call("validate_access_token", "t")
+        wire.answer = answer
+        app.sign_in()  # leaves a connection to the next turn
+    assert len(wire.seen) == 2 * (1 + 1 + 2)
+
+
+def test_closing_an_app_closes_its_connections(wire: Wire, new_app: Any) -> None:
+    """At once, all of them; and the app can be used again."""
+    app = new_app(wire.url)
+    together(5, wire)
+    app.sign_in_at_once(CODES[:5])
+    assert len(wire.open) == 5
+    app.call("close")
+    wait_until(lambda: len(wire.open) == 0)
+    app.call("create_api_key", token="t")
+    assert wire.connections == 6
+
+
+def test_two_apps_share_no_connection(wire: Wire, new_app: Any) -> None:
+    """Closing one leaves the other's open."""
+    one, other = new_app(wire.url), new_app(wire.url)
+    one.sign_in()
+    other.sign_in()
+    assert wire.connections == 2
+    one.call("close")
+    wait_until(lambda: len(wire.open) == 1)
+    other.sign_in()
+    assert wire.connections == 2
+
+
+def _keep_at_most(kind: type[App], number: int) -> dict[str, Any]:
+    if kind is InFlask:
+        return {"pool_maxsize": number}
+    return {"limits": httpx2.Limits(max_keepalive_connections=number)}
+
+
+def test_client_kwargs_say_how_many_connections_are_kept(
+    wire: Wire, new_app: Any, kind: type[App]
+) -> None:
+    """Of five at once two are kept, so that the next five open three."""
+    app = new_app(wire.url, **_keep_at_most(kind, 2))
+    together(5, wire)
+    app.sign_in_at_once(CODES[:5])
+    wait_until(lambda: len(wire.open) == 2)
+    opened, seen = wire.connections, len(wire.seen)
+    app.sign_in_at_once(CODES[:5])
+    # Of the exchanges, which are there all at once; for the keys it depends on who is faster.
+    used = {each.connection for each in wire.seen[seen:] if "/access-token" in each.target}
+    assert len(used) == 5
+    assert len([number for number in used if number > opened]) == 3
+
+
+def test_an_idle_connection_is_not_used_again(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After five seconds with requests; urllib3 alone would use it for ever."""
+    now = 1000.0
+
+    class Clock:
+        @staticmethod
+        def monotonic() -> float:
+            return now
+
+    monkeypatch.setattr(_requests_adapter, "time", Clock)
+    for client_kwargs, idle in (({}, 5.0), ({"keepalive_expiry": 60.0}, 60.0)):
+        before = wire.connections
+        app = InFlask(wire.url, client_kwargs)
+        app.sign_in()
+        now += idle
+        app.sign_in()
+        assert wire.connections == before + 1
+        now += idle + 0.1
+        app.sign_in()
+        assert wire.connections == before + 2
+        app.end()
+
+
+def test_httpx2_is_told_how_long_a_connection_may_be_idle(wire: Wire) -> None:
+    """With nothing allowed, each call opens a new one."""
+    app = InStarlette(wire.url, {"limits": httpx2.Limits(keepalive_expiry=0.0)})
+    app.sign_in()
+    assert wire.connections == 2
+    app.end()

@@ -1,0 +1,134 @@
+"""Connections are shared over threads, kept apart by event loop, and left alone after a fork."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import subprocess
+import sys
+import threading
+import weakref
+from pathlib import Path
+
+import pytest
+from authlib.integrations.starlette_client import OAuth
+
+from authlib_kucoin import (
+    AsyncKuCoinOAuth2Client,
+    KuCoinOAuth2Session,
+    register_kucoin,
+)
+from tests.nightly.bench.apps import APPS, REDIRECT_URI
+from tests.support.waiting import wait_until
+from tests.support.wire import Wire
+
+
+def test_threads_share_connections(wire: Wire) -> None:
+    """What one thread has opened, another uses; closing a client closes none of it."""
+    connections = KuCoinOAuth2Session.connections({})
+
+    def sign_in() -> None:
+        with KuCoinOAuth2Session("b", site=wire.url, **connections.options) as client:
+            token = client.fetch_token(code="c", redirect_uri=REDIRECT_URI)
+            client.create_api_key(token)
+            client.get(f"{wire.url}/own?code=c")  # a request of the application's own
+
+    for _ in range(3):
+        thread = threading.Thread(target=sign_in)
+        thread.start()
+        thread.join()
+    sign_in()
+    assert wire.connections == 1
+    for _ in range(2):  # once more does no harm
+        connections.dispose()
+        wait_until(lambda: len(wire.open) == 0)
+
+
+def test_each_event_loop_has_connections_of_its_own(wire: Wire) -> None:
+    """They are closed with their loop, without being asked to, and nothing holds the loop."""
+    kucoin = register_kucoin(OAuth(), site=wire.url, client_id="broker")
+    loops = []
+
+    async def work() -> None:
+        loops.append(weakref.ref(asyncio.get_running_loop()))
+        for _ in range(2):
+            await kucoin.create_api_key(token="t")
+
+    for number in range(1, 4):
+        asyncio.run(work())
+        assert wire.connections == number
+        wait_until(lambda: len(wire.open) == 0)
+    gc.collect()
+    assert [loop() for loop in loops] == [None, None, None]
+
+
+def test_a_loop_that_was_closed_without_ceremony_is_let_go() -> None:
+    """When the next one comes: an event loop need not end what was begun in it."""
+    connections = AsyncKuCoinOAuth2Client.connections({})
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(connections.client())
+    loop.close()
+    gone = weakref.ref(loop)
+    del loop
+    asyncio.run(connections.client())
+    gc.collect()
+    assert gone() is None
+
+
+def test_event_loops_in_threads_do_not_get_in_each_others_way(wire: Wire) -> None:
+    """Eight loops at once, each with a connection."""
+    kucoin = register_kucoin(OAuth(), site=wire.url, client_id="broker")
+    gate = threading.Barrier(8, timeout=10)
+    made: list[str] = []
+
+    async def work(name: str) -> None:
+        for _ in range(5):
+            made.append((await kucoin.create_api_key(token=name)).api_name)  # noqa: PERF401 - one by one
+        gate.wait()
+
+    threads = [
+        threading.Thread(target=lambda name=f"t{n}": asyncio.run(work(name))) for n in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wire.connections == 8
+    assert sorted(made) == sorted(f"t{n}" for n in range(8) for _ in range(5))
+
+
+_FORK = """
+import os, sys
+sys.path[:0] = {paths!r}
+from tests.nightly.bench.apps import APPS
+kind = APPS[{kind!r}]
+app = kind({url!r}, {{}})
+app.sign_in("parent-before")
+child = os.fork()
+if child == 0:
+    # As a web server's worker does: with its own loop, and the app that was there before.
+    here = kind({url!r}, {{}})
+    here.kucoin = app.kucoin
+    for _ in range(2):
+        here.sign_in("child")
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+app.sign_in("parent-after")
+app.end()
+"""
+
+
+@pytest.mark.parametrize("kind", APPS)
+def test_a_fork_leaves_the_parents_connections_alone(wire: Wire, kind: str) -> None:
+    """The child opens its own; the parent goes on with the one that it had."""
+    here = Path(__file__).parent
+    script = _FORK.format(paths=[str(here), str(here.parent)], kind=kind, url=wire.url)
+    subprocess.run([sys.executable, "-W", "error", "-c", script], check=True, timeout=30)
+    by = {
+        seen.headers["authorization"].removeprefix("bearer access-"): seen.connection
+        for seen in wire.seen
+        if "authorization" in seen.headers
+    }
+    assert by["parent-before"] == by["parent-after"]
+    assert by["child"] != by["parent-before"]
+    assert wire.connections == 2

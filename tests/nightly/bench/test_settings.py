@@ -1,0 +1,141 @@
+"""What the shared connections are told: proxies, and whom to trust."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from authlib_kucoin import ConfigurationError, KuCoinUnavailable
+from tests.nightly.bench.apps import App, InFlask
+from tests.support.wire import Wire
+
+
+def test_the_environments_proxy_is_used(
+    wire: Wire, new_app: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Brokers call from fixed addresses. The connection to the proxy is kept as any other."""
+    monkeypatch.setenv("http_proxy", wire.url)
+    kucoin = "http://127.0.0.1:9"  # where nobody listens
+    app = new_app(kucoin)
+    app.sign_in()
+    app.sign_in()
+    assert all(seen.target.startswith(f"{kucoin}/_oauth/") for seen in wire.seen)
+    assert len(wire.seen) == 4
+    assert wire.connections == 1
+
+
+def test_the_environments_exceptions_are_heeded(
+    wire: Wire, new_app: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No proxy for a host of ``NO_PROXY``."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    new_app(wire.url).sign_in()
+    assert len(wire.seen) == 2
+
+
+class Authority(NamedTuple):
+    """A server with a certificate, and the file that says it is to be trusted."""
+
+    url: str
+    bundle: Path
+
+
+@pytest.fixture(scope="module")
+def new_server(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Authority]:
+    """Start servers that answer over TLS."""
+    from benchmarks import _server  # noqa: PLC0415 - found by conftest.py
+    from benchmarks.backend import make_certificate  # noqa: PLC0415 - as above
+
+    def new() -> Authority:
+        folder = tmp_path_factory.mktemp("tls")
+        certificate, bundle = folder / "server.pem", folder / "authorities.pem"
+        make_certificate(certificate, bundle, trust_others=False)
+        return Authority(f"https://127.0.0.1:{_server.start(str(certificate))}", bundle)
+
+    return new
+
+
+def _trust(kind: type[App], bundle: Path) -> dict[str, Any]:
+    if kind is InFlask:
+        return {"verify": str(bundle)}
+    return {"verify": ssl.create_default_context(cafile=bundle)}
+
+
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")  # as one app is told to send
+def test_whom_to_trust_is_each_apps_own_affair(
+    new_server: Callable[[], Authority], new_app: Any, kind: type[App]
+) -> None:
+    """Nobody unknown, unless told to; one app's answer is not another's, and nothing was sent."""
+    one, other = new_server(), new_server()
+    for url, client_kwargs, succeeds in (
+        (one.url, {}, False),
+        (one.url, _trust(kind, one.bundle), True),
+        (one.url, _trust(kind, other.bundle), False),
+        (other.url, _trust(kind, other.bundle), True),
+        (one.url, {"verify": False}, True),
+        (one.url, {}, False),
+    ):
+        app = new_app(url, **client_kwargs)
+        if succeeds:
+            assert app.sign_in().secret
+        else:
+            with pytest.raises(KuCoinUnavailable):
+                app.call("create_api_key", token="t")
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
+def test_the_environments_authorities_are_trusted(
+    new_server: Callable[[], Authority],
+    new_app: Any,
+    kind: type[App],
+    variable: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In the variable that the HTTP library reads."""
+    server = new_server()
+    monkeypatch.setenv(variable, str(server.bundle))
+    app = new_app(server.url)
+    if (variable == "REQUESTS_CA_BUNDLE") is (kind is InFlask):
+        assert app.sign_in().secret
+    else:
+        with pytest.raises(KuCoinUnavailable):
+            app.call("create_api_key", token="t")
+
+
+def test_a_changed_file_of_authorities_is_read_again(
+    new_server: Callable[[], Authority], tmp_path: Path
+) -> None:
+    """With requests, which reads it for every connection; ours keeps what it read until then."""
+    one, other = new_server(), new_server()
+    bundle = tmp_path / "authorities.pem"
+    bundle.write_bytes(other.bundle.read_bytes())
+    app = InFlask(one.url, {"verify": str(bundle)})
+    with pytest.raises(KuCoinUnavailable):
+        app.call("create_api_key", token="t")
+    bundle.write_bytes(one.bundle.read_bytes() + other.bundle.read_bytes())
+    assert app.sign_in().secret
+    app.end()
+
+
+def test_a_missing_file_of_authorities_is_no_riddle(tmp_path: Path) -> None:
+    """Nothing is sent, and the error names it."""
+    app = InFlask("https://127.0.0.1:9", {"verify": str(tmp_path / "none.pem")})
+    with pytest.raises(ConfigurationError, match=r"none\.pem"):
+        app.call("create_api_key", token="an-access-token")
+    app.end()
+
+
+def test_a_folder_of_authorities_will_do(
+    new_server: Callable[[], Authority], tmp_path: Path
+) -> None:
+    """OpenSSL finds a certificate there by a hash of its name; an empty one vouches for nobody."""
+    server = new_server()
+    app = InFlask(server.url, {"verify": str(tmp_path)})
+    with pytest.raises(KuCoinUnavailable):
+        app.call("create_api_key", token="t")
+    app.end()

@@ -1,0 +1,1 @@
+"""The drill of killed workers and failing calls, in small."""

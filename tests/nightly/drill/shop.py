@@ -1,0 +1,163 @@
+"""What the drill's tests share: `drill` itself, one worker to kill, and the balance."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.engine import Connection
+from sqlalchemy.pool import NullPool
+
+from authlib_kucoin.sandbox._http import Request, Response
+from authlib_kucoin.sandbox._router import ROUTES
+from authlib_kucoin.sandbox._state import State
+from drill import balance, postgres
+from drill.person import Person
+from drill.site import Site, running, wait_until
+from flask_demo.models import Status
+
+if sys.platform != "linux":
+    pytest.skip("workers are found and killed as Linux does it", allow_module_level=True)
+
+ROOT = Path(__file__).parents[3]
+
+__all__ = ["ROOT", "Person", "Stage", "Status", "connected", "held", "stage", "wait_until"]
+
+_BADGES = {
+    Status.STORED: "Connected",
+    Status.FAILED: "Failed",
+    Status.UNKNOWN: "Needs a look",
+    Status.EXPIRED: "Expired",
+}
+
+
+@contextmanager
+def connected(url: str) -> Iterator[Connection]:
+    """Connect to a database; each statement stands for itself unless a transaction is begun."""
+    engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        yield connection
+
+
+@dataclass
+class Hold:
+    """A call that the sandbox holds: it `arrived`, and goes on once it is `let_go`."""
+
+    arrived: threading.Event = field(default_factory=threading.Event)
+    let_go: threading.Event = field(default_factory=threading.Event)
+
+
+class Stage:
+    """One person after another, on a site with one worker.
+
+    Args:
+        site: What runs.
+        server: The URL of the database server, for its administrator.
+    """
+
+    def __init__(self, site: Site, server: str) -> None:
+        self.site = site
+        self.database = site.settings["DATABASE_URL"]
+        self._server = server
+        self.sandbox = site.sandbox
+        self._number = 0
+
+    @contextmanager
+    def person(self) -> Iterator[Person]:
+        """Somebody new, who is signed in."""
+        self._number += 1
+        person = Person(self.site.gunicorn.url, self.sandbox, f"person {self._number}")
+        try:
+            person.sign_in()
+            yield person
+        finally:
+            person.close()
+
+    @contextmanager
+    def coming_back(self, person: Person, callback: str) -> Iterator[Future[int | None]]:
+        """Open the callback in another thread; the result is the status, or None if it broke."""
+        with ThreadPoolExecutor(1) as pool:
+            yield pool.submit(person.open_callback_once, callback)
+
+    def kill_worker(self) -> None:
+        """Kill the only worker and wait until another one has taken its place."""
+        (victim,) = self.site.gunicorn.workers()
+        assert self.site.gunicorn.kill(victim)
+        wait_until(
+            lambda: victim not in (now := self.site.gunicorn.workers()) and now, "a new worker"
+        )
+
+    @contextmanager
+    def database_down(self) -> Iterator[None]:
+        """Cut every connection to the database, and let nobody in while the context lasts."""
+        name = make_url(self.database).database
+        with connected(self._server) as administrator:
+            administrator.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false"))
+            try:
+                administrator.execute(
+                    text(
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :n"
+                    ),
+                    {"n": name},
+                )
+                yield
+            finally:
+                administrator.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true"))
+
+    def reads_as(self, attempt: int, person: Person) -> Status:
+        """Return what an attempt reads as in the end, which its page says as well.
+
+        Everything before it has to balance, too.
+        """
+        drawn = balance.draw(self.site.settings, self.sandbox.issued_keys)
+        assert not drawn.problems
+        status = drawn.statuses[attempt]
+        assert f">{_BADGES[status]}</span>" in person.page(f"/kucoin/attempts/{attempt}")
+        return status
+
+
+@contextmanager
+def held(operation: str, acts: Literal["before", "after", "never"] = "before") -> Iterator[Hold]:
+    """Hold the next call of an operation, and let it go at the end of the block at the latest.
+
+    Args:
+        operation: One of the sandbox's operations.
+        acts: When the sandbox does what it was asked to: before it holds the answer back, after
+            it was let go, or never; then the connection is reset.
+    """
+    path, route = next(item for item in ROUTES.items() if item[1].operation == operation)
+    hold = Hold()
+
+    def handle(request: Request, state: State) -> Response:
+        ROUTES[path] = route
+        response = route.handle(request, state) if acts == "before" else None
+        hold.arrived.set()
+        assert hold.let_go.wait(60)
+        if acts == "after":
+            response = route.handle(request, state)
+        return response or Response(0, sent_part=0, ending="reset")
+
+    ROUTES[path] = replace(route, handle=handle)
+    try:
+        yield hold
+    finally:
+        ROUTES[path] = route
+        hold.let_go.set()
+
+
+@pytest.fixture(scope="module")
+def stage(postgres_url: str) -> Iterator[Stage]:
+    """The demo with one worker, on a database of its own, which must balance at the end."""
+    with (
+        postgres.fresh_database(postgres_url) as database,
+        running(database, workers=1, preload=True) as site,
+    ):
+        yield Stage(site, postgres_url)

@@ -1,0 +1,95 @@
+"""A worker is killed (``kill -9``) at each step of a connect: the ledger tells what came of it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pytest
+from sqlalchemy import text
+
+from tests.nightly.drill.shop import Stage, Status, connected, held, stage, wait_until
+
+__all__ = ["stage"]  # a fixture
+
+
+def test_killed_while_the_user_is_at_kucoin(stage: Stage) -> None:
+    """Nothing is lost: whoever comes back is served by the next worker, others have expired."""
+    with stage.person() as gone, stage.person() as returning:
+        gone.begin()
+        callback = returning.sandbox.approve(returning.begin())
+        stage.kill_worker()
+        attempt = returning.come_back(callback)
+        assert stage.reads_as(attempt, returning) == Status.STORED
+        assert stage.reads_as(attempt - 1, gone) == Status.EXPIRED
+
+
+@pytest.mark.parametrize(
+    ("operation", "acts", "reads_as", "issued"),
+    [
+        ("token", "after", Status.FAILED, 0),
+        ("token", "before", Status.FAILED, 0),
+        ("create_api_key", "never", Status.UNKNOWN, 0),
+        ("create_api_key", "after", Status.UNKNOWN, 1),
+        ("create_api_key", "before", Status.UNKNOWN, 1),
+        ("api_key_info", "before", Status.STORED, 1),
+    ],
+)
+def test_killed_while_kucoin_is_asked(
+    stage: Stage,
+    *,
+    operation: str,
+    acts: Literal["before", "after", "never"],
+    reads_as: Status,
+    issued: int,
+) -> None:
+    """In the exchange: no key. While asking for a key: unknown. Once it is stored: stored.
+
+    Reloading the callback changes nothing, and asks KuCoin for nothing.
+    """
+    before = len(stage.sandbox.issued_keys)
+    with stage.person() as person:
+        callback = person.sandbox.approve(person.begin())
+        with held(operation, acts) as hold, stage.coming_back(person, callback) as answer:
+            assert hold.arrived.wait(30)
+            asked = stage.sandbox.totals
+            asked[operation] = asked.get(operation, 0) + 1  # once it is answered
+            stage.kill_worker()
+            assert answer.result() is None
+            attempt = person.come_back(callback)
+            hold.let_go.set()
+        wait_until(lambda: stage.sandbox.totals == asked, "the sandbox to answer nobody")
+        assert stage.reads_as(attempt, person) == reads_as
+        assert person.come_back(callback) == attempt
+        assert stage.sandbox.totals == asked
+    assert len(stage.sandbox.issued_keys) == before + issued
+
+
+@pytest.mark.parametrize(
+    ("lock", "reads_as", "issued"),
+    [
+        ("LOCK TABLE connect_attempt IN SHARE MODE", Status.FAILED, 0),
+        ("LOCK TABLE connected_key IN SHARE MODE", Status.UNKNOWN, 1),
+    ],
+)
+def test_killed_in_the_database(stage: Stage, lock: str, reads_as: Status, issued: int) -> None:
+    """Before "provisioning" is written, no key is asked for. Before one is stored: flagged."""
+    before = len(stage.sandbox.issued_keys)
+    with stage.person() as person, connected(stage.database) as other:
+        callback = person.sandbox.approve(person.begin())
+        with held("token") as hold, stage.coming_back(person, callback) as answer:
+            assert hold.arrived.wait(30)
+            with other.execution_options(isolation_level="READ COMMITTED").begin():
+                other.execute(text(lock))
+                hold.let_go.set()
+                wait_until(lambda: other.execute(text(_WAITING)).scalar(), "the worker to wait")
+                stage.kill_worker()
+                assert answer.result() is None
+        attempt = person.come_back(callback)
+        assert stage.reads_as(attempt, person) == reads_as
+    assert len(stage.sandbox.issued_keys) == before + issued
+
+
+_WAITING = (
+    "SELECT count(*) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)

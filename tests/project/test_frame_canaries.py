@@ -1,0 +1,35 @@
+"""The watch over the whole suite: a test that shows a secret fails, wherever it shows it."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+_TESTS = Path(__file__).parents[1]
+_EXAMPLES = Path(__file__).with_name("canary_examples.py")
+
+
+def test_a_secret_that_is_shown_fails_the_test(tmp_path: Path) -> None:
+    """Each place is watched, the reason says where, and nothing else is complained of."""
+    frame = tmp_path / "tests"
+    shutil.copytree(_TESTS / "support", frame / "support")
+    shutil.copy(_TESTS / "conftest.py", frame)
+    shutil.copy(_EXAMPLES, frame / "test_examples.py")
+    (tmp_path / "pytest.ini").write_text("[pytest]\npythonpath = .\naddopts = --strict-markers\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rA", frame],
+        env={**os.environ, "CI_NO_SKIP": "1"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    tests = re.findall(r"^def (test_\w+)", _EXAMPLES.read_text(), re.MULTILINE)
+    summary = done.stdout.rpartition("short test summary info")[2]
+    failed = re.findall(r"^ERROR \S+::(\w+)", summary, re.MULTILINE)
+    assert failed == [name for name in tests if name.startswith("test_shown_")], done.stdout
+    assert f"{len(tests)} passed, {len(failed)} errors" in summary
+    assert "a code in record of any, after 'it is sandbox-code/'" in done.stdout
+    assert "a sandbox's code in page of /shown, after '<p>'" in done.stdout

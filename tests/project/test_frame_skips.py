@@ -1,0 +1,40 @@
+"""CI's rule: with `CI_NO_SKIP` set, a test that did not run fails the run."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_TESTS = Path(__file__).parents[1]
+_NOT_RUN = {
+    "test_mark.py": "import pytest\n\n@pytest.mark.skip(reason='why')\ndef test_it():\n    pass\n",
+    "test_module.py": "import pytest\n\npytest.skip('why', allow_module_level=True)\n",
+    "test_xfail.py": "import pytest\n\n@pytest.mark.xfail\ndef test_it():\n    assert False\n",
+}
+
+
+@pytest.mark.parametrize(("ci", "status"), [("", 0), ("1", 1)])
+def test_skips_fail_in_ci(tmp_path: Path, ci: str, status: int) -> None:
+    """The exit status is pytest's own "tests failed", and the output names the tests."""
+    frame = tmp_path / "tests"
+    shutil.copytree(_TESTS / "support", frame / "support")
+    shutil.copy(_TESTS / "conftest.py", frame)
+    (tmp_path / "pytest.ini").write_text("[pytest]\npythonpath = .\n")
+    (frame / "test_passes.py").write_text("def test_it():\n    pass\n")
+    for name, source in _NOT_RUN.items():
+        (frame / name).write_text(source)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", frame],
+        env={**os.environ, "CI_NO_SKIP": ci},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == status, done.stdout + done.stderr
+    *_, verdict = done.stdout.partition("these count as failures")
+    assert [name for name in _NOT_RUN if name in verdict] == (list(_NOT_RUN) if status else [])
+    assert "test_passes.py" not in verdict

@@ -1,0 +1,1 @@
+"""The sandbox, over raw sockets and with real clients."""

@@ -1,0 +1,298 @@
+"""API keys: how one is issued (section 4), and how a signed request is checked."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from authlib_kucoin.sandbox._signing import sign
+from tests.sandbox.broker import ADD_KEY, FORM, KEY_INFO, Wire, refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.sandbox.broker import Answer, Broker
+
+
+def signed(key: dict[str, Any], target: str = KEY_INFO, **changed: str | None) -> dict[str, str]:
+    """Return the headers of a signed GET, some of them changed or left out."""
+    now = changed.pop("now", None) or str(int(time.time() * 1000))
+    headers: dict[str, str | None] = {
+        "KC-API-KEY": key["apiKey"],
+        "KC-API-SIGN": sign(key["secret"], f"{now}GET{target}"),
+        "KC-API-TIMESTAMP": now,
+        "KC-API-PASSPHRASE": sign(key["secret"], key["passphrase"]),
+        "KC-API-KEY-VERSION": "3",
+    }
+    headers |= {f"KC-API-{name.replace('_', '-')}": value for name, value in changed.items()}
+    return {name: value for name, value in headers.items() if value is not None}
+
+
+def info(broker: Broker, headers: dict[str, str], target: str = KEY_INFO) -> Answer:
+    """Ask for a key's info."""
+    return broker.wire.ask("GET", target, None, headers)
+
+
+def test_known_answer() -> None:
+    """The signature is the one KuCoin's own example has, passphrase and partner's included."""
+    stamp = "1680885532722"
+    body = (
+        '{"symbol":"BTC-USDT","side":"buy","size":"0.0001","price":"30000","type":"limit",'
+        '"clientOid":"2b802154-8d31-42e6-88ea-c8c18d3e4822","tradeType":"TRADE"}'
+    )
+    secret = "cde06451-dbed"
+
+    assert (
+        sign(secret, f"{stamp}POST/api/v1/orders{body}")
+        == "ncPuAcZW8WYUZyvblRVVgMfYoVH+FlCTO6K45/FMLFQ="
+    )
+    assert sign(secret, "1111111") == "rl1Ki0WuwidRT48JnoGQo+AJ4UtZ6mQEKt6F5XYVnT4="
+    assert (
+        sign("e8512b82-a4aa", f"{stamp}goodbroker6422da9c97b45100018c6e62")
+        == "CN1imIGUz/USkPuhOtGWi5DlZ08VeuVfknJNOPqUEac="
+    )
+
+
+def test_key_is_issued_in_the_documents_envelope(broker: Broker) -> None:
+    """The answer of section 4 has seven members, lists as comma strings."""
+    answer = broker.ask_key(broker.new_tokens()["access_token"])
+
+    assert answer.json.keys() == {"success", "code", "msg", "retry", "data"}
+    assert (answer.json["success"], answer.json["code"]) == (True, "200")
+    data = answer.json["data"]
+    assert list(data) == [
+        "apiName",
+        "apiKey",
+        "secret",
+        "passphrase",
+        "brokerId",
+        "authGroup",
+        "ipWhiteList",
+    ]
+    assert data["authGroup"] == "API_COMMON,API_SPOT,API_EARN,API_TRANSFER,API_MARGIN"
+    assert (data["brokerId"], data["ipWhiteList"]) == ("sandbox-broker", "")
+
+
+def test_lists_may_be_json(new_broker: Callable[..., Broker]) -> None:
+    """lists="list" gives authGroup and ipWhiteList as JSON lists instead."""
+    broker = new_broker(
+        lists="list", permissions=["API_COMMON"], ip_whitelist=["127.0.0.1", "127.0.0.2"]
+    )
+    data = broker.new_key()
+
+    assert data["authGroup"] == ["API_COMMON"]
+    assert data["ipWhiteList"] == ["127.0.0.1", "127.0.0.2"]
+
+
+def test_issued_keys_are_known_and_keep_their_secrets(broker: Broker) -> None:
+    """Every issued key can be looked up, for tests that none gets lost; its repr is harmless."""
+    first, second = broker.new_key(), broker.new_key()
+    issued = broker.sandbox.issued_keys
+
+    assert [key.api_key for key in issued] == [first["apiKey"], second["apiKey"]]
+    assert (issued[1].secret, issued[1].passphrase) == (second["secret"], second["passphrase"])
+    assert second["secret"] not in repr(issued)
+    assert second["passphrase"] not in repr(issued)
+
+
+@pytest.mark.parametrize(
+    ("target", "body", "headers", "code"),
+    [
+        (ADD_KEY, "", {"Authorization": "bearer x"}, "content_type"),
+        (ADD_KEY, "a=b", {"Content-Type": FORM, "Authorization": "bearer x"}, "unexpected_body"),
+        (
+            f"{ADD_KEY}?access_token=x",
+            "",
+            {"Content-Type": FORM, "Authorization": "bearer x"},
+            "unexpected_query",
+        ),
+        (ADD_KEY, "", {"Content-Type": FORM}, "no_access_token"),
+        (ADD_KEY, "", {"Content-Type": FORM, "Authorization": "bearer"}, "no_access_token"),
+        (
+            ADD_KEY,
+            "",
+            {"Content-Type": FORM, "Authorization": "Bearer x"},
+            "authorization_scheme",
+        ),
+    ],
+)
+def test_key_request_that_is_not_as_documented(
+    broker: Broker, target: str, body: str, headers: dict[str, str], code: str
+) -> None:
+    """Section 4 wants a form type, an empty body, no query, and the lower-case word bearer."""
+    answer = broker.wire.ask("POST", target, body, headers)
+
+    assert refused(answer, code, "4")
+    assert broker.sandbox.issued_keys == ()
+
+
+def test_scheme_must_be_lower_case(broker: Broker) -> None:
+    """The text says what was wrong with "Bearer"."""
+    headers = {"Content-Type": FORM, "Authorization": "Bearer x"}
+    answer = broker.wire.ask("POST", ADD_KEY, "", headers)
+
+    assert "must be the lower-case word 'bearer'" in answer.json["msg"]
+
+
+def test_unknown_access_token(broker: Broker) -> None:
+    """A token that was never issued gets no key."""
+    assert refused(broker.ask_key("made-up"), "access_token_unknown", "6.2")
+
+
+def test_account_can_be_full(new_broker: Callable[..., Broker]) -> None:
+    """Beyond `max_keys` the answer is the document's second error, word for word."""
+    broker = new_broker(max_keys=1)
+    token = broker.new_tokens()["access_token"]
+    broker.ask_key(token)
+    content = broker.ask_key(token).json
+
+    assert content["success"] is False
+    assert content["msg"] == "The number of user's apiKey reaches to the maximum level"
+    assert len(broker.sandbox.issued_keys) == 1
+
+
+def test_names_can_repeat(new_broker: Callable[..., Broker]) -> None:
+    """With a fixed name the second key is the document's first error, unless that is allowed."""
+    strict, lax = new_broker(api_name="fixed"), new_broker(api_name="fixed", repeat_names=True)
+    token = strict.new_tokens()["access_token"]
+
+    assert strict.ask_key(token).json["data"]["apiName"] == "fixed"
+    assert strict.ask_key(token).json["msg"] == "Repeated apiName"
+    assert [lax.new_key()["apiName"], lax.new_key()["apiName"]] == ["fixed", "fixed"]
+
+
+def test_permissions_can_mismatch(new_broker: Callable[..., Broker]) -> None:
+    """permission_mismatch gives the risk validation error that KuCoin has a code for."""
+    broker = new_broker(permission_mismatch=True)
+    content = broker.ask_key(broker.new_tokens()["access_token"]).json
+
+    assert (content["success"], content["code"]) == (False, "40503")
+    assert content["msg"] == "risk validation"
+
+
+def test_key_info_describes_the_key(broker: Broker) -> None:
+    """A signed request learns the account's uid, and permissions in the key info's own words."""
+    key = broker.new_key()
+    content = info(broker, signed(key)).json
+
+    assert content["code"] == "200000"
+    created = content["data"].pop("createdAt")
+    assert abs(created / 1000 - time.time()) < 60
+    assert content["data"] == {
+        "remark": key["apiName"],
+        "apiKey": key["apiKey"],
+        "apiVersion": 3,
+        "permission": "General,Spot,Earn,InnerTransfer,Margin",
+        "ipWhitelist": "",
+        "uid": 165111215,
+        "isMaster": True,
+    }
+
+
+def test_key_info_can_surprise(new_broker: Callable[..., Broker]) -> None:
+    """The key info may report more than was asked for, and a sub-account, for clients to notice."""
+    broker = new_broker(
+        sub_name="bot", uid=7, reported_permissions=["General", "Transfer"], permissions=[]
+    )
+    data = info(broker, signed(broker.new_key())).json["data"]
+
+    assert (data["isMaster"], data["subName"], data["uid"]) == (False, "bot", 7)
+    assert data["permission"] == "General,Transfer"
+
+
+@pytest.mark.parametrize(
+    ("changed", "status", "code"),
+    [
+        ({"KEY": None}, 400, "400001"),
+        ({"SIGN": None}, 400, "400001"),
+        ({"TIMESTAMP": None}, 400, "400001"),
+        ({"PASSPHRASE": None}, 400, "400001"),
+        ({"now": "1680885532722"}, 400, "400002"),
+        ({"now": "yesterday"}, 400, "400002"),
+        ({"now": "9" * 40}, 400, "400002"),
+        ({"KEY": "0" * 24}, 401, "400003"),
+        ({"PASSPHRASE": "plain"}, 401, "400004"),
+        ({"SIGN": "AAAA"}, 401, "400005"),
+        ({"KEY_VERSION": "1"}, 401, "400009"),
+        ({"KEY_VERSION": None}, 401, "400009"),
+    ],
+)
+def test_wrongly_signed_request(
+    broker: Broker, changed: dict[str, str | None], status: int, code: str
+) -> None:
+    """Each missing or wrong header has the code of KuCoin's gateway."""
+    answer = info(broker, signed(broker.new_key(), **changed))
+
+    assert (answer.status, answer.json["code"]) == (status, code)
+    assert answer.json.keys() == {"code", "msg"}
+
+
+def test_query_is_signed_unescaped(broker: Broker) -> None:
+    """What is signed of a query is its unescaped form."""
+    key = broker.new_key()
+    headers = signed(key, f"{KEY_INFO}?a=b c")
+
+    assert info(broker, headers, f"{KEY_INFO}?a=b%20c").json["code"] == "200000"
+    assert info(broker, headers).json["code"] == "400005"
+
+
+def test_timestamp_may_follow_the_sandboxs_clock(broker: Broker) -> None:
+    """After the clock was wound forward, both its time and the real time are recent."""
+    key = broker.new_key()
+    broker.sandbox.advance(3600)
+
+    ahead = str(int((time.time() + 3600) * 1000))
+    assert info(broker, signed(key, now=ahead)).json["code"] == "200000"
+    assert info(broker, signed(key)).json["code"] == "200000"
+    between = str(int((time.time() + 1800) * 1000))
+    assert info(broker, signed(key, now=between)).json["code"] == "400002"
+
+
+def test_key_is_bound_to_its_addresses(new_broker: Callable[..., Broker]) -> None:
+    """A key with an IP whitelist works from there only."""
+    broker = new_broker(ip_whitelist=["127.0.0.1"])
+    key = broker.new_key()
+
+    assert info(broker, signed(key)).json["data"]["ipWhitelist"] == "127.0.0.1"
+    with Wire(broker.sandbox, "127.0.0.2") as elsewhere:
+        answer = elsewhere.ask("GET", KEY_INFO, None, signed(key))
+    assert (answer.status, answer.json["code"]) == (401, "400006")
+    assert answer.json["msg"].endswith("127.0.0.2")
+
+
+def test_key_without_general_permission(new_broker: Callable[..., Broker]) -> None:
+    """A key that may not read may not read its own info."""
+    broker = new_broker(permissions=["API_SPOT"])
+
+    answer = info(broker, signed(broker.new_key()))
+    assert (answer.status, answer.json["code"]) == (401, "400007")
+
+
+@pytest.mark.parametrize(
+    ("partner", "key", "verify", "code"),
+    [
+        ("goodbroker", "e8512b82", "true", "200000"),
+        ("goodbroker", "wrong", "true", "400201"),
+        ("goodbroker", "wrong", None, "200000"),
+        ("another", "its own key", "true", "200000"),  # not ours to verify
+        ("", "e8512b82", "true", "400200"),
+    ],
+)
+def test_partner_headers(
+    new_broker: Callable[..., Broker], partner: str, key: str, verify: str | None, code: str
+) -> None:
+    """A wrong partner signature is refused with VERIFY, and silently ignored without."""
+    broker = new_broker(partner="goodbroker", partner_key="e8512b82")
+    issued = broker.new_key()
+    now = str(int(time.time() * 1000))
+    headers = signed(
+        issued,
+        now=now,
+        PARTNER=partner,
+        PARTNER_SIGN=sign(key, f"{now}{partner}{issued['apiKey']}"),
+        PARTNER_VERIFY=verify,
+    )
+
+    assert info(broker, headers).json["code"] == code

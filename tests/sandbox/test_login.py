@@ -1,0 +1,297 @@
+"""The login page (section 7.1): the checks of its raw query, the page, the way back."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.sandbox.broker import FORM, REDIRECT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.sandbox.broker import Answer, Broker
+
+GOOD = (
+    ("response_type", "code"),
+    ("client_id", "sandbox-client"),
+    ("redirect_uri", REDIRECT),
+    ("scope", "OAUTH_CREATE_API"),
+    ("state", "123"),
+)
+
+
+def with_value(name: str, value: str) -> str:
+    """Return the good query with one value changed."""
+    return "&".join(f"{key}={value if key == name else good}" for key, good in GOOD)
+
+
+def login(broker: Broker, query: str) -> Answer:
+    """Open the login page with a raw query."""
+    return broker.wire.ask("GET", f"/oauth?{query}")
+
+
+def ticket_of(page: Answer) -> str:
+    """Return the ticket a consent page carries."""
+    found = re.search(r'name="ticket" value="([^"]+)"', page.text)
+    assert found
+    return found[1]
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "section"),
+    [
+        ("", "missing_parameter", "7.1"),
+        (with_value("state", ""), "empty_parameter", "7.1"),
+        (with_value("state", "1").rpartition("&")[0], "missing_parameter", "7.1"),
+        (with_value("state", "1") + "&state=1", "doubled_parameter", "7.1"),
+        (with_value("state", "1") + "&prompt=login", "unknown_parameter", "7.1"),
+        (with_value("state", "1") + "&loose", "unknown_parameter", "7.1"),
+        ("state=1&" + with_value("state", "1").rpartition("&")[0], "parameter_order", "7.1"),
+        (with_value("response_type", "token"), "wrong_response_type", "7.1"),
+        (with_value("scope", "OAUTH"), "wrong_scope", "7.1"),
+        (with_value("client_id", "someone"), "unknown_client", "2"),
+        (with_value("state", "100%"), "bad_encoding", "7.1"),
+        (with_value("state", "%ff"), "bad_encoding", "7.1"),
+        (with_value("state", "é"), "bad_encoding", "7.1"),
+        (
+            with_value("redirect_uri", "https%3A%2F%2Fshop.example"),
+            "redirect_uri_encoded",
+            "7.1",
+        ),
+        (
+            with_value("redirect_uri", "https://shop.example/[1]"),
+            "redirect_uri_characters",
+            "7.1",
+        ),
+        (
+            with_value("redirect_uri", "https://shop.example/cb?t=it's"),
+            "redirect_uri_characters",
+            "7.1",
+        ),
+        (with_value("redirect_uri", "/callback"), "redirect_uri_relative", "7.1"),
+        (with_value("redirect_uri", "https://h:99999/cb"), "redirect_uri_relative", "7.1"),
+        (with_value("redirect_uri", "http://shop.example/cb"), "redirect_uri_insecure", "7.1"),
+        (with_value("redirect_uri", "ftp://127.0.0.1/cb"), "redirect_uri_insecure", "7.1"),
+    ],
+)
+def test_login_request_that_is_not_as_documented(
+    broker: Broker, query: str, code: str, section: str
+) -> None:
+    """Each deviation is refused with a page that names it and its section; nobody is sent on."""
+    page = login(broker, query)
+
+    assert page.status == 400
+    assert "location" not in page.headers
+    assert f"<code>sandbox.{code}</code>" in page.text
+    assert f"(document section {section})" in page.text
+
+
+def test_login_request_with_a_body_is_refused(broker: Broker) -> None:
+    """The login page is a plain GET."""
+    page = broker.wire.ask("GET", broker.login_target(), "x")
+
+    assert page.status == 400
+    assert "this call has no body (document section 7.1)" in page.text
+
+
+def test_encoded_redirect_is_refused_in_the_documents_words(broker: Broker) -> None:
+    """The commonest mistake gets the sentence that ends the search for it."""
+    page = login(broker, with_value("redirect_uri", "https://shop.example/a%20b"))
+
+    assert "the redirect URL must not be encoded (document section 7.1)" in page.text
+
+
+def test_refusal_shows_no_name_that_could_be_a_secret(broker: Broker) -> None:
+    """A raw & inside a value makes a 'name' of what may be secret, so odd names are not shown."""
+    page = login(broker, with_value("state", "a&s3cr3t-part=x"))
+
+    assert "s3cr3t" not in page.text
+    assert "the parameter is not in the document" in page.text
+
+
+@pytest.mark.parametrize(
+    "redirect_uri",
+    [
+        "https://shop.example/cb?a=b/c:d@e,f",
+        "http://127.0.0.1:5000/cb",
+        "http://localhost/cb?x",
+        "https://user@shop.example",
+    ],
+)
+def test_redirect_comes_back_byte_for_byte(broker: Broker, redirect_uri: str) -> None:
+    """A redirect URL with ? = / : @ , in it is given back raw, and the state as it was."""
+    state = "a b&c=d/ü+%"
+    callback = broker.sandbox.approve(broker.login_url(redirect_uri, state))
+
+    joint = "&" if "?" in redirect_uri else "?"
+    assert callback.startswith(f"{redirect_uri}{joint}code=")
+    assert callback.endswith("&state=a%20b%26c%3Dd%2F%C3%BC%2B%25")
+    assert callback.method == "GET"
+    assert callback.fields.keys() == {"code", "state"}
+    assert callback.fields["state"] == state
+
+
+def test_registered_redirects_are_the_only_ones(new_broker: Callable[..., Broker]) -> None:
+    """With a list of registered URLs (section 2), one more slash is another URL."""
+    broker = new_broker(redirect_uris=[REDIRECT])
+
+    assert broker.sandbox.approve(broker.login_url()).startswith(REDIRECT)
+    with pytest.raises(ValueError, match=r"not registered \(document section 2\)"):
+        broker.sandbox.approve(broker.login_url(f"{REDIRECT}/"))
+
+
+def test_consent_page_says_who_what_and_where_to(new_broker: Callable[..., Broker]) -> None:
+    """The page names broker, account, permissions and return host, escaped, and what it is."""
+    broker = new_broker(
+        broker_name="<b>Me & You</b>",
+        account='"x"@example.com',
+        permissions=("API_COMMON", "API_FUTURES"),
+    )
+    page = broker.wire.ask("GET", broker.login_target())
+
+    assert page.status == 200
+    for shown in (
+        "Connect &lt;b&gt;Me &amp; You&lt;/b&gt; to your account?",
+        "&quot;x&quot;@example.com",
+        "<code>API_COMMON</code>",
+        "<code>API_FUTURES</code>",
+        "Place and cancel futures orders",
+        "Withdrawals are never granted.",
+        "<strong>shop.example</strong>",
+        "This is a sandbox, not KuCoin.",
+        'name="decision" value="approve">Approve</button>',
+        'name="decision" value="cancel">Cancel</button>',
+    ):
+        assert shown in page.text
+    assert "<b>Me" not in page.text
+    assert "API_SPOT" not in page.text
+    assert "http://" not in page.text
+    assert "<script" not in page.text
+
+
+def test_pages_are_guarded(broker: Broker) -> None:
+    """Pages are not cached, framed, or allowed to load or run anything but their own style."""
+    for page in (broker.wire.ask("GET", broker.login_target()), login(broker, "")):
+        policy = page.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "form-action" not in policy  # Chromium would block the way back to the broker
+        assert page.headers["x-frame-options"] == "DENY"
+        assert page.headers["cache-control"] == "no-store"
+        assert page.headers["referrer-policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize("decision", ["approve", "cancel"])
+def test_envelope_mode_gives_the_documents_answer(
+    new_broker: Callable[..., Broker], decision: str
+) -> None:
+    """With callback="envelope" the whole answer of section 7.1 stands in the query."""
+    broker = new_broker(callback="envelope")
+    callback = getattr(broker.sandbox, decision)(broker.login_url())
+
+    assert list(callback.fields) == ["success", "code", "msg", "retry", "data", "state"]
+    assert callback.fields["success"] == ("true" if decision == "approve" else "false")
+    assert callback.fields["retry"] == "false"
+    assert callback.fields["data"] == "null"
+    assert callback.fields["state"] == "123"
+
+
+def test_cancel_gives_an_error_code_where_the_code_stands(broker: Broker) -> None:
+    """Cancelling answers success=false, and `code` is then an error code (section 7.1)."""
+    callback = broker.sandbox.cancel(broker.login_url())
+
+    assert callback.fields["success"] == "false"
+    assert callback.fields["code"] == "sandbox.user_cancelled"
+    code = callback.fields["code"]
+    answer = broker.wire.ask("GET", broker.token_target(code))
+    assert answer.json["code"] == "sandbox.code_unknown"
+
+
+@pytest.mark.parametrize("decision", ["approve", "cancel"])
+def test_form_post_mode(new_broker: Callable[..., Broker], decision: str) -> None:
+    """With callback="form_post" the answer is a form for the redirect URL, with a button."""
+    broker = new_broker(callback="form_post")
+    callback = getattr(broker.sandbox, decision)(broker.login_url(state='"><x'))
+
+    assert callback == REDIRECT
+    assert callback.method == "POST"
+    assert list(callback.fields) == ["success", "code", "msg", "retry", "data", "state"]
+    assert callback.fields["state"] == '"><x'
+
+
+def test_form_post_page_works_without_scripts(new_broker: Callable[..., Broker]) -> None:
+    """The page submits itself by a script of its own, and has a button where none may run."""
+    broker = new_broker(callback="form_post")
+    ticket = ticket_of(broker.wire.ask("GET", broker.login_target()))
+    page = broker.form("/oauth/decision", {"ticket": ticket, "decision": "approve"})
+
+    nonce = re.search(r"script-src 'nonce-([^']+)'", page.headers["content-security-policy"])
+    assert nonce
+    assert f'<script nonce="{nonce[1]}">document.forms[0].submit();</script>' in page.text
+    assert '<button class="main" type="submit">Continue</button>' in page.text
+
+
+def test_decision_is_taken_once(broker: Broker) -> None:
+    """A page's ticket answers one request; pressing again explains that, and makes no code."""
+    ticket = ticket_of(broker.wire.ask("GET", broker.login_target()))
+    fields = {"ticket": ticket, "decision": "approve"}
+
+    first = broker.form("/oauth/decision", fields)
+    again = broker.form("/oauth/decision", fields)
+
+    assert (first.status, again.status) == (303, 409)
+    assert first.headers["cache-control"] == "no-store"
+    assert "location" not in again.headers
+    assert "This request was already answered" in again.text
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"ticket": "made-up", "decision": "approve"}, "unknown_ticket"),
+        ({"ticket": "made-up", "decision": "perhaps"}, "wrong_decision"),
+        ({"decision": "approve"}, "missing_parameter"),
+    ],
+)
+def test_decision_without_a_checked_request(
+    broker: Broker, fields: dict[str, str], code: str
+) -> None:
+    """A decision is bound to a login request that was checked before."""
+    page = broker.form("/oauth/decision", fields)
+
+    assert page.status == 400
+    assert f"sandbox.{code}" in page.text
+
+
+def test_oldest_open_pages_are_forgotten(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is remembered of pages nobody answers is bounded."""
+    monkeypatch.setattr("authlib_kucoin.sandbox._state._MAX_TICKETS", 1)
+    first = ticket_of(broker.wire.ask("GET", broker.login_target()))
+    broker.wire.ask("GET", broker.login_target())
+
+    page = broker.form("/oauth/decision", {"ticket": first, "decision": "approve"})
+    assert "sandbox.unknown_ticket" in page.text
+
+
+def test_decision_is_a_plain_form(broker: Broker) -> None:
+    """The decision is taken from a form only."""
+    page = broker.wire.ask(
+        "POST", "/oauth/decision", urlencode({"ticket": "x"}), {"Content-Type": f"{FORM};a=b"}
+    )
+    assert "sandbox.content_type" in page.text
+
+
+def test_playing_the_user_needs_this_sandbox(broker: Broker) -> None:
+    """`approve` does not send a login request to another host."""
+    with pytest.raises(ValueError, match="does not lead to http://127"):
+        broker.sandbox.approve("https://www.kucoin.com/oauth?x")
+
+
+def test_playing_the_user_shows_the_refusal(broker: Broker) -> None:
+    """`approve` raises with the text of the page when the login request is refused."""
+    with pytest.raises(ValueError, match=r"answered 400: .*must not be encoded"):
+        broker.sandbox.approve(broker.login_url("https%3A//shop.example"))

@@ -1,0 +1,179 @@
+"""``python -m authlib_kucoin.sandbox`` and the pytest fixture: the sandbox as others start it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from authlib_kucoin.sandbox import run_sandbox
+from authlib_kucoin.sandbox.__main__ import main
+from tests.sandbox.broker import Broker, Wire
+from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytest_plugins = ["pytester"]
+
+
+@pytest.fixture
+def program_context() -> Iterator[None]:
+    """Put back the signal handlers and the logging that a program sets for itself."""
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def run_until(number: int, arguments: list[str]) -> int:
+    """Run the program in this process, and signal it once it waits."""
+    before = {number: signal.getsignal(number)}
+
+    def stop_it() -> None:
+        wait_until(
+            lambda: (
+                signal.getsignal(number) is not before[number]
+                and any(each.name == "kucoin-sandbox" for each in threading.enumerate())
+            )
+        )
+        os.kill(os.getpid(), number)
+
+    stopper = threading.Thread(target=stop_it)
+    stopper.start()
+    try:
+        return main(arguments)
+    finally:
+        stopper.join()
+
+
+@pytest.mark.usefixtures("program_context")
+@pytest.mark.parametrize(
+    ("number", "flags"), [(signal.SIGINT, ["--client-secret", "s"]), (signal.SIGTERM, ["--quiet"])]
+)
+def test_program_says_how_to_use_it_and_stops(
+    number: int, flags: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It prints URL, client id and how to point a client at it; either signal ends it with 0."""
+    assert run_until(number, ["--port", "0", *flags]) == 0
+
+    said = capsys.readouterr().out
+    assert re.search(r"site +http://127\.0\.0\.1:\d+\n", said)
+    assert re.search(r"client id +sandbox-client\n", said)
+    assert "register_kucoin(oauth, site='http://127.0.0.1:" in said
+    assert "KUCOIN_SITE=http://127.0.0.1:" in said
+    assert ("client secret" in said) == ("--client-secret" in flags)
+    assert said.endswith("The sandbox has stopped.\n")
+
+
+def test_program_says_when_the_port_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
+    """A port in use is one sentence and exit code 2."""
+    with run_sandbox() as sandbox:
+        port = sandbox.url.rpartition(":")[2]
+        assert main(["--port", port]) == 2
+
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", f"The sandbox cannot start on port {port}: it is in use.\n")
+
+
+@pytest.mark.parametrize(
+    ("flags", "reason"),
+    [
+        (["--port", "99999"], "a port is a number from 0 to 65535"),
+        (["--client-id", ""], "client_id must not be empty"),
+        (["--tls", "none.pem", "key.pem"], "start: none.pem and key.pem cannot be used"),
+    ],
+)
+def test_program_says_why_it_cannot_start(
+    flags: list[str], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Any other reason is one sentence as well."""
+    assert main(["--port", "0", *flags]) == 2
+    assert reason in capsys.readouterr().err
+
+
+def test_program_as_a_process() -> None:
+    """Started by ``-m``, it serves, lists requests without secrets, and ends with 0 on SIGTERM."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "authlib_kucoin.sandbox", "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        line = next(line for line in process.stdout if "site" in line)
+
+        class Reached:
+            url = line.split()[1]
+            client_id = "sandbox-client"
+
+        with Wire(Reached) as wire:  # type: ignore[arg-type]
+            target = Broker(Reached, wire).token_target("s3cret")  # type: ignore[arg-type]
+            assert wire.ask("GET", target).json["code"] == "sandbox.code_unknown"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+        said = process.stderr.read()
+    assert "token refused: this authorization code was never issued" in said
+    assert "s3cret" not in said
+
+
+def test_fixture_gives_a_sandbox_per_test(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`kucoin_sandbox` starts afresh for each test; its options can be overridden."""
+    pytester.makepyfile(
+        """
+        import pytest
+
+        def test_first(kucoin_sandbox):
+            assert kucoin_sandbox.client_id == "sandbox-client"
+            kucoin_sandbox.fail_next("token", "500")
+
+        class TestMine:
+            @pytest.fixture
+            def kucoin_sandbox_options(self):
+                return {"client_id": "mine", "redirect_uris": ["https://shop.example/"]}
+
+            def test_second(self, kucoin_sandbox):
+                assert kucoin_sandbox.client_id == "mine"
+                assert kucoin_sandbox.options.redirect_uris == ("https://shop.example/",)
+        """
+    )
+    # Named, not found by its entry point: so this holds where the package is not installed too.
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    result = pytester.runpytest_inprocess("-p", "authlib_kucoin.pytest_plugin")
+    result.assert_outcomes(passed=2)
+
+
+def test_plugin_imports_next_to_nothing() -> None:
+    """Loading the plugin, as every pytest run does, imports no OAuth, web or HTTP library."""
+    code = (
+        "import sys, authlib_kucoin.pytest_plugin; "
+        "heavy = {'authlib', 'flask', 'starlette', 'django', 'requests', 'httpx2', "
+        "'authlib_kucoin.sandbox'}; print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_sandbox_needs_only_the_standard_library() -> None:
+    """The sandbox shares no code with the client it is to judge, and nothing of others."""
+    code = (
+        "import sys, authlib_kucoin.sandbox; "
+        "print(sorted({m for m in sys.modules if m.startswith('authlib')}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    own = [name for name in eval(done.stdout) if not name.startswith("authlib_kucoin.sandbox")]  # noqa: S307 - our own list
+    assert own == ["authlib_kucoin"]

@@ -1,0 +1,260 @@
+"""Tokens (sections 6 and 7.2 to 7.4): the exchange, the refresh, the check, and their clock."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import pytest
+
+from tests.sandbox.broker import FORM, REDIRECT, refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.sandbox.broker import Broker
+
+GOOD = (
+    ("grant_type", "authorization_code"),
+    ("code", "CODE"),
+    ("redirect_uri", REDIRECT),
+    ("client_id", "sandbox-client"),
+)
+REFRESH = "/_oauth/refresh-token"
+REFRESH_FIELDS = {
+    "grant_type": "authorization_code",
+    "refresh_token": "x",
+    "scope": "OAUTH_CREATE_API",
+}
+
+
+def with_value(name: str, value: str) -> str:
+    """Return the good token query with one value changed."""
+    return "&".join(f"{key}={value if key == name else good}" for key, good in GOOD)
+
+
+def test_exchange_gives_the_documents_answer(broker: Broker) -> None:
+    """The answer of section 7.2 is a top-level object, its scope a list."""
+    answer = broker.wire.ask("GET", broker.token_target(broker.new_code()))
+
+    assert answer.status == 200
+    assert answer.headers["content-type"].startswith("application/json")
+    tokens = answer.json
+    assert list(tokens) == ["access_token", "token_type", "expires_in", "refresh_token", "scope"]
+    assert (tokens["token_type"], tokens["expires_in"]) == ("bearer", 3600)
+    assert tokens["scope"] == ["OAUTH_CREATE_API"]
+    assert broker.is_valid(tokens["access_token"])
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "section"),
+    [
+        ("", "missing_parameter", "7.2"),
+        (with_value("code", "x") + "&code=x", "doubled_parameter", "7.2"),
+        (with_value("code", "x") + "&client_secret=x", "unknown_parameter", "7.2"),
+        (with_value("code", ""), "empty_parameter", "7.2"),
+        ("client_id=x&" + with_value("code", "x").rpartition("&")[0], "parameter_order", "7.2"),
+        (with_value("grant_type", "code"), "wrong_grant_type", "7.2"),
+        (with_value("client_id", "someone"), "unknown_client", "2"),
+        (with_value("redirect_uri", quote(REDIRECT, safe="")), "redirect_uri_encoded", "7.2"),
+        (with_value("code", "made-up"), "code_unknown", "7.2"),
+        (with_value("code", "%zz"), "bad_encoding", "7.2"),
+    ],
+)
+def test_exchange_that_is_not_as_documented(
+    broker: Broker, query: str, code: str, section: str
+) -> None:
+    """Each deviation from section 7.2 is refused, with HTTP 200 as KuCoin reports errors."""
+    assert refused(broker.wire.ask("GET", f"/_oauth/access-token?{query}"), code, section)
+
+
+def test_exchange_has_neither_body_nor_authorization(broker: Broker) -> None:
+    """Client authentication that adds a body or a header to the GET is refused (section 7.2)."""
+    target = broker.token_target(broker.new_code())
+
+    body = broker.wire.ask("GET", target, "client_secret=x")
+    header = broker.wire.ask("GET", target, None, {"Authorization": "Basic eDp4"})
+
+    assert refused(body, "unexpected_body", "7.2")
+    assert refused(header, "unexpected_authorization", "7.2")
+    assert broker.wire.ask("GET", target).json["access_token"]
+
+
+def test_client_secret_is_wanted_only_where_configured(new_broker: Callable[..., Broker]) -> None:
+    """With a secret configured (section 5) it must come, in the query, and be right."""
+    broker = new_broker(client_secret="s3cr&t")
+    assert broker.sandbox.client_secret == "s3cr&t"
+    target = broker.token_target(broker.new_code())
+
+    assert refused(broker.wire.ask("GET", target), "missing_parameter", "7.2")
+    wrong = broker.wire.ask("GET", f"{target}&client_secret=other")
+    assert refused(wrong, "wrong_client_secret", "5")
+    assert broker.wire.ask("GET", f"{target}&client_secret=s3cr%26t").json["access_token"]
+
+
+def test_code_works_once(broker: Broker) -> None:
+    """A second use is refused. Of the first one's tokens the document says nothing: they live."""
+    target = broker.token_target(broker.new_code())
+    tokens = broker.wire.ask("GET", target).json
+
+    again = broker.wire.ask("GET", target)
+
+    assert refused(again, "code_used", "7.2")
+    assert "authorization code was already used" in again.json["msg"]
+    assert broker.is_valid(tokens["access_token"])
+
+
+def test_code_lives_ten_minutes(broker: Broker) -> None:
+    """A code expires on the sandbox's clock."""
+    target = broker.token_target(broker.new_code())
+    broker.sandbox.advance(600)
+
+    assert refused(broker.wire.ask("GET", target), "code_expired", "7.2")
+
+
+def test_code_is_bound_to_its_redirect_url(broker: Broker) -> None:
+    """The exchange must name the login's redirect URL byte for byte."""
+    code = broker.new_code("https://shop.example/cb")
+
+    other = broker.wire.ask("GET", broker.token_target(code, "https://shop.example/cb/"))
+    assert refused(other, "redirect_uri_differs", "7.2")
+    same = broker.wire.ask("GET", broker.token_target(code, "https://shop.example/cb"))
+    assert same.json["access_token"]
+
+
+def test_refresh_rotates_the_pair(broker: Broker) -> None:
+    """A refresh gives a new pair; old access token and old refresh token are dead at once."""
+    old = broker.new_tokens()
+    new = broker.refresh(old["refresh_token"]).json
+
+    assert new["scope"] == ["OAUTH_CREATE_API"]
+    assert new["access_token"] != old["access_token"]
+    assert broker.is_valid(new["access_token"])
+    assert not broker.is_valid(old["access_token"])
+    assert refused(broker.ask_key(old["access_token"]), "access_token_replaced", "6.3")
+    again = broker.refresh(old["refresh_token"])
+    assert refused(again, "refresh_token_used", "6.3")
+    assert "refresh token was already used" in again.json["msg"]
+    assert broker.is_valid(new["access_token"])
+
+
+def test_tokens_live_one_hour_and_three_days(broker: Broker) -> None:
+    """The life times of section 6.3 hold on the clock, to the second."""
+    tokens = broker.new_tokens()
+    broker.sandbox.advance(3590)
+    assert broker.is_valid(tokens["access_token"])
+    broker.sandbox.advance(10)
+    assert not broker.is_valid(tokens["access_token"])
+    assert refused(broker.ask_key(tokens["access_token"]), "access_token_expired", "6.3")
+
+    broker.sandbox.advance(3 * 86400 - 3610)
+    tokens = broker.refresh(tokens["refresh_token"]).json
+    assert broker.is_valid(tokens["access_token"])
+    broker.sandbox.advance(3 * 86400)
+    late = broker.refresh(tokens["refresh_token"])
+    assert refused(late, "refresh_token_expired", "6.3")
+    assert "refresh token has expired" in late.json["msg"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        ({"grant_type": "refresh_token"}, "wrong_grant_type"),
+        ({"scope": "ALL"}, "wrong_scope"),
+        ({"scope": ""}, "empty_parameter"),
+        ({"client_id": "sandbox-client"}, "unknown_parameter"),
+        ({}, "refresh_token_unknown"),
+    ],
+)
+def test_refresh_that_is_not_as_documented(
+    broker: Broker, changed: dict[str, str], code: str
+) -> None:
+    """The form of section 7.3 has three fields, with grant_type=authorization_code (sic)."""
+    assert refused(broker.form(REFRESH, REFRESH_FIELDS | changed), code, "7.3")
+
+
+@pytest.mark.parametrize(
+    ("target", "body", "headers", "code"),
+    [
+        (REFRESH, "", {"Content-Type": FORM}, "missing_parameter"),
+        (REFRESH, "scope=x&scope=x", {"Content-Type": FORM}, "doubled_parameter"),
+        (REFRESH, "scope=x", {"Content-Type": FORM}, "missing_parameter"),
+        (f"{REFRESH}?", "scope=x", {"Content-Type": FORM}, "unexpected_query"),
+        (REFRESH, "scope=x", {}, "content_type"),
+        (REFRESH, "scope=x", {"Content-Type": f"{FORM}; charset=utf-8"}, "content_type"),
+        (REFRESH, "{}", {"Content-Type": "application/json"}, "content_type"),
+        (
+            REFRESH,
+            "scope=x",
+            {"Content-Type": FORM, "Authorization": "bearer x"},
+            "unexpected_authorization",
+        ),
+    ],
+)
+def test_refresh_on_the_wire(
+    broker: Broker, target: str, body: str, headers: dict[str, str], code: str
+) -> None:
+    """Content type, query and headers are compared as strictly as the fields."""
+    assert refused(broker.wire.ask("POST", target, body, headers), code, "7.3")
+
+
+def test_validation_knows_dead_from_alive(broker: Broker) -> None:
+    """Section 7.4 answers with the token and a boolean, for tokens it never issued too."""
+    tokens = broker.new_tokens()
+
+    assert broker.is_valid(tokens["access_token"]) is True
+    assert broker.is_valid("made-up") is False
+    assert broker.is_valid(tokens["refresh_token"]) is False
+
+
+def test_validation_takes_one_field(broker: Broker) -> None:
+    """The form of section 7.4 has the access token and nothing else."""
+    path = "/_oauth/validate-access-token"
+
+    assert refused(broker.form(path, {"token": "x"}), "unknown_parameter", "7.4")
+    header = broker.form(path, {"access_token": "x"}, Authorization="bearer x")
+    assert refused(header, "unexpected_authorization", "7.4")
+
+
+def test_unlisted_address_is_refused(new_broker: Callable[..., Broker]) -> None:
+    """Calls from an address that is not registered (section 2) get no further."""
+    broker = new_broker(allowed_ips=["203.0.113.7"])
+    code = broker.new_code()  # the user's browser comes from anywhere
+
+    answer = broker.wire.ask("GET", broker.token_target(code))
+
+    assert refused(answer, "ip_not_registered", "2")
+    assert "127.0.0.1" in answer.json["msg"]
+
+
+def test_listed_address_passes(new_broker: Callable[..., Broker]) -> None:
+    """Calls from a registered address pass."""
+    assert new_broker(allowed_ips=["127.0.0.1"]).new_tokens()["access_token"]
+
+
+@pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf")])
+def test_clock_only_goes_forward(broker: Broker, seconds: float) -> None:
+    """Winding the clock back, or nowhere, is an error and changes nothing."""
+    before = broker.sandbox.now
+    with pytest.raises(ValueError, match="only goes forward"):
+        broker.sandbox.advance(seconds)
+    assert broker.sandbox.now - before < 60
+
+
+def test_reset_forgets_everything(broker: Broker) -> None:
+    """After a reset no code, token, key, request or fault is left, and the clock is real again."""
+    real = broker.sandbox.now
+    code = broker.new_code()
+    tokens = broker.new_tokens()
+    broker.ask_key(tokens["access_token"])
+    broker.sandbox.advance(1000)
+    broker.sandbox.fail_next("token", "500")
+
+    broker.sandbox.reset()
+
+    assert broker.sandbox.requests == []
+    assert broker.sandbox.totals == {}
+    assert broker.sandbox.issued_keys == ()
+    assert broker.sandbox.now - real < 100
+    assert not broker.is_valid(tokens["access_token"])
+    assert refused(broker.wire.ask("GET", broker.token_target(code)), "code_unknown", "7.2")

@@ -1,0 +1,1 @@
+"""The python-social-auth backend, in memory and in a Django project."""

@@ -1,0 +1,58 @@
+"""A host application, a browser that is signed in to it, and its user at KuCoin."""
+
+from typing import Any
+
+from social_core.actions import do_auth, do_complete
+from social_core.pipeline import DEFAULT_AUTH_PIPELINE
+
+from authlib_kucoin.sandbox import Sandbox
+from authlib_kucoin.social import KuCoinOAuth2
+from tests.social.memory import HOST, Strategy, User
+
+COMPLETE = "/complete/kucoin/"
+REDIRECT_URI = HOST + COMPLETE
+PIPELINE = (*DEFAULT_AUTH_PIPELINE, "tests.social.memory.approve_api_key")
+REFRESHABLE = ["access_token", "refresh_token", "expires_in"]
+UID = "165111215"
+
+
+class Host:
+    """A host application, a browser that is signed in to it, and its user at KuCoin."""
+
+    def __init__(self, sandbox: Sandbox, **settings: Any) -> None:
+        """Set the host up."""
+        defaults = {
+            "KEY": sandbox.client_id,
+            "SITE": sandbox.url,
+            "API_KEY_STEP": "tests.social.memory.keep_api_key",
+            "PIPELINE": PIPELINE,
+            "LOGIN_REDIRECT_URL": "/",
+            "SANITIZE_REDIRECTS": False,
+        }
+        self.sandbox = sandbox
+        self.strategy = Strategy(**defaults | settings)
+        self.user: User | None = User("alice")
+
+    @property
+    def backend(self) -> KuCoinOAuth2[str]:
+        """The backend of one request."""
+        return KuCoinOAuth2(self.strategy, redirect_uri=COMPLETE)
+
+    def start(self) -> str:
+        """Press "connect"; return the address of the login page."""
+        self.strategy.data = {}
+        return do_auth(self.backend, user=self.user)
+
+    def come_back(self, **changes: str) -> Any:
+        """Approve, and come back with some parameters changed; return the host's answer."""
+        return self.complete(self.sandbox.approve(self.start()).fields | changes)
+
+    def complete(self, fields: Any) -> Any:
+        """Come back with these parameters; return the host's answer."""
+        self.strategy.data = fields
+        return do_complete(self.backend, login=no_login, user=self.user)
+
+
+def no_login(*_args: Any) -> None:
+    """Fail: what social-core would sign a user in with, who here is signed in already."""
+    raise AssertionError("KuCoin is no login")

@@ -1,0 +1,84 @@
+"""Run the example project in a process of its own: ``python project.py LOG SETTINGS``.
+
+It prints its URL, serves until its standard input ends, and logs everything there is to LOG.
+SETTINGS is JSON and goes on top of the project's own. One URL is added, by which a test asks for
+a user's access token as the project's own code would.
+"""
+
+import json
+import logging
+import os
+import socketserver
+import sys
+import threading
+from pathlib import Path
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+PROJECT = Path(__file__).parents[2] / "docs/examples/django_social"
+
+
+class Server(socketserver.ThreadingMixIn, WSGIServer):
+    """One thread for each request."""
+
+    daemon_threads = False
+
+
+class Handler(WSGIRequestHandler):
+    """Leave standard error alone."""
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002, ARG002 - as inherited
+        """Log to where all the rest goes; the query of a callback is nothing for a log."""
+        logging.getLogger("wsgi").debug("%s %s", self.command, self.path.partition("?")[0])
+
+
+def main(log: str, overrides: str) -> None:
+    """Serve."""
+    logging.basicConfig(filename=log, level=logging.DEBUG)
+    sys.path.insert(0, str(PROJECT))
+    os.environ["DJANGO_SETTINGS_MODULE"] = "settings"
+
+    from django.conf import settings  # noqa: PLC0415 - settings come first
+
+    vars(settings).update(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"])
+    for name, value in json.loads(overrides).items():
+        setattr(settings, name, value)
+
+    import django  # noqa: PLC0415
+
+    django.setup()
+
+    from django.contrib.auth.decorators import login_required  # noqa: PLC0415
+    from django.contrib.auth.models import User  # noqa: PLC0415
+    from django.core.management import call_command  # noqa: PLC0415
+    from django.core.wsgi import get_wsgi_application  # noqa: PLC0415
+    from django.http import HttpRequest, JsonResponse  # noqa: PLC0415
+    from django.urls import path  # noqa: PLC0415
+    from social_core.exceptions import SocialAuthBaseException  # noqa: PLC0415
+    from social_django.utils import load_strategy  # noqa: PLC0415
+    from urls import urlpatterns  # noqa: PLC0415
+
+    call_command("migrate", run_syncdb=True, verbosity=0)
+    for username in ("alice", "bob"):
+        User.objects.create_user(username, password="password")
+
+    @login_required
+    def token(request: HttpRequest) -> JsonResponse:
+        [social] = request.user.social_auth.all()
+        try:
+            return JsonResponse({"token": social.get_access_token(load_strategy(request))})
+        except SocialAuthBaseException as error:
+            return JsonResponse(error.public_metadata())
+
+    urlpatterns.append(path("token", token))
+    with make_server("127.0.0.1", 0, get_wsgi_application(), Server, Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        sys.stdout.write(f"http://127.0.0.1:{server.server_port}\n")
+        sys.stdout.flush()
+        sys.stdin.read()
+        server.shutdown()
+        thread.join()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,214 @@
+"""The python-social-auth backend, held to what social-core's own `OAuth2Test` asks of one.
+
+social-core ships no tests, so its contract is written out here: log in (here: associate), a
+pipeline that halts twice, a refresh. KuCoin is the sandbox, over real sockets.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from social_core.actions import do_auth, do_complete
+from social_core.backends.utils import user_backends_data
+from social_core.exceptions import (
+    AuthConfigurationError,
+)
+from social_core.utils import PARTIAL_TOKEN_SESSION_NAME
+
+from authlib_kucoin import Site
+from authlib_kucoin.sandbox import Sandbox, run_sandbox
+from authlib_kucoin.social import KuCoinOAuth2
+from tests.social.host import PIPELINE, REDIRECT_URI, REFRESHABLE, UID, Host, no_login
+from tests.social.memory import HOST, Partial, Social, Strategy, User, approved, kept
+from tests.support.wire import Wire, answering, running_wire
+
+# --- the contract --------------------------------------------------------------------------------
+
+
+def test_a_user_is_associated(host: Host) -> None:
+    """The uid is the account's own, and social-core lists the backend as associated."""
+    assert host.come_back() == "/"
+    assert host.user is not None
+    [row] = Social.rows
+    assert (row.provider, row.uid, row.user) == ("kucoin", UID, host.user)
+    assert host.backend.get_user(host.user.id) is host.user
+    backends = host.strategy.get_setting("SOCIAL_AUTH_AUTHENTICATION_BACKENDS")
+    listed = user_backends_data(host.user, backends, host.strategy.storage)
+    assert listed["associated"] == [row]
+    assert listed["not_associated"] == ["mixcloud"]
+
+
+def test_a_user_is_associated_again(host: Host) -> None:
+    """Who connects twice has one association, and both keys are kept and approved."""
+    host.come_back()
+    host.come_back()
+    assert len(Social.rows) == 1
+    assert approved == [f"{UID}:{key.api_key}" for _, key in kept]
+    assert len(kept) == len(host.sandbox.issued_keys) == 2
+
+
+def test_a_pipeline_that_halts_goes_on(kucoin_sandbox: Sandbox) -> None:
+    """It halts for a password and for a slug, and what waits in the database holds no secret."""
+    steps = list(PIPELINE)
+    steps[4:4] = ["tests.social.memory.ask_for_password", "social_memory.ask_for_slug"]
+    host = Host(kucoin_sandbox, PIPELINE=steps)
+    assert host.come_back() == "/password"
+    waiting = "".join(Partial.rows.values())
+    host.strategy.session_set("password", "foobar")
+    assert host.complete({}) == "/slug"
+    waiting += "".join(Partial.rows.values())
+    host.strategy.session_set("slug", "foo-bar")
+    assert host.complete({}) == "/"
+    [row] = Social.rows
+    assert row.uid == UID
+    assert not Partial.rows
+    assert PARTIAL_TOKEN_SESSION_NAME not in host.strategy.session
+    [(_, key)] = kept
+    assert approved == [f"{UID}:{key.api_key}"]
+    assert key.api_key in waiting
+    for secret in (key.secret, key.passphrase, "sandbox-access", "sandbox-refresh"):
+        assert secret not in waiting
+
+
+def test_a_token_is_refreshed(kucoin_sandbox: Sandbox) -> None:
+    """An expired token becomes a new pair in `extra_data`; one that lives stays."""
+    host = Host(kucoin_sandbox, EXTRA_DATA=REFRESHABLE)
+    host.come_back()
+    [row] = Social.rows
+    old = dict(row.extra_data)
+    assert row.get_access_token(host.strategy) == old["access_token"]
+    row.extra_data["auth_time"] -= 3600
+    assert row.get_access_token(host.strategy) == row.extra_data["access_token"]
+    assert row.extra_data["access_token"] != old["access_token"]
+    assert row.extra_data["refresh_token"] != old["refresh_token"]
+    assert not row.access_token_expired()
+    refresh = kucoin_sandbox.requests[-1]
+    assert (refresh.operation, refresh.method, refresh.status) == ("refresh", "POST", 200)
+    assert refresh.body.startswith("grant_type=authorization_code&")
+
+
+def test_the_urls_are_the_sites(host: Host) -> None:
+    """social-core and what is built on it ask the backend where things are."""
+    base = host.sandbox.url
+    assert host.backend.authorization_url() == f"{base}/oauth"
+    assert host.backend.access_token_url() == f"{base}/_oauth/access-token"
+    assert host.backend.refresh_token_url() == f"{base}/_oauth/refresh-token"
+    assert host.backend.ACCESS_TOKEN_METHOD == "GET"
+    assert host.backend.REFRESH_TOKEN_METHOD == "POST"
+    assert host.backend.get_redirect_uri("state") == REDIRECT_URI
+
+
+# --- the wire --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    """A server that records what comes, byte for byte."""
+    with running_wire() as wire:
+        yield wire
+
+
+@pytest.mark.parametrize(
+    ("settings", "last"),
+    [({}, "client_id=a%20broker"), ({"SECRET": "s/3"}, "client_id=a%20broker&client_secret=s%2F3")],
+)
+def test_the_redirect_uri_is_raw_in_both_urls(
+    wire: Wire, settings: dict[str, str], last: str
+) -> None:
+    """Everything else is percent-encoded, and nothing is added."""
+    token = {"access_token": "a", "token_type": "bearer", "expires_in": 3600}
+    key = {"apiName": "n", "apiKey": "k", "secret": "s", "passphrase": "p"}
+    wire.answer = answering(
+        token,
+        {"success": True, "code": "200", "data": key},
+        {"code": "200000", "data": {"uid": 7, "permission": "General"}},
+    )
+    strategy = Strategy(
+        KEY="a broker",
+        SITE=wire.url,
+        SCOPE=["OAUTH_CREATE_API", "MORE"],
+        API_KEY_STEP="tests.social.memory.keep_api_key",
+        LOGIN_REDIRECT_URL="/",
+        SANITIZE_REDIRECTS=False,
+        **settings,
+    )
+    raw = f"{HOST}/complete/kucoin/?tenant=a:b@c,d"
+    user = User("alice")
+    backend = KuCoinOAuth2(strategy, redirect_uri=raw.removeprefix(HOST))
+    url = do_auth(backend, user=user)
+    state = strategy.session["kucoin_state"]["state"]
+    assert url == (
+        f"{wire.url}/oauth?response_type=code&client_id=a%20broker&redirect_uri={raw}"
+        f"&scope=OAUTH_CREATE_API%20MORE&state={state}"
+    )
+    strategy.data = {"code": "c/1", "state": state}
+    backend = KuCoinOAuth2(strategy, redirect_uri=raw.removeprefix(HOST))
+    do_complete(backend, login=no_login, user=user)
+    exchange, create, _ = wire.seen
+    assert exchange.line == (
+        "GET /_oauth/access-token?grant_type=authorization_code&code=c%2F1"
+        f"&redirect_uri={raw}&{last} HTTP/1.1"
+    )
+    assert (exchange.body, create.body) == (b"", b"")
+    assert create.headers["authorization"] == "bearer a"
+
+
+def test_connections_are_kept_over_requests(host: Host) -> None:
+    """Each request has a backend of its own; two associations cost one handshake."""
+    host.come_back()
+    before = host.sandbox.connections
+    host.come_back()
+    # The user's own browser opens one to the login page.
+    assert host.sandbox.connections == before + 1
+
+
+@pytest.mark.parametrize("mode", ["plain", "envelope", "form_post"])
+def test_every_form_of_callback_is_taken(mode: Any) -> None:
+    """The document's own form and the one that public clients read, by GET and by POST."""
+    with run_sandbox(callback=mode) as sandbox:
+        assert Host(sandbox).come_back() == "/"
+    assert Social.rows
+
+
+# --- settings ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"SITE": None}, "as one of 'global', 'eu', 'australia', a base URL"),
+        ({"SITE": "mars"}, "'mars' is not a KuCoin site"),
+        ({"KEY": None}, "No client id is set"),
+    ],
+)
+def test_an_incomplete_setting_is_named(
+    kucoin_sandbox: Sandbox, settings: dict[str, Any], says: str
+) -> None:
+    """Before the user leaves, and with the choices there are."""
+    with pytest.raises(AuthConfigurationError) as caught:
+        Host(kucoin_sandbox, **settings).start()
+    for text in (caught.value.detail, str(caught.value)):
+        assert says in text
+        assert "SOCIAL_AUTH_KUCOIN_KEY and SOCIAL_AUTH_KUCOIN_SITE" in text
+    assert caught.value.stage == "begin"
+
+
+def test_a_redirect_uri_that_cannot_travel_raw_is_named(host: Host) -> None:
+    """Before the user leaves."""
+    backend = KuCoinOAuth2(host.strategy, redirect_uri="/complete/ku coin/")
+    backend.prepare_auth(user=host.user)
+    with pytest.raises(AuthConfigurationError) as caught:
+        backend.start()
+    assert "holds a space" in caught.value.detail
+
+
+def test_two_sites_are_two_backends(kucoin_sandbox: Sandbox) -> None:
+    """A subclass with a name of its own has settings of its own, and may bring a `Site`."""
+
+    class Elsewhere(KuCoinOAuth2[str]):
+        name = "kucoin-eu"
+
+    strategy = Strategy(SITE=kucoin_sandbox.url)
+    strategy.settings["SOCIAL_AUTH_KUCOIN_EU_SITE"] = Site("https://kucoin.example")
+    assert Elsewhere(strategy).authorization_url() == "https://kucoin.example/oauth"
+    assert KuCoinOAuth2(strategy).authorization_url() == f"{kucoin_sandbox.url}/oauth"

@@ -1,0 +1,254 @@
+"""Refused callbacks and KuCoin's failures, by social-core's own names."""
+
+from typing import Any
+
+import pytest
+from social_core.exceptions import (
+    AuthCanceled,
+    AuthConfigurationError,
+    AuthCredentialError,
+    AuthInputError,
+    AuthProviderError,
+    AuthResponseError,
+    AuthSessionError,
+    SocialAuthBaseException,
+)
+
+from authlib_kucoin import ApiKeyLimitReached, KuCoinError
+from authlib_kucoin.sandbox import Sandbox, SandboxKeywords, run_sandbox
+from tests.social.host import REFRESHABLE, Host
+from tests.social.memory import Social, User, kept
+
+# --- refused callbacks ---------------------------------------------------------------------------
+
+
+def failure(host: Host, fields: Any) -> SocialAuthBaseException:
+    """Return the error that a callback ends in; no code may have been exchanged."""
+    with pytest.raises(SocialAuthBaseException) as caught:
+        host.complete(fields)
+    assert "token" not in host.sandbox.totals
+    assert caught.value.stage == "callback"
+    assert caught.value.backend is not None
+    assert caught.value.backend.name == "kucoin"
+    return caught.value
+
+
+@pytest.mark.parametrize("mode", ["plain", "envelope", "form_post"])
+def test_a_user_may_cancel(mode: Any) -> None:
+    """And KuCoin's code and text are there for the log."""
+    with run_sandbox(callback=mode) as sandbox:
+        host = Host(sandbox)
+        error = failure(host, sandbox.cancel(host.start()).fields)
+        assert isinstance(error, AuthCanceled)
+        assert error.provider_code == "sandbox.user_cancelled"
+        assert "The user cancelled the authorization." in error.detail
+        assert "kucoin_state" not in host.strategy.session
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind", "code"),
+    [
+        ({"success": "false", "code": "40001"}, AuthCanceled, "authorization_declined"),
+        ({"success": "false", "msg": "no"}, AuthCanceled, "authorization_declined"),
+        ({"success": "false"}, AuthInputError, "invalid_parameter"),
+        ({"success": "true"}, AuthInputError, "invalid_parameter"),
+        ({"error": "access_denied"}, AuthCanceled, "authorization_declined"),
+        ({"error": "temporarily_unavailable"}, AuthProviderError, "unavailable"),
+        ({"error": "invalid_scope"}, AuthConfigurationError, "invalid_setting"),
+        ({"code": ""}, AuthInputError, "invalid_parameter"),
+        ({"code": "two words"}, AuthInputError, "invalid_parameter"),
+        ({}, AuthInputError, "invalid_parameter"),
+    ],
+)
+def test_a_refused_callback(
+    host: Host, fields: dict[str, str], kind: type[Exception], code: str
+) -> None:
+    """Each is refused as what it is, and an error code is never taken for a code."""
+    host.start()
+    state = host.strategy.session["kucoin_state"]["state"]
+    error = failure(host, fields | {"state": state})
+    assert isinstance(error, kind)
+    assert error.code == code
+
+
+class MultiDict(dict[str, list[str]]):
+    """Parameters that may come twice, as Django's and Werkzeug's hand them over."""
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return the last."""
+        return super().get(name, [default])[-1]
+
+    def __getitem__(self, name: str) -> Any:
+        """Return the last."""
+        return super().__getitem__(name)[-1]
+
+    def lists(self) -> Any:
+        """Return all."""
+        return super().items()
+
+
+@pytest.mark.parametrize("doubled", ["code", "state", "success", "other"])
+def test_a_doubled_parameter_is_refused(host: Host, doubled: str) -> None:
+    """Where the framework shows it: whose code is it?"""
+    host.start()
+    state = host.strategy.session["kucoin_state"]["state"]
+    fields = {"code": ["c"], "state": [state], "success": ["true"], "other": ["o"]}
+    fields[doubled] *= 2
+    error = failure(host, MultiDict(fields))
+    assert isinstance(error, AuthInputError)
+    assert "twice" in error.detail
+
+
+def test_single_parameters_of_a_multi_dict_are_taken(host: Host) -> None:
+    """A framework's own type works like a dict."""
+    fields = host.sandbox.approve(host.start()).fields
+    assert host.complete(MultiDict({name: [value] for name, value in fields.items()})) == "/"
+
+
+def test_the_state_is_checked(host: Host) -> None:
+    """By social-core: a wrong one, none, one used before, another user's, nobody signed in."""
+    fields = host.sandbox.approve(host.start()).fields
+    missing = failure(host, {"code": fields["code"]})
+    assert (type(missing), missing.parameter) == (AuthInputError, "state")
+    wrong = failure(host, fields | {"state": "guessed"})
+    assert (type(wrong), wrong.code) == (AuthSessionError, "state_mismatch")
+    renamed = failure(host, {"code": fields["code"], "redirect_state": fields["state"]})
+    assert type(renamed) is AuthInputError
+    fields = host.sandbox.approve(host.start()).fields
+    alice, host.user = host.user, User("mallory")
+    foreign = failure(host, fields)
+    assert (type(foreign), foreign.code) == (AuthSessionError, "user_mismatch")
+    host.user = None
+    nobody = failure(host, fields)
+    assert type(nobody) is AuthSessionError
+    host.user = alice
+    host.complete(fields)
+    host.sandbox.reset()
+    again = failure(host, fields)
+    assert (type(again), again.code) == (AuthSessionError, "session_context_missing")
+
+
+def test_nobody_is_sent_to_kucoin_who_is_not_signed_in(host: Host) -> None:
+    """It is no login."""
+    host.user = None
+    with pytest.raises(AuthSessionError) as caught:
+        host.start()
+    assert caught.value.stage == "begin"
+
+
+# --- KuCoin's failures ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("operation", "fault", "kind", "code"),
+    [
+        ("token", "envelope:1:no", AuthCredentialError, "authorization_code_rejected"),
+        ("token", "oauth:invalid_grant", AuthCredentialError, "authorization_code_rejected"),
+        ("token", "429", AuthProviderError, "rate_limited"),
+        ("token", "envelope:429000:slow", AuthProviderError, "rate_limited"),
+        ("token", "502", AuthProviderError, "unavailable"),
+        ("token", "reset_before", AuthProviderError, "connection_failed"),
+        ("token", "lost", AuthProviderError, "connection_failed"),
+        ("token", "html", AuthResponseError, "malformed_response"),
+        ("token", "deep_json", AuthResponseError, "malformed_response"),
+        ("token", "redirect", AuthResponseError, "malformed_response"),
+        ("create_api_key", "429", AuthProviderError, "rate_limited"),
+        ("create_api_key", "envelope:1:no", AuthProviderError, "http_error"),
+        ("create_api_key", "lost", AuthResponseError, "malformed_response"),
+        ("create_api_key", "503", AuthResponseError, "malformed_response"),
+        ("create_api_key", "html", AuthResponseError, "malformed_response"),
+        ("api_key_info", "429", AuthProviderError, "rate_limited"),
+        ("api_key_info", "envelope:400006:IP", AuthProviderError, "http_error"),
+        ("api_key_info", "wrong_shape", AuthResponseError, "malformed_response"),
+    ],
+)
+def test_a_failure_has_social_cores_own_name(
+    host: Host, operation: str, fault: str, kind: type[Exception], code: str
+) -> None:
+    """With the stage, KuCoin's code and status, and our error as its cause."""
+    host.sandbox.fail_next(operation, fault)
+    with pytest.raises(SocialAuthBaseException) as caught:
+        host.come_back()
+    error = caught.value
+    assert (type(error), error.code) == (kind, code)
+    assert error.stage == ("token_exchange" if operation == "token" else "user_info")
+    cause = error.__cause__
+    assert isinstance(cause, KuCoinError)
+    assert cause.operation == operation
+    assert (error.provider_code, error.status_code) == (cause.code, cause.status)
+    assert error.detail == str(cause)
+    assert not Social.rows
+
+
+def test_a_time_out_is_social_cores_setting(kucoin_sandbox: Sandbox) -> None:
+    """As for its own backends."""
+    host = Host(kucoin_sandbox, REQUESTS_TIMEOUT=0.05)
+    kucoin_sandbox.fail_next("token", "delay:1")
+    with pytest.raises(AuthProviderError) as caught:
+        host.come_back()
+    assert caught.value.code == "connection_failed"
+    assert caught.value.recovery == "retry_later"
+
+
+def test_proxies_and_certificates_are_social_cores_settings(kucoin_sandbox: Sandbox) -> None:
+    """As for its own backends."""
+    host = Host(kucoin_sandbox, PROXIES={"http": "http://127.0.0.1:9"}, VERIFY_SSL="/ca.pem")
+    client = host.backend._client()  # noqa: SLF001 - https to a proxy is the client's own test
+    assert client.proxies == {"http": "http://127.0.0.1:9"}
+    assert client.verify == "/ca.pem"
+    client = Host(kucoin_sandbox).backend._client()  # noqa: SLF001 - as above
+    assert client.verify is True
+    assert client.default_timeout == 10
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"max_keys": 0}, "reaches to the maximum level"),
+        ({"permission_mismatch": True}, "40503"),
+    ],
+)
+def test_the_user_is_told_why_there_is_no_key(options: SandboxKeywords, says: str) -> None:
+    """social-core has no words for it, and only the user can change it, at KuCoin."""
+    with run_sandbox(**options) as sandbox:
+        with pytest.raises(AuthProviderError, match=says) as caught:
+            Host(sandbox).come_back()
+        assert caught.value.recovery == "check_provider_profile"
+        assert not kept
+
+
+def test_the_user_is_told_where_to_look_for_a_lost_key(host: Host) -> None:
+    """And who can tell the cases apart by class can do so here, too."""
+    host.sandbox.fail_next("create_api_key", "reset_after")
+    with pytest.raises(AuthResponseError, match="API management page") as caught:
+        host.come_back()
+    assert caught.value.recovery == "check_provider_profile"
+    host.sandbox.fail_next("create_api_key", "envelope:x:number of user's apiKey: maximum")
+    with pytest.raises(AuthProviderError) as refused:
+        host.come_back()
+    assert isinstance(refused.value.__cause__, ApiKeyLimitReached)
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "code"),
+    [
+        ("envelope:1:no", AuthCredentialError, "credential_rejected"),
+        ("oauth:invalid_grant", AuthCredentialError, "reauthentication_required"),
+        ("503", AuthProviderError, "unavailable"),
+        ("empty", AuthResponseError, "malformed_response"),
+    ],
+)
+def test_a_failed_refresh_keeps_the_old_pair(
+    kucoin_sandbox: Sandbox, fault: str, kind: type[Exception], code: str
+) -> None:
+    """And says what to do in social-core's own terms."""
+    host = Host(kucoin_sandbox, EXTRA_DATA=REFRESHABLE)
+    host.come_back()
+    [row] = Social.rows
+    old = dict(row.extra_data)
+    kucoin_sandbox.fail_next("refresh", fault)
+    with pytest.raises(SocialAuthBaseException) as caught:
+        row.refresh_token(host.strategy)
+    assert (type(caught.value), caught.value.code) == (kind, code)
+    assert caught.value.stage == "refresh"
+    assert row.extra_data == old

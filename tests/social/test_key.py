@@ -1,0 +1,156 @@
+"""The new key is handed over before anything can lose it; of the token little is kept."""
+
+import json
+import logging
+import traceback
+
+import pytest
+from social_core.exceptions import (
+    AuthAssociationError,
+    AuthConfigurationError,
+    AuthException,
+    AuthProviderError,
+)
+from social_core.pipeline import DEFAULT_AUTH_PIPELINE
+
+from authlib_kucoin.sandbox import Sandbox
+from tests.social.host import REFRESHABLE, UID, Host
+from tests.social.memory import Social, User, approved, kept
+
+# --- what is kept ------------------------------------------------------------------------------
+
+
+def test_only_what_the_settings_name_is_kept(host: Host) -> None:
+    """By default not even the access token, which social-core always keeps."""
+    host.come_back()
+    assert set(Social.rows[0].extra_data) == {"auth_time"}
+
+
+def test_the_settings_can_name_anything_but_the_credentials(kucoin_sandbox: Sandbox) -> None:
+    """In every way that social-core knows to write an entry; the secret is nowhere to be had."""
+    entries = [
+        "uid",
+        ("expires_at", "expires_on"),
+        ["ip_whitelist"],
+        ("sub_name", "sub", True),
+        "secret",
+        "passphrase",
+        *("api_key", "api_name", "permissions", "is_master", "scope", "refresh_expires_at"),
+    ]
+    Host(kucoin_sandbox, EXTRA_DATA=entries).come_back()
+    extra = Social.rows[0].extra_data
+    [(_, key)] = kept
+    assert extra["secret"] is extra["passphrase"] is None
+    assert extra["uid"] == UID
+    assert extra["api_key"] == key.api_key
+    assert extra["api_name"] == key.api_name
+    assert "Spot" in extra["permissions"]
+    # social-core notes the time a little later, maybe in the next second.
+    assert 0 <= extra["auth_time"] + 3600 - extra["expires_on"] <= 10
+    assert extra["refresh_expires_at"] - extra["expires_on"] == 3 * 24 * 3600 - 3600
+    assert extra["scope"] == "OAUTH_CREATE_API"
+    assert extra["is_master"] is True
+    assert extra["ip_whitelist"] == []
+    assert "sub" not in extra
+
+
+def test_keeping_everything_does_not_mean_the_token(kucoin_sandbox: Sandbox) -> None:
+    """`GET_ALL_EXTRA_DATA` may be meant for other backends: a token has to be named."""
+    Host(kucoin_sandbox, GET_ALL_EXTRA_DATA=True).come_back()
+    extra = Social.rows[0].extra_data
+    assert extra["uid"] == UID
+    assert extra["access_token"] is None
+    assert "refresh_token" not in extra
+
+
+def test_no_secret_is_logged_or_shown(
+    kucoin_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither when all goes well nor in what is said about a failure, whoever says it."""
+    caplog.set_level(logging.DEBUG)
+    host = Host(kucoin_sandbox, EXTRA_DATA=REFRESHABLE)
+    callback = kucoin_sandbox.approve(host.start()).fields
+    host.complete(callback)
+    [(_, key)] = kept
+    token = Social.rows[0].extra_data
+    secrets = [callback["code"], key.secret, key.passphrase]
+    secrets += [token["access_token"], token["refresh_token"]]
+    said = caplog.text
+    for operation in ("token", "create_api_key", "api_key_info"):
+        kucoin_sandbox.fail_next(operation, "echo")
+        callback = kucoin_sandbox.approve(host.start()).fields
+        with pytest.raises(AuthException) as caught:
+            host.complete(callback)
+        said += "".join(traceback.format_exception(caught.value)) + repr(vars(caught.value))
+        secrets += [callback["code"], kept[-1][1].secret, kept[-1][1].passphrase]
+    said += caplog.text
+    assert "kucoin" in said
+    assert [secret for secret in secrets if secret in said] == []
+
+
+# --- the key is never lost ---------------------------------------------------------------------
+
+
+def test_the_key_is_handed_over_before_anything_else(host: Host) -> None:
+    """When KuCoin does not describe the key, the host has it, and it is not approved."""
+    host.sandbox.fail_next("api_key_info", "503")
+    with pytest.raises(AuthProviderError) as caught:
+        host.come_back()
+    assert (caught.value.code, caught.value.stage) == ("unavailable", "user_info")
+    [(user, key)] = kept
+    assert user is host.user
+    assert [issued.api_key for issued in host.sandbox.issued_keys] == [key.api_key]
+    assert not approved
+    assert not Social.rows
+
+
+def test_the_key_of_somebody_elses_account_is_kept(host: Host) -> None:
+    """Whose the account is, is known with the key only: the host has it, and can flag it."""
+    host.come_back()
+    host.user = User("bob")
+    with pytest.raises(AuthAssociationError) as caught:
+        host.come_back()
+    assert caught.value.code == "identity_in_use"
+    assert [user.username for user, _ in kept] == ["alice", "bob"]
+    assert approved == [f"{UID}:{kept[0][1].api_key}"]
+
+
+@pytest.mark.parametrize("path", ["tests.social.memory.nowhere", "nowhere.keep_api_key"])
+def test_a_step_that_is_not_there_is_found_out_before_the_login(
+    kucoin_sandbox: Sandbox, path: str
+) -> None:
+    """And again before the key: a setting can change while the user is at KuCoin."""
+    host = Host(kucoin_sandbox, API_KEY_STEP=path)
+    with pytest.raises(AuthConfigurationError) as caught:
+        host.start()
+    assert (caught.value.parameter, caught.value.stage) == ("API_KEY_STEP", "begin")
+    host.strategy.settings["SOCIAL_AUTH_KUCOIN_API_KEY_STEP"] = "tests.social.memory.keep_api_key"
+    callback = kucoin_sandbox.approve(host.start())
+    host.strategy.settings["SOCIAL_AUTH_KUCOIN_API_KEY_STEP"] = path
+    with pytest.raises(AuthConfigurationError) as caught:
+        host.complete(callback.fields)
+    assert caught.value.stage == "user_info"
+    assert not kucoin_sandbox.issued_keys
+
+
+def test_without_the_setting_a_step_of_the_pipeline_takes_the_key(kucoin_sandbox: Sandbox) -> None:
+    """It finds the whole key in the response; a session or database could not hold it."""
+    steps = (*DEFAULT_AUTH_PIPELINE, "tests.social.memory.take_api_key")
+    host = Host(kucoin_sandbox, API_KEY_STEP=None, PIPELINE=steps)
+    assert host.come_back() == "/"
+    [(user, key)] = kept
+    assert (user, key.secret) == (host.user, kucoin_sandbox.issued_keys[0].secret)
+    [row] = Social.rows
+    assert (row.uid, set(row.extra_data)) == (UID, {"auth_time"})
+    with pytest.raises(TypeError):
+        json.dumps({"credentials": key})
+
+
+def test_a_token_of_ones_own_is_enough(kucoin_sandbox: Sandbox) -> None:
+    """`do_auth` takes a token without a callback, as an application with a token has it."""
+    host = Host(kucoin_sandbox, EXTRA_DATA=["access_token"])
+    client = host.backend._client()  # noqa: SLF001 - any way to a token
+    code = kucoin_sandbox.approve(host.start()).fields["code"]
+    token = client.fetch_token(code=code)["access_token"]
+    assert host.backend.do_auth(token, user=host.user) is host.user
+    assert Social.rows[0].extra_data["access_token"] == token

@@ -1,0 +1,1 @@
+"""What the tests share: a recording server, a browser, the watch for secrets."""

@@ -1,0 +1,81 @@
+"""A refresh endpoint that stands still until it is told to go on, and callers of it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from authlib_kucoin import (
+    KuCoinError,
+    KuCoinToken,
+)
+from authlib_kucoin._clients.refresh import Refreshes
+
+ENDPOINT = "https://www.kucoin.eu/_oauth/refresh-token"
+OLD = {"refresh_token": "old-r"}
+FRESH = {"access_token": "new-a", "refresh_token": "new-r", "expires_at": 1}
+
+
+class Endpoint:
+    """Stands in for the request: counts, waits to be let go on, and gives or raises."""
+
+    def __init__(self, outcome: Any = FRESH) -> None:
+        self.outcome = outcome
+        self.asked = 0
+        self.reached = threading.Event()
+        self.go_on = threading.Event()
+
+    def __call__(self) -> KuCoinToken:
+        self.asked += 1
+        self.reached.set()
+        assert self.go_on.wait(10)
+        if isinstance(self.outcome, BaseException):
+            raise self.outcome
+        return KuCoinToken(self.outcome)
+
+    async def awaited(self) -> KuCoinToken:
+        """Do the same on an event loop."""
+        self.asked += 1
+        self.reached.set()
+        while not self.go_on.is_set():  # noqa: ASYNC110 - threads set it
+            await asyncio.sleep(0)
+        if isinstance(self.outcome, BaseException):
+            raise self.outcome
+        return KuCoinToken(self.outcome)
+
+
+def ignore(_token: KuCoinToken) -> None:
+    """Stand in for an update_token that nobody looks at."""
+
+
+async def ignore_async(_token: KuCoinToken) -> None:
+    """Stand in for one that is awaited."""
+
+
+def ask(refreshes: Refreshes, endpoint: Endpoint, old: str = "old-r") -> KuCoinToken:
+    """Refresh as a client does."""
+    return refreshes.share(ENDPOINT, {"refresh_token": old}, endpoint, ignore)
+
+
+def outcome_of(ask: Callable[[], Any]) -> Any:
+    """Return the result or the error of a call."""
+    try:
+        return ask()
+    except KuCoinError as error:
+        return error
+
+
+def all_at_once(refreshes: Refreshes, endpoint: Endpoint, count: int) -> list[Any]:
+    """Let a number of threads ask, and let the request go on when all of them have."""
+    with ThreadPoolExecutor(count) as pool:
+        asked = [pool.submit(outcome_of, lambda: ask(refreshes, endpoint)) for _ in range(count)]
+        assert endpoint.reached.wait(10)
+        (flight,) = refreshes._flights.values()  # noqa: SLF001 - to know that all of them wait
+        while len(flight.outcome._condition._waiters) < count - 1:  # type: ignore[attr-defined]  # noqa: SLF001
+            time.sleep(0)
+        endpoint.go_on.set()
+        return [each.result(10) for each in asked]

@@ -1,0 +1,196 @@
+"""Which answers are an API key, or the description of one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from authlib_kucoin import (
+    ApiKey,
+    ApiKeyError,
+    ApiKeyInfo,
+    ApiKeyLimitReached,
+    ApiKeyNameTaken,
+    ApiKeyOutcomeUnknown,
+    KuCoinError,
+    MalformedResponse,
+    PermissionMismatch,
+)
+from tests.unit.answers import (
+    INFO,
+    NEW_KEY,
+    answer,
+    changed,
+    failure,
+)
+
+
+def test_a_new_key() -> None:
+    """Section 4."""
+    assert answer("create_api_key", NEW_KEY) == ApiKey(
+        api_name="broker-1",
+        api_key="k",
+        secret="s",
+        passphrase="p",
+        broker_id="b",
+        permissions=frozenset({"API_COMMON", "API_SPOT"}),
+        ip_whitelist=("203.0.113.1", "203.0.113.2"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        ("A,B", ("A", "B")),
+        (" A , B ,", ("A", "B")),
+        (["A", "B"], ("A", "B")),
+        (["A", 5, ""], ("A",)),
+        ("", ()),
+        (None, ()),
+        (5, ()),
+        ({"A": 1}, ()),
+    ],
+)
+def test_lists_of_a_key_come_as_string_or_list(value: Any, read: tuple[str, ...]) -> None:
+    """The document prints a bare comma list, which is not even JSON. No key is lost over it."""
+    key = answer("create_api_key", changed(NEW_KEY, authGroup=value, ipWhiteList=value))
+    assert key.permissions == frozenset(read)
+    assert key.ip_whitelist == read
+
+
+def test_a_key_with_odd_trimmings_is_kept() -> None:
+    """It works, and its secret comes only once."""
+    key = answer("create_api_key", changed(NEW_KEY, apiName=5, brokerId=["b"]))
+    assert (key.api_key, key.api_name, key.broker_id) == ("k", "", "")
+
+
+@pytest.mark.parametrize("name", ["apiKey", "secret", "passphrase"])
+@pytest.mark.parametrize("value", [None, "", 5, "a\nb"])
+def test_a_key_without_all_three_credentials_may_exist_all_the_same(name: str, value: Any) -> None:
+    """The message names what is missing and sends the user to KuCoin's page."""
+    error = failure("create_api_key", changed(NEW_KEY, **{name: value}))
+    assert type(error) is ApiKeyOutcomeUnknown
+    assert name in str(error)
+    assert "API management" in str(error)
+    assert not error.retry
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {**NEW_KEY, "data": None},
+        {**NEW_KEY, "data": []},
+        {"success": True},
+        {"code": "200", "data": NEW_KEY["data"]},
+        {**NEW_KEY, "success": "true"},
+        {},
+    ],
+)
+def test_an_answer_that_is_no_key_leaves_the_outcome_unknown(body: Any) -> None:
+    """Only an envelope that says true, with a key in it, is a key."""
+    assert type(failure("create_api_key", body)) is ApiKeyOutcomeUnknown
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (NEW_KEY, 400),
+        (NEW_KEY, 408),
+        ({"success": True}, 403),
+        ({**NEW_KEY, "error": "server_error"}, 200),
+        ({"code": "500", "data": NEW_KEY["data"]}, 200),
+    ],
+)
+def test_an_answer_that_says_yes_and_no_leaves_the_outcome_unknown(body: Any, status: int) -> None:
+    """Nobody is told that there is no key while KuCoin may have made one."""
+    error = failure("create_api_key", body, status)
+    assert type(error) is ApiKeyOutcomeUnknown
+    assert "contradicts itself" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("code", "msg", "kind"),
+    [
+        ("400100", "Repeated apiName", ApiKeyNameTaken),
+        (None, "repeated  api name: broker-1", ApiKeyNameTaken),
+        (
+            "400101",
+            "number of user\N{RIGHT SINGLE QUOTATION MARK}s apiKey reaches to the maximum level",
+            ApiKeyLimitReached,
+        ),
+        ("1", "The number of user's apiKey reaches to the maximum level", ApiKeyLimitReached),
+        ("40503", "anything", PermissionMismatch),
+        (40503, None, PermissionMismatch),
+        ("1", "Risk validation failed", PermissionMismatch),
+        ("400100", "something else", ApiKeyError),
+        (None, None, ApiKeyError),
+    ],
+)
+def test_a_refused_key_has_the_name_of_its_reason(
+    code: Any, msg: str | None, kind: type[KuCoinError]
+) -> None:
+    """Two texts are documented and no code, so the texts are matched and the code is kept."""
+    error = failure("create_api_key", {"success": False, "code": code, "msg": msg, "retry": True})
+    assert type(error) is kind
+    assert (error.code, error.msg, error.retry, error.status) == (
+        None if code is None else str(code),
+        msg,
+        True,
+        200,
+    )
+
+
+def test_the_description_of_a_key() -> None:
+    """KuCoin's REST API: the uid as a string, the time with its zone."""
+    assert answer("api_key_info", INFO) == ApiKeyInfo(
+        uid="165111215",
+        permissions=frozenset({"General", "Spot"}),
+        ip_whitelist=("203.0.113.1",),
+        is_master=True,
+        sub_name=None,
+        created_at=datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC),
+        api_version=3,
+        remark="broker-1",
+        api_key="k",
+    )
+
+
+def test_a_description_may_be_short() -> None:
+    """Only uid and permission are asked for; of a sub-account comes its name."""
+    body = {"code": "200000", "data": {"uid": "1", "permission": ["General"], "subName": "bot"}}
+    assert answer("api_key_info", body) == ApiKeyInfo("1", frozenset({"General"}), sub_name="bot")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("uid", None),
+        ("uid", ""),
+        ("uid", True),
+        ("uid", [1]),
+        ("permission", None),
+        ("permission", 5),
+        ("permission", [5]),
+        ("ipWhitelist", 5),
+        ("isMaster", "yes"),
+        ("isMaster", 1),
+        ("subName", 5),
+        ("createdAt", "now"),
+        ("createdAt", 10**30),
+        ("createdAt", True),
+        ("apiVersion", "3"),
+        ("remark", 5),
+        ("apiKey", 5),
+    ],
+)
+def test_a_description_with_a_field_of_the_wrong_type_is_none(field: str, value: Any) -> None:
+    """What a key may do is not guessed at."""
+    assert type(failure("api_key_info", changed(INFO, **{field: value}))) is MalformedResponse
+
+
+@pytest.mark.parametrize("data", [None, [], "x"])
+def test_a_description_is_an_object(data: Any) -> None:
+    """An envelope without one says nothing."""
+    assert type(failure("api_key_info", {"code": "200000", "data": data})) is MalformedResponse

@@ -1,0 +1,128 @@
+"""Which answers are a token, and what is believed of its validity."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from authlib_kucoin import (
+    MalformedResponse,
+)
+from tests.unit.answers import (
+    NOW,
+    TOKEN,
+    answer,
+    changed,
+    failure,
+)
+
+
+@pytest.mark.parametrize("operation", ["token", "refresh"])
+def test_a_token_has_the_rfcs_scope_and_both_expiries(operation: str) -> None:
+    """Sections 7.2 and 7.3: KuCoin's list becomes the RFC's string; 1 hour and 3 days."""
+    assert dict(answer(operation, TOKEN)) == {
+        "access_token": "new-access",
+        "token_type": "bearer",
+        "expires_in": 3600,
+        "expires_at": NOW + 3600,
+        "refresh_token": "new-refresh",
+        "refresh_expires_at": NOW + 3 * 24 * 3600,
+        "scope": "OAUTH_CREATE_API",
+    }
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "read"),
+    [
+        ("scope", ["A", "", "B"], "A B"),
+        ("scope", "A B", "A B"),
+        ("scope", [], ""),
+        ("scope", None, "OAUTH_CREATE_API"),
+        ("token_type", "Bearer", "Bearer"),
+        ("token_type", None, "bearer"),
+        ("expires_in", "3600", 3600),
+        ("expires_in", None, 3600),
+        ("expires_in", 60, 60),
+    ],
+)
+def test_harmless_variations_of_a_token_are_read(field: str, value: Any, read: Any) -> None:
+    """What RFC 6749 lets a server leave out or spell otherwise."""
+    assert answer("token", changed(TOKEN, **{field: value}))[field] == read
+
+
+@pytest.mark.parametrize("value", [None, "", False])
+def test_a_token_may_come_without_a_refresh_token(value: Any) -> None:
+    """Then there is nothing to refresh with, and no expiry of it."""
+    token = answer("token", changed(TOKEN, refresh_token=value))
+    assert "refresh_token" not in token
+    assert "refresh_expires_at" not in token
+
+
+def test_a_refresh_without_a_new_refresh_token_keeps_the_old_one() -> None:
+    """RFC 6749 section 6, and with the old one its own expiry."""
+    token = answer("refresh", changed(TOKEN, refresh_token=None))
+    assert token["refresh_token"] == "old-refresh"
+    assert token["refresh_expires_at"] == NOW + 100
+
+
+@pytest.mark.parametrize("odd", ["\ud800", "\0"])
+def test_what_no_database_can_hold_costs_no_key(odd: str) -> None:
+    """Half a character, and PostgreSQL's texts take no NUL: the name is not worth the secret."""
+    data = {"apiName": f"a{odd}b", "apiKey": "k", "secret": "s", "passphrase": "p"}
+    assert answer("create_api_key", {"success": True, "data": data}).api_name == "a?b"
+
+
+@pytest.mark.parametrize("operation", ["token", "refresh"])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("access_token", None),
+        ("access_token", ""),
+        ("access_token", 5),
+        ("access_token", ["new-access"]),
+        ("access_token", "with space"),
+        ("access_token", "with\r\nX-Header: 1"),
+        ("access_token", "\ud800"),
+        ("refresh_token", 5),
+        ("refresh_token", "a\nb"),
+        ("token_type", "mac"),
+        ("token_type", 5),
+        ("expires_in", "soon"),
+        ("expires_in", "٣٦٠٠"),
+        ("expires_in", "99999999999"),
+        ("expires_in", -1),
+        ("expires_in", 0),
+        ("expires_in", 10**30),
+        ("expires_in", 1.5),
+        ("expires_in", True),
+        ("expires_in", []),
+        ("scope", 5),
+        ("scope", [5]),
+        ("scope", {}),
+        ("success", "true"),
+        ("success", 1),
+    ],
+)
+def test_a_token_with_a_field_of_the_wrong_type_is_none(
+    operation: str, field: str, value: Any
+) -> None:
+    """Not one of its fields is used then."""
+    assert type(failure(operation, changed(TOKEN, **{field: value}))) is MalformedResponse
+
+
+def test_an_explicit_null_success_is_no_success() -> None:
+    """It is there, and it is not true."""
+    assert type(failure("token", {**TOKEN, "success": None})) is MalformedResponse
+
+
+@pytest.mark.parametrize("is_valid", [True, False])
+def test_validity_is_what_kucoin_says(is_valid: bool) -> None:  # noqa: FBT001 - the very value
+    """Section 7.4."""
+    assert answer("validate", {"access_token": "x", "is_valid": is_valid}) is is_valid
+
+
+@pytest.mark.parametrize("is_valid", [None, "true", 1, 0, [], {}])
+def test_validity_is_a_boolean_or_nothing(is_valid: Any) -> None:
+    """A string "false" must not read as true."""
+    assert type(failure("validate", {"is_valid": is_valid})) is MalformedResponse

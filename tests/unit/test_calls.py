@@ -1,0 +1,271 @@
+"""What is sent, byte for byte, and that nothing secret stands in a call's repr."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from starlette.datastructures import Secret
+
+from authlib_kucoin import ApiKey, ApiKeyError, KuCoinError, ReauthorizationRequired, TokenError
+from authlib_kucoin._clients.failures import name_of
+from authlib_kucoin._protocol import calls as protocol
+from authlib_kucoin._protocol.signing import sign, signed_headers
+from authlib_kucoin._protocol.sites import SITES, Site
+
+SITE = SITES["eu"]
+REDIRECT_URI = "https://broker.example.com/kucoin/callback?tenant=a:b@c,d"
+FORM = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
+NOW = 1_800_000_000.9
+
+
+def now() -> float:
+    """Return the time of these tests."""
+    return NOW
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (None, "none was given"),
+        (object(), "given was a object"),
+        (asyncio.sleep(0), "given was a coroutine, which has to be awaited"),
+    ],
+)
+def test_what_is_no_token_or_key_is_named(given: Any, said: str) -> None:
+    """Somebody passes the request, or forgets to await: the type says it, the value may not."""
+    calls: list[Callable[[], Any]] = [
+        lambda: protocol.access_token_of(given, "create_api_key"),
+        lambda: protocol.refresh_call(SITE, token=given),
+        lambda: protocol.api_key_info_call(SITE, key=given),
+    ]
+    for call in calls:
+        with pytest.raises(KuCoinError, match=said):
+            call()
+    if asyncio.iscoroutine(given):
+        given.close()
+
+
+def test_the_login_page_has_the_documents_parameters_in_its_order() -> None:
+    """Section 7.1: the redirect URI stands raw, all else is encoded, nothing is added."""
+    assert protocol.authorization_url(
+        SITE, client_id="broker one", redirect_uri=REDIRECT_URI, state="user/1&admin=yes"
+    ) == (
+        "https://www.kucoin.eu/oauth?response_type=code&client_id=broker%20one"
+        f"&redirect_uri={REDIRECT_URI}&scope=OAUTH_CREATE_API&state=user%2F1%26admin%3Dyes"
+    )
+
+
+def test_the_exchange_is_a_get_with_nothing_but_the_url() -> None:
+    """Section 7.2: no body, no Authorization, the redirect URI raw."""
+    call = protocol.token_call(SITE, client_id="broker", code="c/o+de", redirect_uri=REDIRECT_URI)
+    assert (call.method, call.body, dict(call.headers)) == (
+        "GET",
+        "",
+        {"Accept": "application/json"},
+    )
+    assert call.url == (
+        "https://www.kucoin.eu/_oauth/access-token?grant_type=authorization_code&code=c%2Fo%2Bde"
+        f"&redirect_uri={REDIRECT_URI}&client_id=broker"
+    )
+
+
+def test_a_client_secret_in_a_wrapper_is_masked_as_it_is_sent() -> None:
+    """Starlette's settings have such."""
+    secret: Any = Secret("s&1")
+    call = protocol.token_call(
+        SITE, client_id="b", client_secret=secret, code="c", redirect_uri=REDIRECT_URI
+    )
+    assert call.url.endswith("&client_secret=s%261")
+    assert "s&1" in call.secrets
+
+
+@pytest.mark.parametrize(
+    ("secret", "passphrase"), [("se\ud800cret", "p"), ("s", None), ("s", "p\ud800"), ("s\n", "p")]
+)
+def test_a_key_that_cannot_be_signed_with_is_refused(secret: str, passphrase: str) -> None:
+    """An encoder's own error would show it."""
+    with pytest.raises(ApiKeyError) as caught:
+        protocol.api_key_info_call(SITE, key=ApiKey("name", "key", secret, passphrase))
+    assert "cret" not in str(caught.value)
+    assert caught.value.__context__ is None
+
+
+def test_an_error_that_is_its_own_cause_has_a_name() -> None:
+    """Whoever writes a transport may write that."""
+    error = ConnectionError()
+    error.__cause__ = error
+    assert name_of(error) == "ConnectionError"
+
+
+def test_a_client_secret_is_sent_only_where_it_is_configured() -> None:
+    """The parameter table has none; public clients send it last."""
+    call = protocol.token_call(
+        SITE, client_id="b", client_secret="s&1", code="c", redirect_uri=REDIRECT_URI
+    )
+    assert call.url.endswith("&client_id=b&client_secret=s%261")
+    assert set(call.secrets) == {"c", "s&1"}
+
+
+def test_the_refresh_is_a_form_with_the_grant_type_of_a_code() -> None:
+    """Section 7.3: the "wrong" grant type, and the scope is compulsory."""
+    call = protocol.refresh_call(SITE, token={"access_token": "a", "refresh_token": "r+1"})
+    assert (call.method, call.url) == ("POST", "https://www.kucoin.eu/_oauth/refresh-token")
+    assert dict(call.headers) == FORM
+    assert call.body == ("grant_type=authorization_code&refresh_token=r%2B1&scope=OAUTH_CREATE_API")
+    assert set(call.secrets) == {"a", "r+1"}
+
+
+@pytest.mark.parametrize(
+    ("given", "held", "sent"),
+    [
+        (None, None, "OAUTH_CREATE_API"),
+        (None, "A B", "A+B"),
+        (None, ["A", "B"], "A+B"),
+        (None, 5, "OAUTH_CREATE_API"),
+        ("C", "A", "C"),
+    ],
+)
+def test_the_refresh_asks_for_the_scope_given_or_held(given: Any, held: Any, sent: str) -> None:
+    """A token that was stored with KuCoin's list, or with none, can be refreshed too."""
+    call = protocol.refresh_call(
+        SITE,
+        token={"refresh_token": "r", "scope": held} if held else {"refresh_token": "r"},
+        scope=given,
+    )
+    assert call.body.endswith(f"&scope={sent}")
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        {},
+        {"refresh_token": None},
+        {"refresh_token": ""},
+        {"refresh_token": "a\r\nb"},
+        {"refresh_token": "r", "refresh_expires_at": int(NOW)},
+    ],
+)
+def test_a_refresh_that_cannot_succeed_is_not_sent(token: dict[str, Any]) -> None:
+    """Without a refresh token, or past its 3 days, only the user can help (section 6.3)."""
+    with pytest.raises(ReauthorizationRequired, match="authorize again") as caught:
+        protocol.refresh_call(SITE, token=token, clock=now)
+    assert caught.value.operation == "refresh"
+
+
+def test_validation_is_a_form_with_the_access_token() -> None:
+    """Section 7.4."""
+    call = protocol.validate_call(SITE, access_token="a b")
+    assert (call.method, call.url) == (
+        "POST",
+        "https://www.kucoin.eu/_oauth/validate-access-token",
+    )
+    assert (dict(call.headers), call.body, call.secrets) == (FORM, "access_token=a+b", ("a b",))
+
+
+def test_a_key_is_asked_for_with_a_lower_case_bearer_and_an_empty_body() -> None:
+    """Section 4."""
+    call = protocol.create_api_key_call(SITE, access_token="tok")
+    assert (call.method, call.body) == ("POST", "")
+    assert call.url == "https://www.kucoin.eu/_oauth/resource/ucenter/outer/api-key/add"
+    assert dict(call.headers) == {**FORM, "Authorization": "bearer tok"}
+    assert call.creates_key
+
+
+def test_key_info_is_a_signed_get_at_the_rest_host() -> None:
+    """The signature covers timestamp, method and path."""
+    key = ApiKey("name", "the-key", "the-secret", "the-passphrase")
+    call = protocol.api_key_info_call(SITES["australia"], key=key, clock=now)
+    assert (call.method, call.url) == ("GET", "https://api.kucoin.com/api/v1/user/api-key")
+    assert dict(call.headers) == {
+        "Accept": "application/json",
+        "X-SITE-TYPE": "australia",
+        "KC-API-KEY": "the-key",
+        "KC-API-SIGN": sign("the-secret", "1800000000900GET/api/v1/user/api-key"),
+        "KC-API-TIMESTAMP": "1800000000900",
+        "KC-API-PASSPHRASE": sign("the-secret", "the-passphrase"),
+        "KC-API-KEY-VERSION": "3",
+    }
+    signed = {call.headers["KC-API-SIGN"], call.headers["KC-API-PASSPHRASE"]}
+    assert set(call.secrets) == {"the-secret", "the-passphrase", *signed}
+
+
+def test_a_rest_host_with_a_path_is_signed_with_it() -> None:
+    """What is signed is what stands in the request line."""
+    key = ApiKey("name", "k", "s", "p")
+    call = protocol.api_key_info_call(Site("https://x.example.com/k"), key=key, clock=now)
+    assert call.url == "https://x.example.com/k/api/v1/user/api-key"
+    assert call.headers["KC-API-SIGN"] == sign("s", "1800000000900GET/k/api/v1/user/api-key")
+
+
+def test_the_known_answer_of_kucoins_own_sdk() -> None:
+    """The example of KuCoin's authentication page, broker signature included."""
+    key = ApiKey("", "6422da9c97b45100018c6e62", "cde06451-dbed", "1111111")
+    body = (
+        '{"symbol":"BTC-USDT","side":"buy","size":"0.0001","price":"30000","type":"limit",'
+        '"clientOid":"2b802154-8d31-42e6-88ea-c8c18d3e4822","tradeType":"TRADE"}'
+    )
+    headers = signed_headers(key, "POST", "/api/v1/orders", timestamp_ms=1680885532722, body=body)
+    assert headers["KC-API-SIGN"] == "ncPuAcZW8WYUZyvblRVVgMfYoVH+FlCTO6K45/FMLFQ="
+    assert headers["KC-API-PASSPHRASE"] == "rl1Ki0WuwidRT48JnoGQo+AJ4UtZ6mQEKt6F5XYVnT4="
+    assert sign("e8512b82-a4aa", f"1680885532722goodbroker{key.api_key}") == (
+        "CN1imIGUz/USkPuhOtGWi5DlZ08VeuVfknJNOPqUEac="
+    )
+
+
+def test_a_key_that_could_not_stand_in_a_header_is_refused() -> None:
+    """No header can be smuggled in with it."""
+    with pytest.raises(ApiKeyError) as caught:
+        protocol.api_key_info_call(SITE, key=ApiKey("", "k\r\nX: y", "s", "p"))
+    assert caught.value.operation == "api_key_info"
+
+
+@pytest.mark.parametrize("token", [None, "", {}, {"access_token": None}, {"access_token": "a\nb"}])
+def test_without_an_access_token_nothing_is_sent(token: Any) -> None:
+    """The error says what to do, and for which call."""
+    with pytest.raises(TokenError, match="authorize first") as caught:
+        protocol.access_token_of(token, "create_api_key")
+    assert caught.value.operation == "create_api_key"
+
+
+def test_an_access_token_can_be_given_with_or_without_its_dict() -> None:
+    """Both are common in the code of brokers."""
+    assert protocol.access_token_of("a", "validate") == "a"
+    assert protocol.access_token_of({"access_token": "a"}, "validate") == "a"
+
+
+@pytest.mark.parametrize("client_id", [None, ""])
+def test_a_missing_client_id_is_an_error_that_says_where_it_comes_from(client_id: Any) -> None:
+    """Before anything is sent, on the login page and at the token endpoint."""
+    with pytest.raises(KuCoinError, match="KUCOIN_CLIENT_ID"):
+        protocol.authorization_url(SITE, client_id=client_id, redirect_uri=REDIRECT_URI, state="s")
+    with pytest.raises(KuCoinError, match="KUCOIN_CLIENT_ID"):
+        protocol.token_call(SITE, client_id=client_id, code="c", redirect_uri=REDIRECT_URI)
+
+
+def test_no_repr_of_a_call_holds_a_secret() -> None:
+    """A call may turn up in somebody's traceback with local variables."""
+    secrets = ("sec-code", "sec-token", "sec-client", "sec-key", "sec-phrase")
+    calls = [
+        protocol.token_call(
+            SITE,
+            client_id="c",
+            client_secret="sec-client",
+            code="sec-code",
+            redirect_uri=REDIRECT_URI,
+        ),
+        protocol.refresh_call(SITE, token={"refresh_token": "sec-token"}),
+        protocol.validate_call(SITE, access_token="sec-token"),
+        protocol.create_api_key_call(SITE, access_token="sec-token"),
+        protocol.api_key_info_call(SITE, key=ApiKey("n", "k", "sec-key", "sec-phrase")),
+    ]
+    for call in calls:
+        assert not [secret for secret in secrets if secret in repr(call)]
+
+
+def test_a_lone_surrogate_does_not_break_a_url() -> None:
+    """Some frameworks let one through; it has no encoding."""
+    call = protocol.token_call(SITE, client_id="c", code="\ud800", redirect_uri=REDIRECT_URI)
+    assert "&code=%3F&" in call.url

@@ -1,0 +1,86 @@
+"""Which redirect URIs can travel raw (document sections 7.1 and 7.2)."""
+
+from __future__ import annotations
+
+import pickle
+import string
+
+import pytest
+
+from authlib_kucoin import UnsafeRedirectURI
+from authlib_kucoin._protocol.redirect_uri import check_redirect_uri, is_loopback
+
+TRAVELS = string.ascii_letters + string.digits + "-._~:/?@!$()*,="
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "https://broker.example.com/callback",
+        "https://broker.example.com",
+        "https://broker.example.com:8443/cb?next=/a:b@c,d",
+        f"https://broker.example.com/{TRAVELS}",
+        "http://localhost:5000/kucoin/callback",
+        "http://127.0.0.1:5000/kucoin/callback",
+        "http://127.8.9.10/cb",
+    ],
+)
+def test_a_uri_that_can_travel_raw_is_returned_unchanged(uri: str) -> None:
+    """Nothing is normalised: what is registered is what is sent."""
+    assert check_redirect_uri(uri) == uri
+
+
+@pytest.mark.parametrize("character", [c for c in map(chr, range(0x21, 0x7F)) if c not in TRAVELS])
+def test_every_other_printable_character_is_refused_by_name(character: str) -> None:
+    """The message names the character, so that one can find it."""
+    with pytest.raises(UnsafeRedirectURI) as caught:
+        check_redirect_uri(f"https://broker.example.com/a{character}b")
+    assert repr(character) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("character", "name"),
+    [(" ", "a space"), ("\n", "U+000A"), ("\0", "U+0000"), ("\x7f", "U+007F"), ("ü", "U+00FC")],
+)
+def test_space_control_and_non_ascii_are_refused_by_name(character: str, name: str) -> None:
+    """What cannot be seen in a message is named by its number."""
+    with pytest.raises(UnsafeRedirectURI, match=name.replace("+", r"\+")):
+        check_redirect_uri(f"https://broker.example.com/a{character}b")
+
+
+@pytest.mark.parametrize(
+    ("uri", "reason"),
+    [
+        (None, "No redirect URI"),
+        ("", "No redirect URI"),
+        (b"https://broker.example.com/cb", "No redirect URI"),
+        ("/kucoin/callback", "not an absolute URL"),
+        ("broker.example.com/callback", "not an absolute URL"),
+        ("https:///callback", "not an absolute URL"),
+        ("https://:443/callback", "not an absolute URL"),
+        ("https://broker.example.com:port/cb", "not an absolute URL"),
+        ("https://broker.example.com:99999/cb", "not an absolute URL"),
+        ("http://broker.example.com/callback", "not https"),
+        ("http://localhost.example.com/callback", "not https"),
+        ("http://203.0.113.5/callback", "not https"),
+        ("javascript://localhost/cb", "not https"),
+        ("ftp://127.0.0.1/cb", "not https"),
+    ],
+)
+def test_what_must_not_be_sent_to_is_refused_with_the_reason(uri: str, reason: str) -> None:
+    """A code must neither come back in clear text nor to nowhere."""
+    with pytest.raises(UnsafeRedirectURI, match=reason):
+        check_redirect_uri(uri)
+
+
+def test_it_is_a_value_error_that_can_be_pickled() -> None:
+    """Task queues carry errors between processes."""
+    with pytest.raises(ValueError, match="not https") as caught:
+        check_redirect_uri("http://broker.example.com/")
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)  # noqa: S301 - ours
+
+
+def test_loopback_is_this_machine_only() -> None:
+    """Names that merely look like it are not it."""
+    assert all(map(is_loopback, ("localhost", "127.0.0.1", "127.1.2.3", "::1")))
+    assert not any(map(is_loopback, ("localhost.example.com", "128.0.0.1", "0.0.0.0", "")))  # noqa: S104

@@ -1,0 +1,221 @@
+"""One refresh for all tasks that hold the same token, and for threads beside them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from authlib_kucoin import (
+    KuCoinToken,
+    KuCoinUnavailable,
+    TokenError,
+)
+from authlib_kucoin._clients import refresh as module
+from authlib_kucoin._clients.refresh import Refreshes
+from tests.unit.refreshing import (
+    ENDPOINT,
+    FRESH,
+    OLD,
+    Endpoint,
+    ask,
+    ignore,
+    ignore_async,
+    outcome_of,
+)
+
+
+@pytest.fixture
+def refreshes() -> Refreshes:
+    """Return a memory of its own for each test."""
+    return Refreshes()
+
+
+def test_a_task_does_not_wait_for_ever_either(
+    refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same for tasks that wait for a thread."""
+    monkeypatch.setattr(module, "LONGEST_WAIT", 0.01)
+    stuck = Endpoint()
+    with ThreadPoolExecutor(1) as pool:
+        leader = pool.submit(ask, refreshes, stuck)
+        assert stuck.reached.wait(10)
+        with pytest.raises(KuCoinUnavailable, match="does not end"):
+            asyncio.run(refreshes.share_async(ENDPOINT, OLD, stuck.awaited, ignore_async))
+        stuck.go_on.set()
+        leader.result(10)
+
+
+def tasks(
+    refreshes: Refreshes, endpoint: Endpoint, count: int, update_token: Callable[..., Any]
+) -> list[asyncio.Task[KuCoinToken]]:
+    """Let a number of tasks ask."""
+    return [
+        asyncio.create_task(refreshes.share_async(ENDPOINT, OLD, endpoint.awaited, update_token))
+        for _ in range(count)
+    ]
+
+
+def test_tasks_share_one_request_and_its_result(refreshes: Refreshes) -> None:
+    """And so do those that come late."""
+    endpoint = Endpoint()
+
+    async def main() -> list[KuCoinToken]:
+        asked = tasks(refreshes, endpoint, 50, ignore_async)
+        await asyncio.sleep(0)
+        endpoint.go_on.set()
+        early = await asyncio.gather(*asked)
+        late = await refreshes.share_async(ENDPOINT, OLD, endpoint.awaited, ignore_async)
+        return [*early, late]
+
+    tokens = asyncio.run(main())
+    assert endpoint.asked == 1
+    assert all(dict(token) == FRESH for token in tokens)
+    assert len({id(token) for token in tokens}) == 51
+
+
+@pytest.mark.parametrize("cancelled", [0, 1, 25])
+def test_cancelling_one_task_harms_no_other(refreshes: Refreshes, cancelled: int) -> None:
+    """Not even if it is the one that began; the pair is stored in any case."""
+    endpoint = Endpoint()
+    stored = []
+
+    async def update_token(token: KuCoinToken) -> None:
+        stored.append(dict(token))
+
+    async def main() -> list[Any]:
+        asked = tasks(refreshes, endpoint, 26, update_token)
+        await asyncio.sleep(0)
+        asked[cancelled].cancel()
+        await asyncio.sleep(0)
+        endpoint.go_on.set()
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    outcomes = asyncio.run(main())
+    assert isinstance(outcomes.pop(cancelled), asyncio.CancelledError)
+    assert all(dict(token) == FRESH for token in outcomes)
+    assert endpoint.asked == 1
+    assert stored == [FRESH]
+
+
+def test_tasks_share_one_failure(refreshes: Refreshes) -> None:
+    """Told to all, each with an error of its own, and no task's error is left unseen."""
+    endpoint = Endpoint(TokenError("no", operation="refresh"))
+    endpoint.go_on.set()
+
+    async def main() -> list[Any]:
+        return await asyncio.gather(
+            *(
+                refreshes.share_async(ENDPOINT, OLD, endpoint.awaited, ignore_async)
+                for _ in range(50)
+            ),
+            return_exceptions=True,
+        )
+
+    errors = asyncio.run(main())
+    assert {type(error) for error in errors} == {TokenError}
+    assert len({id(error) for error in errors}) == 50
+    assert endpoint.asked == 1
+
+
+def test_a_failing_update_token_is_the_leading_tasks_error(refreshes: Refreshes) -> None:
+    """The others have their pair."""
+    endpoint = Endpoint()
+    endpoint.go_on.set()
+
+    async def update_token(_token: KuCoinToken) -> None:
+        raise OSError("the database is down")
+
+    async def main() -> list[Any]:
+        return await asyncio.gather(
+            *(
+                refreshes.share_async(ENDPOINT, OLD, endpoint.awaited, update_token)
+                for _ in range(3)
+            ),
+            return_exceptions=True,
+        )
+
+    first, *others = asyncio.run(main())
+    assert isinstance(first, OSError)
+    assert all(dict(other) == FRESH for other in others)
+
+
+def test_a_loop_that_ends_leaves_nobody_waiting(refreshes: Refreshes) -> None:
+    """``asyncio.run`` cancels what is under way; a thread that waits for it is told."""
+    endpoint = Endpoint()
+    with ThreadPoolExecutor(1) as pool:
+
+        async def main() -> Any:
+            leader = asyncio.create_task(
+                refreshes.share_async(ENDPOINT, OLD, endpoint.awaited, ignore_async)
+            )
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            follower = pool.submit(outcome_of, lambda: ask(refreshes, Endpoint()))
+            (flight,) = refreshes._flights.values()  # noqa: SLF001 - to know that it waits
+            while not flight.outcome._condition._waiters:  # type: ignore[attr-defined]  # noqa: SLF001, ASYNC110
+                await asyncio.sleep(0)
+            leader.cancel()
+            return follower
+
+        assert isinstance(asyncio.run(main()).result(10), KuCoinUnavailable)
+
+
+def test_a_thread_does_not_wait_for_a_task_of_its_own_loop(refreshes: Refreshes) -> None:
+    """It would wait for ever, and the loop with it."""
+    endpoint = Endpoint()
+
+    async def main() -> None:
+        task = asyncio.create_task(
+            refreshes.share_async(ENDPOINT, OLD, endpoint.awaited, ignore_async)
+        )
+        await asyncio.sleep(0)
+        with pytest.raises(KuCoinUnavailable, match="event loop"):
+            ask(refreshes, endpoint)
+        endpoint.go_on.set()
+        assert await task == FRESH
+
+    asyncio.run(main())
+
+
+def test_threads_and_tasks_share_with_one_another(refreshes: Refreshes) -> None:
+    """A process may have both."""
+    endpoint = Endpoint()
+    with ThreadPoolExecutor(1) as pool:
+        thread = pool.submit(ask, refreshes, endpoint)
+        assert endpoint.reached.wait(10)
+
+        async def main() -> KuCoinToken:
+            task = asyncio.create_task(
+                refreshes.share_async(ENDPOINT, OLD, endpoint.awaited, ignore_async)
+            )
+            await asyncio.sleep(0)
+            endpoint.go_on.set()
+            return await task
+
+        assert asyncio.run(main()) == thread.result(10) == FRESH
+    assert endpoint.asked == 1
+
+
+def test_a_forked_child_does_not_wait_for_what_its_parent_has_begun() -> None:
+    """The thread that would end it does not exist in the child."""
+    endpoint = Endpoint()
+    with ThreadPoolExecutor(1) as pool:
+        leader = pool.submit(
+            module.refreshes.share, ENDPOINT, {"refresh_token": "forked"}, endpoint, ignore
+        )
+        assert endpoint.reached.wait(10)
+        child = os.fork()
+        if child == 0:  # pragma: no cover - in another process
+            quick = Endpoint()
+            quick.go_on.set()
+            token = module.refreshes.share(ENDPOINT, {"refresh_token": "forked"}, quick, ignore)
+            os._exit(0 if token == FRESH and quick.asked == 1 else 1)
+        _, status = os.waitpid(child, 0)
+        endpoint.go_on.set()
+        leader.result(10)
+    assert os.waitstatus_to_exitcode(status) == 0

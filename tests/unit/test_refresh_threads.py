@@ -1,0 +1,312 @@
+"""One refresh for all threads that hold the same token."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import warnings
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from authlib_kucoin import (
+    KuCoinToken,
+    KuCoinUnavailable,
+    ReauthorizationRequired,
+    TokenError,
+)
+from authlib_kucoin._clients import refresh as module
+from authlib_kucoin._clients.refresh import Refreshes
+from tests.unit.refreshing import (
+    ENDPOINT,
+    FRESH,
+    OLD,
+    Endpoint,
+    all_at_once,
+    ask,
+    ignore,
+    ignore_async,
+    outcome_of,
+)
+
+
+@pytest.fixture
+def refreshes() -> Refreshes:
+    """Return a memory of its own for each test."""
+    return Refreshes()
+
+
+def test_threads_share_one_request_and_its_result(refreshes: Refreshes) -> None:
+    """Each gets a token of its own, so that one cannot change another's."""
+    endpoint = Endpoint()
+    tokens = all_at_once(refreshes, endpoint, 25)
+    assert endpoint.asked == 1
+    assert all(dict(token) == FRESH for token in tokens)
+    assert len({id(token) for token in tokens}) == 25
+
+
+def test_threads_share_one_failure_and_each_gets_an_error_of_its_own(refreshes: Refreshes) -> None:
+    """One exception object raised in many threads would grow its traceback without end."""
+    endpoint = Endpoint(TokenError("no", operation="refresh", code="7"))
+    errors = all_at_once(refreshes, endpoint, 25)
+    assert endpoint.asked == 1
+    assert {(type(error), error.code) for error in errors} == {(TokenError, "7")}
+    assert len({id(error) for error in errors}) == 25
+
+
+def test_who_comes_late_with_the_old_token_gets_the_new_pair(refreshes: Refreshes) -> None:
+    """The refresh token is spent: asking again would fail, though a good pair is there."""
+    endpoint = Endpoint()
+    endpoint.go_on.set()
+    assert ask(refreshes, endpoint) == ask(refreshes, endpoint) == FRESH
+    assert endpoint.asked == 1
+
+
+def test_another_token_or_endpoint_is_another_refresh(refreshes: Refreshes) -> None:
+    """Nothing of one user or site reaches another."""
+    endpoint = Endpoint()
+    endpoint.go_on.set()
+    ask(refreshes, endpoint, "old-1")
+    ask(refreshes, endpoint, "old-2")
+    refreshes.share("https://other.example.com", {"refresh_token": "old-1"}, endpoint, ignore)
+    assert endpoint.asked == 3
+
+
+def test_a_failure_is_not_remembered_unless_it_is_final(refreshes: Refreshes) -> None:
+    """Trying again is worth it after a hiccup, and never with a spent refresh token."""
+    endpoint = Endpoint(KuCoinUnavailable("down", operation="refresh"))
+    endpoint.go_on.set()
+    for _ in range(2):
+        with pytest.raises(KuCoinUnavailable):
+            ask(refreshes, endpoint)
+    assert endpoint.asked == 2
+    endpoint.outcome = ReauthorizationRequired("spent", operation="refresh")
+    for _ in range(3):
+        with pytest.raises(ReauthorizationRequired):
+            ask(refreshes, endpoint)
+    assert endpoint.asked == 3
+
+
+def test_a_refresh_token_that_goes_on_can_be_used_again(refreshes: Refreshes) -> None:
+    """If KuCoin does not rotate it, a second refresh with it is no straggler's."""
+    endpoint = Endpoint({**FRESH, "refresh_token": "old-r"})
+    endpoint.go_on.set()
+    ask(refreshes, endpoint)
+    ask(refreshes, endpoint)
+    assert endpoint.asked == 2
+
+
+def test_who_comes_late_is_known_by_the_access_token_if_the_refresh_token_goes_on(
+    refreshes: Refreshes,
+) -> None:
+    """A second refresh would kill the access token that the first caller has just been given."""
+    old = {"access_token": "old-a", "refresh_token": "old-r"}
+    new = {**FRESH, "refresh_token": "old-r"}
+    endpoint = Endpoint(new)
+    endpoint.go_on.set()
+    for _ in range(2):
+        assert refreshes.share(ENDPOINT, old, endpoint, ignore) == new
+    assert endpoint.asked == 1
+    refreshes.share(ENDPOINT, new, endpoint, ignore)  # whose time has come, too
+    assert endpoint.asked == 2
+
+
+def test_a_pair_that_goes_on_as_it_was_is_not_remembered(refreshes: Refreshes) -> None:
+    """Should KuCoin lengthen a pair's life rather than give another, it can be asked again."""
+    pair = {"access_token": "old-a", "refresh_token": "old-r"}
+    endpoint = Endpoint(pair)
+    endpoint.go_on.set()
+    for _ in range(2):
+        assert refreshes.share(ENDPOINT, pair, endpoint, ignore) == pair
+    assert endpoint.asked == 2
+
+
+def test_a_token_of_any_characters_is_told_apart(refreshes: Refreshes) -> None:
+    """Half a character, as JSON can hold one, is no reason for an error that shows the token."""
+    endpoint = Endpoint()
+    endpoint.go_on.set()
+    old = {"access_token": "\ud800", "refresh_token": "old-r"}
+    assert refreshes.share(ENDPOINT, old, endpoint, ignore) == FRESH
+
+
+def test_a_failure_keeps_nothing_of_its_caller(refreshes: Refreshes) -> None:
+    """What is remembered of it has no traceback, which would hold all its callers' variables."""
+    endpoint = Endpoint(ReauthorizationRequired("spent", operation="refresh"))
+    endpoint.go_on.set()
+    for _ in range(2):
+        assert outcome_of(lambda: ask(refreshes, endpoint)).__traceback__
+        (flight,) = refreshes._flights.values()  # noqa: SLF001 - the memory itself
+        remembered = flight.outcome.exception()
+        assert isinstance(remembered, ReauthorizationRequired)
+        assert remembered.__traceback__ is None
+    assert endpoint.asked == 1
+
+
+def test_the_memory_ends(refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After ten minutes, by the clock."""
+    clock = [1000.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
+    endpoint = Endpoint()
+    endpoint.go_on.set()
+    ask(refreshes, endpoint)
+    clock[0] += module.REMEMBER_SECONDS
+    ask(refreshes, endpoint)
+    assert endpoint.asked == 1
+    clock[0] += 1
+    ask(refreshes, endpoint)
+    assert endpoint.asked == 2
+
+
+def test_the_memory_is_bounded(refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In number and, once another refresh comes along, in age."""
+    endpoint = Endpoint()
+    endpoint.go_on.set()
+    for number in range(module.REMEMBER_AT_MOST + 50):
+        ask(refreshes, endpoint, f"old-{number}")
+    assert len(refreshes._flights) == module.REMEMBER_AT_MOST  # noqa: SLF001 - the memory itself
+    later = time.monotonic() + module.REMEMBER_SECONDS + 1
+    monkeypatch.setattr(module.time, "monotonic", lambda: later)
+    ask(refreshes, endpoint, "another")
+    assert len(refreshes._flights) == 1  # noqa: SLF001 - the memory itself
+
+
+def test_what_is_under_way_is_not_forgotten_for_want_of_room(
+    refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or a second request would go out with the same refresh token."""
+    monkeypatch.setattr(module, "REMEMBER_AT_MOST", 1)
+    slow, quick = Endpoint(), Endpoint()
+    quick.go_on.set()
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(ask, refreshes, slow)
+        assert slow.reached.wait(10)
+        for number in range(3):
+            ask(refreshes, quick, f"other-{number}")
+        second = pool.submit(ask, refreshes, slow)
+        slow.go_on.set()
+        assert first.result(10) == second.result(10) == FRESH
+    assert slow.asked == 1
+
+
+def test_update_token_is_told_once_and_its_failure_costs_nobody_the_pair(
+    refreshes: Refreshes,
+) -> None:
+    """A database that is down must not make the others' new pair unreachable."""
+    endpoint = Endpoint()
+    endpoint.go_on.set()
+    told = []
+
+    def update_token(token: KuCoinToken) -> None:
+        told.append(token)
+        raise OSError("the database is down")
+
+    with pytest.raises(OSError, match="database"):
+        refreshes.share(ENDPOINT, OLD, endpoint, update_token)
+    assert refreshes.share(ENDPOINT, OLD, endpoint, update_token) == FRESH
+    assert told == [FRESH]
+
+
+def test_an_interrupted_leader_does_not_leave_the_others_waiting(refreshes: Refreshes) -> None:
+    """They are told that they may try again; the interrupt itself goes its way."""
+    endpoint = Endpoint(KeyboardInterrupt())
+    with ThreadPoolExecutor(2) as pool:
+        leader = pool.submit(ask, refreshes, endpoint)
+        assert endpoint.reached.wait(10)
+        follower = pool.submit(outcome_of, lambda: ask(refreshes, endpoint))
+        endpoint.go_on.set()
+        assert isinstance(leader.exception(10), KeyboardInterrupt)
+        assert isinstance(follower.result(10), KuCoinUnavailable)
+
+
+def test_nobody_waits_for_ever(refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But nobody asks a second time either, until the first must be taken for lost."""
+    monkeypatch.setattr(module, "LONGEST_WAIT", 0.01)
+    stuck = Endpoint()
+    good = Endpoint()
+    good.go_on.set()
+    with ThreadPoolExecutor(1) as pool:
+        leader = pool.submit(ask, refreshes, stuck)
+        assert stuck.reached.wait(10)
+        for _ in range(2):
+            with pytest.raises(KuCoinUnavailable, match="does not end"):
+                ask(refreshes, good)
+        assert good.asked == 0
+        now = time.monotonic()
+        with monkeypatch.context() as patch:
+            patch.setattr(time, "monotonic", lambda: now + module.REMEMBER_SECONDS + 1)
+            assert ask(refreshes, good) == FRESH
+        stuck.go_on.set()
+        leader.result(10)
+
+
+def test_a_refresh_in_an_event_loop_that_is_closed_is_waited_for_by_nobody(
+    refreshes: Refreshes,
+) -> None:
+    """A loop that was left in the midst of it will not end it."""
+    stuck, good = Endpoint(), Endpoint()
+    good.go_on.set()
+    loop = asyncio.new_event_loop()
+    asked = loop.create_task(refreshes.share_async(ENDPOINT, OLD, stuck.awaited, ignore_async))
+    loop.run_until_complete(asyncio.sleep(0.01))
+    assert (stuck.asked, asked.done()) == (1, False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        loop.close()
+    assert ask(refreshes, good) == FRESH
+    for task in (asked, *module._tasks):  # noqa: SLF001 - or they would complain when collected
+        task._log_destroy_pending = False  # noqa: SLF001 - as above
+    module._tasks.clear()  # noqa: SLF001 - as above
+
+
+@pytest.mark.parametrize("struck", ["set_result", "_end"])
+def test_an_interrupt_while_the_outcome_is_noted_harms_nobody_else(
+    refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch, struck: str
+) -> None:
+    """Ctrl-C, or a time-out of the server's worker, may strike at any moment."""
+    endpoint = Endpoint()
+    endpoint.go_on.set()
+    owner = Future if struck == "set_result" else module._Flight  # noqa: SLF001 - where it strikes
+
+    def interrupt(*_: object) -> None:
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(owner, struck, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        ask(refreshes, endpoint)
+    found = outcome_of(lambda: ask(refreshes, endpoint))
+    assert found == FRESH
+    assert endpoint.asked == (2 if struck == "set_result" else 1)
+    assert ask(refreshes, endpoint, "another-r") == FRESH
+
+
+def test_who_comes_very_late_gets_the_pair_that_lives(refreshes: Refreshes) -> None:
+    """Not the one in between, which was refreshed itself: its access token is dead."""
+    pairs = [{"access_token": f"a-{n}", "refresh_token": f"r-{n}"} for n in range(4)]
+
+    def refresh(number: int) -> KuCoinToken:
+        return refreshes.share(
+            ENDPOINT,
+            {"refresh_token": f"r-{number}"},
+            lambda: KuCoinToken(pairs[number + 1]),
+            ignore,
+        )
+
+    for number in range(3):
+        assert refresh(number) == pairs[number + 1]
+    assert refresh(0) == refresh(1) == refresh(2) == pairs[3]
+
+
+def test_who_comes_very_late_joins_the_refresh_that_is_under_way(refreshes: Refreshes) -> None:
+    """The pair in between is about to die."""
+    first = Endpoint({"access_token": "a-1", "refresh_token": "r-1"})
+    first.go_on.set()
+    ask(refreshes, first)
+    second = Endpoint({"access_token": "a-2", "refresh_token": "r-2"})
+    with ThreadPoolExecutor(2) as pool:
+        leader = pool.submit(refreshes.share, ENDPOINT, {"refresh_token": "r-1"}, second, ignore)
+        assert second.reached.wait(10)
+        late = pool.submit(ask, refreshes, first)
+        second.go_on.set()
+        assert late.result(10) == leader.result(10) == second.outcome
+    assert (first.asked, second.asked) == (1, 1)

@@ -1,0 +1,128 @@
+"""Where each KuCoin site lives, and that there is no default."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import pickle
+from typing import Any
+
+import pytest
+
+from authlib_kucoin import KuCoinError, Site
+from authlib_kucoin._protocol.sites import SITES, resolve_site
+
+
+@pytest.mark.parametrize(
+    ("name", "web", "rest", "headers"),
+    [
+        ("global", "https://www.kucoin.com", "https://api.kucoin.com", {}),
+        ("eu", "https://www.kucoin.eu", "https://api.kucoin.eu", {}),
+        (
+            "australia",
+            "https://www.kucoin.com",
+            "https://api.kucoin.com",
+            {"X-SITE-TYPE": "australia"},
+        ),
+    ],
+)
+def test_the_named_sites(name: str, web: str, rest: str, headers: dict[str, str]) -> None:
+    """Each name means the hosts that are known for it."""
+    site = resolve_site(name)
+    assert (site.name, site.web, site.rest) == (name, web, rest)
+    assert dict(site.rest_headers) == headers
+    assert site.authorization_endpoint == f"{web}/oauth"
+    assert site.token_endpoint == f"{web}/_oauth/access-token"
+    assert site.refresh_endpoint == f"{web}/_oauth/refresh-token"
+    assert site.validation_endpoint == f"{web}/_oauth/validate-access-token"
+    assert site.api_key_endpoint == f"{web}/_oauth/resource/ucenter/outer/api-key/add"
+
+
+def test_a_base_url_serves_both_web_and_rest() -> None:
+    """A sandbox, or a host that KuCoin names to a broker, needs no class."""
+    site = resolve_site("http://127.0.0.1:9400/")
+    assert site.web == site.rest == "http://127.0.0.1:9400"
+
+
+def test_a_site_moves_as_a_whole() -> None:
+    """To the host that KuCoin has named to a broker; what was given by itself stays."""
+    moved = dataclasses.replace(SITES["eu"], web="https://eu.example.com")
+    assert moved == Site("https://eu.example.com", "https://api.kucoin.eu", name="eu")
+    assert moved.token_endpoint == "https://eu.example.com/_oauth/access-token"
+    site = Site("https://a.example.com", token_endpoint="https://login.example.com/token")
+    moved = dataclasses.replace(site, web="https://b.example.com")
+    assert moved.token_endpoint == "https://login.example.com/token"
+    assert moved.rest == "https://b.example.com"
+
+
+def test_a_site_can_be_copied_and_pickled() -> None:
+    """Settings are, by task queues and test tools."""
+    site = SITES["australia"]
+    for again in (copy.deepcopy(site), pickle.loads(pickle.dumps(site))):  # noqa: S301 - our own
+        assert again == site
+        assert hash(again) == hash(site)
+
+
+def test_an_address_with_a_password_is_refused_without_repeating_it() -> None:
+    """Errors name the host that gave no answer."""
+    with pytest.raises(KuCoinError, match="no password") as caught:
+        Site("https://user:pass-word@www.example.com")
+    assert "pass-word" not in str(caught.value)
+
+
+def test_any_endpoint_can_be_given() -> None:
+    """No public source shows the EU site's OAuth address, so none is carved in stone."""
+    site = Site(
+        "https://www.example.com",
+        rest="https://api.example.com/v",
+        authorization_endpoint="https://login.example.com/start",
+        token_endpoint="https://login.example.com/token",
+        refresh_endpoint="https://login.example.com/refresh",
+    )
+    assert resolve_site(site) is site
+    assert site.authorization_endpoint == "https://login.example.com/start"
+    assert site.token_endpoint == "https://login.example.com/token"
+    assert site.refresh_endpoint == "https://login.example.com/refresh"
+    assert site.rest == "https://api.example.com/v"
+
+
+@pytest.mark.parametrize("nothing", [None, "", "EU", "mars", "www.kucoin.com", 5])
+def test_no_site_is_an_error_that_lists_the_choices(nothing: Any) -> None:
+    """There is no default: an account at one site does not exist at another."""
+    with pytest.raises(KuCoinError, match="'global', 'eu', 'australia'") as caught:
+        resolve_site(nothing)
+    assert isinstance(caught.value, ValueError)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://www.kucoin.com",
+        "ftp://127.0.0.1",
+        "https://",
+        "https://www.example.com?x=1",
+        "https://www.example.com#x",
+        "https://www.example.com:port",
+        "https://www.exämple.com",
+        " https://www.example.com",
+    ],
+)
+def test_an_address_that_is_none_is_refused(url: str) -> None:
+    """Tokens do not go out in clear text, nor to a URL that is not a base."""
+    with pytest.raises(KuCoinError, match=r"base URL|clear text"):
+        Site(url)
+
+
+def test_a_site_is_frozen_and_so_are_its_headers() -> None:
+    """Sites are shared by everything in a process."""
+    headers = {"X-SITE-TYPE": "australia"}
+    site = Site("https://www.example.com", rest_headers=headers)
+    headers["X-OTHER"] = "changed"
+    assert dict(site.rest_headers) == {"X-SITE-TYPE": "australia"}
+    with pytest.raises(TypeError):
+        site.rest_headers["X"] = "y"  # type: ignore[index]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        site.web = "https://evil.example.com"  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        SITES["eu"] = site  # type: ignore[index]
+    assert hash(site) == hash(dataclasses.replace(site))

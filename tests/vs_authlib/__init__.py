@@ -1,0 +1,1 @@
+"""The traps that stock Authlib falls into, each beside our own behaviour."""

@@ -1,0 +1,191 @@
+"""The login page, its answer and registration: what Authlib does with KuCoin, and what we do.
+
+Most tests drive both, so that they show the trap as well as that we do not fall into it.
+"""
+
+import secrets
+import warnings
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from authlib.integrations.base_client import OAuthError
+from authlib.integrations.flask_client import OAuth
+from authlib.oauth2.rfc6749.errors import MissingCodeException
+from flask import session
+
+from authlib_kucoin import (
+    KuCoinError,
+    register_kucoin,
+)
+from tests.support.wire import Wire
+from tests.vs_authlib.rivals import (
+    REDIRECT_URI,
+    begun,
+    flask_app,
+    our_app,
+    our_session,
+    stock_app,
+    stock_session,
+)
+
+
+def test_the_login_page_gets_the_redirect_uri_raw(wire: Wire) -> None:
+    """Authlib percent-encodes it."""
+    ours, _ = our_session(wire).create_authorization_url()
+    stock, _ = stock_session(wire).create_authorization_url(f"{wire.url}/oauth")
+    assert f"redirect_uri={REDIRECT_URI}&" in ours
+    assert REDIRECT_URI not in stock
+
+
+@pytest.mark.parametrize("register", [our_app, stock_app])
+def test_an_error_code_in_the_callback_is_never_exchanged(wire: Wire, register: Any) -> None:
+    """Authlib sends ``40001`` to the token endpoint as an authorization code."""
+    app = flask_app()
+    kucoin = register(OAuth(app), wire)
+    waiting = begun(app, kucoin)
+    with app.test_request_context("/cb?success=false&code=40001&msg=cancelled&state=OK"):
+        session.update(waiting)
+        if register is stock_app:
+            kucoin.authorize_access_token()
+            assert "code=40001" in wire.seen[0].target
+        else:
+            with pytest.raises(OAuthError, match="code 40001: cancelled"):
+                kucoin.authorize_access_token()
+            assert wire.seen == []
+
+
+@pytest.mark.parametrize("register", [our_app, stock_app])
+def test_a_callback_without_code_is_an_oauth_error(wire: Wire, register: Any) -> None:
+    """Authlib raises something that is none, past the application's handler."""
+    app = flask_app()
+    kucoin = register(OAuth(app), wire)
+    waiting = begun(app, kucoin)
+    with app.test_request_context("/cb?state=OK"):
+        session.update(waiting)
+        with pytest.raises(MissingCodeException if register is stock_app else OAuthError) as caught:
+            kucoin.authorize_access_token()
+        assert isinstance(caught.value, OAuthError) is (register is our_app)
+
+
+def test_a_login_at_one_site_does_not_end_at_another(wire: Wire) -> None:
+    """A mix-up: the answer of one site comes to the callback of the other (RFC 9700, 4.4)."""
+    app = flask_app()
+    oauth = OAuth(app)
+    honest = register_kucoin(oauth, "honest", site=wire.url, client_id="one")
+    other = register_kucoin(oauth, "other", site=wire.url, client_id="two")
+    with app.test_request_context("/"):
+        from flask import session  # noqa: PLC0415 - bound to the request
+
+        honest.authorize_redirect(REDIRECT_URI, state="OK")
+        waiting = dict(session)
+    with app.test_request_context("/cb?code=c&state=OK"):
+        session.update(waiting)
+        with pytest.raises(OAuthError, match="state"):
+            other.authorize_access_token()
+        assert wire.seen == []
+        assert honest.authorize_access_token()["access_token"] == "new-access"
+
+
+def test_two_registrations_share_no_client_id(wire: Wire) -> None:
+    """Authlib changes ``OAUTH_APP_CONFIG`` of a class in place, for the next to inherit."""
+    app = flask_app(KUCOIN_SITE=wire.url)
+    first = register_kucoin(OAuth(app), client_id="one", client_secret="secret-one")
+    second = register_kucoin(OAuth(app), client_id="two")
+    assert (first.client_id, first.client_secret) == ("one", "secret-one")
+    assert (second.client_id, second.client_secret) == ("two", None)
+
+    from authlib.integrations.flask_client import FlaskOAuth2App  # noqa: PLC0415 - to subclass it
+
+    class Stock(FlaskOAuth2App):  # type: ignore[misc]
+        OAUTH_APP_CONFIG = {"api_base_url": wire.url}  # noqa: RUF012 - as Authlib documents it
+
+    oauth = OAuth(app)
+    oauth.register("a", client_cls=Stock, client_id="one", client_secret="secret-one")
+    inherited = OAuth(app).register("b", client_cls=Stock, client_id="two")
+    assert inherited.client_secret == "secret-one"
+
+
+def test_registering_a_name_again_takes_the_new_settings(wire: Wire) -> None:
+    """Authlib keeps giving out the old app."""
+    app = flask_app()
+    oauth = OAuth(app)
+    our_app(oauth, wire)
+    register_kucoin(oauth, site=wire.url, client_id="other")
+    assert oauth.kucoin.client_id == "other"
+    stock = OAuth(app)
+    stock_app(stock, wire)
+    stock.register("kucoin", client_id="other")
+    assert stock.kucoin.client_id == "broker"
+
+
+def test_a_wrong_setting_never_leaves_a_stock_app_behind(wire: Wire) -> None:
+    """If an app's constructor raises, Authlib's next access makes one of its own in its place."""
+    app = flask_app()
+    oauth = OAuth(app)
+    register_kucoin(oauth, client_id="broker")
+    for _ in range(2):
+        with pytest.raises(KuCoinError, match="KUCOIN_SITE"):
+            oauth.kucoin.create_authorization_url(REDIRECT_URI)
+    app.config["KUCOIN_SITE"] = wire.url
+    assert oauth.kucoin.create_authorization_url(REDIRECT_URI)["url"].startswith(wire.url)
+
+
+def test_the_callers_own_dicts_stay_as_they_were(wire: Wire) -> None:
+    """With ``overwrite`` Authlib merges the settings into the dict that it was given."""
+    app = flask_app(KUCOIN_CLIENT_KWARGS={"timeout": 3})
+    mine: dict[str, Any] = {"timeout": 7}
+    register_kucoin(OAuth(app), site=wire.url, client_kwargs=mine, overwrite=True)
+    assert mine == {"timeout": 7}
+    theirs: dict[str, Any] = {"timeout": 7}
+    OAuth(app).register("kucoin", client_kwargs=theirs, overwrite=True)
+    assert theirs == {"timeout": 3}
+
+
+def test_the_login_parameters_stand_in_the_documents_order(wire: Wire) -> None:
+    """Once each, and none that Authlib, or a setting, would add."""
+    url, state = our_session(wire).create_authorization_url(state="s t")
+    query = urlsplit(url).query
+    assert [name for name, _ in parse_qsl(query)] == [
+        *("response_type", "client_id", "redirect_uri", "scope", "state")
+    ]
+    assert state == "s t"
+    with pytest.raises(KuCoinError, match="takes no 'prompt'"):
+        our_session(wire).create_authorization_url(prompt="login")
+    with pytest.raises(KuCoinError, match="no PKCE"):
+        our_session(wire).create_authorization_url(code_verifier="v")
+    stock, _ = stock_session(wire).create_authorization_url(f"{wire.url}/oauth", prompt="login")
+    assert "prompt=login" in stock
+
+
+def test_logins_that_were_given_up_do_not_overflow_the_session_cookie(wire: Wire) -> None:
+    """Authlib keeps each for an hour; past 4 kB a browser drops the cookie, and the user with it.
+
+    The latest still work, so that two tabs do not disturb one another.
+    """
+    for register, overflows in ((our_app, False), (stock_app, True)):
+        app = flask_app()
+        kucoin = register(OAuth(app), wire)
+
+        @app.get("/connect/<state>")
+        def connect(state: str, kucoin: Any = kucoin) -> Any:
+            return kucoin.authorize_redirect(REDIRECT_URI, state=state)
+
+        @app.get("/cb")
+        def callback(kucoin: Any = kucoin) -> str:
+            return str(kucoin.authorize_access_token()["access_token"])
+
+        app.testing = True
+        browser = app.test_client()
+        states = [secrets.token_urlsafe(90) for _ in range(40)]  # as long as a signed one is
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # Werkzeug's own
+            for state in states:
+                browser.get(f"/connect/{state}")
+        cookie = browser.get_cookie("session")
+        assert cookie is not None
+        assert (len(cookie.value) > 4000) is overflows
+        if register is our_app:
+            for state in (states[-1], states[-5]):
+                assert browser.get(f"/cb?code=c&state={state}").text == "new-access"
+            with pytest.raises(OAuthError):
+                browser.get(f"/cb?code=c&state={states[-6]}")

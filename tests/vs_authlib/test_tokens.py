@@ -1,0 +1,164 @@
+"""Tokens: what Authlib does by itself with KuCoin, and what we do.
+
+Most tests drive both, so that they show the trap as well as that we do not fall into it.
+"""
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+import requests
+from authlib.integrations.flask_client import OAuth
+
+from authlib_kucoin import (
+    AsyncKuCoinOAuth2Client,
+    KuCoinError,
+    KuCoinUnavailable,
+    MalformedResponse,
+    TokenError,
+)
+from tests.support.wire import Wire, answering
+from tests.vs_authlib.rivals import (
+    EXPIRED,
+    REDIRECT_URI,
+    REFUSED,
+    TOKEN,
+    flask_app,
+    our_app,
+    our_session,
+    stock_session,
+)
+
+
+@pytest.mark.parametrize("method", ["none", "client_secret_post"])
+def test_the_token_endpoint_gets_the_redirect_uri_raw(wire: Wire, method: str) -> None:
+    """Authlib encodes it, or puts a body on the GET."""
+    with our_session(wire) as ours:
+        ours.fetch_token(code="c")
+    with stock_session(wire, client_secret="s", token_endpoint_auth_method=method) as stock:
+        stock.fetch_token(code="c", method="GET")
+    mine, theirs = wire.seen
+    assert mine.line == (
+        "GET /_oauth/access-token?grant_type=authorization_code&code=c"
+        f"&redirect_uri={REDIRECT_URI}&client_id=broker HTTP/1.1"
+    )
+    assert mine.body == b""
+    assert not {"authorization", "cookie", "content-type", "content-length"} & set(mine.headers)
+    assert REDIRECT_URI not in theirs.target
+    assert bool(theirs.body) is (method == "client_secret_post")
+
+
+@pytest.mark.parametrize("status", [200, 400])
+def test_an_error_with_http_200_is_no_token(wire: Wire, status: int) -> None:
+    """Authlib takes it for one, and tells update_token on a refresh: the stored pair is lost."""
+    wire.answer = answering(REFUSED, status=status)
+    kept: list[Any] = []
+    with our_session(wire, token=EXPIRED, update_token=lambda t, **_: kept.append(t)) as ours:
+        with pytest.raises(TokenError, match="code 40001: no"):
+            ours.fetch_token(code="c")
+        with pytest.raises(TokenError, match="code 40001: no"):
+            ours.refresh_token()
+        assert ours.token == EXPIRED
+    assert kept == []
+    with stock_session(wire, token=EXPIRED, update_token=lambda t, **_: kept.append(t)) as stock:
+        stock.ensure_active_token()
+        assert stock.token["code"] == "40001"
+    assert len(kept) == 1
+
+
+def test_an_expired_token_is_refreshed_where_and_how_kucoin_does_it(wire: Wire) -> None:
+    """Authlib ignores ``refresh_token_url``: it posts another grant type to the token endpoint."""
+    with our_session(wire, token=EXPIRED) as ours:
+        ours.ensure_active_token()
+    with stock_session(
+        wire, token=EXPIRED, refresh_token_url=f"{wire.url}/_oauth/refresh-token"
+    ) as stock:
+        stock.ensure_active_token()
+    mine, theirs = wire.seen
+    assert mine.line == "POST /_oauth/refresh-token HTTP/1.1"
+    assert mine.body == (
+        b"grant_type=authorization_code&refresh_token=old-refresh&scope=OAUTH_CREATE_API"
+    )
+    assert mine.headers["content-type"] == "application/x-www-form-urlencoded"
+    assert "authorization" not in mine.headers
+    assert theirs.target == "/_oauth/access-token"
+    assert b"grant_type=refresh_token" in theirs.body
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "ours", "stock"),
+    [
+        (200, "<html>", MalformedResponse, ValueError),
+        (200, "", MalformedResponse, ValueError),
+        (200, {**TOKEN, "expires_in": "soon"}, MalformedResponse, ValueError),
+        (502, "<html>", KuCoinUnavailable, requests.HTTPError),
+    ],
+)
+def test_an_answer_that_is_no_token_has_a_name(
+    wire: Wire, status: int, body: Any, ours: type[Exception], stock: type[Exception]
+) -> None:
+    """Authlib lets a bare ValueError or the HTTP library's error out, with the code in its URL."""
+    wire.answer = answering(body, status=status)
+    with our_session(wire) as session, pytest.raises(ours) as mine:
+        session.fetch_token(code="the-secret-code")
+    assert "the-secret-code" not in str(mine.value)
+    assert mine.value.__context__ is None
+    with stock_session(wire) as session, pytest.raises(stock) as theirs:
+        session.fetch_token(code="the-secret-code", method="GET")
+    assert not isinstance(theirs.value, KuCoinError)
+    assert ("the-secret-code" in str(theirs.value)) is (status == 502)
+
+
+def test_the_token_is_good_for_an_hour_and_the_refresh_token_for_three_days(wire: Wire) -> None:
+    """Authlib knows the first expiry only, and keeps KuCoin's scope as a list."""
+    with our_session(wire) as ours:
+        token = ours.fetch_token(code="c")
+    now = int(time.time())
+    assert now + 3590 < token["expires_at"] <= now + 3600
+    assert now + 3 * 86400 - 10 < token["refresh_expires_at"] <= now + 3 * 86400
+    assert token["scope"] == "OAUTH_CREATE_API"
+    with stock_session(wire) as stock:
+        token = stock.fetch_token(code="c", method="GET")
+    assert "refresh_expires_at" not in token
+    assert token["scope"] == ["OAUTH_CREATE_API"]
+
+
+def test_a_refresh_address_of_ones_own_is_used(wire: Wire) -> None:
+    """Authlib takes ``refresh_token_url`` and ignores it."""
+    app = flask_app()
+    kucoin = our_app(OAuth(app), wire, refresh_token_url=f"{wire.url}/elsewhere")
+    with app.test_request_context():
+        kucoin.refresh_access_token(EXPIRED)
+    kucoin.close()
+    assert wire.seen[0].target == "/elsewhere"
+
+
+def test_an_async_client_refreshes_an_expired_token_of_its_own(wire: Wire) -> None:
+    """As the one that waits does; with nobody to tell of the new pair, too."""
+
+    async def main() -> dict[str, Any]:
+        async with AsyncKuCoinOAuth2Client(
+            "broker", site=wire.url, token={**EXPIRED, "refresh_token": "async-refresh"}
+        ) as client:
+            assert await client.ensure_active_token()
+            assert await client.ensure_active_token()
+            token: dict[str, Any] = client.token
+            return token
+
+    assert asyncio.run(main())["access_token"] == "new-access"
+    assert [seen.target for seen in wire.seen] == ["/_oauth/refresh-token"]
+
+
+def test_another_grant_type_is_refused(wire: Wire) -> None:
+    """KuCoin has the authorization code mode only (document section 5)."""
+    with our_session(wire) as ours, pytest.raises(KuCoinError, match="authorization code mode"):
+        ours.fetch_token(code="c", grant_type="password")
+    assert wire.seen == []
+
+
+def test_without_a_code_nothing_is_exchanged(wire: Wire) -> None:
+    """The message says which of the two ways of giving one there are."""
+    with our_session(wire) as ours, pytest.raises(KuCoinError, match="code= or authorization_"):
+        ours.fetch_token()
+    assert wire.seen == []
