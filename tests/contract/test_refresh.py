@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from authlib_kucoin import ApiKey, KuCoinUnavailable, _refresh
+from authlib_kucoin import ApiKey, KuCoinUnavailable
+from authlib_kucoin._clients import refresh as _refresh
 from authlib_kucoin.sandbox import Sandbox
 from tests.contract.recorder import ANSWERS, REFRESHED, TOKEN, Recorder
 from tests.contract.stacks import AsyncStack, NewStack, Stack, everywhere

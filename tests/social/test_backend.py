@@ -50,7 +50,7 @@ def test_a_user_is_associated_again(host: Host) -> None:
 def test_a_pipeline_that_halts_goes_on(kucoin_sandbox: Sandbox) -> None:
     """It halts for a password and for a slug, and what waits in the database holds no secret."""
     steps = list(PIPELINE)
-    steps[4:4] = ["tests.social.memory.ask_for_password", "social_memory.ask_for_slug"]
+    steps[4:4] = ["tests.social.memory.ask_for_password", "tests.social.memory.ask_for_slug"]
     host = Host(kucoin_sandbox, PIPELINE=steps)
     assert host.come_back() == "/password"
     waiting = "".join(Partial.rows.values())

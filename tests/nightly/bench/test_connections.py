@@ -9,7 +9,8 @@ import pytest
 from authlib.integrations.flask_client import OAuth
 from flask import Flask
 
-from authlib_kucoin import ApiKeyOutcomeUnknown, KuCoinUnavailable, _requests_adapter
+from authlib_kucoin import ApiKeyOutcomeUnknown, KuCoinUnavailable
+from authlib_kucoin._clients import requests_adapter
 from tests.nightly.bench.apps import (
     REDIRECT_URI,
     App,
@@ -188,7 +189,7 @@ def test_an_idle_connection_is_not_used_again(wire: Wire, monkeypatch: pytest.Mo
         def monotonic() -> float:
             return now
 
-    monkeypatch.setattr(_requests_adapter, "time", Clock)
+    monkeypatch.setattr(requests_adapter, "time", Clock)
     for client_kwargs, idle in (({}, 5.0), ({"keepalive_expiry": 60.0}, 60.0)):
         before = wire.connections
         app = InFlask(wire.url, client_kwargs)
