@@ -38,7 +38,7 @@ class _StarletteOAuth(Protocol):
     @property
     def oauth2_client_cls(self) -> type[StarletteOAuth2App]: ...
     @property
-    def config(self) -> Any: ...  # noqa: ANN401 - Starlette's or the user's own
+    def config(self) -> Any: ...
 
 
 class _DjangoOAuth(Protocol):
@@ -52,7 +52,7 @@ def register_kucoin(
     name: str = ...,
     *,
     site: Site | str | None = ...,
-    **options: Any,  # noqa: ANN401 - Authlib's own
+    **options: Any,
 ) -> KuCoinFlaskApp: ...
 
 
@@ -62,7 +62,7 @@ def register_kucoin(
     name: str = ...,
     *,
     site: Site | str | None = ...,
-    **options: Any,  # noqa: ANN401 - Authlib's own
+    **options: Any,
 ) -> KuCoinStarletteApp: ...
 
 
@@ -72,7 +72,7 @@ def register_kucoin(
     name: str = ...,
     *,
     site: Site | str | None = ...,
-    **options: Any,  # noqa: ANN401 - Authlib's own
+    **options: Any,
 ) -> KuCoinDjangoApp: ...
 
 
@@ -110,11 +110,11 @@ def register_kucoin(
         return resolve_site(chosen)
 
     # Authlib would go on giving out an app that was registered under this name before.
-    oauth._clients.pop(name, None)  # noqa: SLF001 - there is no public way
+    oauth._clients.pop(name, None)
     return oauth.register(name, load_site=load_site, **options)
 
 
-def _app_class(oauth: Any) -> Any:  # noqa: ANN401 - classes of any framework
+def _app_class(oauth: Any) -> Any:
     for parent in type(oauth).__mro__:
         if parent.__module__ in _APPS:
             module, name = _APPS[parent.__module__]

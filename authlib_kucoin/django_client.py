@@ -22,7 +22,7 @@ class KuCoinDjangoApp(SyncApp, DjangoOAuth2App):
         self,
         request: HttpRequest,
         redirect_uri: str | None = None,
-        **params: Any,  # noqa: ANN401 - as inherited
+        **params: Any,
     ) -> HttpResponseRedirect:
         """Send the browser to KuCoin's login page and remember its state in the session.
 
@@ -40,7 +40,7 @@ class KuCoinDjangoApp(SyncApp, DjangoOAuth2App):
         authlib_redirect: Callable[..., HttpResponseRedirect] = super().authorize_redirect
         return authlib_redirect(request, redirect_uri, **params)
 
-    def authorize_access_token(self, request: HttpRequest, **params: Any) -> KuCoinToken:  # noqa: ANN401 - as inherited
+    def authorize_access_token(self, request: HttpRequest, **params: Any) -> KuCoinToken:
         """Check the callback in a request and exchange its code for a token.
 
         Raises:

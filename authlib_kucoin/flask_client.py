@@ -22,7 +22,7 @@ class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
 
     client_cls: type[KuCoinOAuth2Session] = KuCoinOAuth2Session
 
-    def authorize_redirect(self, redirect_uri: str | None = None, **params: Any) -> Response:  # noqa: ANN401 - as inherited
+    def authorize_redirect(self, redirect_uri: str | None = None, **params: Any) -> Response:
         """Send the browser to KuCoin's login page and remember its state in the session.
 
         Args:
@@ -37,7 +37,7 @@ class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
         response: Response = super().authorize_redirect(redirect_uri, **params)
         return response
 
-    def save_authorize_data(self, **data: Any) -> None:  # noqa: ANN401 - as inherited
+    def save_authorize_data(self, **data: Any) -> None:
         """Remember a login in the session, and forget the oldest of too many."""
         data.pop("url", None)  # long, and never looked at again
         super().save_authorize_data(**data)
@@ -51,7 +51,7 @@ class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
         for key in waiting[:-_LOGINS_AT_ONCE]:
             session.pop(key)
 
-    def authorize_access_token(self, **params: Any) -> KuCoinToken:  # noqa: ANN401 - as inherited
+    def authorize_access_token(self, **params: Any) -> KuCoinToken:
         """Check the callback of the current request and exchange its code for a token.
 
         Raises:

@@ -84,7 +84,7 @@ class _Settings:
         token: Mapping[str, Any] | None = None,
         update_token: Callable[..., object] | None = None,
         timeout: httpx2.Timeout | float | tuple[float, float, float, float] | None = 10.0,
-        **options: Any,  # noqa: ANN401 - Authlib's and httpx2's own
+        **options: Any,
     ) -> None:
         """Set up a client; nothing is sent."""
         self._site = site

@@ -65,7 +65,7 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
         pool_maxsize: int = POOL_MAXSIZE,
         keepalive_expiry: float = KEEPALIVE_EXPIRY,
         adapter: KuCoinAdapter | None = None,
-        **options: Any,  # noqa: ANN401 - Authlib's own
+        **options: Any,
     ) -> None:
         """Set up a session; nothing is sent."""
         self._site = site
@@ -121,7 +121,7 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
             call.unanswered(failure, sent=progress.sent)
         return call.answer(status, body)
 
-    def _send(self, call: Call[Any], progress: under_way) -> Any:  # noqa: ANN401 - requests' own
+    def _send(self, call: Call[Any], progress: under_way) -> Any:
         """Send a request past the session: no cookies, no ~/.netrc, no redirects, no hooks."""
         request = PreparedRequest()
         request.prepare(
@@ -143,7 +143,7 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
         return adapter.send(request, timeout=self.default_timeout, **settings)
 
 
-def _may_repeat(adapter: Any) -> bool:  # noqa: ANN401 - adapters need have nothing in common
+def _may_repeat(adapter: Any) -> bool:
     """Tell whether an adapter sends a POST again that may have arrived."""
     retries = getattr(adapter, "max_retries", None)
     if retries is None or retries.total == 0:

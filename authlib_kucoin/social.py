@@ -119,7 +119,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
     ASSOCIATION_ONLY = True
     ID_KEY = "uid"
     REDIRECT_STATE = False  # the redirect URI goes out as it is registered
-    ACCESS_TOKEN_METHOD = "GET"  # noqa: S105 - a method, no password
+    ACCESS_TOKEN_METHOD = "GET"
 
     def authorization_url(self) -> str:
         """Return the login page of the site (section 7.1)."""
@@ -143,7 +143,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
             url, _ = self._client().create_authorization_url(state=self.get_or_create_state())
         return url
 
-    def process_error(self, data: Any, *, stage: ErrorStage = "callback") -> None:  # noqa: ANN401 - the strategy's
+    def process_error(self, data: Any, *, stage: ErrorStage = "callback") -> None:
         """Refuse a callback that was refused, or that does not hold together (section 7.1)."""
         super().process_error(data, stage=stage)
         try:
@@ -153,12 +153,12 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
             kind = AuthCanceled if error.code or error.msg else AuthInputError
             raise kind(self, error, stage=stage, provider_code=error.code) from error
 
-    def request_access_token(self, *_args: Any, **_kwargs: Any) -> dict[Any, Any]:  # noqa: ANN401 - as inherited
+    def request_access_token(self, *_args: Any, **_kwargs: Any) -> dict[Any, Any]:
         """Exchange the callback's code for a token (section 7.2)."""
         with self._social_errors("token_exchange"):
             return self._client().fetch_token(code=self.data["code"])
 
-    def do_auth(self, access_token: str, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as inherited
+    def do_auth(self, access_token: str, *args: Any, **kwargs: Any) -> Any:
         """Go on with an access token, and with no more of the token than the settings ask for.
 
         What a response holds can end up in the database, be it with a partial pipeline.
@@ -172,7 +172,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
         )
         return super().do_auth(access_token, *args, **kwargs)
 
-    def user_data(self, access_token: str, *_args: Any, **kwargs: Any) -> dict[str, Any]:  # noqa: ANN401 - as inherited
+    def user_data(self, access_token: str, *_args: Any, **kwargs: Any) -> dict[str, Any]:
         """Create an API key, hand it over, and ask whose it is (section 4)."""
         keep_api_key = self._api_key_step("user_info")
         client = self._client()
@@ -193,7 +193,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
             "sub_name": info.sub_name,
         }
 
-    def get_user_details(self, response: Any) -> dict[str, Any]:  # noqa: ANN401, ARG002 - as inherited
+    def get_user_details(self, response: Any) -> dict[str, Any]:  # noqa: ARG002 - as inherited
         """Return nothing: KuCoin says nothing about the user."""
         return {}
 
@@ -208,7 +208,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
         """Return what the settings ask for; social-core's OAuth adds the access token to it."""
         return BaseAuth.extra_data(self, user, uid, response, details, pipeline_kwargs)
 
-    def refresh_token(self, token: str, *_args: Any, **_kwargs: Any) -> dict[str, Any]:  # noqa: ANN401 - as inherited
+    def refresh_token(self, token: str, *_args: Any, **_kwargs: Any) -> dict[str, Any]:
         """Exchange a refresh token for a new pair (section 7.3), once per process."""
         with self._social_errors("refresh"):
             return self._client().refresh_token(refresh_token=token)
@@ -291,10 +291,10 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
 def _unavailability(status: int | None) -> str:
     if status is None:
         return "connection_failed"
-    return "unavailable" if status >= 500 else "rate_limited"  # noqa: PLR2004 - server errors
+    return "unavailable" if status >= 500 else "rate_limited"
 
 
-def _pairs(data: Any) -> Iterable[tuple[str, str]]:  # noqa: ANN401 - the strategy's
+def _pairs(data: Any) -> Iterable[tuple[str, str]]:
     """Return every parameter, those that came twice as often as they came."""
     if hasattr(data, "lists"):  # Django's and Werkzeug's
         return [(name, value) for name, values in data.lists() for value in values]

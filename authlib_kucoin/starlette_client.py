@@ -23,7 +23,7 @@ class KuCoinStarletteApp(AsyncApp, StarletteOAuth2App):
         self,
         request: Request,
         redirect_uri: str | URL | None = None,
-        **params: Any,  # noqa: ANN401 - as inherited
+        **params: Any,
     ) -> RedirectResponse:
         """Send the browser to KuCoin's login page and remember its state in the session.
 
@@ -42,7 +42,7 @@ class KuCoinStarletteApp(AsyncApp, StarletteOAuth2App):
         )
         return response
 
-    async def authorize_access_token(self, request: Request, **params: Any) -> KuCoinToken:  # noqa: ANN401 - as inherited
+    async def authorize_access_token(self, request: Request, **params: Any) -> KuCoinToken:
         """Check the callback in a request and exchange its code for a token.
 
         Raises:

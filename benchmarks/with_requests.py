@@ -67,7 +67,7 @@ class _InFlask(Contender):
     def __init__(self, url: str) -> None:
         super().__init__(url)
         self._flask = Flask(__name__)
-        self._flask.secret_key = "benchmark"  # noqa: S105 - there is no browser
+        self._flask.secret_key = "benchmark"
         self._kucoin = self._register(OAuth(self._flask))
 
     @abstractmethod
@@ -149,7 +149,7 @@ class SocialCore(Contender):
         class KuCoin(BaseOAuth2):  # type: ignore[type-arg]
             name = "kucoin"
             ACCESS_TOKEN_URL = url + EXCHANGE_PATH
-            ACCESS_TOKEN_METHOD = "GET"  # noqa: S105 - a method
+            ACCESS_TOKEN_METHOD = "GET"
             REFRESH_TOKEN_URL = url + REFRESH_PATH
 
         self._backend = KuCoin(_Strategy(None), REDIRECT_URI)
@@ -185,7 +185,7 @@ class _Strategy(BaseStrategy):  # type: ignore[type-arg]
         settings = {"SOCIAL_AUTH_KUCOIN_KEY": "broker"}
         return settings[name]
 
-    def request_data(self, merge: bool = True) -> dict[str, str]:  # noqa: ARG002, FBT001, FBT002 - theirs
+    def request_data(self, merge: bool = True) -> dict[str, str]:
         return {"code": CODE}
 
     def build_absolute_uri(self, path: str | None = None) -> str:

@@ -45,7 +45,7 @@ class FaultPlan:
     def __init__(self, seed: int, calls: int) -> None:
         """Draw."""
         self._planned = {
-            operation: list(islice(_drawn(Random(f"{seed} {operation}")), calls))  # noqa: S311
+            operation: list(islice(_drawn(Random(f"{seed} {operation}")), calls))
             for operation in _OPERATIONS
         }
 

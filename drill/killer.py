@@ -24,7 +24,7 @@ class Killer:
         self.killed = 0
         self._gunicorn = gunicorn
         self._every = every
-        self._random = Random(f"{seed} kills")  # noqa: S311 - to be repeated, not to be secret
+        self._random = Random(f"{seed} kills")
         self._stop = threading.Event()
 
     @contextmanager

@@ -84,7 +84,7 @@ def _copy(package: Path, folder: Path) -> Path:
 
 def _initialise(binaries: Path, folder: Path, account: dict[str, Any]) -> None:
     options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"]
-    done = subprocess.run(  # noqa: S603 - the wheel's own binaries
+    done = subprocess.run(
         [binaries / "initdb", *options, "-D", folder / "data"],
         cwd=folder,
         capture_output=True,
@@ -101,7 +101,7 @@ def _initialise(binaries: Path, folder: Path, account: dict[str, Any]) -> None:
 def _serving(binaries: Path, folder: Path, account: dict[str, Any]) -> Iterator[None]:
     log = folder / "log"
     with log.open("wb") as output:
-        server = subprocess.Popen(  # noqa: S603 - as above
+        server = subprocess.Popen(
             [
                 binaries / "postgres",
                 "-D",
@@ -124,7 +124,7 @@ def _serving(binaries: Path, folder: Path, account: dict[str, Any]) -> Iterator[
     try:
         end = time.monotonic() + _DEADLINE
         ask: list[str | Path] = [binaries / "pg_isready", "-q", "-h", folder]
-        while subprocess.run(ask, check=False).returncode:  # noqa: S603 - as above
+        while subprocess.run(ask, check=False).returncode:
             if server.poll() is not None or time.monotonic() > end:
                 raise RuntimeError(f"postgres did not start:\n{log.read_text()}")
             time.sleep(0.02)

@@ -43,4 +43,4 @@ def run(
 
 def say(line: str) -> None:
     """Print a line at once."""
-    print(line, flush=True)  # noqa: T201 - a program speaks by printing
+    print(line, flush=True)

@@ -100,7 +100,7 @@ def _connect(running: Site, number: int) -> tuple[Waited, list[str]]:
     return waited, [
         f"person {each}: {answer or 'no answer'} instead of 303"
         for each, answer in enumerate(answers)
-        if answer != 303  # noqa: PLR2004 - See Other: to the page that says how it went
+        if answer != 303
     ]
 
 

@@ -123,7 +123,7 @@ def serving(
         options = [f"--bind=fd://{listener.fileno()}", f"--workers={workers}"]
         options += ["--worker-class=gthread", f"--threads={_THREADS}", "--no-control-socket"]
         options += ["--graceful-timeout=1", *(["--preload"] if preload else [])]
-        master = subprocess.Popen(  # noqa: S603 - all of it is written here
+        master = subprocess.Popen(
             [sys.executable, "-m", "gunicorn", *options, "flask_demo:create_app()"],
             env=_environment() | dict(settings),
             pass_fds=[listener.fileno()],

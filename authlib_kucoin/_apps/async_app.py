@@ -26,7 +26,7 @@ class AsyncApp(AppBase):
     async def create_authorization_url(
         self,
         redirect_uri: str | None = None,
-        **params: Any,  # noqa: ANN401 - as inherited
+        **params: Any,
     ) -> dict[str, Any]:
         """Return the address of the login page and what to remember, as Authlib's own method."""
         return self._login(redirect_uri, params)
@@ -34,17 +34,17 @@ class AsyncApp(AppBase):
     async def fetch_access_token(
         self,
         redirect_uri: str | None = None,
-        **params: Any,  # noqa: ANN401 - as inherited
+        **params: Any,
     ) -> KuCoinToken:
         """Exchange a code for a token, as Authlib's own method."""
         call = self._exchange(redirect_uri, params)
-        token: KuCoinToken = await self._client._perform(call)  # noqa: SLF001 - our own
+        token: KuCoinToken = await self._client._perform(call)
         return token
 
     async def refresh_access_token(self, token: AnyToken) -> KuCoinToken:
         """Exchange a token for a new one, as :meth:`SyncApp.refresh_access_token`."""
         old = {"refresh_token": token} if isinstance(token, str) else token
-        fresh: KuCoinToken = await self._client._refresh(old)  # noqa: SLF001 - our own
+        fresh: KuCoinToken = await self._client._refresh(old)
         return fresh
 
     async def validate_access_token(self, token: AnyToken) -> bool:
@@ -56,7 +56,7 @@ class AsyncApp(AppBase):
         self,
         token: AnyToken | None = None,
         *,
-        request: Any = None,  # noqa: ANN401 - the framework's
+        request: Any = None,
     ) -> ApiKey:
         """Ask for an API key, once, as :meth:`SyncApp.create_api_key`."""
         if token is None and self._fetch_token:
@@ -81,13 +81,13 @@ class AsyncApp(AppBase):
         """
         await self._connections.dispose()
 
-    async def save_authorize_data(self, *request: Any, **data: Any) -> None:  # noqa: ANN401 - as inherited
+    async def save_authorize_data(self, *request: Any, **data: Any) -> None:
         """Remember a login in the session, as :meth:`SyncApp.save_authorize_data`."""
         await super().save_authorize_data(*request, **data, registered_as=self.name)  # type: ignore[misc]  # as above
 
     async def _on_update_token(
         self,
-        token: Any,  # noqa: ANN401 - as inherited
+        token: Any,
         refresh_token: str | None = None,
         access_token: str | None = None,
     ) -> None:

@@ -56,7 +56,7 @@ class AppBase:
         }
 
     @property
-    def _connections(self) -> Any:  # noqa: ANN401 - of requests or of httpx2
+    def _connections(self) -> Any:
         """The connections that all clients of this app share."""
         # Not made in the constructor: if that raised, Authlib would put a stock app in our
         # place. setdefault is atomic: of two threads that come first, one pool is kept.
@@ -65,13 +65,13 @@ class AppBase:
             self.server_metadata.setdefault("connections", connections)
         return self.server_metadata["connections"]
 
-    def _get_oauth_client(self, **metadata: Any) -> Any:  # noqa: ANN401 - one of Authlib's clients
+    def _get_oauth_client(self, **metadata: Any) -> Any:
         return super()._get_oauth_client(  # type: ignore[misc]  # Authlib's app comes after us
             **metadata, **self._connections.options
         )
 
     @property
-    def _client(self) -> Any:  # noqa: ANN401 - one of Authlib's clients
+    def _client(self) -> Any:
         """The client that makes our calls, for all users: it is handed a token and keeps none.
 
         Authlib makes one for each call. That takes longer than all else we do, so we do not.
@@ -85,7 +85,7 @@ class AppBase:
             self.server_metadata.setdefault("client", self._new_client())
         return self.server_metadata["client"]
 
-    def _new_client(self) -> Any:  # noqa: ANN401 - as above
+    def _new_client(self) -> Any:
         unused = {
             "client_auth_methods": self.client_auth_methods,
             "refresh_token_params": self.server_metadata.get("refresh_token_params"),
@@ -112,7 +112,7 @@ class AppBase:
     def _exchange(self, redirect_uri: str | None, given: Mapping[str, Any]) -> Call[KuCoinToken]:
         """Return the call that exchanges a code."""
         params = {"redirect_uri": redirect_uri, **(self.access_token_params or {}), **given}
-        call: Call[KuCoinToken] = self._client._token_call(  # noqa: SLF001 - our own
+        call: Call[KuCoinToken] = self._client._token_call(
             self.access_token_url,
             params.pop("code", None),
             params.pop("authorization_response", None),

@@ -22,7 +22,7 @@ class SyncApp(AppBase):
     def create_authorization_url(
         self,
         redirect_uri: str | None = None,
-        **params: Any,  # noqa: ANN401 - as inherited
+        **params: Any,
     ) -> dict[str, Any]:
         """Return the address of the login page and what to remember, as Authlib's own method."""
         return self._login(redirect_uri, params)
@@ -30,11 +30,11 @@ class SyncApp(AppBase):
     def fetch_access_token(
         self,
         redirect_uri: str | None = None,
-        **params: Any,  # noqa: ANN401 - as inherited
+        **params: Any,
     ) -> KuCoinToken:
         """Exchange a code for a token, as Authlib's own method."""
         call = self._exchange(redirect_uri, params)
-        token: KuCoinToken = self._client._perform(call)  # noqa: SLF001 - our own
+        token: KuCoinToken = self._client._perform(call)
         return token
 
     def refresh_access_token(self, token: AnyToken) -> KuCoinToken:
@@ -53,7 +53,7 @@ class SyncApp(AppBase):
             MalformedResponse: If the answer is no token.
         """
         old = {"refresh_token": token} if isinstance(token, str) else token
-        fresh: KuCoinToken = self._client._refresh(old)  # noqa: SLF001 - our own
+        fresh: KuCoinToken = self._client._refresh(old)
         self._refreshed(old["refresh_token"], fresh)
         return fresh
 
@@ -74,7 +74,7 @@ class SyncApp(AppBase):
         is_valid: bool = self._client.validate_access_token(token)
         return is_valid
 
-    def create_api_key(self, token: AnyToken | None = None, *, request: Any = None) -> ApiKey:  # noqa: ANN401 - the framework's
+    def create_api_key(self, token: AnyToken | None = None, *, request: Any = None) -> ApiKey:
         """Ask for an API key (section 4). It is asked for once, whatever happens.
 
         An expired token is refreshed first; if that fails, no key is asked for.
@@ -115,7 +115,7 @@ class SyncApp(AppBase):
         """Close the connections that are kept. The app can still be used: it opens new ones."""
         self._connections.dispose()
 
-    def save_authorize_data(self, *request: Any, **data: Any) -> None:  # noqa: ANN401 - as inherited
+    def save_authorize_data(self, *request: Any, **data: Any) -> None:
         """Remember a login in the session, as Authlib's own method, and whose it is.
 
         Authlib keeps it under name and state, and "kucoin" and "eu_1" are there what "kucoin_eu"

@@ -29,7 +29,7 @@ class AsyncClient(ClientBase):
         code: str | None = None,
         authorization_response: str | None = None,
         state: str | None = None,
-        **params: Any,  # noqa: ANN401 - what Authlib's own method takes
+        **params: Any,
     ) -> KuCoinToken:
         """Exchange an authorization code for a token, as :meth:`SyncClient.fetch_token`."""
         call = self._token_call(url, code, authorization_response, state, params)
@@ -73,7 +73,7 @@ class AsyncClient(ClientBase):
         """Ask what a key may do, as :meth:`SyncClient.get_api_key_info`."""
         return await self._perform(calls.api_key_info_call(self.site, key=key))
 
-    async def _refresh(self, token: Any, url: str | None = None) -> KuCoinToken:  # noqa: ANN401 - Authlib's
+    async def _refresh(self, token: Any, url: str | None = None) -> KuCoinToken:
         self._refuse_if_closed("refresh")
         call = self._refresh_call(token, url)
         refresh_token = token["refresh_token"]

@@ -32,8 +32,8 @@ class KuCoinTokenAuth(TokenAuth):
     def __init__(
         self,
         token: Mapping[str, Any] | None,
-        token_placement: str = "header",  # noqa: S107 - a place, no password
-        client: Any = None,  # noqa: ANN401 - Authlib's client of any kind
+        token_placement: str = "header",
+        client: Any = None,
     ) -> None:
         super().__init__(None, token_placement, client)
         self.set_token(token)
@@ -78,7 +78,7 @@ class ClientBase:
         url: str | None = None,
         state: str | None = None,
         code_verifier: str | None = None,
-        **params: Any,  # noqa: ANN401 - what Authlib's own method takes
+        **params: Any,
     ) -> tuple[str, str]:
         """Return the address of KuCoin's login page, and the state in it (section 7.1).
 

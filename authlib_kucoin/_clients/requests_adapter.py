@@ -62,7 +62,7 @@ class KuCoinAdapter(HTTPAdapter):
         connections: int,
         maxsize: int,
         block: bool = False,  # noqa: FBT001, FBT002 - as inherited
-        **pool_kwargs: Any,  # noqa: ANN401 - as inherited
+        **pool_kwargs: Any,
     ) -> None:
         """Set up a pool of connections that note what they send."""
         manager = PoolManager(num_pools=connections, maxsize=maxsize, block=block, **pool_kwargs)
@@ -72,13 +72,13 @@ class KuCoinAdapter(HTTPAdapter):
         self.poolmanager = manager
         self._process = os.getpid()
 
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:  # noqa: ANN401 - as inherited
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         """Return the pool for a proxy; its connections note what they send, too."""
         manager = super().proxy_manager_for(proxy, **kwargs)
         self._watch(manager)
         return manager
 
-    def send(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as inherited
+    def send(self, *args: Any, **kwargs: Any) -> Any:
         """Send a request."""
         if self._process != os.getpid():
             # Forked: the sockets are the parent's, and what they carry is not for us.
@@ -86,7 +86,7 @@ class KuCoinAdapter(HTTPAdapter):
             self.init_poolmanager(self._pool_connections, self._pool_maxsize)
         return super().send(*args, **kwargs)
 
-    def _watch(self, manager: Any) -> None:  # noqa: ANN401 - urllib3 has three kinds
+    def _watch(self, manager: Any) -> None:
         manager.pool_classes_by_scheme = {
             scheme: _watched(pool_class, self._keepalive_expiry)
             for scheme, pool_class in manager.pool_classes_by_scheme.items()
@@ -106,7 +106,7 @@ class _WatchedConnection(_Connection):
         finally:
             self._connecting = False
 
-    def send(self, data: Any) -> None:  # noqa: ANN401 - as inherited
+    def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
         if not self._connecting:
@@ -132,12 +132,12 @@ class _WatchedPool(_Pool):
 
     keepalive_expiry: float
 
-    def _put_conn(self, conn: Any) -> None:  # noqa: ANN401 - as inherited
+    def _put_conn(self, conn: Any) -> None:
         if conn is not None:
             conn.idle_since = time.monotonic()
         super()._put_conn(conn)
 
-    def _get_conn(self, timeout: float | None = None) -> Any:  # noqa: ANN401 - as inherited
+    def _get_conn(self, timeout: float | None = None) -> Any:
         conn = super()._get_conn(timeout)
         if time.monotonic() - getattr(conn, "idle_since", time.monotonic()) > self.keepalive_expiry:
             conn.close()  # it opens again when it is used, as urllib3 does with a dropped one
@@ -155,7 +155,7 @@ def _tls_context(
 
 
 @cache
-def _watched(pool_class: Any, keepalive_expiry: float) -> Any:  # noqa: ANN401 - classes of urllib3
+def _watched(pool_class: Any, keepalive_expiry: float) -> Any:
     if issubclass(pool_class, _WatchedPool):
         return pool_class
     connection_class = pool_class.ConnectionCls

@@ -28,7 +28,7 @@ class SyncClient(ClientBase):
         code: str | None = None,
         authorization_response: str | None = None,
         state: str | None = None,
-        **params: Any,  # noqa: ANN401 - what Authlib's own method takes
+        **params: Any,
     ) -> KuCoinToken:
         """Exchange an authorization code for a token (section 7.2).
 
@@ -141,7 +141,7 @@ class SyncClient(ClientBase):
         """
         return self._perform(calls.api_key_info_call(self.site, key=key))
 
-    def _refresh(self, token: Any, url: str | None = None) -> KuCoinToken:  # noqa: ANN401 - Authlib's
+    def _refresh(self, token: Any, url: str | None = None) -> KuCoinToken:
         self._refuse_if_closed("refresh")  # here, since what fails in the midst of it fails for all
         call = self._refresh_call(token, url)
         refresh_token = token["refresh_token"]

@@ -95,12 +95,12 @@ class Call(Generic[T]):
             fields, unreadable = _json_object(body), ""
         except Unreadable as error:
             fields, unreadable = {}, f"{error} (HTTP {status})"
-        if status == 429:  # noqa: PLR2004 - Too Many Requests, whatever the body says
+        if status == 429:
             self._fail(KuCoinUnavailable, "too many requests", fields, status)
-        if 300 <= status < 400:  # noqa: PLR2004 - never followed: what is sent is for KuCoin alone
+        if 300 <= status < 400:
             where = f"it sent us elsewhere (HTTP {status}), so {self._host} may be the wrong host"
             self._distrust(MalformedResponse, where, fields, status)
-        if status >= 500:  # noqa: PLR2004 - server errors
+        if status >= 500:
             self._distrust(KuCoinUnavailable, f"it failed with HTTP {status}", fields, status)
         if unreadable:
             self._distrust(MalformedResponse, unreadable, fields, status)
@@ -178,7 +178,7 @@ def _says_no(fields: Mapping[str, Any], status: int) -> bool:
     return (
         fields.get("success") is False
         or bool(fields.get("error"))
-        or not 200 <= status < 300  # noqa: PLR2004 - HTTP success
+        or not 200 <= status < 300
         # The REST gateway's envelope has no "success"; its good code is 200000.
         or ("success" not in fields and _text(fields.get("code")) not in (None, "200", "200000"))
     )

@@ -175,7 +175,7 @@ def test_registering_a_name_again_takes_the_new_settings(host: Host) -> None:
 
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_the_callers_dicts_stay_as_they_were(
-    overwrite: bool,  # noqa: FBT001 - the very value
+    overwrite: bool,
     host: Host,
     recorder: Recorder,
 ) -> None:

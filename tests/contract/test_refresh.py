@@ -25,9 +25,9 @@ def crowd(stack: Stack) -> int:
 
 def waiting() -> int:
     """Return how many wait for a refresh that is under way."""
-    flights = list(_refresh.refreshes._flights.values())  # noqa: SLF001 - nothing else can tell
+    flights = list(_refresh.refreshes._flights.values())
     return sum(
-        len(flight.outcome._condition._waiters or ()) + len(flight.outcome._done_callbacks)  # type: ignore[attr-defined]  # noqa: SLF001
+        len(flight.outcome._condition._waiters or ()) + len(flight.outcome._done_callbacks)  # type: ignore[attr-defined]
         for flight in flights
         if not flight.has_ended
     )
@@ -54,7 +54,7 @@ def held_back(recorder: Recorder, count: int) -> Iterator[None]:
 @everywhere
 @pytest.mark.parametrize("held", [True, False])
 def test_all_get_the_pair_of_one_refresh(
-    held: bool,  # noqa: FBT001 - a parameter of the test
+    held: bool,
     recorder: Recorder,
     new_stack: NewStack,
 ) -> None:

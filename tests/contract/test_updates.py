@@ -83,7 +83,7 @@ def signals(request: pytest.FixtureRequest) -> Iterator[tuple[Host, list[dict[st
     host_class, module = request.param
     host, received = host_class(), []
 
-    def receive(sender: object, **fields: Any) -> None:  # noqa: ARG001 - as signals are
+    def receive(sender: object, **fields: Any) -> None:
         received.append(fields)
 
     module.token_update.connect(receive)

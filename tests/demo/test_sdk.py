@@ -26,8 +26,8 @@ def key(alice: Visitor) -> ApiKey:
 def _get_apikey_info(sandbox: Sandbox, key: ApiKey) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the SDK's own, about pydantic
-        from kucoin_universal_sdk.api import DefaultClient  # noqa: PLC0415
-        from kucoin_universal_sdk.model import (  # noqa: PLC0415
+        from kucoin_universal_sdk.api import DefaultClient
+        from kucoin_universal_sdk.model import (
             ClientOptionBuilder,
             TransportOptionBuilder,
         )

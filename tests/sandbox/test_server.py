@@ -90,7 +90,7 @@ def test_peer_that_resets_is_no_trouble(broker: Broker) -> None:
     for _ in range(3):
         wire = Wire(broker.sandbox)
         wire.ask("GET", "/nowhere")
-        wire._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # noqa: SLF001 - the test's own helper
+        wire._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         wire.close()
     assert broker.wire.ask("GET", "/nowhere").status == 404
 
@@ -273,7 +273,7 @@ def test_port_in_use_is_an_error() -> None:
 
 def test_listening_everywhere_is_reached_by_loopback() -> None:
     """The URL of a sandbox on 0.0.0.0 can be connected to."""
-    with run_sandbox(host="0.0.0.0") as sandbox, Wire(sandbox) as wire:  # noqa: S104 - the point
+    with run_sandbox(host="0.0.0.0") as sandbox, Wire(sandbox) as wire:
         assert sandbox.url.startswith("http://127.0.0.1:")
         assert wire.ask("GET", "/nowhere").status == 404
 

@@ -55,7 +55,7 @@ class Social(UserMixin):
         return changed
 
     @classmethod
-    def get_social_auth(cls, provider: str, uid: str, id_key: str | None = None) -> Any:  # noqa: ARG003
+    def get_social_auth(cls, provider: str, uid: str, id_key: str | None = None) -> Any:
         """Find one."""
         found = (row for row in cls.rows if (row.provider, row.uid) == (provider, uid))
         return next(found, None)
@@ -66,7 +66,7 @@ class Social(UserMixin):
         return [row for row in cls.rows if row.user is user]
 
     @classmethod
-    def create_social_auth(cls, user: User, uid: str, provider: str, id_key: str = "") -> "Social":  # noqa: ARG003
+    def create_social_auth(cls, user: User, uid: str, provider: str, id_key: str = "") -> "Social":
         """Make one."""
         return cls(user, uid, provider)
 
@@ -137,7 +137,7 @@ class Strategy(BaseStrategy[str]):
         """Look a setting up."""
         return self.settings[name]
 
-    def get_request_data(self, merge: bool = True) -> Any:  # noqa: ARG002, FBT001, FBT002
+    def get_request_data(self, merge: bool = True) -> Any:
         """Return the parameters of the request."""
         return self.data
 

@@ -26,7 +26,7 @@ class Server(socketserver.ThreadingMixIn, WSGIServer):
 class Handler(WSGIRequestHandler):
     """Leave standard error alone."""
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002, ARG002 - as inherited
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as inherited
         """Log to where all the rest goes; the query of a callback is nothing for a log."""
         logging.getLogger("wsgi").debug("%s %s", self.command, self.path.partition("?")[0])
 
@@ -37,25 +37,25 @@ def main(log: str, overrides: str) -> None:
     sys.path.insert(0, str(PROJECT))
     os.environ["DJANGO_SETTINGS_MODULE"] = "settings"
 
-    from django.conf import settings  # noqa: PLC0415 - settings come first
+    from django.conf import settings
 
     vars(settings).update(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"])
     for name, value in json.loads(overrides).items():
         setattr(settings, name, value)
 
-    import django  # noqa: PLC0415
+    import django
 
     django.setup()
 
-    from django.contrib.auth.decorators import login_required  # noqa: PLC0415
-    from django.contrib.auth.models import User  # noqa: PLC0415
-    from django.core.management import call_command  # noqa: PLC0415
-    from django.core.wsgi import get_wsgi_application  # noqa: PLC0415
-    from django.http import HttpRequest, JsonResponse  # noqa: PLC0415
-    from django.urls import path  # noqa: PLC0415
-    from social_core.exceptions import SocialAuthBaseException  # noqa: PLC0415
-    from social_django.utils import load_strategy  # noqa: PLC0415
-    from urls import urlpatterns  # noqa: PLC0415
+    from django.contrib.auth.decorators import login_required
+    from django.contrib.auth.models import User
+    from django.core.management import call_command
+    from django.core.wsgi import get_wsgi_application
+    from django.http import HttpRequest, JsonResponse
+    from django.urls import path
+    from social_core.exceptions import SocialAuthBaseException
+    from social_django.utils import load_strategy
+    from urls import urlpatterns
 
     call_command("migrate", run_syncdb=True, verbosity=0)
     for username in ("alice", "bob"):

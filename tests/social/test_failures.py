@@ -193,10 +193,10 @@ def test_a_time_out_is_social_cores_setting(kucoin_sandbox: Sandbox) -> None:
 def test_proxies_and_certificates_are_social_cores_settings(kucoin_sandbox: Sandbox) -> None:
     """As for its own backends."""
     host = Host(kucoin_sandbox, PROXIES={"http": "http://127.0.0.1:9"}, VERIFY_SSL="/ca.pem")
-    client = host.backend._client()  # noqa: SLF001 - https to a proxy is the client's own test
+    client = host.backend._client()
     assert client.proxies == {"http": "http://127.0.0.1:9"}
     assert client.verify == "/ca.pem"
-    client = Host(kucoin_sandbox).backend._client()  # noqa: SLF001 - as above
+    client = Host(kucoin_sandbox).backend._client()
     assert client.verify is True
     assert client.default_timeout == 10
 

@@ -149,7 +149,7 @@ def test_without_the_setting_a_step_of_the_pipeline_takes_the_key(kucoin_sandbox
 def test_a_token_of_ones_own_is_enough(kucoin_sandbox: Sandbox) -> None:
     """`do_auth` takes a token without a callback, as an application with a token has it."""
     host = Host(kucoin_sandbox, EXTRA_DATA=["access_token"])
-    client = host.backend._client()  # noqa: SLF001 - any way to a token
+    client = host.backend._client()
     code = kucoin_sandbox.approve(host.start()).fields["code"]
     token = client.fetch_token(code=code)["access_token"]
     assert host.backend.do_auth(token, user=host.user) is host.user

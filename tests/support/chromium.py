@@ -39,7 +39,7 @@ def find() -> str | None:
 @contextmanager
 def launched(executable: str) -> Iterator["Browser"]:
     """Run a headless Chromium, and Playwright's event loop, for as long as the context lasts."""
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415  (not to be had everywhere)
+    from playwright.sync_api import sync_playwright
 
     flags = [*_FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     with (

@@ -101,7 +101,7 @@ def test_what_kucoin_says_beside_a_status_is_kept(operation: str, status: int) -
 @every_operation
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 @pytest.mark.parametrize("good", [True, False])
-def test_a_server_error_is_unavailable(operation: str, status: int, good: bool) -> None:  # noqa: FBT001 - a case
+def test_a_server_error_is_unavailable(operation: str, status: int, good: bool) -> None:
     """Whatever its body says; but a key may have been created before it failed."""
     error = failure(operation, GOOD[operation] if good else b"<html>", status)
     assert type(error) is untrusted(operation, KuCoinUnavailable)
@@ -145,7 +145,7 @@ def test_a_status_without_json_is_malformed(operation: str, status: int) -> None
 
 @every_operation
 @pytest.mark.parametrize("sent", [True, False])
-def test_no_answer_is_unavailable(operation: str, sent: bool) -> None:  # noqa: FBT001 - a case
+def test_no_answer_is_unavailable(operation: str, sent: bool) -> None:
     """Unless a key may have been created: that depends on whether the request left."""
     with pytest.raises(KuCoinError) as caught:
         CALLS[operation].unanswered("the line is dead", sent=sent)

@@ -117,7 +117,7 @@ def test_an_explicit_null_success_is_no_success() -> None:
 
 
 @pytest.mark.parametrize("is_valid", [True, False])
-def test_validity_is_what_kucoin_says(is_valid: bool) -> None:  # noqa: FBT001 - the very value
+def test_validity_is_what_kucoin_says(is_valid: bool) -> None:
     """Section 7.4."""
     assert answer("validate", {"access_token": "x", "is_valid": is_valid}) is is_valid
 

@@ -103,7 +103,7 @@ def test_what_is_kept_of_another_loop_or_process_is_not_used(kucoin_sandbox: San
 
     async def main() -> None:
         client = AsyncKuCoinOAuth2Client(kucoin_sandbox.client_id, site=kucoin_sandbox.url)
-        loop, kept = asyncio.get_running_loop(), client._kept._kept  # noqa: SLF001 - the memory
+        loop, kept = asyncio.get_running_loop(), client._kept._kept
         other = asyncio.new_event_loop()
         for changed in ({"process": -1}, {"loop": other}):
             assert not await client.validate_access_token("dead")

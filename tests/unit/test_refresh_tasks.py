@@ -156,8 +156,8 @@ def test_a_loop_that_ends_leaves_nobody_waiting(refreshes: Refreshes) -> None:
             await asyncio.sleep(0)
             await asyncio.sleep(0)
             follower = pool.submit(outcome_of, lambda: ask(refreshes, Endpoint()))
-            (flight,) = refreshes._flights.values()  # noqa: SLF001 - to know that it waits
-            while not flight.outcome._condition._waiters:  # type: ignore[attr-defined]  # noqa: SLF001, ASYNC110
+            (flight,) = refreshes._flights.values()
+            while not flight.outcome._condition._waiters:  # type: ignore[attr-defined]  # noqa: ASYNC110
                 await asyncio.sleep(0)
             leader.cancel()
             return follower

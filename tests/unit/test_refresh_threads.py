@@ -135,7 +135,7 @@ def test_a_failure_keeps_nothing_of_its_caller(refreshes: Refreshes) -> None:
     endpoint.go_on.set()
     for _ in range(2):
         assert outcome_of(lambda: ask(refreshes, endpoint)).__traceback__
-        (flight,) = refreshes._flights.values()  # noqa: SLF001 - the memory itself
+        (flight,) = refreshes._flights.values()
         remembered = flight.outcome.exception()
         assert isinstance(remembered, ReauthorizationRequired)
         assert remembered.__traceback__ is None
@@ -163,11 +163,11 @@ def test_the_memory_is_bounded(refreshes: Refreshes, monkeypatch: pytest.MonkeyP
     endpoint.go_on.set()
     for number in range(module.REMEMBER_AT_MOST + 50):
         ask(refreshes, endpoint, f"old-{number}")
-    assert len(refreshes._flights) == module.REMEMBER_AT_MOST  # noqa: SLF001 - the memory itself
+    assert len(refreshes._flights) == module.REMEMBER_AT_MOST
     later = time.monotonic() + module.REMEMBER_SECONDS + 1
     monkeypatch.setattr(module.time, "monotonic", lambda: later)
     ask(refreshes, endpoint, "another")
-    assert len(refreshes._flights) == 1  # noqa: SLF001 - the memory itself
+    assert len(refreshes._flights) == 1
 
 
 def test_what_is_under_way_is_not_forgotten_for_want_of_room(
@@ -253,9 +253,9 @@ def test_a_refresh_in_an_event_loop_that_is_closed_is_waited_for_by_nobody(
         warnings.simplefilter("ignore", ResourceWarning)
         loop.close()
     assert ask(refreshes, good) == FRESH
-    for task in (asked, *module._tasks):  # noqa: SLF001 - or they would complain when collected
-        task._log_destroy_pending = False  # noqa: SLF001 - as above
-    module._tasks.clear()  # noqa: SLF001 - as above
+    for task in (asked, *module._tasks):
+        task._log_destroy_pending = False
+    module._tasks.clear()
 
 
 @pytest.mark.parametrize("struck", ["set_result", "_end"])
@@ -265,7 +265,7 @@ def test_an_interrupt_while_the_outcome_is_noted_harms_nobody_else(
     """Ctrl-C, or a time-out of the server's worker, may strike at any moment."""
     endpoint = Endpoint()
     endpoint.go_on.set()
-    owner = Future if struck == "set_result" else module._Flight  # noqa: SLF001 - where it strikes
+    owner = Future if struck == "set_result" else module._Flight
 
     def interrupt(*_: object) -> None:
         monkeypatch.undo()

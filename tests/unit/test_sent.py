@@ -161,7 +161,7 @@ def test_threads_that_come_first_after_a_fork_know_what_they_send(
     """A pool of connections is not there for others before it takes notes."""
     session = KuCoinOAuth2Session("broker", site=NOBODY, timeout=5)
     adapter: Any = session.get_adapter(NOBODY)
-    watch = adapter._watch  # noqa: SLF001 - where the other thread gets in between
+    watch = adapter._watch
     unwatched = []
 
     def slow_watch(manager: Any) -> None:
@@ -169,7 +169,7 @@ def test_threads_that_come_first_after_a_fork_know_what_they_send(
         watch(manager)
 
     monkeypatch.setattr(adapter, "_watch", slow_watch)
-    adapter._process = -1  # noqa: SLF001 - as after a fork
+    adapter._process = -1
     with pytest.raises(KuCoinUnavailable):
         session.create_api_key("an-access-token")
     session.close()

@@ -58,7 +58,7 @@ def test_a_site_moves_as_a_whole() -> None:
 def test_a_site_can_be_copied_and_pickled() -> None:
     """Settings are, by task queues and test tools."""
     site = SITES["australia"]
-    for again in (copy.deepcopy(site), pickle.loads(pickle.dumps(site))):  # noqa: S301 - our own
+    for again in (copy.deepcopy(site), pickle.loads(pickle.dumps(site))):
         assert again == site
         assert hash(again) == hash(site)
 

@@ -65,7 +65,7 @@ def test_importing_the_package_imports_neither_framework_nor_http_library() -> N
 def test_every_error_is_authlibs_and_survives_copy_and_pickle(kind: Any) -> None:
     """A waiting thread is handed a copy, a task queue a pickle."""
     error = kind("what is wrong", operation="token", code="1", msg="m", retry=True, status=400)
-    for other in (error, copy.copy(error), pickle.loads(pickle.dumps(error))):  # noqa: S301 - ours
+    for other in (error, copy.copy(error), pickle.loads(pickle.dumps(error))):
         assert type(other) is kind
         assert isinstance(other, OAuthError)
         assert str(other) == other.description == "what is wrong"

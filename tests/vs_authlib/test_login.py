@@ -75,7 +75,7 @@ def test_a_login_at_one_site_does_not_end_at_another(wire: Wire) -> None:
     honest = register_kucoin(oauth, "honest", site=wire.url, client_id="one")
     other = register_kucoin(oauth, "other", site=wire.url, client_id="two")
     with app.test_request_context("/"):
-        from flask import session  # noqa: PLC0415 - bound to the request
+        from flask import session
 
         honest.authorize_redirect(REDIRECT_URI, state="OK")
         waiting = dict(session)
@@ -95,7 +95,7 @@ def test_two_registrations_share_no_client_id(wire: Wire) -> None:
     assert (first.client_id, first.client_secret) == ("one", "secret-one")
     assert (second.client_id, second.client_secret) == ("two", None)
 
-    from authlib.integrations.flask_client import FlaskOAuth2App  # noqa: PLC0415 - to subclass it
+    from authlib.integrations.flask_client import FlaskOAuth2App
 
     class Stock(FlaskOAuth2App):  # type: ignore[misc]
         OAUTH_APP_CONFIG = {"api_base_url": wire.url}  # noqa: RUF012 - as Authlib documents it

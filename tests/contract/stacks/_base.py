@@ -141,7 +141,7 @@ class Stack(ABC):
         self,
         token: Mapping[str, Any],
         refresh_token: str | None = None,
-        access_token: str | None = None,  # noqa: ARG002 - Authlib's apps pass it
+        access_token: str | None = None,
     ) -> None:
         """Be the application's ``update_token``."""
         self.updates.append(Update(token, refresh_token))

@@ -54,7 +54,7 @@ class DjangoStack(SyncStack):
     def _login(self, request: HttpRequest) -> HttpResponse:
         return self.app.authorize_redirect(request, self.settings.redirect_uri)
 
-    def _callback(self, request: HttpRequest, rest: str) -> HttpResponse:  # noqa: ARG002 - as routed
+    def _callback(self, request: HttpRequest, rest: str) -> HttpResponse:
         return HttpResponse(self._outcome.of(lambda: self.app.authorize_access_token(request)))
 
     def browser(self, user: str) -> Client:

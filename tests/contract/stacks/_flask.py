@@ -38,7 +38,7 @@ class FlaskStack(SyncStack):
     def _login(self) -> Response:
         return self.app.authorize_redirect(self.settings.redirect_uri)
 
-    def _callback(self, rest: str) -> str:  # noqa: ARG002 - the route's
+    def _callback(self, rest: str) -> str:
         return self._outcome.of(self.app.authorize_access_token)
 
     def browser(self, user: str) -> FlaskClient:

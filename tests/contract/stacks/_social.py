@@ -54,7 +54,7 @@ class _Strategy(BaseStrategy[str]):
     def get_setting(self, name: str) -> Any:
         return self.settings[name.removeprefix("SOCIAL_AUTH_KUCOIN_")]
 
-    def request_data(self, merge: bool = True) -> Any:  # noqa: ARG002, FBT001, FBT002 - as inherited
+    def request_data(self, merge: bool = True) -> Any:
         return self.data
 
     def session_get(self, name: str, default: Any = None) -> Any:

@@ -103,7 +103,7 @@ class FastAPIStack(_AsgiStack):
             return await self.app.authorize_redirect(request, self.settings.redirect_uri)
 
         @api.api_route("/{rest:path}", methods=["GET", "POST"])
-        async def callback(request: Request, rest: str) -> str:  # noqa: ARG001 - the route's
+        async def callback(request: Request, rest: str) -> str:
             return await self._outcome.of_awaited(self.app.authorize_access_token(request))
 
         return api

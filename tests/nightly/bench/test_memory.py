@@ -36,7 +36,7 @@ def flask(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
     def send(_self: Any, request: Any, **_: Any) -> requests.Response:
         response = requests.Response()
         body = (request.body or "").encode()
-        response.status_code, response._content = _answered(  # noqa: SLF001 - there is no other way
+        response.status_code, response._content = _answered(
             request.method, request.url, request.headers, body
         )
         return response

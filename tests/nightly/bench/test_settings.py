@@ -48,8 +48,8 @@ class Authority(NamedTuple):
 @pytest.fixture(scope="module")
 def new_server(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Authority]:
     """Start servers that answer over TLS."""
-    from benchmarks import _server  # noqa: PLC0415 - found by conftest.py
-    from benchmarks.backend import make_certificate  # noqa: PLC0415 - as above
+    from benchmarks import _server
+    from benchmarks.backend import make_certificate
 
     def new() -> Authority:
         folder = tmp_path_factory.mktemp("tls")

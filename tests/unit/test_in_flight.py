@@ -1,0 +1,97 @@
+"""During a call, the HTTP libraries' log records are redacted and what was sent is noted."""
+
+from __future__ import annotations
+
+import logging
+import logging.config
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from authlib_kucoin._clients.in_flight import note_sent, under_way
+
+
+class Lines(logging.Handler):
+    """Collects what a handler of the host application gets to see."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+        self.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(f"{self.format(record)} {record.args} {record.exc_info}")
+
+
+@pytest.fixture
+def lines() -> Iterator[list[str]]:
+    """Set the root logger up as an application would, at DEBUG."""
+    handler = Lines()
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    yield handler.lines
+    root.removeHandler(handler)
+    root.setLevel(level)
+
+
+def test_records_of_the_http_libraries_are_redacted_during_a_call_only(lines: list[str]) -> None:
+    """Afterwards, and for other hosts, they are whole, their arguments too."""
+    logger = logging.getLogger("urllib3.connectionpool")
+    logger.debug("GET %s", "/before?code=s3cret")
+    with under_way(("s3cret",)):
+        logger.debug("GET %s", "/during?code=s3cret")
+        logger.debug("GET %s", "/other")
+    logger.debug("GET %s", "/after?code=s3cret")
+    assert lines == [
+        "DEBUG GET /before?code=s3cret ('/before?code=s3cret',) None",
+        "DEBUG GET /during?code=*** () None",
+        "DEBUG GET /other ('/other',) None",
+        "DEBUG GET /after?code=s3cret ('/after?code=s3cret',) None",
+    ]
+
+
+def test_a_traceback_in_a_record_is_redacted(lines: list[str]) -> None:
+    """urllib3 and httpcore2 log some of what they catch."""
+    with under_way(("s3cret",)):
+        try:
+            raise ValueError("GET /x?code=s3cret")
+        except ValueError:
+            logging.getLogger("httpcore2.connection").debug("failed", exc_info=True)
+    assert "ValueError: GET /x?code=***" in lines[0]
+    assert "s3cret" not in lines[0]
+
+
+def test_it_survives_a_new_logging_set_up(lines: list[str]) -> None:
+    """``dictConfig`` replaces handlers and may silence loggers, but keeps their own filters."""
+    logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})
+    logger = logging.getLogger("httpx2")
+    logger.filters.clear()  # and a host that does even this is covered by the next call
+    with under_way(("s3cret",)):
+        logger.info("HTTP Request: GET https://www.kucoin.com/x?code=s3cret")
+    assert "s3cret" not in "".join(lines)
+    assert "code=***" in "".join(lines)
+
+
+def test_calls_in_other_threads_are_not_touched(lines: list[str]) -> None:
+    """A call under way redacts its own records only."""
+
+    def other_host() -> None:
+        logging.getLogger("urllib3.connectionpool").debug("GET /other?code=s3cret")
+
+    with under_way(("s3cret",)):
+        thread = threading.Thread(target=other_host)
+        thread.start()
+        thread.join()
+    assert lines == ["DEBUG GET /other?code=s3cret () None"]
+
+
+def test_what_was_sent_is_noted_for_the_innermost_call() -> None:
+    """And outside of a call nobody listens."""
+    note_sent()
+    with under_way(()) as outer:
+        with under_way(()) as inner:
+            note_sent()
+        assert (outer.sent, inner.sent) == (False, True)
