@@ -77,14 +77,14 @@ def main(arguments: list[str] | None = None) -> int:
         sandbox = Sandbox(port, SandboxOptions(**chosen))
     except (OSError, ValueError) as error:
         where = f" on port {port}" if isinstance(error, OSError) else ""
-        print(f"The sandbox cannot start{where}: {_reason(error)}.", file=sys.stderr)  # noqa: T201 - a program speaks by printing
+        print(f"The sandbox cannot start{where}: {_reason(error)}.", file=sys.stderr)
         return 2
     if not quiet:
         logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     with _until_signalled() as wait, sandbox:
-        print(_greeting(sandbox), flush=True)  # noqa: T201 - as above
+        print(_greeting(sandbox), flush=True)
         wait()
-    print("The sandbox has stopped.", flush=True)  # noqa: T201 - as above
+    print("The sandbox has stopped.", flush=True)
     return 0
 
 

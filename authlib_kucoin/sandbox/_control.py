@@ -59,12 +59,12 @@ def _json_object(request: Request) -> dict[str, Any]:
     except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict):
-        raise ValueError("the body must be a JSON object")  # noqa: TRY004 - of what was sent
+        raise ValueError("the body must be a JSON object")
     return content
 
 
-def _typed(content: dict[str, Any], name: str, kind: Any, wanted: str) -> Any:  # noqa: ANN401
+def _typed(content: dict[str, Any], name: str, kind: Any, wanted: str) -> Any:
     value = content.get(name)
     if not isinstance(value, kind) or isinstance(value, bool):
-        raise ValueError(f"{name} must be {wanted}")  # noqa: TRY004 - of what was sent
+        raise ValueError(f"{name} must be {wanted}")
     return value

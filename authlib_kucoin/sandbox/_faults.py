@@ -101,7 +101,7 @@ class Fault:
         Raises:
             ValueError: The status is no error.
         """
-        if not HTTPStatus.BAD_REQUEST <= status < 600:  # noqa: PLR2004 - the end of the 5xx
+        if not HTTPStatus.BAD_REQUEST <= status < 600:
             raise ValueError("an HTTP fault is a status from 400 to 599")
         return cls("http", status=status)
 
@@ -112,7 +112,7 @@ class Fault:
         Raises:
             ValueError: The time is negative or longer than a day.
         """
-        if not 0 <= seconds <= 86_400:  # noqa: PLR2004 - a day
+        if not 0 <= seconds <= 86_400:
             raise ValueError("a delay is a number of seconds from 0 to 86400")
         return cls("delay", seconds=seconds)
 

@@ -142,7 +142,7 @@ def read_request(stream: BinaryIO, client_ip: str, connection: int) -> Request |
     if len(line) > _MAX_LINE:
         raise BadRequest(414, "the request line is too long")
     words = line.decode("latin-1").rstrip("\r\n").split(" ")
-    if len(words) != 3 or words[2] not in {"HTTP/1.0", "HTTP/1.1"}:  # noqa: PLR2004 - RFC 9112 3
+    if len(words) != 3 or words[2] not in {"HTTP/1.0", "HTTP/1.1"}:
         raise BadRequest(400, "the request line is not 'METHOD target HTTP/1.1'")
     headers = _read_headers(stream)
     if headers is None:

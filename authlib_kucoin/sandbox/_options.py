@@ -51,7 +51,7 @@ class SandboxKeywords(TypedDict, total=False):
     tls: tuple[str, str] | None
 
 
-def _option(default: Any, text: str, *, secret: bool = False) -> Any:  # noqa: ANN401 - as dataclasses.field: of any type
+def _option(default: Any, text: str, *, secret: bool = False) -> Any:
     return field(default=default, repr=not secret, metadata={"help": text})
 
 
@@ -78,12 +78,12 @@ class SandboxOptions:
     redirect_uris: Sequence[str] = _option(
         (), "redirect URLs registered by the broker; none given: any https or loopback http URL"
     )
-    callback: CallbackMode = _option(  # noqa: RUF009 - wraps dataclasses.field
+    callback: CallbackMode = _option(
         "plain",
         "how the answer reaches the redirect URL: code and state in the query (plain), the whole "
         "document of section 7.1 in the query (envelope), or the same by form POST (form_post)",
     )
-    lists: ListStyle = _option(  # noqa: RUF009 - as above
+    lists: ListStyle = _option(
         "string", "authGroup and ipWhiteList of a new key as comma string or as JSON list"
     )
     permissions: Sequence[str] = _option(
@@ -94,7 +94,7 @@ class SandboxOptions:
         None, "what the key info reports instead, in its own words (General Spot Transfer ...)"
     )
     permission_mismatch: bool = _option(
-        False,  # noqa: FBT003 - the default stands first, as in dataclasses.field
+        False,
         "answer each request for a key with 40503 (risk validation)",
     )
     max_keys: int = _option(50, "how many keys the account may have")
@@ -102,7 +102,7 @@ class SandboxOptions:
         None, "name every key like this, so that the second one is a repetition"
     )
     repeat_names: bool = _option(
-        False,  # noqa: FBT003 - as above
+        False,
         "allow keys with the same name",
     )
     allowed_ips: Sequence[str] | None = _option(
@@ -125,9 +125,7 @@ class SandboxOptions:
         for name in LIST_OPTIONS:
             value = getattr(self, name)
             if isinstance(value, str):
-                raise ValueError(  # noqa: TRY004 - one error for all that an option cannot be
-                    f"{name} is a list of strings, not one string"
-                )
+                raise ValueError(f"{name} is a list of strings, not one string")
             if value is not None:
                 object.__setattr__(self, name, tuple(value))
         for name, choices in CHOICES.items():

@@ -68,7 +68,7 @@ class Sandbox:
     def url(self) -> str:
         """The base URL, both of the web and of the REST host; no slash at its end."""
         scheme = "https" if self.options.tls else "http"
-        host = "127.0.0.1" if self.options.host == "0.0.0.0" else self.options.host  # noqa: S104
+        host = "127.0.0.1" if self.options.host == "0.0.0.0" else self.options.host
         return f"{scheme}://{host}:{self._server.port}"
 
     @property
