@@ -244,5 +244,5 @@ def test_a_closed_client_fails_nobody_elses_refresh(kucoin_sandbox: Sandbox) -> 
 @every_client
 def test_what_is_no_token_at_all_is_said(client_class: Any) -> None:
     """A row of a database, say, which the host forgot to turn into a dict."""
-    with pytest.raises(TokenError, match="Expected a token.*of type object"):
+    with pytest.raises(TokenError, match=r"Expected a token.*of type object"):
         client_class("broker", site=NOBODY, token=object())
