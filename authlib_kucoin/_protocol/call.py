@@ -81,24 +81,25 @@ class Call(Generic[T]):
         kept = {name: value for name, value in others.items() if name.lower() not in left_out}
         return {**kept, **self.headers}
 
-    def answer(self, status: int, body: bytes) -> T:
+    def answer(self, status: int, body: bytes, unusable: str = "") -> T:
         """Return the result that an answer holds.
 
         Args:
             status: The HTTP status.
             body: The whole body.
+            unusable: Why there is no whole body, if there is none.
 
         Raises:
             KuCoinError: For any other answer.
         """
         try:
-            fields, unreadable = _json_object(body), ""
+            fields, unreadable = {} if unusable else _json_object(body), unusable
         except Unreadable as error:
             fields, unreadable = {}, f"{error} (HTTP {status})"
         if status == 429:  # Too Many Requests, whatever the body says
             self._fail(KuCoinUnavailable, "too many requests", fields, status)
         if 300 <= status < 400:  # never followed: the request is for KuCoin alone
-            where = f"it redirected us (HTTP {status}), so {self._host} may be the wrong host"
+            where = f"it redirected us (HTTP {status}), so {self.host} may be the wrong host"
             self._distrust(MalformedResponse, where, fields, status)
         if status >= 500:
             self._distrust(KuCoinUnavailable, f"it failed with HTTP {status}", fields, status)
@@ -122,13 +123,14 @@ class Call(Generic[T]):
             failure: The name of the error, without its text, which may hold the URL.
             sent: Whether any of the request may have reached KuCoin.
         """
-        reason = f"{self._host} gave no answer ({failure})"
+        reason = f"{self.host} gave no answer ({failure})"
         if sent:
             self._distrust(KuCoinUnavailable, reason, {}, None)
         self._fail(KuCoinUnavailable, reason, {}, None)
 
     @property
-    def _host(self) -> str:
+    def host(self) -> str:
+        """The host, with its port, that the request goes to."""
         return urlsplit(self.url).netloc
 
     def _refuse(self, fields: Mapping[str, Any], status: int) -> NoReturn:

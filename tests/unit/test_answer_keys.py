@@ -153,7 +153,7 @@ def test_the_description_of_a_key() -> None:
         created_at=datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC),
         api_version=3,
         remark="broker-1",
-        api_key="k",
+        api_key="the-key",
     )
 
 
@@ -194,3 +194,11 @@ def test_a_description_with_a_field_of_the_wrong_type_is_none(field: str, value:
 def test_a_description_is_an_object(data: Any) -> None:
     """An envelope without one says nothing."""
     assert type(failure("api_key_info", {"code": "200000", "data": data})) is MalformedResponse
+
+
+@pytest.mark.parametrize("name", ["another-key", ""])
+def test_the_description_of_another_key_is_refused(name: str) -> None:
+    """It was made for another request."""
+    error = failure("api_key_info", changed(INFO, apiKey=name))
+    assert type(error) is MalformedResponse
+    assert "the answer to another request" in str(error)
