@@ -75,7 +75,6 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
     ) -> None:
         """Set up a session; nothing is sent."""
         self._site = site
-        self.total_timeout = checked_total_timeout(total_timeout)
         if options.get("verify") is None:  # to requests, None means "do not verify"
             options.pop("verify", None)
         self._own_verify = options.get("verify")
@@ -88,6 +87,8 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
             update_token=update_token,
             **options,
         )
+        # Only now: Authlib's __del__ needs a complete session.
+        self.total_timeout = checked_total_timeout(total_timeout)
         self._owns_pool = adapter is None
         self.pool = adapter or KuCoinAdapter(
             pool_maxsize=pool_maxsize, keepalive_expiry=keepalive_expiry

@@ -37,7 +37,7 @@ class _ClientStack(Stack):
             "client_secret": self.settings.client_secret,
             "site": self.settings.site,
             "redirect_uri": self.settings.redirect_uri,
-            "timeout": self.settings.timeout,
+            **self.settings.of_calls,
             "update_token": self._told,
         }
 

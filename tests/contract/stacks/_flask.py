@@ -27,7 +27,7 @@ class FlaskStack(SyncStack):
             site=settings.site,
             client_id=settings.client_id,
             client_secret=settings.client_secret,
-            client_kwargs={"timeout": settings.timeout},
+            client_kwargs=settings.of_calls,
             update_token=self._told,
         )
         self.flask.add_url_rule("/login", view_func=self._login)

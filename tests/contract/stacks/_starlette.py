@@ -33,7 +33,7 @@ class _AsgiStack(AsyncStack):
             site=settings.site,
             client_id=settings.client_id,
             client_secret=settings.client_secret,
-            client_kwargs={"timeout": settings.timeout},
+            client_kwargs=settings.of_calls,
             update_token=self._told,
         )
         self._asgi = self._application()
