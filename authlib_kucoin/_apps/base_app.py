@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, TypeGuard
 
 from authlib_kucoin._clients.base_client import AnyToken
@@ -144,9 +144,10 @@ class AppBase:
         )
         return rv
 
-    def _is_ours(self, login: Mapping[str, Any] | None) -> TypeGuard[Mapping[str, Any]]:
-        """Tell whether the login data found in a browser's session belong to this app."""
-        return login is not None and login.get("registered_as") == self.name
+    def _session_of(self, request: Any) -> MutableMapping[str, Any]:
+        """Return the browser's session, in which logins are kept."""
+        session: MutableMapping[str, Any] = request.session
+        return session
 
     def _exchange(self, redirect_uri: str | None, given: Mapping[str, Any]) -> Call[KuCoinToken]:
         """Return the call that exchanges a code."""
