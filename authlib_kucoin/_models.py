@@ -1,4 +1,4 @@
-"""What KuCoin gives: a token, an API key, and the description of a key."""
+"""The values KuCoin returns: a token, an API key, and the description of a key."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ REFRESH_TOKEN_LIFETIME: Final = 3 * 24 * 3600
 _Text = Literal["access_token", "refresh_token", "token_type", "scope"]
 _Seconds = Literal["expires_in", "expires_at", "refresh_expires_at"]
 
-# Not a secret, and useful to see when a token is printed.
+#: Not secret, and useful to see in a printed token.
 _SHOWN: Final = {"token_type", "scope", "expires_in", "expires_at", "refresh_expires_at"}
 
 
 class KuCoinToken(OAuth2Token):
-    """Authlib's token; its values stand in no repr, and the dict it is made from stays as it was.
+    """Authlib's token. Its repr hides the values, and the dict it is made from stays unchanged.
 
     Keys: ``access_token``, ``token_type``, ``scope`` (the RFC's space-separated string),
     ``expires_in`` (int seconds) and ``expires_at`` (int seconds since the epoch); and, where there
@@ -31,14 +31,14 @@ class KuCoinToken(OAuth2Token):
     section 6.3).
 
     Raises:
-        TokenError: If it is made of no mapping, or its lifetime cannot be read.
+        TokenError: If it is not made of a mapping, or its lifetime cannot be read.
     """
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         if not isinstance(params, Mapping):
             raise TokenError(
-                f"This is no token but a {type(params).__name__}: a token is a dict with an "
-                "access_token in it."
+                "Expected a token: a mapping with an access_token. Got an object of type "
+                f"{type(params).__name__}."
             )
         try:
             super().__init__(dict(params))
@@ -46,13 +46,13 @@ class KuCoinToken(OAuth2Token):
             is_odd = True
         else:
             is_odd = False
-        if is_odd:  # out here, since what is behind it may show the values
+        if is_odd:  # raised here: inside the except block, the context would show the values
             raise TokenError(
-                "The token's expires_in or expires_at is no number of seconds: store both as they "
-                "were given, or have the user authorize again."
+                "The token's expires_in or expires_at is not a number of seconds: store both "
+                "unchanged, or have the user authorize again."
             )
 
-    if TYPE_CHECKING:  # to Authlib's stubs each value is an object
+    if TYPE_CHECKING:  # in Authlib's stubs each value is an object
 
         @overload
         def __getitem__(self, key: _Text, /) -> str: ...
@@ -101,18 +101,18 @@ class ApiKey:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ApiKeyInfo:
-    """What KuCoin says a key is (``GET /api/v1/user/api-key``).
+    """KuCoin's description of a key (``GET /api/v1/user/api-key``).
 
     Attributes:
-        uid: The account's own number.
+        uid: The account's number.
         permissions: In the REST API's words, such as ``{"General", "Spot"}``.
         ip_whitelist: The addresses that may use the key; empty if there is no restriction.
         is_master: Whether the key belongs to a master account; None if KuCoin does not say.
         sub_name: The name of the sub-account, if it is one.
-        created_at: When the key was made, with its time zone; None if KuCoin does not say.
+        created_at: When the key was created, as an aware datetime; None if KuCoin does not say.
         api_version: The version of the key, such as 3; None if KuCoin does not say.
         remark: The key's name.
-        api_key: The key that is described.
+        api_key: The public half of the key.
     """
 
     uid: str

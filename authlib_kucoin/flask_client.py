@@ -1,7 +1,8 @@
-"""The app that ``register_kucoin`` registers with Authlib's ``OAuth`` for Flask."""
+"""KuCoin in Flask: the app that ``register_kucoin`` registers."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from authlib.integrations.flask_client import FlaskOAuth2App
@@ -12,8 +13,8 @@ from ._apps.sync_app import SyncApp
 from ._models import KuCoinToken
 from .requests_client import KuCoinOAuth2Session
 
-# Flask's session is a cookie of 4 kB, and browsers drop one that is larger: without a bound, a
-# user who presses "Connect" and goes back a dozen times would be signed out.
+#: Flask's session is a cookie, and browsers drop one above 4 kB. Without a bound, a user who
+#: presses "Connect" and goes back a dozen times would be signed out.
 _LOGINS_AT_ONCE: Final = 5
 
 
@@ -26,22 +27,22 @@ class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
         """Send the browser to KuCoin's login page and remember its state in the session.
 
         Args:
-            redirect_uri: Where the browser comes back to, as registered with KuCoin; what
-                ``client_kwargs`` hold unless it is given. It is sent unencoded.
-            params: ``state``, if it is to be yours rather than a random one, and ``scope``.
+            redirect_uri: The callback address, as registered with KuCoin; sent unencoded. Unless
+                given, ``redirect_uri`` in ``client_kwargs``.
+            params: ``state``, if not random, and ``scope``.
 
         Raises:
-            UnsafeRedirectURI: If the redirect URI cannot stand in a URL unencoded.
-            ConfigurationError: If a setting is missing, or a parameter is none of KuCoin's.
+            UnsafeRedirectURI: If the redirect URI cannot be sent unencoded.
+            ConfigurationError: If a setting is missing, or KuCoin has no such parameter.
         """
         response: Response = super().authorize_redirect(redirect_uri, **params)
         return response
 
     def save_authorize_data(self, **data: Any) -> None:
-        """Remember a login in the session, and forget the oldest of too many."""
-        data.pop("url", None)  # long, and never looked at again
+        """Remember a login in the session, and forget the oldest if there are too many."""
+        data.pop("url", None)  # long, and never read again
         super().save_authorize_data(**data)
-        # With a cache the session holds none of their data, and has room for them all.
+        # With a cache the data are elsewhere, so the session has room for all.
         waiting = [
             key
             for key, login in session.items()
@@ -58,14 +59,14 @@ class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
             AuthorizationDenied: If the login was refused or the callback cannot be trusted.
             TokenError: If KuCoin refused the code.
             KuCoinUnavailable: If KuCoin could not be reached or is failing.
-            MalformedResponse: If KuCoin's answer is no token.
+            MalformedResponse: If KuCoin's answer is not a token.
         """
         pairs = [*request.args.items(multi=True), *request.form.items(multi=True)]
         self.token = token = self._exchange_callback(session, pairs, params)
         return token
 
-    def _refreshed(self, refresh_token: str, token: KuCoinToken) -> None:
-        """Let ``create_api_key()`` use the new one, if it was this request's own."""
+    def on_refreshed(self, old: Mapping[str, Any], fresh: KuCoinToken) -> None:
+        """Let ``create_api_key()`` use the new pair, if it replaces this request's own."""
         held = g.get(f"_oauth_token_{self.name}") if g else None
-        if held and held.get("refresh_token") == refresh_token:
-            self.token = token
+        if held and held.get("refresh_token") == old["refresh_token"]:
+            self.token = fresh

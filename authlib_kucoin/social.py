@@ -43,7 +43,7 @@ from .requests_client import KuCoinOAuth2Session
 __all__ = ["KuCoinOAuth2"]
 
 # A backend lives for one request; the connections outlive it.
-_CONNECTIONS: Final = KuCoinOAuth2Session.connections({})
+_POOL: Final = KuCoinOAuth2Session.new_pool({})
 # What social-core's own requests heed as well.
 _SESSION_SETTINGS: Final = {
     "proxies": "PROXIES",
@@ -222,7 +222,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
             site=self.setting("SITE"),
             redirect_uri=self.get_redirect_uri(),
             scope=self.get_scope(),
-            adapter=_CONNECTIONS,
+            adapter=_POOL,
             **{option: value for option, value in options.items() if value is not None},
         )
 

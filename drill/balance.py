@@ -12,7 +12,8 @@ from sqlalchemy import select
 
 from authlib_kucoin.sandbox import IssuedKey
 from flask_demo import create_app, ledger, models
-from flask_demo.models import ConnectAttempt, ConnectedKey, Status, db
+from flask_demo.extensions import db
+from flask_demo.models import ConnectAttempt, ConnectedKey, Status
 from flask_demo.vault import vault
 
 _LATER: Final = ledger.LOGIN_SECONDS + ledger.WORKER_SECONDS

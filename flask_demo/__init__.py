@@ -1,8 +1,17 @@
-"""The reference application: users connect their KuCoin accounts, and an API key is held.
+"""The reference application: its users connect KuCoin accounts, and it keeps their API keys.
 
-``python -m flask_demo`` runs it beside a sandbox. For a real site see :mod:`flask_demo.config`;
-``gunicorn 'flask_demo:create_app()'`` reads the same settings. If you turn on an access log, there
-or at a proxy, leave queries out of it: that of the callback holds the authorization code.
+``python -m flask_demo`` runs it with a sandbox. :mod:`flask_demo.config` lists the settings of a
+real site, which ``gunicorn 'flask_demo:create_app()'`` reads, too. If you turn on an access log,
+there or in a proxy, leave out the query: the callback's holds the authorization code.
+
+To read it all, begin with the main path and go down from there:
+
+1. ``kucoin.py``: the routes, from Connect to the stored key.
+2. ``ledger.py``: one row for each attempt, so that no key is lost.
+3. ``vault.py``, ``checks.py``, ``tokens.py``: the key encrypted, checked, and its token kept.
+4. ``models.py``, ``extensions.py``, ``accounts.py``: the tables, and the user's own pages.
+5. ``config.py``, ``database.py``, ``secret_files.py``: the settings.
+6. ``create_app`` below, ``cli.py``, ``__main__.py``: how it is put together and run.
 """
 
 from __future__ import annotations
@@ -16,8 +25,7 @@ from urllib.parse import urlsplit
 from authlib.integrations.flask_client import OAuth
 from flask import Flask, current_app, render_template, request
 from flask.typing import ResponseReturnValue
-from flask_login import current_user  # type: ignore[import-untyped]
-from flask_wtf import CSRFProtect  # type: ignore[import-untyped]
+from flask_login import current_user
 from werkzeug import Response
 from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -25,9 +33,11 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from authlib_kucoin import KuCoinError, UnsafeRedirectURI, register_kucoin
 
 from . import accounts, cli, kucoin
-from .config import SettingsError, flask_config, given_settings
-from .keys import findings
-from .models import create_tables, db
+from .checks import findings
+from .config import flask_config, given_settings
+from .database import create_tables
+from .errors import SettingsError
+from .extensions import csrf, db, login_manager
 from .vault import Vault
 
 _HEADERS: Final = {
@@ -42,20 +52,20 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     """Return the application.
 
     Args:
-        config: Settings that overrule the environment's; see :mod:`flask_demo.config`.
+        config: Settings that override environment variables; see :mod:`flask_demo.config`.
 
     Raises:
-        SettingsError: If the settings do not allow a start.
+        SettingsError: If a setting is missing or wrong.
     """
     given = given_settings(config)
     instance = given.get("DEMO_INSTANCE")
     app = Flask(__name__, instance_path=instance and str(Path(instance).absolute()))
     app.config.from_mapping(flask_config(given, Path(app.instance_path)))
     app.extensions["kucoin_vault"] = Vault(app.config["KUCOIN_VAULT_KEYS"])
-    CSRFProtect(app)
-    # Templates have current_user as a global: looked up only where it is used, so that the error
-    # pages do without the database.
-    accounts.login_manager.init_app(app, add_context_processor=False)
+    csrf.init_app(app)
+    # Flask-Login's context processor would load the user for every page. As a global, the user is
+    # loaded only where a template needs it, so error pages work without the database.
+    login_manager.init_app(app, add_context_processor=False)
     app.add_template_global(current_user, "current_user")
     _register_kucoin(app)
     app.register_blueprint(accounts.bp)
@@ -66,7 +76,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.add_template_filter(_moment, "moment")
     app.add_template_global(findings)
     if proxies := app.config["TRUSTED_PROXIES"]:
-        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # as Flask's documentation does
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # as in Flask's documentation
             app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies
         )
     db.init_app(app)
@@ -85,8 +95,8 @@ def _register_kucoin(app: Flask) -> None:
     except (KuCoinError, UnsafeRedirectURI) as error:
         raise SettingsError(str(error)) from None
     login_page = urlsplit(site["authorization_endpoint"])
-    # The form that begins a connection is answered by a redirect to KuCoin. Browsers hold that
-    # against form-action, and each redirect that follows. Where KuCoin's lead is not known.
+    # The Connect form is answered by a redirect to KuCoin. Browsers check that redirect, and those
+    # that follow, against form-action. It is not known where KuCoin redirects to, so allow https.
     kucoin = "https:" if login_page.scheme == "https" else f"http://{login_page.netloc}"
     app.config["CONTENT_SECURITY_POLICY"] = (
         f"default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self' {kucoin}; "
@@ -98,13 +108,13 @@ def _add_headers(response: Response) -> Response:
     response.headers.update(_HEADERS)
     response.headers["Content-Security-Policy"] = current_app.config["CONTENT_SECURITY_POLICY"]
     if request.endpoint == "static":
-        response.headers["Cache-Control"] = "no-cache"  # kept, and asked for again
+        response.headers["Cache-Control"] = "no-cache"  # cached, but revalidated each time
     return response
 
 
 def _show_error(error: HTTPException) -> ResponseReturnValue:
     if isinstance(error, SecurityError):
-        return "This host is not served here.", 400  # and there is no address to link to
+        return "This host is not served here.", 400  # a page could not build its links
     response = error.get_response()
     response.data = render_template("error.html", error=error)
     return response

@@ -1,4 +1,4 @@
-"""``python -m flask_demo``: the demo, with a sandbox beside it unless there is a client id."""
+"""``python -m flask_demo``: runs the demo, with a sandbox beside it if there is no client id."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from authlib_kucoin.sandbox import run_sandbox
 
 from . import config, create_app
-from .config import SettingsError
+from .errors import SettingsError
 
 
 class _CannotStart(Exception):
-    """The text says why."""
+    """The text says why the demo cannot start."""
 
 
 class RequestHandler(WSGIRequestHandler):
-    """Logs requests without their query: that of the callback holds the code."""
+    """Logs requests without the query, because the callback's holds the authorization code."""
 
-    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002, ANN401 - as inherited
-        """Log a request, or what is wrong with one."""
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - inherited name
+        """Log a request, or an error in one."""
         super().log(type, "%s", re.sub(r"\?\S*", "", message % args))
 
 
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run until Ctrl-C or SIGTERM; return 0 then, and 2 if it could not start.
 
     Args:
-        arguments: Of the command line; there are none but ``--help``.
+        arguments: The command line. Its only option is ``--help``.
     """
     argparse.ArgumentParser(
         prog="python -m flask_demo",
@@ -50,14 +50,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with ExitStack() as stack:
             server, greeting = _start(stack)
-            print(greeting, flush=True)  # noqa: T201 - a program speaks by printing
+            print(greeting, flush=True)
             server.serve_forever()
     except _CannotStart as error:
-        print(f"The demo cannot start. {error}", file=sys.stderr)  # noqa: T201 - as above
+        print(f"The demo cannot start. {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:  # before the server was ready to take it
+    except KeyboardInterrupt:  # from the signal handlers set above
         pass
-    print("The demo has stopped.", flush=True)  # noqa: T201 - as above
+    print("The demo has stopped.", flush=True)
     return 0
 
 
@@ -78,7 +78,7 @@ def _start(stack: ExitStack) -> tuple[BaseWSGIServer, str]:
             sandbox = stack.enter_context(run_sandbox(sandbox_port))
             beside = f" (a sandbox of KuCoin runs beside it: {sandbox.url})"
     except (OSError, OverflowError) as error:
-        raise _CannotStart(f"{name} {app.config[name]} cannot be had: {error}.") from None
+        raise _CannotStart(f"Port {app.config[name]} ({name}) cannot be used: {error}.") from None
     server = make_server(
         "127.0.0.1",
         port,

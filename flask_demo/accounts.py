@@ -1,38 +1,33 @@
-"""Signing in, and the page with the user's accounts.
+"""Signing in, and the page that lists the user's KuCoin accounts.
 
-The sign-in asks for a name and believes it. Replace it by your own; the rest can stay.
+The sign-in believes any name. Replace it by your own sign-in and keep the rest.
 """
 
 from __future__ import annotations
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, session, url_for
-from flask_login import (  # type: ignore[import-untyped]
-    LoginManager,
-    current_user,
-    login_user,
-    logout_user,
-)
+from flask_login import current_user, login_user, logout_user
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from werkzeug import Response
 
 from . import ledger
-from .models import LARGEST_ID, ConnectAttempt, ConnectedKey, User, db
+from .extensions import db, login_manager
+from .models import LARGEST_ID, ConnectAttempt, ConnectedKey, User
 
 bp = Blueprint("accounts", __name__)
-login_manager = LoginManager()
 
 _PAGE_SIZE = 10
 _LONGEST_NAME = 64
 
 
 def current_user_id() -> int:
-    """Return the id of the user who is signed in."""
+    """Return the id of the signed-in user."""
     return int(current_user.id)
 
 
 def require_user() -> Response | None:
-    """Send who is not signed in to the sign-in; a hook for before each request."""
+    """Redirect to the sign-in unless somebody is signed in; a hook for ``before_request``."""
     if current_user.is_authenticated:
         return None
     flash("Please sign in first. Nothing was changed.")
@@ -41,7 +36,7 @@ def require_user() -> Response | None:
 
 @bp.get("/")
 def index() -> str:
-    """Show the connected accounts and the latest attempts, or the sign-in."""
+    """Show the connected accounts and the recent attempts, or the sign-in."""
     if not current_user.is_authenticated:
         return render_template("sign_in.html")
     user_id = current_user_id()
@@ -72,19 +67,19 @@ def index() -> str:
 
 @bp.post("/login")
 def login() -> Response:
-    """Sign in. This is where your own sign-in goes."""
+    """Sign in. Replace this by your own sign-in."""
     name = request.form.get("username", "").strip()
     if not name or len(name) > _LONGEST_NAME or not name.isprintable():
-        abort(400, f"A name has 1 to {_LONGEST_NAME} letters.")
+        abort(400, f"A name has 1 to {_LONGEST_NAME} letters. Please choose another one.")
     user = _user(name)
-    session.clear()  # what was in it before is not this user's: no session fixation
+    session.clear()  # a new user starts with an empty session (no session fixation)
     login_user(user)
     return redirect(url_for("accounts.index"), 303)
 
 
 @bp.post("/logout")
 def logout() -> Response:
-    """Sign out. Logins that are under way at KuCoin come to nothing."""
+    """Sign out. Logins that are not yet finished at KuCoin can no longer be finished."""
     logout_user()
     session.clear()
     return redirect(url_for("accounts.index"), 303)
@@ -98,14 +93,12 @@ def _user(name: str) -> User:
         db.session.add(user)
         try:
             db.session.commit()
-        except IntegrityError:  # the same name signed in elsewhere at this moment
+        except IntegrityError:  # the same name has just signed in elsewhere
             db.session.rollback()
             user = db.session.scalars(named).one()
     return user
 
 
+@login_manager.user_loader  # type: ignore[untyped-decorator]  # Flask-Login has no types
 def _load_user(user_id: str) -> User | None:
     return db.session.get(User, int(user_id))
-
-
-login_manager.user_loader(_load_user)

@@ -1,4 +1,4 @@
-"""``flask kucoin …``: keys for the vault."""
+"""The command ``flask kucoin rekey``."""
 
 from __future__ import annotations
 
@@ -6,24 +6,26 @@ import click
 from flask.cli import AppGroup
 from sqlalchemy import select
 
-from .keys import drop_old_token
-from .models import ConnectedKey, db, lock_keys
-from .vault import VaultError, vault
+from .errors import VaultError
+from .extensions import db
+from .models import ConnectedKey, lock_keys
+from .tokens import drop_old_token
+from .vault import vault
 
-commands = AppGroup("kucoin", help="Keys for the vault.")
+commands = AppGroup("kucoin", help="Look after the connected keys.")
 
 
 @commands.command("rekey")
 def rekey() -> None:
-    """Seal everything with the first key of KUCOIN_VAULT_KEYS, but tokens that are past their time.
+    """Encrypt all credentials with the first of KUCOIN_VAULT_KEYS. Expired tokens are dropped.
 
-    To rotate: put a new key in front of the old one and restart every worker, so that all of
-    them can open what it seals; run this, while they work; then take the old key out.
+    To replace a vault key: put the new key in front of the old one and restart all workers. Run
+    this command; the workers can go on meanwhile. Then remove the old key.
     """
     failed = 0
     ids = db.session.scalars(select(ConnectedKey.id).order_by(ConnectedKey.id)).all()
     for key_id in ids:
-        # One row at a time, each read under its lock: nothing newer is overwritten.
+        # Each row is read under its own lock, so no newer key is overwritten.
         for row in lock_keys(ConnectedKey.id == key_id):
             drop_old_token(row)
             try:

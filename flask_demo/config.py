@@ -1,20 +1,23 @@
-"""The settings: from the environment, or from what ``create_app`` is given.
+"""The settings: from environment variables, or as given to ``create_app``.
 
 ================================  ================================================================
-``KUCOIN_CLIENT_ID``              From KuCoin (document section 2). Without it: the sandbox.
+``KUCOIN_CLIENT_ID``              From KuCoin (document section 2). Without it, the demo uses the
+                                  sandbox.
 ``KUCOIN_CLIENT_SECRET``          Only if KuCoin gave you one.
 ``KUCOIN_SITE``                   ``eu``, ``global``, ``australia``, or a base URL.
-``KUCOIN_REDIRECT_URI``           As registered with KuCoin. Names the public address as well: the
-                                  host that is answered, and whether cookies need https. Without
-                                  it only loopback names are answered.
-``KUCOIN_VAULT_KEYS``             Fernet keys, comma separated. The first one encrypts.
-``KUCOIN_KEEP_TOKENS``            ``1`` to keep tokens, so that a new key needs no user for 3 days.
-``KUCOIN_EXPECTED_PERMISSIONS``   What a key should be able to do, in the key info's words.
+``KUCOIN_REDIRECT_URI``           As registered with KuCoin. Its host is the public address that the
+                                  demo answers to, with https cookies. Without it, the demo answers
+                                  to loopback names only.
+``KUCOIN_VAULT_KEYS``             Fernet keys, comma-separated. The first one encrypts.
+``KUCOIN_KEEP_TOKENS``            ``1`` keeps tokens, so that for 3 days a new key can be made
+                                  without the user.
+``KUCOIN_EXPECTED_PERMISSIONS``   The permissions that a key should have, in the words of key info:
+                                  ``General,Spot``.
 ``SECRET_KEY``                    Signs sessions and ``state``.
-``DATABASE_URL``                  SQLite in the instance folder unless given.
-``TRUSTED_PROXIES``               How many proxies stand in front and set ``X-Forwarded-*``.
-``DEMO_INSTANCE``                 The instance folder, if it is not Flask's own.
-``DEMO_PORT``, ``SANDBOX_PORT``   Where ``python -m flask_demo`` listens: 5000 and 9400.
+``DATABASE_URL``                  PostgreSQL or SQLite. Default: SQLite in the instance folder.
+``TRUSTED_PROXIES``               The number of proxies in front that set ``X-Forwarded-*``.
+``DEMO_INSTANCE``                 The instance folder, if not Flask's default.
+``DEMO_PORT``, ``SANDBOX_PORT``   The ports of ``python -m flask_demo``: 5000 and 9400.
 ================================  ================================================================
 """
 
@@ -22,22 +25,22 @@ from __future__ import annotations
 
 import os
 import secrets
-import tempfile
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 from cryptography.fernet import Fernet
-from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError
+
+from .database import database_url, engine_options
+from .errors import SettingsError
+from .secret_files import kept_secret
 
 MAKE_VAULT_KEY: Final = (
     "Make one: python -c "
     '"from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"'
 )
-#: What to put into each setting that a real site needs.
+#: The settings that a real site needs, and what each one is.
 _REQUIRED: Final = {
     "KUCOIN_SITE": "The site your client id is for: eu, global, australia, or its base URL",
     "SECRET_KEY": 'Make one: python -c "import secrets; print(secrets.token_hex())"',
@@ -55,23 +58,19 @@ _OPTIONAL: Final = (
     "DEMO_PORT",
     "SANDBOX_PORT",
 )
-#: What is looked for in the environment.
+#: The environment variables that are read.
 SETTINGS: Final = (*_REQUIRED, *_OPTIONAL)
-#: What only a real site needs.
+#: Settings that make sense for a real site only.
 _REAL: Final = ("KUCOIN_SITE", "KUCOIN_CLIENT_SECRET", "KUCOIN_REDIRECT_URI")
-#: Where the demo takes the browser back, maybe below the server's own prefix (SCRIPT_NAME).
+#: The path of the callback. A server may put a prefix of its own in front (SCRIPT_NAME).
 _CALLBACK: Final = "/kucoin/callback"
 _LOOPBACK: Final = ["localhost", "127.0.0.1"]
 _EXPECTED: Final = "General,Spot"
 _YES: Final = {"1", "true", "yes", "on"}
 
 
-class SettingsError(ValueError):
-    """The settings do not allow a start; the text says which and what to do."""
-
-
 def given_settings(config: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the environment's settings, overruled by ``config``; an empty one is none."""
+    """Return the non-empty settings of the environment and of ``config``, which wins."""
     found = {name: os.environ.get(name) for name in SETTINGS} | dict(config or {})
     return {name: value for name, value in found.items() if value not in (None, "")}
 
@@ -80,77 +79,90 @@ def flask_config(given: Mapping[str, Any], instance: Path) -> dict[str, Any]:
     """Turn settings into Flask's configuration.
 
     Args:
-        given: What :func:`given_settings` returns.
-        instance: The folder for what is kept on disk.
+        given: The result of :func:`given_settings`.
+        instance: The folder for files: the SQLite database and the sandbox's secrets.
 
     Raises:
-        SettingsError: If one is missing for a real site, or makes no sense.
+        SettingsError: If a setting that a real site needs is missing, or one is wrong.
     """
-    settings = dict(given)
-    sandbox = "KUCOIN_CLIENT_ID" not in settings
-    settings["DEMO_PORT"] = _number(settings, "DEMO_PORT", 5000)
-    settings["SANDBOX_PORT"] = _number(settings, "SANDBOX_PORT", 9400)
-    if sandbox:
-        if settings["SANDBOX_PORT"] == 0:
-            raise SettingsError("SANDBOX_PORT cannot be 0: the demo has to know the address.")
-        if real := [name for name in _REAL if name in given]:
-            raise SettingsError(
-                f"{', '.join(real)} is for a real site, and without KUCOIN_CLIENT_ID this is the "
-                "sandbox. Set KUCOIN_CLIENT_ID as well, or leave it out."
-            )
-        settings |= {
-            "KUCOIN_CLIENT_ID": "sandbox-client",
-            "KUCOIN_CLIENT_SECRET": None,
-            "KUCOIN_SITE": f"http://127.0.0.1:{settings['SANDBOX_PORT']}",
-        }
-        # Made up only here: who loses the keys of real credentials loses the credentials.
-        for name, make in (("SECRET_KEY", secrets.token_hex), ("KUCOIN_VAULT_KEYS", new_vault_key)):
-            settings[name] = settings.get(name) or _kept(instance / name.lower(), make)
+    is_sandbox = "KUCOIN_CLIENT_ID" not in given
+    settings = {
+        **given,
+        "SANDBOX": is_sandbox,
+        "DEMO_PORT": _number(given, "DEMO_PORT", 5000),
+        "SANDBOX_PORT": _number(given, "SANDBOX_PORT", 9400),
+        "TRUSTED_PROXIES": _number(given, "TRUSTED_PROXIES", 0),
+        "KUCOIN_KEEP_TOKENS": str(given.get("KUCOIN_KEEP_TOKENS")).lower() in _YES,
+        "KUCOIN_EXPECTED_PERMISSIONS": _words(given, "KUCOIN_EXPECTED_PERMISSIONS", _EXPECTED),
+    }
+    if is_sandbox:
+        settings |= _sandbox_settings(settings, instance)
     elif missing := [name for name in _REQUIRED if name not in settings]:
         lines = "".join(f"\n  {name}: {_REQUIRED[name]}" for name in missing)
-        raise SettingsError(f"KUCOIN_CLIENT_ID is set, so these have to be, too:{lines}")
+        raise SettingsError(f"KUCOIN_CLIENT_ID is set, so these settings are needed, too:{lines}")
+    settings["KUCOIN_VAULT_KEYS"] = _joined(settings["KUCOIN_VAULT_KEYS"])
+    web = _web_settings(settings)
+    name = "sandbox.sqlite" if is_sandbox else "kucoin.sqlite"
+    url = database_url(settings, instance / name)
+    defaults = {**web, "SQLALCHEMY_ENGINE_OPTIONS": engine_options(url)}
+    return {**defaults, **settings, "SQLALCHEMY_DATABASE_URI": url}
+
+
+def _sandbox_settings(settings: Mapping[str, Any], instance: Path) -> dict[str, Any]:
+    """Return the settings for the sandbox, with secrets that are made once and kept in files.
+
+    A real site makes none: without its vault key, the credentials of its users are lost.
+    """
+    if settings["SANDBOX_PORT"] == 0:
+        raise SettingsError("SANDBOX_PORT cannot be 0: the demo has to know the sandbox's address.")
+    if real := [name for name in _REAL if name in settings]:
+        raise SettingsError(
+            f"{', '.join(real)} is for a real site, but without KUCOIN_CLIENT_ID the demo uses the "
+            f"sandbox. Set KUCOIN_CLIENT_ID as well, or remove {', '.join(real)}."
+        )
+    return {
+        "KUCOIN_CLIENT_ID": "sandbox-client",
+        "KUCOIN_CLIENT_SECRET": None,
+        "KUCOIN_SITE": f"http://127.0.0.1:{settings['SANDBOX_PORT']}",
+        **{
+            name: settings.get(name) or kept_secret(instance / name.lower(), make)
+            for name, make in (
+                ("SECRET_KEY", secrets.token_hex),
+                ("KUCOIN_VAULT_KEYS", new_vault_key),
+            )
+        },
+    }
+
+
+def _web_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of cookies, forms and hosts, which follow from the public address."""
     public = _address("KUCOIN_REDIRECT_URI", settings.get("KUCOIN_REDIRECT_URI"))
     own = _address("SERVER_NAME", f"//{settings.get('SERVER_NAME') or ''}")  # Flask's own setting
     if public.path and not public.path.endswith(_CALLBACK):
         raise SettingsError(
-            f"KUCOIN_REDIRECT_URI does not end in {_CALLBACK}: nobody would be there."
+            f"KUCOIN_REDIRECT_URI has to end in {_CALLBACK}: "
+            "this app serves no other callback path."
         )
-    https = public.scheme == "https"
-    database = _database(settings, instance, sandbox)
-    patience = {"timeout": 30} if database.startswith("sqlite") else {"connect_timeout": 5}
-    defaults = {
-        "SQLALCHEMY_ENGINE_OPTIONS": {
-            "connect_args": patience,
-            "hide_parameters": True,  # in errors and in the log
-            "pool_pre_ping": True,  # a restarted database costs no attempt
-        },
-        # Session cookies that travel by https alone, and that no other subdomain can have set.
-        "SESSION_COOKIE_SECURE": https,
-        "SESSION_COOKIE_NAME": "__Host-session" if https else "session",
-        # Not used, but Flask-Login reads it and may fail on it: no other subdomain can have set it.
-        "REMEMBER_COOKIE_NAME": "__Host-remember",
+    is_https = public.scheme == "https"
+    return {
+        # With https, no other subdomain can set the session cookie.
+        "SESSION_COOKIE_NAME": "__Host-session" if is_https else "session",
+        "SESSION_COOKIE_SECURE": is_https,
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
-        # Flask-WTF would want a Referer over https, which our pages tell browsers not to send.
+        # The demo sets no such cookie, but Flask-Login reads one and fails if it is not ASCII.
+        # With this name, no other subdomain can set it.
+        "REMEMBER_COOKIE_NAME": "__Host-remember",
+        # Over https Flask-WTF wants a Referer, which our pages tell browsers not to send.
         "WTF_CSRF_SSL_STRICT": False,
-        # A forged Host must not become part of a redirect URI, so no other host is answered.
+        # No other host is answered: a forged Host would become part of the redirect URI.
         "TRUSTED_HOSTS": [*filter(None, [public.hostname, own.hostname]), *_LOOPBACK],
         "MAX_CONTENT_LENGTH": 64 * 1024,
-    }
-    return {
-        **defaults,
-        **settings,
-        "SQLALCHEMY_DATABASE_URI": database,
-        "SANDBOX": sandbox,
-        "KUCOIN_EXPECTED_PERMISSIONS": _words(settings, "KUCOIN_EXPECTED_PERMISSIONS", _EXPECTED),
-        "KUCOIN_VAULT_KEYS": _joined(settings["KUCOIN_VAULT_KEYS"]),
-        "KUCOIN_KEEP_TOKENS": str(settings.get("KUCOIN_KEEP_TOKENS")).lower() in _YES,
-        "TRUSTED_PROXIES": _number(settings, "TRUSTED_PROXIES", 0),
     }
 
 
 def new_vault_key() -> str:
-    """Return a fresh key for ``KUCOIN_VAULT_KEYS``."""
+    """Return a new key for ``KUCOIN_VAULT_KEYS``."""
     return Fernet.generate_key().decode()
 
 
@@ -160,21 +172,21 @@ def _number(settings: Mapping[str, Any], name: str, default: int) -> int:
     except (TypeError, ValueError):
         number = -1
     if number < 0:
-        raise SettingsError(f"{name} is not a number.")
+        raise SettingsError(f"{name} is not a number. Give a whole number, 0 or more.")
     return number
 
 
 def _words(settings: Mapping[str, Any], name: str, default: str) -> list[str]:
-    """Return the words of a list, or of a text with commas or spaces between them."""
+    """Return a list setting: a Python list, or text with commas or spaces between the words."""
     value = settings.get(name, default)
     words = value.replace(",", " ").split() if isinstance(value, str) else value
     if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
-        raise SettingsError(f"{name} is not a comma-separated list.")
+        raise SettingsError(f"{name} is not a comma-separated list. Write it as {default}.")
     return list(words)
 
 
 def _joined(keys: object) -> str:
-    """Return vault keys as one text, also those given as a list or as bytes."""
+    """Return the vault keys as one text. Python code may give a list, and bytes."""
     each = keys if isinstance(keys, list | tuple) else [keys]
     texts = (str(key, errors="replace") if isinstance(key, bytes) else str(key) for key in each)
     return ",".join(texts)
@@ -184,39 +196,4 @@ def _address(name: str, value: str | None) -> SplitResult:
     try:
         return urlsplit(value or "")
     except ValueError:
-        raise SettingsError(f"{name} is not an address.") from None
-
-
-def _database(settings: Mapping[str, Any], instance: Path, sandbox: bool) -> str:  # noqa: FBT001 - a fact
-    url = settings.get("SQLALCHEMY_DATABASE_URI") or settings.get("DATABASE_URL")
-    if not url:
-        instance.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return f"sqlite:///{instance / ('sandbox' if sandbox else 'kucoin')}.sqlite"
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):  # its text repeats the URL, which may hold a password
-        raise SettingsError("DATABASE_URL is not a database's address.") from None
-    if parsed.drivername in ("postgres", "postgresql"):  # as hosting providers write it
-        parsed = parsed.set(drivername="postgresql+psycopg")
-    if parsed.drivername not in ("postgresql+psycopg", "sqlite"):
-        raise SettingsError("DATABASE_URL begins with neither postgresql:// nor sqlite://.")
-    if in_memory(parsed) and not settings.get("TESTING"):
-        raise SettingsError("DATABASE_URL names no file: every worker would have its own database.")
-    return parsed.render_as_string(hide_password=False)
-
-
-def in_memory(url: URL) -> bool:
-    """Tell whether a database is SQLite's in memory: good for tests, and gone with the process."""
-    return url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:")
-
-
-def _kept(path: Path, make: Callable[[], str]) -> str:
-    """Return the secret in a file that only we can read; made once, however many workers start."""
-    if not path.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent) as file:  # mode 0600
-            file.write(make())
-            file.flush()
-            with suppress(FileExistsError):  # another worker was faster
-                path.hardlink_to(file.name)  # whole or not at all
-    return path.read_text()
+        raise SettingsError(f"{name} is not an address. Check its spelling.") from None

@@ -1,4 +1,4 @@
-"""The blueprint ``kucoin``: connect an account, and look after its key."""
+"""The blueprint ``kucoin``: connecting an account, and checking, replacing, disconnecting a key."""
 
 from __future__ import annotations
 
@@ -24,18 +24,20 @@ from authlib_kucoin import ApiKeyError, KuCoinError, PermissionMismatch
 
 from . import ledger
 from .accounts import current_user_id, require_user
-from .keys import check, forget_token, fresh_token, oauth
-from .models import LARGEST_ID, ConnectAttempt, ConnectedKey, Status, db, lock_keys
+from .checks import check
+from .extensions import db, oauth
+from .models import LARGEST_ID, ConnectAttempt, ConnectedKey, Status, lock_keys
+from .tokens import forget_token, fresh_token
 
 log = logging.getLogger(__name__)
 
 bp = Blueprint("kucoin", __name__, url_prefix="/kucoin")
 bp.before_request(require_user)
 
-#: Refusals of a key that another token may help against.
+#: KuCoin's refusals of a key that may be due to the token.
 _MAYBE_THE_TOKEN: Final = (ApiKeyError, PermissionMismatch)
 
-#: A larger number is an address that does not exist.
+#: Ids in URLs. A number that the database cannot hold is a 404.
 ID: Final = f"int(max={LARGEST_ID})"
 
 
@@ -47,19 +49,19 @@ def connect() -> Response:
 
 @bp.get("/callback")
 def callback() -> ResponseReturnValue:
-    """Take the browser back from KuCoin, and get a key if it agreed.
+    """Receive the browser from KuCoin and, if the user approved, get a key.
 
-    The answer is always a redirect: the address with the code in it must not stay in the
-    browser's history or go out as a Referer.
+    The answer is a redirect, so that the URL with the code stays neither in the browser's history
+    nor in a Referer.
     """
-    if request.method == "HEAD":  # Flask would call us, and a HEAD must not change anything
+    if request.method == "HEAD":  # Flask answers HEAD by the GET view, but it must change nothing
         abort(405, valid_methods=["GET"])
     attempt = ledger.find(request.args.get("state", ""))
     if attempt is None:
         abort(400, "This answer from KuCoin belongs to no connection that was begun here.")
     if attempt.user_id != current_user_id():
         abort(403, "This connection was begun by another user. Nothing was done.")
-    # Once only. A second callback, from a double click or another tab, shows the first's outcome.
+    # Once only: a second callback, as from a reload, shows the outcome of the first.
     if attempt.status is Status.STARTED and ledger.advance(attempt, Status.CLAIMED):
         try:
             token = oauth.kucoin.authorize_access_token()
@@ -72,7 +74,7 @@ def callback() -> ResponseReturnValue:
 
 @bp.get(f"/attempts/<{ID}:attempt_id>")
 def outcome(attempt_id: int) -> str:
-    """Tell how an attempt went and what to do next."""
+    """Show how an attempt ended and what to do next."""
     found = ledger.own_attempt(attempt_id, current_user_id()) or abort(404)
     key = db.session.scalar(select(ConnectedKey).where(ConnectedKey.attempt_id == found.id))
     return render_template("attempt.html", attempt=found, key=key)
@@ -84,18 +86,18 @@ def check_key(key_id: int) -> Response:
     key = _own_key(key_id)
     check(key)
     if not key.check_error:
-        flash("Checked. What KuCoin says of the key now is shown below.")
+        flash("Checked. Below is what KuCoin says about the key now.")
     return redirect(url_for("accounts.index", _anchor=f"key-{key_id}"), 303)
 
 
 @bp.post(f"/keys/<{ID}:key_id>/rotate")
 def rotate(key_id: int) -> Response:
-    """Replace a key by a new one: with a kept token at once, otherwise by way of KuCoin."""
+    """Replace a key by a new one: at once with a kept token, otherwise after a new approval."""
     key = _own_key(key_id)
     latest = key.latest_attempt_id
     seen = request.form.get("seen", latest, int)
     attempt = ledger.start_rotation(key, seen) if 0 <= seen <= LARGEST_ID else None
-    if attempt is None:  # clicked twice, or disconnected in the meantime
+    if attempt is None:  # a second click, or the key was disconnected in the meantime
         return _to_latest(key_id, latest)
     try:
         token = fresh_token(key.id)
@@ -111,7 +113,7 @@ def rotate(key_id: int) -> Response:
 
 @bp.post(f"/keys/<{ID}:key_id>/disconnect")
 def disconnect(key_id: int) -> Response:
-    """Forget a key's credentials."""
+    """Delete the credentials of a key."""
     for row in lock_keys(ConnectedKey.id == _own_key(key_id).id):
         db.session.delete(row)
         flash(
@@ -125,32 +127,32 @@ def disconnect(key_id: int) -> Response:
 def _provision(
     attempt: ConnectAttempt, token: dict[str, Any], replaces: ConnectedKey | None = None
 ) -> None:
-    """Turn a token into a key that is stored and checked, each step committed before the next."""
+    """Turn a token into a stored and checked key. Each step is committed before the next."""
     if not ledger.advance(attempt, Status.PROVISIONING):
-        return  # we were so slow that the attempt was given up: ask for nothing
+        return  # too slow: the attempt was already taken for abandoned, so no key is asked for
     try:
-        # The access token alone: refreshing is done under the row's lock, and nowhere else.
+        # Only the access token is given, so the library cannot refresh it: see fresh_token().
         api_key = oauth.kucoin.create_api_key(token=token["access_token"])
     except KuCoinError as error:
         ledger.fail(attempt, error)
         if replaces and type(error) in _MAYBE_THE_TOKEN:
-            forget_token(replaces.id)  # or the next attempt would end like this one
+            forget_token(replaces.id)  # the next attempt asks the user to approve
         return
     try:
         key = ledger.store(attempt, api_key, token, replaces)
     except SQLAlchemyError:
         db.session.rollback()
         log.exception("a key was issued and could not be stored")
-        # Unless it was, and the database's answer got lost. If this fails too, the row says
-        # "provisioning", and soon reads as unknown by itself.
+        # It may have been stored, with only the database's answer lost. If this UPDATE fails,
+        # too, the row stays "provisioning" and settle() makes it unknown later.
         if attempt.status is Status.PROVISIONING:
             ledger.advance(attempt, Status.UNKNOWN, error="NotStored")
         return
-    check(key)
+    check(key, api_key)
 
 
 def _to_kucoin(attempt: ConnectAttempt) -> Response:
-    """Send the browser to KuCoin's login page; the state in it leads back to the attempt."""
+    """Redirect to KuCoin's login page; the ``state`` in its URL names the attempt."""
     redirect_uri = current_app.config.get("KUCOIN_REDIRECT_URI") or url_for(
         "kucoin.callback", _external=True
     )
@@ -163,13 +165,14 @@ def _to_outcome(attempt_id: int) -> Response:
 
 
 def _to_latest(key_id: int, known: int) -> Response:
-    """Send the browser where the latest attempt about a key is.
+    """Redirect to the latest attempt about a key.
 
-    Of two clicks it follows the second one's answer, so that has to lead to KuCoin as well.
+    After a double click the browser follows the second answer, so that one has to lead to KuCoin,
+    too, while the attempt waits for approval.
 
     Args:
         key_id: The key.
-        known: The latest attempt before, should there be no key any more.
+        known: The attempt to show if the key is gone.
     """
     key = db.session.scalar(select(ConnectedKey).where(ConnectedKey.id == key_id))
     if key is None:

@@ -1,8 +1,8 @@
-"""The ledger: each attempt to get a key is a row that is written before anything happens.
+"""The ledger: one row for each attempt to connect, written before the browser leaves.
 
 ``started → claimed → provisioning → stored``, or ``denied``, ``failed``, ``unknown``, ``expired``.
-Each step is committed before the next begins, so after a crash a row still tells how far its
-attempt came, and every key that KuCoin issued is either stored or flagged.
+Each step is committed before the next one begins. After a crash the row still says how far the
+attempt came, so every key that KuCoin issued is either stored or flagged as unknown.
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ from sqlalchemy import select, update
 
 from authlib_kucoin import ApiKey, ApiKeyOutcomeUnknown, AuthorizationDenied, KuCoinError
 
-from .models import ConnectAttempt, ConnectedKey, Status, db, lock_keys, now
+from .extensions import db
+from .models import ConnectAttempt, ConnectedKey, Status, lock_keys, now
 from .vault import vault
 
 log = logging.getLogger(__name__)
 
-#: How long the user has at KuCoin, in seconds.
+#: How long a login at KuCoin may take, in seconds.
 LOGIN_SECONDS: Final = 15 * 60
-#: After how many seconds a worker that has not finished a step must have died.
+#: A worker that has not finished a step after so many seconds must have died.
 WORKER_SECONDS: Final = 60
 
-#: What a row that was left at a step reads as, and after how many seconds.
+#: For each unfinished step: after how many seconds the attempt is abandoned, and its outcome.
 _ABANDONED: Final = {
     Status.STARTED: (LOGIN_SECONDS, Status.EXPIRED),
     Status.CLAIMED: (WORKER_SECONDS, Status.FAILED),
@@ -36,7 +37,7 @@ _ABANDONED: Final = {
 
 
 def start(user_id: int) -> ConnectAttempt:
-    """Write an attempt down."""
+    """Begin an attempt."""
     attempt = ConnectAttempt(
         user_id=user_id, status=Status.STARTED, created_at=now(), changed_at=now()
     )
@@ -46,12 +47,14 @@ def start(user_id: int) -> ConnectAttempt:
 
 
 def start_rotation(key: ConnectedKey, seen: int) -> ConnectAttempt | None:
-    """Write down an attempt to replace a key.
+    """Begin an attempt to replace a key.
 
     Args:
         key: The key to be replaced.
-        seen: The latest attempt about the key when the user decided. If there is another by
-            now, they have clicked twice, and this one is not to happen: None is returned.
+        seen: The latest attempt about the key when the form was shown.
+
+    Returns:
+        The attempt, or None if there is a newer one: the form was sent twice.
     """
     attempt = ConnectAttempt(
         user_id=key.user_id, status=Status.STARTED, created_at=now(), changed_at=now()
@@ -73,17 +76,17 @@ def start_rotation(key: ConnectedKey, seen: int) -> ConnectAttempt | None:
 
 
 def sign(attempt: ConnectAttempt) -> str:
-    """Return the ``state`` that finds back to an attempt: its id and the user's, signed, dated."""
+    """Return the ``state`` of an attempt: its id and the user's, signed and dated."""
     return _serializer().dumps([attempt.id, attempt.user_id])
 
 
 def find(state: str) -> ConnectAttempt | None:
-    """Return the attempt that a ``state`` belongs to; None if we have not signed it."""
+    """Return the attempt that a ``state`` belongs to; None if the signature is not ours."""
     serializer = _serializer()
     try:
         attempt_id, user_id = serializer.loads(state, max_age=LOGIN_SECONDS)
     except SignatureExpired as late:
-        # Ours, but too late: the attempt reads as expired.
+        # The signature is ours but too old: find the attempt, which has expired.
         attempt_id, user_id = serializer.load_payload(late.payload or b"")
     except BadData:
         return None
@@ -91,7 +94,7 @@ def find(state: str) -> ConnectAttempt | None:
 
 
 def own_attempt(attempt_id: int, user_id: int) -> ConnectAttempt | None:
-    """Return a user's attempt as it reads now."""
+    """Return an attempt of a user, settled if it was abandoned."""
     attempts = select(ConnectAttempt).where(
         ConnectAttempt.id == attempt_id, ConnectAttempt.user_id == user_id
     )
@@ -101,7 +104,7 @@ def own_attempt(attempt_id: int, user_id: int) -> ConnectAttempt | None:
 
 
 def settle(attempts: Iterable[ConnectAttempt]) -> None:
-    """Write down what became of attempts that nobody works on any more."""
+    """Write down the outcome of abandoned attempts."""
     for attempt in attempts:
         seconds, outcome = _ABANDONED.get(attempt.status, (0, attempt.status))
         if outcome != attempt.status and attempt.changed_at + seconds < now():
@@ -109,9 +112,9 @@ def settle(attempts: Iterable[ConnectAttempt]) -> None:
 
 
 def advance(attempt: ConnectAttempt, status: Status, *, error: str = "", detail: str = "") -> bool:
-    """Take an attempt one step further, unless somebody else has: then return False.
+    """Take an attempt one step further; return False if another worker has done so.
 
-    One UPDATE, so that of two workers at most one succeeds.
+    It is a single UPDATE, so at most one of two workers succeeds.
     """
     moved = db.session.execute(
         update(ConnectAttempt)
@@ -128,7 +131,7 @@ def advance(attempt: ConnectAttempt, status: Status, *, error: str = "", detail:
 
 
 def fail(attempt: ConnectAttempt, error: KuCoinError) -> None:
-    """Write down how an attempt failed."""
+    """Write down why an attempt failed."""
     status = Status.FAILED
     if isinstance(error, AuthorizationDenied):
         status = Status.DENIED
@@ -143,16 +146,17 @@ def store(
     token: Mapping[str, Any],
     replaces: ConnectedKey | None = None,
 ) -> ConnectedKey:
-    """Commit a new key, sealed, in one transaction with the attempt it came of.
+    """Seal a new key and commit it together with the outcome of its attempt.
 
     Args:
-        attempt: The attempt; it is stored now, whatever it was taken for in the meantime.
-        key: The new key, whose secret will not be shown again (document section 4).
-        token: What it was asked for with; kept only with ``KUCOIN_KEEP_TOKENS``.
-        replaces: The key of the same account whose credentials give way.
+        attempt: The attempt that created the key. It ends as stored even if it was taken for
+            abandoned in the meantime.
+        key: The new key. KuCoin shows its secret only once (document section 4).
+        token: The token that created it. It is kept only with ``KUCOIN_KEEP_TOKENS``.
+        replaces: The row of the same account whose key is replaced.
     """
     row = next(iter(lock_keys(ConnectedKey.id == replaces.id)), None) if replaces else None
-    if row is None:  # or it was disconnected in the meantime
+    if row is None:  # also if the row was disconnected in the meantime
         row = ConnectedKey(user_id=attempt.user_id, sealed_key=b"")
         db.session.add(row)
     else:
@@ -163,10 +167,10 @@ def store(
     row.hint = f"{key.api_key[:4]}…{key.api_key[-4:]}"
     row.granted = sorted(key.permissions)
     row.checked_at = None
-    db.session.flush()  # gives a new row the id that the blob is bound to
+    db.session.flush()  # gives a new row its id, which the vault needs
     vault().put_key(row, key)
     vault().put_token(row, token if current_app.config["KUCOIN_KEEP_TOKENS"] else None)
-    # Spelled out, since this session has not seen what others have written to it meanwhile.
+    # An explicit UPDATE, because another worker may have changed the row since it was read.
     db.session.execute(
         update(ConnectAttempt)
         .where(ConnectAttempt.id == attempt.id)

@@ -1,4 +1,4 @@
-"""The vault: credentials are encrypted, and each one opens in its own row only."""
+"""The vault: encrypts credentials so that they can be opened in their own row only."""
 
 from __future__ import annotations
 
@@ -11,22 +11,19 @@ from flask import current_app
 
 from authlib_kucoin import ApiKey
 
-from .config import MAKE_VAULT_KEY, SettingsError
+from .config import MAKE_VAULT_KEY
+from .errors import SettingsError, VaultError
 from .models import ConnectedKey
 
 
-class VaultError(Exception):
-    """What is sealed here cannot be opened; the text says what to do."""
-
-
 class Vault:
-    """Seals credentials into their row and takes them out again.
+    """Seals credentials into a row and opens them.
 
     Args:
-        keys: Fernet keys, comma separated. The first one seals, each of them opens.
+        keys: Fernet keys, comma-separated. The first one seals; all of them open.
 
     Raises:
-        SettingsError: If there is none, or one is not a Fernet key.
+        SettingsError: If there is no key, or one is not a Fernet key.
     """
 
     def __init__(self, keys: str) -> None:
@@ -37,18 +34,18 @@ class Vault:
             failed = True
         else:
             failed = False
-        if failed:  # raised out here, or the traceback would lead to the key
+        if failed:  # raised here, because a traceback of the ValueError would show the key
             raise SettingsError(
                 f"KUCOIN_VAULT_KEYS is not a comma-separated list of Fernet keys. {MAKE_VAULT_KEY}"
             )
 
     def put_key(self, row: ConnectedKey, key: ApiKey) -> None:
-        """Seal a key's credentials, as one blob, into a row that has its id."""
+        """Seal the credentials of a key into a row, which must have its id already."""
         fields = ("api_name", "api_key", "secret", "passphrase", "broker_id")
         row.sealed_key = self._seal(row, "key", {name: getattr(key, name) for name in fields})
 
     def key(self, row: ConnectedKey) -> ApiKey:
-        """Return the credentials of a row.
+        """Open the credentials of a row.
 
         Raises:
             VaultError: If they were sealed with another key or for another row.
@@ -56,11 +53,11 @@ class Vault:
         return ApiKey(**self._open(row, "key", row.sealed_key))
 
     def put_token(self, row: ConnectedKey, token: Mapping[str, Any] | None) -> None:
-        """Seal a token into a row that has its id, or drop the one that is there."""
+        """Seal a token into a row, which must have its id already. None drops the sealed one."""
         row.sealed_token = None if token is None else self._seal(row, "token", token)
 
     def token(self, row: ConnectedKey) -> dict[str, Any] | None:
-        """Return the token of a row, if one was kept.
+        """Open the token of a row; None if no token is kept.
 
         Raises:
             VaultError: If it was sealed with another key or for another row.
@@ -68,10 +65,10 @@ class Vault:
         return self._open(row, "token", row.sealed_token) if row.sealed_token else None
 
     def reseal(self, row: ConnectedKey) -> None:
-        """Seal what is in a row with the first key.
+        """Seal the credentials and the token of a row again, with the first key.
 
         Raises:
-            VaultError: If it cannot be opened; then it stays as it is.
+            VaultError: If they cannot be opened. The row stays as it is.
         """
         key, token = self.key(row), self.token(row)
         self.put_key(row, key)
@@ -93,8 +90,8 @@ class Vault:
             )
         if opened["place"] != _place(row, what):
             raise VaultError(
-                "The credentials were sealed for another row, so they are not used: somebody "
-                "has moved them in the database. Connect the account again."
+                "The credentials were sealed for another row, so somebody has moved them in the "
+                "database. They are not used. Connect the account again."
             )
         return cast(dict[str, Any], opened["content"])
 

@@ -1,4 +1,4 @@
-"""What is believed of an answer. Nothing is, until it has been checked."""
+"""Reading answers: no field is used before it has been checked."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def read_token(fields: dict[str, Any], requested_scope: str, now: float) -> KuCo
 
     Args:
         fields: The JSON object.
-        requested_scope: What RFC 6749 section 5.1 takes an answer without scope to mean.
-        now: Seconds since the epoch at receipt; lifetimes count from here.
+        requested_scope: The scope of an answer without one (RFC 6749 section 5.1).
+        now: When the answer arrived, in seconds since the epoch; lifetimes count from then.
     """
     if not is_visible(fields.get("access_token")):
         raise Unreadable("it answered without an access token")
@@ -79,8 +79,8 @@ def read_api_key(fields: dict[str, Any]) -> ApiKey:
     credentials = ("apiKey", "secret", "passphrase")
     if missing := [name for name in credentials if not is_visible(data.get(name))]:
         raise Unreadable(f"it answered with a key that lacks its {' and '.join(missing)}")
-    # From here on there is a key that works. Whatever else is odd about the answer, losing the
-    # key would be worse; what it may do is for get_api_key_info to say.
+    # The key works. Keep it even if other fields are odd: losing it would be worse, and
+    # get_api_key_info tells what the key may do.
     return ApiKey(
         api_name=_word(data.get("apiName")),
         api_key=data["apiKey"],
@@ -115,11 +115,11 @@ def read_api_key_info(fields: dict[str, Any]) -> ApiKeyInfo:
     )
 
 
-# --- what a refusal means: KuCoin publishes the texts of two errors and no codes --------------
+# --- refusals: KuCoin publishes the texts of two errors, and no codes -------------------------
 
 
 def refresh_refusal(code: str | None, msg: str | None) -> type[KuCoinError]:
-    """Name a refusal to refresh: is the refresh token known to be spent?"""
+    """Return the error class for a refused refresh: is the refresh token known to be spent?"""
     said = (msg or "").lower()
     spent = re.search(r"refresh.?token\b", said) and re.search(
         r"\b(expired|invalid|used|revoked|not exist)", said
@@ -128,7 +128,7 @@ def refresh_refusal(code: str | None, msg: str | None) -> type[KuCoinError]:
 
 
 def api_key_refusal(code: str | None, msg: str | None) -> type[KuCoinError]:
-    """Name a refusal to create a key (section 4; 40503 from KuCoin's global pages)."""
+    """Return the error class for a refused key (section 4; 40503: KuCoin's global pages)."""
     said = (msg or "").lower()
     if re.search(r"repeated\s+api\s*name", said):
         return ApiKeyNameTaken
@@ -146,7 +146,7 @@ def scope_text(value: object) -> str | None:
     """Return KuCoin's JSON list as the RFC's space-separated string; None if it is neither."""
     if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
         value = " ".join(filter(None, value))
-    # What RFC 6749 section 3.3 lets a scope consist of, so that it can be sent on a refresh.
+    # Only the characters of RFC 6749 section 3.3, so that a refresh can send it.
     return value if isinstance(value, str) and value.isascii() and value.isprintable() else None
 
 

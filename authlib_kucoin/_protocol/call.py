@@ -1,7 +1,7 @@
-"""One request to KuCoin and what its answer means, without the means of sending it.
+"""One request to KuCoin and what its answer means, without the means to send it.
 
-A client performs a :class:`Call`, hands status and body to :meth:`Call.answer` or, if there was
-no answer, says so to :meth:`Call.unanswered`. Which failure gets which name is decided here.
+A client performs a :class:`Call`. It hands status and body to :meth:`Call.answer` or, if no
+answer came, calls :meth:`Call.unanswered`. Both decide which failure gets which error class.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ T = TypeVar("T")
 
 #: The REST gateway's code for "too many requests" (HTTP 429).
 _RATE_LIMITED: Final = "429000"
-# Headers of the HTTP library's own that would change what the document says a request is.
+#: Default headers of the HTTP library that would turn the request into another one.
 _NOT_TAKEN_OVER: Final = {"authorization", "cookie", "content-type"}
-# What RFC 6749 appendix A lets a code or token consist of, less the space: anything else could
-# not travel in a header as it is.
+#: The characters of a code or token (RFC 6749 appendix A) without the space: any other character
+#: could not travel in a header unchanged.
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
 
 
 class Unreadable(ValueError):
-    """An answer that is not what the document describes; the text says why, without values."""
+    """The answer is not what the document describes; the text says why, without values."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +54,10 @@ class Call(Generic[T]):
         url: The exact URL; it must reach the wire unchanged.
         headers: The headers that the document asks for.
         body: The request body; empty for none.
-        secrets: What must stand in no log, error or traceback.
+        secrets: Texts that must not appear in any log, error or traceback.
         read: Turns the fields of a JSON answer into the result, or raises :class:`Unreadable`.
-        refused: The error for an answer in which KuCoin says no.
-        creates_key: Whether a lost answer may mean a lost key, so that it is never sent twice.
+        refused: Chooses the error class for a refusal, by KuCoin's code and message.
+        creates_key: Whether a lost answer may mean a lost key. Such a call is never sent twice.
     """
 
     operation: str
@@ -82,23 +82,23 @@ class Call(Generic[T]):
         return {**kept, **self.headers}
 
     def answer(self, status: int, body: bytes) -> T:
-        """Return what an answer holds.
+        """Return the result that an answer holds.
 
         Args:
             status: The HTTP status.
             body: The whole body.
 
         Raises:
-            KuCoinError: Whatever else it is.
+            KuCoinError: For any other answer.
         """
         try:
             fields, unreadable = _json_object(body), ""
         except Unreadable as error:
             fields, unreadable = {}, f"{error} (HTTP {status})"
-        if status == 429:
+        if status == 429:  # Too Many Requests, whatever the body says
             self._fail(KuCoinUnavailable, "too many requests", fields, status)
-        if 300 <= status < 400:
-            where = f"it sent us elsewhere (HTTP {status}), so {self._host} may be the wrong host"
+        if 300 <= status < 400:  # never followed: the request is for KuCoin alone
+            where = f"it redirected us (HTTP {status}), so {self._host} may be the wrong host"
             self._distrust(MalformedResponse, where, fields, status)
         if status >= 500:
             self._distrust(KuCoinUnavailable, f"it failed with HTTP {status}", fields, status)
@@ -112,15 +112,15 @@ class Call(Generic[T]):
             return self.read(fields)
         except Unreadable as error:
             unreadable = str(error)
-        # Nothing of it is repeated: it may be a token or a key but for one field.
+        # Quote nothing: apart from one bad field it may be a valid token or key.
         self._distrust(MalformedResponse, unreadable, {}, status)
 
     def unanswered(self, failure: str, *, sent: bool) -> NoReturn:
         """Raise the error for a request that got no answer.
 
         Args:
-            failure: The name of what happened, as of :func:`name_of`.
-            sent: Whether some of the request may have reached KuCoin.
+            failure: The name of the error, without its text, which may hold the URL.
+            sent: Whether any of the request may have reached KuCoin.
         """
         reason = f"{self._host} gave no answer ({failure})"
         if sent:
@@ -143,7 +143,7 @@ class Call(Generic[T]):
     def _distrust(
         self, kind: type[KuCoinError], reason: str, fields: Mapping[str, Any], status: int | None
     ) -> NoReturn:
-        """Raise for an answer that cannot be trusted to a request that has been sent."""
+        """Raise for a request that was sent and whose answer cannot be trusted."""
         self._fail(ApiKeyOutcomeUnknown if self.creates_key else kind, reason, fields, status)
 
     def _fail(
@@ -159,14 +159,14 @@ class Call(Generic[T]):
             operation=self.operation,
             code=code,
             msg=msg,
-            # Whatever KuCoin says: a key that may exist is not asked for a second time.
+            # Never for a key that may exist, whatever KuCoin's "retry" says.
             retry=kind is KuCoinUnavailable or (fields.get("retry") is True and not is_unknown),
             status=status,
         )
 
 
 def _said(fields: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    """Return code and message of a failure, of KuCoin's envelope or of RFC 6749 section 5.2."""
+    """Return code and message of a failure: KuCoin's envelope, or RFC 6749 section 5.2."""
     return (
         _text(fields.get("error")) or _text(fields.get("code")),
         _text(fields.get("error_description")) or _text(fields.get("msg")),
@@ -174,7 +174,7 @@ def _said(fields: Mapping[str, Any]) -> tuple[str | None, str | None]:
 
 
 def _says_no(fields: Mapping[str, Any], status: int) -> bool:
-    """Tell whether an answer is a refusal: ``success`` and ``error`` come before anything else."""
+    """Tell whether an answer is a refusal: ``success`` and ``error`` are read first."""
     return (
         fields.get("success") is False
         or bool(fields.get("error"))
@@ -185,14 +185,14 @@ def _says_no(fields: Mapping[str, Any], status: int) -> bool:
 
 
 def _says_yes(fields: Mapping[str, Any]) -> bool:
-    """Tell whether an answer that is a refusal by other signs may hold a result all the same."""
+    """Tell whether a refusal may hold a result all the same."""
     success = fields.get("success")
     return success is True or (success is not False and bool(fields.get("data")))
 
 
 _AGAIN: Final = "Have the user authorize again."
 _AT_KUCOIN: Final = "on KuCoin's API management page"
-#: What to do next, by the kind of error, or by that and the operation.
+#: What to do next, by the kind of error, or by kind and operation.
 _NEXT: Final[dict[type[KuCoinError] | tuple[type[KuCoinError], str], str]] = {
     KuCoinUnavailable: "Trying again later does no harm.",
     (KuCoinUnavailable, "token"): (
@@ -209,9 +209,7 @@ _NEXT: Final[dict[type[KuCoinError] | tuple[type[KuCoinError], str], str]] = {
         f"The key may have been deleted {_AT_KUCOIN}, or not be allowed from this address."
     ),
     ApiKeyNameTaken: f"Have the user delete the key of that name {_AT_KUCOIN}, and connect again.",
-    ApiKeyLimitReached: (
-        f"Have the user delete a key that nobody needs {_AT_KUCOIN}, and connect again."
-    ),
+    ApiKeyLimitReached: (f"Have the user delete an unused key {_AT_KUCOIN}, and connect again."),
     PermissionMismatch: "Have the user connect again and grant what is asked for.",
     ApiKeyOutcomeUnknown: (
         f"If it did, the secret is lost: have the user look {_AT_KUCOIN}, and delete the key there "

@@ -1,4 +1,4 @@
-"""KuCoin's Broker Fast API: each of its calls, as what to send and how to read the answer.
+"""The calls of KuCoin's Broker Fast API: what to send, and how to read the answer.
 
 Section numbers are those of KuCoin's page "Broker Fast API Service" (modified 2026-01-29).
 Everything odd about this OAuth stands here and in ``answers.py``, once: the token comes by GET
@@ -49,14 +49,14 @@ def authorization_url(
     """Return the address of the login page (section 7.1).
 
     Args:
-        site: Where the user's account is.
+        site: The site of the user's account.
         client_id: The broker's client id.
-        redirect_uri: Where the browser comes back to, as registered with KuCoin.
+        redirect_uri: The callback address, as registered with KuCoin.
         scope: ``OAUTH_CREATE_API`` unless given.
         state: Comes back unchanged. The document makes it compulsory.
 
     Raises:
-        UnsafeRedirectURI: If the redirect URI cannot stand in it unencoded.
+        UnsafeRedirectURI: If the redirect URI cannot be sent unencoded.
         ConfigurationError: If there is no client id.
     """
     return _with_raw_redirect_uri(
@@ -79,20 +79,20 @@ def token_call(
     """Exchange an authorization code for a token (section 7.2).
 
     Args:
-        site: Where the login was.
+        site: The site of the login.
         client_id: The broker's client id.
         client_secret: Sent in the query if there is one, as some clients do; the document's
             parameter table has none.
         code: The authorization code.
         redirect_uri: The same as on the login page, byte for byte.
-        clock: Seconds since the epoch, read when the answer is there.
+        clock: Returns seconds since the epoch; read when the answer has arrived.
 
     Raises:
-        UnsafeRedirectURI: If the redirect URI cannot stand in the query unencoded.
+        UnsafeRedirectURI: If the redirect URI cannot be sent unencoded.
         ConfigurationError: If there is no client id.
     """
     last = {"client_id": _required_client_id(client_id)}
-    # Settings may wrap it, as Starlette's Secret: what is masked must be what is sent.
+    # Settings may wrap it (Starlette's Secret): mask exactly what is sent.
     secret = str(client_secret) if client_secret else None
     if secret:
         last["client_secret"] = secret
@@ -123,10 +123,10 @@ def refresh_call(
     """Exchange a refresh token for a new pair (section 7.3).
 
     Args:
-        site: Where the token is from.
+        site: The site that issued the token.
         token: The old pair; its ``refresh_token`` is used, and its ``scope`` unless given.
         scope: The scope to ask for.
-        clock: Seconds since the epoch, read when the answer is there.
+        clock: Returns seconds since the epoch; read when the answer has arrived.
 
     Raises:
         ReauthorizationRequired: If there is no refresh token, or it is past its 3 days.
@@ -143,7 +143,7 @@ def refresh_call(
 
     def read(fields: dict[str, Any]) -> KuCoinToken:
         fresh = answers.read_token(fields, scope, clock())
-        if "refresh_token" not in fresh:  # RFC 6749 section 6: then the old one goes on
+        if "refresh_token" not in fresh:  # RFC 6749 section 6: the old one stays valid
             kept = ("refresh_token", "refresh_expires_at")
             fresh.update({name: token[name] for name in kept if name in token})
         return fresh
@@ -179,13 +179,13 @@ def validate_call(site: Site, *, access_token: str) -> Call[bool]:
 
 
 def create_api_key_call(site: Site, *, access_token: str) -> Call[ApiKey]:
-    """Ask for an API key (section 4). It must not be sent twice."""
+    """Ask for an API key (section 4). Never send this call twice."""
     return Call(
         operation="create_api_key",
         action="create an API key",
         method="POST",
         url=site.api_key_endpoint,
-        # The document prints the scheme in small letters.
+        # The document prints the scheme in lower case.
         headers={**_FORM, "Authorization": f"bearer {access_token}"},
         secrets=_secrets(access_token),
         read=answers.read_api_key,
@@ -197,15 +197,15 @@ def create_api_key_call(site: Site, *, access_token: str) -> Call[ApiKey]:
 def api_key_info_call(
     site: Site, *, key: ApiKey, clock: Callable[[], float] = time.time
 ) -> Call[ApiKeyInfo]:
-    """Ask whose a key is and what it may do (KuCoin's REST API, "Get Apikey Info").
+    """Ask for a key's account and permissions (KuCoin's REST API, "Get Apikey Info").
 
     Args:
-        site: Where the key is from.
+        site: The site that issued the key.
         key: The credentials to sign with.
-        clock: Seconds since the epoch; KuCoin refuses a time that is 5 s off.
+        clock: Returns seconds since the epoch. KuCoin refuses a time that is more than 5 s off.
 
     Raises:
-        ApiKeyError: If the key could not stand in a header.
+        ApiKeyError: If the key has characters that no header can hold.
     """
     if not _can_sign(key):
         raise ApiKeyError(
@@ -219,7 +219,7 @@ def api_key_info_call(
         method="GET",
         url=site.rest + _KEY_INFO_PATH,
         headers={**_JSON, **site.rest_headers, **signature},
-        # The signature, too: it is good for 5 seconds, the signed passphrase for ever.
+        # The signature as well: it is valid for 5 s, the signed passphrase for ever.
         secrets=_secrets(
             key.secret,
             key.passphrase,
@@ -232,10 +232,10 @@ def api_key_info_call(
 
 
 def access_token_of(token: Mapping[str, Any] | str | None, operation: str) -> str:
-    """Return the access token of a token, or the one that is given as such.
+    """Return the access token of a token, or the access token itself if that was given.
 
     Raises:
-        TokenError: If there is none that could stand in a header.
+        TokenError: If there is none, or it has characters that no header can hold.
     """
     value = token.get("access_token") if isinstance(token, Mapping) else token
     if not is_visible(value):
@@ -249,17 +249,17 @@ def access_token_of(token: Mapping[str, Any] | str | None, operation: str) -> st
 
 def _can_sign(key: ApiKey) -> bool:
     values = [getattr(key, name, None) for name in ("api_key", "secret", "passphrase")]
-    # Printable ones can be encoded: an error of the encoder would show the secret.
+    # Printable, so that encoding cannot fail: that error would show the secret.
     return is_visible(values[0]) and all(
         isinstance(value, str) and value.isprintable() for value in values
     )
 
 
 def _kind_of(value: object) -> str:
-    """Say what was given instead of what is needed; the value itself may be secret."""
+    """Name the type that was given; the value itself may be secret."""
     if isawaitable(value):
-        return f"given was a {type(value).__name__}, which has to be awaited"
-    return "none was given" if value is None else f"given was a {type(value).__name__}"
+        return f"got a {type(value).__name__}, which has to be awaited"
+    return "none was given" if value is None else f"got a {type(value).__name__}"
 
 
 def _with_raw_redirect_uri(
@@ -269,16 +269,16 @@ def _with_raw_redirect_uri(
     return f"{endpoint}?{_query(before)}&redirect_uri={raw}&{_query(after)}"
 
 
-# Percent-encodes everything but unreserved characters, as no HTTP library does again. A lone
-# surrogate, which some frameworks let through, has no encoding: it becomes a question mark.
+#: Percent-encodes everything but unreserved characters; no HTTP library encodes the result again.
+#: A lone surrogate, which some frameworks let through, becomes a question mark.
 _query = partial(urlencode, safe="", errors="replace", quote_via=quote)
 
 
 def _required_client_id(client_id: str | None) -> str:
     if not client_id:
         raise ConfigurationError(
-            "No client id is set: give client_id= (or the setting KUCOIN_CLIENT_ID). KuCoin "
-            "sends it once you have submitted your IP addresses and redirect URL (section 2)."
+            "No client id is set: pass client_id=, or set KUCOIN_CLIENT_ID. KuCoin sends it "
+            "after you have submitted your IP addresses and redirect URL (section 2)."
         )
     return client_id
 

@@ -1,7 +1,7 @@
-"""Where each KuCoin site lives.
+"""The addresses of each KuCoin site.
 
-The document masks its host as ``www.kucoin.xxx``. What is known, and how surely, stands
-beside each site below; confirm the host with KuCoin when it gives you your client id.
+The document masks its host as ``www.kucoin.xxx``. The comment on each site below says what is known
+and how certain it is. Confirm the host with KuCoin when it gives you your client id.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ def _checked(url: str) -> str:
     except (ValueError, AttributeError, TypeError):
         host, has_password = None, False
     if has_password:
-        raise ConfigurationError("An address of KuCoin's holds no user name and no password.")
+        raise ConfigurationError(
+            "Remove the user name and password from the site's address: KuCoin uses neither."
+        )
     if not host or parts.query or parts.fragment or not url.isascii() or url != url.strip():
         raise ConfigurationError(f"{url!r} is not a base URL such as 'https://www.kucoin.com'.")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
@@ -36,7 +38,7 @@ def _checked(url: str) -> str:
 
 
 class _FromWeb(str):
-    """An address that follows from the web site's; ``dataclasses.replace`` makes it anew."""
+    """An address derived from ``web``; ``dataclasses.replace(site, web=…)`` derives it again."""
 
     __slots__ = ()
 
@@ -46,10 +48,10 @@ class Site:
     """The addresses of one KuCoin site.
 
     Args:
-        web: Base URL of the site that the user signs in to and that issues tokens and keys.
-        rest: Base URL of the REST API, which describes keys. The web site's if left out.
-        name: What to call it in messages.
-        rest_headers: Headers that every REST request to this site carries.
+        web: Base URL of the site where the user signs in; it issues tokens and keys.
+        rest: Base URL of the REST API, which describes keys; ``web`` if left out.
+        name: Its name in messages.
+        rest_headers: Headers of every REST request to this site.
         authorization_endpoint: Login page, if it is not ``{web}/oauth`` (section 7.1).
         token_endpoint: If it is not ``{web}/_oauth/access-token`` (section 7.2).
         refresh_endpoint: If it is not ``{web}/_oauth/refresh-token`` (section 7.3).
@@ -80,18 +82,18 @@ class Site:
             settle(name, _FromWeb(web + path) if follows else _checked(given).rstrip("/"))
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Be copied and pickled like any value, which a mapping proxy cannot be."""
+        """Support copy and pickle, which a mapping proxy does not."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return Site, (*(values | {"rest_headers": dict(self.rest_headers)}).values(),)
 
     @property
     def validation_endpoint(self) -> str:
-        """Where a token is verified (section 7.4)."""
+        """The address that verifies a token (section 7.4)."""
         return self.web + "/_oauth/validate-access-token"
 
     @property
     def api_key_endpoint(self) -> str:
-        """Where an API key is asked for (section 4)."""
+        """The address that creates an API key (section 4)."""
         return self.web + "/_oauth/resource/ucenter/outer/api-key/add"
 
 
@@ -109,7 +111,7 @@ SITES: Final[Mapping[str, Site]] = MappingProxyType(
         # The web host is named by KuCoin EU's legal page, the REST host by public clients.
         # No public source shows its OAuth address: confirm it with KuCoin.
         "eu": Site("https://www.kucoin.eu", "https://api.kucoin.eu", name="eu"),
-        # The global hosts; REST requests say which site they mean.
+        # The global hosts; REST requests name the site in a header.
         "australia": Site(
             "https://www.kucoin.com",
             "https://api.kucoin.com",

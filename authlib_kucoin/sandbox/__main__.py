@@ -9,28 +9,26 @@ import logging
 import signal
 import socket
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import Any, Final
 
 from ._options import CHOICES, LIST_OPTIONS, SandboxOptions, option_help
 from ._sandbox import Sandbox
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-_PORT = 9400
-_EPILOG = """\
+_PORT: Final = 9400
+_EPILOG: Final = """\
 While it runs, over HTTP:
   POST /sandbox/faults    {"operation": "token", "fault": "429"}  the next call fails, once
   POST /sandbox/advance   {"seconds": 3600}                       wind its clock forward
   POST /sandbox/reset     {}                                      forget everything
-  GET  /sandbox/requests                                          what was asked, masked
+  GET  /sandbox/requests                                          the requests, masked
 Send these POSTs with Content-Type: application/json.
 """
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the command line: the port, and one flag for each field of `SandboxOptions`."""
+    """Return the command line: the port, `--quiet`, and a flag for each option."""
     result = argparse.ArgumentParser(
         prog="python -m authlib_kucoin.sandbox",
         description="A strict stand-in for KuCoin's Broker Fast API, for development and tests.",
@@ -68,7 +66,7 @@ def _words(default: object) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run until interrupted or terminated; return 0 then, and 2 when it cannot start."""
+    """Run until SIGINT or SIGTERM, then return 0; return 2 if it cannot start."""
     chosen = vars(parser().parse_args(arguments))
     port, quiet = chosen.pop("port"), chosen.pop("quiet")
     if chosen["tls"] is not None:
@@ -77,23 +75,23 @@ def main(arguments: list[str] | None = None) -> int:
         sandbox = Sandbox(port, SandboxOptions(**chosen))
     except (OSError, ValueError) as error:
         where = f" on port {port}" if isinstance(error, OSError) else ""
-        print(f"The sandbox cannot start{where}: {_reason(error)}.", file=sys.stderr)  # noqa: T201 - a program speaks by printing
+        print(f"The sandbox cannot start{where}: {_reason(error)}.", file=sys.stderr)
         return 2
     if not quiet:
         logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     with _until_signalled() as wait, sandbox:
-        print(_greeting(sandbox), flush=True)  # noqa: T201 - as above
+        print(_greeting(sandbox), flush=True)
         wait()
-    print("The sandbox has stopped.", flush=True)  # noqa: T201 - as above
+    print("The sandbox has stopped.", flush=True)
     return 0
 
 
 @contextlib.contextmanager
 def _until_signalled() -> Iterator[Callable[[], object]]:
-    """Yield a function that returns once the process was told to end.
+    """Yield a function that waits for SIGINT or SIGTERM.
 
-    The signal arrives as a byte on a socket. A handler that set an event could deadlock with the
-    wait for it, and a signal just before the wait would not end it.
+    The signal arrives as a byte on a socket. A handler that sets an event could deadlock with the
+    wait for that event.
     """
     ours, theirs = socket.socketpair()
     with ours, theirs:

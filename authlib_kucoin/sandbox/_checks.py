@@ -1,23 +1,21 @@
-"""The strict checks: each refuses with what was wrong and the section that says so."""
+"""The strict checks: a refusal says what was wrong and which section says so."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from typing import TYPE_CHECKING
+from typing import Final
 from urllib.parse import unquote_plus, urlsplit
 
+from ._http import Request
+from ._options import SandboxOptions
 from ._refusal import Refusal
 
-if TYPE_CHECKING:
-    from ._http import Request
-    from ._options import SandboxOptions
-
-FORM_TYPE = "application/x-www-form-urlencoded"
-_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_PLAIN_NAME = re.compile(r"[A-Za-z_]{1,32}")
-# Of the characters that a query may hold, without those that browsers escape or that end a value.
-_NOT_RAW = re.compile(r"[^A-Za-z0-9\-._~:/?@!$()*,=]")
+FORM_TYPE: Final = "application/x-www-form-urlencoded"
+_BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_PLAIN_NAME: Final = re.compile(r"[A-Za-z_]{1,32}")
+#: Any other character may not be in a query, ends the value, or is escaped by browsers.
+_NOT_RAW: Final = re.compile(r"[^A-Za-z0-9\-._~:/?@!$()*,=]")
 
 
 def raw_query(request: Request, names: tuple[str, ...], section: str) -> dict[str, str]:
@@ -32,7 +30,7 @@ def raw_query(request: Request, names: tuple[str, ...], section: str) -> dict[st
     if tuple(values) != names:
         raise Refusal(
             "parameter_order",
-            f"the parameters do not stand in the order of the document's example, which is "
+            f"the parameters must be in the order of the document's example, which is "
             f"{', '.join(names)}",
             section,
         )
@@ -43,7 +41,7 @@ def form(request: Request, names: tuple[str, ...], section: str) -> dict[str, st
     """Return the decoded values of a form that has exactly these fields.
 
     Raises:
-        Refusal: The content type, the query or a field is not as documented.
+        Refusal: The content type, the query or a field differs from the document.
     """
     form_type(request, section)
     no_query(request, section)
@@ -54,35 +52,35 @@ def form(request: Request, names: tuple[str, ...], section: str) -> dict[str, st
 
 
 def form_type(request: Request, section: str) -> None:
-    """Pass if the content type is the documented one, with nothing added."""
+    """Refuse any content type but the documented one."""
     if request.headers.get("content-type") != FORM_TYPE:
         raise Refusal("content_type", f"Content-Type must be exactly {FORM_TYPE}", section)
 
 
 def no_query(request: Request, section: str) -> None:
-    """Pass if the target has no query."""
+    """Refuse a query."""
     if request.query is not None:
-        raise Refusal("unexpected_query", "this call has no query string", section)
+        raise Refusal("unexpected_query", "this call takes no query string", section)
 
 
 def no_body(request: Request, section: str) -> None:
-    """Pass if the request has no body."""
+    """Refuse a body."""
     if request.body:
-        raise Refusal("unexpected_body", "this call has no body", section)
+        raise Refusal("unexpected_body", "this call takes no body", section)
 
 
 def no_authorization(request: Request, section: str) -> None:
-    """Pass if no ``Authorization`` header was sent."""
+    """Refuse an ``Authorization`` header."""
     if "authorization" in request.headers:
         raise Refusal(
             "unexpected_authorization",
-            "this call has no Authorization header; only the OpenAPI call of section 4 has one",
+            "this call takes no Authorization header; only the call of section 4 does",
             section,
         )
 
 
 def equal(values: dict[str, str], name: str, wanted: str, section: str) -> None:
-    """Pass if a parameter has the one value the document gives it."""
+    """Refuse any value but the one in the document."""
     if values[name] != wanted:
         raise Refusal(f"wrong_{name}", f"{name} must be {wanted}", section)
 
@@ -91,7 +89,7 @@ def decoded(value: str, name: str, section: str) -> str:
     """Return a parameter's value percent-decoded.
 
     Raises:
-        Refusal: It is not well encoded.
+        Refusal: It is not valid percent-encoded UTF-8.
     """
     try:
         if not value.isascii() or _BAD_ESCAPE.search(value):
@@ -103,10 +101,11 @@ def decoded(value: str, name: str, section: str) -> str:
 
 
 def redirect_uri(value: str, section: str) -> None:
-    """Pass if a redirect URL is one, and stands there raw.
+    """Refuse a redirect URL that is not raw, not a URL, or not safe.
 
     Raises:
-        Refusal: It was encoded, holds what cannot stand raw in a query, or leads nowhere safe.
+        Refusal: It is encoded, has a character that no raw URL can have, is relative, or is
+            neither https nor on a loopback host.
     """
     if "%" in value:
         raise Refusal(
@@ -117,7 +116,7 @@ def redirect_uri(value: str, section: str) -> None:
     if _NOT_RAW.search(value):
         raise Refusal(
             "redirect_uri_characters",
-            "the redirect URL holds a character that cannot stand unencoded in a query",
+            "the redirect URL has a character that cannot be in a query unencoded",
             section,
         )
     try:
@@ -136,19 +135,19 @@ def redirect_uri(value: str, section: str) -> None:
 
 
 def registered_redirect(value: str, options: SandboxOptions) -> None:
-    """Pass if the redirect URL is registered, where any are (section 2)."""
+    """Refuse a redirect URL that is not registered, if any are (section 2)."""
     if options.redirect_uris and value not in options.redirect_uris:
         raise Refusal("redirect_uri_unregistered", "the redirect URL is not registered", "2")
 
 
 def known_client(client_id: str, options: SandboxOptions) -> None:
-    """Pass if the client id is the broker's (section 2)."""
+    """Refuse any client id but the broker's (section 2)."""
     if client_id != options.client_id:
-        raise Refusal("unknown_client", "client_id is not known", "2")
+        raise Refusal("unknown_client", "client_id is unknown", "2")
 
 
 def registered_ip(client_ip: str, options: SandboxOptions) -> None:
-    """Pass if the caller's address is registered for the Fast API (section 2)."""
+    """Refuse an address that is not registered for the Fast API (section 2)."""
     allowed = options.allowed_ips
     known = is_loopback(client_ip) if allowed is None else client_ip in allowed
     if not known:
@@ -158,7 +157,7 @@ def registered_ip(client_ip: str, options: SandboxOptions) -> None:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a host name or address is this machine's own."""
+    """Return whether a host name or address is loopback."""
     if host == "localhost":
         return True
     try:

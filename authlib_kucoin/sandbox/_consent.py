@@ -1,34 +1,32 @@
-"""The user's part (section 7.1): the checked login request, the page, and the way back."""
+"""The user's part (section 7.1): the login request, the consent page, and the way back."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import Final
 from urllib.parse import quote, urlencode
 
 from . import _checks, _pages
-from ._http import Response
+from ._callback import Callback
+from ._http import Request, Response
 from ._refusal import Refusal
-from ._state import SCOPE, Login
+from ._state import SCOPE, Login, State, Ticket
 
-if TYPE_CHECKING:
-    from ._http import Request
-    from ._state import State
-
-_QUERY = ("response_type", "client_id", "redirect_uri", "scope", "state")
+_QUERY: Final = ("response_type", "client_id", "redirect_uri", "scope", "state")
 
 
 def authorize(request: Request, state: State) -> Response:
     """Show the consent page for a login request that is exactly as documented.
 
-    A refused one gets a page that says why; nobody is redirected to a URL that was not checked.
+    A refused request gets a page that says why. It is never redirected, since its redirect URL
+    may be wrong.
     """
     try:
         login = _checked_login(request, state)
     except Refusal as refusal:
-        return _pages.problem(
-            400, "This login request was refused", f"Reason: {refusal.text}.", refusal.code
-        )
-    return _pages.consent(state.options, login, state.open_login(login))
+        return _pages.refused("This login request was refused", refusal)
+    ticket = state.open_login(login)
+    return replace(_pages.consent(state.options, login, ticket), result=ticket)
 
 
 def decide(request: Request, state: State) -> Response:
@@ -37,11 +35,9 @@ def decide(request: Request, state: State) -> Response:
         values = _checks.form(request, ("ticket", "decision"), "7.1")
         if values["decision"] not in {"approve", "cancel"}:
             raise Refusal("wrong_decision", "decision must be approve or cancel", "7.1")
-        login = state.close_login(values["ticket"])
+        login = state.close_login(Ticket(values["ticket"]))
     except Refusal as refusal:
-        return _pages.problem(
-            400, "This decision was refused", f"Reason: {refusal.text}.", refusal.code
-        )
+        return _pages.refused("This decision was refused", refusal)
     if login is None:
         return _pages.problem(
             409,
@@ -80,7 +76,10 @@ def _way_back(state: State, login: Login, *, approved: bool) -> Response:
     if mode == "plain" and approved:
         answer = {name: answer[name] for name in ("code", "state")}
     if mode == "form_post":
-        return _pages.form_post(login.redirect_uri, answer)
-    joint = "&" if "?" in login.redirect_uri else "?"
-    target = f"{login.redirect_uri}{joint}{urlencode(answer, quote_via=quote, safe='')}"
-    return Response(303, headers=(("Location", target), ("Cache-Control", "no-store")))
+        page = _pages.form_post(login.redirect_uri, answer)
+        return replace(page, result=Callback(login.redirect_uri, "POST", answer))
+    separator = "&" if "?" in login.redirect_uri else "?"
+    query = urlencode(answer, quote_via=quote, safe="")
+    callback = Callback(f"{login.redirect_uri}{separator}{query}", "GET", answer)
+    headers = (("Location", str(callback)), ("Cache-Control", "no-store"))
+    return Response(303, headers=headers, result=callback)

@@ -1,19 +1,15 @@
-"""KuCoin's calls by machines: tokens (section 7), the API key (section 4), the key's info."""
+"""The calls of a broker's server: tokens (section 7), the API key (section 4), key info."""
 
 from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import _checks, _signing
-from ._http import Response
+from ._http import Request, Response
 from ._refusal import Refusal
-from ._state import ACCESS_SECONDS, SCOPE
-
-if TYPE_CHECKING:
-    from ._http import Request
-    from ._state import Pair, State
+from ._state import ACCESS_SECONDS, SCOPE, Pair, State
 
 
 def token(request: Request, state: State) -> Response:
@@ -47,7 +43,7 @@ def refresh(request: Request, state: State) -> Response:
 
 
 def validate(request: Request, state: State) -> Response:
-    """Say whether an access token is alive (section 7.4)."""
+    """Tell whether an access token is valid (section 7.4)."""
     _checks.no_authorization(request, "7.4")
     access_token = _checks.form(request, ("access_token",), "7.4")["access_token"]
     try:
@@ -87,7 +83,7 @@ def create_api_key(request: Request, state: State) -> Response:
 
 
 def api_key_info(request: Request, state: State) -> Response:
-    """Describe the key that the request is signed with (document menu: Get Apikey Info)."""
+    """Describe the key that signed the request (document menu: Get Apikey Info)."""
     options = state.options
     try:
         key = _signing.check(request, state, time.time())
@@ -112,7 +108,7 @@ def bearer_token(request: Request) -> str:
     """Return the token of the ``Authorization`` header (sections 4 and 6.2).
 
     Raises:
-        Refusal: There is none, or its scheme is not the lower-case word "bearer".
+        Refusal: The token is missing, or the scheme is not the lower-case word "bearer".
     """
     header = request.headers.get("authorization", "")
     scheme, _, token = header.partition(" ")
@@ -130,7 +126,7 @@ def bearer_token(request: Request) -> str:
 def as_json(
     content: object, status: int = 200, headers: tuple[tuple[str, str], ...] = ()
 ) -> Response:
-    """Return an answer in JSON."""
+    """Return a JSON answer."""
     return Response(status, json.dumps(content).encode(), headers=headers)
 
 
@@ -144,7 +140,7 @@ def envelope(
     status: int = 200,
     headers: tuple[tuple[str, str], ...] = (),
 ) -> Response:
-    """Return KuCoin's envelope (section 4); errors too come as HTTP 200."""
+    """Return KuCoin's envelope (section 4). Errors have HTTP status 200, too."""
     content = {"success": success, "code": code, "msg": msg, "retry": retry, "data": data}
     return as_json(content, status, headers)
 

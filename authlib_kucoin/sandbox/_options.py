@@ -1,15 +1,18 @@
-"""What a sandbox can be told: one frozen set of options, the same from Python and the CLI."""
+"""The options of a sandbox: one frozen set, the same from Python and the command line."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, TypedDict, get_args
+from typing import Final, Literal, TypedDict, get_args
 
 CallbackMode = Literal["plain", "envelope", "form_post"]
 ListStyle = Literal["string", "list"]
 
-PERMISSIONS: dict[str, tuple[str, str]] = {
+#: Each permission of ``authGroup`` (section 4): its name in key info, and in plain words.
+#: In key info "Transfer" is the permission to withdraw, which is never granted (section 3).
+#: "InnerTransfer" moves funds between the user's own accounts.
+PERMISSIONS: Final[dict[str, tuple[str, str]]] = {
     "API_COMMON": ("General", "Read your account: balances, orders and trade history"),
     "API_SPOT": ("Spot", "Place and cancel spot orders"),
     "API_FUTURES": ("Futures", "Place and cancel futures orders"),
@@ -17,15 +20,10 @@ PERMISSIONS: dict[str, tuple[str, str]] = {
     "API_TRANSFER": ("InnerTransfer", "Move funds between your own KuCoin accounts"),
     "API_MARGIN": ("Margin", "Place and cancel margin orders, borrow and repay"),
 }
-"""Each permission of ``authGroup`` (section 4): its name in the key info, and in plain words.
-
-In the key info "Transfer" is the permission to withdraw, which is never granted (section 3), and
-"InnerTransfer" the one to move funds between one's own accounts.
-"""
 
 
-class SandboxKeywords(TypedDict, total=False):
-    """The keywords of `run_sandbox`: the fields of `SandboxOptions`, for type checkers."""
+class OptionKeywords(TypedDict, total=False):
+    """The fields of `SandboxOptions` as keywords."""
 
     host: str
     client_id: str
@@ -51,73 +49,106 @@ class SandboxKeywords(TypedDict, total=False):
     tls: tuple[str, str] | None
 
 
-def _option(default: Any, text: str, *, secret: bool = False) -> Any:  # noqa: ANN401 - as dataclasses.field: of any type
-    return field(default=default, repr=not secret, metadata={"help": text})
+class SandboxKeywords(OptionKeywords, total=False):
+    """All keywords of `run_sandbox`: the fields of `SandboxOptions`, and the port."""
+
+    port: int
+
+
+def _help(text: str) -> dict[str, str]:
+    return {"help": text}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxOptions:
-    """How one sandbox behaves. Every option is also a flag of the command line."""
+    """How one sandbox behaves. Each option is a flag of the command line as well."""
 
-    host: str = _option("127.0.0.1", "address to listen on")
-    client_id: str = _option("sandbox-client", "the broker's client id (section 2)")
-    client_secret: str | None = _option(
-        None,
-        "expect this client_secret in the token call; without it, one that comes is refused",
-        secret=True,
+    host: str = field(default="127.0.0.1", metadata=_help("address to listen on"))
+    client_id: str = field(
+        default="sandbox-client", metadata=_help("the broker's client id (section 2)")
     )
-    broker_name: str = _option("Example Broker", "the broker's name on the consent page")
-    broker_id: str = _option("sandbox-broker", "brokerId of the keys that are issued")
-    partner: str = _option("sandbox-partner", "the broker's KC-API-PARTNER in signed requests")
-    partner_key: str = _option(
-        "sandbox-partner-key", "the key that KC-API-PARTNER-SIGN is made with", secret=True
+    client_secret: str | None = field(
+        default=None,
+        repr=False,
+        metadata=_help(
+            "require this client_secret in the token call; unless set, a client_secret is refused"
+        ),
     )
-    account: str = _option("trader@example.com", "the account that is signed in at KuCoin")
-    uid: int = _option(165_111_215, "the account's uid in the key info")
-    sub_name: str | None = _option(None, "make the account a sub-account of this name")
-    redirect_uris: Sequence[str] = _option(
-        (), "redirect URLs registered by the broker; none given: any https or loopback http URL"
+    broker_name: str = field(
+        default="Example Broker", metadata=_help("the broker's name on the consent page")
     )
-    callback: CallbackMode = _option(  # noqa: RUF009 - wraps dataclasses.field
-        "plain",
-        "how the answer reaches the redirect URL: code and state in the query (plain), the whole "
-        "document of section 7.1 in the query (envelope), or the same by form POST (form_post)",
+    broker_id: str = field(default="sandbox-broker", metadata=_help("brokerId of issued keys"))
+    partner: str = field(
+        default="sandbox-partner",
+        metadata=_help("the broker's KC-API-PARTNER in signed requests"),
     )
-    lists: ListStyle = _option(  # noqa: RUF009 - as above
-        "string", "authGroup and ipWhiteList of a new key as comma string or as JSON list"
+    partner_key: str = field(
+        default="sandbox-partner-key",
+        repr=False,
+        metadata=_help("the key for KC-API-PARTNER-SIGN"),
     )
-    permissions: Sequence[str] = _option(
-        ("API_COMMON", "API_SPOT", "API_EARN", "API_TRANSFER", "API_MARGIN"),
-        "authGroup of the keys that are issued",
+    account: str = field(
+        default="trader@example.com", metadata=_help("the account that is signed in at KuCoin")
     )
-    reported_permissions: Sequence[str] | None = _option(
-        None, "what the key info reports instead, in its own words (General Spot Transfer ...)"
+    uid: int = field(default=165_111_215, metadata=_help("the account's uid in key info"))
+    sub_name: str | None = field(
+        default=None, metadata=_help("make the account a sub-account of this name")
     )
-    permission_mismatch: bool = _option(
-        False,  # noqa: FBT003 - the default stands first, as in dataclasses.field
-        "answer each request for a key with 40503 (risk validation)",
+    redirect_uris: Sequence[str] = field(
+        default=(),
+        metadata=_help(
+            "redirect URLs registered by the broker; unless set: any https or loopback http URL"
+        ),
     )
-    max_keys: int = _option(50, "how many keys the account may have")
-    api_name: str | None = _option(
-        None, "name every key like this, so that the second one is a repetition"
+    callback: CallbackMode = field(
+        default="plain",
+        metadata=_help(
+            "how the answer reaches the redirect URL: code and state in the query (plain), the "
+            "whole answer of section 7.1 in the query (envelope), or the same by form POST "
+            "(form_post)"
+        ),
     )
-    repeat_names: bool = _option(
-        False,  # noqa: FBT003 - as above
-        "allow keys with the same name",
+    lists: ListStyle = field(
+        default="string",
+        metadata=_help("authGroup and ipWhiteList of a new key: comma string or JSON list"),
     )
-    allowed_ips: Sequence[str] | None = _option(
-        None, "client addresses registered for the Fast API (section 2); default: any loopback one"
+    permissions: Sequence[str] = field(
+        default=("API_COMMON", "API_SPOT", "API_EARN", "API_TRANSFER", "API_MARGIN"),
+        metadata=_help("authGroup of issued keys"),
     )
-    ip_whitelist: Sequence[str] = _option(
-        (), "addresses the issued keys are bound to; none given: the keys work from anywhere"
+    reported_permissions: Sequence[str] | None = field(
+        default=None,
+        metadata=_help(
+            "what key info reports instead, in its own words (General Spot Transfer ...)"
+        ),
     )
-    tls: tuple[str, str] | None = _option(None, "certificate file and key file, to serve https")
+    permission_mismatch: bool = field(
+        default=False, metadata=_help("answer each request for a key with 40503 (risk validation)")
+    )
+    max_keys: int = field(default=50, metadata=_help("how many keys the account may have"))
+    api_name: str | None = field(
+        default=None, metadata=_help("give every key this name, so that the second one repeats it")
+    )
+    repeat_names: bool = field(default=False, metadata=_help("allow keys with the same name"))
+    allowed_ips: Sequence[str] | None = field(
+        default=None,
+        metadata=_help(
+            "client addresses registered for the Fast API (section 2); unless set: any loopback one"
+        ),
+    )
+    ip_whitelist: Sequence[str] = field(
+        default=(),
+        metadata=_help("addresses that issued keys are bound to; unless set, any address works"),
+    )
+    tls: tuple[str, str] | None = field(
+        default=None, metadata=_help("certificate file and key file, to serve https")
+    )
 
     def __post_init__(self) -> None:
-        """Turn lists into tuples and refuse what cannot be meant.
+        """Turn lists into tuples and refuse mistakes.
 
         Raises:
-            ValueError: A name is empty, a list is a bare string, or a choice is not known.
+            ValueError: A name is empty, a list is one string, or a choice is unknown.
         """
         for name in ("client_id", "broker_name", "broker_id", "partner", "partner_key", "account"):
             if not getattr(self, name):
@@ -125,9 +156,7 @@ class SandboxOptions:
         for name in LIST_OPTIONS:
             value = getattr(self, name)
             if isinstance(value, str):
-                raise ValueError(  # noqa: TRY004 - one error for all that an option cannot be
-                    f"{name} is a list of strings, not one string"
-                )
+                raise ValueError(f"{name} is a list of strings, not one string")  # noqa: TRY004 - one error type for all options
             if value is not None:
                 object.__setattr__(self, name, tuple(value))
         for name, choices in CHOICES.items():
@@ -147,20 +176,19 @@ class SandboxOptions:
         return tuple(PERMISSIONS[name][0] for name in self.permissions)
 
 
-CHOICES: dict[str, tuple[str, ...]] = {
+#: The options that take one of a few words.
+CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "callback": get_args(CallbackMode),
     "lists": get_args(ListStyle),
 }
-"""The options that are one of a few words."""
-
-LIST_OPTIONS = (
+#: The options that are lists of strings.
+LIST_OPTIONS: Final = (
     "redirect_uris",
     "permissions",
     "reported_permissions",
     "allowed_ips",
     "ip_whitelist",
 )
-"""The options that are lists of strings."""
 
 
 def option_help() -> dict[str, str]:

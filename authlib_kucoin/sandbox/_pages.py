@@ -1,25 +1,24 @@
-"""The pages a person sees: consent, the form back to the broker, and problems.
+"""The pages for people: consent, the form back to the broker, and problems.
 
-They load nothing from elsewhere, work without JavaScript, and say that this is not KuCoin. Their
-content security policy has no ``form-action``: Chromium applies it to the redirect after the POST
-as well, and would stop the way back to the broker.
+They load nothing from other hosts, work without JavaScript, and say that this is not KuCoin. Their
+content security policy has no ``form-action``: Chromium would apply it to the redirect after the
+POST, too, and block the way back to the broker.
 """
 
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from html import escape
-from typing import TYPE_CHECKING
+from typing import Final
 from urllib.parse import urlsplit
 
 from ._http import Response
-from ._options import PERMISSIONS
+from ._options import PERMISSIONS, SandboxOptions
+from ._refusal import Refusal
+from ._state import Login
 
-if TYPE_CHECKING:
-    from ._options import SandboxOptions
-    from ._state import Login
-
-_STYLE = """
+_STYLE: Final = """
 :root { color-scheme: light dark; --ground: #f3f5f4; --card: #fff; --ink: #17201c; --soft: #5a6660;
   --line: #dde3e0; --main: #00734f; --on-main: #fff; --note: #fff4d6; --on-note: #5b4300; }
 @media (prefers-color-scheme: dark) { :root { --ground: #101513; --card: #19201d; --ink: #e9efec;
@@ -53,7 +52,7 @@ button:focus-visible { outline: 3px solid var(--main); outline-offset: 2px; }
 
 
 def consent(options: SandboxOptions, login: Login, ticket: str) -> Response:
-    """Ask the user: who wants what, for which account, and where the answer goes."""
+    """Ask the user for consent: who asks, for what, for which account, where the answer goes."""
     broker, host = escape(options.broker_name), escape(urlsplit(login.redirect_uri).netloc)
     asked = "".join(
         f"<li>{escape(PERMISSIONS[name][1])}<code>{escape(name)}</code></li>"
@@ -80,7 +79,7 @@ def consent(options: SandboxOptions, login: Login, ticket: str) -> Response:
 
 
 def form_post(target: str, fields: dict[str, str]) -> Response:
-    """Send the answer to the broker by a form that submits itself where scripts may run."""
+    """Send the answer to the broker by a form, which submits itself if scripts may run."""
     inputs = "\n".join(
         f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">'
         for name, value in fields.items()
@@ -97,13 +96,19 @@ def form_post(target: str, fields: dict[str, str]) -> Response:
     )
 
 
+def refused(title: str, refusal: Refusal) -> Response:
+    """Say why a request was refused."""
+    return problem(400, title, f"Reason: {refusal.text}.", refusal.code)
+
+
 def problem(status: int, title: str, text: str, code: str) -> Response:
-    """Say what went wrong, in a page of its own."""
-    return _page(
+    """Say what went wrong."""
+    page = _page(
         status,
         title,
         f"<h1>{escape(title)}</h1>\n<p>{escape(text)}</p>\n<p><code>{escape(code)}</code></p>",
     )
+    return replace(page, result=f"{title}. {text}")
 
 
 def _page(status: int, title: str, body: str, script: str = "") -> Response:

@@ -1,24 +1,21 @@
-"""From a request to its answer: the right path, the right method, a fault if one is due."""
+"""KuCoin's own calls: find the route, check the method, play a fault if one is due, record."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import Final
 
-from . import _checks, _consent, _control, _endpoints
+from . import _checks, _consent, _endpoints
 from ._endpoints import envelope
+from ._faults import FaultQueue
+from ._http import Request, Response
+from ._journal import Journal
 from ._refusal import Refusal
+from ._state import State
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ._faults import FaultQueue
-    from ._http import Request, Response
-    from ._journal import Journal
-    from ._state import State
-
-logger = logging.getLogger("authlib_kucoin.sandbox")
+logger: Final = logging.getLogger("authlib_kucoin.sandbox")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +28,8 @@ class Route:
     handle: Callable[[Request, State], Response]
 
 
-ROUTES = {
+#: The sandbox serves KuCoin's web host and REST host on one port, so these paths share a table.
+ROUTES: Final = {
     "/oauth": Route("authorize", "GET", "7.1", _consent.authorize),
     "/oauth/decision": Route("decision", "POST", "7.1", _consent.decide),
     "/_oauth/access-token": Route("token", "GET", "7.2", _endpoints.token),
@@ -44,33 +42,29 @@ ROUTES = {
         "api_key_info", "GET", "menu, Get Apikey Info", _endpoints.api_key_info
     ),
 }
-"""Every path KuCoin has for brokers, on the one host that is both its web and its REST host."""
 
 
 class Router:
-    """Answers requests, and keeps the journal of them."""
+    """Answers KuCoin's calls from a state, a queue of faults and a journal."""
 
-    def __init__(self, state: State, faults: FaultQueue, journal: Journal) -> None:
-        """Answer from a state, spoilt by the faults that are due."""
+    def __init__(self, state: State) -> None:
+        """Start with no faults and an empty journal."""
         self.state = state
-        self.faults = faults
-        self.journal = journal
+        self.faults = FaultQueue()
+        self.journal = Journal()
 
     def answer(self, request: Request) -> Response:
-        """Return the answer to a request."""
-        if request.path.startswith("/sandbox/"):
-            return _control.answer(request, self)
+        """Return the answer to a request, and record both."""
         route = ROUTES.get(request.path)
         if route is None:
             return self._recorded("unknown", request, _unknown_path())
         if request.method != route.method:
-            response = _wrong_method(route)
+            return self._recorded(route.operation, request, _wrong_method(route))
+        fault = self.faults.take(route.operation)
+        if fault is None:
+            response = self._act(route, request)
         else:
-            fault = self.faults.take(route.operation)
-            if fault is None:
-                response = self._act(route, request)
-            else:
-                response = fault.answer(request, lambda: self._act(route, request))
+            response = fault.answer(request, lambda: self._act(route, request))
         return self._recorded(route.operation, request, response)
 
     def reset(self) -> None:
@@ -106,7 +100,7 @@ def _unknown_path() -> Response:
 def _wrong_method(route: Route) -> Response:
     refused = envelope(
         "sandbox.wrong_method",
-        f"this call is made by {route.method} (document section {route.section})",
+        f"send this call with {route.method} (document section {route.section})",
         status=405,
     )
     return replace(refused, headers=(("Allow", route.method),))

@@ -1,4 +1,4 @@
-"""The sockets: one thread accepts, one serves each connection, and all end together."""
+"""The sockets: one thread accepts connections, and each connection has a thread."""
 
 from __future__ import annotations
 
@@ -8,19 +8,17 @@ import socket
 import ssl
 import struct
 import threading
-from typing import TYPE_CHECKING, BinaryIO
+from collections.abc import Callable
+from typing import BinaryIO, Final
 
 from ._endpoints import envelope
 from ._http import BadRequest, Request, Response, read_request
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-_BACKLOG = 256
-_MAX_PORT = 65_535
-_LINGER = 1.0
-_LINGER_BYTES = 2**24
+_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
+_BACKLOG: Final = 256
+_MAX_PORT: Final = 65_535
+_LINGER: Final = 1.0
+_LINGER_BYTES: Final = 2**24
 
 
 class Server:
@@ -33,7 +31,12 @@ class Server:
         answer: Callable[[Request], Response],
         tls: tuple[str, str] | None = None,
     ) -> None:
-        """Bind the port; an OSError or a ValueError says why that cannot be."""
+        """Bind the port.
+
+        Raises:
+            OSError: The port is taken, or not allowed.
+            ValueError: The port or the certificate is not usable.
+        """
         if not 0 <= port <= _MAX_PORT:
             raise ValueError(f"a port is a number from 0 to {_MAX_PORT}")
         self._answer = answer
@@ -42,7 +45,7 @@ class Server:
             self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             try:
                 self._tls.load_cert_chain(*tls)
-            except OSError as error:  # it names no file, and ssl's errors are such, too
+            except OSError as error:  # includes ssl.SSLError; neither names the file
                 raise ValueError(
                     f"{' and '.join(tls)} cannot be used as certificate and key ({error})"
                 ) from error
@@ -61,7 +64,7 @@ class Server:
         self._acceptor.start()
 
     def stop(self) -> None:
-        """End every connection, idle or not, and wait until all threads have ended."""
+        """Close every connection and wait until all threads have ended."""
         if self._closing.is_set():
             return
         self._closing.set()
@@ -74,7 +77,7 @@ class Server:
             still_open = dict(self._open)
         for connection in still_open:
             with contextlib.suppress(OSError):
-                # The plain socket's shutdown: TLS would say goodbye first, which may block.
+                # Not SSLSocket.shutdown: its close_notify may block.
                 socket.socket.shutdown(connection, socket.SHUT_RDWR)
         for thread in still_open.values():
             thread.join()
@@ -85,7 +88,7 @@ class Server:
             selector.register(self._woken, selectors.EVENT_READ)
             while not self._closing.is_set():
                 selector.select()
-                # Nothing to accept: woken to end, or the peer has gone again.
+                # Fails if there is nothing to accept: stopping, or the peer has gone.
                 with contextlib.suppress(OSError):
                     self._accept_one()
 
@@ -120,7 +123,7 @@ class Server:
             while self._serve_one(connection, stream, client_ip, number):
                 pass
         except OSError:
-            pass  # the peer has gone, or the sandbox is ending
+            pass  # the peer has gone, or the sandbox is stopping
         finally:
             with self._lock:
                 del self._open[connection]
@@ -131,13 +134,14 @@ class Server:
     def _serve_one(
         self, connection: socket.socket, stream: BinaryIO, client_ip: str, number: int
     ) -> bool:
-        """Answer one request; return whether the connection lives on."""
+        """Answer one request; return whether to keep the connection."""
         try:
             request = read_request(stream, client_ip, number)
         except BadRequest as error:
             refused = envelope("sandbox.bad_request", error.text, status=error.status)
             connection.sendall(refused.encode(None))
-            # Take in the rest: a close over unread bytes is a reset, which may lose the answer.
+            # Read the rest: closing with unread bytes resets the connection, which may lose the
+            # answer.
             socket.socket.shutdown(connection, socket.SHUT_WR)
             connection.settimeout(_LINGER)
             stream.read(_LINGER_BYTES)

@@ -5,23 +5,22 @@ from __future__ import annotations
 import hmac
 from base64 import b64encode
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import Final
 from urllib.parse import unquote
 
-if TYPE_CHECKING:
-    from ._http import Request
-    from ._state import IssuedKey, State
+from ._http import Request
+from ._state import IssuedKey, State
 
-_SIGNED_HEADERS = ("kc-api-key", "kc-api-sign", "kc-api-timestamp", "kc-api-passphrase")
-_KEY_VERSIONS = ("2", "3")
-_MAX_SKEW = 5.0
+_SIGNED_HEADERS: Final = ("kc-api-key", "kc-api-sign", "kc-api-timestamp", "kc-api-passphrase")
+_KEY_VERSIONS: Final = ("2", "3")
+_MAX_SKEW: Final = 5.0
 
 
 class GatewayRefusal(Exception):
-    """A signed request was turned away, with a code of KuCoin's published list."""
+    """The gateway refuses a signed request, with a code of KuCoin's published list."""
 
     def __init__(self, code: str, msg: str, status: int = 401) -> None:
-        """Keep the code, its message and the HTTP status it comes with."""
+        """Keep the code, its message and its HTTP status."""
         super().__init__(msg)
         self.code = code
         self.msg = msg
@@ -34,7 +33,7 @@ def sign(secret: str, text: str) -> str:
 
 
 def check(request: Request, state: State, real_time: float) -> IssuedKey:
-    """Return the issued key that a request is signed with.
+    """Return the issued key that signed a request.
 
     Raises:
         GatewayRefusal: A header is missing or wrong, or the address is not on the key's list.
@@ -88,7 +87,7 @@ def _check_partner(request: Request, state: State) -> None:
     if not partner:
         raise GatewayRefusal("400200", "Unknown partner.")
     if partner != options.partner:
-        return  # another broker's, such as ccxt's own: its key is not ours to know
+        return  # another broker, such as ccxt; the sandbox does not know its key
     text = f"{headers['kc-api-timestamp']}{partner}{headers['kc-api-key']}"
     if not _same(headers.get("kc-api-partner-sign", ""), sign(options.partner_key, text)):
         raise GatewayRefusal("400201", "Invalid KC-API-PARTNER-SIGN")

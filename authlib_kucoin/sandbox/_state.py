@@ -1,30 +1,57 @@
-"""What the stand-in remembers: logins, codes, tokens, keys, and the clock they live by."""
+"""What the sandbox remembers: logins, codes, tokens and keys, and the clock that ends them."""
 
 from __future__ import annotations
 
 import secrets
 import threading
+import time
 import uuid
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Final
 
-from ._clock import Clock
+from ._options import SandboxOptions
 from ._refusal import Refusal
 
-if TYPE_CHECKING:
-    from ._options import SandboxOptions
+SCOPE: Final = "OAUTH_CREATE_API"
+ACCESS_SECONDS: Final = 3600
+REFRESH_SECONDS: Final = 3 * 24 * 3600
+CODE_SECONDS: Final = 600
+_MAX_TICKETS: Final = 10_000
+_MAX_STEP: Final = 1e10
 
-SCOPE = "OAUTH_CREATE_API"
-ACCESS_SECONDS = 3600
-REFRESH_SECONDS = 3 * 24 * 3600
-CODE_SECONDS = 600
-_MAX_TICKETS = 10_000
+
+class Clock:
+    """The real time, plus how far the clock was wound forward."""
+
+    def __init__(self) -> None:
+        """Start at the real time."""
+        self._ahead = 0.0
+
+    def now(self) -> float:
+        """Return the seconds since the epoch on this clock."""
+        return time.time() + self._ahead
+
+    def advance(self, seconds: float) -> None:
+        """Wind the clock forward.
+
+        Raises:
+            ValueError: The number is negative, too large, or not a number.
+        """
+        if not 0 <= seconds <= _MAX_STEP:
+            raise ValueError("the clock only goes forward: seconds must be a number of 0 or more")
+        self._ahead += seconds
+
+
+class Ticket(str):
+    """The secret that ties a decision to its login page."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A request for authorization that passed every check (section 7.1)."""
+    """A login request that passed every check (section 7.1)."""
 
     redirect_uri: str
     state: str = field(repr=False)
@@ -32,7 +59,7 @@ class Login:
 
 @dataclass(slots=True)
 class Pair:
-    """An access token and its refresh token (section 6.3), and what became of them."""
+    """An access token and its refresh token (section 6.3)."""
 
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
@@ -44,7 +71,7 @@ class Pair:
 
 @dataclass(slots=True)
 class Code:
-    """An authorization code, bound to its login."""
+    """An authorization code of one login."""
 
     login: Login
     expires: float
@@ -53,7 +80,11 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class IssuedKey:
-    """An API key that was issued; its secrets stand in no repr."""
+    """An API key that was issued.
+
+    Attributes:
+        state: The `state` of the login that led to the key, as the broker sent it.
+    """
 
     api_name: str
     api_key: str
@@ -61,11 +92,10 @@ class IssuedKey:
     passphrase: str = field(repr=False)
     created_at: float
     state: str = field(repr=False)
-    """The `state` of the login that the key came of, as the broker sent it."""
 
 
 class State:
-    """Everything one sandbox knows. Each method is one atomic step."""
+    """Everything one sandbox remembers. Each method is atomic."""
 
     def __init__(self, options: SandboxOptions) -> None:
         """Start with nothing issued."""
@@ -77,31 +107,31 @@ class State:
         """Forget all logins, codes, tokens and keys, and set the clock back."""
         with self._lock:
             self.clock = Clock()
-            self._tickets: OrderedDict[str, Login | None] = OrderedDict()
+            self._tickets: OrderedDict[Ticket, Login | None] = OrderedDict()
             self._codes: dict[str, Code] = {}
             self._by_access: dict[str, Pair] = {}
             self._by_refresh: dict[str, Pair] = {}
             self._keys: list[IssuedKey] = []
             self._named = 0
 
-    def open_login(self, login: Login) -> str:
-        """Remember a checked login and return the ticket its consent page carries."""
+    def open_login(self, login: Login) -> Ticket:
+        """Remember a checked login, and return the ticket for its consent page."""
         with self._lock:
-            ticket = secrets.token_urlsafe(24)
+            ticket = Ticket(secrets.token_urlsafe(24))
             self._tickets[ticket] = login
             if len(self._tickets) > _MAX_TICKETS:
                 self._tickets.popitem(last=False)
             return ticket
 
-    def close_login(self, ticket: str) -> Login | None:
-        """Take the login of a ticket; None when it was answered already.
+    def close_login(self, ticket: Ticket) -> Login | None:
+        """Return the login of a ticket; None if the user has already decided on it.
 
         Raises:
-            Refusal: The ticket was never given out.
+            Refusal: The ticket was never issued.
         """
         with self._lock:
             if ticket not in self._tickets:
-                raise Refusal("unknown_ticket", "this page belongs to no open request", "7.1")
+                raise Refusal("unknown_ticket", "no open login request has this ticket", "7.1")
             login = self._tickets[ticket]
             self._tickets[ticket] = None
             return login
@@ -145,9 +175,7 @@ class State:
         with self._lock:
             pair = self._by_refresh.get(refresh_token)
             if pair is None:
-                raise Refusal(
-                    "refresh_token_unknown", "refresh token was never issued or is unknown", "7.3"
-                )
+                raise Refusal("refresh_token_unknown", "refresh token was never issued", "7.3")
             if pair.refreshed:
                 raise Refusal(
                     "refresh_token_used",
@@ -181,11 +209,11 @@ class State:
         with self._lock:
             pair = self._by_access.get(access_token)
             if pair is None:
-                raise Refusal("access_token_unknown", "access token is unknown", "6.2")
+                raise Refusal("access_token_unknown", "access token was never issued", "6.2")
             if pair.refreshed:
                 raise Refusal(
                     "access_token_replaced",
-                    "access token was replaced by a refresh, after which the old one is dead",
+                    "access token was replaced by a refresh, which ends the old one at once",
                     "6.3",
                 )
             if pair.access_expires <= self.clock.now():

@@ -11,7 +11,8 @@ import pytest
 from flask import Flask
 
 from authlib_kucoin._protocol import calls as _protocol
-from flask_demo.models import ConnectAttempt, ConnectedKey, Status, db
+from flask_demo.extensions import db
+from flask_demo.models import ConnectAttempt, ConnectedKey, Status
 
 MakeApp = Callable[..., Flask]
 HOUR, DAY = 3600, 24 * 3600

@@ -77,9 +77,9 @@ LIMIT = "envelope:1:The number of user's apiKey reaches to the maximum level"
         ("token", "503", "KuCoin cannot be reached", "No key was created"),
         ("token", "429", "KuCoin cannot be reached", "No key was created"),
         ("token", "envelope:1:nope", "KuCoin did not accept the approval", "No key was created"),
-        ("token", "html", "KuCoin's answer made no sense", "No key was created"),
-        ("create_api_key", LIMIT, "as many keys as it may have", "No key was created"),
-        ("create_api_key", "envelope:1:Repeated apiName", "this name already", "No key was"),
+        ("token", "html", "KuCoin's answer was damaged", "No key was created"),
+        ("create_api_key", LIMIT, "no room for another key", "No key was created"),
+        ("create_api_key", "envelope:1:Repeated apiName", "this name already exists", "No key was"),
         ("create_api_key", "envelope:40503:risk validation", "were not granted", "No key was"),
         ("create_api_key", "envelope:1:nope", "refused to create a key", "No key was created"),
         ("create_api_key", "429", "KuCoin cannot be reached", "No key was created"),
@@ -141,7 +141,7 @@ def test_check_fails_and_key_stays(alice: Visitor, sandbox: Sandbox) -> None:
             {"reported_permissions": ["General", "Spot", "Transfer"]},
             "can withdraw funds (Transfer)",
         ),
-        ({"reported_permissions": ["General", "Spot", "Earn"]}, "more than is needed here: Earn."),
+        ({"reported_permissions": ["General", "Spot", "Earn"]}, "more than we need: Earn."),
         ({"reported_permissions": ["General"]}, "It lacks Spot"),
         ({"ip_whitelist": []}, "works from any IP address"),
     ],
@@ -172,7 +172,7 @@ def test_expected_permissions_are_a_setting(make_app: MakeApp, sandbox: Sandbox)
     """Brokers who need more say so, and are warned of the rest only."""
     app = make_app(KUCOIN_EXPECTED_PERMISSIONS="General, Spot, Earn, Margin")
     page = text_of(Visitor(app, sandbox, "alice").connect())
-    assert "more than is needed here: InnerTransfer." in page
+    assert "more than we need: InnerTransfer." in page
 
 
 def test_attempts_are_paged(alice: Visitor) -> None:

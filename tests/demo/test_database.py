@@ -17,7 +17,8 @@ from sqlalchemy.pool import NullPool
 
 from authlib_kucoin.sandbox import Sandbox
 from flask_demo import ledger
-from flask_demo.models import ConnectedKey, Status, User, db
+from flask_demo.extensions import db
+from flask_demo.models import ConnectedKey, Status, User
 from tests.demo.apps import Clock, MakeApp, at_once, both_databases, status_of
 from tests.demo.visitor import Visitor, text_of, then
 
@@ -80,7 +81,7 @@ def test_key_that_cannot_be_stored(alice: Visitor, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(ledger, "store", fail)
     page = text_of(alice.connect())
-    assert "our database failed before it was stored" in page
+    assert "our database failed before the key was stored" in page
     assert status_of(alice.app, 1) == Status.UNKNOWN
 
 

@@ -8,7 +8,8 @@ from sqlalchemy import select
 
 from authlib_kucoin.sandbox import Sandbox
 from flask_demo import ledger
-from flask_demo.models import ConnectAttempt, ConnectedKey, Status, db
+from flask_demo.extensions import db
+from flask_demo.models import ConnectAttempt, ConnectedKey, Status
 from tests.demo.apps import Clock, at_once, both_databases, status_of
 from tests.demo.visitor import Visitor, text_of, then
 
@@ -91,7 +92,7 @@ def test_callback_after_sign_out(alice: Visitor, sandbox: Sandbox) -> None:
     assert alice.get(path).location == "/"
     alice.post("/login", username="alice")
     page = text_of(alice.follow(alice.get(path)))
-    assert "This was not the browser that began" in page
+    assert "You began in another browser session" in page
     assert status_of(alice.app, 1) == Status.DENIED
     assert "token" not in sandbox.totals
 
@@ -111,7 +112,7 @@ def test_callback_in_another_browser(alice: Visitor, app: Flask, sandbox: Sandbo
     """A state is bound to the browser session that began, even for the same user."""
     path = alice.approve(alice.begin())
     other = Visitor(app, sandbox, "alice")
-    assert "This was not the browser that began" in text_of(other.follow(other.get(path)))
+    assert "You began in another browser session" in text_of(other.follow(other.get(path)))
     assert "token" not in sandbox.totals
 
 
@@ -163,7 +164,7 @@ def test_many_logins_under_way(alice: Visitor) -> None:
     [
         (Status.STARTED, Status.EXPIRED, "This attempt has expired"),
         (Status.CLAIMED, Status.FAILED, "The connection was interrupted"),
-        (Status.PROVISIONING, Status.UNKNOWN, "our own server stopped before"),
+        (Status.PROVISIONING, Status.UNKNOWN, "our server stopped before"),
     ],
 )
 def test_crashed_attempts(

@@ -14,7 +14,7 @@ import pytest
 from flask import Flask
 
 from authlib_kucoin.sandbox import Sandbox, run_sandbox
-from flask_demo.keys import fresh_token
+from flask_demo.tokens import fresh_token
 from tests.demo.apps import HOUR, Clock, MakeApp
 from tests.demo.visitor import Visitor
 from tests.support.waiting import wait_until
@@ -26,8 +26,8 @@ real = time.time
 time.time = lambda: real() + 3600 * hours_ahead
 
 from flask_demo import create_app
-from flask_demo.keys import fresh_token, oauth
-from flask_demo.models import db
+from flask_demo.extensions import db, oauth
+from flask_demo.tokens import fresh_token
 
 app = create_app()
 answers = []

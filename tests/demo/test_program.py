@@ -93,7 +93,7 @@ def test_port_is_taken(start_here: Callable[..., str], name: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         ports[name] = str(taken.getsockname()[1])
         said = start_here(**ports)
-    assert said.startswith(f"The demo cannot start. {name} {ports[name]} cannot be had: ")
+    assert said.startswith(f"The demo cannot start. Port {ports[name]} ({name}) cannot be used: ")
     assert said.count("\n") == 1
 
 

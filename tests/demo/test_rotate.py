@@ -13,8 +13,9 @@ from authlib_kucoin._clients import sync_client as _client
 from authlib_kucoin._clients.refresh import Refreshes
 from authlib_kucoin.sandbox import Sandbox, run_sandbox
 from flask_demo import ledger
-from flask_demo.keys import fresh_token
-from flask_demo.models import ConnectedKey, db, lock_keys
+from flask_demo.extensions import db
+from flask_demo.models import ConnectedKey, lock_keys
+from flask_demo.tokens import fresh_token
 from flask_demo.vault import vault
 from tests.demo.apps import DAY, HOUR, Clock, MakeApp, row_of
 from tests.demo.visitor import Visitor, text_of, then

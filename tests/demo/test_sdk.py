@@ -10,7 +10,8 @@ import pytest
 
 from authlib_kucoin import ApiKey
 from authlib_kucoin.sandbox import Sandbox
-from flask_demo.models import ConnectedKey, db
+from flask_demo.extensions import db
+from flask_demo.models import ConnectedKey
 from flask_demo.vault import vault
 from tests.demo.visitor import Visitor
 

@@ -21,7 +21,8 @@ from werkzeug.serving import make_server
 from authlib_kucoin.sandbox import Sandbox
 from flask_demo import ledger
 from flask_demo.__main__ import RequestHandler
-from flask_demo.models import ConnectAttempt, db
+from flask_demo.extensions import db
+from flask_demo.models import ConnectAttempt
 from tests.demo.apps import HOUR, Clock, MakeApp
 from tests.demo.visitor import Visitor, csrf_token, kucoin_of, text_of
 

@@ -12,7 +12,8 @@ from flask import Flask
 
 from authlib_kucoin.sandbox import Sandbox
 from flask_demo import create_app
-from flask_demo.config import SettingsError, flask_config, given_settings
+from flask_demo.config import flask_config, given_settings
+from flask_demo.errors import SettingsError
 from tests.demo.apps import MakeApp
 from tests.demo.visitor import Visitor, closed_after, csrf_token, text_of
 
@@ -95,19 +96,19 @@ def test_database_url(tmp_path: Path, given: str, expected: str) -> None:
     ("name", "value", "said"),
     [
         ("DEMO_PORT", "http", "DEMO_PORT is not a number"),
-        ("DATABASE_URL", "canary:not a url", "DATABASE_URL is not a database's address"),
+        ("DATABASE_URL", "canary:not a url", "DATABASE_URL is not a database URL"),
         ("KUCOIN_SITE", "kucoin", "'kucoin' is not a KuCoin site"),
         ("KUCOIN_REDIRECT_URI", "http://broker.example.com/kucoin/callback", "is not https"),
         ("KUCOIN_REDIRECT_URI", f"{PUBLIC}#b", "the character '#'"),
         ("KUCOIN_REDIRECT_URI", "https://broker.example.com/oauth", "end in /kucoin/callback"),
         ("DATABASE_URL", "sqlite://", "DATABASE_URL names no file"),
         ("DATABASE_URL", "sqlite:///:memory:", "DATABASE_URL names no file"),
-        ("DATABASE_URL", "postgresql://u:p@canary:canary@host/db", "is not a database's address"),
-        ("DATABASE_URL", "mysql://u:canary@host/db", "neither postgresql:// nor sqlite://"),
-        ("DATABASE_URL", "postgresql+nothing://u:canary@host/db", "neither postgresql://"),
+        ("DATABASE_URL", "postgresql://u:p@canary:canary@host/db", "is not a database URL"),
+        ("DATABASE_URL", "mysql://u:canary@host/db", "begin with postgresql:// or sqlite:///"),
+        ("DATABASE_URL", "postgresql+nothing://u:canary@host/db", "begin with postgresql://"),
         ("SERVER_NAME", "[canary", "SERVER_NAME is not an address"),
         ("KUCOIN_VAULT_KEYS", b"\xff", "is not a comma-separated list of Fernet keys"),
-        ("DATABASE_URL", "sqlite:////nowhere/at/all.sqlite", "cannot be had"),
+        ("DATABASE_URL", "sqlite:////nowhere/at/all.sqlite", "cannot be opened"),
         ("TRUSTED_PROXIES", "-1", "TRUSTED_PROXIES is not a number"),
         ("KUCOIN_REDIRECT_URI", "https://[canary/kucoin/callback", "is not an address"),
         ("KUCOIN_EXPECTED_PERMISSIONS", 7, "is not a comma-separated list"),

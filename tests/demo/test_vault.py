@@ -11,9 +11,11 @@ from cryptography.fernet import Fernet
 from sqlalchemy import select, text
 
 from authlib_kucoin.sandbox import Sandbox, run_sandbox
-from flask_demo.config import SettingsError, new_vault_key
-from flask_demo.models import ConnectedKey, db
-from flask_demo.vault import VaultError, vault
+from flask_demo.config import new_vault_key
+from flask_demo.errors import SettingsError, VaultError
+from flask_demo.extensions import db
+from flask_demo.models import ConnectedKey
+from flask_demo.vault import vault
 from tests.demo.apps import MakeApp, row_of
 from tests.demo.visitor import Visitor, text_of
 

@@ -14,7 +14,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from authlib_kucoin.sandbox import Sandbox
-from flask_demo.models import db
+from flask_demo.extensions import db
 
 _TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
 

@@ -19,7 +19,7 @@ from authlib_kucoin.sandbox import Sandbox, run_sandbox
 from drill import postgres
 from flask_demo import create_app
 from flask_demo.config import new_vault_key
-from flask_demo.models import db
+from flask_demo.extensions import db
 
 pytestmark = pytest.mark.measured("what the libraries log of a million rows takes long")
 

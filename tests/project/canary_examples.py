@@ -21,7 +21,7 @@ from sqlalchemy import create_engine, text
 from authlib_kucoin import ApiKey, KuCoinError
 from authlib_kucoin.sandbox import run_sandbox
 from flask_demo import create_app
-from flask_demo.models import db
+from flask_demo.extensions import db
 
 
 @pytest.fixture

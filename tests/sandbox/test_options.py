@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import FrozenInstanceError, fields
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 
-from authlib_kucoin.sandbox import SandboxKeywords, SandboxOptions, run_sandbox
+from authlib_kucoin.sandbox import Sandbox, SandboxKeywords, SandboxOptions, run_sandbox
 from authlib_kucoin.sandbox.__main__ import parser
 
 NAMES = [option.name for option in fields(SandboxOptions)]
@@ -15,8 +15,15 @@ DEFAULTS = {option.name: option.default for option in fields(SandboxOptions)}
 
 
 def test_keywords_are_the_options() -> None:
-    """What a type checker takes for `run_sandbox` are the fields of `SandboxOptions`."""
-    assert list(SandboxKeywords.__annotations__) == NAMES
+    """A type checker accepts the fields of `SandboxOptions`, and the port."""
+    assert list(SandboxKeywords.__annotations__) == [*NAMES, "port"]
+
+
+def test_annotations_can_be_read_at_run_time() -> None:
+    """Tools that read type hints, such as Sphinx, find every name in them."""
+    assert get_type_hints(run_sandbox)["port"] is int
+    for method in (Sandbox.__init__, Sandbox.fail_next, Sandbox.approve):
+        assert get_type_hints(method)
 
 
 def test_flags_are_the_options() -> None:

@@ -30,8 +30,8 @@ def now() -> float:
     ("given", "said"),
     [
         (None, "none was given"),
-        (object(), "given was a object"),
-        (asyncio.sleep(0), "given was a coroutine, which has to be awaited"),
+        (object(), "got a object"),
+        (asyncio.sleep(0), "got a coroutine, which has to be awaited"),
     ],
 )
 def test_what_is_no_token_or_key_is_named(given: Any, said: str) -> None:

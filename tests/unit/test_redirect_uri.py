@@ -51,9 +51,9 @@ def test_space_control_and_non_ascii_are_refused_by_name(character: str, name: s
 @pytest.mark.parametrize(
     ("uri", "reason"),
     [
-        (None, "No redirect URI"),
-        ("", "No redirect URI"),
-        (b"https://broker.example.com/cb", "No redirect URI"),
+        (None, "no redirect URI"),
+        ("", "no redirect URI"),
+        (b"https://broker.example.com/cb", "no redirect URI"),
         ("/kucoin/callback", "not an absolute URL"),
         ("broker.example.com/callback", "not an absolute URL"),
         ("https:///callback", "not an absolute URL"),

@@ -65,7 +65,7 @@ def test_a_site_can_be_copied_and_pickled() -> None:
 
 def test_an_address_with_a_password_is_refused_without_repeating_it() -> None:
     """Errors name the host that gave no answer."""
-    with pytest.raises(KuCoinError, match="no password") as caught:
+    with pytest.raises(KuCoinError, match="user name and password") as caught:
         Site("https://user:pass-word@www.example.com")
     assert "pass-word" not in str(caught.value)
 

@@ -1,0 +1,26 @@
+"""The Flask extensions that the other modules share; ``create_app`` binds them to an app."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from flask import current_app
+from flask_login import LoginManager
+from flask_sqlalchemy import SQLAlchemy
+from flask_wtf import CSRFProtect
+from sqlalchemy.orm import DeclarativeBase
+from werkzeug.local import LocalProxy
+
+
+class Base(DeclarativeBase):
+    """Base class of the models."""
+
+
+# Rows stay readable after a commit, so no connection is held while KuCoin is asked.
+db: Final = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
+login_manager: Final = LoginManager()
+csrf: Final = CSRFProtect()
+
+#: Authlib's ``OAuth`` of the current app. ``create_app`` makes one per app, because an ``OAuth``
+#: reads its settings from the app it was initialised with last.
+oauth: Final[Any] = LocalProxy(lambda: current_app.extensions["authlib.integrations.flask_client"])
