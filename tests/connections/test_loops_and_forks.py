@@ -25,10 +25,10 @@ from tests.support.wire import Wire
 
 def test_threads_share_connections(wire: Wire) -> None:
     """A connection opened in one thread serves another; closing a client closes no connection."""
-    connections = KuCoinOAuth2Session.connections({})
+    pool = KuCoinOAuth2Session.new_pool({})
 
     def sign_in() -> None:
-        with KuCoinOAuth2Session("b", site=wire.url, **connections.options) as client:
+        with KuCoinOAuth2Session("b", site=wire.url, **pool.client_options) as client:
             token = client.fetch_token(code="c", redirect_uri=REDIRECT_URI)
             client.create_api_key(token)
             client.get(f"{wire.url}/own?code=c")  # a request of the application itself
@@ -40,7 +40,7 @@ def test_threads_share_connections(wire: Wire) -> None:
     sign_in()
     assert wire.connections == 1
     for _ in range(2):  # calling it again does no harm
-        connections.dispose()
+        pool.dispose()
         wait_until(lambda: len(wire.open) == 0)
 
 
@@ -64,13 +64,13 @@ def test_each_event_loop_has_connections_of_its_own(wire: Wire) -> None:
 
 def test_a_loop_that_was_closed_without_ceremony_is_let_go() -> None:
     """It is released when the next loop starts, even if it was closed with work unfinished."""
-    connections = AsyncKuCoinOAuth2Client.connections({})
+    pool = AsyncKuCoinOAuth2Client.new_pool({})
     loop = asyncio.new_event_loop()
-    loop.run_until_complete(connections.client())
+    loop.run_until_complete(pool.client())
     loop.close()
     gone = weakref.ref(loop)
     del loop
-    asyncio.run(connections.client())
+    asyncio.run(pool.client())
     gc.collect()
     assert gone() is None
 
