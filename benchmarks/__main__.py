@@ -1,4 +1,4 @@
-"""Measure, print the tables, and with ``--check`` say whether the targets are met."""
+"""Measure and print the tables; with ``--check``, fail if a target is missed."""
 
 from __future__ import annotations
 

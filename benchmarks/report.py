@@ -1,4 +1,4 @@
-"""The tables, and the targets beside them."""
+"""Tables and targets."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MEASURED_WITH: Final = (
     "starlette",
     "social-auth-core",
 )
-# Ours, by hand on the same HTTP library, and stock Authlib in the same framework.
+# This package, hand-written code on the same HTTP library, stock Authlib on the same framework.
 _SIDES: Final[tuple[tuple[type[Contender], type[Contender], type[Contender]], ...]] = (
     (OursInFlask, ByHandWithRequests, StockInFlask),
     (OursInStarlette, ByHandWithHttpx, StockInStarlette),
@@ -31,7 +31,7 @@ _SIDES: Final[tuple[tuple[type[Contender], type[Contender], type[Contender]], ..
 
 @dataclass(frozen=True)
 class Findings:
-    """Everything that was measured, by contender or by module."""
+    """All results, by contender or by module."""
 
     connections: Mapping[str, Connections]
     round_trips: Mapping[str, RoundTrips]
@@ -68,7 +68,7 @@ def tables(findings: Findings) -> str:
 
 
 def targets(findings: Findings) -> list[Target]:
-    """Return what the figures are held to."""
+    """Return the targets with the figures found."""
     return [*_targets(findings)]
 
 
