@@ -1,4 +1,4 @@
-"""Secrets are masked in text, and text from outside is made fit to show."""
+"""Secrets are masked in text, and text from outside is made safe to show."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ SECRET = 'a/b+c "d"&é'
     ],
 )
 def test_a_secret_is_masked_in_every_usual_encoding(spelling: str) -> None:
-    """KuCoin, a gateway or a library may repeat it in its own way."""
+    """KuCoin, a gateway or a library may repeat it in any of them."""
     assert redact(f"<{spelling}>", (SECRET,)) == "<***>"
 
 
 def test_the_longest_secret_is_masked_whole() -> None:
-    """Of two, one may be the beginning of the other."""
+    """One secret may be the beginning of another."""
     assert redact("token-extended", ("token", "token-extended")) == "***"
 
 
 @pytest.mark.parametrize("secrets", [(), ("",)])
 def test_without_secrets_a_text_stays_as_it_is(secrets: tuple[str, ...]) -> None:
-    """An empty secret is none."""
+    """An empty string is not a secret."""
     assert redact("text", secrets) == "text"
 
 
 @pytest.mark.parametrize("text", [None, "", "\n \t"])
 def test_nothing_presentable_is_nothing(text: str | None) -> None:
-    """An empty message is no message."""
+    """An empty message counts as none."""
     assert presentable(text) is None
