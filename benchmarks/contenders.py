@@ -117,4 +117,4 @@ def refresh_form() -> dict[str, str]:
 def check(value: str) -> None:
     """Raise if there is no value."""
     if not value:
-        raise RuntimeError("The answer is not what it should be.")
+        raise RuntimeError("The server's answer lacks the expected value.")

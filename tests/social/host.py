@@ -55,4 +55,4 @@ class Host:
 
 def no_login(*_args: Any) -> None:
     """Fail: social-core would call this to sign a user in, but the user is signed in already."""
-    raise AssertionError("KuCoin is no login")
+    raise AssertionError("the backend connects accounts; it must not log users in")

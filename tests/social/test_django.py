@@ -275,7 +275,7 @@ def test_somebody_elses_login(project: Project) -> None:
     assert project.associations == [("alice", "kucoin", UID)]
 
 
-def test_it_isno_login(project: Project) -> None:
+def test_it_is_no_login(project: Project) -> None:
     """Someone who is not signed in is not sent to KuCoin."""
     with Browser(project) as browser:
         assert error(browser.submit("/login", "/login/kucoin/")) == (

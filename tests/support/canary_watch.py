@@ -84,7 +84,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
         found = canaries.take_found()
         if found and not item.get_closest_marker("shows_secrets"):
             report.outcome = "failed"
-            report.longrepr = "\n".join(["secrets were found:", *found])
+            report.longrepr = "\n".join(["secrets leaked:", *found])
     return report  # type: ignore[return-value]  # pluggy passes it on
 
 

@@ -10,5 +10,5 @@ def wait_until(holds: Callable[[], object]) -> None:
     """Wait until the condition holds; fail if it does not in time."""
     give_up_at = time.monotonic() + _DEADLINE
     while not holds():
-        assert time.monotonic() < give_up_at, "waited in vain"
+        assert time.monotonic() < give_up_at, f"the condition did not hold within {_DEADLINE} s"
         time.sleep(0.001)

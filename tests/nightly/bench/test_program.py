@@ -31,7 +31,7 @@ def test_a_quick_run_prints_its_tables() -> None:
         "by hand, httpx2": kept,
         "stock Authlib, Starlette": at_most,
     }
-    for heading in ("over by hand's", "refreshes a second", "modules", "at most"):
+    for heading in ("time vs by hand", "refreshes per second", "modules", "at most"):
         assert heading in printed
 
 
@@ -49,7 +49,7 @@ def _printed_by(*options: str) -> str:
         cwd=Path(__file__).parents[3],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     assert (run.returncode, run.stderr) == (0, "")

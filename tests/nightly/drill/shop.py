@@ -25,7 +25,7 @@ from drill.site import Site, running, wait_until
 from flask_demo.models import Status
 
 if sys.platform != "linux":
-    pytest.skip("workers are found and killed as Linux does it", allow_module_level=True)
+    pytest.skip("workers can be found and killed on Linux only", allow_module_level=True)
 
 ROOT = Path(__file__).parents[3]
 
