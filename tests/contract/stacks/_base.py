@@ -80,6 +80,10 @@ class Stack(ABC):
     ) -> dict[str, Any]:
         """Post a form to the callback URL from the user's browser; return the token."""
 
+    def session_size(self, user: str = "alice") -> int:
+        """Return how many bytes the user's browser keeps as its session."""
+        raise NotImplementedError
+
     @abstractmethod
     def call(self, verb: str, argument: Any) -> Any:
         """Make a call; return its result, or an awaitable of it."""

@@ -6,6 +6,7 @@ and describes a key in one step, cannot validate a token, and calls no ``update_
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -111,6 +112,9 @@ class SocialStack(SyncStack):
 
     def login(self, user: str = "alice") -> str:
         return _ours(lambda: do_auth(self._backend(user), user=_User(user)))
+
+    def session_size(self, user: str = "alice") -> int:
+        return len(json.dumps(self._strategy(user).session))
 
     def finish(self, url: str, user: str = "alice") -> dict[str, Any]:
         return self._finish(parse_qsl(urlsplit(url).query, keep_blank_values=True), user)
