@@ -132,7 +132,7 @@ def test_a_state_is_bound_to_the_browser_that_began(stack: Stack, kucoin_sandbox
 
 @pytest.mark.parametrize("row", WITH_SESSIONS)
 def test_five_logins_at_once(stack: Stack, kucoin_sandbox: Sandbox) -> None:
-    """One for each tab: the next one to begin ends none before it, whichever comes back first."""
+    """One per browser tab: starting another ends none, and they may finish in any order."""
     backs = [kucoin_sandbox.approve(stack.login()) for _ in range(5)]
     for back in (backs[2], *backs[:2], *reversed(backs[3:])):
         assert stack.finish(back)["access_token"]
@@ -141,7 +141,7 @@ def test_five_logins_at_once(stack: Stack, kucoin_sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("row", WITH_SESSIONS)
 def test_abandoned_logins_do_not_fill_the_session(stack: Stack, kucoin_sandbox: Sandbox) -> None:
-    """A browser drops a cookie above 4,093 bytes. The oldest logins go, and the last five stay."""
+    """Browsers drop cookies above 4,093 bytes, so only the last five logins are kept."""
     urls = [stack.login() for _ in range(81)]
     assert stack.session_size() < 2500
     backs = [kucoin_sandbox.approve(url) for url in urls]

@@ -230,10 +230,10 @@ def new_oauth(host: Host, cached: bool) -> Any:
 def test_five_logins_at_once_for_each_registration(
     host: Host, cached: bool, recorder: Recorder
 ) -> None:
-    """None ends another's, and no code goes to the other site.
+    """They do not end each other, and no code goes to the other site.
 
-    Authlib keeps a login under name and state: "kucoin" and "eu_1" read as "kucoin_eu" and "1".
-    Its Starlette integration drops each login whose key begins like that of a new one.
+    Authlib stores a login under name and state: "kucoin" and "eu_1" read like "kucoin_eu" and "1".
+    Its Starlette integration drops logins whose key starts like that of a new one.
     """
     oauth = new_oauth(host, cached)
     names = ("kucoin", "kucoin_eu")
@@ -254,7 +254,7 @@ def test_five_logins_at_once_for_each_registration(
 
 @pytest.mark.parametrize("cached", [False, True])
 def test_the_session_is_bounded(host: Host, cached: bool) -> None:
-    """Abandoned logins go, whatever else the session holds stays."""
+    """Abandoned logins are removed; everything else in the session stays."""
     host.session["user"] = "alice"
     app = register_kucoin(new_oauth(host, cached), site="eu", client_id="given")
     states = [host.state(app, CALLBACK) for _ in range(20)]

@@ -220,14 +220,14 @@ def test_an_error_never_quotes_the_answer() -> None:
 
 @every_operation
 def test_a_doubled_member_is_not_believed(operation: str) -> None:
-    """The last one would win: a refusal could read as a key."""
+    """JSON readers keep the last of the two, so a refusal could read as a key."""
     good = json.dumps(GOOD[operation])
     for doubled in (
         f'{{"success": false, {good[1:]}'.replace("{{", "{"),
         good.replace("{", '{"x": 1, "x": 2, ', 1),
     ):
         if doubled.count('"success"') == 1:
-            continue  # this answer has no success of its own
+            continue  # the good answer has no `success`
         error = failure(operation, doubled.encode())
         assert type(error) is untrusted(operation, MalformedResponse)
         assert "a member twice" in str(error)
@@ -238,7 +238,7 @@ def test_a_doubled_member_is_not_believed(operation: str) -> None:
     "piece", ["apikey ", "api key", "refresh token ", "repeated ", " ", "a", "%41", "&amp;", "\\"]
 )
 def test_a_long_message_is_read_in_no_time(operation: str, piece: str) -> None:
-    """Once 300 kB of "apikey " took 77 s, with the interpreter's lock held."""
+    """An earlier pattern took 77 s for 300 kB of "apikey ", and blocked all threads."""
     msg = (piece * 1_000_000)[:900_000]
     began = time.process_time()
     error = failure(operation, {"success": False, "code": "1", "msg": msg})

@@ -92,7 +92,7 @@ def test_a_client_secret_in_a_wrapper_is_masked_as_it_is_sent() -> None:
 
 
 class _SecretStr:
-    """As pydantic's: its text is a mask."""
+    """Like pydantic's: converting it to text gives a mask."""
 
     def get_secret_value(self) -> str:
         return "s&1"
@@ -102,7 +102,7 @@ class _SecretStr:
 
 
 def test_a_secret_that_hides_itself_is_taken_out() -> None:
-    """Its text would have been sent as asterisks."""
+    """Otherwise asterisks would be sent."""
     secret: Any = _SecretStr()
     call = protocol.token_call(
         SITE, client_id="b", client_secret=secret, code="c", redirect_uri=REDIRECT_URI
@@ -116,14 +116,14 @@ def test_a_secret_that_hides_itself_is_taken_out() -> None:
     [("***", "a mask"), ("broker\n", "white space"), (" broker", "white space"), ("a\tb", "line")],
 )
 def test_a_setting_with_stray_characters_is_refused(name: str, value: str, text: str) -> None:
-    """A file's last newline would be sent as %0A, and KuCoin would say only that it is wrong."""
+    """A file's last newline would be sent as %0A, and KuCoin's error would not say so."""
     settings: Any = {"client_id": "b", "client_secret": "s", name: value}
     with pytest.raises(ConfigurationError, match=f"{name}.*{text}"):
         protocol.token_call(SITE, code="c", redirect_uri=REDIRECT_URI, **settings)
 
 
 def test_a_redirect_uri_may_be_an_object_with_a_text() -> None:
-    """A framework's URL, Django's lazy string, pydantic's AnyHttpUrl."""
+    """For example a framework's URL, Django's lazy string or pydantic's AnyHttpUrl."""
     uri = SplitResult("https", "broker.example.com", "/cb", "", "")
     lazy = type("Lazy", (), {"__str__": lambda _: uri.geturl()})()
     call = protocol.token_call(SITE, client_id="b", code="c", redirect_uri=lazy)
@@ -131,7 +131,7 @@ def test_a_redirect_uri_may_be_an_object_with_a_text() -> None:
 
 
 def test_the_clock_is_read_when_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tools such as freezegun replace it after this module was imported."""
+    """Tools such as freezegun replace it after the package was imported."""
     call = protocol.token_call(SITE, client_id="b", code="c", redirect_uri=REDIRECT_URI)
     monkeypatch.setattr("time.time", lambda: 2_000_000_000.0)
     token = call.answer(200, b'{"access_token": "a"}')
@@ -142,7 +142,7 @@ def test_the_clock_is_read_when_it_is_needed(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("stored", [1, 1.5, "1", "1.5", Decimal("1.5")])
 def test_a_refresh_token_past_its_time_is_known_in_any_form(stored: Any) -> None:
-    """Databases return numbers as text and as decimals."""
+    """Databases may return numbers as text or decimals."""
     token = {"refresh_token": "r", "refresh_expires_at": stored}
     with pytest.raises(ReauthorizationRequired, match="3 days"):
         protocol.refresh_call(SITE, token=token)
@@ -150,7 +150,7 @@ def test_a_refresh_token_past_its_time_is_known_in_any_form(stored: Any) -> None
 
 @pytest.mark.parametrize("asterisks", [("***", "p"), ("s", "*****")])
 def test_a_mask_is_no_credential(asterisks: tuple[str, str]) -> None:
-    """A key that was read back from a log or a form signs nothing."""
+    """It was copied from a log or a form; signing with it is pointless."""
     with pytest.raises(ApiKeyError):
         protocol.api_key_info_call(SITE, key=ApiKey("n", "key", *asterisks))
     with pytest.raises(TokenError):

@@ -45,7 +45,7 @@ def test_the_named_sites(name: str, web: str, rest: str, headers: dict[str, str]
 
 @pytest.mark.parametrize("version", [0, 3, "one", True, 1.5, [1]])
 def test_an_unknown_version_is_refused(version: Any) -> None:
-    """The choices are named."""
+    """The error lists the choices."""
     for make in (
         lambda: resolve_site("eu", version),
         lambda: Site("https://a.example.com", fast_api=version),
@@ -65,7 +65,7 @@ def test_an_unknown_version_is_refused(version: Any) -> None:
     ],
 )
 def test_the_address_of_a_page_is_no_base_url(url: str) -> None:
-    """Its path would be there twice."""
+    """Its path would be added a second time."""
     for make in (lambda: resolve_site(url), lambda: Site("https://www.kucoin.com", url)):
         with pytest.raises(ConfigurationError, match="base URL, which ends before"):
             make()

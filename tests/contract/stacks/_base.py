@@ -81,7 +81,7 @@ class Stack(ABC):
         """Post a form to the callback URL from the user's browser; return the token."""
 
     def session_size(self, user: str = "alice") -> int:
-        """Return how many bytes the user's browser keeps as its session."""
+        """Return the size of the user's session in bytes."""
         raise NotImplementedError
 
     @abstractmethod
