@@ -1,4 +1,4 @@
-"""The examples of the documentation connect an account to the sandbox and hold a key."""
+"""The documentation's examples run against the sandbox and end with an API key."""
 
 import asyncio
 import contextlib
@@ -31,7 +31,7 @@ SERVE_ASGI = "import uvicorn; uvicorn.run('{module}:{app}', port={port})"
 
 @contextlib.contextmanager
 def served(module: str, app: str, serve: str, sandbox: Sandbox) -> Iterator[str]:
-    """Serve an example as its own process, set up by the environment alone."""
+    """Serve an example in a process of its own, configured only by environment variables."""
     port = free_port()
     settings = {
         "SECRET_KEY": "made-up",
@@ -71,9 +71,9 @@ def served(module: str, app: str, serve: str, sandbox: Sandbox) -> Iterator[str]
 def test_an_account_is_connected(
     kucoin_sandbox: Sandbox, module: str, app: str, serve: str
 ) -> None:
-    """Through a real server, from the button to the account's number."""
+    """Each example, on a real server, goes from the connect button to the account's UID."""
     with served(module, app, serve, kucoin_sandbox) as url, requests.Session() as browser:
-        # Django's CSRF token: the same in cookie and header. The others do not look at it.
+        # Django's CSRF token, the same in cookie and header. The other frameworks ignore it.
         login = browser.post(
             f"{url}/connect",
             allow_redirects=False,
@@ -101,7 +101,7 @@ def loaded(name: str) -> ModuleType:
 def test_the_worker_asks_for_keys_with_one_refresh(
     kucoin_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Twenty jobs hold one expired token; the new pair is stored once."""
+    """Twenty jobs share one expired token: one refresh, and the new pair is stored once."""
     monkeypatch.setenv("KUCOIN_CLIENT_ID", kucoin_sandbox.client_id)
     monkeypatch.setenv("KUCOIN_SITE", kucoin_sandbox.url)
     uri = "https://broker.example.com/callback"
@@ -120,7 +120,7 @@ def test_the_worker_asks_for_keys_with_one_refresh(
 
 
 def test_the_tests_against_the_sandbox_pass(tmp_path: Path) -> None:
-    """They are tests that a user's own can begin with."""
+    """The example tests, which readers copy as a start, pass."""
     done = subprocess.run(
         [
             sys.executable,
@@ -139,7 +139,7 @@ def test_the_tests_against_the_sandbox_pass(tmp_path: Path) -> None:
 
 
 def test_the_fastapi_example_is_as_short_as_it_says() -> None:
-    """Under 25 lines, imports included."""
+    """It has under 25 lines, imports included."""
     lines = (EXAMPLES / "fastapi_app.py").read_text().splitlines()
     assert len([line for line in lines if line.strip()]) < 25
     assert not re.search(r";\s*\S", "".join(lines))

@@ -1,6 +1,6 @@
 """Django: Authlib's ``OAuth``, two views, and a test client for each user.
 
-The settings are made once for the process; what a stack needs of its own it overrides.
+Django is configured once per process; each stack overrides the settings that it needs.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class DjangoStack(SyncStack):
         return HttpResponse(self._outcome.of(lambda: self.app.authorize_access_token(request)))
 
     def browser(self, user: str) -> Client:
-        """Return the browser of a user, with its own cookies."""
+        """Return a user's browser, with its own cookies."""
         host = urlsplit(self.settings.origin).netloc
         return self._browsers.setdefault(user, Client(headers={"host": host}))
 

@@ -44,7 +44,7 @@ class FlaskStack(SyncStack):
         return self._outcome.of(self.app.authorize_access_token)
 
     def browser(self, user: str) -> FlaskClient:
-        """Return the browser of a user, with its own cookies."""
+        """Return a user's browser, with its own cookies."""
         return self._browsers.setdefault(user, self.flask.test_client())
 
     def login(self, user: str = "alice") -> str:

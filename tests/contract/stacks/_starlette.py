@@ -24,7 +24,7 @@ _SESSIONS = [Middleware(SessionMiddleware, secret_key="contract")]
 
 
 class _AsgiStack(AsyncStack):
-    """An ASGI application, driven on the loop that its own calls are awaited on."""
+    """An ASGI application that runs on the stack's event loop."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -46,7 +46,7 @@ class _AsgiStack(AsyncStack):
         """Return the application with its routes."""
 
     def browser(self, user: str) -> httpx2.AsyncClient:
-        """Return the browser of a user, with its own cookies."""
+        """Return a user's browser, with its own cookies."""
         if user not in self._browsers:
             self._browsers[user] = httpx2.AsyncClient(
                 transport=httpx2.ASGITransport(app=self._asgi), base_url=self.settings.origin
@@ -75,7 +75,7 @@ class _AsgiStack(AsyncStack):
     def close(self) -> None:
         for browser in self._browsers.values():
             self.settle(browser.aclose())
-        super().close()  # and with the loop the connections that are kept for it
+        super().close()  # closes the loop, and its connections with it
 
 
 class StarletteStack(_AsgiStack):
