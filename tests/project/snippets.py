@@ -157,7 +157,7 @@ class Reader:
         port = int(named[1]) if named else free_port()
         # Not in the folder, where the tests look for secrets: development servers log the
         # callback's query.
-        log = self._open.enter_context(tempfile.TemporaryFile())
+        log = self._open.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - it is closed there
         server = subprocess.Popen(
             [_BASH, "-c", command if "=" in command.split(maxsplit=1)[0] else f"exec {command}"],
             cwd=self.folder,
