@@ -32,11 +32,12 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from authlib_kucoin import KuCoinError, UnsafeRedirectURI, register_kucoin
 
 from . import accounts, cli, events, health, kucoin
-from .checks import findings, state_of
+from .checks import state_of
 from .config import flask_config, given_settings
 from .database import prepare_database
 from .errors import SettingsError
 from .extensions import csrf, db, login_manager, migrate
+from .findings import findings
 from .logins import LedgerOAuth
 from .models import now
 from .permissions import PERMISSIONS

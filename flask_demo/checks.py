@@ -1,11 +1,10 @@
-"""Checking a stored key: whose it is, what it may do, and what the user should know about it."""
+"""Checking a stored key: whose it is, and what it may do."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
-from flask import current_app
 from sqlalchemy import func, select
 
 from authlib_kucoin import (
@@ -45,13 +44,6 @@ _OF_THE_KEY: Final = (
     "tried_at",
     "check_error",
 )
-
-
-class Finding(NamedTuple):
-    """Something that the user should know about a key."""
-
-    is_serious: bool
-    text: str
 
 
 def check(key: ConnectedKey, credentials: ApiKey | None = None) -> str:
@@ -177,32 +169,3 @@ def _merge(same_account: Sequence[ConnectedKey]) -> None:
         vault().put_token(oldest, token)
     for row in others:
         db.session.delete(row)
-
-
-def findings(key: ConnectedKey) -> Iterator[Finding]:
-    """Yield the warnings that follow from what KuCoin said about a key."""
-    expected, found = set(current_app.config["KUCOIN_EXPECTED_PERMISSIONS"]), set(key.permissions)
-    if key.uid is None:
-        return
-    if withdrawal := found & WITHDRAWAL:
-        yield Finding(
-            is_serious=True,
-            text=f"This key can withdraw funds ({', '.join(sorted(withdrawal))}), which we never "
-            "need. Delete it at KuCoin, in API management.",
-        )
-    if more := found - expected - WITHDRAWAL:
-        yield Finding(
-            is_serious=False,
-            text=f"It can do more than we need: {', '.join(sorted(more))}. KuCoin decides "
-            "that when it creates the key.",
-        )
-    if missing := expected - found:
-        yield Finding(
-            is_serious=False,
-            text=f"It lacks {', '.join(sorted(missing))}, so some things here will not work.",
-        )
-    if not key.ip_whitelist:
-        yield Finding(
-            is_serious=False,
-            text="It works from any IP address: KuCoin has not bound it to our servers.",
-        )

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from flask import current_app
 from itsdangerous import BadData, SignatureExpired, URLSafeTimedSerializer
-from sqlalchemy import select, update
+from sqlalchemy import String, cast, select, update
 
 from authlib_kucoin import ApiKey, ApiKeyOutcomeUnknown, AuthorizationDenied, KuCoinError
 
@@ -190,7 +190,8 @@ def duties(user_id: int) -> Sequence[ConnectAttempt]:
     attempts = select(ConnectAttempt).where(
         ConnectAttempt.user_id == user_id,
         ConnectAttempt.done_at.is_(None),
-        (ConnectAttempt.status == Status.UNKNOWN) | (ConnectAttempt.to_delete != ""),
+        (ConnectAttempt.status == Status.UNKNOWN)
+        | (cast(ConnectAttempt.to_delete, String) != "[]"),
     )
     return db.session.scalars(attempts.order_by(ConnectAttempt.id.desc())).all()
 

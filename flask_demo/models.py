@@ -88,13 +88,13 @@ class ConnectAttempt(Base):
     #: The number of the KuCoin account, once it is known.
     uid: Mapped[str | None]
     #: The names of keys that are no longer held here but still exist at KuCoin.
-    to_delete: Mapped[str] = mapped_column(default="")
+    to_delete: Mapped[Words] = mapped_column(default=list)
     #: When the user said that everything that was left to do at KuCoin is done.
     done_at: Mapped[Seconds | None]
 
     def note_to_delete(self, name: str) -> None:
         """Write down a key that the user has to delete at KuCoin."""
-        self.to_delete = ", ".join(filter(None, (self.to_delete, name)))
+        self.to_delete = [*self.to_delete, name]  # a new list, so that SQLAlchemy notices
         self.done_at = None
 
 

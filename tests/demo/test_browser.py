@@ -345,7 +345,7 @@ def test_long_words(url: str, page: Page, app: Flask) -> None:
         key.api_name = key.sub_name = key.uid = word
         key.permissions, key.ip_whitelist = [word, "Transfer"], [word]
     with _row(app, ConnectAttempt) as attempt:
-        attempt.uid = attempt.to_delete = word
+        attempt.uid, attempt.to_delete = word, [word]
     page.reload()
     _look(page, "long-words-outcome")
     page.goto(url)

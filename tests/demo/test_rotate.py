@@ -108,7 +108,7 @@ def test_every_key_that_gave_way_is_named(alice: Visitor, sandbox: Sandbox, cloc
         alice.post(f"/kucoin/keys/{key}/check")
     first, second, third = (key.api_name for key in sandbox.issued_keys)
     page = text_of(alice.get("/kucoin/attempts/3"))
-    assert f"“{first}, {second}”" in page
+    assert f"“{first}”, “{second}”" in page
     assert third in page
 
 
@@ -145,7 +145,7 @@ def test_rotate_with_a_kept_token(carol: Visitor, sandbox: Sandbox) -> None:
     """With a kept token the new key comes at once, into the same row."""
     page = text_of(carol.follow(carol.post("/kucoin/keys/1/rotate")))
     assert "is connected" in page
-    assert f"“{sandbox.issued_keys[0].api_name}”. Delete it at KuCoin" in page
+    assert f"delete the key “{sandbox.issued_keys[0].api_name}”" in page
     row = row_of(carol.app)
     assert (row.id, row.api_name) == (1, sandbox.issued_keys[1].api_name)
     assert row.sealed_token

@@ -37,7 +37,7 @@ def upgrade() -> None:
         sa.Column("browser", sa.String(), nullable=False),
         sa.Column("is_renewal", sa.Boolean(), nullable=False),
         sa.Column("uid", sa.String()),
-        sa.Column("to_delete", sa.String(), nullable=False),
+        sa.Column("to_delete", sa.JSON(), nullable=False),
         sa.Column("done_at", sa.BigInteger()),
     )
     op.create_index("ix_connect_attempt_user", "connect_attempt", ["user_id", "id"])
