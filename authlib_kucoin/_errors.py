@@ -1,21 +1,25 @@
-"""What can go wrong, by name.
+"""Every error, by name.
 
 * KuCoinError                    (Authlib's OAuthError)
   - AuthorizationDenied          the callback was refused
     * MismatchingState           its state is not ours (Authlib's MismatchingStateError too)
   - TokenError                   exchange, refresh or validation was refused
-    * ReauthorizationRequired    the refresh token is known to be spent: ask the user again
+    * ReauthorizationRequired    the refresh token is known to be spent: the user must log in
   - ApiKeyError                  the API key, or its description, was refused
     * ApiKeyNameTaken
     * ApiKeyLimitReached
-    * PermissionMismatch
-    * ApiKeyOutcomeUnknown       a key may exist that nobody holds the secret of
+    * PermissionMismatch         the permissions asked for were not granted
+    * ApiKeyInvalid              the key is gone, another site's, or its credentials are wrong
+    * AddressNotAllowed          our address is not allowed to use the key
+    * ClockSkewed                our clock is wrong
+    * ApiKeyPermissionDenied     the key lacks a permission
+    * ApiKeyOutcomeUnknown       a key may exist whose secret is lost
   - KuCoinUnavailable            trying again does no harm
   - MalformedResponse            the answer is not what the document describes
   - ConfigurationError           our own settings are incomplete (a ValueError too)
 * UnsafeRedirectURI              a ValueError: raised before anything is sent
 
-No error holds a secret: what KuCoin says is redacted before it gets here.
+No error holds a secret: KuCoin's messages are masked before they get here.
 """
 
 from __future__ import annotations
@@ -24,18 +28,19 @@ from authlib.integrations.base_client import MismatchingStateError, OAuthError
 
 
 class KuCoinError(OAuthError):
-    """Base of everything that can go wrong with KuCoin.
+    """Base class of all errors of this package.
 
     Attributes:
         operation: The call that failed: ``"authorize"``, ``"callback"``, ``"token"``,
-            ``"refresh"``, ``"validate"``, ``"create_api_key"`` or ``"api_key_info"``; None if it
-            was none of them, but a setting, say.
+            ``"refresh"``, ``"validate"``, ``"create_api_key"`` or ``"api_key_info"``; None outside
+            a call, for example for a wrong setting.
         code: The error code KuCoin gave, as a string, if it gave one. KuCoin does not
             publish its codes, so match on the class rather than on the code.
-        msg: KuCoin's own message, redacted, if it gave one.
-        retry: Whether the same call may be tried again: what the ``retry`` field of KuCoin's
-            envelope said, and true for :class:`KuCoinUnavailable`.
+        msg: KuCoin's own message, masked, if it gave one.
+        retry: Whether the same call may be tried again: the ``retry`` field of KuCoin's
+            envelope, and true for :class:`KuCoinUnavailable`.
         status: The HTTP status of the answer, if there was one.
+        retry_after: After how many seconds KuCoin asks to try again, if it said so.
         error: A short constant name of the kind of error, as in Authlib.
         description: What is wrong and what to do next, in a sentence.
     """
@@ -51,6 +56,7 @@ class KuCoinError(OAuthError):
         msg: str | None = None,
         retry: bool = False,
         status: int | None = None,
+        retry_after: int | None = None,
     ) -> None:
         super().__init__(description=description)
         # One positional argument, so that copy and pickle (task queues) can rebuild us.
@@ -60,6 +66,7 @@ class KuCoinError(OAuthError):
         self.msg = msg
         self.retry = retry
         self.status = status
+        self.retry_after = retry_after
 
     def __str__(self) -> str:
         return self.description
@@ -69,13 +76,13 @@ class KuCoinError(OAuthError):
 
 
 class AuthorizationDenied(KuCoinError):
-    """The callback was refused: the user said no, KuCoin did, or it cannot be trusted."""
+    """The callback was refused: the user or KuCoin said no, or it cannot be trusted."""
 
     error = "access_denied"
 
 
 class MismatchingState(AuthorizationDenied, MismatchingStateError):
-    """The callback's state is not one that this browser session waits for."""
+    """The callback's state belongs to no login of this browser session."""
 
     error = "mismatching_state"
 
@@ -87,7 +94,7 @@ class TokenError(KuCoinError):
 
 
 class ReauthorizationRequired(TokenError):
-    """The refresh token is spent or past its 3 days: only the user can give a new one."""
+    """The refresh token is spent or past its 3 days: the user has to authorize again."""
 
     error = "reauthorization_required"
 
@@ -116,11 +123,35 @@ class PermissionMismatch(ApiKeyError):
     error = "permission_mismatch"
 
 
-class ApiKeyOutcomeUnknown(ApiKeyError):
-    """The request went out and no answer can be trusted: a key may or may not exist.
+class ApiKeyInvalid(ApiKeyError):
+    """The key does not work: it was deleted, belongs to another site, or its secret is wrong."""
 
-    Do not ask again by yourself. The user can see on KuCoin's API management page whether
-    there is a new key, and delete it there: its secret is lost.
+    error = "api_key_invalid"
+
+
+class AddressNotAllowed(ApiKeyError):
+    """KuCoin does not accept requests from our address for this key."""
+
+    error = "address_not_allowed"
+
+
+class ClockSkewed(ApiKeyError):
+    """The request's timestamp is more than 5 s off: our clock is wrong."""
+
+    error = "clock_skewed"
+
+
+class ApiKeyPermissionDenied(ApiKeyError):
+    """The key lacks the permission for this request."""
+
+    error = "api_key_permission_denied"
+
+
+class ApiKeyOutcomeUnknown(ApiKeyError):
+    """The request was sent and no answer can be trusted: a key may or may not exist.
+
+    Do not ask again automatically. Its secret is lost, so the user should look on KuCoin's API
+    management page for a new key and delete it there.
     """
 
     error = "api_key_outcome_unknown"
@@ -139,14 +170,14 @@ class MalformedResponse(KuCoinError):
 
 
 class ConfigurationError(KuCoinError, ValueError):
-    """A setting is missing or makes no sense; raised when the provider is first used."""
+    """A setting is missing, wrong or without effect; raised before anything is sent."""
 
     error = "configuration_error"
 
 
 class UnsafeRedirectURI(ValueError):
-    """The redirect URI cannot travel raw, or must not be sent to.
+    """The redirect URI cannot be sent unencoded, or is not a safe address.
 
-    The document says twice not to encode it (sections 7.1 and 7.2), so a URI with a
-    character that would need encoding is refused before anything is sent.
+    The document says twice not to encode it (sections 7.1 and 7.2), so a URI with a character
+    that would need encoding is refused before anything is sent.
     """

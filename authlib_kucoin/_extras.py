@@ -1,12 +1,13 @@
-"""Modules that need a library which not everybody has installed."""
+"""Loading modules whose library may not be installed."""
 
 from __future__ import annotations
 
 from importlib import import_module
 from types import ModuleType
+from typing import Final
 
-# Which extra of this package brings a library.
-_EXTRAS = {"httpx2": "httpx", "requests": "requests"}
+#: The extra of this package that installs each library.
+_EXTRAS: Final = {"httpx2": "httpx", "requests": "requests"}
 
 
 def load(name: str) -> ModuleType:
@@ -16,7 +17,7 @@ def load(name: str) -> ModuleType:
         name: Its name in here, such as ``"httpx_client"``.
 
     Raises:
-        ModuleNotFoundError: If a library is missing; the text says how to get it.
+        ModuleNotFoundError: If a library is missing; the text says what to install.
     """
     try:
         return import_module(f".{name}", __package__)
@@ -24,7 +25,7 @@ def load(name: str) -> ModuleType:
         if error.name not in _EXTRAS:
             raise
         raise ModuleNotFoundError(
-            f"{error.name} is not installed, and this needs it: "
+            f"{error.name} is not installed. Install it with "
             f"pip install 'authlib-kucoin[{_EXTRAS[error.name]}]'",
             name=error.name,
         ) from error

@@ -1,8 +1,10 @@
-"""What KuCoin gives: a token, an API key, and the description of a key."""
+"""The values KuCoin returns: a token, an API key, and the description of a key."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, overload
@@ -15,15 +17,20 @@ from ._errors import TokenError
 ACCESS_TOKEN_LIFETIME: Final = 3600
 REFRESH_TOKEN_LIFETIME: Final = 3 * 24 * 3600
 
+#: The members of a token that are seconds.
+_SECONDS: Final = ("expires_in", "expires_at", "refresh_expires_at")
+#: Seconds written as text, as some databases return them.
+_DECIMAL: Final = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,9})?")
+
 _Text = Literal["access_token", "refresh_token", "token_type", "scope"]
 _Seconds = Literal["expires_in", "expires_at", "refresh_expires_at"]
 
-# Not a secret, and useful to see when a token is printed.
+#: Not secret, and useful to see in a printed token.
 _SHOWN: Final = {"token_type", "scope", "expires_in", "expires_at", "refresh_expires_at"}
 
 
 class KuCoinToken(OAuth2Token):
-    """Authlib's token; its values stand in no repr, and the dict it is made from stays as it was.
+    """Authlib's token. Its repr hides the values, and the dict it is made from stays unchanged.
 
     Keys: ``access_token``, ``token_type``, ``scope`` (the RFC's space-separated string),
     ``expires_in`` (int seconds) and ``expires_at`` (int seconds since the epoch); and, where there
@@ -31,28 +38,29 @@ class KuCoinToken(OAuth2Token):
     section 6.3).
 
     Raises:
-        TokenError: If it is made of no mapping, or its lifetime cannot be read.
+        TokenError: If it is not made of a mapping, or its lifetime cannot be read.
     """
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         if not isinstance(params, Mapping):
             raise TokenError(
-                f"This is no token but a {type(params).__name__}: a token is a dict with an "
-                "access_token in it."
+                "Expected a token: a mapping with an access_token. Got an object of type "
+                f"{type(params).__name__}."
             )
-        try:
-            super().__init__(dict(params))
-        except (TypeError, ValueError, OverflowError):
-            is_odd = True
-        else:
-            is_odd = False
-        if is_odd:  # out here, since what is behind it may show the values
-            raise TokenError(
-                "The token's expires_in or expires_at is no number of seconds: store both as they "
-                "were given, or have the user authorize again."
-            )
+        values = dict(params)
+        for name in _SECONDS:
+            if values.get(name) is None:
+                continue
+            # Authlib would take a text for no expiry at all, and never refresh the token.
+            values[name] = whole_seconds(values[name])
+            if values[name] is None:
+                raise TokenError(
+                    f"The token's {name} is not a number of seconds: store it unchanged, or have "
+                    "the user authorize again."
+                )
+        super().__init__(values)
 
-    if TYPE_CHECKING:  # to Authlib's stubs each value is an object
+    if TYPE_CHECKING:  # in Authlib's stubs each value is an object
 
         @overload
         def __getitem__(self, key: _Text, /) -> str: ...
@@ -101,18 +109,27 @@ class ApiKey:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ApiKeyInfo:
-    """What KuCoin says a key is (``GET /api/v1/user/api-key``).
+    """KuCoin's description of a key (``GET /api/v1/user/api-key``).
 
     Attributes:
-        uid: The account's own number.
+        uid: The account's number.
         permissions: In the REST API's words, such as ``{"General", "Spot"}``.
         ip_whitelist: The addresses that may use the key; empty if there is no restriction.
         is_master: Whether the key belongs to a master account; None if KuCoin does not say.
         sub_name: The name of the sub-account, if it is one.
-        created_at: When the key was made, with its time zone; None if KuCoin does not say.
+        created_at: When the key was created, as an aware datetime; None if KuCoin does not say.
         api_version: The version of the key, such as 3; None if KuCoin does not say.
         remark: The key's name.
-        api_key: The key that is described.
+        api_key: The public half of the key.
+        expires_at: When the key ends, as an aware datetime; None if KuCoin does not say.
+        site_type: The site of the account, such as ``"global"`` or ``"australia"``.
+        region: The region of the account.
+        parent_uid: The number of the master account, if the key is a sub-account's.
+        kyc_status: The account's identity check, as KuCoin writes it.
+        third_party_app: The application that the key was made for.
+
+    Only ``uid`` and ``permissions`` are certain; any other field may be None or empty. The last
+    six come from one client's types and are not in KuCoin's document.
     """
 
     uid: str
@@ -124,3 +141,26 @@ class ApiKeyInfo:
     api_version: int | None = None
     remark: str = ""
     api_key: str = ""
+    expires_at: datetime | None = None
+    site_type: str | None = None
+    region: str | None = None
+    parent_uid: str | None = None
+    kyc_status: int | str | None = None
+    third_party_app: str | None = None
+
+
+def whole_seconds(value: object) -> int | None:
+    """Return a number of seconds as an int; None if it is not one.
+
+    Args:
+        value: An int, a float, a Decimal, or any of them as text.
+    """
+    if isinstance(value, str) and not _DECIMAL.fullmatch(value):
+        return None
+    if isinstance(value, bool):  # an int in Python, but not in JSON
+        return None
+    try:
+        number = float(value)  # type: ignore[arg-type]  # whatever has no __float__ raises
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return int(number) if math.isfinite(number) else None

@@ -1,11 +1,11 @@
-"""Registration with Authlib's ``OAuth`` of whichever framework."""
+"""``register_kucoin``: picks the app class for an ``OAuth`` object of Authlib."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol, overload
 
 from ._extras import load
-from ._protocol.sites import Site, resolve_site
+from ._protocol.sites import Site
 
 if TYPE_CHECKING:
     from authlib.integrations.django_client import DjangoOAuth2App
@@ -24,9 +24,9 @@ _APPS: Final = {
 }
 
 
-# Authlib's OAuth classes share a name and little else. A type checker tells them apart by the app
-# class they make (mypy) or by what else they have (pyright, to which that class is Any), and then
-# knows whether the calls of what is returned are to be awaited.
+# Authlib's OAuth classes share only their name. These protocols let a type checker choose the app
+# class, and so whether its calls are awaited: mypy by the class that an OAuth object creates,
+# pyright (which sees that class as Any) by its other attributes.
 class _FlaskOAuth(Protocol):
     @property
     def oauth2_client_cls(self) -> type[FlaskOAuth2App]: ...
@@ -52,6 +52,7 @@ def register_kucoin(
     name: str = ...,
     *,
     site: Site | str | None = ...,
+    fast_api: int | None = ...,
     **options: Any,
 ) -> KuCoinFlaskApp: ...
 
@@ -62,6 +63,7 @@ def register_kucoin(
     name: str = ...,
     *,
     site: Site | str | None = ...,
+    fast_api: int | None = ...,
     **options: Any,
 ) -> KuCoinStarletteApp: ...
 
@@ -72,6 +74,7 @@ def register_kucoin(
     name: str = ...,
     *,
     site: Site | str | None = ...,
+    fast_api: int | None = ...,
     **options: Any,
 ) -> KuCoinDjangoApp: ...
 
@@ -81,37 +84,41 @@ def register_kucoin(
     name: str = "kucoin",
     *,
     site: Site | str | None = None,
+    fast_api: int | None = None,
     **options: Any,
 ) -> Any:
     """Register KuCoin with Authlib's ``OAuth`` for Flask, Starlette (FastAPI too) or Django.
 
     Args:
         oauth: The ``OAuth`` object; it may be initialised with an app later.
-        name: What to register it as. Its settings are named after it: ``KUCOIN_CLIENT_ID``,
+        name: The name to register it under. Its settings are named after it: ``KUCOIN_CLIENT_ID``,
             ``KUCOIN_CLIENT_SECRET``, ``KUCOIN_SITE``.
-        site: ``"eu"``, ``"global"``, ``"australia"``, a :class:`Site`, or a base URL. Taken
-            from the settings if left out; there is no default.
+        site: ``"eu"``, ``"global"``, ``"australia"``, a :class:`Site`, or a base URL. From the
+            settings if left out; there is no default.
+        fast_api: The version of the Fast API, 1 or 2. From the settings (``KUCOIN_FAST_API``) or
+            the site if left out: 2 for ``"global"``, 1 for all others.
         options: Authlib's own, such as ``client_id``, ``client_secret``, ``client_kwargs``,
             ``fetch_token``, ``update_token`` and ``overwrite``.
 
     Returns:
-        What ``oauth.register`` returns: the app.
+        The app, as ``oauth.register`` returns it.
 
     Raises:
         TypeError: If ``oauth`` is not an ``OAuth`` of Authlib.
-        ModuleNotFoundError: If the HTTP library is not installed; the text says how to get it.
+        ModuleNotFoundError: If the HTTP library is not installed; the text says what to install.
     """
     options = {k: dict(v) if isinstance(v, dict) else v for k, v in options.items()}
     options.setdefault("client_cls", _app_class(oauth))
-
-    def load_site() -> Site:
-        configured = (oauth.load_config(name, ("site",)) or {}).get("site")
-        chosen = configured or site if options.get("overwrite") else site or configured
-        return resolve_site(chosen)
-
-    # Authlib would go on giving out an app that was registered under this name before.
+    # Otherwise Authlib would keep returning an app that was registered under this name before.
     oauth._clients.pop(name, None)
-    return oauth.register(name, load_site=load_site, **options)
+    return oauth.register(
+        name,
+        oauth=oauth,
+        site=site,
+        fast_api=fast_api,
+        settings_win=bool(options.get("overwrite")),
+        **options,
+    )
 
 
 def _app_class(oauth: Any) -> Any:

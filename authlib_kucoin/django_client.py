@@ -1,4 +1,4 @@
-"""The app that ``register_kucoin`` registers with Authlib's ``OAuth`` for Django."""
+"""KuCoin in Django: the app that ``register_kucoin`` registers."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class KuCoinDjangoApp(SyncApp, DjangoOAuth2App):
 
         Args:
             request: The current request.
-            redirect_uri: Where the browser comes back to, as registered with KuCoin; what
-                ``client_kwargs`` hold unless it is given. It is sent unencoded.
-            params: ``state``, if it is to be yours rather than a random one, and ``scope``.
+            redirect_uri: The callback address, as registered with KuCoin; sent unencoded. Unless
+                given, ``redirect_uri`` in ``client_kwargs``.
+            params: ``state``, if not random, and ``scope``.
 
         Raises:
-            UnsafeRedirectURI: If the redirect URI cannot stand in a URL unencoded.
-            ConfigurationError: If a setting is missing, or a parameter is none of KuCoin's.
+            UnsafeRedirectURI: If the redirect URI cannot be sent unencoded.
+            ConfigurationError: If a setting is missing, or KuCoin has no such parameter.
         """
         # Authlib's stubs leave this one out.
         authlib_redirect: Callable[..., HttpResponseRedirect] = super().authorize_redirect
@@ -47,7 +47,7 @@ class KuCoinDjangoApp(SyncApp, DjangoOAuth2App):
             AuthorizationDenied: If the login was refused or the callback cannot be trusted.
             TokenError: If KuCoin refused the code.
             KuCoinUnavailable: If KuCoin could not be reached or is failing.
-            MalformedResponse: If KuCoin's answer is no token.
+            MalformedResponse: If KuCoin's answer is not a token.
         """
         pairs = [
             (name, value)

@@ -19,7 +19,7 @@ from ._clients.httpx_transport import (
     Transport,
     no_cookies,
 )
-from ._clients.in_flight import under_way
+from ._clients.in_flight import InFlight
 from ._clients.sync_client import SyncClient
 from ._errors import ConfigurationError
 from ._protocol.call import Call
@@ -30,7 +30,7 @@ __all__ = ["AsyncKuCoinOAuth2Client", "KuCoinOAuth2Client"]
 T = TypeVar("T")
 
 
-# Of a transport that does not say what it sends: by their names, these come before a request.
+#: For a transport that does not trace: by their names, these errors precede any request.
 _NOT_CONNECTED: Final = (
     httpx2.ConnectError,
     httpx2.ConnectTimeout,
@@ -40,11 +40,11 @@ _NOT_CONNECTED: Final = (
 
 
 class _Auth(KuCoinTokenAuth, OAuth2Auth):
-    """Signs requests of the user's own with the token."""
+    """Signs the application's own requests with the token."""
 
 
-# Parsed once, which takes half of the time that a request takes to be made. Not an address with a
-# query: that is of one call, and holds the code.
+#: Parsing takes half the time of building a request, so it is cached. Addresses with a query are
+#: not: they belong to one call and hold the code.
 _parsed: Final = lru_cache(maxsize=64)(httpx2.URL)
 
 
@@ -52,7 +52,7 @@ def _request(
     client: httpx2.Client | httpx2.AsyncClient, call: Call[Any], trace: Callable[..., Any]
 ) -> httpx2.Request:
     extensions: dict[str, Any] = {"timeout": client.timeout.as_dict()}
-    if call.creates_key:  # nothing else depends on it, and each event takes its time
+    if call.creates_key:  # no other call needs it, and each event takes time
         extensions["trace"] = trace
     return httpx2.Request(
         call.method,
@@ -64,12 +64,12 @@ def _request(
 
 
 def _is_leaving(event: str, info: Mapping[str, Any]) -> bool:
-    """Tell whether httpcore2 begins to send a request, other than to a proxy for a tunnel."""
+    """Tell whether httpcore2 begins to send a request, apart from a CONNECT to a proxy."""
     return event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT"
 
 
 class _Settings:
-    """The arguments of both clients."""
+    """The constructor of both clients."""
 
     token_auth_class = _Auth
     _own_transport: type[KeptConnections]
@@ -80,6 +80,7 @@ class _Settings:
         client_secret: str | None = None,
         *,
         site: Site | str | None = None,
+        fast_api: int | None = None,
         redirect_uri: str | None = None,
         token: Mapping[str, Any] | None = None,
         update_token: Callable[..., object] | None = None,
@@ -88,13 +89,14 @@ class _Settings:
     ) -> None:
         """Set up a client; nothing is sent."""
         self._site = site
+        self._fast_api = fast_api
         http2 = options.pop("http2", False)
         if options.get("transport") is None:
-            options |= self._own_transport(options).options
+            options |= self._own_transport(options).client_options
         transport = options["transport"]
-        # A transport that is not ours need not say what it sends, nor keep anything.
-        self._kept: Any = transport if isinstance(transport, KeptConnections) else None
-        self._is_traced = self._kept is not None and self._kept.are_traced
+        # Another transport may neither trace nor keep connections.
+        self.pool: Any = transport if isinstance(transport, KeptConnections) else None
+        self._is_traced = self.pool is not None and self.pool.are_traced
         options.setdefault("cookies", no_cookies())
         super().__init__(  # type: ignore[call-arg]  # Authlib's client comes after us
             client_id=client_id,
@@ -105,10 +107,10 @@ class _Settings:
             timeout=timeout,
             **options,
         )
-        if http2:  # only now, since Authlib's __del__ wants a client that is complete
+        if http2:  # only now: Authlib's __del__ needs a complete client
             raise ConfigurationError(
-                "Leave http2 out: HTTP/2 may send a request for a key twice, and the library "
-                "beneath logs what its headers held."
+                "Leave http2 out: HTTP/2 may send a request for a key twice, and its library logs "
+                "header values."
             )
 
     def _refuse_if_closed(self, operation: str) -> None:
@@ -122,28 +124,29 @@ class _Settings:
 class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[misc]  # Authlib's methods take more
     """Authlib's ``OAuth2Client`` for KuCoin; arguments as :class:`KuCoinOAuth2Session`.
 
-    The ``options`` are what else Authlib's ``OAuth2Client`` and ``httpx2.Client`` take.
+    The ``options`` are the other arguments of Authlib's ``OAuth2Client`` and ``httpx2.Client``.
     """
 
     _own_transport = Transport
 
-    def _perform(self, call: Call[T]) -> T:
+    def perform(self, call: Call[T]) -> T:
+        """Send one call and return its result."""
         self._refuse_if_closed(call.operation)
         # Past this client's own layers, where there is a client beneath it that sends.
-        sender = self._kept.client(call.operation) if self._kept else self
-        with under_way(call.secrets) as progress:
+        sender = self.pool.client(call.operation) if self.pool else self
+        with InFlight(call.secrets) as progress:
 
             def trace(event: str, info: Mapping[str, Any]) -> None:
                 if _is_leaving(event, info):
                     progress.sent = True
-                    request.extensions.pop("trace", None)  # that was all there is to know
+                    request.extensions.pop("trace", None)  # nothing more to learn
 
             try:
                 request = _request(self, call, trace)
                 response = sender.send(request, auth=httpx2.Auth(), follow_redirects=False)
                 status, body, failure = response.status_code, response.content, ""
             except Exception as error:  # noqa: BLE001 - whatever it is, there is no answer
-                # The error itself goes no further: its text may hold the URL, code and all.
+                # Drop the error itself: its text may hold the URL with the code.
                 failure = name_of(error)
                 if not self._is_traced:
                     progress.sent |= not isinstance(error, _NOT_CONNECTED)
@@ -161,14 +164,15 @@ class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # typ
     _own_transport = AsyncTransport
 
     @staticmethod
-    def connections(client_kwargs: Mapping[str, Any]) -> AsyncSharedTransport:
-        """Return connections for clients with these settings to share."""
+    def new_pool(client_kwargs: Mapping[str, Any]) -> AsyncSharedTransport:
+        """Return connections that clients with these settings can share."""
         return AsyncSharedTransport(client_kwargs)
 
-    async def _perform(self, call: Call[T]) -> T:
+    async def perform(self, call: Call[T]) -> T:
+        """Send one call and return its result."""
         self._refuse_if_closed(call.operation)
-        sender = await self._kept.client(call.operation) if self._kept else self  # as above
-        with under_way(call.secrets) as progress:
+        sender = await self.pool.client(call.operation) if self.pool else self  # as above
+        with InFlight(call.secrets) as progress:
 
             async def trace(event: str, info: Mapping[str, Any]) -> None:
                 if _is_leaving(event, info):
@@ -179,7 +183,7 @@ class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # typ
                 request = _request(self, call, trace)
                 response = await sender.send(request, auth=httpx2.Auth(), follow_redirects=False)
                 status, body, failure = response.status_code, response.content, ""
-            except Exception as error:  # noqa: BLE001 - as above
+            except Exception as error:  # noqa: BLE001 - whatever it is, there is no answer
                 failure = name_of(error)
                 if not self._is_traced:
                     progress.sent |= not isinstance(error, _NOT_CONNECTED)

@@ -1,20 +1,19 @@
-"""The pytest fixture ``kucoin_sandbox``: a KuCoin of one's own for each test."""
+"""The pytest fixture ``kucoin_sandbox``: a running sandbox for each test."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from authlib_kucoin.sandbox import Sandbox, SandboxKeywords
 
 
 @pytest.fixture
 def kucoin_sandbox_options() -> SandboxKeywords:
-    """Override this fixture to run `kucoin_sandbox` with other options."""
+    """The options of `kucoin_sandbox`: none. Override this fixture to set some."""
     return {}
 
 

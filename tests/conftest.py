@@ -1,9 +1,8 @@
 """What every test may ask for: PostgreSQL, a browser; and CI's rule that nothing is skipped."""
 
 import os
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -54,30 +53,8 @@ def browser() -> Iterator["Browser"]:
     refuses to start. So it lives for one module and not for the session: keep asyncio tests out
     of modules with browser tests. Starting it takes about a second.
     """
-    pytest.importorskip("playwright", reason="no browser driver: pip install playwright")
-    executable = chromium.find()
-    if executable is None:
-        pytest.skip("no Chromium: apt-get install chromium, or set CHROMIUM to the path of one")
-    with _unmeasured(), chromium.launched(executable) as browser:
+    with chromium.launched() as browser:
         yield browser
-
-
-@contextmanager
-def _unmeasured() -> Iterator[None]:
-    """Let coverage look away: Playwright switches greenlets under the tests' feet.
-
-    It could be told to keep them apart. Then it asks at each call which greenlet that is, in each
-    thread, and greenlet has been seen to hang when it cleared up after one of the threads.
-    """
-    coverage = sys.modules.get("coverage")
-    measuring = coverage.Coverage.current() if coverage else None
-    if measuring:
-        measuring.stop()
-    try:
-        yield
-    finally:
-        if measuring:
-            measuring.start()
 
 
 @pytest.fixture

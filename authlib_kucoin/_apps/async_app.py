@@ -1,89 +1,66 @@
-"""The calls of an app in a framework that awaits them; but for ``await`` those of ``_app.py``."""
+"""Async twin of ``sync_app`` (Starlette, FastAPI); identical except for ``await``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, MutableMapping
 from inspect import isawaitable
-from typing import Any
+from typing import Any, TypeVar
 
+from authlib_kucoin._clients.async_calls import AsyncCalls
 from authlib_kucoin._clients.base_client import AnyToken
 from authlib_kucoin._errors import TokenError
-from authlib_kucoin._models import ApiKey, ApiKeyInfo, KuCoinToken
+from authlib_kucoin._models import KuCoinToken
+from authlib_kucoin._protocol.call import Call
 from authlib_kucoin._protocol.callback import mismatching_state, read_callback
 
-from .base_app import AppBase
+from .base_app import AppBase, old_pair
+from .logins import all_logins, is_of_another, keep_login
+
+T = TypeVar("T")
 
 
-class AsyncApp(AppBase):
-    """The calls of an app in a framework that awaits them; see :class:`SyncApp`."""
+class AsyncApp(AppBase, AsyncCalls):
+    """Authlib's methods of an app, and KuCoin's calls, awaited; see :class:`SyncApp`."""
 
     _update_token: Any
 
     async def load_server_metadata(self) -> dict[str, Any]:
-        """Return where KuCoin is; Authlib asks before every use."""
-        return self._site_metadata()
+        """Return KuCoin's addresses; Authlib asks before every use."""
+        return self._server_metadata()
 
     async def create_authorization_url(
-        self,
-        redirect_uri: str | None = None,
-        **params: Any,
+        self, redirect_uri: str | None = None, **params: Any
     ) -> dict[str, Any]:
-        """Return the address of the login page and what to remember, as Authlib's own method."""
+        """Return the address of the login page and the data to remember, as Authlib's method."""
         return self._login(redirect_uri, params)
 
     async def fetch_access_token(
-        self,
-        redirect_uri: str | None = None,
-        **params: Any,
+        self, redirect_uri: str | None = None, **params: Any
     ) -> KuCoinToken:
-        """Exchange a code for a token, as Authlib's own method."""
-        call = self._exchange(redirect_uri, params)
-        token: KuCoinToken = await self._client._perform(call)
-        return token
+        """Exchange a code for a token, as Authlib's method."""
+        return await self.perform(self._exchange(redirect_uri, params))
 
     async def refresh_access_token(self, token: AnyToken) -> KuCoinToken:
-        """Exchange a token for a new one, as :meth:`SyncApp.refresh_access_token`."""
-        old = {"refresh_token": token} if isinstance(token, str) else token
-        fresh: KuCoinToken = await self._client._refresh(old)
+        """Exchange a token for a new pair, as :meth:`SyncApp.refresh_access_token`."""
+        old = old_pair(token)
+        fresh = await self.renew(old)
+        self.on_refreshed(old, fresh)
         return fresh
 
-    async def validate_access_token(self, token: AnyToken) -> bool:
-        """Ask whether a token is valid, as :meth:`SyncApp.validate_access_token`."""
-        is_valid: bool = await self._client.validate_access_token(token)
-        return is_valid
-
-    async def create_api_key(
-        self,
-        token: AnyToken | None = None,
-        *,
-        request: Any = None,
-    ) -> ApiKey:
-        """Ask for an API key, once, as :meth:`SyncApp.create_api_key`."""
-        if token is None and self._fetch_token:
-            if request is None:
-                raise TokenError(
-                    "Give token=, or request= for fetch_token to be called with.",
-                    operation="create_api_key",
-                )
-            token = await self._fetch_token(request)
-        key: ApiKey = await self._client.create_api_key(token)
-        return key
-
-    async def get_api_key_info(self, key: ApiKey) -> ApiKeyInfo:
-        """Ask what a key may do, as :meth:`SyncApp.get_api_key_info`."""
-        info: ApiKeyInfo = await self._client.get_api_key_info(key)
-        return info
-
     async def close(self) -> None:
-        """Close the connections kept for this event loop, as :meth:`SyncApp.close`.
+        """Close the idle connections of this event loop, as :meth:`SyncApp.close`.
 
         They are closed with the loop in any case.
         """
-        await self._connections.dispose()
+        await self.client.pool.dispose()
 
     async def save_authorize_data(self, *request: Any, **data: Any) -> None:
         """Remember a login in the session, as :meth:`SyncApp.save_authorize_data`."""
-        await super().save_authorize_data(*request, **data, registered_as=self.name)  # type: ignore[misc]  # as above
+        session = self._session_of(*request)
+        before = all_logins(session)
+        data.pop("url", None)
+        await super().save_authorize_data(*request, **data)  # type: ignore[misc]  # as there
+        keep_login(session, self.name, data["state"], before)
 
     async def _on_update_token(
         self,
@@ -91,7 +68,7 @@ class AsyncApp(AppBase):
         refresh_token: str | None = None,
         access_token: str | None = None,
     ) -> None:
-        # Unlike Authlib's own, this one takes a plain function too: a pair is not lost over it.
+        # Authlib's own awaits the result of a plain function and fails: the pair would be lost.
         if self._update_token:
             told = self._update_token(token, refresh_token=refresh_token, access_token=access_token)
             if isawaitable(told):
@@ -103,12 +80,33 @@ class AsyncApp(AppBase):
         pairs: Iterable[tuple[str, str]],
         params: Mapping[str, Any],
     ) -> KuCoinToken:
-        """Check a callback against the browser's session and exchange its code."""
+        """Compare a callback with the browser's session and exchange its code."""
         callback = read_callback(pairs)
         expected = await self.framework.get_state_data(session, callback.state)
-        if not self._is_ours(expected):
+        if expected is None or is_of_another(session, self.name, callback.state):
             raise mismatching_state()
         await self.framework.clear_state_data(session, callback.state)
         return await self.fetch_access_token(
             code=callback.code(), redirect_uri=expected.get("redirect_uri"), **params
         )
+
+    # How the shared calls are sent: by the app's client.
+
+    async def perform(self, call: Call[T]) -> T:
+        """Send one call and return its result."""
+        result: T = await self.client.perform(call)
+        return result
+
+    async def renew(self, token: Mapping[str, Any], url: str | None = None) -> KuCoinToken:
+        """Exchange a token for a new pair and call ``update_token``."""
+        fresh: KuCoinToken = await self.client.renew(token, url)
+        return fresh
+
+    async def default_token(self, request: Any) -> AnyToken | None:
+        """Return the token to use if none was given: what ``fetch_token`` returns."""
+        if not self._fetch_token:
+            return None
+        if request is None:
+            raise TokenError("Pass token=, or request= for fetch_token to be called with.")
+        token: AnyToken | None = await self._fetch_token(request)
+        return token

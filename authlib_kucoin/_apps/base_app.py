@@ -1,122 +1,168 @@
-"""What registered apps have in common, whichever framework they are registered with.
-
-The calls that are awaited stand in ``_async_app.py``, and differ from those here by ``await``
-alone.
-"""
+"""Shared by all registered apps: settings, the client that sends their calls, and logins."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, TypeGuard
 
+from authlib_kucoin._clients.base_client import AnyToken
 from authlib_kucoin._errors import ConfigurationError
 from authlib_kucoin._models import KuCoinToken
 from authlib_kucoin._protocol.call import Call
-from authlib_kucoin._protocol.sites import Site
+from authlib_kucoin._protocol.sites import Site, resolve_site
 
 
 class AppBase:
-    """Where an app's calls go, and the connections they share."""
+    """An app that is registered with Authlib's ``OAuth``.
 
-    # Authlib's own.
+    Args:
+        framework: Authlib's integration.
+        name: The name it is registered under; its settings are named after it.
+        oauth: The ``OAuth`` object, which reads the settings.
+        site: The site, unless the settings name one.
+        fast_api: The version of the Fast API, unless the settings name one.
+        settings_win: Whether the settings take precedence over ``site``.
+        options: Authlib's own.
+    """
+
+    # Set by Authlib's own constructor.
     access_token_params: Any
     access_token_url: Any
     authorize_params: Any
     authorize_url: Any
-    client_cls: Any
-    client_kwargs: Any
-    framework: Any
     client_auth_methods: Any
+    client_cls: Any
+    client_id: Any
+    client_kwargs: Any
+    client_secret: Any
+    framework: Any
     name: str
     server_metadata: dict[str, Any]
     _fetch_token: Any
+    _on_update_token: Any
     _server_metadata_url: Any
+    _user_agent: str
 
-    def _site_metadata(self) -> dict[str, Any]:
-        """Return what Authlib hands to every client it makes for us.
+    _client: Any = None
+    _site: Site | None = None
 
-        The site is resolved at the first use, since settings may come after registration.
+    def __init__(
+        self,
+        framework: Any,
+        name: str | None = None,
+        *,
+        oauth: Any = None,
+        site: Site | str | None = None,
+        fast_api: int | None = None,
+        settings_win: bool = False,
+        **options: Any,
+    ) -> None:
+        # Nothing here may raise: Authlib would then put a stock app in our place.
+        super().__init__(framework, name, **options)  # type: ignore[call-arg]  # Authlib's app
+        self._oauth = oauth
+        self._given: dict[str, Any] = {"site": site, "fast_api": fast_api}
+        self._settings_win = settings_win
+
+    @property
+    def site(self) -> Site:
+        """The KuCoin site of this app, resolved at its first use: settings may come late.
 
         Raises:
-            ConfigurationError: If no site is set.
+            ConfigurationError: If no site is set, or an unknown one.
         """
-        metadata = self.server_metadata
-        if "site" not in metadata:
-            load_site: Callable[[], Site] = metadata["load_site"]
-            site = load_site()
-            if refresh_endpoint := metadata.get("refresh_token_url"):
-                site = dataclasses.replace(site, refresh_endpoint=refresh_endpoint)
-            metadata["site"] = site
-        site = metadata["site"]
-        return {
-            "site": site,
-            "authorization_endpoint": site.authorization_endpoint,
-            "token_endpoint": site.token_endpoint,
+        if self._site is None:
+            self._site = self._load_site()
+        return self._site
+
+    def _load_site(self) -> Site:
+        settings = (self._oauth and self._oauth.load_config(self.name, tuple(self._given))) or {}
+        first, second = (settings, self._given) if self._settings_win else (self._given, settings)
+        site, fast_api = (first.get(name) or second.get(name) for name in ("site", "fast_api"))
+        site = resolve_site(site, fast_api)
+        endpoints = {
+            "authorization_endpoint": self.authorize_url,
+            "token_endpoint": self.access_token_url,
+            "refresh_endpoint": self.server_metadata.get("refresh_token_url"),
         }
+        given = {name: url for name, url in endpoints.items() if url}
+        return dataclasses.replace(site, **given) if given else site
 
     @property
-    def _connections(self) -> Any:
-        """The connections that all clients of this app share."""
-        # Not made in the constructor: if that raised, Authlib would put a stock app in our
-        # place. setdefault is atomic: of two threads that come first, one pool is kept.
-        if "connections" not in self.server_metadata:
-            connections = self.client_cls.connections(self.client_kwargs)
-            self.server_metadata.setdefault("connections", connections)
-        return self.server_metadata["connections"]
+    def client(self) -> Any:
+        """The client that sends this app's calls for all users. It keeps no token.
 
-    def _get_oauth_client(self, **metadata: Any) -> Any:
-        return super()._get_oauth_client(  # type: ignore[misc]  # Authlib's app comes after us
-            **metadata, **self._connections.options
-        )
-
-    @property
-    def _client(self) -> Any:
-        """The client that makes our calls, for all users: it is handed a token and keeps none.
-
-        Authlib makes one for each call. That takes longer than all else we do, so we do not.
+        Authlib makes a client for each call, which takes longer than all our other work.
 
         Raises:
-            ConfigurationError: If no site is set, or an option of Authlib's is, that KuCoin's
-                calls have no use for.
+            ConfigurationError: If no site is set, or an option of Authlib's has no effect here.
         """
-        # No cached_property: its lock, in Python 3.11, may be held at a fork.
-        if "client" not in self.server_metadata:
-            self.server_metadata.setdefault("client", self._new_client())
-        return self.server_metadata["client"]
+        # Not a cached_property: in Python 3.11 its lock may be held during a fork. setdefault is
+        # atomic: if two threads come first, both get the same client.
+        if self._client is None:
+            vars(self).setdefault("_client", self._first_client())
+        return self._client
 
-    def _new_client(self) -> Any:
+    def _first_client(self) -> Any:
         unused = {
             "client_auth_methods": self.client_auth_methods,
             "refresh_token_params": self.server_metadata.get("refresh_token_params"),
             "server_metadata_url": self._server_metadata_url,
         }
         if names := [name for name, value in unused.items() if value]:
-            raise ConfigurationError(
-                f"{', '.join(names)}: KuCoin's calls have no use for it, so leave it out."
-            )
-        return self._get_oauth_client(**self._site_metadata())
+            raise ConfigurationError(f"Leave out {', '.join(names)}: KuCoin's calls do not use it.")
+        return self._client_over(self.client_cls.new_pool(self.client_kwargs))
+
+    def _client_over(self, pool: Any) -> Any:
+        client = self.client_cls(
+            client_id=self.client_id,
+            client_secret=self.client_secret,
+            site=self.site,
+            update_token=self._on_update_token,
+            **{**self.client_kwargs, **pool.client_options},
+        )
+        client.headers["User-Agent"] = self._user_agent
+        return client
+
+    def _get_oauth_client(self, **_metadata: Any) -> Any:
+        """Return a client for one request of the application, over the shared connections."""
+        return self._client_over(self.client.pool)
+
+    def _server_metadata(self) -> dict[str, Any]:
+        site = self.site
+        return {
+            **self.server_metadata,
+            "authorization_endpoint": site.authorization_endpoint,
+            "token_endpoint": site.token_endpoint,
+        }
 
     def _login(self, redirect_uri: str | None, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the address of the login page and what to remember."""
+        """Return the address of the login page and the data to remember."""
         params = {"redirect_uri": redirect_uri, **params, **(self.authorize_params or {})}
         rv: dict[str, Any] = self._create_oauth2_authorization_url(  # type: ignore[attr-defined]  # Authlib's
-            self._client, self.authorize_url, **params
+            self.client, None, **params
         )
         return rv
 
-    def _is_ours(self, login: Mapping[str, Any] | None) -> TypeGuard[Mapping[str, Any]]:
-        """Tell whether what was found in a browser's session is a login of this app."""
-        return login is not None and login.get("registered_as") == self.name
+    def _session_of(self, request: Any) -> MutableMapping[str, Any]:
+        """Return the browser's session, in which logins are kept."""
+        session: MutableMapping[str, Any] = request.session
+        return session
 
     def _exchange(self, redirect_uri: str | None, given: Mapping[str, Any]) -> Call[KuCoinToken]:
         """Return the call that exchanges a code."""
         params = {"redirect_uri": redirect_uri, **(self.access_token_params or {}), **given}
-        call: Call[KuCoinToken] = self._client._token_call(
-            self.access_token_url,
-            params.pop("code", None),
-            params.pop("authorization_response", None),
-            params.pop("state", None),
-            params,
-        )
+        call: Call[KuCoinToken] = self.client.token_call(**params)
         return call
+
+    def is_expired(self, token: AnyToken | None) -> TypeGuard[Mapping[str, Any]]:
+        """Tell whether a token expires within the client's ``leeway`` seconds."""
+        return bool(self.client.is_expired(token))
+
+    def on_refreshed(self, old: Mapping[str, Any], fresh: KuCoinToken) -> None:
+        """Hook: called when a caller has received a new pair for an old one."""
+
+
+def old_pair(token: AnyToken) -> Mapping[str, Any]:
+    """Return a token as a mapping; text is taken for its refresh token."""
+    return {"refresh_token": token} if isinstance(token, str) else token

@@ -1,14 +1,10 @@
-"""What the three clients have in common: settings in, calls out, and one refresh for all.
-
-A client brings a method ``_perform`` that performs a call. The calls that are awaited stand in
-``_async_client.py``, and differ from those here by ``await`` alone.
-"""
+"""Shared by all clients: settings, and the calls built from them."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeGuard, TypeVar
+from typing import Any, TypeGuard
 from urllib.parse import parse_qsl, urlsplit
 
 from authlib.common.security import generate_token
@@ -21,13 +17,12 @@ from authlib_kucoin._protocol.call import Call
 from authlib_kucoin._protocol.callback import mismatching_state, read_callback
 from authlib_kucoin._protocol.sites import Site, resolve_site
 
-T = TypeVar("T")
-
+#: A token, or one half of it alone: the access token or the refresh token.
 AnyToken = Mapping[str, Any] | str
 
 
 class KuCoinTokenAuth(TokenAuth):
-    """Authlib's holder of a token; ours hides the values in its repr."""
+    """Authlib's holder of a token. Its repr hides the values."""
 
     def __init__(
         self,
@@ -44,7 +39,7 @@ class KuCoinTokenAuth(TokenAuth):
 
 
 class ClientBase:
-    """The settings of a client, and the calls made of them."""
+    """The settings of a client, and the calls built from them."""
 
     # Set by Authlib's own constructor.
     client_id: Any
@@ -58,20 +53,22 @@ class ClientBase:
     metadata: Mapping[str, Any]
 
     _site: Site | str | None
-    _resolved: Site | None = None
+    _fast_api: object
+    _resolved_site: Site | None = None
 
     @property
     def site(self) -> Site:
         """The KuCoin site that this client talks to.
 
         Raises:
-            ConfigurationError: If none, or none that is known, was given.
+            ConfigurationError: If none was given, or an unknown one.
         """
-        if self._resolved is None:
+        if self._resolved_site is None:
             names = ("authorization_endpoint", "token_endpoint")  # as in RFC 8414
             given = {name: self.metadata[name] for name in names if self.metadata.get(name)}
-            self._resolved = dataclasses.replace(resolve_site(self._site), **given)
-        return self._resolved
+            site = resolve_site(self._site, self._fast_api)
+            self._resolved_site = dataclasses.replace(site, **given) if given else site
+        return self._resolved_site
 
     def create_authorization_url(
         self,
@@ -84,19 +81,19 @@ class ClientBase:
 
         Args:
             url: The login page, if it is not the site's.
-            state: Comes back in the callback; a random one unless given.
-            code_verifier: KuCoin has no PKCE, so this must be left out.
-            params: ``redirect_uri`` and ``scope``, if they are not the client's own.
+            state: Comes back in the callback; random unless given.
+            code_verifier: Must be left out: KuCoin has no PKCE.
+            params: ``redirect_uri`` and ``scope``, if they differ from the client's.
 
         Raises:
-            UnsafeRedirectURI: If the redirect URI cannot stand in the address unencoded.
-            ConfigurationError: If a setting is missing, or a parameter is none of KuCoin's.
+            UnsafeRedirectURI: If the redirect URI cannot be sent unencoded.
+            ConfigurationError: If a setting is missing, or KuCoin has no such parameter.
         """
         if code_verifier:
             raise ConfigurationError(
                 "KuCoin has no PKCE: leave code_challenge_method out.", operation="authorize"
             )
-        _only_code_mode(params.pop("response_type", "code") == "code", "authorize")
+        _only_code_mode(is_so=params.pop("response_type", "code") == "code", operation="authorize")
         redirect_uri = params.pop("redirect_uri", None) or self.redirect_uri
         scope = params.pop("scope", None) or self.scope
         _refuse(params, "login page (document section 7.1)", "authorize")
@@ -110,23 +107,19 @@ class ClientBase:
         )
         return address, state
 
-    def _site_with(self, **endpoint: str | None) -> Site:
-        changed: dict[str, Any] = {
-            name: url for name, url in endpoint.items() if url and url != getattr(self.site, name)
-        }
-        return dataclasses.replace(self.site, **changed) if changed else self.site
-
-    def _token_call(
+    def token_call(
         self,
-        url: str | None,
-        code: str | None,
-        authorization_response: str | None,
-        state: str | None,
-        params: dict[str, Any],
+        url: str | None = None,
+        *,
+        code: str | None = None,
+        authorization_response: str | None = None,
+        state: str | None = None,
+        **params: Any,
     ) -> Call[KuCoinToken]:
+        """Return the call that :meth:`fetch_token` performs; see there for the arguments."""
         redirect_uri = params.pop("redirect_uri", None) or self.redirect_uri
         grant_type = params.pop("grant_type", "authorization_code")
-        _only_code_mode(grant_type == "authorization_code", "token")
+        _only_code_mode(is_so=grant_type == "authorization_code", operation="token")
         _refuse(params, "token endpoint (document section 7.2)", "token")
         if authorization_response is not None:
             callback = read_callback(
@@ -138,7 +131,7 @@ class ClientBase:
             code = callback.code()
         if not code:
             raise ConfigurationError(
-                "Give code= or authorization_response= to exchange for a token.",
+                "Pass code= or authorization_response= to exchange for a token.",
                 operation="token",
             )
         return calls.token_call(
@@ -155,8 +148,14 @@ class ClientBase:
             self._site_with(refresh_endpoint=url), token=token, scope=scope or None
         )
 
+    def _site_with(self, **endpoint: str | None) -> Site:
+        changed: dict[str, Any] = {
+            name: url for name, url in endpoint.items() if url and url != getattr(self.site, name)
+        }
+        return dataclasses.replace(self.site, **changed) if changed else self.site
+
     def _refuse_if_closed(self, operation: str) -> None:
-        """Raise if this client cannot send anything any more."""
+        """Raise if this client is closed."""
 
     def _token_to_refresh(self, refresh_token: str | None) -> Mapping[str, Any]:
         own: Mapping[str, Any] = self.token or {}
@@ -164,11 +163,27 @@ class ClientBase:
             return own
         return {"refresh_token": refresh_token}
 
-    def _is_expired(self, token: AnyToken | None) -> TypeGuard[Mapping[str, Any]]:
+    # What the shared calls ask of a client.
+
+    def default_token(self, request: object) -> AnyToken | None:
+        """Return the token to use if none was given.
+
+        Raises:
+            ConfigurationError: If a request was given: only a registered app looks tokens up.
+        """
+        if request is not None:
+            raise ConfigurationError("A client has no use for request=: pass token= instead.")
+        token: AnyToken | None = self.token
+        return token
+
+    def is_expired(self, token: AnyToken | None) -> TypeGuard[Mapping[str, Any]]:
+        """Tell whether a token expires within ``leeway`` seconds."""
         return isinstance(token, Mapping) and bool(KuCoinToken(token).is_expired(self.leeway))
 
-    def _is_own(self, token: Mapping[str, Any]) -> bool:
-        return bool((self.token or {}).get("refresh_token") == token["refresh_token"])
+    def on_refreshed(self, old: Mapping[str, Any], fresh: KuCoinToken) -> None:
+        """Keep a new pair if it replaces the client's own."""
+        if (self.token or {}).get("refresh_token") == old["refresh_token"]:
+            self.token = fresh
 
 
 def _query_of(url: str) -> str:
@@ -181,8 +196,8 @@ def _query_of(url: str) -> str:
     )
 
 
-def _only_code_mode(holds: bool, operation: str) -> None:  # noqa: FBT001 - a fact
-    if not holds:
+def _only_code_mode(*, is_so: bool, operation: str) -> None:
+    if not is_so:
         raise ConfigurationError(
             "KuCoin has the authorization code mode only (document section 5).",
             operation=operation,
@@ -192,5 +207,6 @@ def _only_code_mode(holds: bool, operation: str) -> None:  # noqa: FBT001 - a fa
 def _refuse(params: Iterable[str], what: str, operation: str) -> None:
     if names := sorted(params):
         raise ConfigurationError(
-            f"KuCoin's {what} takes no {', '.join(map(repr, names))}.", operation=operation
+            f"KuCoin's {what} has no parameter {', '.join(map(repr, names))}: leave it out.",
+            operation=operation,
         )

@@ -6,14 +6,14 @@ from typing import Final
 
 from authlib_kucoin._errors import ConfigurationError
 
-#: How many errors behind an error are looked at: one may be its own cause.
+#: How many causes of an error are looked at; a bound, since an error may be its own cause.
 _DEEPEST: Final = 20
 
 
 def name_of(error: BaseException) -> str:
-    """Return what an error is called, and the system's error below it; not its text.
+    """Return the class name of an error, and of the system's error that caused it.
 
-    That may hold the URL.
+    Never its text, which may hold the URL.
     """
     names = [type(error).__name__]
     below = error.__cause__ or error.__context__
@@ -25,17 +25,17 @@ def name_of(error: BaseException) -> str:
 
 
 def cannot_connect(error: Exception, operation: str | None) -> ConfigurationError:
-    """Return the error for a connection that could not even be tried.
+    """Return the error for a connection that could not be set up at all.
 
     Args:
-        error: What was raised. Only what the system or an import says is repeated: an address
-            that cannot be read may hold a proxy's password.
-        operation: The call that it was for, if it was for one.
+        error: The cause. Its text is repeated only if it is the system's or an import's: the text
+            about an unreadable address may hold a proxy's password.
+        operation: The call that needed the connection, if any.
     """
     says_more = isinstance(error, (OSError, ImportError)) and not isinstance(error, ValueError)
     why = f"{type(error).__name__}: {error}" if says_more else type(error).__name__
     return ConfigurationError(
-        f"No connection to KuCoin can be set up ({why}). Look at the proxies and the certificates "
-        "in client_kwargs, or the client's arguments, and in the environment.",
+        f"No connection to KuCoin can be set up ({why}). Check the proxies and certificates in "
+        "client_kwargs, in the client's arguments and in the environment.",
         operation=operation,
     )

@@ -2,7 +2,7 @@
 
 The HTTP libraries log whole URLs, with the code in it. A filter on the libraries' loggers works
 however the host application sets up logging: a logger's own filters run before any handler and
-survive ``dictConfig``. The filter acts only inside :func:`under_way`, so the records of other
+survive ``dictConfig``. The filter acts only inside :func:`InFlight`, so the records of other
 hosts and of other code stay whole.
 """
 
@@ -32,23 +32,23 @@ _LIBRARIES: Final = (
         for part in ("connection", "http11", "http2", "proxy", "socks")
     ),
     "h11",
-    # They log header values, should a transport of the user's own speak HTTP/2.
+    # They log header values if a user's own transport speaks HTTP/2.
     "hpack.hpack",
     "hpack.table",
     "h2.connection",
 )
 
 
-class under_way:  # noqa: N801 - used like a function
-    """Context in which the HTTP libraries' log records are redacted.
+class InFlight:
+    """Context of one call: log records of the HTTP libraries are masked inside it.
 
     Attributes:
-        sent: Whether a byte of the request may have left this machine. Set by a transport that
-            can tell; see :mod:`authlib_kucoin._clients.requests_adapter`.
+        sent: Whether any byte of the request may have left this machine. Set by the
+            transport, such as :mod:`authlib_kucoin._clients.requests_adapter`.
     """
 
     __slots__ = ("_reset", "secrets", "sent")
-    _reset: Token[under_way | None]
+    _reset: Token[InFlight | None]
 
     def __init__(self, secrets: tuple[str, ...]) -> None:
         self.secrets = secrets
@@ -56,7 +56,7 @@ class under_way:  # noqa: N801 - used like a function
 
     def __enter__(self) -> Self:
         for logger in _LOGGERS:
-            if _FILTER not in logger.filters:  # somebody may have taken it away
+            if _FILTER not in logger.filters:  # the application may have removed it
                 logger.addFilter(_FILTER)
         self._reset = _current.set(self)
         return self
@@ -71,7 +71,7 @@ class under_way:  # noqa: N801 - used like a function
 
 
 def note_sent() -> None:
-    """Note that a byte of the request under way may have left this machine."""
+    """Note that a byte of the current request may have left this machine."""
     if (current := _current.get()) is not None:
         current.sent = True
 
@@ -85,12 +85,12 @@ class _RedactSecrets(logging.Filter):
         if clean != written:
             record.msg, record.args = clean, ()
         if record.exc_info:
-            # Formatted here, since a handler would format it after us.
+            # Format it now: a handler would format the unmasked traceback later.
             trace = logging.Formatter().formatException(record.exc_info)
             record.exc_text, record.exc_info = redact(trace, current.secrets), None
         return True
 
 
-_current: ContextVar[under_way | None] = ContextVar("authlib_kucoin_call", default=None)
+_current: ContextVar[InFlight | None] = ContextVar("authlib_kucoin_call", default=None)
 _FILTER: Final = _RedactSecrets()
 _LOGGERS: Final = tuple(logging.getLogger(name) for name in _LIBRARIES)

@@ -1,8 +1,8 @@
 """A transport adapter for requests that keeps connections and knows what it has sent.
 
-requests cannot tell whether a request may have left: a TLS handshake that stalls arrives as the
-same ``ReadTimeout`` as an answer that does not come. For a call that creates an API key it is
-all the difference, so it is noted where it is known, at urllib3's connection.
+requests cannot tell whether a request has left: a stalled TLS handshake raises the same
+``ReadTimeout`` as a missing answer. For a call that creates an API key the difference matters, so
+urllib3's connection object notes it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ else:
 
 #: How many idle connections are kept for each host.
 POOL_MAXSIZE: Final = 50
-#: After how many idle seconds a connection is not used again: httpx2's own default.
+#: Idle seconds after which a connection is not used again: the default of httpx2.
 KEEPALIVE_EXPIRY: Final = 5.0
 
 
@@ -38,8 +38,8 @@ class KuCoinAdapter(HTTPAdapter):
 
     Args:
         pool_maxsize: How many idle connections to keep for each host.
-        keepalive_expiry: After how many idle seconds a connection is not used again. A server
-            closes idle ones too, and a request that crosses with that is lost.
+        keepalive_expiry: Idle seconds after which a connection is not used again. The server
+            closes idle connections too; a request sent at that moment is lost.
     """
 
     def __init__(
@@ -49,8 +49,8 @@ class KuCoinAdapter(HTTPAdapter):
         super().__init__(pool_maxsize=pool_maxsize, max_retries=0)
 
     @property
-    def options(self) -> dict[str, Any]:
-        """The options by which a session sends through this adapter alone."""
+    def client_options(self) -> dict[str, Any]:
+        """The options that make a session send through this adapter alone."""
         return {"adapter": self}
 
     def dispose(self) -> None:
@@ -64,16 +64,15 @@ class KuCoinAdapter(HTTPAdapter):
         block: bool = False,  # noqa: FBT001, FBT002 - as inherited
         **pool_kwargs: Any,
     ) -> None:
-        """Set up a pool of connections that note what they send."""
+        """Set up a pool whose connections note what they send."""
         manager = PoolManager(num_pools=connections, maxsize=maxsize, block=block, **pool_kwargs)
         self._watch(manager)
-        # In this order: other threads use a pool once it is there, and nothing says that it is
-        # theirs but the process.
+        # In this order: another thread may use the pool as soon as the process id matches.
         self.poolmanager = manager
         self._process = os.getpid()
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        """Return the pool for a proxy; its connections note what they send, too."""
+        """Return the pool for a proxy; its connections note what they send as well."""
         manager = super().proxy_manager_for(proxy, **kwargs)
         self._watch(manager)
         return manager
@@ -81,7 +80,7 @@ class KuCoinAdapter(HTTPAdapter):
     def send(self, *args: Any, **kwargs: Any) -> Any:
         """Send a request."""
         if self._process != os.getpid():
-            # Forked: the sockets are the parent's, and what they carry is not for us.
+            # Forked: the sockets and their answers belong to the parent.
             self.proxy_manager = {}
             self.init_poolmanager(self._pool_connections, self._pool_maxsize)
         return super().send(*args, **kwargs)
@@ -94,7 +93,7 @@ class KuCoinAdapter(HTTPAdapter):
 
 
 class _WatchedConnection(_Connection):
-    """Notes that a request begins to leave, as opposed to a handshake or a CONNECT."""
+    """Notes when a request, as opposed to a handshake or a CONNECT, begins to leave."""
 
     _connecting = False
 
@@ -114,7 +113,7 @@ class _WatchedConnection(_Connection):
         super().send(data)
 
     def _share_tls_context(self) -> None:
-        """Take a TLS context that is made already, but for a proxy that needs one of its own."""
+        """Use a cached TLS context, except for an https proxy, which needs its own."""
         if not isinstance(self, HTTPSConnection) or self.ssl_context is not None:
             return
         authorities = self.ca_certs or self.ca_cert_dir
@@ -124,11 +123,11 @@ class _WatchedConnection(_Connection):
             self.ssl_context = _tls_context(
                 self.ca_certs, self.ca_cert_dir, self.cert_reqs, changed, own
             )
-            self.ca_certs = self.ca_cert_dir = None  # it holds them
+            self.ca_certs = self.ca_cert_dir = None  # the context holds them
 
 
 class _WatchedPool(_Pool):
-    """Does not use a connection again that has been idle for long."""
+    """Closes a connection that was idle for too long before it is used again."""
 
     keepalive_expiry: float
 
@@ -140,7 +139,7 @@ class _WatchedPool(_Pool):
     def _get_conn(self, timeout: float | None = None) -> Any:
         conn = super()._get_conn(timeout)
         if time.monotonic() - getattr(conn, "idle_since", time.monotonic()) > self.keepalive_expiry:
-            conn.close()  # it opens again when it is used, as urllib3 does with a dropped one
+            conn.close()  # urllib3 opens it again when it is used
         return conn
 
 
@@ -148,7 +147,7 @@ class _WatchedPool(_Pool):
 def _tls_context(
     ca_certs: str | None, ca_cert_dir: str | None, cert_reqs: str | int | None, *_distinct: object
 ) -> ssl.SSLContext:
-    """Return what urllib3 makes for each connection anew, which takes some 20 ms."""
+    """Return a cached context; urllib3 makes one per connection, which takes some 20 ms."""
     context = create_urllib3_context(cert_reqs=resolve_cert_reqs(cert_reqs))
     context.load_verify_locations(ca_certs, ca_cert_dir)
     return context

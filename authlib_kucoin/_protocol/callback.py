@@ -1,8 +1,8 @@
-"""What comes back from the login page (document section 7.1).
+"""The callback: how the browser comes back from the login page (document section 7.1).
 
 The document gives the answer as ``{success, code, msg, retry, data, state}``, where ``code`` is
 the authorization code if ``success`` is true and an error code if it is false. Public clients
-read ``?code=…&state=…``. Both are taken, by query and by form POST.
+read ``?code=…&state=…``. Both forms are accepted, by query and by form POST.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from authlib_kucoin._errors import AuthorizationDenied, MismatchingState
 from .call import is_visible
 from .redaction import presentable
 
-# Far more than any code has; a hostile callback shall not make us send a megabyte.
+#: Longer than any real code: a hostile callback cannot make us send a megabyte.
 _LONGEST_CODE: Final = 4096
 
 
 class Callback(NamedTuple):
-    """A callback that holds together.
+    """A callback whose form is valid.
 
     Attributes:
-        params: Its parameters, each of which came once.
+        params: Its parameters; each came once.
     """
 
     params: Mapping[str, str]
@@ -33,20 +33,20 @@ class Callback(NamedTuple):
 
     @property
     def state(self) -> str:
-        """The state that came back. It has yet to be found to be ours."""
+        """The state that came back, not yet compared with ours."""
         return self.params["state"]
 
     def code(self) -> str:
-        """Return the authorization code, once the state has been found to be ours.
+        """Return the authorization code. Compare the state first.
 
         Raises:
             AuthorizationDenied: If the login was refused or there is no code.
         """
         params = self.params
-        # "success" is read before "code": only then is it clear which kind of code it is.
+        # Read "success" before "code": it says which kind of code it is.
         success = params.get("success", "true").lower()
         if success != "true" or params.get("error"):
-            # Of anything but a plain "false" it is not known what kind of code comes with it.
+            # With anything but a plain "false", the code may be an authorization code: hide it.
             given = params.get("code", "")
             error_code, secrets = (given, ()) if success == "false" else ("", (given,))
             code = presentable(params.get("error") or error_code, secrets)
@@ -95,9 +95,9 @@ def read_callback(pairs: Iterable[tuple[str, str]]) -> Callback:
 
 
 def mismatching_state() -> MismatchingState:
-    """Return the error for a state that is not ours, or that was used before."""
+    """Return the error for a state that is not ours, or was used before."""
     return MismatchingState(
-        "The callback's state is not one that this browser session waits for: it was used "
-        "before, is too old, or belongs to somebody else's login. Start the login again.",
+        "The callback's state belongs to no login of this browser session: it was used before, is "
+        "too old, or is another browser's. Start the login again.",
         operation="callback",
     )

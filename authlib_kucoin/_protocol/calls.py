@@ -1,4 +1,4 @@
-"""KuCoin's Broker Fast API: each of its calls, as what to send and how to read the answer.
+"""The calls of KuCoin's Broker Fast API: what to send, and how to read the answer.
 
 Section numbers are those of KuCoin's page "Broker Fast API Service" (modified 2026-01-29).
 Everything odd about this OAuth stands here and in ``answers.py``, once: the token comes by GET
@@ -27,6 +27,7 @@ from authlib_kucoin._models import ApiKey, ApiKeyInfo, KuCoinToken
 
 from . import answers
 from .call import Call, is_visible
+from .gateway import ADVICE, gateway_refusal
 from .redirect_uri import check_redirect_uri
 from .signing import signed_headers
 from .sites import Site
@@ -38,25 +39,30 @@ _FORM: Final = {**_JSON, "Content-Type": "application/x-www-form-urlencoded"}
 _KEY_INFO_PATH: Final = "/api/v1/user/api-key"
 
 
+def _now() -> float:
+    """Return the time; read at each call, so that a test can set the clock."""
+    return time.time()
+
+
 def authorization_url(
     site: Site,
     *,
     client_id: str | None,
-    redirect_uri: str | None,
+    redirect_uri: object,
     scope: str | None = None,
     state: str,
 ) -> str:
     """Return the address of the login page (section 7.1).
 
     Args:
-        site: Where the user's account is.
+        site: The site of the user's account.
         client_id: The broker's client id.
-        redirect_uri: Where the browser comes back to, as registered with KuCoin.
+        redirect_uri: The callback address, as registered with KuCoin.
         scope: ``OAUTH_CREATE_API`` unless given.
         state: Comes back unchanged. The document makes it compulsory.
 
     Raises:
-        UnsafeRedirectURI: If the redirect URI cannot stand in it unencoded.
+        UnsafeRedirectURI: If the redirect URI cannot be sent unencoded.
         ConfigurationError: If there is no client id.
     """
     return _with_raw_redirect_uri(
@@ -73,27 +79,26 @@ def token_call(
     client_id: str | None,
     client_secret: str | None = None,
     code: str,
-    redirect_uri: str | None,
-    clock: Callable[[], float] = time.time,
+    redirect_uri: object,
+    clock: Callable[[], float] = _now,
 ) -> Call[KuCoinToken]:
     """Exchange an authorization code for a token (section 7.2).
 
     Args:
-        site: Where the login was.
+        site: The site of the login.
         client_id: The broker's client id.
         client_secret: Sent in the query if there is one, as some clients do; the document's
             parameter table has none.
         code: The authorization code.
         redirect_uri: The same as on the login page, byte for byte.
-        clock: Seconds since the epoch, read when the answer is there.
+        clock: Returns seconds since the epoch; read when the answer has arrived.
 
     Raises:
-        UnsafeRedirectURI: If the redirect URI cannot stand in the query unencoded.
+        UnsafeRedirectURI: If the redirect URI cannot be sent unencoded.
         ConfigurationError: If there is no client id.
     """
     last = {"client_id": _required_client_id(client_id)}
-    # Settings may wrap it, as Starlette's Secret: what is masked must be what is sent.
-    secret = str(client_secret) if client_secret else None
+    secret = _setting("client_secret", client_secret)
     if secret:
         last["client_secret"] = secret
     return Call(
@@ -118,15 +123,15 @@ def refresh_call(
     *,
     token: Mapping[str, Any],
     scope: str | None = None,
-    clock: Callable[[], float] = time.time,
+    clock: Callable[[], float] = _now,
 ) -> Call[KuCoinToken]:
     """Exchange a refresh token for a new pair (section 7.3).
 
     Args:
-        site: Where the token is from.
+        site: The site that issued the token.
         token: The old pair; its ``refresh_token`` is used, and its ``scope`` unless given.
         scope: The scope to ask for.
-        clock: Seconds since the epoch, read when the answer is there.
+        clock: Returns seconds since the epoch; read when the answer has arrived.
 
     Raises:
         ReauthorizationRequired: If there is no refresh token, or it is past its 3 days.
@@ -134,16 +139,16 @@ def refresh_call(
     if not isinstance(token, Mapping):
         raise _spent(f"There is no token to refresh ({_kind_of(token)})")
     refresh_token = token.get("refresh_token")
-    expires_at = token.get("refresh_expires_at")
+    expires_at = KuCoinToken(token).get("refresh_expires_at")
     if not is_visible(refresh_token):
         raise _spent("The token holds no refresh token")
-    if isinstance(expires_at, int) and expires_at <= clock():
+    if expires_at is not None and expires_at <= clock():
         raise _spent("The refresh token is past its 3 days (document section 6.3)")
     scope = scope or answers.scope_text(token.get("scope")) or SCOPE
 
     def read(fields: dict[str, Any]) -> KuCoinToken:
         fresh = answers.read_token(fields, scope, clock())
-        if "refresh_token" not in fresh:  # RFC 6749 section 6: then the old one goes on
+        if "refresh_token" not in fresh:  # RFC 6749 section 6: the old one stays valid
             kept = ("refresh_token", "refresh_expires_at")
             fresh.update({name: token[name] for name in kept if name in token})
         return fresh
@@ -178,15 +183,26 @@ def validate_call(site: Site, *, access_token: str) -> Call[bool]:
     )
 
 
-def create_api_key_call(site: Site, *, access_token: str) -> Call[ApiKey]:
-    """Ask for an API key (section 4). It must not be sent twice."""
+def create_api_key_call(site: Site, *, access_token: str, body: str = "") -> Call[ApiKey]:
+    """Ask for an API key (section 4). Never send this call twice.
+
+    Args:
+        site: The site that issued the token.
+        access_token: The access token.
+        body: What :func:`api_key_body` returns: empty for Fast API 1, JSON for 2.
+    """
     return Call(
         operation="create_api_key",
         action="create an API key",
         method="POST",
         url=site.api_key_endpoint,
-        # The document prints the scheme in small letters.
-        headers={**_FORM, "Authorization": f"bearer {access_token}"},
+        # The document prints the scheme in lower case.
+        headers={
+            **_JSON,
+            "Content-Type": "application/json" if body else _FORM["Content-Type"],
+            "Authorization": f"bearer {access_token}",
+        },
+        body=body,
         secrets=_secrets(access_token),
         read=answers.read_api_key,
         refused=answers.api_key_refusal,
@@ -195,17 +211,17 @@ def create_api_key_call(site: Site, *, access_token: str) -> Call[ApiKey]:
 
 
 def api_key_info_call(
-    site: Site, *, key: ApiKey, clock: Callable[[], float] = time.time
+    site: Site, *, key: ApiKey, clock: Callable[[], float] = _now
 ) -> Call[ApiKeyInfo]:
-    """Ask whose a key is and what it may do (KuCoin's REST API, "Get Apikey Info").
+    """Ask for a key's account and permissions (KuCoin's REST API, "Get Apikey Info").
 
     Args:
-        site: Where the key is from.
+        site: The site that issued the key.
         key: The credentials to sign with.
-        clock: Seconds since the epoch; KuCoin refuses a time that is 5 s off.
+        clock: Returns seconds since the epoch. KuCoin refuses a time that is more than 5 s off.
 
     Raises:
-        ApiKeyError: If the key could not stand in a header.
+        ApiKeyError: If the key has characters that no header can hold.
     """
     if not _can_sign(key):
         raise ApiKeyError(
@@ -219,7 +235,7 @@ def api_key_info_call(
         method="GET",
         url=site.rest + _KEY_INFO_PATH,
         headers={**_JSON, **site.rest_headers, **signature},
-        # The signature, too: it is good for 5 seconds, the signed passphrase for ever.
+        # The signature as well: it is valid for 5 s, the signed passphrase for ever.
         secrets=_secrets(
             key.secret,
             key.passphrase,
@@ -227,15 +243,16 @@ def api_key_info_call(
             signature["KC-API-PASSPHRASE"],
         ),
         read=answers.read_api_key_info,
-        refused=lambda *_: ApiKeyError,
+        refused=gateway_refusal,
+        advice=ADVICE,
     )
 
 
 def access_token_of(token: Mapping[str, Any] | str | None, operation: str) -> str:
-    """Return the access token of a token, or the one that is given as such.
+    """Return the access token of a token, or the access token itself if that was given.
 
     Raises:
-        TokenError: If there is none that could stand in a header.
+        TokenError: If there is none, or it has characters that no header can hold.
     """
     value = token.get("access_token") if isinstance(token, Mapping) else token
     if not is_visible(value):
@@ -249,38 +266,54 @@ def access_token_of(token: Mapping[str, Any] | str | None, operation: str) -> st
 
 def _can_sign(key: ApiKey) -> bool:
     values = [getattr(key, name, None) for name in ("api_key", "secret", "passphrase")]
-    # Printable ones can be encoded: an error of the encoder would show the secret.
+    # Printable, so that encoding cannot fail: that error would show the secret.
     return is_visible(values[0]) and all(
-        isinstance(value, str) and value.isprintable() for value in values
+        isinstance(value, str) and value.isprintable() and value.strip("*") for value in values
     )
 
 
 def _kind_of(value: object) -> str:
-    """Say what was given instead of what is needed; the value itself may be secret."""
+    """Name the type that was given; the value itself may be secret."""
     if isawaitable(value):
-        return f"given was a {type(value).__name__}, which has to be awaited"
-    return "none was given" if value is None else f"given was a {type(value).__name__}"
+        return f"got a {type(value).__name__}, which has to be awaited"
+    return "none was given" if value is None else f"got a {type(value).__name__}"
 
 
 def _with_raw_redirect_uri(
-    endpoint: str, before: Mapping[str, str], redirect_uri: str | None, after: Mapping[str, str]
+    endpoint: str, before: Mapping[str, str], redirect_uri: object, after: Mapping[str, str]
 ) -> str:
     raw = check_redirect_uri(redirect_uri)
     return f"{endpoint}?{_query(before)}&redirect_uri={raw}&{_query(after)}"
 
 
-# Percent-encodes everything but unreserved characters, as no HTTP library does again. A lone
-# surrogate, which some frameworks let through, has no encoding: it becomes a question mark.
+#: Percent-encodes everything but unreserved characters; no HTTP library encodes the result again.
+#: A lone surrogate, which some frameworks let through, becomes a question mark.
 _query = partial(urlencode, safe="", errors="replace", quote_via=quote)
 
 
 def _required_client_id(client_id: str | None) -> str:
-    if not client_id:
+    checked = _setting("client_id", client_id)
+    if not checked:
         raise ConfigurationError(
-            "No client id is set: give client_id= (or the setting KUCOIN_CLIENT_ID). KuCoin "
-            "sends it once you have submitted your IP addresses and redirect URL (section 2)."
+            "No client id is set: pass client_id=, or set KUCOIN_CLIENT_ID. KuCoin sends it "
+            "after you have submitted your IP addresses and redirect URL (section 2)."
         )
-    return client_id
+    return checked
+
+
+def _setting(name: str, value: object) -> str | None:
+    """Return a setting as text, taken out of a holder such as pydantic's ``SecretStr``.
+
+    Raises:
+        ConfigurationError: If it has stray white space, or is a mask instead of the value.
+    """
+    holder = getattr(value, "get_secret_value", None)  # pydantic's; Starlette's Secret has a str
+    text = str(holder() if callable(holder) else value) if value else ""
+    if text != text.strip() or not text.isprintable():
+        raise ConfigurationError(f"{name} begins or ends with white space, or holds a line break.")
+    if text and not text.strip("*"):
+        raise ConfigurationError(f"{name} is a mask ({text}), not the value: unwrap it.")
+    return text or None
 
 
 def _secrets(*values: object) -> tuple[str, ...]:

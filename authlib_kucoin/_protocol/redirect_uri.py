@@ -1,8 +1,8 @@
-"""Which redirect URIs can travel raw.
+"""Which redirect URIs can be sent unencoded.
 
-"Please don't encode the redirect URL" (document sections 7.1 and 7.2). So its bytes stand in
-the query as they are, and a character that would end the parameter, or that any of the HTTP
-libraries, frameworks or browsers on the way would escape, cannot be in it.
+"Please don't encode the redirect URL" (document sections 7.1 and 7.2). Its bytes stand in the
+query unchanged. A character that would end the parameter, or that an HTTP library, framework or
+browser on the way would escape, is therefore refused.
 """
 
 from __future__ import annotations
@@ -14,27 +14,31 @@ from urllib.parse import urlsplit
 
 from authlib_kucoin._errors import UnsafeRedirectURI
 
-# RFC 3986's unreserved and reserved characters less & # % + ; [ ] and ', which browsers,
-# requests or httpx2 escape, cut at or read as something else when they stand in a query.
+#: The characters of RFC 3986 without & # % + ; [ ] and ', which browsers, requests or httpx2
+#: escape, cut at, or read as something else in a query.
 _RAW: Final = re.compile(r"[A-Za-z0-9\-._~:/?@!$()*,=]*")
 
 
-def check_redirect_uri(uri: str | None) -> str:
+def check_redirect_uri(uri: object) -> str:
     """Return the redirect URI if it can be sent raw.
+
+    Args:
+        uri: A string, or the URL object of a framework or of pydantic.
 
     Raises:
         UnsafeRedirectURI: If it is missing, relative, has no host, is not https (http is for
             loopback only) or holds a character that cannot travel raw, which is then named.
     """
-    if not uri or not isinstance(uri, str):
+    uri = "" if uri is None else str(uri)
+    if not uri:
         raise UnsafeRedirectURI(
-            "No redirect URI was given: pass the one that you registered with KuCoin."
+            "There is no redirect URI: pass the one that you registered with KuCoin."
         )
     fits = _RAW.match(uri)
     if fits is None or fits.end() < len(uri):
         found = uri[fits.end() if fits else 0]
         raise UnsafeRedirectURI(
-            f"The redirect URI holds {_name(found)}, which cannot travel unencoded as KuCoin "
+            f"The redirect URI holds {_name(found)}, which cannot be sent unencoded as KuCoin "
             "demands (document section 7.1): register a redirect URI without it."
         )
     try:
@@ -57,11 +61,12 @@ def check_redirect_uri(uri: str | None) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host name means this machine (RFC 8252 section 7.3, RFC 6761)."""
+    """Tell whether a host name is this machine's own (RFC 8252 section 7.3, RFC 6761)."""
+    host = host.lower().removesuffix(".")
     try:
         return ip_address(host).is_loopback
     except ValueError:
-        return host == "localhost"
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def _name(character: str) -> str:

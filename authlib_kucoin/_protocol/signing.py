@@ -25,7 +25,7 @@ def signed_headers(
         key: The credentials to sign with.
         method: The HTTP method in capitals.
         target: Path and query, the query unescaped.
-        timestamp_ms: Milliseconds since the epoch; KuCoin refuses one that is 5 s off.
+        timestamp_ms: Milliseconds since the epoch; KuCoin refuses one more than 5 s off.
         body: The request body, if there is one.
     """
     return {

@@ -1,8 +1,8 @@
 """A strict stand-in for KuCoin's Broker Fast API, to develop and test against.
 
-KuCoin offers no test system for it. This one runs on a loopback socket and holds every request
-against KuCoin's document: it compares the raw query, keeps the life times of tokens on a clock
-that tests can wind forward, verifies the signature of REST requests, and fails on demand.
+KuCoin offers no test system for the Fast API. This one runs on a loopback socket and checks every
+request against KuCoin's document: it compares the raw query, ends tokens by a clock that tests can
+wind forward, verifies the signature of REST requests, and fails on demand.
 
 Examples:
     >>> with run_sandbox() as sandbox:
@@ -10,18 +10,21 @@ Examples:
     'sandbox-client'
 """
 
-from ._faults import FAULT_FORMS, OPERATIONS, PLAIN_FAULTS, Fault
+from ._callback import Callback
+from ._fault_queue import OPERATIONS, WaitingFault
+from ._faults import FAULT_FORMS, PLAIN_FAULTS, Fault
 from ._http import Headers
 from ._journal import RecordedRequest
-from ._options import CallbackMode, ListStyle, SandboxKeywords, SandboxOptions
+from ._keywords import CallbackMode, ListStyle, SandboxKeywords
+from ._model import Account, IssuedKey
+from ._options import SandboxOptions
 from ._sandbox import Sandbox, run_sandbox
-from ._state import IssuedKey
-from ._user import Callback
 
 __all__ = [
     "FAULT_FORMS",
     "OPERATIONS",
     "PLAIN_FAULTS",
+    "Account",
     "Callback",
     "CallbackMode",
     "Fault",
@@ -32,5 +35,6 @@ __all__ = [
     "Sandbox",
     "SandboxKeywords",
     "SandboxOptions",
+    "WaitingFault",
     "run_sandbox",
 ]

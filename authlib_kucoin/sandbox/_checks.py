@@ -1,88 +1,124 @@
-"""The strict checks: each refuses with what was wrong and the section that says so."""
+"""The strict checks: a refusal says what was wrong and which section says so."""
 
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Any, Final
 from urllib.parse import unquote_plus, urlsplit
 
+from ._http import Request
+from ._options import SandboxOptions
 from ._refusal import Refusal
 
-if TYPE_CHECKING:
-    from ._http import Request
-    from ._options import SandboxOptions
-
-FORM_TYPE = "application/x-www-form-urlencoded"
-_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_PLAIN_NAME = re.compile(r"[A-Za-z_]{1,32}")
-# Of the characters that a query may hold, without those that browsers escape or that end a value.
-_NOT_RAW = re.compile(r"[^A-Za-z0-9\-._~:/?@!$()*,=]")
+FORM_TYPE: Final = "application/x-www-form-urlencoded"
+JSON_TYPE: Final = "application/json"
+_CHARSET: Final = re.compile(r"; *charset=\"?utf-8\"?", re.IGNORECASE)
+_BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_PLAIN_NAME: Final = re.compile(r"[A-Za-z_]{1,32}")
+#: Any other character may not be in a query, ends the value, or is escaped by browsers.
+_NOT_RAW: Final = re.compile(r"[^A-Za-z0-9\-._~:/?@!$()*,=]")
 
 
-def raw_query(request: Request, names: tuple[str, ...], section: str) -> dict[str, str]:
-    """Return the raw values of a query that has exactly these parameters, in this order.
+def raw_query(
+    request: Request,
+    options: SandboxOptions,
+    names: tuple[str, ...],
+    section: str,
+    optional: tuple[str, ...] = (),
+) -> dict[str, str]:
+    """Return the raw values of a query that has exactly these parameters.
 
     Raises:
         Refusal: A parameter is unknown, doubled, missing, empty or out of order.
     """
     if not request.query:
         raise Refusal("missing_parameter", f"the query needs {', '.join(names)}", section)
-    values = _pairs(request.query, names, section)
-    if tuple(values) != names:
+    values = _pairs(request.query, names, section, optional)
+    in_order = [name for name in (*names, *optional) if name in values]
+    if options.parameter_order == "document" and list(values) != in_order:
         raise Refusal(
             "parameter_order",
-            f"the parameters do not stand in the order of the document's example, which is "
-            f"{', '.join(names)}",
+            f"the parameters must be in the order of the document's example, which is "
+            f"{', '.join(in_order)}",
             section,
         )
     return values
 
 
-def form(request: Request, names: tuple[str, ...], section: str) -> dict[str, str]:
+def form(
+    request: Request,
+    options: SandboxOptions,
+    names: tuple[str, ...],
+    section: str,
+    optional: tuple[str, ...] = (),
+) -> dict[str, str]:
     """Return the decoded values of a form that has exactly these fields.
 
     Raises:
-        Refusal: The content type, the query or a field is not as documented.
+        Refusal: The content type, the query or a field differs from the document.
     """
-    form_type(request, section)
+    content_type(request, options, FORM_TYPE, section)
     no_query(request, section)
     if not request.body:
         raise Refusal("missing_parameter", f"the form needs {', '.join(names)}", section)
-    values = _pairs(request.body, names, section)
+    values = _pairs(request.body, names, section, optional)
     return {name: decoded(value, name, section) for name, value in values.items()}
 
 
-def form_type(request: Request, section: str) -> None:
-    """Pass if the content type is the documented one, with nothing added."""
-    if request.headers.get("content-type") != FORM_TYPE:
-        raise Refusal("content_type", f"Content-Type must be exactly {FORM_TYPE}", section)
+def json_object(request: Request, options: SandboxOptions, section: str) -> dict[str, Any]:
+    """Return a JSON body.
+
+    Raises:
+        Refusal: The content type or the query differs from the document, or the body is not a
+            JSON object.
+    """
+    content_type(request, options, JSON_TYPE, section)
+    no_query(request, section)
+    try:
+        content = json.loads(request.body.encode("latin-1"))
+    except (ValueError, RecursionError):
+        content = None
+    if isinstance(content, dict):
+        return content
+    raise Refusal("bad_json", "the body must be a JSON object", section)
+
+
+def content_type(request: Request, options: SandboxOptions, wanted: str, section: str) -> None:
+    """Refuse any content type but the documented one; the option decides about a charset."""
+    given = request.headers.get("content-type", "")
+    if options.charset == "allowed":
+        given = _CHARSET.sub("", given)
+    if given != wanted:
+        raise Refusal("content_type", f"Content-Type must be {wanted}", section)
 
 
 def no_query(request: Request, section: str) -> None:
-    """Pass if the target has no query."""
+    """Refuse a query."""
     if request.query is not None:
-        raise Refusal("unexpected_query", "this call has no query string", section)
+        raise Refusal("unexpected_query", "this call takes no query string", section)
 
 
 def no_body(request: Request, section: str) -> None:
-    """Pass if the request has no body."""
+    """Refuse a body."""
     if request.body:
-        raise Refusal("unexpected_body", "this call has no body", section)
+        raise Refusal("unexpected_body", "this call takes no body", section)
 
 
 def no_authorization(request: Request, section: str) -> None:
-    """Pass if no ``Authorization`` header was sent."""
+    """Refuse an ``Authorization`` header."""
     if "authorization" in request.headers:
         raise Refusal(
             "unexpected_authorization",
-            "this call has no Authorization header; only the OpenAPI call of section 4 has one",
+            "this call takes no Authorization header; only the call of section 4 does",
             section,
         )
 
 
 def equal(values: dict[str, str], name: str, wanted: str, section: str) -> None:
-    """Pass if a parameter has the one value the document gives it."""
+    """Refuse any value but the one in the document."""
     if values[name] != wanted:
         raise Refusal(f"wrong_{name}", f"{name} must be {wanted}", section)
 
@@ -91,7 +127,7 @@ def decoded(value: str, name: str, section: str) -> str:
     """Return a parameter's value percent-decoded.
 
     Raises:
-        Refusal: It is not well encoded.
+        Refusal: It is not valid percent-encoded UTF-8.
     """
     try:
         if not value.isascii() or _BAD_ESCAPE.search(value):
@@ -103,10 +139,11 @@ def decoded(value: str, name: str, section: str) -> str:
 
 
 def redirect_uri(value: str, section: str) -> None:
-    """Pass if a redirect URL is one, and stands there raw.
+    """Refuse a redirect URL that is not raw, not a URL, or not safe.
 
     Raises:
-        Refusal: It was encoded, holds what cannot stand raw in a query, or leads nowhere safe.
+        Refusal: It is encoded, has a character that no raw URL can have, is relative, or is
+            neither https nor on a loopback host.
     """
     if "%" in value:
         raise Refusal(
@@ -117,7 +154,7 @@ def redirect_uri(value: str, section: str) -> None:
     if _NOT_RAW.search(value):
         raise Refusal(
             "redirect_uri_characters",
-            "the redirect URL holds a character that cannot stand unencoded in a query",
+            "the redirect URL has a character that cannot be in a query unencoded",
             section,
         )
     try:
@@ -136,30 +173,35 @@ def redirect_uri(value: str, section: str) -> None:
 
 
 def registered_redirect(value: str, options: SandboxOptions) -> None:
-    """Pass if the redirect URL is registered, where any are (section 2)."""
+    """Refuse a redirect URL that is not registered, if any are (section 2)."""
     if options.redirect_uris and value not in options.redirect_uris:
         raise Refusal("redirect_uri_unregistered", "the redirect URL is not registered", "2")
 
 
 def known_client(client_id: str, options: SandboxOptions) -> None:
-    """Pass if the client id is the broker's (section 2)."""
+    """Refuse any client id but the broker's (section 2)."""
     if client_id != options.client_id:
-        raise Refusal("unknown_client", "client_id is not known", "2")
+        raise Refusal("unknown_client", "client_id is unknown", "2")
 
 
 def registered_ip(client_ip: str, options: SandboxOptions) -> None:
-    """Pass if the caller's address is registered for the Fast API (section 2)."""
+    """Refuse an address that is not registered for the Fast API (section 2)."""
     allowed = options.allowed_ips
-    known = is_loopback(client_ip) if allowed is None else client_ip in allowed
-    if not known:
+    if not (is_loopback(client_ip) if allowed is None else is_listed(client_ip, allowed)):
         raise Refusal(
             "ip_not_registered", f"the address {client_ip} is not registered for the API", "2"
         )
 
 
+def is_listed(client_ip: str, networks: Sequence[str]) -> bool:
+    """Return whether an address is one of these, or in one of these CIDR networks."""
+    address = ipaddress.ip_address(client_ip)
+    return any(address in ipaddress.ip_network(each, strict=False) for each in networks)
+
+
 def is_loopback(host: str) -> bool:
-    """Return whether a host name or address is this machine's own."""
-    if host == "localhost":
+    """Return whether a host name or address is loopback."""
+    if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -167,11 +209,13 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _pairs(raw: str, names: tuple[str, ...], section: str) -> dict[str, str]:
+def _pairs(
+    raw: str, names: tuple[str, ...], section: str, optional: tuple[str, ...]
+) -> dict[str, str]:
     values: dict[str, str] = {}
     for piece in raw.split("&"):
         name, equals, value = piece.partition("=")
-        if not equals or name not in names:
+        if not equals or name not in names + optional:
             shown = f" {name!r}" if equals and _PLAIN_NAME.fullmatch(name) else ""
             raise Refusal(
                 "unknown_parameter", f"the parameter{shown} is not in the document", section
@@ -182,6 +226,7 @@ def _pairs(raw: str, names: tuple[str, ...], section: str) -> dict[str, str]:
     for name in names:
         if name not in values:
             raise Refusal("missing_parameter", f"the parameter '{name}' is missing", section)
-        if not values[name]:
+    for name, value in values.items():
+        if not value:
             raise Refusal("empty_parameter", f"the parameter '{name}' must not be empty", section)
     return values

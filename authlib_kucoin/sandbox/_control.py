@@ -1,17 +1,15 @@
-"""The sandbox's own calls under ``/sandbox/``: what Python does by method, over HTTP."""
+"""The control API under ``/sandbox/``: the methods of `Sandbox`, over HTTP."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any, Final
 
-from ._endpoints import as_json
+from ._answers import as_json
+from ._http import Request, Response
+from ._router import Router
 
-if TYPE_CHECKING:
-    from ._http import Request, Response
-    from ._router import Router
-
-_PATHS = {
+_METHODS: Final = {
     "/sandbox/faults": "POST",
     "/sandbox/advance": "POST",
     "/sandbox/reset": "POST",
@@ -19,36 +17,41 @@ _PATHS = {
 }
 
 
-def answer(request: Request, router: Router) -> Response:
-    """Queue a fault, wind the clock, forget everything, or list what was asked.
+class Control:
+    """Answers the control calls."""
 
-    A POST must be JSON, which no page of another site can send without the browser asking first.
-    """
-    method = _PATHS.get(request.path)
-    if method is None:
-        return as_json({"error": f"there is no such path; there is {', '.join(_PATHS)}"}, 404)
-    if request.method != method:
-        return as_json({"error": f"send {method}"}, 405, (("Allow", method),))
-    try:
-        if method == "POST":
-            _change(request, router)
-            return as_json({"ok": True})
-    except ValueError as error:
-        return as_json({"error": str(error)}, 400)
-    records = [record.as_dict() for record in router.journal.records()]
-    return as_json({"requests": records, "totals": router.journal.totals()})
+    def __init__(self, kucoin: Router) -> None:
+        """Control this KuCoin."""
+        self._kucoin = kucoin
 
+    def answer(self, request: Request) -> Response:
+        """Queue a fault, wind the clock forward, forget everything, or list the requests.
 
-def _change(request: Request, router: Router) -> None:
-    content = _json_object(request)
-    if request.path == "/sandbox/faults":
-        router.faults.add(
-            _typed(content, "operation", str, "a string"), _typed(content, "fault", str, "a string")
-        )
-    elif request.path == "/sandbox/advance":
-        router.state.clock.advance(_typed(content, "seconds", (int, float), "a number"))
-    else:
-        router.reset()
+        A POST must be JSON: a page of another site cannot send that without a preflight request,
+        which gets no permission.
+        """
+        method = _METHODS.get(request.path)
+        if method is None:
+            return as_json({"error": f"unknown path; known are {', '.join(_METHODS)}"}, 404)
+        if request.method != method:
+            return as_json({"error": f"send {method}"}, 405, (("Allow", method),))
+        try:
+            if method == "POST":
+                self._change(request.path, _json_object(request))
+                return as_json({"ok": True})
+        except ValueError as error:
+            return as_json({"error": str(error)}, 400)
+        journal = self._kucoin.journal
+        records = [record.as_dict() for record in journal.records()]
+        return as_json({"requests": records, "totals": journal.totals()})
+
+    def _change(self, path: str, content: dict[str, Any]) -> None:
+        if path == "/sandbox/faults":
+            self._kucoin.faults.add(_text(content, "operation"), _text(content, "fault"))
+        elif path == "/sandbox/advance":
+            self._kucoin.state.clock.advance(_number(content, "seconds"))
+        else:
+            self._kucoin.reset()
 
 
 def _json_object(request: Request) -> dict[str, Any]:
@@ -58,13 +61,20 @@ def _json_object(request: Request) -> dict[str, Any]:
         content = json.loads(request.body.encode("latin-1") or b"{}")
     except (ValueError, RecursionError):
         content = None
-    if not isinstance(content, dict):
-        raise ValueError("the body must be a JSON object")  # noqa: TRY004 - of what was sent
-    return content
+    if isinstance(content, dict):
+        return content
+    raise ValueError("the body must be a JSON object")
 
 
-def _typed(content: dict[str, Any], name: str, kind: Any, wanted: str) -> Any:  # noqa: ANN401
+def _text(content: dict[str, Any], name: str) -> str:
     value = content.get(name)
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise ValueError(f"{name} must be {wanted}")  # noqa: TRY004 - of what was sent
-    return value
+    if isinstance(value, str):
+        return value
+    raise ValueError(f"{name} must be a string")
+
+
+def _number(content: dict[str, Any], name: str) -> float:
+    value = content.get(name)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    raise ValueError(f"{name} must be a number")

@@ -1,32 +1,25 @@
-"""Faults on demand: each spoils one answer of one operation, once."""
+"""Faults on demand: each spoils one answer of one operation."""
 
 from __future__ import annotations
 
 import re
-import threading
-from collections import defaultdict, deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import Final
 from urllib.parse import quote, unquote
 
-from ._endpoints import as_json, envelope
-from ._http import Response
+from ._answers import as_json, envelope
+from ._gateway import GATEWAY_ERRORS, refuse
+from ._http import Request, Response
 from ._journal import secrets_sent
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ._http import Request
-
-OPERATIONS = ("authorize", "token", "refresh", "validate", "create_api_key", "api_key_info")
-"""The calls of KuCoin that can be made to fail."""
-
-PLAIN_FAULTS = {
+#: The faults that are one word, and what comes of each.
+PLAIN_FAULTS: Final = {
     "html": "200 with an HTML page",
     "empty": "200 with nothing",
     "wrong_shape": "200 with a JSON list",
-    "deep_json": "200 with JSON nested absurdly deep",
+    "deep_json": "200 with JSON nested 100,000 deep",
     "redirect": "302 to elsewhere",
     "echo": "an error whose text repeats the secrets that were sent",
     "reset_before": "a TCP reset, nothing done",
@@ -36,19 +29,22 @@ PLAIN_FAULTS = {
     "reset_after": "done, but a TCP reset instead of an answer",
     "set_cookie": "the normal answer, with a cookie",
 }
-"""The faults that are one word, and what comes of each."""
 
-FAULT_FORMS = (
+#: Every way to write a fault.
+FAULT_FORMS: Final = (
     *PLAIN_FAULTS,
     "a status from 400 to 599",
+    "STATUS:RETRY_AFTER",
+    "gateway:CODE",
     "delay:SECONDS",
     "envelope:CODE:MSG",
     "oauth:ERROR",
 )
-"""Every way to write a fault."""
 
-_REFUSED = "envelope:sandbox.refused:refused on demand (sandbox)"
-_IN_OTHER_WORDS = {
+_REFUSED: Final = "envelope:sandbox.refused:refused on demand (sandbox)"
+
+#: Other names for faults.
+_IN_OTHER_WORDS: Final = {
     "5xx": "503",
     "delay": "delay:1",
     "did_it_then_lost_the_answer": "lost",
@@ -57,25 +53,13 @@ _IN_OTHER_WORDS = {
     "reset": "reset_before",
     "truncated_json": "truncated",
 }
-"""What else a fault may be called."""
 
-_BY_METHOD = {
-    "authorize_redirect": "authorize",
-    "authorize_access_token": "token",
-    "fetch_token": "token",
-    "refresh_access_token": "refresh",
-    "refresh_token": "refresh",
-    "validate_access_token": "validate",
-    "get_api_key_info": "api_key_info",
-}
-"""An operation may be named by the method that asks for it, too."""
-
-_DEPTH = 100_000
+_DEPTH: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is to go wrong. Made by `parse`, or by the method named after its kind."""
+    """What shall go wrong. Made by `parse`, or by the method named after its kind."""
 
     kind: str
     code: str = ""
@@ -83,53 +67,83 @@ class Fault:
     retry: bool = False
     status: int = 200
     seconds: float = 0.0
+    retry_after: str = ""
+
+    def __str__(self) -> str:
+        """Return the text that `parse` reads; `retry`, and an unusual status, are not in it."""
+        if self.kind in {"envelope", "oauth"}:
+            return ":".join([self.kind, self.code, *([self.msg] if self.msg else [])])
+        if self.kind == "http":
+            return f"{self.status}:{self.retry_after}" if self.retry_after else str(self.status)
+        if self.kind == "gateway":
+            return f"gateway:{self.code}"
+        return f"delay:{self.seconds:g}" if self.kind == "delay" else self.kind
 
     @classmethod
     def envelope(cls, code: str, msg: str, *, retry: bool = False, status: int = 200) -> Fault:
-        """Return KuCoin's error envelope with any code and text (section 4)."""
+        """Answer with KuCoin's error envelope, with any code and text (section 4)."""
         return cls("envelope", code=code, msg=msg, retry=retry, status=status)
 
     @classmethod
     def oauth(cls, error: str, description: str = "", *, status: int = 400) -> Fault:
-        """Return an error as OAuth servers give it (RFC 6749 section 5.2)."""
+        """Answer with an OAuth error (RFC 6749 section 5.2)."""
         return cls("oauth", code=error, msg=description, status=status)
 
     @classmethod
-    def http(cls, status: int) -> Fault:
-        """Return an HTTP error: 4xx with a JSON envelope, 5xx with a gateway's HTML page.
+    def http(cls, status: int, *, retry_after: int | str = "") -> Fault:
+        """Answer with an HTTP error: 4xx with an envelope, 5xx with a gateway's HTML page.
+
+        Args:
+            status: From 400 to 599.
+            retry_after: The header ``Retry-After``: seconds, or an HTTP date.
 
         Raises:
-            ValueError: The status is no error.
+            ValueError: The status is not an error.
         """
-        if not HTTPStatus.BAD_REQUEST <= status < 600:  # noqa: PLR2004 - the end of the 5xx
+        if not 400 <= status <= 599:
             raise ValueError("an HTTP fault is a status from 400 to 599")
-        return cls("http", status=status)
+        return cls("http", status=status, retry_after=str(retry_after))
+
+    @classmethod
+    def gateway(cls, code: str) -> Fault:
+        """Answer as KuCoin's REST gateway does, with one of its codes and its HTTP status.
+
+        Raises:
+            ValueError: The code is unknown; the text lists the known ones.
+        """
+        if code not in GATEWAY_ERRORS:
+            raise ValueError(
+                f"unknown gateway code {code!r}; known are {', '.join(GATEWAY_ERRORS)}"
+            )
+        return cls("gateway", code=code)
 
     @classmethod
     def delay(cls, seconds: float) -> Fault:
-        """Act at once, but hold the answer back for some seconds.
+        """Act at once, but hold the answer back.
 
         Raises:
             ValueError: The time is negative or longer than a day.
         """
-        if not 0 <= seconds <= 86_400:  # noqa: PLR2004 - a day
+        if not 0 <= seconds <= 86_400:
             raise ValueError("a delay is a number of seconds from 0 to 86400")
         return cls("delay", seconds=seconds)
 
     @classmethod
     def parse(cls, text: str) -> Fault:
-        """Read a fault as it is written on the wire and in tests.
+        """Return the fault that a text names.
 
         Raises:
-            ValueError: There is no such fault; the text lists those there are.
+            ValueError: The fault is unknown; the text lists the known ones.
         """
         word = re.sub(r"\W+", "_", text.lower(), flags=re.ASCII)
         text = word if word in PLAIN_FAULTS else _IN_OTHER_WORDS.get(word, text)
         kind, _, rest = text.partition(":")
         if text in PLAIN_FAULTS:
             return cls(text)
-        if re.fullmatch(r"[45]\d\d", text, re.ASCII):
-            return cls.http(int(text))
+        if re.fullmatch(r"[45]\d\d", kind, re.ASCII) and re.fullmatch(r"[\w ,:]*", rest, re.ASCII):
+            return cls.http(int(kind), retry_after=rest)
+        if kind == "gateway" and rest:
+            return cls.gateway(rest)
         if kind == "delay" and re.fullmatch(r"\d{1,6}(\.\d{1,6})?", rest, re.ASCII):
             return cls.delay(float(rest))
         if kind == "envelope" and rest:
@@ -140,47 +154,17 @@ class Fault:
             return cls.oauth(error, description)
         raise ValueError(f"unknown fault {text!r}; known are {', '.join(FAULT_FORMS)}")
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the sandbox can play this fault."""
+        return self.kind in _INSTEAD or self.kind in _AFTERWARDS
+
     def answer(self, request: Request, act: Callable[[], Response]) -> Response:
-        """Return the spoilt answer; `act` does what was asked, if this fault lets it happen."""
+        """Return the spoilt answer. `act` handles the request; some faults never call it."""
         instead = _INSTEAD.get(self.kind)
         if instead is not None:
             return instead(self, request)
         return _AFTERWARDS[self.kind](self, act())
-
-
-class FaultQueue:
-    """The faults to come, first in, first out, per operation."""
-
-    def __init__(self) -> None:
-        """Start with none."""
-        self._lock = threading.Lock()
-        self._queues: defaultdict[str, deque[Fault]] = defaultdict(deque)
-
-    def add(self, operation: str, fault: Fault | str) -> None:
-        """Let the next call of an operation fail.
-
-        Raises:
-            ValueError: The operation or the fault is not known; the text lists the choices.
-        """
-        operation = _BY_METHOD.get(operation, operation)
-        if operation not in OPERATIONS:
-            raise ValueError(f"unknown operation {operation!r}; known are {', '.join(OPERATIONS)}")
-        known = fault if isinstance(fault, Fault) else Fault.parse(str(fault))
-        if known.kind not in _INSTEAD | _AFTERWARDS:
-            raise ValueError(f"unknown fault {known.kind!r}; known are {', '.join(FAULT_FORMS)}")
-        with self._lock:
-            self._queues[operation].append(known)
-
-    def take(self, operation: str) -> Fault | None:
-        """Return the fault that is due, and forget it."""
-        with self._lock:
-            queue = self._queues[operation]
-            return queue.popleft() if queue else None
-
-    def clear(self) -> None:
-        """Forget all faults."""
-        with self._lock:
-            self._queues.clear()
 
 
 def _error_envelope(fault: Fault, _request: Request) -> Response:
@@ -196,10 +180,14 @@ def _oauth_error(fault: Fault, _request: Request) -> Response:
 
 def _http_error(fault: Fault, _request: Request) -> Response:
     if fault.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return _html(fault.status, f"<h1>{fault.status}</h1><hr><center>gateway</center>")
-    if fault.status == HTTPStatus.TOO_MANY_REQUESTS:
-        return envelope("429000", "Too many requests", retry=True, status=fault.status)
-    return envelope(f"{fault.status}", "refused on demand (sandbox)", status=fault.status)
+        answer = _html(fault.status, f"<h1>{fault.status}</h1><hr><center>gateway</center>")
+    elif fault.status == HTTPStatus.TOO_MANY_REQUESTS:
+        answer = envelope("429000", "Too many requests", retry=True, status=fault.status)
+    else:
+        answer = envelope(f"{fault.status}", "refused on demand (sandbox)", status=fault.status)
+    if fault.retry_after:
+        return replace(answer, headers=(("Retry-After", fault.retry_after),))
+    return answer
 
 
 def _html(status: int, body: str) -> Response:
@@ -216,13 +204,15 @@ def _echo(_fault: Fault, request: Request) -> Response:
 
 
 def _truncated(_fault: Fault, response: Response) -> Response:
-    return replace(response, body=response.body[: len(response.body) // 2])
+    return replace(response, body=response.body[: len(response.body) // 2], result=None)
 
 
-_INSTEAD: dict[str, Callable[[Fault, Request], Response]] = {
+#: Faults that answer without acting.
+_INSTEAD: Final[dict[str, Callable[[Fault, Request], Response]]] = {
     "envelope": _error_envelope,
     "oauth": _oauth_error,
     "http": _http_error,
+    "gateway": lambda fault, request: refuse(fault.code, request.client_ip),
     "html": lambda _fault, _request: _html(200, "<h1>Just a moment</h1>"),
     "empty": lambda _fault, _request: Response(200),
     "wrong_shape": lambda _fault, _request: as_json([1, 2, 3]),
@@ -231,9 +221,8 @@ _INSTEAD: dict[str, Callable[[Fault, Request], Response]] = {
     "echo": _echo,
     "reset_before": lambda _fault, _request: Response(0, sent_part=0, ending="reset"),
 }
-"""The faults that answer instead of acting."""
-
-_AFTERWARDS: dict[str, Callable[[Fault, Response], Response]] = {
+#: Faults that act first, and then spoil the answer.
+_AFTERWARDS: Final[dict[str, Callable[[Fault, Response], Response]]] = {
     "delay": lambda fault, response: replace(response, delay=fault.seconds),
     "truncated": _truncated,
     "cut": lambda _fault, response: replace(response, sent_part=0.5, ending="close"),
@@ -243,4 +232,3 @@ _AFTERWARDS: dict[str, Callable[[Fault, Response], Response]] = {
         response, headers=(*response.headers, ("Set-Cookie", "sandbox=kept; Path=/; HttpOnly"))
     ),
 }
-"""The faults that act first, and spoil the answer afterwards."""

@@ -1,7 +1,7 @@
-"""HTTP/1.1 as far as the sandbox needs it: a request seen byte for byte, and an answer.
+"""The part of HTTP/1.1 that the sandbox needs: read a request byte for byte, write an answer.
 
-The standard library's handler splits, joins and normalises what it reads. The sandbox judges the
-raw request, so it reads the few lines of a request itself.
+The standard library's handler splits, joins and normalises what it reads. The sandbox checks the
+raw bytes, so it reads requests itself.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Final, Literal
 
-_MAX_LINE = 65_536
-_MAX_HEADERS = 100
-_MAX_BODY = 1_048_576
+_MAX_LINE: Final = 65_536
+_MAX_HEADERS: Final = 100
+_MAX_BODY: Final = 1_048_576
 
 Ending = Literal["keep", "close", "reset"]
 
 
 class BadRequest(Exception):
-    """The bytes received are no HTTP request that can be answered further."""
+    """The received bytes are not a readable HTTP request; answer and end the connection."""
 
     def __init__(self, status: int, text: str) -> None:
         """Keep the status to answer with and what was wrong."""
@@ -64,7 +64,7 @@ class Headers(Mapping[str, str]):
 class Request:
     """One request as it came in; target and body are the raw bytes, decoded as Latin-1.
 
-    What may hold a secret stands in no repr, as everywhere in here.
+    As everywhere in the sandbox, the repr leaves out what may hold a secret.
     """
 
     method: str
@@ -89,7 +89,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer, and how its delivery ends: faults delay it, cut it, or lose it."""
+    """An answer, and how its delivery ends: faults delay it, cut it, or lose it.
+
+    `result` is never sent. It tells a caller in this process what the answer means.
+    """
 
     status: int
     body: bytes = field(default=b"", repr=False)
@@ -98,6 +101,7 @@ class Response:
     delay: float = 0.0
     sent_part: float = 1.0
     ending: Ending = "keep"
+    result: object = field(default=None, repr=False)
 
     @property
     def is_sent(self) -> bool:
@@ -105,7 +109,7 @@ class Response:
         return self.sent_part > 0
 
     def encode(self, request: Request | None) -> bytes:
-        """Return the bytes to send; without a request, the connection is to end."""
+        """Return the bytes to send; without a request, the answer says that it closes."""
         closing = request is None or not request.keep_alive or self.ending != "keep"
         lines = [
             f"HTTP/1.1 {self.status} {_reason(self.status)}",
@@ -142,8 +146,8 @@ def read_request(stream: BinaryIO, client_ip: str, connection: int) -> Request |
     if len(line) > _MAX_LINE:
         raise BadRequest(414, "the request line is too long")
     words = line.decode("latin-1").rstrip("\r\n").split(" ")
-    if len(words) != 3 or words[2] not in {"HTTP/1.0", "HTTP/1.1"}:  # noqa: PLR2004 - RFC 9112 3
-        raise BadRequest(400, "the request line is not 'METHOD target HTTP/1.1'")
+    if len(words) != 3 or words[2] not in {"HTTP/1.0", "HTTP/1.1"}:
+        raise BadRequest(400, "the request line must be 'METHOD target HTTP/1.1'")
     headers = _read_headers(stream)
     if headers is None:
         return None
@@ -171,7 +175,7 @@ def _read_headers(stream: BinaryIO) -> Headers | None:
             return Headers(tuple(pairs))
         name, colon, value = line.decode("latin-1").partition(":")
         if not colon or not name or name != name.strip() or len(line) > _MAX_LINE:
-            raise BadRequest(400, "a header line is not 'Name: value'")
+            raise BadRequest(400, "a header line must be 'Name: value'")
         if len(pairs) == _MAX_HEADERS:
             raise BadRequest(431, "too many header lines")
         pairs.append((name, value.strip()))
@@ -182,7 +186,7 @@ def _body_length(headers: Headers) -> int:
         raise BadRequest(411, "send the body with a Content-Length, not in chunks")
     text = headers.get("content-length", "0")
     if not (text.isascii() and text.isdecimal()):
-        raise BadRequest(400, "Content-Length is no number")
+        raise BadRequest(400, "Content-Length is not a number")
     if len(text) > len(str(_MAX_BODY)) or int(text) > _MAX_BODY:
         raise BadRequest(413, "the body is too large")
     return int(text)

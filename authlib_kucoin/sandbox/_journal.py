@@ -1,4 +1,4 @@
-"""What was asked, for tests to look at: every request with its secrets masked."""
+"""The journal: every request that came in, its secrets masked, for tests to look at."""
 
 from __future__ import annotations
 
@@ -6,25 +6,21 @@ import re
 import threading
 from collections import Counter, deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Final
 
-from ._http import Headers
+from ._http import Headers, Request
 
-if TYPE_CHECKING:
-    from ._http import Request
-
-MASK = "***"
-_KEPT = 10_000
-_NAMES = r"\b(?:code|access_token|refresh_token|client_secret|ticket|passphrase|secret)"
-_IN_TEXT = re.compile(
+MASK: Final = "***"
+_KEPT: Final = 10_000
+_NAMES: Final = r"\b(?:code|access_token|refresh_token|client_secret|ticket|passphrase|secret)"
+#: A secret in a query, a form or JSON, found by its name or by the shape of what we issue.
+_IN_TEXT: Final = re.compile(
     rf"""(?i:({_NAMES}=)([^&]+)|({_NAMES}"\s*:\s*")([^"]+))"""
     r"|()(sandbox-(?:code|access|refresh)[^&\s\"]+)"
 )
-"""A secret in a query, a form or JSON: by its name, or by the shape of what we issue."""
-
-_AUTHORIZATION = re.compile(r"(\S+ ).+")
-_SECRET_HEADERS = {
-    "cookie",  # cookies know no ports: a browser sends those of the application beside us
+_AUTHORIZATION: Final = re.compile(r"(\S+ ).+")
+_SECRET_HEADERS: Final = {
+    "cookie",  # browsers ignore ports: they send the cookies of the application beside us
     "kc-api-passphrase",
     "kc-api-partner-sign",
     "kc-api-sign",
@@ -34,10 +30,12 @@ _SECRET_HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class RecordedRequest:
-    """One request as it came in. Codes, tokens, secrets and signatures read ``***``.
+    """One request as it came in, with ``***`` for codes, tokens, secrets and signatures.
 
-    `operation` is one of the six names, "decision" for the button on the consent page, or
-    "unknown". `status` is None where no answer was sent. `connection` counts TCP connections.
+    Attributes:
+        operation: One of `OPERATIONS`, "decision" for a button on the consent page, or "unknown".
+        status: The status of the answer; None if none was sent.
+        connection: The number of the TCP connection; 0 for `Sandbox.approve` and `cancel`.
     """
 
     operation: str
@@ -59,7 +57,7 @@ class RecordedRequest:
         return self.target.partition("?")[2]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the record as JSON takes it."""
+        """Return the record as JSON data."""
         return {
             "operation": self.operation,
             "method": self.method,
@@ -108,7 +106,7 @@ class Journal:
             return list(self._records)
 
     def totals(self) -> dict[str, int]:
-        """Return how many requests each operation has had, however many are kept."""
+        """Return how many requests each operation has had, forgotten ones included."""
         with self._lock:
             return dict(self._totals)
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 
 class Refusal(Exception):
-    """The stand-in will not do what was asked.
+    """The sandbox refuses a request.
 
-    KuCoin has published no error codes for these calls, so ours begin with "sandbox." and cannot
-    be taken for KuCoin's. The text repeats nothing that was sent but the names of parameters.
+    KuCoin publishes no error codes for these calls. The codes here begin with "sandbox.", so that
+    nobody takes them for KuCoin's. Of what was sent, the text repeats parameter names only.
     """
 
     def __init__(self, code: str, text: str, section: str | None) -> None:
-        """Name the refusal, say what was wrong and where the document says so.
+        """Keep the code and what was wrong.
 
-        Without a section the text is the document's own, which a client may match on.
+        Args:
+            code: The name of the mistake, without "sandbox.".
+            text: What was wrong.
+            section: Where the document says so; None if `text` is quoted from the document, so
+                that clients may match on it.
         """
         self.code = f"sandbox.{code}"
         self.text = text if section is None else f"{text} (document section {section})"

@@ -1,26 +1,33 @@
-"""The sandbox in a test's hands: start it, play the user, look at what was asked."""
+"""The sandbox for Python: start it, play the user, look at its requests."""
 
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Unpack
+from collections.abc import Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Literal, Self, Unpack
 
-from ._faults import Fault, FaultQueue
-from ._journal import Journal, RecordedRequest
-from ._options import SandboxKeywords, SandboxOptions
-from ._router import Router
+from ._callback import Callback
+from ._checks import is_loopback
+from ._fault_queue import WaitingFault
+from ._faults import Fault
+from ._host import Host
+from ._journal import RecordedRequest
+from ._keywords import OptionKeywords
+from ._model import IssuedKey
+from ._options import SELF_SIGNED, SandboxOptions
 from ._server import Server
-from ._state import IssuedKey, State
-from ._user import Callback, User
+from ._user import User
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import TracebackType
-    from typing import Self
+    from ._certificate import SelfSigned  # loaded only when a certificate is made
+
+#: What to connect to if the sandbox listens everywhere.
+_LOOPBACK_OF: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - the user asks for it
 
 
 class Sandbox:
-    """A running stand-in for KuCoin. All its members may be used from any thread.
+    """A running stand-in for KuCoin. All members may be used from any thread.
 
     Examples:
         >>> with run_sandbox(broker_name="My Broker") as sandbox:
@@ -30,21 +37,28 @@ class Sandbox:
     """
 
     def __init__(self, port: int = 0, options: SandboxOptions | None = None) -> None:
-        """Bind the port; `start` begins to serve. Port 0 takes a free one."""
+        """Bind the port. `start` begins to serve. Port 0 takes a free one."""
         self.options = options or SandboxOptions()
-        self._state = State(self.options)
-        self._faults = FaultQueue()
-        self._journal = Journal()
-        self._router = Router(self._state, self._faults, self._journal)
-        self._server = Server(self.options.host, port, self._router.answer, self.options.tls)
+        host = Host(self.options)
+        self._state = host.state
+        self._kucoin = host.kucoin
+        self._user = User(host.kucoin)
+        tls = self.options.tls
+        self._self_signed: SelfSigned | None = None
+        if tls == SELF_SIGNED:
+            self._self_signed = _self_signed(self.options)
+            tls = (self._self_signed.certificate, self._self_signed.key)
+        self._server = Server(self.options.host, port, host.answer, tls)
 
     def start(self) -> None:
         """Begin to serve."""
         self._server.start()
 
     def stop(self) -> None:
-        """Close every connection and the port, and wait until all threads have ended."""
+        """Close the port and every connection, and wait until all threads have ended."""
         self._server.stop()
+        if self._self_signed is not None:
+            self._self_signed.remove()
 
     def __enter__(self) -> Self:
         """Start serving."""
@@ -61,15 +75,32 @@ class Sandbox:
         self.stop()
 
     def __repr__(self) -> str:
-        """Show where it listens."""
+        """Show the URL."""
         return f"<Sandbox {self.url}>"
 
     @property
     def url(self) -> str:
-        """The base URL, both of the web and of the REST host; no slash at its end."""
+        """The base URL, for `site` and for REST calls; without a slash at the end."""
         scheme = "https" if self.options.tls else "http"
-        host = "127.0.0.1" if self.options.host == "0.0.0.0" else self.options.host  # noqa: S104
-        return f"{scheme}://{host}:{self._server.port}"
+        host = _LOOPBACK_OF.get(self.options.host, self.options.host)
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return self._server.port
+
+    @property
+    def certificate(self) -> str | None:
+        """The file that clients have to trust, to reach a sandbox that serves https."""
+        if self._self_signed is not None:
+            return self._self_signed.authority
+        return self.options.tls[0] if self.options.tls else None
+
+    @property
+    def is_open_to_others(self) -> bool:
+        """Whether other machines can reach it."""
+        return not is_loopback(self.options.host)
 
     @property
     def client_id(self) -> str:
@@ -78,18 +109,18 @@ class Sandbox:
 
     @property
     def client_secret(self) -> str | None:
-        """The broker's client secret, if the sandbox wants one."""
+        """The broker's client secret; None unless the option is set."""
         return self.options.client_secret
 
     @property
     def requests(self) -> list[RecordedRequest]:
         """The latest 10,000 requests, oldest first, their secrets masked."""
-        return self._journal.records()
+        return self._kucoin.journal.records()
 
     @property
     def totals(self) -> dict[str, int]:
         """How many requests each operation has had since the start or the last reset."""
-        return self._journal.totals()
+        return self._kucoin.journal.totals()
 
     @property
     def connections(self) -> int:
@@ -98,8 +129,21 @@ class Sandbox:
 
     @property
     def issued_keys(self) -> tuple[IssuedKey, ...]:
-        """The API keys that were issued, oldest first: none of them may get lost."""
+        """Every API key that was issued, oldest first, to check that none gets lost."""
         return self._state.issued_keys()
+
+    @property
+    def keys(self) -> tuple[IssuedKey, ...]:
+        """The API keys that work: issued, and neither deleted nor expired."""
+        return self._state.keys()
+
+    def delete_key(self, api_key: str) -> None:
+        """Delete a key, as its user can at KuCoin.
+
+        Raises:
+            ValueError: No such key exists.
+        """
+        self._state.delete_key(api_key)
 
     @property
     def now(self) -> float:
@@ -107,50 +151,74 @@ class Sandbox:
         return self._state.clock.now()
 
     def advance(self, seconds: float) -> None:
-        """Wind the clock forward: tokens live 1 hour and 3 days by it (section 6.3).
+        """Wind the clock forward. Tokens live 1 hour and 3 days on it (section 6.3).
 
         Raises:
-            ValueError: The number is negative or no finite number.
+            ValueError: The number is negative or not finite.
         """
         self._state.clock.advance(seconds)
 
-    def fail_next(self, operation: str, fault: Fault | str) -> None:
-        """Let the next call of an operation fail, once; several faults queue up.
+    def fail_next(
+        self,
+        operation: str,
+        fault: Fault | str,
+        *,
+        times: int = 1,
+        probability: float = 1.0,
+        latency: float = 0.0,
+    ) -> None:
+        """Make the next call of an operation fail. Several faults queue up.
 
         Args:
-            operation: "authorize", "token", "refresh", "validate", "create_api_key" or
-                "api_key_info".
-            fault: A `Fault`, or its text: a status from "400" to "599", "delay:SECONDS",
-                "envelope:CODE:MSG", "oauth:ERROR", or a word of `PLAIN_FAULTS`.
+            operation: One of `OPERATIONS`, or the name of the client's method.
+            fault: A `Fault`, or its text, such as "503", "lost" or "envelope:CODE:MSG"; see
+                `FAULT_FORMS`.
+            times: How many calls fail.
+            probability: The chance that a call fails; the others pass unharmed.
+            latency: How many seconds each spoilt answer is held back.
 
         Raises:
-            ValueError: The operation or the fault is not known; the text lists the choices.
+            ValueError: The operation or the fault is unknown, or a number is out of range; the
+                text says which are right.
         """
-        self._faults.add(operation, fault)
+        self._kucoin.faults.add(
+            operation, fault, times=times, probability=probability, latency=latency
+        )
+
+    @property
+    def waiting_faults(self) -> tuple[WaitingFault, ...]:
+        """The faults that have yet to spoil a call."""
+        return self._kucoin.faults.waiting()
 
     def reset(self) -> None:
         """Forget codes, tokens, keys, requests and faults, and set the clock back."""
-        self._router.reset()
+        self._kucoin.reset()
 
     def approve(self, authorization_url: str) -> Callback:
-        """Play the user who opens the login page and presses Approve.
+        """Play a user who opens the login page and presses Approve.
 
         Returns:
-            The URL the browser is sent back to; it was not requested.
+            The URL that the browser is sent back to. Nobody has opened it yet.
 
         Raises:
-            ValueError: The sandbox refused the login request; the text says why.
+            ValueError: The URL is not one of this sandbox, or it refused the login request; the
+                text says why.
         """
-        return User(self.url, self.options.tls).decide(authorization_url, "approve")
+        return self._decide(authorization_url, "approve")
 
     def cancel(self, authorization_url: str) -> Callback:
-        """Play the user who opens the login page and presses Cancel; else as `approve`."""
-        return User(self.url, self.options.tls).decide(authorization_url, "cancel")
+        """Play a user who opens the login page and presses Cancel; see `approve`."""
+        return self._decide(authorization_url, "cancel")
+
+    def _decide(self, url: str, decision: Literal["approve", "cancel"]) -> Callback:
+        if not url.startswith(f"{self.url}/"):
+            raise ValueError(f"the authorization URL does not lead to {self.url}")
+        return self._user.decide(url.removeprefix(self.url), decision)
 
 
 @contextlib.contextmanager
-def run_sandbox(port: int = 0, **options: Unpack[SandboxKeywords]) -> Iterator[Sandbox]:
-    """Run a sandbox on a loopback port for the length of a with block.
+def run_sandbox(port: int = 0, **options: Unpack[OptionKeywords]) -> Iterator[Sandbox]:
+    """Run a sandbox on a loopback port while the with block lasts.
 
     Args:
         port: The port; 0 takes a free one.
@@ -160,8 +228,21 @@ def run_sandbox(port: int = 0, **options: Unpack[SandboxKeywords]) -> Iterator[S
         The running sandbox.
 
     Raises:
-        OSError: The port cannot be had.
-        ValueError: An option makes no sense.
+        OSError: The port is taken, or not allowed.
+        ValueError: An option is invalid; the text says how.
     """
     with Sandbox(port, SandboxOptions(**options)) as sandbox:
         yield sandbox
+
+
+def version() -> str:
+    """Return the version of the package that the sandbox comes with."""
+    from importlib.metadata import version as of  # noqa: PLC0415 - keeps the usual start quick
+
+    return of("authlib-kucoin")
+
+
+def _self_signed(options: SandboxOptions) -> SelfSigned:
+    from ._certificate import SelfSigned  # noqa: PLC0415 - keeps the usual start quick
+
+    return SelfSigned([*options.allowed_hosts, options.host])

@@ -1,26 +1,30 @@
-"""The sockets: one thread accepts, one serves each connection, and all end together."""
+"""The sockets: one thread accepts connections, and each connection has a thread."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import selectors
 import socket
 import ssl
 import struct
 import threading
-from typing import TYPE_CHECKING, BinaryIO
+from collections.abc import Callable
+from typing import BinaryIO, Final
 
-from ._endpoints import envelope
+from ._answers import envelope
 from ._http import BadRequest, Request, Response, read_request
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
+_BACKLOG: Final = 256
+_MAX_PORT: Final = 65_535
+_LINGER: Final = 1.0
+_LINGER_BYTES: Final = 2**24
 
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-_BACKLOG = 256
-_MAX_PORT = 65_535
-_LINGER = 1.0
-_LINGER_BYTES = 2**24
+#: Accepting fails with these while file descriptors or memory are short.
+_SHORTAGES: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+#: How long to wait then, or for a free thread.
+_PAUSE: Final = 0.05
 
 
 class Server:
@@ -33,20 +37,17 @@ class Server:
         answer: Callable[[Request], Response],
         tls: tuple[str, str] | None = None,
     ) -> None:
-        """Bind the port; an OSError or a ValueError says why that cannot be."""
+        """Bind the port.
+
+        Raises:
+            OSError: The port is taken, or not allowed.
+            ValueError: The port or the certificate is not usable.
+        """
         if not 0 <= port <= _MAX_PORT:
             raise ValueError(f"a port is a number from 0 to {_MAX_PORT}")
         self._answer = answer
-        self._tls = None
-        if tls is not None:
-            self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            try:
-                self._tls.load_cert_chain(*tls)
-            except OSError as error:  # it names no file, and ssl's errors are such, too
-                raise ValueError(
-                    f"{' and '.join(tls)} cannot be used as certificate and key ({error})"
-                ) from error
-        self._listener = socket.create_server((host, port), backlog=_BACKLOG)
+        self._tls = _tls_context(tls) if tls else None
+        self._listener = _listen(host, port)
         self._listener.settimeout(0)
         self.port: int = self._listener.getsockname()[1]
         self.connections = 0
@@ -61,7 +62,7 @@ class Server:
         self._acceptor.start()
 
     def stop(self) -> None:
-        """End every connection, idle or not, and wait until all threads have ended."""
+        """Close every connection and wait until all threads have ended."""
         if self._closing.is_set():
             return
         self._closing.set()
@@ -74,7 +75,7 @@ class Server:
             still_open = dict(self._open)
         for connection in still_open:
             with contextlib.suppress(OSError):
-                # The plain socket's shutdown: TLS would say goodbye first, which may block.
+                # Not SSLSocket.shutdown: its close_notify may block.
                 socket.socket.shutdown(connection, socket.SHUT_RDWR)
         for thread in still_open.values():
             thread.join()
@@ -85,12 +86,18 @@ class Server:
             selector.register(self._woken, selectors.EVENT_READ)
             while not self._closing.is_set():
                 selector.select()
-                # Nothing to accept: woken to end, or the peer has gone again.
+                try:
+                    connection, (client_ip, *_) = self._listener.accept()
+                except OSError as error:
+                    # Otherwise there is nothing to accept: stopping, or the peer has gone.
+                    if error.errno in _SHORTAGES:
+                        self._closing.wait(_PAUSE)
+                    continue
                 with contextlib.suppress(OSError):
-                    self._accept_one()
+                    self._begin(connection, client_ip.removeprefix("::ffff:"))
 
-    def _accept_one(self) -> None:
-        connection, (client_ip, *_) = self._listener.accept()
+    def _begin(self, connection: socket.socket, client_ip: str) -> None:
+        """Serve a connection in a thread; wait while no thread can be had."""
         with contextlib.ExitStack() as given_up:
             given_up.callback(connection.close)
             connection.settimeout(None)
@@ -100,17 +107,22 @@ class Server:
                     connection, server_side=True, do_handshake_on_connect=False
                 )
             given_up.pop_all()
-        with self._lock:
-            self.connections += 1
-            number = self.connections
+        self.connections += 1
+        while not self._closing.is_set():
             thread = threading.Thread(
                 target=self._serve,
-                args=(connection, client_ip, number),
-                name=f"kucoin-sandbox-{number}",
+                args=(connection, client_ip, self.connections),
+                name=f"kucoin-sandbox-{self.connections}",
                 daemon=True,
             )
-            self._open[connection] = thread
-            thread.start()
+            with self._lock:
+                self._open[connection] = thread
+                with contextlib.suppress(RuntimeError):
+                    thread.start()
+                    return
+                del self._open[connection]
+            self._closing.wait(_PAUSE)
+        connection.close()
 
     def _serve(self, connection: socket.socket, client_ip: str, number: int) -> None:
         stream = connection.makefile("rb")
@@ -120,7 +132,7 @@ class Server:
             while self._serve_one(connection, stream, client_ip, number):
                 pass
         except OSError:
-            pass  # the peer has gone, or the sandbox is ending
+            pass  # the peer has gone, or the sandbox is stopping
         finally:
             with self._lock:
                 del self._open[connection]
@@ -131,13 +143,14 @@ class Server:
     def _serve_one(
         self, connection: socket.socket, stream: BinaryIO, client_ip: str, number: int
     ) -> bool:
-        """Answer one request; return whether the connection lives on."""
+        """Answer one request; return whether to keep the connection."""
         try:
             request = read_request(stream, client_ip, number)
         except BadRequest as error:
             refused = envelope("sandbox.bad_request", error.text, status=error.status)
             connection.sendall(refused.encode(None))
-            # Take in the rest: a close over unread bytes is a reset, which may lose the answer.
+            # Read the rest: closing with unread bytes resets the connection, which may lose the
+            # answer.
             socket.socket.shutdown(connection, socket.SHUT_WR)
             connection.settimeout(_LINGER)
             stream.read(_LINGER_BYTES)
@@ -152,3 +165,31 @@ class Server:
         if response.ending == "reset":
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         return request.keep_alive and response.ending == "keep"
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        if ":" in host:
+            return socket.create_server(
+                (host, port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=host == "::"
+            )
+        return socket.create_server((host, port), backlog=_BACKLOG)
+    except OSError as error:
+        reason = error.strerror
+        if error.errno == errno.EADDRINUSE:
+            reason = (
+                "it is in use, perhaps by another sandbox or another pytest-xdist worker; port 0 "
+                "takes a free one"
+            )
+        raise OSError(error.errno, f"cannot listen on port {port} of {host}: {reason}") from None
+
+
+def _tls_context(files: tuple[str, str]) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(*files)
+    except OSError as error:  # includes ssl.SSLError; neither names the file
+        raise ValueError(
+            f"{' and '.join(files)} cannot be used as certificate and key ({error})"
+        ) from error
+    return context

@@ -117,7 +117,7 @@ def test_without_a_client_id_it_says_where_to_get_one(use: str, host: Host) -> N
 def test_an_option_that_would_not_be_used_is_refused(option: dict[str, Any], host: Host) -> None:
     """Rather than to let somebody believe that it is."""
     app = register_kucoin(host.oauth(), site="eu", client_id="given", **option)
-    with pytest.raises(KuCoinError, match=f"{next(iter(option))}: .* leave it out"):
+    with pytest.raises(KuCoinError, match=f"Leave out {next(iter(option))}: "):
         host.location(app, CALLBACK)
 
 
@@ -210,7 +210,7 @@ def test_a_configured_redirect_uri_stands_in_for_one_that_is_not_given(host: Hos
 @pytest.mark.parametrize(
     ("uri", "reason"),
     [
-        (None, "No redirect URI"),
+        (None, "no redirect URI"),
         ("/callback", "absolute URL"),
         ("http://broker.example.com/callback", "not https"),
         (f"{CALLBACK}?a=1&b=2", "the character '&'"),
@@ -234,10 +234,10 @@ def test_a_redirect_uri_that_cannot_travel_raw_is_refused(
     ("options", "params", "reason"),
     [
         ({"client_kwargs": {"code_challenge_method": "S256"}}, {}, "no PKCE"),
-        ({"authorize_params": {"prompt": "login"}}, {}, "takes no 'prompt'"),
-        ({}, {"nonce": "1", "acr": "2"}, "takes no 'acr', 'nonce'"),
+        ({"authorize_params": {"prompt": "login"}}, {}, "no parameter 'prompt'"),
+        ({}, {"nonce": "1", "acr": "2"}, "no parameter 'acr', 'nonce'"),
         ({}, {"response_type": "token"}, "authorization code mode only"),
-        ({"client_kwargs": {"scope": "openid"}}, {}, "takes no 'nonce'"),
+        ({"client_kwargs": {"scope": "openid"}}, {}, "no parameter 'nonce'"),
     ],
 )
 def test_what_kucoin_does_not_know_is_an_error_that_names_it(
@@ -252,8 +252,8 @@ def test_what_kucoin_does_not_know_is_an_error_that_names_it(
 @pytest.mark.parametrize(
     ("options", "params", "reason"),
     [
-        ({"access_token_params": {"audience": "x"}}, {}, "takes no 'audience'"),
-        ({}, {"code_verifier": "x"}, "takes no 'code_verifier'"),
+        ({"access_token_params": {"audience": "x"}}, {}, "no parameter 'audience'"),
+        ({}, {"code_verifier": "x"}, "no parameter 'code_verifier'"),
         ({}, {"grant_type": "client_credentials"}, "authorization code mode only"),
     ],
 )

@@ -1,9 +1,17 @@
-"""Runs after the browser's own tests, and finds nothing of Playwright left in the thread."""
+"""After a module with browser tests, nothing of Playwright is left in the thread."""
 
 import asyncio
 import os
 
 import pytest
+
+from tests.support import chromium
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _browser_has_run() -> None:
+    with chromium.launched() as browser:
+        browser.new_page()
 
 
 def test_asyncio_runs_again() -> None:
@@ -19,7 +27,7 @@ def test_asyncio_runs_again() -> None:
 
 
 def test_forking_is_quiet() -> None:
-    """No thread is left that Python 3.12 and newer would warn of at a fork."""
+    """No thread is left: from 3.12 on, Python warns at a fork if there are threads."""
     child = os.fork()
     if child == 0:
         os._exit(7)

@@ -12,14 +12,14 @@ _EXAMPLES = Path(__file__).with_name("canary_examples.py")
 
 
 def test_a_secret_that_is_shown_fails_the_test(tmp_path: Path) -> None:
-    """Each place is watched, the reason says where, and nothing else is complained of."""
+    """The watch covers each place, says where, fails no other test, and works in parallel."""
     frame = tmp_path / "tests"
     shutil.copytree(_TESTS / "support", frame / "support")
     shutil.copy(_TESTS / "conftest.py", frame)
     shutil.copy(_EXAMPLES, frame / "test_examples.py")
     (tmp_path / "pytest.ini").write_text("[pytest]\npythonpath = .\naddopts = --strict-markers\n")
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rA", frame],
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-n", "2", "-rA", frame],
         env={**os.environ, "CI_NO_SKIP": "1"},
         cwd=tmp_path,
         capture_output=True,
@@ -29,7 +29,8 @@ def test_a_secret_that_is_shown_fails_the_test(tmp_path: Path) -> None:
     tests = re.findall(r"^def (test_\w+)", _EXAMPLES.read_text(), re.MULTILINE)
     summary = done.stdout.rpartition("short test summary info")[2]
     failed = re.findall(r"^ERROR \S+::(\w+)", summary, re.MULTILINE)
-    assert failed == [name for name in tests if name.startswith("test_shown_")], done.stdout
+    assert sorted(failed) == sorted(t for t in tests if t.startswith("test_shown_")), done.stdout
     assert f"{len(tests)} passed, {len(failed)} errors" in summary
+    assert re.search(rf"(?m)^{len(tests)} secrets were looked for in: error \d+, ", done.stdout)
     assert "a code in record of any, after 'it is sandbox-code/'" in done.stdout
     assert "a sandbox's code in page of /shown, after '<p>'" in done.stdout

@@ -16,9 +16,9 @@ _NOT_RUN = {
 }
 
 
-@pytest.mark.parametrize(("ci", "status"), [("", 0), ("1", 1)])
-def test_skips_fail_in_ci(tmp_path: Path, ci: str, status: int) -> None:
-    """The exit status is pytest's own "tests failed", and the output names the tests."""
+@pytest.mark.parametrize(("ci", "workers", "status"), [("", "0", 0), ("1", "0", 1), ("1", "2", 1)])
+def test_skips_fail_in_ci(tmp_path: Path, ci: str, workers: str, status: int) -> None:
+    """The exit status means "tests failed" and the output names the tests, also in parallel."""
     frame = tmp_path / "tests"
     shutil.copytree(_TESTS / "support", frame / "support")
     shutil.copy(_TESTS / "conftest.py", frame)
@@ -27,7 +27,7 @@ def test_skips_fail_in_ci(tmp_path: Path, ci: str, status: int) -> None:
     for name, source in _NOT_RUN.items():
         (frame / name).write_text(source)
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", frame],
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-n", workers, frame],
         env={**os.environ, "CI_NO_SKIP": ci},
         cwd=tmp_path,
         capture_output=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -50,7 +51,6 @@ def ticket_of(page: Answer) -> str:
         (with_value("state", "1") + "&state=1", "doubled_parameter", "7.1"),
         (with_value("state", "1") + "&prompt=login", "unknown_parameter", "7.1"),
         (with_value("state", "1") + "&loose", "unknown_parameter", "7.1"),
-        ("state=1&" + with_value("state", "1").rpartition("&")[0], "parameter_order", "7.1"),
         (with_value("response_type", "token"), "wrong_response_type", "7.1"),
         (with_value("scope", "OAUTH"), "wrong_scope", "7.1"),
         (with_value("client_id", "someone"), "unknown_client", "2"),
@@ -90,12 +90,24 @@ def test_login_request_that_is_not_as_documented(
     assert f"(document section {section})" in page.text
 
 
+def test_order_of_parameters_is_an_option(new_broker: Callable[..., Broker]) -> None:
+    """A published client puts redirect_uri last; the document's order can be demanded."""
+    moved = "&".join(
+        f"{key}={value}" for key, value in sorted(GOOD, key=lambda pair: pair[0] == "redirect_uri")
+    )
+
+    assert login(new_broker(), moved).status == 200
+    page = login(new_broker(parameter_order="document"), moved)
+    assert "<code>sandbox.parameter_order</code>" in page.text
+    assert "(document section 7.1)" in page.text
+
+
 def test_login_request_with_a_body_is_refused(broker: Broker) -> None:
     """The login page is a plain GET."""
     page = broker.wire.ask("GET", broker.login_target(), "x")
 
     assert page.status == 400
-    assert "this call has no body (document section 7.1)" in page.text
+    assert "this call takes no body (document section 7.1)" in page.text
 
 
 def test_encoded_redirect_is_refused_in_the_documents_words(broker: Broker) -> None:
@@ -295,3 +307,37 @@ def test_playing_the_user_shows_the_refusal(broker: Broker) -> None:
     """`approve` raises with the text of the page when the login request is refused."""
     with pytest.raises(ValueError, match=r"answered 400: .*must not be encoded"):
         broker.sandbox.approve(broker.login_url("https%3A//shop.example"))
+
+
+def test_playing_the_user_takes_no_connection(broker: Broker) -> None:
+    """`approve` acts in the process, and still leaves both requests in the journal."""
+    before = broker.sandbox.connections
+    broker.sandbox.approve(broker.login_url())
+
+    assert broker.sandbox.connections == before
+    assert broker.sandbox.totals == {"authorize": 1, "decision": 1}
+
+
+@pytest.mark.parametrize("fault", ["truncated", "empty", "html"])
+def test_playing_the_user_needs_a_whole_page(broker: Broker, fault: str) -> None:
+    """A spoilt login page cannot be approved."""
+    broker.sandbox.fail_next("authorize", fault)
+    with pytest.raises(ValueError, match="answered 200: no page"):
+        broker.sandbox.approve(broker.login_url())
+
+
+@pytest.mark.parametrize("fault", ["lost", "reset_before", "cut"])
+def test_playing_the_user_over_a_broken_connection(broker: Broker, fault: str) -> None:
+    """A connection that a fault ends is a ConnectionError, as in a browser."""
+    broker.sandbox.fail_next("authorize", fault)
+    with pytest.raises(ConnectionError):
+        broker.sandbox.approve(broker.login_url())
+
+
+def test_playing_the_user_waits_for_a_delay(broker: Broker) -> None:
+    """A delayed login page is approved after the delay."""
+    broker.sandbox.fail_next("authorize", "delay:0.05")
+    start = time.monotonic()
+
+    assert broker.sandbox.approve(broker.login_url())
+    assert time.monotonic() - start >= 0.05

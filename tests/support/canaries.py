@@ -33,19 +33,18 @@ class Canaries:
 
     Attributes:
         looked: How many texts of each kind were searched.
+        released: How many secrets there are.
     """
 
     def __init__(self) -> None:
         self.looked: Counter[str] = Counter()
+        self.released = 0
         self._cores: dict[str, str] = {}
         self._found: list[str] = []
 
-    def __len__(self) -> int:
-        """Return how many secrets are out."""
-        return len(self._cores)
-
     def release(self, name: str, secret: str) -> None:
         """Know a secret from now on; random hexadecimal digits have to be in it."""
+        self.released += 1
         digits = max(_RUNS.findall(secret), key=len)
         self._cores[digits[:_CORE].lower()] = name
 

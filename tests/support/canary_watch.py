@@ -88,10 +88,24 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     return report  # type: ignore[return-value]  # what a wrapper returns is pluggy's business
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In a worker of pytest-xdist, send the counts to the main process."""
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output["canaries"] = canaries.released, dict(canaries.looked)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Add up the counts of the workers; one that crashed sends none."""
+    released, looked = getattr(node, "workeroutput", {}).get("canaries", (0, {}))
+    canaries.released += released
+    canaries.looked.update(looked)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how many secrets there were, and where they were looked for."""
     places = ", ".join(f"{kind} {count}" for kind, count in sorted(canaries.looked.items()))
-    terminalreporter.line(f"{len(canaries)} secrets were looked for in: {places}")
+    terminalreporter.line(f"{canaries.released} secrets were looked for in: {places}")
 
 
 # --- the places ----------------------------------------------------------------------------------

@@ -1,12 +1,15 @@
-"""Chromium for the browser tests, and a watch over what its pages do."""
+"""Chromium for the browser tests; records page errors and requests to other hosts."""
 
 import ipaddress
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+import pytest
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
@@ -25,24 +28,26 @@ _FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # A page that names another host is a failed test; nothing is sent there, not even a look-up.
+    # Only loopback resolves: a page that names another host sends nothing, not even a DNS query.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1, EXCLUDE [::1]",
 )
 
 
-def find() -> str | None:
-    """Return the path of a Chromium on this machine; `CHROMIUM` in the environment wins."""
-    given = os.environ.get("CHROMIUM")
-    return given or next((path for path in map(shutil.which, _NAMES) if path), None)
-
-
 @contextmanager
-def launched(executable: str) -> Iterator["Browser"]:
-    """Run a headless Chromium, and Playwright's event loop, for as long as the context lasts."""
+def launched() -> Iterator["Browser"]:
+    """Run a headless Chromium, or skip the test if Playwright or Chromium is not installed.
+
+    `CHROMIUM` in the environment names the executable to use.
+    """
+    pytest.importorskip("playwright", reason="no browser driver: pip install playwright")
     from playwright.sync_api import sync_playwright
 
+    executable = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), None)
+    if executable is None:
+        pytest.skip("no Chromium: apt-get install chromium, or set CHROMIUM to its path")
     flags = [*_FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     with (
+        _unmeasured(),
         sync_playwright() as playwright,
         playwright.chromium.launch(
             executable_path=executable, headless=True, args=flags
@@ -51,12 +56,30 @@ def launched(executable: str) -> Iterator["Browser"]:
         yield browser
 
 
+@contextmanager
+def _unmeasured() -> Iterator[None]:
+    """Pause coverage, because Playwright switches greenlets within a test.
+
+    With `concurrency = greenlet`, coverage looks up the current greenlet at each call in each
+    thread, and greenlet was seen to hang when it cleaned up after a thread.
+    """
+    coverage = sys.modules.get("coverage")
+    measuring = coverage.Coverage.current() if coverage else None
+    if measuring:
+        measuring.stop()
+    try:
+        yield
+    finally:
+        if measuring:
+            measuring.start()
+
+
 def open_page(context: "BrowserContext", problems: list[str]) -> "Page":
-    """Open a page whose errors, and requests to other machines, are added to `problems`."""
+    """Open a page; add its errors and its requests to other hosts to `problems`."""
 
     def on_console(message: "ConsoleMessage") -> None:
         url = message.location["url"]
-        if message.type == "error" and not url.endswith("/favicon.ico"):  # Chromium's own idea
+        if message.type == "error" and not url.endswith("/favicon.ico"):  # unprompted
             problems.append(f"console: {message.text} ({url})")
 
     def on_request(request: "Request") -> None:
@@ -72,7 +95,7 @@ def open_page(context: "BrowserContext", problems: list[str]) -> "Page":
 
 def _stays_here(url: str) -> bool:
     host = urlsplit(url).hostname
-    if host in {None, "localhost"}:  # without one: data:, blob:
+    if host in {None, "localhost"}:  # data: and blob: URLs have no host
         return True
     try:
         return ipaddress.ip_address(host).is_loopback

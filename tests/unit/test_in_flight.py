@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from authlib_kucoin._clients.in_flight import note_sent, under_way
+from authlib_kucoin._clients.in_flight import InFlight, note_sent
 
 
 class Lines(logging.Handler):
@@ -41,7 +41,7 @@ def test_records_of_the_http_libraries_are_redacted_during_a_call_only(lines: li
     """Afterwards, and for other hosts, they are whole, their arguments too."""
     logger = logging.getLogger("urllib3.connectionpool")
     logger.debug("GET %s", "/before?code=s3cret")
-    with under_way(("s3cret",)):
+    with InFlight(("s3cret",)):
         logger.debug("GET %s", "/during?code=s3cret")
         logger.debug("GET %s", "/other")
     logger.debug("GET %s", "/after?code=s3cret")
@@ -55,7 +55,7 @@ def test_records_of_the_http_libraries_are_redacted_during_a_call_only(lines: li
 
 def test_a_traceback_in_a_record_is_redacted(lines: list[str]) -> None:
     """urllib3 and httpcore2 log some of what they catch."""
-    with under_way(("s3cret",)):
+    with InFlight(("s3cret",)):
         try:
             raise ValueError("GET /x?code=s3cret")
         except ValueError:
@@ -69,7 +69,7 @@ def test_it_survives_a_new_logging_set_up(lines: list[str]) -> None:
     logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})
     logger = logging.getLogger("httpx2")
     logger.filters.clear()  # and a host that does even this is covered by the next call
-    with under_way(("s3cret",)):
+    with InFlight(("s3cret",)):
         logger.info("HTTP Request: GET https://www.kucoin.com/x?code=s3cret")
     assert "s3cret" not in "".join(lines)
     assert "code=***" in "".join(lines)
@@ -81,7 +81,7 @@ def test_calls_in_other_threads_are_not_touched(lines: list[str]) -> None:
     def other_host() -> None:
         logging.getLogger("urllib3.connectionpool").debug("GET /other?code=s3cret")
 
-    with under_way(("s3cret",)):
+    with InFlight(("s3cret",)):
         thread = threading.Thread(target=other_host)
         thread.start()
         thread.join()
@@ -91,7 +91,7 @@ def test_calls_in_other_threads_are_not_touched(lines: list[str]) -> None:
 def test_what_was_sent_is_noted_for_the_innermost_call() -> None:
     """And outside of a call nobody listens."""
     note_sent()
-    with under_way(()) as outer:
-        with under_way(()) as inner:
+    with InFlight(()) as outer:
+        with InFlight(()) as inner:
             note_sent()
         assert (outer.sent, inner.sent) == (False, True)

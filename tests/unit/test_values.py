@@ -22,6 +22,7 @@ PUBLIC = {
     *("KuCoinError", "AuthorizationDenied", "TokenError", "ReauthorizationRequired"),
     *("ApiKeyError", "ApiKeyNameTaken", "ApiKeyLimitReached", "PermissionMismatch"),
     *("ApiKeyOutcomeUnknown", "KuCoinUnavailable", "MalformedResponse", "ConfigurationError"),
+    *("ApiKeyInvalid", "AddressNotAllowed", "ClockSkewed", "ApiKeyPermissionDenied"),
     "UnsafeRedirectURI",
 }
 ERRORS = [
@@ -64,7 +65,9 @@ def test_importing_the_package_imports_neither_framework_nor_http_library() -> N
 @pytest.mark.parametrize("kind", ERRORS)
 def test_every_error_is_authlibs_and_survives_copy_and_pickle(kind: Any) -> None:
     """A waiting thread is handed a copy, a task queue a pickle."""
-    error = kind("what is wrong", operation="token", code="1", msg="m", retry=True, status=400)
+    error = kind(
+        "what is wrong", operation="token", code="1", msg="m", retry=True, status=400, retry_after=7
+    )
     for other in (error, copy.copy(error), pickle.loads(pickle.dumps(error))):
         assert type(other) is kind
         assert isinstance(other, OAuthError)
@@ -115,21 +118,32 @@ def test_a_key_hides_its_credentials_and_is_frozen() -> None:
     ],
 )
 def test_a_library_that_is_missing_is_named_with_the_way_to_get_it(library: str, name: str) -> None:
-    """And any other error of an import is left alone."""
+    """Whoever uses it learns what to install; whoever only looks around does not notice."""
     extra = library.rstrip("2")
     program = f"""
-import sys
+import inspect, pydoc, sys
 sys.modules[{library!r}] = None
 import authlib_kucoin
 try:
     authlib_kucoin.{name}
+except AttributeError as error:
+    assert "pip install 'authlib-kucoin[{extra}]'" in str(error), error
+try:
+    from authlib_kucoin import {name}
 except ModuleNotFoundError as error:
     assert "pip install 'authlib-kucoin[{extra}]'" in str(error), error
     assert error.name == {library!r}
-sys.modules["authlib"] = None
+assert not hasattr(authlib_kucoin, {name!r})
+assert {name!r} not in dir(authlib_kucoin)
+inspect.getmembers(authlib_kucoin)
+pydoc.render_doc(authlib_kucoin)
+from authlib_kucoin import *
+assert KuCoinError and {name!r} not in globals()
+del authlib_kucoin.KuCoinError
+sys.modules["authlib_kucoin._errors"] = None
 try:
     authlib_kucoin.KuCoinError
-except ModuleNotFoundError as error:
+except AttributeError as error:
     assert "pip" not in str(error), error
 """
     subprocess.run([sys.executable, "-c", program], check=True)

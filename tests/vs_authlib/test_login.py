@@ -150,7 +150,7 @@ def test_the_login_parameters_stand_in_the_documents_order(wire: Wire) -> None:
         *("response_type", "client_id", "redirect_uri", "scope", "state")
     ]
     assert state == "s t"
-    with pytest.raises(KuCoinError, match="takes no 'prompt'"):
+    with pytest.raises(KuCoinError, match="no parameter 'prompt'"):
         our_session(wire).create_authorization_url(prompt="login")
     with pytest.raises(KuCoinError, match="no PKCE"):
         our_session(wire).create_authorization_url(code_verifier="v")

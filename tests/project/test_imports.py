@@ -1,0 +1,57 @@
+"""The import contracts in pyproject.toml: each fails the lint once an import breaks it."""
+
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+_CHECKOUT = Path(__file__).parents[2]
+#: An import that breaks a contract: the contract's id, the module to add it to, and the import.
+_BROKEN = [
+    ("layers", "_clients/failures.py", "import authlib_kucoin._apps.base_app"),
+    ("layers", "new_module.py", ""),
+    ("protocol", "_protocol/sites.py", "import requests"),
+    ("protocol", "_errors.py", "import flask"),
+    ("frameworks", "_apps/base_app.py", "import django.http"),
+    ("sandbox", "sandbox/_state.py", "from authlib_kucoin import KuCoinError"),
+    ("sandbox-users", "_clients/failures.py", "import authlib_kucoin.sandbox"),
+    ("circles", "_protocol/redaction.py", "from . import call"),
+    ("circles", "_errors.py", "from ._models import ApiKey"),
+]
+
+
+def _contracts() -> dict[str, str]:
+    settings = tomllib.loads((_CHECKOUT / "pyproject.toml").read_text())
+    contracts = settings["tool"]["importlinter"]["contracts"]
+    return {contract["id"]: contract["name"] for contract in contracts}
+
+
+def test_each_contract_is_tested() -> None:
+    """A new contract needs an import below that breaks it."""
+    assert set(_contracts()) == {contract for contract, *_ in _BROKEN}
+
+
+@pytest.mark.parametrize(("contract", "module", "line"), _BROKEN)
+def test_a_broken_contract_fails_the_lint(
+    tmp_path: Path, contract: str, module: str, line: str
+) -> None:
+    """The lint fails, and its output names the contract and the module."""
+    shutil.copy(_CHECKOUT / "pyproject.toml", tmp_path)
+    package = shutil.copytree(_CHECKOUT / "authlib_kucoin", tmp_path / "authlib_kucoin")
+    with (package / module).open("a") as file:
+        file.write(f"{line}\n")
+    done = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
+        cwd=tmp_path,
+        env={"COLUMNS": "1000"},  # wide enough to print a name on one line
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stdout
+    verdicts, _, details = done.stdout.partition("Broken contracts")
+    assert f"{_contracts()[contract]} BROKEN" in verdicts
+    assert Path(module).stem in details
