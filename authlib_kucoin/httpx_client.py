@@ -97,6 +97,7 @@ class _Settings:
         client_secret: str | None = None,
         *,
         site: Site | str | None = None,
+        fast_api: int | None = None,
         redirect_uri: str | None = None,
         token: Mapping[str, Any] | None = None,
         update_token: Callable[..., object] | None = None,
@@ -106,6 +107,7 @@ class _Settings:
     ) -> None:
         """Set up a client; nothing is sent."""
         self._site = site
+        self._fast_api = fast_api
         http2 = options.pop("http2", False)
         if options.get("transport") is None:
             options |= self._own_transport(options).client_options
@@ -178,7 +180,7 @@ class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[m
                     request, auth=httpx2.Auth(), follow_redirects=False, stream=True
                 )
                 try:
-                    outcome.status = response.status_code
+                    outcome.status, outcome.headers = response.status_code, response.headers
                     body = Body()
                     for piece in _whole(response) or response.iter_raw():
                         body.add(piece)
@@ -223,7 +225,7 @@ class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # typ
                         request, auth=httpx2.Auth(), follow_redirects=False, stream=True
                     )
                     try:
-                        outcome.status = response.status_code
+                        outcome.status, outcome.headers = response.status_code, response.headers
                         body = Body()
                         if whole := _whole(response):
                             body.add(*whole)

@@ -6,7 +6,7 @@ block, it would show the library's, with the URL, as its context.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar
 
 from authlib_kucoin._errors import ConfigurationError
@@ -38,6 +38,7 @@ class Outcome(Generic[T]):
 
     Attributes:
         status: The answer's status, once it has arrived.
+        headers: The answer's headers.
         body: The answer's body.
     """
 
@@ -51,6 +52,7 @@ class Outcome(Generic[T]):
         proxy: Callable[[], str],
     ) -> None:
         self.status: int | None = None
+        self.headers: Mapping[str, str] = {}
         self.body = b""
         self._call = call
         self._progress = progress
@@ -87,7 +89,7 @@ class Outcome(Generic[T]):
             call.unanswered(self._failure, sent=self._progress.sent)
         if self.status == 407 and not call.creates_key:
             raise ConfigurationError(proxy_wants_password(self._proxy()), operation=call.operation)
-        return call.answer(self.status, self.body, self._unusable)
+        return call.answer(self.status, self.body, self.headers, unusable=self._unusable)
 
     def _described(self, error: Exception) -> str:
         if self._progress.is_late:
