@@ -109,6 +109,7 @@ class _Settings:
         self._site = site
         self._fast_api = fast_api
         http2 = options.pop("http2", False)
+        given = [options.get("transport"), *(options.get("mounts") or {}).values()]
         if options.get("transport") is None:
             options |= self._own_transport(options).client_options
         transport = options["transport"]
@@ -129,7 +130,7 @@ class _Settings:
         self.total_timeout = checked_total_timeout(total_timeout)
         if http2:
             refuse_http2()
-        guard(self)  # type: ignore[arg-type]  # httpx2's client comes after us
+        guard(self, *given)  # type: ignore[arg-type]  # httpx2's client comes after us
 
     def _outcome(self, call: Call[T], progress: InFlight, sender: Any) -> Outcome[T]:
         return Outcome(
