@@ -20,6 +20,7 @@ from ._clients.httpx_transport import (
     no_cookies,
 )
 from ._clients.in_flight import InFlight
+from ._clients.options import WITH_HTTPX, checked
 from ._clients.sync_client import SyncClient
 from ._errors import ConfigurationError
 from ._protocol.call import Call
@@ -72,6 +73,7 @@ class _Settings:
     """The constructor of both clients."""
 
     token_auth_class = _Auth
+    accepted = WITH_HTTPX
     _own_transport: type[KeptConnections]
 
     def __init__(
@@ -88,6 +90,7 @@ class _Settings:
     ) -> None:
         """Set up a client; nothing is sent."""
         self._site = site
+        options = checked(type(self), options, client_secret)
         http2 = options.pop("http2", False)
         if options.get("transport") is None:
             options |= self._own_transport(options).client_options
@@ -105,6 +108,7 @@ class _Settings:
             timeout=timeout,
             **options,
         )
+        self._is_made = True
         if http2:  # only now: Authlib's __del__ needs a complete client
             raise ConfigurationError(
                 "Leave http2 out: HTTP/2 may send a request for a key twice, and its library logs "
@@ -112,6 +116,7 @@ class _Settings:
             )
 
     def _refuse_if_closed(self, operation: str) -> None:
+        super()._refuse_if_closed(operation)  # type: ignore[misc]  # the client's, which comes after us
         if self.is_closed:  # type: ignore[attr-defined]  # httpx2's
             raise ConfigurationError(
                 "This client is closed: use it inside its with block, or make another.",

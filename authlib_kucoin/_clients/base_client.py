@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
-from typing import Any, TypeGuard
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, NoReturn, TypeGuard
 from urllib.parse import parse_qsl, urlsplit
 
 from authlib.common.security import generate_token
@@ -16,6 +16,8 @@ from authlib_kucoin._protocol import calls
 from authlib_kucoin._protocol.call import Call
 from authlib_kucoin._protocol.callback import mismatching_state, read_callback
 from authlib_kucoin._protocol.sites import Site, resolve_site
+
+from .options import NO_PKCE, ONLY_CODE_MODE, Accepted, refuse_late
 
 #: A token, or one half of it alone: the access token or the refresh token.
 AnyToken = Mapping[str, Any] | str
@@ -51,9 +53,56 @@ class ClientBase:
     update_token: Any
     leeway: Any
     metadata: Mapping[str, Any]
+    token_auth: Any
+    # Set by the HTTP library's.
+    hooks: Any
+    params: Any
+
+    #: The options beside the parameters of the constructor.
+    accepted: ClassVar[Accepted]
 
     _site: Site | str | None
     _resolved_site: Site | None = None
+    _is_made = False
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if self._is_made:
+            refuse_late(self, name)
+        super().__setattr__(name, value)
+
+    def __reduce_ex__(self, _protocol: object) -> NoReturn:
+        raise TypeError(
+            f"A {type(self).__name__} cannot be copied or pickled, because its connections and "
+            "update_token cannot. Store its token, and make another client with it."
+        )
+
+    def __del__(self) -> None:
+        # Authlib's fails if a constructor has raised before Authlib's own ran.
+        vars(self).pop("session", None)
+
+    def register_compliance_hook(self, hook_type: str, hook: Callable[..., Any]) -> None:
+        """Add a hook to requests of the application's own, as Authlib's method.
+
+        Raises:
+            ConfigurationError: If it is a hook for another request: KuCoin's calls run none.
+        """
+        if hook_type != "protected_request":
+            raise ConfigurationError(
+                f"There can be no hook for {hook_type!r}: KuCoin's differences from the RFC are "
+                "built in, and its calls run no hooks."
+            )
+        self.token_auth.hooks.add(hook)
+
+    def register_client_auth_method(self, *_auth: object) -> NoReturn:
+        """Raise: KuCoin's token call has no client authentication.
+
+        Raises:
+            ConfigurationError: Always.
+        """
+        raise ConfigurationError(
+            "KuCoin's token call has no client authentication (document section 7.2): give "
+            "client_secret=, which is sent in the query, or nothing."
+        )
 
     @property
     def site(self) -> Site:
@@ -90,7 +139,7 @@ class ClientBase:
         """
         if code_verifier:
             raise ConfigurationError(
-                "KuCoin has no PKCE: leave code_challenge_method out.", operation="authorize"
+                f"{NO_PKCE} Leave out code_challenge_method.", operation="authorize"
             )
         _only_code_mode(is_so=params.pop("response_type", "code") == "code", operation="authorize")
         redirect_uri = params.pop("redirect_uri", None) or self.redirect_uri
@@ -154,7 +203,19 @@ class ClientBase:
         return dataclasses.replace(self.site, **changed) if changed else self.site
 
     def _refuse_if_closed(self, operation: str) -> None:
-        """Raise if this client is closed."""
+        """Raise if this client is closed, or was given what no call of KuCoin's heeds."""
+        hooks = getattr(self, "event_hooks", None) or self.hooks
+        ignored = {
+            "params": self.params,
+            "hooks": any(hooks.values()),
+            "protected_request hooks": operation == "create_api_key" and self.token_auth.hooks,
+        }
+        if names := [name for name, value in ignored.items() if value]:
+            raise ConfigurationError(
+                f"This client has {', '.join(names)}, which KuCoin's calls do not heed: make "
+                "another client for requests of your own.",
+                operation=operation,
+            )
 
     def _token_to_refresh(self, refresh_token: str | None) -> Mapping[str, Any]:
         own: Mapping[str, Any] = self.token or {}
@@ -198,7 +259,7 @@ def _query_of(url: str) -> str:
 def _only_code_mode(*, is_so: bool, operation: str) -> None:
     if not is_so:
         raise ConfigurationError(
-            "KuCoin has the authorization code mode only (document section 5).",
+            ONLY_CODE_MODE,
             operation=operation,
         )
 
