@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
-from authlib_kucoin._errors import AuthorizationDenied, MismatchingState
+from authlib_kucoin._errors import AuthorizationDenied, MismatchingState, MissingCode
 
 from .call import is_visible
 from .redaction import presentable
@@ -40,7 +40,8 @@ class Callback(NamedTuple):
         """Return the authorization code. Compare the state first.
 
         Raises:
-            AuthorizationDenied: If the login was refused or there is no code.
+            MissingCode: If there is no code.
+            AuthorizationDenied: If the login was refused.
         """
         params = self.params
         # Read "success" before "code": it says which kind of code it is.
@@ -62,7 +63,7 @@ class Callback(NamedTuple):
             )
         code = params.get("code")
         if not is_visible(code) or len(code) > _LONGEST_CODE:
-            raise AuthorizationDenied(
+            raise MissingCode(
                 "The callback holds no authorization code. Start the login again.",
                 operation="callback",
             )
