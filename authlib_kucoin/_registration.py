@@ -52,6 +52,7 @@ def register_kucoin(
     name: str = ...,
     *,
     site: Site | str | None = ...,
+    fast_api: int | None = ...,
     **options: Any,
 ) -> KuCoinFlaskApp: ...
 
@@ -62,6 +63,7 @@ def register_kucoin(
     name: str = ...,
     *,
     site: Site | str | None = ...,
+    fast_api: int | None = ...,
     **options: Any,
 ) -> KuCoinStarletteApp: ...
 
@@ -72,6 +74,7 @@ def register_kucoin(
     name: str = ...,
     *,
     site: Site | str | None = ...,
+    fast_api: int | None = ...,
     **options: Any,
 ) -> KuCoinDjangoApp: ...
 
@@ -81,6 +84,7 @@ def register_kucoin(
     name: str = "kucoin",
     *,
     site: Site | str | None = None,
+    fast_api: int | None = None,
     **options: Any,
 ) -> Any:
     """Register KuCoin with Authlib's ``OAuth`` for Flask, Starlette (FastAPI too) or Django.
@@ -91,6 +95,8 @@ def register_kucoin(
             ``KUCOIN_CLIENT_SECRET``, ``KUCOIN_SITE``.
         site: ``"eu"``, ``"global"``, ``"australia"``, a :class:`Site`, or a base URL. From the
             settings if left out; there is no default.
+        fast_api: The version of the Fast API, 1 or 2. From the settings (``KUCOIN_FAST_API``) or
+            the site if left out: 2 for ``"global"``, 1 for all others.
         options: Authlib's own, such as ``client_id``, ``client_secret``, ``client_kwargs``,
             ``fetch_token``, ``update_token`` and ``overwrite``.
 
@@ -106,8 +112,8 @@ def register_kucoin(
     own_class = _app_class(oauth)
     app_class = options.pop("client_cls", own_class)
     overwrite = bool(options.pop("overwrite", False))
-    if site is not None:
-        options["site"] = site
+    given = {"site": site, "fast_api": fast_api}
+    options |= {name: value for name, value in given.items() if value is not None}
     # Authlib would write the options into the class, and another registration would inherit them.
     options = {**(app_class.OAUTH_APP_CONFIG or {}), **options}
     options = {k: dict(v) if isinstance(v, dict) else v for k, v in options.items()}

@@ -82,6 +82,7 @@ class _Settings:
         client_secret: str | None = None,
         *,
         site: Site | str | None = None,
+        fast_api: int | None = None,
         redirect_uri: str | None = None,
         token: Mapping[str, Any] | None = None,
         update_token: Callable[..., object] | None = None,
@@ -90,6 +91,7 @@ class _Settings:
     ) -> None:
         """Set up a client; nothing is sent."""
         self._site = site
+        self._fast_api = fast_api
         options = checked(type(self), options, client_secret)
         http2 = options.pop("http2", False)
         if options.get("transport") is None:

@@ -210,7 +210,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
         keep_api_key = self._api_key_step("user_info")
         client = self._client()
         with self._social_errors("user_info"):
-            key = client.create_api_key(access_token)
+            key = client.create_api_key(access_token, permissions=self.setting("PERMISSIONS"))
         if keep_api_key:
             keep_api_key(strategy=self.strategy, backend=self, user=kwargs["user"], api_key=key)
         with self._social_errors("user_info"):
@@ -253,6 +253,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
             client_id,
             client_secret,
             site=self.setting("SITE"),
+            fast_api=self.setting("FAST_API"),
             redirect_uri=self.get_redirect_uri(),
             scope=self.get_scope(),
             adapter=_POOL,

@@ -137,7 +137,9 @@ def test_wrong_method(broker: Broker, path: str, allowed: str, section: str) -> 
 def test_journal_masks_secrets(broker: Broker) -> None:
     """No code, token, secret, passphrase or signature stands in what is recorded."""
     code = broker.new_code()
-    tokens = broker.wire.ask("GET", broker.token_target(code) + "&client_secret=s3cret").json
+    tokens = broker.wire.ask(
+        "GET", broker.token_target(code) + "&unknown=1&client_secret=s3cret"
+    ).json
     tokens = broker.wire.ask("GET", broker.token_target(code)).json
     key = broker.ask_key(tokens["access_token"]).json["data"]
     broker.is_valid(tokens["access_token"])
