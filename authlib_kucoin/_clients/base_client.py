@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, NoReturn, TypeGuard
+from typing import Any, ClassVar, Final, NoReturn, TypeGuard
 from urllib.parse import parse_qsl, urlsplit
 
 from authlib.common.security import generate_token
@@ -17,10 +17,13 @@ from authlib_kucoin._protocol.call import Call
 from authlib_kucoin._protocol.callback import mismatching_state, read_callback
 from authlib_kucoin._protocol.sites import Site, resolve_site
 
-from .options import NO_PKCE, ONLY_CODE_MODE, Accepted, refuse_late
+from .options import NO_PKCE, ONLY_CODE_MODE, Accepted, parameters_of, refuse_late
 
 #: A token, or one half of it alone: the access token or the refresh token.
 AnyToken = Mapping[str, Any] | str
+
+#: In a token that is to be refreshed: the scope to ask for, if it was given with the call.
+_ASKED_SCOPE: Final = "asked_scope"
 
 
 class KuCoinTokenAuth(TokenAuth):
@@ -38,6 +41,14 @@ class KuCoinTokenAuth(TokenAuth):
     def set_token(self, token: Mapping[str, Any] | None) -> None:
         """Hold a copy of a token."""
         self.token = token if token is None else KuCoinToken(token)
+
+    def prepare(self, uri: str, headers: Any, body: Any) -> tuple[str, Any, Any]:
+        """Sign a request, with the scheme in lower case as the document prints it (section 4)."""
+        uri, headers, body = super().prepare(uri, headers, body)
+        scheme, _, value = headers.get("Authorization", "").partition(" ")
+        if scheme == "Bearer":
+            headers["Authorization"] = f"bearer {value}"
+        return uri, headers, body
 
 
 class ClientBase:
@@ -105,6 +116,32 @@ class ClientBase:
             "client_secret=, which is sent in the query, or nothing."
         )
 
+    def revoke_token(self, *_args: object, **_kwargs: object) -> NoReturn:
+        """Raise: KuCoin has no call to revoke a token.
+
+        Raises:
+            ConfigurationError: Always.
+        """
+        raise ConfigurationError("KuCoin has no call to revoke a token: it ends by itself.")
+
+    def introspect_token(self, *_args: object, **_kwargs: object) -> NoReturn:
+        """Raise: KuCoin's own call about a token is :meth:`validate_access_token`.
+
+        Raises:
+            ConfigurationError: Always.
+        """
+        raise ConfigurationError(
+            "KuCoin has no introspection: call validate_access_token (document section 7.4)."
+        )
+
+    def token_from_fragment(self, *_args: object, **_kwargs: object) -> NoReturn:
+        """Raise: KuCoin has no implicit mode, so a token in an address is not KuCoin's.
+
+        Raises:
+            ConfigurationError: Always.
+        """
+        raise ConfigurationError(ONLY_CODE_MODE, operation="token")
+
     @property
     def site(self) -> Site:
         """The KuCoin site that this client talks to.
@@ -145,13 +182,13 @@ class ClientBase:
         _only_code_mode(is_so=params.pop("response_type", "code") == "code", operation="authorize")
         redirect_uri = params.pop("redirect_uri", None) or self.redirect_uri
         scope = params.pop("scope", None) or self.scope
-        _refuse(params, "login page (document section 7.1)", "authorize")
+        self._refuse(params, "login page (document section 7.1)", "authorize")
         state = state or generate_token()
         address = calls.authorization_url(
             self._site_with(authorization_endpoint=url),
             client_id=self.client_id,
             redirect_uri=redirect_uri,
-            scope=scope if isinstance(scope, str) else " ".join(scope or ()),
+            scope=_text_of(scope),
             state=state,
         )
         return address, state
@@ -167,9 +204,14 @@ class ClientBase:
     ) -> Call[KuCoinToken]:
         """Return the call that :meth:`fetch_token` performs; see there for the arguments."""
         redirect_uri = params.pop("redirect_uri", None) or self.redirect_uri
-        grant_type = params.pop("grant_type", "authorization_code")
+        grant_type = params.pop("grant_type", None) or "authorization_code"
         _only_code_mode(is_so=grant_type == "authorization_code", operation="token")
-        _refuse(params, "token endpoint (document section 7.2)", "token")
+        if str(params.pop("method", "GET")).upper() != "GET":
+            raise ConfigurationError(
+                "KuCoin's token call is a GET (document section 7.2): leave out method.",
+                operation="token",
+            )
+        self._refuse(params, "token endpoint (document section 7.2)", "token")
         if authorization_response is not None:
             callback = read_callback(
                 parse_qsl(_query_of(authorization_response), keep_blank_values=True)
@@ -192,10 +234,8 @@ class ClientBase:
         )
 
     def _refresh_call(self, token: Mapping[str, Any], url: str | None) -> Call[KuCoinToken]:
-        scope = self.scope if isinstance(self.scope, str) else " ".join(self.scope or ())
-        return calls.refresh_call(
-            self._site_with(refresh_endpoint=url), token=token, scope=scope or None
-        )
+        scope = token.get(_ASKED_SCOPE) or _text_of(self.scope)
+        return calls.refresh_call(self._site_with(refresh_endpoint=url), token=token, scope=scope)
 
     def _site_with(self, **endpoint: str | None) -> Site:
         changed: dict[str, Any] = {
@@ -218,11 +258,29 @@ class ClientBase:
                 operation=operation,
             )
 
-    def _token_to_refresh(self, refresh_token: str | None) -> Mapping[str, Any]:
-        own: Mapping[str, Any] = self.token or {}
-        if refresh_token is None or own.get("refresh_token") == refresh_token:
-            return own
-        return {"refresh_token": refresh_token}
+    def _token_to_refresh(
+        self, refresh_token: str | None, params: dict[str, Any]
+    ) -> Mapping[str, Any]:
+        scope = params.pop("scope", None)
+        self._refuse(params, "refresh (document section 7.3)", "refresh")
+        token: Mapping[str, Any] = self.token or {}
+        if refresh_token is not None and token.get("refresh_token") != refresh_token:
+            token = {"refresh_token": refresh_token}
+        return {**token, _ASKED_SCOPE: _text_of(scope)} if scope else token
+
+    def _refuse(self, params: Mapping[str, Any], what: str, operation: str) -> None:
+        """Raise if there are parameters that a call has not; None and "" are none."""
+        names = sorted(name for name, value in params.items() if value not in (None, ""))
+        if not names:
+            return
+        text = f"KuCoin's {what} has no parameter {', '.join(map(repr, names))}: leave it out."
+        of_client = self.accepted.names | parameters_of(self.__class__)
+        if options := [name for name in names if name in of_client]:
+            text += (
+                f" Give {', '.join(options)} when the client is made, or in the client_kwargs of a "
+                "registered app."
+            )
+        raise ConfigurationError(text, operation=operation)
 
     # What the shared calls ask of a client.
 
@@ -265,9 +323,5 @@ def _only_code_mode(*, is_so: bool, operation: str) -> None:
         )
 
 
-def _refuse(params: Iterable[str], what: str, operation: str) -> None:
-    if names := sorted(params):
-        raise ConfigurationError(
-            f"KuCoin's {what} has no parameter {', '.join(map(repr, names))}: leave it out.",
-            operation=operation,
-        )
+def _text_of(scope: Iterable[str] | str | None) -> str:
+    return scope if isinstance(scope, str) else " ".join(scope or ())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from functools import lru_cache
 from inspect import signature
 from typing import Any, Final, NamedTuple, NoReturn
 
@@ -101,7 +100,6 @@ WITH_HTTPX: Final = Accepted(
 )
 
 
-@lru_cache(maxsize=64)
 def parameters_of(client_class: type) -> frozenset[str]:
     """Return the parameters that a client class adds to those of Authlib's."""
     names: set[str] = set()
@@ -143,8 +141,7 @@ def refuse_late(client: Any, name: str) -> None:
     """Raise if an attribute that is set on a client is an option that is read only once."""
     names, instead = client.accepted
     if name in _READ_ONCE or (
-        name in names | instead.keys() | parameters_of(client.__class__)
-        and not hasattr(client, name)
+        not hasattr(client, name) and name in names | instead.keys() | parameters_of(type(client))
     ):
         late = f"give it when the client is made, because no call reads the attribute {name}."
         refuse(name, (), {name: instead.get(name, late)})

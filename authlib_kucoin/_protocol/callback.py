@@ -70,15 +70,22 @@ class Callback(NamedTuple):
         return code
 
 
-def read_callback(pairs: Iterable[tuple[str, str]]) -> Callback:
+def read_callback(pairs: Iterable[tuple[str, str]], method: str | None = None) -> Callback:
     """Check the form of a callback.
 
     Args:
         pairs: Every parameter of the query and of the form, in any order.
+        method: The request's method, if it is known.
 
     Raises:
-        AuthorizationDenied: If a parameter is doubled or there is no state.
+        AuthorizationDenied: If a parameter is doubled, there is no state, or the method is HEAD,
+            for which frameworks call the view of GET.
     """
+    if method not in {None, "GET", "POST"}:
+        raise AuthorizationDenied(
+            "The callback has to be opened with GET or POST. Nothing of this request was used.",
+            operation="callback",
+        )
     params: dict[str, str] = {}
     for name, value in pairs:
         if name in params:

@@ -46,13 +46,18 @@ def host(request: pytest.FixtureRequest) -> Iterator[Host]:
     host.close()
 
 
-def settled(result: Any) -> Any:
-    """Return what a call of a client gives, awaited if it has to be."""
+def ask(client: Any, call: Callable[[Any], Any]) -> Any:
+    """Make a call with a client and close it; return what the call gives."""
 
     async def main() -> Any:
-        return await result
+        async with client:
+            result = call(client)
+            return await result if isawaitable(result) else result
 
-    return asyncio.run(main()) if isawaitable(result) else result
+    if isinstance(client, AsyncKuCoinOAuth2Client):
+        return asyncio.run(main())
+    with client:
+        return call(client)
 
 
 # --- the constructors of clients ---------------------------------------------------------------
@@ -211,13 +216,12 @@ def test_headers_and_timeout_may_be_set_on_a_client(client_class: Any, recorder:
     """Each call reads them."""
     client = client_class("broker", site=recorder.url)
     client.headers["X-Mine"] = "1"
-    assert settled(client.validate_access_token(TOKEN))
-    assert recorder.requests[0].header("x-mine") == "1"
     client.timeout = 0.2
     recorder.go_on.clear()
     began = monotonic()
     with pytest.raises(KuCoinUnavailable):
-        settled(client.validate_access_token(TOKEN))
+        ask(client, lambda client: client.validate_access_token(TOKEN))
+    assert recorder.requests[0].header("x-mine") == "1"
     assert monotonic() - began < 5  # rather than the 10 s of a new client
 
 
@@ -247,7 +251,7 @@ def test_what_only_other_requests_heed_is_refused_by_a_call(
     client = client_class("broker", site=recorder.url)
     change(client)
     with pytest.raises(ConfigurationError, match=says):
-        settled(client.create_api_key("an-access-token"))
+        ask(client, lambda client: client.create_api_key("an-access-token"))
     assert recorder.requests == []
 
 
@@ -260,6 +264,67 @@ def test_hooks_and_client_authentication_are_refused(client_class: Any) -> None:
             client.register_compliance_hook(hook, print)
     with pytest.raises(ConfigurationError, match="no client authentication"):
         client.register_client_auth_method(("mine", print))
+
+
+# --- the calls of clients ----------------------------------------------------------------------
+
+
+@every_client
+@pytest.mark.parametrize(
+    "params", [{"method": "GET"}, {"grant_type": None}, {"body": "", "headers": None, "auth": None}]
+)
+def test_what_changes_nothing_may_be_given(
+    client_class: Any, params: dict[str, Any], recorder: Recorder
+) -> None:
+    """Authlib's own defaults, and what is so anyway."""
+    client = client_class("broker", site=recorder.url, redirect_uri=CALLBACK)
+    assert ask(client, lambda client: client.fetch_token(code="c", **params))["access_token"]
+
+
+@every_client
+@pytest.mark.parametrize("scope", ["A B", ["A", "B"]])
+def test_a_refresh_asks_for_the_scope_that_is_given(
+    client_class: Any, scope: Any, recorder: Recorder
+) -> None:
+    """The document has the parameter (section 7.3)."""
+    client = client_class("broker", site=recorder.url, scope="MINE", token=TOKEN)
+    assert "asked_scope" not in ask(client, lambda client: client.refresh_token(scope=scope))
+    assert recorder.requests[0].body.endswith(b"&scope=A+B")
+
+
+@every_client
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda client: client.fetch_token(code="c", timeout=3), "Give timeout when the client is"),
+        (lambda client: client.fetch_token(code="c", verify=False), "Give verify when the client"),
+        (lambda client: client.fetch_token(code="c", method="POST"), "is a GET"),
+        (lambda client: client.fetch_token(code="c", auth=("a", "b")), "no parameter 'auth'"),
+        (lambda client: client.refresh_token(timeout=3), "Give timeout when the client is made"),
+        (lambda client: client.refresh_token(body="a=b"), "no parameter 'body'"),
+        (lambda client: client.revoke_token("https://www.example.com/"), "no call to revoke"),
+        (lambda client: client.introspect_token("https://www.example.com/"), "validate_access_tok"),
+        (lambda client: client.token_from_fragment(f"{CALLBACK}#access_token=a"), "code mode only"),
+    ],
+)
+def test_what_would_have_no_effect_on_a_call_is_refused(
+    client_class: Any, call: Callable[[Any], Any], says: str, recorder: Recorder
+) -> None:
+    """Before anything is sent, and the client keeps its token."""
+    client = client_class("broker", site=recorder.url, redirect_uri=CALLBACK, token=TOKEN)
+    with pytest.raises(ConfigurationError) as raised:
+        ask(client, call)
+    assert says in str(raised.value)
+    assert recorder.requests == []
+    assert client.token["access_token"] == TOKEN["access_token"]
+
+
+def test_a_session_has_authlibs_alias(recorder: Recorder) -> None:
+    """``fetch_access_token`` is ``fetch_token``."""
+    with KuCoinOAuth2Session("broker", site=recorder.url, redirect_uri=CALLBACK) as session:
+        assert session.fetch_access_token(code="c")["access_token"]
+        with pytest.raises(ConfigurationError, match="Give timeout when"):
+            session.fetch_access_token(code="c", timeout=3)
 
 
 # --- registrations -----------------------------------------------------------------------------
