@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeGuard
+from typing import Any, ClassVar, TypeGuard
 from urllib.parse import parse_qsl, urlsplit
 
 from authlib.common.security import generate_token
@@ -16,6 +16,9 @@ from authlib_kucoin._protocol import calls
 from authlib_kucoin._protocol.call import Call
 from authlib_kucoin._protocol.callback import mismatching_state, read_callback
 from authlib_kucoin._protocol.sites import Site, resolve_site
+
+from .flight import LONGEST_WAIT
+from .preconditions import check_function
 
 #: A token, or one half of it alone: the access token or the refresh token.
 AnyToken = Mapping[str, Any] | str
@@ -52,7 +55,11 @@ class ClientBase:
     leeway: Any
     metadata: Mapping[str, Any]
 
+    #: Seconds that a call may take altogether.
+    total_timeout: float | None = None
+
     _site: Site | str | None
+    _awaits: ClassVar = False
     _resolved_site: Site | None = None
 
     @property
@@ -155,6 +162,30 @@ class ClientBase:
 
     def _refuse_if_closed(self, operation: str) -> None:
         """Raise if this client is closed."""
+
+    def has_listener(self) -> bool:
+        """Check ``update_token`` before a refresh is sent, and tell whether there is one.
+
+        A registered app puts its own method in the place of this one.
+
+        Raises:
+            ConfigurationError: If it cannot be called as it will be.
+        """
+        if self.update_token is None:
+            return False
+        check_function(
+            self.update_token,
+            "update_token",
+            keywords=("refresh_token",),
+            is_awaited=self._awaits,
+            operation="refresh",
+        )
+        return True
+
+    @property
+    def _longest(self) -> float:
+        """Seconds after which a refresh of this client has ended for certain."""
+        return LONGEST_WAIT if self.total_timeout is None else self.total_timeout
 
     def _token_to_refresh(self, refresh_token: str | None) -> Mapping[str, Any]:
         own: Mapping[str, Any] = self.token or {}
