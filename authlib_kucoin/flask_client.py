@@ -31,6 +31,11 @@ class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
     _flask: weakref.ref[Flask] | None = None
     _is_shared = False
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        """Set up an app, as :class:`AppBase`; nothing is sent."""
+        super().__init__(*args, **options)
+        self._note_flask_apps()
+
     @property
     def client(self) -> Any:
         """The client that sends this app's calls, as :attr:`AppBase.client`."""

@@ -28,6 +28,7 @@ class Settings:
     client_secret: str | None = None
     redirect_uri: str = REDIRECT_URI
     timeout: float = 10.0
+    update_token: Callable[..., Any] | None = None
 
     @property
     def origin(self) -> str:
@@ -60,6 +61,7 @@ class Stack(ABC):
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.updates: list[Update] = []
+        self.update_token = settings.update_token or self._told
 
     @property
     def held(self) -> Mapping[str, Any] | None:

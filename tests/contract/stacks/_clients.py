@@ -38,7 +38,7 @@ class _ClientStack(Stack):
             "site": self.settings.site,
             "redirect_uri": self.settings.redirect_uri,
             "timeout": self.settings.timeout,
-            "update_token": self._told,
+            "update_token": self.update_token,
         }
 
     @property

@@ -47,7 +47,7 @@ class DjangoStack(SyncStack):
             ROOT_URLCONF=urls, AUTHLIB_OAUTH_CLIENTS={"kucoin": options}
         )
         self._overridden.enable()
-        self.app = register_kucoin(OAuth(), site=settings.site, update_token=self._told)
+        self.app = register_kucoin(OAuth(), site=settings.site, update_token=self.update_token)
         self._outcome = Outcome()
         self._browsers: dict[str, Client] = {}
 
