@@ -24,6 +24,8 @@ from ._clients.in_flight import InFlight
 from ._clients.limits import DEFAULT_TOTAL_TIMEOUT, Body, checked_total_timeout
 from ._clients.options import WITH_HTTPX, checked
 from ._clients.outcome import Outcome
+from ._clients.refresh import refreshes
+from ._clients.refresh_task import wait_for_refreshes
 from ._clients.sync_client import SyncClient
 from ._errors import ConfigurationError
 from ._protocol.call import Call
@@ -165,6 +167,16 @@ class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[m
 
     _own_transport = Transport
 
+    def close(self) -> None:
+        """Close the client once the refreshes that it performs in other threads have ended."""
+        refreshes.wait_for(self)
+        super().close()
+
+    def __exit__(self, *error: Any) -> None:  # noqa: PYI036 - the types are httpx2's
+        """Close the client, as :meth:`close`."""
+        refreshes.wait_for(self)
+        super().__exit__(*error)
+
     def perform(self, call: Call[T]) -> T:
         """Send one call and return its result."""
         self._refuse_if_closed(call.operation)
@@ -204,6 +216,24 @@ class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # typ
     """
 
     _own_transport = AsyncTransport
+
+    async def aclose(self) -> None:
+        """Close the client once the refreshes that it has begun in this event loop have ended."""
+        try:
+            await self._finish_refreshes()
+        finally:
+            await super().aclose()
+
+    async def __aexit__(self, *error: Any) -> None:  # noqa: PYI036 - as above
+        """Close the client, as :meth:`aclose`."""
+        try:
+            await self._finish_refreshes()
+        finally:
+            await super().__aexit__(*error)
+
+    async def _finish_refreshes(self) -> None:
+        if self.pool is None or isinstance(self.pool, AsyncTransport):  # else it is shared
+            await wait_for_refreshes(self)
 
     @staticmethod
     def new_pool(client_kwargs: Mapping[str, Any]) -> AsyncSharedTransport:

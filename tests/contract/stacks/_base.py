@@ -30,6 +30,7 @@ class Settings:
     timeout: float = 10.0
     fast_api: int | None = None
     permissions: tuple[str, ...] | None = None
+    update_token: Callable[..., Any] | None = None
 
     @property
     def key_options(self) -> dict[str, Any]:
@@ -67,6 +68,7 @@ class Stack(ABC):
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.updates: list[Update] = []
+        self.update_token = settings.update_token or self._told
 
     @property
     def held(self) -> Mapping[str, Any] | None:
