@@ -80,6 +80,7 @@ class _Settings:
         client_secret: str | None = None,
         *,
         site: Site | str | None = None,
+        fast_api: int | None = None,
         redirect_uri: str | None = None,
         token: Mapping[str, Any] | None = None,
         update_token: Callable[..., object] | None = None,
@@ -88,6 +89,7 @@ class _Settings:
     ) -> None:
         """Set up a client; nothing is sent."""
         self._site = site
+        self._fast_api = fast_api
         http2 = options.pop("http2", False)
         if options.get("transport") is None:
             options |= self._own_transport(options).client_options

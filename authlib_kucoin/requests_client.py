@@ -40,6 +40,7 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
             none, so leave it out unless KuCoin gave you one.
         site: ``"eu"``, ``"global"``, ``"australia"``, a :class:`authlib_kucoin.Site`, or a base
             URL. There is no default.
+        fast_api: The version of the Fast API, 1 or 2, if it is not the site's.
         redirect_uri: As registered with KuCoin; it is sent unencoded.
         token: A token to begin with.
         update_token: Called as ``update_token(token, refresh_token=old)`` with each new pair.
@@ -58,6 +59,7 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
         client_secret: str | None = None,
         *,
         site: Site | str | None = None,
+        fast_api: int | None = None,
         redirect_uri: str | None = None,
         token: Mapping[str, Any] | None = None,
         update_token: Callable[..., object] | None = None,
@@ -69,6 +71,7 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
     ) -> None:
         """Set up a session; nothing is sent."""
         self._site = site
+        self._fast_api = fast_api
         if options.get("verify") is None:  # to requests, None means "do not verify"
             options.pop("verify", None)
         self._own_verify = options.get("verify")

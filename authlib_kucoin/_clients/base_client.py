@@ -53,6 +53,7 @@ class ClientBase:
     metadata: Mapping[str, Any]
 
     _site: Site | str | None
+    _fast_api: object
     _resolved_site: Site | None = None
 
     @property
@@ -65,7 +66,7 @@ class ClientBase:
         if self._resolved_site is None:
             names = ("authorization_endpoint", "token_endpoint")  # as in RFC 8414
             given = {name: self.metadata[name] for name in names if self.metadata.get(name)}
-            site = resolve_site(self._site)
+            site = resolve_site(self._site, self._fast_api)
             self._resolved_site = dataclasses.replace(site, **given) if given else site
         return self._resolved_site
 

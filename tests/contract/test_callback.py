@@ -10,7 +10,14 @@ from authlib.integrations.base_client import MismatchingStateError, OAuthError
 
 from authlib_kucoin import AuthorizationDenied
 from authlib_kucoin.sandbox import Sandbox, run_sandbox
-from tests.contract.stacks import FRAMEWORKS, REDIRECT_URI, NewStack, Stack, everywhere
+from tests.contract.stacks import (
+    FRAMEWORKS,
+    REDIRECT_URI,
+    WITH_SESSIONS,
+    NewStack,
+    Stack,
+    everywhere,
+)
 
 Pairs = list[tuple[str, str]]
 
@@ -121,6 +128,27 @@ def test_a_state_is_bound_to_the_browser_that_began(stack: Stack, kucoin_sandbox
             stack.finish(back, user)
     assert "token" not in kucoin_sandbox.totals
     assert stack.finish(back, "attacker")["access_token"]
+
+
+@pytest.mark.parametrize("row", WITH_SESSIONS)
+def test_five_logins_at_once(stack: Stack, kucoin_sandbox: Sandbox) -> None:
+    """One for each tab: the next one to begin ends none before it, whichever comes back first."""
+    backs = [kucoin_sandbox.approve(stack.login()) for _ in range(5)]
+    for back in (backs[2], *backs[:2], *reversed(backs[3:])):
+        assert stack.finish(back)["access_token"]
+    assert kucoin_sandbox.totals["token"] == 5
+
+
+@pytest.mark.parametrize("row", WITH_SESSIONS)
+def test_abandoned_logins_do_not_fill_the_session(stack: Stack, kucoin_sandbox: Sandbox) -> None:
+    """A browser drops a cookie above 4,093 bytes. The oldest logins go, and the last five stay."""
+    urls = [stack.login() for _ in range(81)]
+    assert stack.session_size() < 2500
+    backs = [kucoin_sandbox.approve(url) for url in urls]
+    with pytest.raises(MismatchingStateError):
+        stack.finish(backs[-6])
+    for back in backs[-5:]:
+        assert stack.finish(back)["access_token"]
 
 
 @pytest.mark.parametrize("row", FRAMEWORKS)

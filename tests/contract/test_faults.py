@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from authlib_kucoin import (
+    AddressNotAllowed,
     ApiKey,
     ApiKeyError,
     ApiKeyLimitReached,
@@ -33,7 +34,7 @@ CLIENT_SECRET = canaries.new("a client secret")
 OK = None
 TOKEN, SPENT = TokenError, ReauthorizationRequired
 KEY, NAME, LIMIT, MISMATCH = ApiKeyError, ApiKeyNameTaken, ApiKeyLimitReached, PermissionMismatch
-LOST = ApiKeyOutcomeUnknown
+LOST, ADDRESS = ApiKeyOutcomeUnknown, AddressNotAllowed
 RETRY, BROKEN = KuCoinUnavailable, MalformedResponse
 
 OPERATIONS = ("token", "refresh", "validate", "create_api_key", "api_key_info")
@@ -52,7 +53,7 @@ TABLE: dict[str, tuple[int | None, *tuple[type[KuCoinError] | None, ...]]] = {
     "envelope:1:Repeated apiName":   (200,   TOKEN,  TOKEN,  TOKEN,   NAME,          KEY),
     FULL:                            (200,   TOKEN,  TOKEN,  TOKEN,   LIMIT,         KEY),
     "envelope:40503:risk":           (200,   TOKEN,  TOKEN,  TOKEN,   MISMATCH,      KEY),
-    "envelope:400006:wrong ip":      (200,   TOKEN,  TOKEN,  TOKEN,   KEY,           KEY),
+    "envelope:400006:wrong ip":      (200,   TOKEN,  TOKEN,  TOKEN,   KEY,           ADDRESS),
     "oauth:invalid_grant":           (400,   TOKEN,  SPENT,  TOKEN,   KEY,           KEY),
     "oauth:invalid_client":          (400,   TOKEN,  TOKEN,  TOKEN,   KEY,           KEY),
     "echo":                          (200,   TOKEN,  TOKEN,  TOKEN,   KEY,           KEY),

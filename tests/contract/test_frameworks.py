@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from authlib.integrations import flask_client
+from authlib.integrations.base_client import MismatchingStateError
 from django.test import RequestFactory
 from flask import Flask
 from starlette.requests import Request
 
 from authlib_kucoin import KuCoinError, register_kucoin
-from tests.contract.hosts import DjangoHost, FlaskHost, Host, StarletteHost
+from tests.contract.hosts import HOSTS, DjangoHost, FlaskHost, Host, StarletteHost
 from tests.contract.recorder import REFRESHED, TOKEN, Recorder
 
 CALLBACK = "https://broker.example.com/callback"
@@ -195,6 +197,69 @@ class MemoryCache:
 
     def delete(self, key: str) -> None:
         self.kept.pop(key, None)
+
+
+class AsyncMemoryCache(MemoryCache):
+    """The same for Authlib's async apps."""
+
+    async def get(self, key: str) -> str | None:  # type: ignore[override]  # awaited
+        return super().get(key)
+
+    async def set(self, key: str, value: str, expires: int) -> None:  # type: ignore[override]
+        super().set(key, value, expires)
+
+    async def delete(self, key: str) -> None:  # type: ignore[override]  # awaited
+        super().delete(key)
+
+
+@pytest.fixture(params=HOSTS)
+def host(request: pytest.FixtureRequest) -> Iterator[Host]:
+    """Each framework in turn."""
+    host = HOSTS[request.param]()
+    yield host
+    host.close()
+
+
+def new_oauth(host: Host, cached: bool) -> Any:
+    """Return an ``OAuth`` that keeps login data in the session or in a cache."""
+    cache = AsyncMemoryCache() if isinstance(host, StarletteHost) else MemoryCache()
+    return host.oauth(cache=cache) if cached else host.oauth()
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_five_logins_at_once_for_each_registration(
+    host: Host, cached: bool, recorder: Recorder
+) -> None:
+    """None ends another's, and no code goes to the other site.
+
+    Authlib keeps a login under name and state: "kucoin" and "eu_1" read as "kucoin_eu" and "1".
+    Its Starlette integration drops each login whose key begins like that of a new one.
+    """
+    oauth = new_oauth(host, cached)
+    names = ("kucoin", "kucoin_eu")
+    apps = [register_kucoin(oauth, n, site=recorder.url, client_id="given") for n in names]
+    states = [(app, host.state(app, CALLBACK)) for _ in range(5) for app in apps]
+    kucoin, eu = apps
+    for state in (f"eu_{states[1][1]}", states[1][1]):
+        with pytest.raises(MismatchingStateError):
+            host.come_back(kucoin, f"code=c&state={state}")
+    assert recorder.requests == []
+    for app, state in states:
+        assert host.come_back(app, f"code=c&state={state}")["access_token"]
+    with pytest.raises(MismatchingStateError):
+        host.come_back(eu, f"code=c&state={states[1][1]}")
+    for app in apps:
+        host.run(app.close)
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_the_session_is_bounded(host: Host, cached: bool) -> None:
+    """Abandoned logins go, whatever else the session holds stays."""
+    host.session["user"] = "alice"
+    app = register_kucoin(new_oauth(host, cached), site="eu", client_id="given")
+    states = [host.state(app, CALLBACK) for _ in range(20)]
+    kept = [f"_state_kucoin_{state}" for state in states[-5:]]
+    assert host.session.keys() == {"user", *kept}
 
 
 def test_a_state_that_is_kept_in_a_cache_works_once_too(recorder: Recorder) -> None:

@@ -175,7 +175,7 @@ def test_every_form_of_callback_is_taken(mode: Any) -> None:
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"SITE": None}, "as one of 'global', 'eu', 'australia', a base URL"),
+        ({"SITE": None}, "one of 'global', 'eu', 'australia', to a base URL"),
         ({"SITE": "mars"}, "'mars' is not a KuCoin site"),
         ({"KEY": None}, "No client id is set"),
     ],

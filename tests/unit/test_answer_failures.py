@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import time
 from typing import Any
 
 import pytest
 
 from authlib_kucoin import (
+    AddressNotAllowed,
     ApiKeyError,
     ApiKeyOutcomeUnknown,
     KuCoinError,
@@ -62,7 +65,8 @@ def test_an_oauth_error_is_a_refusal(operation: str, status: int) -> None:
 def test_a_gateways_envelope_without_success_is_a_refusal(operation: str) -> None:
     """The REST gateway's has a code and no success; its good code is 200000."""
     error = failure(operation, {"code": 400006, "msg": "wrong ip"})
-    assert type(error) is REFUSED[operation]
+    kind = AddressNotAllowed if operation == "api_key_info" else REFUSED[operation]
+    assert type(error) is kind
     assert (error.code, error.msg) == ("400006", "wrong ip")
 
 
@@ -212,3 +216,31 @@ def test_an_error_never_quotes_the_answer() -> None:
     """A token answer that is not quite one may hold a real token all the same."""
     error = failure("token", {**TOKEN, "expires_in": "soon"})
     assert "new-access" not in f"{error} {vars(error)}"
+
+
+@every_operation
+def test_a_doubled_member_is_not_believed(operation: str) -> None:
+    """The last one would win: a refusal could read as a key."""
+    good = json.dumps(GOOD[operation])
+    for doubled in (
+        f'{{"success": false, {good[1:]}'.replace("{{", "{"),
+        good.replace("{", '{"x": 1, "x": 2, ', 1),
+    ):
+        if doubled.count('"success"') == 1:
+            continue  # this answer has no success of its own
+        error = failure(operation, doubled.encode())
+        assert type(error) is untrusted(operation, MalformedResponse)
+        assert "a member twice" in str(error)
+
+
+@every_operation
+@pytest.mark.parametrize(
+    "piece", ["apikey ", "api key", "refresh token ", "repeated ", " ", "a", "%41", "&amp;", "\\"]
+)
+def test_a_long_message_is_read_in_no_time(operation: str, piece: str) -> None:
+    """Once 300 kB of "apikey " took 77 s, with the interpreter's lock held."""
+    msg = (piece * 1_000_000)[:900_000]
+    began = time.process_time()
+    error = failure(operation, {"success": False, "code": "1", "msg": msg})
+    assert time.process_time() - began < 1
+    assert error.msg is None or len(error.msg) <= 300

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -173,21 +174,62 @@ def test_a_description_may_be_short() -> None:
         ("permission", None),
         ("permission", 5),
         ("permission", [5]),
-        ("ipWhitelist", 5),
-        ("isMaster", "yes"),
-        ("isMaster", 1),
-        ("subName", 5),
-        ("createdAt", "now"),
-        ("createdAt", 10**30),
-        ("createdAt", True),
-        ("apiVersion", "3"),
-        ("remark", 5),
-        ("apiKey", 5),
     ],
 )
-def test_a_description_with_a_field_of_the_wrong_type_is_none(field: str, value: Any) -> None:
+def test_a_description_without_uid_or_permission_is_none(field: str, value: Any) -> None:
     """What a key may do is not guessed at."""
     assert type(failure("api_key_info", changed(INFO, **{field: value}))) is MalformedResponse
+
+
+@pytest.mark.parametrize(
+    ("field", "attribute", "value", "read"),
+    [
+        ("ipWhitelist", "ip_whitelist", 5, ()),
+        ("isMaster", "is_master", "yes", None),
+        ("isMaster", "is_master", 1, None),
+        ("subName", "sub_name", True, None),
+        ("subName", "sub_name", ["a"], None),
+        ("createdAt", "created_at", "now", None),
+        ("createdAt", "created_at", 10**30, None),
+        ("createdAt", "created_at", True, None),
+        ("createdAt", "created_at", 1e999, None),
+        ("createdAt", "created_at", 0.0, datetime(1970, 1, 1, tzinfo=UTC)),
+        ("apiVersion", "api_version", "3", None),
+        ("remark", "remark", 5, ""),
+        ("apiKey", "api_key", [5], ""),
+        ("expiredAt", "expires_at", "soon", None),
+        ("siteType", "site_type", {}, None),
+        ("region", "region", [], None),
+        ("parentUid", "parent_uid", True, None),
+        ("kycStatus", "kyc_status", [], None),
+        ("thirdPartyApp", "third_party_app", False, None),
+    ],
+)
+def test_an_odd_optional_field_costs_nothing_else(
+    field: str, attribute: str, value: Any, read: Any
+) -> None:
+    """The uid and the permissions are worth more than a date in another form."""
+    raw = json.dumps({**INFO, "data": {**INFO["data"], field: value}})
+    info = answer("api_key_info", raw.replace("Infinity", "1e999").encode())
+    assert (info.uid, info.permissions) == ("165111215", {"General", "Spot"})
+    assert getattr(info, attribute) == read
+
+
+def test_what_only_one_client_knows_of_a_key_is_read() -> None:
+    """The fields that KuCoin's document does not name."""
+    more = {
+        "expiredAt": 1_900_000_000_000,
+        "siteType": "australia",
+        "region": "AU",
+        "parentUid": 7,
+        "kycStatus": 1,
+        "thirdPartyApp": "broker",
+    }
+    info = answer("api_key_info", changed(INFO, **more))
+    assert info.expires_at == datetime.fromtimestamp(1_900_000_000, UTC)
+    assert (info.site_type, info.region, info.parent_uid) == ("australia", "AU", "7")
+    assert (info.kyc_status, info.third_party_app) == (1, "broker")
+    assert answer("api_key_info", changed(INFO, kycStatus="passed")).kyc_status == "passed"
 
 
 @pytest.mark.parametrize("data", [None, [], "x"])

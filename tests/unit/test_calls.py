@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
+from urllib.parse import SplitResult
 
 import pytest
 from starlette.datastructures import Secret
 
-from authlib_kucoin import ApiKey, ApiKeyError, KuCoinError, ReauthorizationRequired, TokenError
+from authlib_kucoin import (
+    ApiKey,
+    ApiKeyError,
+    ConfigurationError,
+    KuCoinError,
+    ReauthorizationRequired,
+    TokenError,
+)
 from authlib_kucoin._clients.failures import name_of
 from authlib_kucoin._protocol import calls as protocol
 from authlib_kucoin._protocol.signing import sign, signed_headers
@@ -80,6 +89,72 @@ def test_a_client_secret_in_a_wrapper_is_masked_as_it_is_sent() -> None:
     )
     assert call.url.endswith("&client_secret=s%261")
     assert "s&1" in call.secrets
+
+
+class _SecretStr:
+    """As pydantic's: its text is a mask."""
+
+    def get_secret_value(self) -> str:
+        return "s&1"
+
+    def __str__(self) -> str:
+        return "**********"
+
+
+def test_a_secret_that_hides_itself_is_taken_out() -> None:
+    """Its text would have been sent as asterisks."""
+    secret: Any = _SecretStr()
+    call = protocol.token_call(
+        SITE, client_id="b", client_secret=secret, code="c", redirect_uri=REDIRECT_URI
+    )
+    assert call.url.endswith("&client_secret=s%261")
+
+
+@pytest.mark.parametrize("name", ["client_id", "client_secret"])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("***", "a mask"), ("broker\n", "white space"), (" broker", "white space"), ("a\tb", "line")],
+)
+def test_a_setting_with_stray_characters_is_refused(name: str, value: str, text: str) -> None:
+    """A file's last newline would be sent as %0A, and KuCoin would say only that it is wrong."""
+    settings: Any = {"client_id": "b", "client_secret": "s", name: value}
+    with pytest.raises(ConfigurationError, match=f"{name}.*{text}"):
+        protocol.token_call(SITE, code="c", redirect_uri=REDIRECT_URI, **settings)
+
+
+def test_a_redirect_uri_may_be_an_object_with_a_text() -> None:
+    """A framework's URL, Django's lazy string, pydantic's AnyHttpUrl."""
+    uri = SplitResult("https", "broker.example.com", "/cb", "", "")
+    lazy = type("Lazy", (), {"__str__": lambda _: uri.geturl()})()
+    call = protocol.token_call(SITE, client_id="b", code="c", redirect_uri=lazy)
+    assert f"&redirect_uri={uri.geturl()}&" in call.url
+
+
+def test_the_clock_is_read_when_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tools such as freezegun replace it after this module was imported."""
+    call = protocol.token_call(SITE, client_id="b", code="c", redirect_uri=REDIRECT_URI)
+    monkeypatch.setattr("time.time", lambda: 2_000_000_000.0)
+    token = call.answer(200, b'{"access_token": "a"}')
+    assert token["expires_at"] == 2_000_003_600
+    info = protocol.api_key_info_call(SITE, key=ApiKey("n", "key", "secret", "passphrase"))
+    assert info.headers["KC-API-TIMESTAMP"] == "2000000000000"
+
+
+@pytest.mark.parametrize("stored", [1, 1.5, "1", "1.5", Decimal("1.5")])
+def test_a_refresh_token_past_its_time_is_known_in_any_form(stored: Any) -> None:
+    """Databases return numbers as text and as decimals."""
+    token = {"refresh_token": "r", "refresh_expires_at": stored}
+    with pytest.raises(ReauthorizationRequired, match="3 days"):
+        protocol.refresh_call(SITE, token=token)
+
+
+@pytest.mark.parametrize("asterisks", [("***", "p"), ("s", "*****")])
+def test_a_mask_is_no_credential(asterisks: tuple[str, str]) -> None:
+    """A key that was read back from a log or a form signs nothing."""
+    with pytest.raises(ApiKeyError):
+        protocol.api_key_info_call(SITE, key=ApiKey("n", "key", *asterisks))
+    with pytest.raises(TokenError):
+        protocol.access_token_of("***", "validate")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from authlib_kucoin import KuCoinError, Site
+from authlib_kucoin import ConfigurationError, KuCoinError, Site
 from authlib_kucoin._protocol.sites import SITES, resolve_site
 
 
@@ -35,7 +35,43 @@ def test_the_named_sites(name: str, web: str, rest: str, headers: dict[str, str]
     assert site.token_endpoint == f"{web}/_oauth/access-token"
     assert site.refresh_endpoint == f"{web}/_oauth/refresh-token"
     assert site.validation_endpoint == f"{web}/_oauth/validate-access-token"
-    assert site.api_key_endpoint == f"{web}/_oauth/resource/ucenter/outer/api-key/add"
+    first = f"{web}/_oauth/resource/ucenter/outer/api-key/add"
+    second = f"{web}/_oauth/resource/cyber-truck-vault/v2/outer/api-key/add"
+    assert site.fast_api == (2 if name == "global" else 1)
+    assert site.api_key_endpoint == (second if name == "global" else first)
+    assert resolve_site(name, 1).api_key_endpoint == first
+    assert resolve_site(name, "2").api_key_endpoint == second
+
+
+@pytest.mark.parametrize("version", [0, 3, "one", True, 1.5, [1]])
+def test_an_unknown_version_is_refused(version: Any) -> None:
+    """The choices are named."""
+    for make in (
+        lambda: resolve_site("eu", version),
+        lambda: Site("https://a.example.com", fast_api=version),
+    ):
+        with pytest.raises(ConfigurationError, match="1 or 2"):
+            make()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://www.kucoin.eu/oauth",
+        "https://www.kucoin.eu/oauth/",
+        "https://www.kucoin.com/en-eu/oauth",
+        "https://www.kucoin.com/_oauth/access-token",
+        "https://api.kucoin.com/api/v1/user/api-key",
+    ],
+)
+def test_the_address_of_a_page_is_no_base_url(url: str) -> None:
+    """Its path would be there twice."""
+    for make in (lambda: resolve_site(url), lambda: Site("https://www.kucoin.com", url)):
+        with pytest.raises(ConfigurationError, match="base URL, which ends before"):
+            make()
+    assert Site("https://www.kucoin.com/en-eu").token_endpoint.endswith(
+        "/en-eu/_oauth/access-token"
+    )
 
 
 def test_a_base_url_serves_both_web_and_rest() -> None:

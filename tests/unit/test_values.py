@@ -22,6 +22,7 @@ PUBLIC = {
     *("KuCoinError", "AuthorizationDenied", "TokenError", "ReauthorizationRequired"),
     *("ApiKeyError", "ApiKeyNameTaken", "ApiKeyLimitReached", "PermissionMismatch"),
     *("ApiKeyOutcomeUnknown", "KuCoinUnavailable", "MalformedResponse", "ConfigurationError"),
+    *("ApiKeyInvalid", "AddressNotAllowed", "ClockSkewed", "ApiKeyPermissionDenied"),
     "UnsafeRedirectURI",
 }
 ERRORS = [
@@ -64,7 +65,9 @@ def test_importing_the_package_imports_neither_framework_nor_http_library() -> N
 @pytest.mark.parametrize("kind", ERRORS)
 def test_every_error_is_authlibs_and_survives_copy_and_pickle(kind: Any) -> None:
     """A waiting thread is handed a copy, a task queue a pickle."""
-    error = kind("what is wrong", operation="token", code="1", msg="m", retry=True, status=400)
+    error = kind(
+        "what is wrong", operation="token", code="1", msg="m", retry=True, status=400, retry_after=7
+    )
     for other in (error, copy.copy(error), pickle.loads(pickle.dumps(error))):
         assert type(other) is kind
         assert isinstance(other, OAuthError)

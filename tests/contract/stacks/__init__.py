@@ -48,6 +48,9 @@ if find_spec("social_core"):
 
     EVERYWHERE["social"] = SocialStack
 
+#: The places that keep a login in the browser's session; a script keeps its state itself.
+WITH_SESSIONS = [name for name in EVERYWHERE if name not in CLIENTS]
+
 everywhere = pytest.mark.parametrize("row", EVERYWHERE)
 
 __all__ = [
@@ -56,6 +59,7 @@ __all__ = [
     "FRAMEWORKS",
     "REDIRECT_URI",
     "ROWS",
+    "WITH_SESSIONS",
     "AsyncStack",
     "NewStack",
     "Settings",

@@ -80,6 +80,10 @@ class Stack(ABC):
     ) -> dict[str, Any]:
         """Let the user's browser post a form to the callback URL: return the token."""
 
+    def session_size(self, user: str = "alice") -> int:
+        """Return how many bytes the user's browser keeps as its session."""
+        raise NotImplementedError
+
     @abstractmethod
     def call(self, verb: str, argument: Any) -> Any:
         """Return what a call gives, or what is to be awaited for it."""

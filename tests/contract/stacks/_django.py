@@ -65,6 +65,9 @@ class DjangoStack(SyncStack):
     def login(self, user: str = "alice") -> str:
         return self.browser(user).get("/login", secure=True).headers["Location"]
 
+    def session_size(self, user: str = "alice") -> int:
+        return len(self.browser(user).cookies["sessionid"].value)
+
     def finish(self, url: str, user: str = "alice") -> dict[str, Any]:
         self.browser(user).get(url, secure=True)
         return self._outcome.take()

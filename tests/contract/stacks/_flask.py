@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from authlib.integrations.flask_client import OAuth
 from flask import Flask
@@ -47,6 +48,11 @@ class FlaskStack(SyncStack):
 
     def login(self, user: str = "alice") -> str:
         return self.browser(user).get(f"{self.settings.origin}/login").headers["Location"]
+
+    def session_size(self, user: str = "alice") -> int:
+        host = urlsplit(self.settings.origin).hostname
+        cookie = self.browser(user).get_cookie("session", domain=host or "")
+        return len(cookie.value) if cookie else 0
 
     def finish(self, url: str, user: str = "alice") -> dict[str, Any]:
         self.browser(user).get(url)

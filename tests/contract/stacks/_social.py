@@ -7,6 +7,7 @@ a new pair but whoever asked for it.
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -112,6 +113,9 @@ class SocialStack(SyncStack):
 
     def login(self, user: str = "alice") -> str:
         return _ours(lambda: do_auth(self._backend(user), user=_User(user)))
+
+    def session_size(self, user: str = "alice") -> int:
+        return len(json.dumps(self._strategy(user).session))
 
     def finish(self, url: str, user: str = "alice") -> dict[str, Any]:
         return self._finish(parse_qsl(urlsplit(url).query, keep_blank_values=True), user)

@@ -55,6 +55,9 @@ class _AsgiStack(AsyncStack):
     def login(self, user: str = "alice") -> str:
         return self.settle(self.browser(user).get("/login")).headers["Location"]
 
+    def session_size(self, user: str = "alice") -> int:
+        return len(self.browser(user).cookies["session"])
+
     def finish(self, url: str, user: str = "alice") -> dict[str, Any]:
         self.settle(self.browser(user).get(url))
         return self._outcome.take()
