@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -201,6 +202,12 @@ def test_answered_request_is_in_the_journal(broker: Broker) -> None:
         assert (record.operation, record.method, record.status) == ("refresh", "POST", 200)
         assert record.target == "/_oauth/refresh-token"
         assert record.headers["content-type"] == FORM
+
+
+def test_answers_are_dated(broker: Broker) -> None:
+    """Clients measure their clock against the date of an answer."""
+    date = parsedate_to_datetime(broker.wire.ask("GET", "/nowhere").headers["date"])
+    assert abs(date.timestamp() - time.time()) < 10
 
 
 def test_headers_are_a_mapping() -> None:
