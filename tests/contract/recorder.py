@@ -33,6 +33,7 @@ ANSWERS: dict[str, Any] = {
     "/_oauth/refresh-token": REFRESHED,
     "/_oauth/validate-access-token": {"access_token": TOKEN["access_token"], "is_valid": True},
     "/_oauth/resource/ucenter/outer/api-key/add": {"success": True, "code": "200", "data": _KEY},
+    "/_oauth/resource/cyber-truck-vault/v2/outer/api-key/add": {"success": True, "data": _KEY},
     "/api/v1/user/api-key": {"code": "200000", "data": _INFO},
 }
 

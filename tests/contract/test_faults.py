@@ -208,3 +208,17 @@ def test_what_kucoin_says_is_kept_without_what_it_was_sent(
     assert error.code == "sandbox.echo"
     assert re.fullmatch(r"refused; you sent( \*\*\*)+", error.msg)
     assert f"(code sandbox.echo: {error.msg})" in str(error)
+
+
+@everywhere
+@pytest.mark.parametrize("fault", ["429:30", "503:7"])
+def test_how_long_kucoin_asks_to_wait_is_kept(
+    fault: str, new_stack: NewStack, kucoin_sandbox: Sandbox
+) -> None:
+    """RFC 9110 section 10.2.3: a job queue can wait for just as long."""
+    stack = new_stack(site=kucoin_sandbox.url, client_secret=CLIENT_SECRET)
+    token = stack.connect(kucoin_sandbox)
+    kucoin_sandbox.fail_next("create_api_key", fault)
+    with pytest.raises(KuCoinError) as caught:
+        stack.create_api_key(token)
+    assert caught.value.retry_after == int(fault.partition(":")[2])

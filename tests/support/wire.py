@@ -3,14 +3,15 @@
 import contextlib
 import json
 import socket
+import ssl
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-Answer = tuple[int, str] | bytes | None
+Answer = tuple[int, str] | bytes | list[bytes] | Iterator[bytes] | None
 
 
 @dataclass(frozen=True)
@@ -58,15 +59,22 @@ class Wire:
     """The server. It keeps connections alive, and can act as a proxy: it accepts absolute targets.
 
     Attributes:
-        answer: Called with each request; returns status and body, or a whole raw answer, or None
-            to reset the connection.
+        answer: Called with each request. Returns status and body, the raw bytes of a whole answer,
+            an iterator of its pieces, a list of TLS records for one segment, or None to reset the
+            connection.
         seen: The requests so far.
         headers: Headers to add to each answer.
         connections: How many connections were opened.
         open: The connections that are open now.
+        ended: Set when the server ends.
+
+    Args:
+        tls: Speak TLS with this context.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self.ended = threading.Event()
+        self._tls = tls
         self.answer: Callable[[Seen], Answer] = lambda _seen: (200, "{}")
         self.seen: list[Seen] = []
         self.headers: dict[str, str] = {}
@@ -78,7 +86,8 @@ class Wire:
     @property
     def url(self) -> str:
         """The base URL."""
-        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        scheme = "https" if self._tls else "http"
+        return f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def __enter__(self) -> Self:
         """Start serving."""
@@ -87,6 +96,7 @@ class Wire:
 
     def __exit__(self, *_: object) -> None:
         """Stop, and close all connections."""
+        self.ended.set()
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self.hang_up()
@@ -115,7 +125,23 @@ class Wire:
             self._run(self._serve, connection, self.connections)
 
     def _serve(self, connection: socket.socket, number: int) -> None:
-        with contextlib.suppress(OSError), connection, connection.makefile("rb") as stream:
+        stream = self._secured(connection)
+        try:
+            with contextlib.suppress(OSError), stream:
+                self._converse(stream, number)
+        finally:
+            self.open.discard(stream)
+
+    def _secured(self, connection: socket.socket) -> socket.socket:
+        if self._tls is None:
+            return connection
+        self.open.discard(connection)
+        secured = self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        self.open.add(secured)
+        return secured
+
+    def _converse(self, connection: socket.socket, number: int) -> None:
+        with connection.makefile("rb") as stream:
             while line := stream.readline().decode("latin-1").rstrip("\r\n"):
                 fields = []
                 while field := stream.readline().decode("latin-1").rstrip("\r\n"):
@@ -129,13 +155,22 @@ class Wire:
                     linger = struct.pack("ii", 1, 0)
                     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
                     break
-                connection.sendall(answer if isinstance(answer, bytes) else self._whole(*answer))
-        self.open.discard(connection)
+                if isinstance(answer, tuple):
+                    answer = whole(*answer, self.headers)
+                corked = isinstance(answer, list)
+                if corked:
+                    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+                for piece in (answer,) if isinstance(answer, bytes) else answer:
+                    connection.sendall(piece)
+                if corked:
+                    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
 
-    def _whole(self, status: int, body: str) -> bytes:
-        extra = "".join(f"{name}: {value}\r\n" for name, value in self.headers.items())
-        raw = body.encode()
-        return f"HTTP/1.1 {status} X\r\nContent-Length: {len(raw)}\r\n{extra}\r\n".encode() + raw
+
+def whole(status: int, body: str | bytes, headers: Mapping[str, str] | None = None) -> bytes:
+    """Return the bytes of an answer."""
+    extra = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
+    raw = body.encode() if isinstance(body, str) else body
+    return f"HTTP/1.1 {status} X\r\nContent-Length: {len(raw)}\r\n{extra}\r\n".encode() + raw
 
 
 def answering(*bodies: Any, status: int = 200) -> Callable[[Seen], Answer]:

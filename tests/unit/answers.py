@@ -63,7 +63,7 @@ INFO = {
     "code": "200000",
     "data": {
         "remark": "broker-1",
-        "apiKey": "k",
+        "apiKey": "the-key",
         "apiVersion": 3,
         "permission": "General,Spot",
         "ipWhitelist": "203.0.113.1",

@@ -154,7 +154,7 @@ def test_the_description_of_a_key() -> None:
         created_at=datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC),
         api_version=3,
         remark="broker-1",
-        api_key="k",
+        api_key="the-key",
     )
 
 
@@ -236,3 +236,11 @@ def test_what_only_one_client_knows_of_a_key_is_read() -> None:
 def test_a_description_is_an_object(data: Any) -> None:
     """An envelope without an object is no key info."""
     assert type(failure("api_key_info", {"code": "200000", "data": data})) is MalformedResponse
+
+
+@pytest.mark.parametrize("name", ["another-key", ""])
+def test_the_description_of_another_key_is_refused(name: str) -> None:
+    """It was made for another request."""
+    error = failure("api_key_info", changed(INFO, apiKey=name))
+    assert type(error) is MalformedResponse
+    assert "the answer to another request" in str(error)

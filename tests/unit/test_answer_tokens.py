@@ -133,7 +133,15 @@ def test_seconds_come_as_any_number(value: Any) -> None:
 @pytest.mark.parametrize("is_valid", [True, False])
 def test_validity_is_what_kucoin_says(is_valid: bool) -> None:
     """Section 7.4."""
-    assert answer("validate", {"access_token": "x", "is_valid": is_valid}) is is_valid
+    assert answer("validate", {"access_token": "old-access", "is_valid": is_valid}) is is_valid
+    assert answer("validate", {"is_valid": is_valid}) is is_valid
+
+
+def test_the_validity_of_another_token_is_refused() -> None:
+    """It was made for another request."""
+    error = failure("validate", {"access_token": "another", "is_valid": True})
+    assert type(error) is MalformedResponse
+    assert "the answer to another request" in str(error)
 
 
 @pytest.mark.parametrize("is_valid", [None, "true", 1, 0, [], {}])

@@ -26,7 +26,8 @@ from authlib_kucoin._protocol.sites import SITES, Site
 
 SITE = SITES["eu"]
 REDIRECT_URI = "https://broker.example.com/kucoin/callback?tenant=a:b@c,d"
-FORM = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
+JSON = {"Accept": "application/json", "Accept-Encoding": "identity"}
+FORM = {**JSON, "Content-Type": "application/x-www-form-urlencoded"}
 NOW = 1_800_000_000.9
 
 
@@ -73,7 +74,7 @@ def test_the_exchange_is_a_get_with_nothing_but_the_url() -> None:
     assert (call.method, call.body, dict(call.headers)) == (
         "GET",
         "",
-        {"Accept": "application/json"},
+        JSON,
     )
     assert call.url == (
         "https://www.kucoin.eu/_oauth/access-token?grant_type=authorization_code&code=c%2Fo%2Bde"
@@ -255,7 +256,7 @@ def test_key_info_is_a_signed_get_at_the_rest_host() -> None:
     call = protocol.api_key_info_call(SITES["australia"], key=key, clock=now)
     assert (call.method, call.url) == ("GET", "https://api.kucoin.com/api/v1/user/api-key")
     assert dict(call.headers) == {
-        "Accept": "application/json",
+        **JSON,
         "X-SITE-TYPE": "australia",
         "KC-API-KEY": "the-key",
         "KC-API-SIGN": sign("the-secret", "1800000000900GET/api/v1/user/api-key"),

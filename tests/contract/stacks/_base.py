@@ -28,6 +28,13 @@ class Settings:
     client_secret: str | None = None
     redirect_uri: str = REDIRECT_URI
     timeout: float = 10.0
+    fast_api: int | None = None
+    permissions: tuple[str, ...] | None = None
+
+    @property
+    def key_options(self) -> dict[str, Any]:
+        """What a request for a key says beside the token."""
+        return {} if self.permissions is None else {"permissions": self.permissions}
 
     @property
     def origin(self) -> str:
@@ -236,6 +243,12 @@ APP_METHODS = {
     "create_api_key": "create_api_key",
     "api_key_info": "get_api_key_info",
 }
+
+
+def call_app(app: Any, verb: str, argument: Any, settings: Settings) -> Any:
+    """Return what a verb gives on a registered app, or what is to be awaited for it."""
+    options = settings.key_options if verb == "create_api_key" else {}
+    return getattr(app, APP_METHODS[verb])(argument, **options)
 
 
 def outcome_of(call: Callable[[], Any]) -> Any:

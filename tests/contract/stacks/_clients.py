@@ -36,6 +36,7 @@ class _ClientStack(Stack):
             "client_id": self.settings.client_id,
             "client_secret": self.settings.client_secret,
             "site": self.settings.site,
+            "fast_api": self.settings.fast_api,
             "redirect_uri": self.settings.redirect_uri,
             "timeout": self.settings.timeout,
             "update_token": self._told,
@@ -66,7 +67,7 @@ class _ClientStack(Stack):
         if verb == "validate":
             return self.client.validate_access_token(argument)
         if verb == "create_api_key":
-            return self.client.create_api_key(argument)
+            return self.client.create_api_key(argument, **self.settings.key_options)
         return self.client.get_api_key_info(argument)
 
 

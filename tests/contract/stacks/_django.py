@@ -19,7 +19,7 @@ from django.urls import path
 
 from authlib_kucoin import register_kucoin
 
-from ._base import APP_METHODS, Outcome, Settings, SyncStack
+from ._base import Outcome, Settings, SyncStack, call_app
 
 if not django_settings.configured:
     django_settings.configure(
@@ -47,7 +47,9 @@ class DjangoStack(SyncStack):
             ROOT_URLCONF=urls, AUTHLIB_OAUTH_CLIENTS={"kucoin": options}
         )
         self._overridden.enable()
-        self.app = register_kucoin(OAuth(), site=settings.site, update_token=self._told)
+        self.app = register_kucoin(
+            OAuth(), site=settings.site, fast_api=settings.fast_api, update_token=self._told
+        )
         self._outcome = Outcome()
         self._browsers: dict[str, Client] = {}
 
@@ -79,7 +81,7 @@ class DjangoStack(SyncStack):
         return self._outcome.take()
 
     def call(self, verb: str, argument: Any) -> Any:
-        return getattr(self.app, APP_METHODS[verb])(argument)
+        return call_app(self.app, verb, argument, self.settings)
 
     def close(self) -> None:
         self.app.close()

@@ -95,6 +95,8 @@ class SocialStack(SyncStack):
         super().__init__(settings)
         self._social = {
             "SITE": settings.site,
+            "FAST_API": settings.fast_api,
+            "PERMISSIONS": settings.permissions,
             "KEY": settings.client_id,
             "SECRET": settings.client_secret,
             "REQUESTS_TIMEOUT": settings.timeout,

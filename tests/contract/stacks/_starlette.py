@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from authlib_kucoin import register_kucoin
 
-from ._base import APP_METHODS, AsyncStack, Outcome, Settings
+from ._base import AsyncStack, Outcome, Settings, call_app
 
 _SESSIONS = [Middleware(SessionMiddleware, secret_key="contract")]
 
@@ -31,6 +31,7 @@ class _AsgiStack(AsyncStack):
         self.app = register_kucoin(
             OAuth(),
             site=settings.site,
+            fast_api=settings.fast_api,
             client_id=settings.client_id,
             client_secret=settings.client_secret,
             client_kwargs={"timeout": settings.timeout},
@@ -69,7 +70,7 @@ class _AsgiStack(AsyncStack):
         return self._outcome.take()
 
     def call(self, verb: str, argument: Any) -> Any:
-        return getattr(self.app, APP_METHODS[verb])(argument)
+        return call_app(self.app, verb, argument, self.settings)
 
     def close(self) -> None:
         for browser in self._browsers.values():
