@@ -44,7 +44,7 @@ class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
             MalformedResponse: If KuCoin's answer is not a token.
         """
         pairs = [*request.args.items(multi=True), *request.form.items(multi=True)]
-        self.token = token = self._exchange_callback(session, pairs, params)
+        self.token = token = self._exchange_callback(session, pairs, request.method, params)
         return token
 
     def _session_of(self, _request: Any = None) -> MutableMapping[str, Any]:
