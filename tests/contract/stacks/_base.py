@@ -40,7 +40,7 @@ class Settings:
 
     @property
     def key_options(self) -> dict[str, Any]:
-        """What a request for a key says beside the token."""
+        """The options of a request for a key."""
         return {} if self.permissions is None else {"permissions": self.permissions}
 
     @property
@@ -254,7 +254,7 @@ APP_METHODS = {
 
 
 def call_app(app: Any, verb: str, argument: Any, settings: Settings) -> Any:
-    """Return what a verb gives on a registered app, or what is to be awaited for it."""
+    """Call a verb of a registered app; return its result, or an awaitable of it."""
     options = settings.key_options if verb == "create_api_key" else {}
     return getattr(app, APP_METHODS[verb])(argument, **options)
 
