@@ -49,6 +49,7 @@ _POOL: Final = KuCoinOAuth2Session.new_pool({})
 _SESSION_SETTINGS: Final = {
     "proxies": "PROXIES",
     "timeout": "REQUESTS_TIMEOUT",
+    "total_timeout": "TOTAL_TIMEOUT",
     "verify": "VERIFY_SSL",
 }
 

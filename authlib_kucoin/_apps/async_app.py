@@ -52,7 +52,8 @@ class AsyncApp(AppBase, AsyncCalls):
 
         They are closed with the loop in any case.
         """
-        await self.client.pool.dispose()
+        if self._client is not None:
+            await self.client.pool.dispose()
 
     async def save_authorize_data(self, *request: Any, **data: Any) -> None:
         """Remember a login in the session, as :meth:`SyncApp.save_authorize_data`."""

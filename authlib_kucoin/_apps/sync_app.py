@@ -56,7 +56,8 @@ class SyncApp(AppBase, SyncCalls):
 
     def close(self) -> None:
         """Close the idle connections. The app stays usable: it opens new ones."""
-        self.client.pool.dispose()
+        if self._client is not None:
+            self.client.pool.dispose()
 
     def save_authorize_data(self, *request: Any, **data: Any) -> None:
         """Remember a login in the session, as Authlib's method, and at most five of this app."""

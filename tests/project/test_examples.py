@@ -1,4 +1,4 @@
-"""The examples of the documentation connect an account to the sandbox and hold a key."""
+"""The documentation's examples run against the sandbox and end with an API key."""
 
 import asyncio
 import contextlib
@@ -31,7 +31,7 @@ SERVE_ASGI = "import uvicorn; uvicorn.run('{module}:{app}', port={port})"
 
 @contextlib.contextmanager
 def served(module: str, app: str, serve: str, sandbox: Sandbox) -> Iterator[str]:
-    """Serve an example as its own process, set up by the environment alone."""
+    """Serve an example in a process of its own, configured only by environment variables."""
     port = free_port()
     settings = {
         "SECRET_KEY": "made-up",
@@ -87,7 +87,7 @@ FRAMEWORKS = pytest.mark.parametrize(
 def test_an_account_is_connected(
     kucoin_sandbox: Sandbox, module: str, app: str, serve: str
 ) -> None:
-    """Through a real server, from the button to the account's number."""
+    """Each example, on a real server, goes from the connect button to the account's UID."""
     with served(module, app, serve, kucoin_sandbox) as url, requests.Session() as browser:
         page = browser.get(kucoin_sandbox.approve(connect(browser, url)))
     assert page.status_code == 200, page.text
@@ -132,7 +132,7 @@ def loaded(name: str) -> ModuleType:
 def test_the_worker_asks_for_keys_with_one_refresh(
     kucoin_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Twenty jobs hold one expired token; the new pair is stored once."""
+    """Twenty jobs share one expired token: one refresh, and the new pair is stored once."""
     monkeypatch.setenv("KUCOIN_CLIENT_ID", kucoin_sandbox.client_id)
     monkeypatch.setenv("KUCOIN_SITE", kucoin_sandbox.url)
     uri = "https://broker.example.com/callback"
@@ -151,7 +151,7 @@ def test_the_worker_asks_for_keys_with_one_refresh(
 
 
 def test_the_tests_against_the_sandbox_pass(tmp_path: Path) -> None:
-    """They are tests that a user's own can begin with."""
+    """The example tests, which readers copy as a start, pass."""
     done = subprocess.run(
         [
             sys.executable,

@@ -1,4 +1,4 @@
-"""A refresh endpoint that stands still until it is told to go on, and callers of it."""
+"""A refresh endpoint that waits until a test lets it continue, and callers of it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FRESH = {"access_token": "new-a", "refresh_token": "new-r", "expires_at": 1}
 
 
 class Endpoint:
-    """Stands in for the request: counts, waits to be let go on, and gives or raises."""
+    """Replaces the request: counts calls, waits for `go_on`, then returns or raises."""
 
     def __init__(self, outcome: Any = FRESH) -> None:
         self.outcome = outcome
@@ -38,7 +38,7 @@ class Endpoint:
         return KuCoinToken(self.outcome)
 
     async def awaited(self) -> KuCoinToken:
-        """Do the same on an event loop."""
+        """The same on an event loop."""
         self.asked += 1
         self.reached.set()
         while not self.go_on.is_set():  # noqa: ASYNC110 - threads set it
@@ -49,11 +49,11 @@ class Endpoint:
 
 
 def ignore(_token: KuCoinToken) -> None:
-    """Stand in for an update_token that nobody looks at."""
+    """An ``update_token`` that does nothing."""
 
 
 async def ignore_async(_token: KuCoinToken) -> None:
-    """Stand in for one that is awaited."""
+    """The same as a coroutine function."""
 
 
 def ask(refreshes: Refreshes, endpoint: Endpoint, old: str = "old-r") -> KuCoinToken:
@@ -70,7 +70,7 @@ def outcome_of(ask: Callable[[], Any]) -> Any:
 
 
 def all_at_once(refreshes: Refreshes, endpoint: Endpoint, count: int) -> list[Any]:
-    """Let a number of threads ask, and let the request go on when all of them have."""
+    """Let this many threads refresh; the request continues when all of them wait."""
     with ThreadPoolExecutor(count) as pool:
         asked = [pool.submit(outcome_of, lambda: ask(refreshes, endpoint)) for _ in range(count)]
         assert endpoint.reached.wait(10)

@@ -1,4 +1,4 @@
-"""One refresh for all tasks that hold the same token, and for threads beside them."""
+"""One refresh for all tasks that hold the same token, also together with threads."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from tests.unit.refreshing import (
 
 @pytest.fixture
 def refreshes() -> Refreshes:
-    """Return a memory of its own for each test."""
+    """A cache of refreshes for this test alone."""
     return Refreshes()
 
 
 def test_a_task_does_not_wait_for_ever_either(
     refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same for tasks that wait for a thread."""
+    """Tasks that wait for a thread have a time limit as well."""
     monkeypatch.setattr(module, "LONGEST_WAIT", 0.01)
     stuck = Endpoint()
     with ThreadPoolExecutor(1) as pool:
@@ -53,7 +53,7 @@ def test_a_task_does_not_wait_for_ever_either(
 def tasks(
     refreshes: Refreshes, endpoint: Endpoint, count: int, update_token: Callable[..., Any]
 ) -> list[asyncio.Task[KuCoinToken]]:
-    """Let a number of tasks ask."""
+    """Let this many tasks refresh."""
     return [
         asyncio.create_task(refreshes.share_async(ENDPOINT, OLD, endpoint.awaited, update_token))
         for _ in range(count)
@@ -61,7 +61,7 @@ def tasks(
 
 
 def test_tasks_share_one_request_and_its_result(refreshes: Refreshes) -> None:
-    """And so do those that come late."""
+    """Latecomers included."""
     endpoint = Endpoint()
 
     async def main() -> list[KuCoinToken]:
@@ -80,7 +80,7 @@ def test_tasks_share_one_request_and_its_result(refreshes: Refreshes) -> None:
 
 @pytest.mark.parametrize("cancelled", [0, 1, 25])
 def test_cancelling_one_task_harms_no_other(refreshes: Refreshes, cancelled: int) -> None:
-    """Not even if it is the one that began; the pair is stored in any case."""
+    """Not even if it is the one that started the refresh; the pair is stored in any case."""
     endpoint = Endpoint()
     stored = []
 
@@ -103,7 +103,7 @@ def test_cancelling_one_task_harms_no_other(refreshes: Refreshes, cancelled: int
 
 
 def test_tasks_share_one_failure(refreshes: Refreshes) -> None:
-    """Told to all, each with an error of its own, and no task's error is left unseen."""
+    """Each task gets an error of its own, and asyncio reports none as unretrieved."""
     endpoint = Endpoint(TokenError("no", operation="refresh"))
     endpoint.go_on.set()
 
@@ -123,7 +123,7 @@ def test_tasks_share_one_failure(refreshes: Refreshes) -> None:
 
 
 def test_a_failing_update_token_is_the_leading_tasks_error(refreshes: Refreshes) -> None:
-    """The others have their pair."""
+    """The others get the pair."""
     endpoint = Endpoint()
     endpoint.go_on.set()
 
@@ -145,7 +145,7 @@ def test_a_failing_update_token_is_the_leading_tasks_error(refreshes: Refreshes)
 
 
 def test_a_loop_that_ends_leaves_nobody_waiting(refreshes: Refreshes) -> None:
-    """``asyncio.run`` cancels what is under way; a thread that waits for it is told."""
+    """``asyncio.run`` cancels running tasks; a thread that waits for one gets an error."""
     endpoint = Endpoint()
     with ThreadPoolExecutor(1) as pool:
 
@@ -166,7 +166,7 @@ def test_a_loop_that_ends_leaves_nobody_waiting(refreshes: Refreshes) -> None:
 
 
 def test_a_thread_does_not_wait_for_a_task_of_its_own_loop(refreshes: Refreshes) -> None:
-    """It would wait for ever, and the loop with it."""
+    """It would wait for ever and block the loop."""
     endpoint = Endpoint()
 
     async def main() -> None:
@@ -183,7 +183,7 @@ def test_a_thread_does_not_wait_for_a_task_of_its_own_loop(refreshes: Refreshes)
 
 
 def test_threads_and_tasks_share_with_one_another(refreshes: Refreshes) -> None:
-    """A process may have both."""
+    """A process may use both."""
     endpoint = Endpoint()
     with ThreadPoolExecutor(1) as pool:
         thread = pool.submit(ask, refreshes, endpoint)
@@ -202,7 +202,7 @@ def test_threads_and_tasks_share_with_one_another(refreshes: Refreshes) -> None:
 
 
 def test_a_forked_child_does_not_wait_for_what_its_parent_has_begun() -> None:
-    """The thread that would end it does not exist in the child."""
+    """The thread that runs the refresh does not exist in the child."""
     endpoint = Endpoint()
     with ThreadPoolExecutor(1) as pool:
         leader = pool.submit(

@@ -32,12 +32,12 @@ from tests.unit.refreshing import (
 
 @pytest.fixture
 def refreshes() -> Refreshes:
-    """Return a memory of its own for each test."""
+    """A cache of refreshes for this test alone."""
     return Refreshes()
 
 
 def test_threads_share_one_request_and_its_result(refreshes: Refreshes) -> None:
-    """Each gets a token of its own, so that one cannot change another's."""
+    """Each caller gets a token object of its own, so that changing one affects no other."""
     endpoint = Endpoint()
     tokens = all_at_once(refreshes, endpoint, 25)
     assert endpoint.asked == 1
@@ -46,7 +46,7 @@ def test_threads_share_one_request_and_its_result(refreshes: Refreshes) -> None:
 
 
 def test_threads_share_one_failure_and_each_gets_an_error_of_its_own(refreshes: Refreshes) -> None:
-    """One exception object raised in many threads would grow its traceback without end."""
+    """One exception object raised in many threads would collect all their tracebacks."""
     endpoint = Endpoint(TokenError("no", operation="refresh", code="7"))
     errors = all_at_once(refreshes, endpoint, 25)
     assert endpoint.asked == 1
@@ -55,7 +55,7 @@ def test_threads_share_one_failure_and_each_gets_an_error_of_its_own(refreshes: 
 
 
 def test_who_comes_late_with_the_old_token_gets_the_new_pair(refreshes: Refreshes) -> None:
-    """The refresh token is spent: asking again would fail, though a good pair is there."""
+    """The refresh token is spent, so a second request would fail although a valid pair exists."""
     endpoint = Endpoint()
     endpoint.go_on.set()
     assert ask(refreshes, endpoint) == ask(refreshes, endpoint) == FRESH
@@ -63,7 +63,7 @@ def test_who_comes_late_with_the_old_token_gets_the_new_pair(refreshes: Refreshe
 
 
 def test_another_token_or_endpoint_is_another_refresh(refreshes: Refreshes) -> None:
-    """Nothing of one user or site reaches another."""
+    """Users and sites share nothing."""
     endpoint = Endpoint()
     endpoint.go_on.set()
     ask(refreshes, endpoint, "old-1")
@@ -73,7 +73,7 @@ def test_another_token_or_endpoint_is_another_refresh(refreshes: Refreshes) -> N
 
 
 def test_a_failure_is_not_remembered_unless_it_is_final(refreshes: Refreshes) -> None:
-    """Trying again is worth it after a hiccup, and never with a spent refresh token."""
+    """Trying again helps after a temporary failure, and never with a spent refresh token."""
     endpoint = Endpoint(KuCoinUnavailable("down", operation="refresh"))
     endpoint.go_on.set()
     for _ in range(2):
@@ -88,7 +88,7 @@ def test_a_failure_is_not_remembered_unless_it_is_final(refreshes: Refreshes) ->
 
 
 def test_a_refresh_token_that_goes_on_can_be_used_again(refreshes: Refreshes) -> None:
-    """If KuCoin does not rotate it, a second refresh with it is no straggler's."""
+    """If KuCoin does not replace it, a second refresh with it does not come from a latecomer."""
     endpoint = Endpoint({**FRESH, "refresh_token": "old-r"})
     endpoint.go_on.set()
     ask(refreshes, endpoint)
@@ -99,7 +99,7 @@ def test_a_refresh_token_that_goes_on_can_be_used_again(refreshes: Refreshes) ->
 def test_who_comes_late_is_known_by_the_access_token_if_the_refresh_token_goes_on(
     refreshes: Refreshes,
 ) -> None:
-    """A second refresh would kill the access token that the first caller has just been given."""
+    """A second refresh would end the access token that the first caller has just received."""
     old = {"access_token": "old-a", "refresh_token": "old-r"}
     new = {**FRESH, "refresh_token": "old-r"}
     endpoint = Endpoint(new)
@@ -107,12 +107,12 @@ def test_who_comes_late_is_known_by_the_access_token_if_the_refresh_token_goes_o
     for _ in range(2):
         assert refreshes.share(ENDPOINT, old, endpoint, ignore) == new
     assert endpoint.asked == 1
-    refreshes.share(ENDPOINT, new, endpoint, ignore)  # whose time has come, too
+    refreshes.share(ENDPOINT, new, endpoint, ignore)  # this one has expired, too
     assert endpoint.asked == 2
 
 
 def test_a_pair_that_goes_on_as_it_was_is_not_remembered(refreshes: Refreshes) -> None:
-    """Should KuCoin lengthen a pair's life rather than give another, it can be asked again."""
+    """If KuCoin extends a pair instead of replacing it, it can be refreshed again."""
     pair = {"access_token": "old-a", "refresh_token": "old-r"}
     endpoint = Endpoint(pair)
     endpoint.go_on.set()
@@ -122,7 +122,7 @@ def test_a_pair_that_goes_on_as_it_was_is_not_remembered(refreshes: Refreshes) -
 
 
 def test_a_token_of_any_characters_is_told_apart(refreshes: Refreshes) -> None:
-    """Half a character, as JSON can hold one, is no reason for an error that shows the token."""
+    """A lone surrogate, as JSON may hold one, raises no error that shows the token."""
     endpoint = Endpoint()
     endpoint.go_on.set()
     old = {"access_token": "\ud800", "refresh_token": "old-r"}
@@ -130,7 +130,7 @@ def test_a_token_of_any_characters_is_told_apart(refreshes: Refreshes) -> None:
 
 
 def test_a_failure_keeps_nothing_of_its_caller(refreshes: Refreshes) -> None:
-    """What is remembered of it has no traceback, which would hold all its callers' variables."""
+    """The remembered error has no traceback, which would keep its callers' variables alive."""
     endpoint = Endpoint(ReauthorizationRequired("spent", operation="refresh"))
     endpoint.go_on.set()
     for _ in range(2):
@@ -143,7 +143,7 @@ def test_a_failure_keeps_nothing_of_its_caller(refreshes: Refreshes) -> None:
 
 
 def test_the_memory_ends(refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After ten minutes, by the clock."""
+    """After ten minutes by the clock."""
     clock = [1000.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
     endpoint = Endpoint()
@@ -158,7 +158,7 @@ def test_the_memory_ends(refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_memory_is_bounded(refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In number and, once another refresh comes along, in age."""
+    """In number and, when another refresh comes, in age."""
     endpoint = Endpoint()
     endpoint.go_on.set()
     for number in range(module.REMEMBER_AT_MOST + 50):
@@ -173,7 +173,7 @@ def test_the_memory_is_bounded(refreshes: Refreshes, monkeypatch: pytest.MonkeyP
 def test_what_is_under_way_is_not_forgotten_for_want_of_room(
     refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Or a second request would go out with the same refresh token."""
+    """Otherwise a second request would go out with the same refresh token."""
     monkeypatch.setattr(module, "REMEMBER_AT_MOST", 1)
     slow, quick = Endpoint(), Endpoint()
     quick.go_on.set()
@@ -191,7 +191,7 @@ def test_what_is_under_way_is_not_forgotten_for_want_of_room(
 def test_update_token_is_told_once_and_its_failure_costs_nobody_the_pair(
     refreshes: Refreshes,
 ) -> None:
-    """A database that is down must not make the others' new pair unreachable."""
+    """If the application's database is down, the other callers still get the pair."""
     endpoint = Endpoint()
     endpoint.go_on.set()
     told = []
@@ -207,7 +207,7 @@ def test_update_token_is_told_once_and_its_failure_costs_nobody_the_pair(
 
 
 def test_an_interrupted_leader_does_not_leave_the_others_waiting(refreshes: Refreshes) -> None:
-    """They are told that they may try again; the interrupt itself goes its way."""
+    """They get an error that says to try again; the interrupt itself is raised in the leader."""
     endpoint = Endpoint(KeyboardInterrupt())
     with ThreadPoolExecutor(2) as pool:
         leader = pool.submit(ask, refreshes, endpoint)
@@ -219,7 +219,7 @@ def test_an_interrupted_leader_does_not_leave_the_others_waiting(refreshes: Refr
 
 
 def test_nobody_waits_for_ever(refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """But nobody asks a second time either, until the first must be taken for lost."""
+    """Nobody starts a second refresh before the first must be considered lost."""
     monkeypatch.setattr(module, "LONGEST_WAIT", 0.01)
     stuck = Endpoint()
     good = Endpoint()
@@ -242,7 +242,7 @@ def test_nobody_waits_for_ever(refreshes: Refreshes, monkeypatch: pytest.MonkeyP
 def test_a_refresh_in_an_event_loop_that_is_closed_is_waited_for_by_nobody(
     refreshes: Refreshes,
 ) -> None:
-    """A loop that was left in the midst of it will not end it."""
+    """A loop that was closed during the refresh will not finish it."""
     stuck, good = Endpoint(), Endpoint()
     good.go_on.set()
     loop = asyncio.new_event_loop()
@@ -262,7 +262,7 @@ def test_a_refresh_in_an_event_loop_that_is_closed_is_waited_for_by_nobody(
 def test_an_interrupt_while_the_outcome_is_noted_harms_nobody_else(
     refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch, struck: str
 ) -> None:
-    """Ctrl-C, or a time-out of the server's worker, may strike at any moment."""
+    """Ctrl-C or a worker's timeout may interrupt at any moment."""
     endpoint = Endpoint()
     endpoint.go_on.set()
     owner = Future if struck == "set_result" else module._Flight
@@ -281,7 +281,7 @@ def test_an_interrupt_while_the_outcome_is_noted_harms_nobody_else(
 
 
 def test_who_comes_very_late_gets_the_pair_that_lives(refreshes: Refreshes) -> None:
-    """Not the one in between, which was refreshed itself: its access token is dead."""
+    """Not an older pair, whose access token is dead because it was refreshed as well."""
     pairs = [{"access_token": f"a-{n}", "refresh_token": f"r-{n}"} for n in range(4)]
 
     def refresh(number: int) -> KuCoinToken:
@@ -298,7 +298,7 @@ def test_who_comes_very_late_gets_the_pair_that_lives(refreshes: Refreshes) -> N
 
 
 def test_who_comes_very_late_joins_the_refresh_that_is_under_way(refreshes: Refreshes) -> None:
-    """The pair in between is about to die."""
+    """The pair before it is about to end."""
     first = Endpoint({"access_token": "a-1", "refresh_token": "r-1"})
     first.go_on.set()
     ask(refreshes, first)
