@@ -24,7 +24,7 @@ from flask_demo.config import new_vault_key
 
 from . import postgres
 
-_ROOT: Final = Path(__file__).parents[1]
+ROOT: Final = Path(__file__).parents[1]
 _DEADLINE: Final = 30.0
 
 
@@ -103,14 +103,16 @@ class Gunicorn:
 
 @contextmanager
 def serving(
-    settings: Mapping[str, str], log: Path, *, workers: int, port: int = 0
+    settings: Mapping[str, str], log: Path, *, workers: int, preload: bool = True, port: int = 0
 ) -> Iterator[Gunicorn]:
-    """Serve the demo on the loopback, as its gunicorn.conf.py says.
+    """Serve the demo on the loopback by gunicorn.
 
     Args:
         settings: The demo's settings, handed over in the environment.
         log: The file for what gunicorn writes.
         workers: How many there are.
+        preload: Load the application once, before the workers are forked, so that a new worker is
+            there at once. Otherwise it is served just as the demo's gunicorn.conf.py says.
         port: Where; any free port if 0.
 
     Raises:
@@ -123,11 +125,12 @@ def serving(
         log.open("ab") as output,
     ):
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        folder = "drill" if preload else "flask_demo"
         options = [f"--bind=fd://{listener.fileno()}", f"--workers={workers}"]
-        options += ["--config=drill/gunicorn.conf.py", "--no-control-socket"]
+        options += [f"--config={folder}/gunicorn.conf.py", "--no-control-socket"]
         master = subprocess.Popen(
             [sys.executable, "-m", "gunicorn", *options, "flask_demo:create_app()"],
-            cwd=_ROOT,
+            cwd=ROOT,
             env=_environment() | dict(settings),
             pass_fds=[listener.fileno()],
             stdin=subprocess.DEVNULL,
