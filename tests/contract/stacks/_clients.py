@@ -39,7 +39,7 @@ class _ClientStack(Stack):
             "fast_api": self.settings.fast_api,
             "redirect_uri": self.settings.redirect_uri,
             **self.settings.of_calls,
-            "update_token": self._told,
+            "update_token": self.update_token,
         }
 
     @property

@@ -48,7 +48,10 @@ class DjangoStack(SyncStack):
         )
         self._overridden.enable()
         self.app = register_kucoin(
-            OAuth(), site=settings.site, fast_api=settings.fast_api, update_token=self._told
+            OAuth(),
+            site=settings.site,
+            fast_api=settings.fast_api,
+            update_token=self.update_token,
         )
         self._outcome = Outcome()
         self._browsers: dict[str, Client] = {}

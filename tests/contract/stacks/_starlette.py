@@ -35,7 +35,7 @@ class _AsgiStack(AsyncStack):
             client_id=settings.client_id,
             client_secret=settings.client_secret,
             client_kwargs=settings.of_calls,
-            update_token=self._told,
+            update_token=self.update_token,
         )
         self._asgi = self._application()
         self._outcome = Outcome()
