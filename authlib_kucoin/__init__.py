@@ -12,11 +12,15 @@ import sys
 # The same as typing's own: importing typing takes longer than the rest of this module.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ._errors import AddressNotAllowed as AddressNotAllowed
     from ._errors import ApiKeyError as ApiKeyError
+    from ._errors import ApiKeyInvalid as ApiKeyInvalid
     from ._errors import ApiKeyLimitReached as ApiKeyLimitReached
     from ._errors import ApiKeyNameTaken as ApiKeyNameTaken
     from ._errors import ApiKeyOutcomeUnknown as ApiKeyOutcomeUnknown
+    from ._errors import ApiKeyPermissionDenied as ApiKeyPermissionDenied
     from ._errors import AuthorizationDenied as AuthorizationDenied
+    from ._errors import ClockSkewed as ClockSkewed
     from ._errors import ConfigurationError as ConfigurationError
     from ._errors import KuCoinError as KuCoinError
     from ._errors import KuCoinUnavailable as KuCoinUnavailable
@@ -35,14 +39,18 @@ if TYPE_CHECKING:
     from .requests_client import KuCoinOAuth2Session as KuCoinOAuth2Session
 
 _HOME = {
+    "AddressNotAllowed": "_errors",
     "ApiKey": "_models",
     "ApiKeyError": "_errors",
     "ApiKeyInfo": "_models",
+    "ApiKeyInvalid": "_errors",
     "ApiKeyLimitReached": "_errors",
     "ApiKeyNameTaken": "_errors",
     "ApiKeyOutcomeUnknown": "_errors",
+    "ApiKeyPermissionDenied": "_errors",
     "AsyncKuCoinOAuth2Client": "httpx_client",
     "AuthorizationDenied": "_errors",
+    "ClockSkewed": "_errors",
     "ConfigurationError": "_errors",
     "KuCoinError": "_errors",
     "KuCoinOAuth2Client": "httpx_client",

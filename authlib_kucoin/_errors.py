@@ -8,7 +8,11 @@
   - ApiKeyError                  the API key, or its description, was refused
     * ApiKeyNameTaken
     * ApiKeyLimitReached
-    * PermissionMismatch
+    * PermissionMismatch         the permissions asked for were not granted
+    * ApiKeyInvalid              the key is gone, another site's, or its credentials are wrong
+    * AddressNotAllowed          our address is not allowed to use the key
+    * ClockSkewed                our clock is wrong
+    * ApiKeyPermissionDenied     the key lacks a permission
     * ApiKeyOutcomeUnknown       a key may exist whose secret is lost
   - KuCoinUnavailable            trying again does no harm
   - MalformedResponse            the answer is not what the document describes
@@ -36,6 +40,7 @@ class KuCoinError(OAuthError):
         retry: Whether the same call may be tried again: the ``retry`` field of KuCoin's
             envelope, and true for :class:`KuCoinUnavailable`.
         status: The HTTP status of the answer, if there was one.
+        retry_after: After how many seconds KuCoin asks to try again, if it said so.
         error: A short constant name of the kind of error, as in Authlib.
         description: What is wrong and what to do next, in a sentence.
     """
@@ -51,6 +56,7 @@ class KuCoinError(OAuthError):
         msg: str | None = None,
         retry: bool = False,
         status: int | None = None,
+        retry_after: int | None = None,
     ) -> None:
         super().__init__(description=description)
         # One positional argument, so that copy and pickle (task queues) can rebuild us.
@@ -60,6 +66,7 @@ class KuCoinError(OAuthError):
         self.msg = msg
         self.retry = retry
         self.status = status
+        self.retry_after = retry_after
 
     def __str__(self) -> str:
         return self.description
@@ -114,6 +121,30 @@ class PermissionMismatch(ApiKeyError):
     """The permissions asked for are not those that the user granted."""
 
     error = "permission_mismatch"
+
+
+class ApiKeyInvalid(ApiKeyError):
+    """The key does not work: it was deleted, belongs to another site, or its secret is wrong."""
+
+    error = "api_key_invalid"
+
+
+class AddressNotAllowed(ApiKeyError):
+    """KuCoin does not accept requests from our address for this key."""
+
+    error = "address_not_allowed"
+
+
+class ClockSkewed(ApiKeyError):
+    """The request's timestamp is more than 5 s off: our clock is wrong."""
+
+    error = "clock_skewed"
+
+
+class ApiKeyPermissionDenied(ApiKeyError):
+    """The key lacks the permission for this request."""
+
+    error = "api_key_permission_denied"
 
 
 class ApiKeyOutcomeUnknown(ApiKeyError):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, overload
@@ -14,6 +16,11 @@ from ._errors import TokenError
 # Document section 6.3.
 ACCESS_TOKEN_LIFETIME: Final = 3600
 REFRESH_TOKEN_LIFETIME: Final = 3 * 24 * 3600
+
+#: The members of a token that are seconds.
+_SECONDS: Final = ("expires_in", "expires_at", "refresh_expires_at")
+#: Seconds written as text, as some databases return them.
+_DECIMAL: Final = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,9})?")
 
 _Text = Literal["access_token", "refresh_token", "token_type", "scope"]
 _Seconds = Literal["expires_in", "expires_at", "refresh_expires_at"]
@@ -40,17 +47,18 @@ class KuCoinToken(OAuth2Token):
                 "Expected a token: a mapping with an access_token. Got an object of type "
                 f"{type(params).__name__}."
             )
-        try:
-            super().__init__(dict(params))
-        except (TypeError, ValueError, OverflowError):
-            is_odd = True
-        else:
-            is_odd = False
-        if is_odd:  # raised here: inside the except block, the context would show the values
-            raise TokenError(
-                "The token's expires_in or expires_at is not a number of seconds: store both "
-                "unchanged, or have the user authorize again."
-            )
+        values = dict(params)
+        for name in _SECONDS:
+            if values.get(name) is None:
+                continue
+            # Authlib would take a text for no expiry at all, and never refresh the token.
+            values[name] = whole_seconds(values[name])
+            if values[name] is None:
+                raise TokenError(
+                    f"The token's {name} is not a number of seconds: store it unchanged, or have "
+                    "the user authorize again."
+                )
+        super().__init__(values)
 
     if TYPE_CHECKING:  # in Authlib's stubs each value is an object
 
@@ -113,6 +121,15 @@ class ApiKeyInfo:
         api_version: The version of the key, such as 3; None if KuCoin does not say.
         remark: The key's name.
         api_key: The public half of the key.
+        expires_at: When the key ends, as an aware datetime; None if KuCoin does not say.
+        site_type: The site of the account, such as ``"global"`` or ``"australia"``.
+        region: The region of the account.
+        parent_uid: The number of the master account, if the key is a sub-account's.
+        kyc_status: The account's identity check, as KuCoin writes it.
+        third_party_app: The application that the key was made for.
+
+    Only ``uid`` and ``permissions`` are certain; any other field may be None or empty. The last
+    six come from one client's types and are not in KuCoin's document.
     """
 
     uid: str
@@ -124,3 +141,26 @@ class ApiKeyInfo:
     api_version: int | None = None
     remark: str = ""
     api_key: str = ""
+    expires_at: datetime | None = None
+    site_type: str | None = None
+    region: str | None = None
+    parent_uid: str | None = None
+    kyc_status: int | str | None = None
+    third_party_app: str | None = None
+
+
+def whole_seconds(value: object) -> int | None:
+    """Return a number of seconds as an int; None if it is not one.
+
+    Args:
+        value: An int, a float, a Decimal, or any of them as text.
+    """
+    if isinstance(value, str) and not _DECIMAL.fullmatch(value):
+        return None
+    if isinstance(value, bool):  # an int in Python, but not in JSON
+        return None
+    try:
+        number = float(value)  # type: ignore[arg-type]  # whatever has no __float__ raises
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return int(number) if math.isfinite(number) else None

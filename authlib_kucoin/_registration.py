@@ -52,6 +52,7 @@ def register_kucoin(
     name: str = ...,
     *,
     site: Site | str | None = ...,
+    fast_api: int | None = ...,
     **options: Any,
 ) -> KuCoinFlaskApp: ...
 
@@ -62,6 +63,7 @@ def register_kucoin(
     name: str = ...,
     *,
     site: Site | str | None = ...,
+    fast_api: int | None = ...,
     **options: Any,
 ) -> KuCoinStarletteApp: ...
 
@@ -72,6 +74,7 @@ def register_kucoin(
     name: str = ...,
     *,
     site: Site | str | None = ...,
+    fast_api: int | None = ...,
     **options: Any,
 ) -> KuCoinDjangoApp: ...
 
@@ -81,6 +84,7 @@ def register_kucoin(
     name: str = "kucoin",
     *,
     site: Site | str | None = None,
+    fast_api: int | None = None,
     **options: Any,
 ) -> Any:
     """Register KuCoin with Authlib's ``OAuth`` for Flask, Starlette (FastAPI too) or Django.
@@ -91,6 +95,8 @@ def register_kucoin(
             ``KUCOIN_CLIENT_SECRET``, ``KUCOIN_SITE``.
         site: ``"eu"``, ``"global"``, ``"australia"``, a :class:`Site`, or a base URL. From the
             settings if left out; there is no default.
+        fast_api: The version of the Fast API, 1 or 2. From the settings (``KUCOIN_FAST_API``) or
+            the site if left out: 2 for ``"global"``, 1 for all others.
         options: Authlib's own, such as ``client_id``, ``client_secret``, ``client_kwargs``,
             ``fetch_token``, ``update_token`` and ``overwrite``.
 
@@ -106,7 +112,12 @@ def register_kucoin(
     # Otherwise Authlib would keep returning an app that was registered under this name before.
     oauth._clients.pop(name, None)
     return oauth.register(
-        name, oauth=oauth, site=site, settings_win=bool(options.get("overwrite")), **options
+        name,
+        oauth=oauth,
+        site=site,
+        fast_api=fast_api,
+        settings_win=bool(options.get("overwrite")),
+        **options,
     )
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Final
+from typing import Any
 
 from authlib.integrations.flask_client import FlaskOAuth2App, token_update
 from flask import Flask, current_app, g, has_app_context, request, session
@@ -16,10 +16,6 @@ from ._clients.preconditions import check_function
 from ._errors import ConfigurationError
 from ._models import KuCoinToken
 from .requests_client import KuCoinOAuth2Session
-
-#: Flask's session is a cookie, and browsers drop one above 4 kB. Without a bound, a user who
-#: presses "Connect" and goes back a dozen times would be signed out.
-_LOGINS_AT_ONCE: Final = 5
 
 
 class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
@@ -106,20 +102,6 @@ class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
         response: Response = super().authorize_redirect(redirect_uri, **params)
         return response
 
-    def save_authorize_data(self, **data: Any) -> None:
-        """Remember a login in the session, and forget the oldest if there are too many."""
-        data.pop("url", None)  # long, and never read again
-        super().save_authorize_data(**data)
-        # With a cache the data are elsewhere, so the session has room for all.
-        waiting = [
-            key
-            for key, login in session.items()
-            if key.startswith(f"_state_{self.name}_") and self._is_ours(login.get("data"))
-        ]
-        waiting.sort(key=lambda key: session[key]["exp"])
-        for key in waiting[:-_LOGINS_AT_ONCE]:
-            session.pop(key)
-
     def authorize_access_token(self, **params: Any) -> KuCoinToken:
         """Check the callback of the current request and exchange its code for a token.
 
@@ -132,6 +114,9 @@ class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
         pairs = [*request.args.items(multi=True), *request.form.items(multi=True)]
         self.token = token = self._exchange_callback(session, pairs, params)
         return token
+
+    def _session_of(self, _request: Any = None) -> MutableMapping[str, Any]:
+        return session
 
     def on_refreshed(self, old: Mapping[str, Any], fresh: KuCoinToken) -> None:
         """Let ``create_api_key()`` use the new pair, if it replaces this request's own."""

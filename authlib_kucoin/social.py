@@ -24,6 +24,7 @@ from social_core.exceptions import (
 from social_core.storage import UserProtocol
 from social_core.utils import module_member, setting_name
 
+from ._apps.logins import LOGINS_AT_ONCE
 from ._errors import (
     ApiKeyError,
     ApiKeyOutcomeUnknown,
@@ -48,6 +49,7 @@ _POOL: Final = KuCoinOAuth2Session.new_pool({})
 _SESSION_SETTINGS: Final = {
     "proxies": "PROXIES",
     "timeout": "REQUESTS_TIMEOUT",
+    "total_timeout": "TOTAL_TIMEOUT",
     "verify": "VERIFY_SSL",
 }
 
@@ -143,6 +145,38 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
             url, _ = self._client().create_authorization_url(state=self.get_or_create_state())
         return url
 
+    def prepare_auth(self, user: UserProtocol | None = None) -> None:
+        """Begin a login, and keep the four before it: social-core alone keeps the newest only."""
+        begun = self._logins()
+        super().prepare_auth(user)
+        self._keep_logins([*begun, *self._logins()[-1:]][-LOGINS_AT_ONCE:])
+
+    def validate_association_state(
+        self, request_state: Any, user: UserProtocol | None = None
+    ) -> str:
+        """Find the callback's login among those under way and use it up."""
+        logins = self._logins()
+        # social-core compares the last one, in constant time and with its user.
+        logins.sort(key=lambda login: login.get("state") == request_state)
+        self._keep_logins(logins)
+        state = super().validate_association_state(request_state, user)
+        self._keep_logins(logins[:-1])
+        return state
+
+    def _logins(self) -> list[Any]:
+        """Return the logins under way, the newest last, where social-core keeps its only one."""
+        earlier = self.strategy.session_get(f"{self.name}_earlier_states") or []
+        newest = self.strategy.session_get(f"{self.name}_state")
+        return [*earlier, newest] if newest else [*earlier]
+
+    def _keep_logins(self, logins: list[Any]) -> None:
+        if logins:
+            self.strategy.session_set(f"{self.name}_earlier_states", logins[:-1])
+            self.strategy.session_set(f"{self.name}_state", logins[-1])
+        else:
+            self.strategy.session_pop(f"{self.name}_earlier_states")
+            self.strategy.session_pop(f"{self.name}_state")
+
     def process_error(self, data: Any, *, stage: ErrorStage = "callback") -> None:
         """Refuse a callback that was refused, or that does not hold together (section 7.1)."""
         super().process_error(data, stage=stage)
@@ -177,7 +211,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
         keep_api_key = self._api_key_step("user_info")
         client = self._client()
         with self._social_errors("user_info"):
-            key = client.create_api_key(access_token)
+            key = client.create_api_key(access_token, permissions=self.setting("PERMISSIONS"))
         if keep_api_key:
             keep_api_key(strategy=self.strategy, backend=self, user=kwargs["user"], api_key=key)
         with self._social_errors("user_info"):
@@ -220,6 +254,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
             client_id,
             client_secret,
             site=self.setting("SITE"),
+            fast_api=self.setting("FAST_API"),
             redirect_uri=self.get_redirect_uri(),
             scope=self.get_scope(),
             adapter=_POOL,

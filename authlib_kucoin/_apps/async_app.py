@@ -15,6 +15,7 @@ from authlib_kucoin._protocol.call import Call
 from authlib_kucoin._protocol.callback import mismatching_state, read_callback
 
 from .base_app import AppBase, old_pair
+from .logins import all_logins, is_of_another, keep_login
 
 T = TypeVar("T")
 
@@ -55,11 +56,16 @@ class AsyncApp(AppBase, AsyncCalls):
         connections are closed with the loop in any case.
         """
         await wait_for_refreshes()
-        await self.client.pool.dispose()
+        if self._client is not None:
+            await self.client.pool.dispose()
 
     async def save_authorize_data(self, *request: Any, **data: Any) -> None:
         """Remember a login in the session, as :meth:`SyncApp.save_authorize_data`."""
-        await super().save_authorize_data(*request, **data, registered_as=self.name)  # type: ignore[misc]  # as above
+        session = self._session_of(*request)
+        before = all_logins(session)
+        data.pop("url", None)
+        await super().save_authorize_data(*request, **data)  # type: ignore[misc]  # as there
+        keep_login(session, self.name, data["state"], before)
 
     async def _on_update_token(
         self,
@@ -82,7 +88,7 @@ class AsyncApp(AppBase, AsyncCalls):
         """Compare a callback with the browser's session and exchange its code."""
         callback = read_callback(pairs)
         expected = await self.framework.get_state_data(session, callback.state)
-        if not self._is_ours(expected):
+        if expected is None or is_of_another(session, self.name, callback.state):
             raise mismatching_state()
         await self.framework.clear_state_data(session, callback.state)
         return await self.fetch_access_token(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, ClassVar, TypeGuard
 
 from authlib_kucoin._clients.base_client import AnyToken
@@ -22,6 +22,7 @@ class AppBase:
         name: The name it is registered under; its settings are named after it.
         oauth: The ``OAuth`` object, which reads the settings.
         site: The site, unless the settings name one.
+        fast_api: The version of the Fast API, unless the settings name one.
         settings_win: Whether the settings take precedence over ``site``.
         options: Authlib's own.
     """
@@ -56,13 +57,14 @@ class AppBase:
         *,
         oauth: Any = None,
         site: Site | str | None = None,
+        fast_api: int | None = None,
         settings_win: bool = False,
         **options: Any,
     ) -> None:
         # Nothing here may raise: Authlib would then put a stock app in our place.
         super().__init__(framework, name, **options)  # type: ignore[call-arg]  # Authlib's app
         self._oauth = oauth
-        self._given_site = site
+        self._given: dict[str, Any] = {"site": site, "fast_api": fast_api}
         self._settings_win = settings_win
 
     @property
@@ -77,11 +79,10 @@ class AppBase:
         return self._site
 
     def _load_site(self) -> Site:
-        settings = self._oauth.load_config(self.name, ("site",)) if self._oauth else None
-        choices = [self._given_site, (settings or {}).get("site")]
-        if self._settings_win:
-            choices.reverse()
-        site = resolve_site(choices[0] or choices[1])
+        settings = (self._oauth and self._oauth.load_config(self.name, tuple(self._given))) or {}
+        first, second = (settings, self._given) if self._settings_win else (self._given, settings)
+        site, fast_api = (first.get(name) or second.get(name) for name in ("site", "fast_api"))
+        site = resolve_site(site, fast_api)
         endpoints = {
             "authorization_endpoint": self.authorize_url,
             "token_endpoint": self.access_token_url,
@@ -147,9 +148,10 @@ class AppBase:
         )
         return rv
 
-    def _is_ours(self, login: Mapping[str, Any] | None) -> TypeGuard[Mapping[str, Any]]:
-        """Tell whether the login data found in a browser's session belong to this app."""
-        return login is not None and login.get("registered_as") == self.name
+    def _session_of(self, request: Any) -> MutableMapping[str, Any]:
+        """Return the browser's session, in which logins are kept."""
+        session: MutableMapping[str, Any] = request.session
+        return session
 
     def _exchange(self, redirect_uri: str | None, given: Mapping[str, Any]) -> Call[KuCoinToken]:
         """Return the call that exchanges a code."""

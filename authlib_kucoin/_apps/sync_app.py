@@ -13,6 +13,7 @@ from authlib_kucoin._protocol.call import Call
 from authlib_kucoin._protocol.callback import mismatching_state, read_callback
 
 from .base_app import AppBase, old_pair
+from .logins import all_logins, is_of_another, keep_login
 
 T = TypeVar("T")
 
@@ -57,15 +58,16 @@ class SyncApp(AppBase, SyncCalls):
 
     def close(self) -> None:
         """Close the idle connections. The app stays usable: it opens new ones."""
-        self.client.pool.dispose()
+        if self._client is not None:
+            self.client.pool.dispose()
 
     def save_authorize_data(self, *request: Any, **data: Any) -> None:
-        """Remember a login in the session, as Authlib's method, with the name of this app.
-
-        Authlib's session key joins name and state: "kucoin" with state "eu_1" has the same key as
-        "kucoin_eu" with state "1".
-        """
-        super().save_authorize_data(*request, **data, registered_as=self.name)  # type: ignore[misc]  # Authlib's
+        """Remember a login in the session, as Authlib's method, and at most five of this app."""
+        session = self._session_of(*request)
+        before = all_logins(session)
+        data.pop("url", None)  # long, and never read again
+        super().save_authorize_data(*request, **data)  # type: ignore[misc]  # Authlib's
+        keep_login(session, self.name, data["state"], before)
 
     def _on_update_token(
         self,
@@ -88,7 +90,7 @@ class SyncApp(AppBase, SyncCalls):
         """Compare a callback with the browser's session and exchange its code."""
         callback = read_callback(pairs)
         expected = self.framework.get_state_data(session, callback.state)
-        if not self._is_ours(expected):
+        if expected is None or is_of_another(session, self.name, callback.state):
             raise mismatching_state()
         self.framework.clear_state_data(session, callback.state)
         return self.fetch_access_token(

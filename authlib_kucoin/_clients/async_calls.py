@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeGuard, TypeVar
 
 from authlib_kucoin._models import ApiKey, ApiKeyInfo, KuCoinToken
 from authlib_kucoin._protocol import calls
 from authlib_kucoin._protocol.call import Call
+from authlib_kucoin._protocol.permissions import api_key_body
 from authlib_kucoin._protocol.sites import Site
 
 from .base_client import AnyToken
@@ -51,15 +52,24 @@ class AsyncCalls:
         access_token = calls.access_token_of(token, "validate")
         return await self.perform(calls.validate_call(self.site, access_token=access_token))
 
-    async def create_api_key(self, token: AnyToken | None = None, *, request: Any = None) -> ApiKey:
+    async def create_api_key(
+        self,
+        token: AnyToken | None = None,
+        *,
+        permissions: Iterable[str] | None = None,
+        request: Any = None,
+    ) -> ApiKey:
         """Ask for an API key, once, as :meth:`SyncCalls.create_api_key`."""
+        body = api_key_body(self.site, permissions)
         token = await self.default_token(request) if token is None else token
         if self.is_expired(token):
             fresh = await self.renew(token)
             self.on_refreshed(token, fresh)
             token = fresh
         access_token = calls.access_token_of(token, "create_api_key")
-        return await self.perform(calls.create_api_key_call(self.site, access_token=access_token))
+        return await self.perform(
+            calls.create_api_key_call(self.site, access_token=access_token, body=body)
+        )
 
     async def get_api_key_info(self, key: ApiKey) -> ApiKeyInfo:
         """Ask for a key's account and permissions, as :meth:`SyncCalls.get_api_key_info`."""

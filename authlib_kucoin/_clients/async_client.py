@@ -68,6 +68,6 @@ class AsyncClient(ClientBase, AsyncCalls):
             token,
             lambda: self.perform(call),
             update_token if self.has_listener() else None,
-            longest=self._longest,
+            longest=self.total_timeout,
             owner=self,
         )

@@ -17,7 +17,6 @@ from authlib_kucoin._protocol.call import Call
 from authlib_kucoin._protocol.callback import mismatching_state, read_callback
 from authlib_kucoin._protocol.sites import Site, resolve_site
 
-from .flight import LONGEST_WAIT
 from .preconditions import check_function
 
 #: A token, or one half of it alone: the access token or the refresh token.
@@ -55,10 +54,11 @@ class ClientBase:
     leeway: Any
     metadata: Mapping[str, Any]
 
-    #: Seconds that a call may take altogether.
-    total_timeout: float | None = None
+    #: Seconds for a whole call. Set by the clients' constructors.
+    total_timeout: float
 
     _site: Site | str | None
+    _fast_api: object
     _awaits: ClassVar = False
     _resolved_site: Site | None = None
 
@@ -72,7 +72,7 @@ class ClientBase:
         if self._resolved_site is None:
             names = ("authorization_endpoint", "token_endpoint")  # as in RFC 8414
             given = {name: self.metadata[name] for name in names if self.metadata.get(name)}
-            site = resolve_site(self._site)
+            site = resolve_site(self._site, self._fast_api)
             self._resolved_site = dataclasses.replace(site, **given) if given else site
         return self._resolved_site
 
@@ -181,11 +181,6 @@ class ClientBase:
             operation="refresh",
         )
         return True
-
-    @property
-    def _longest(self) -> float:
-        """Seconds after which a refresh of this client has ended for certain."""
-        return LONGEST_WAIT if self.total_timeout is None else self.total_timeout
 
     def _token_to_refresh(self, refresh_token: str | None) -> Mapping[str, Any]:
         own: Mapping[str, Any] = self.token or {}

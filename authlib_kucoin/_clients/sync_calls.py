@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeGuard, TypeVar
 
 from authlib_kucoin._models import ApiKey, ApiKeyInfo, KuCoinToken
 from authlib_kucoin._protocol import calls
 from authlib_kucoin._protocol.call import Call
+from authlib_kucoin._protocol.permissions import api_key_body
 from authlib_kucoin._protocol.sites import Site
 
 from .base_client import AnyToken
@@ -60,7 +61,13 @@ class SyncCalls:
         access_token = calls.access_token_of(token, "validate")
         return self.perform(calls.validate_call(self.site, access_token=access_token))
 
-    def create_api_key(self, token: AnyToken | None = None, *, request: Any = None) -> ApiKey:
+    def create_api_key(
+        self,
+        token: AnyToken | None = None,
+        *,
+        permissions: Iterable[str] | None = None,
+        request: Any = None,
+    ) -> ApiKey:
         """Ask for an API key (section 4), once, whatever happens.
 
         An expired token is refreshed first; if that fails, no key is asked for.
@@ -68,6 +75,9 @@ class SyncCalls:
         Args:
             token: The token, or its access token alone. Unless given: a client's own, or what a
                 registered app's ``fetch_token`` returns.
+            permissions: KuCoin's names of the permissions to ask for, such as ``["API_COMMON",
+                "API_SPOT"]``, which is the default. Fast API 2 only, which is known from one
+                published client: confirm with KuCoin that your client id is for it.
             request: The framework's request, for ``fetch_token`` of a registered app.
 
         Returns:
@@ -76,16 +86,20 @@ class SyncCalls:
         Raises:
             ApiKeyOutcomeUnknown: If a key may have been created. Do not simply try again.
             ApiKeyError: If KuCoin refused: see its subclasses.
+            ConfigurationError: If the permissions cannot be asked for.
             KuCoinUnavailable: If nothing was sent, or KuCoin asks to wait (HTTP 429).
             TokenError: If there is no token, or it could not be refreshed.
         """
+        body = api_key_body(self.site, permissions)
         token = self.default_token(request) if token is None else token
         if self.is_expired(token):
             fresh = self.renew(token)
             self.on_refreshed(token, fresh)
             token = fresh
         access_token = calls.access_token_of(token, "create_api_key")
-        return self.perform(calls.create_api_key_call(self.site, access_token=access_token))
+        return self.perform(
+            calls.create_api_key_call(self.site, access_token=access_token, body=body)
+        )
 
     def get_api_key_info(self, key: ApiKey) -> ApiKeyInfo:
         """Ask for a key's account and permissions. Signed with the key; no token is needed.
@@ -94,7 +108,11 @@ class SyncCalls:
             key: The key, with its credentials.
 
         Raises:
-            ApiKeyError: If KuCoin refused: the key is unknown, or this address not allowed.
+            ApiKeyInvalid: If the key is gone, another site's, or its credentials are wrong.
+            AddressNotAllowed: If our address may not use the key.
+            ClockSkewed: If our clock is wrong.
+            ApiKeyPermissionDenied: If the key lacks the permission.
+            ApiKeyError: If KuCoin refused for another reason.
             KuCoinUnavailable: If KuCoin could not be reached or is failing.
             MalformedResponse: If the answer does not describe a key.
         """

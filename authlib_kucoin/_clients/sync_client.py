@@ -109,6 +109,6 @@ class SyncClient(ClientBase, SyncCalls):
             token,
             lambda: self.perform(call),
             update_token if self.has_listener() else None,
-            longest=self._longest,
+            longest=self.total_timeout,
             owner=self,
         )

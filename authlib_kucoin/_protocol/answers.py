@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
@@ -22,6 +21,7 @@ from authlib_kucoin._models import (
     ApiKey,
     ApiKeyInfo,
     KuCoinToken,
+    whole_seconds,
 )
 
 from .call import Unreadable, is_visible
@@ -29,6 +29,10 @@ from .call import Unreadable, is_visible
 T = TypeVar("T")
 
 _LONGEST_LIFETIME: Final = 10**10  # seconds: three hundred years
+#: How much of KuCoin's message is read for its meaning, in characters.
+_LONGEST_MATCHED: Final = 500
+#: How the words begin that say that a refresh token is spent.
+_SPENT: Final = ("expired", "invalid", "used", "revoked", "exist")
 
 
 def read_token(fields: dict[str, Any], requested_scope: str, now: float) -> KuCoinToken:
@@ -47,7 +51,7 @@ def read_token(fields: dict[str, Any], requested_scope: str, now: float) -> KuCo
     scope = scope_text(fields.get("scope", requested_scope))
     if scope is None:
         raise Unreadable("its scope is neither a list nor a string of scopes")
-    expires_in = _seconds(fields.get("expires_in", ACCESS_TOKEN_LIFETIME))
+    expires_in = _lifetime(fields.get("expires_in", ACCESS_TOKEN_LIFETIME))
     token = {
         "access_token": fields["access_token"],
         "token_type": token_type,
@@ -63,8 +67,14 @@ def read_token(fields: dict[str, Any], requested_scope: str, now: float) -> KuCo
     return KuCoinToken(token)
 
 
-def read_validity(fields: dict[str, Any]) -> bool:
-    """Read the answer to a validation (section 7.4)."""
+def read_validity(fields: dict[str, Any], *, access_token: str) -> bool:
+    """Read the answer to a validation (section 7.4).
+
+    Args:
+        fields: The JSON object.
+        access_token: The token that was asked about.
+    """
+    _belongs(fields.get("access_token"), access_token)
     is_valid = fields.get("is_valid")
     if not isinstance(is_valid, bool):
         raise Unreadable("its is_valid is neither true nor false")
@@ -92,26 +102,39 @@ def read_api_key(fields: dict[str, Any]) -> ApiKey:
     )
 
 
-def read_api_key_info(fields: dict[str, Any]) -> ApiKeyInfo:
-    """Read the description of a key (KuCoin's REST API, "Get Apikey Info")."""
+def read_api_key_info(fields: dict[str, Any], *, api_key: str) -> ApiKeyInfo:
+    """Read the description of a key (KuCoin's REST API, "Get Apikey Info").
+
+    Args:
+        fields: The JSON object.
+        api_key: The public half of the key that was asked about.
+    """
     data = fields.get("data")
     if not isinstance(data, dict):
         raise Unreadable("it answered without a key's description")
-    uid = data.get("uid")
-    if isinstance(uid, bool) or not isinstance(uid, (int, str)) or not _word(str(uid)):
+    _belongs(data.get("apiKey"), api_key)
+    uid = _name(data.get("uid"))
+    if uid is None:
         raise Unreadable("its uid is not an account's number")
-    if data.get("permission") is None:
-        raise Unreadable("its permission is missing")
+    permissions = data.get("permission")
+    if not isinstance(permissions, (str, list)) or not all(isinstance(p, str) for p in permissions):
+        raise Unreadable("its permission is neither a list nor a comma-separated string")
     return ApiKeyInfo(
-        uid=_word(str(uid)),
-        permissions=frozenset(_list(data, "permission")),
-        ip_whitelist=_list(data, "ipWhitelist"),
+        uid=uid,
+        permissions=frozenset(_words(permissions)),
+        ip_whitelist=_words(data.get("ipWhitelist")),
         is_master=_optional(data, "isMaster", bool),
-        sub_name=_word(_optional(data, "subName", str)) or None,
-        created_at=_moment(_optional(data, "createdAt", int)),
+        sub_name=_name(data.get("subName")),
+        created_at=_moment(data.get("createdAt")),
         api_version=_optional(data, "apiVersion", int),
-        remark=_word(_optional(data, "remark", str)),
-        api_key=_word(_optional(data, "apiKey", str)),
+        remark=_word(data.get("remark")),
+        api_key=_word(data.get("apiKey")),
+        expires_at=_moment(data.get("expiredAt")),
+        site_type=_name(data.get("siteType")),
+        region=_name(data.get("region")),
+        parent_uid=_name(data.get("parentUid")),
+        kyc_status=_optional(data, "kycStatus", int) or _name(data.get("kycStatus")),
+        third_party_app=_name(data.get("thirdPartyApp")),
     )
 
 
@@ -120,19 +143,27 @@ def read_api_key_info(fields: dict[str, Any]) -> ApiKeyInfo:
 
 def refresh_refusal(code: str | None, msg: str | None) -> type[KuCoinError]:
     """Return the error class for a refused refresh: is the refresh token known to be spent?"""
-    said = (msg or "").lower()
-    spent = re.search(r"refresh.?token\b", said) and re.search(
-        r"\b(expired|invalid|used|revoked|not exist)", said
-    )
+    said = _beginning(msg)
+    about_it = any(name in said for name in ("refresh token", "refresh_token", "refreshtoken"))
+    spent = about_it and any(word.startswith(_SPENT) for word in said.split())
     return ReauthorizationRequired if spent or code == "invalid_grant" else TokenError
+
+
+def _beginning(msg: str | None) -> str:
+    """Return the beginning of a message in lower case, with single spaces.
+
+    Plain searches in a short text: a pattern over a long one could take minutes.
+    """
+    return " ".join((msg or "")[:_LONGEST_MATCHED].lower().split())
 
 
 def api_key_refusal(code: str | None, msg: str | None) -> type[KuCoinError]:
     """Return the error class for a refused key (section 4; 40503: KuCoin's global pages)."""
-    said = (msg or "").lower()
-    if re.search(r"repeated\s+api\s*name", said):
+    said = _beginning(msg)
+    joined = said.replace(" ", "")
+    if "repeatedapiname" in joined:
         return ApiKeyNameTaken
-    if re.search(r"api\s*key\b.*\bmaximum", said):
+    if "maximum" in joined.partition("apikey")[2]:
         return ApiKeyLimitReached
     if code == "40503" or "risk validation" in said:
         return PermissionMismatch
@@ -140,6 +171,12 @@ def api_key_refusal(code: str | None, msg: str | None) -> type[KuCoinError]:
 
 
 # --- fields -------------------------------------------------------------------------------------
+
+
+def _belongs(named: object, asked: str) -> None:
+    """Raise if an answer names something else than the request does."""
+    if isinstance(named, str) and named.strip() != asked:
+        raise Unreadable("it gave us the answer to another request")
 
 
 def scope_text(value: object) -> str | None:
@@ -151,20 +188,16 @@ def scope_text(value: object) -> str | None:
 
 
 def _optional(data: Mapping[str, Any], name: str, kind: type[T]) -> T | None:
+    """Return a field if it has the right type: an odd one is no reason to lose the rest."""
     value = data.get(name)
     # In Python a bool is an int; in JSON it is not.
-    if value is None or (isinstance(value, kind) and isinstance(value, bool) == (kind is bool)):
-        return value
-    raise Unreadable(f"its {name} has the wrong type")
+    return value if isinstance(value, kind) and isinstance(value, bool) == (kind is bool) else None
 
 
-def _list(data: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    value = data.get(name)
-    if value is None or isinstance(value, str):
-        return _words(value)
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return _words(value)
-    raise Unreadable(f"its {name} is neither a list nor a comma-separated string")
+def _name(value: object) -> str | None:
+    """Return a name, or a number as text; None for anything else."""
+    number = isinstance(value, int) and not isinstance(value, bool)
+    return _word(str(value) if number else value) or None
 
 
 def _words(value: object) -> tuple[str, ...]:
@@ -182,19 +215,17 @@ def _word(value: object) -> str:
     return value.strip().encode(errors="replace").decode().replace("\0", "?")
 
 
-def _moment(milliseconds: int | None) -> datetime | None:
-    if milliseconds is None:
+def _moment(milliseconds: object) -> datetime | None:
+    if isinstance(milliseconds, bool) or not isinstance(milliseconds, (int, float)):
         return None
     try:
         return datetime.fromtimestamp(milliseconds / 1000, UTC)
     except (ValueError, OverflowError, OSError):
-        why = "its createdAt is not a time in milliseconds"
-    raise Unreadable(why)
+        return None
 
 
-def _seconds(value: object) -> int:
-    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,10}", value):
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < _LONGEST_LIFETIME:
+def _lifetime(value: object) -> int:
+    seconds = whole_seconds(value)
+    if seconds is None or not 0 < seconds < _LONGEST_LIFETIME:
         raise Unreadable("its expires_in is not a number of seconds")
-    return value
+    return seconds

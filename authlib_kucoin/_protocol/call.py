@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
+import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Generic, NoReturn, TypeGuard, TypeVar
+from email.utils import parsedate_to_datetime
+from types import MappingProxyType
+from typing import Any, Final, Generic, NamedTuple, NoReturn, TypeGuard, TypeVar
 from urllib.parse import urlsplit
 
 from authlib_kucoin._errors import (
@@ -18,6 +22,7 @@ from authlib_kucoin._errors import (
     ApiKeyLimitReached,
     ApiKeyNameTaken,
     ApiKeyOutcomeUnknown,
+    ClockSkewed,
     KuCoinError,
     KuCoinUnavailable,
     MalformedResponse,
@@ -25,13 +30,13 @@ from authlib_kucoin._errors import (
     ReauthorizationRequired,
     TokenError,
 )
+from authlib_kucoin._models import whole_seconds
 
+from .gateway import RATE_LIMITED
 from .redaction import presentable
 
 T = TypeVar("T")
 
-#: The REST gateway's code for "too many requests" (HTTP 429).
-_RATE_LIMITED: Final = "429000"
 #: Default headers of the HTTP library that would turn the request into another one.
 _NOT_TAKEN_OVER: Final = {"authorization", "cookie", "content-type"}
 #: The characters of a code or token (RFC 6749 appendix A) without the space: any other character
@@ -39,8 +44,69 @@ _NOT_TAKEN_OVER: Final = {"authorization", "cookie", "content-type"}
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
 
 
+_NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
+
+
 class Unreadable(ValueError):
     """The answer is not what the document describes; the text says why, without values."""
+
+
+class _Answer(NamedTuple):
+    """What came back; empty if nothing did."""
+
+    status: int | None = None
+    fields: Mapping[str, Any] = MappingProxyType({})
+    headers: Mapping[str, str] = _NO_HEADERS
+
+    @property
+    def said(self) -> tuple[str | None, str | None]:
+        """Code and message of a failure: KuCoin's envelope, or RFC 6749 section 5.2."""
+        fields = self.fields
+        return (
+            _text(fields.get("error")) or _text(fields.get("code")),
+            _text(fields.get("error_description")) or _text(fields.get("msg")),
+        )
+
+    @property
+    def says_no(self) -> bool:
+        """Whether it is a refusal: ``success`` and ``error`` are read first."""
+        return (
+            self.fields.get("success") is False
+            or bool(self.fields.get("error"))
+            or not 200 <= (self.status or 0) < 300
+            # The REST gateway's envelope has no "success"; its good code is 200000.
+            or (
+                "success" not in self.fields
+                and _text(self.fields.get("code")) not in (None, "200", "200000")
+            )
+        )
+
+    @property
+    def says_yes(self) -> bool:
+        """Whether a refusal may hold a result all the same."""
+        success = self.fields.get("success")
+        return success is True or (success is not False and bool(self.fields.get("data")))
+
+    @property
+    def retry_after(self) -> int | None:
+        """The seconds of ``Retry-After`` (RFC 9110 section 10.2.3), given as such or as a date."""
+        given = self._header("retry-after")
+        if given is None or given.isdecimal():
+            return whole_seconds(given)
+        moment = _moment(given)
+        return None if moment is None else max(0, math.ceil(moment - time.time()))
+
+    @property
+    def clock_skew(self) -> str:
+        """How far this machine's clock is from the answer's ``Date``; empty if there is none."""
+        moment = _moment(self._header("date") or "")
+        if moment is None:
+            return ""
+        skew = round(time.time() - moment)
+        return f"{abs(skew)} s {'ahead' if skew > 0 else 'behind'}"
+
+    def _header(self, wanted: str) -> str | None:
+        return next((v for name, v in self.headers.items() if name.lower() == wanted), None)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +123,7 @@ class Call(Generic[T]):
         secrets: Texts that must not appear in any log, error or traceback.
         read: Turns the fields of a JSON answer into the result, or raises :class:`Unreadable`.
         refused: Chooses the error class for a refusal, by KuCoin's code and message.
+        advice: What to do next about a refusal, by KuCoin's code.
         creates_key: Whether a lost answer may mean a lost key. Such a call is never sent twice.
     """
 
@@ -69,6 +136,7 @@ class Call(Generic[T]):
     secrets: tuple[str, ...] = dataclasses.field(repr=False)
     read: Callable[[dict[str, Any]], T] = dataclasses.field(repr=False)
     refused: Callable[[str | None, str | None], type[KuCoinError]] = dataclasses.field(repr=False)
+    advice: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
     creates_key: bool = False
 
     def headers_among(self, others: Mapping[str, str]) -> dict[str, str]:
@@ -81,31 +149,41 @@ class Call(Generic[T]):
         kept = {name: value for name, value in others.items() if name.lower() not in left_out}
         return {**kept, **self.headers}
 
-    def answer(self, status: int, body: bytes) -> T:
+    def answer(
+        self,
+        status: int,
+        body: bytes,
+        headers: Mapping[str, str] = _NO_HEADERS,
+        *,
+        unusable: str = "",
+    ) -> T:
         """Return the result that an answer holds.
 
         Args:
             status: The HTTP status.
             body: The whole body.
+            headers: The HTTP headers, by names in any case.
+            unusable: Why there is no whole body, if there is none.
 
         Raises:
             KuCoinError: For any other answer.
         """
         try:
-            fields, unreadable = _json_object(body), ""
+            fields, unreadable = {} if unusable else _json_object(body), unusable
         except Unreadable as error:
             fields, unreadable = {}, f"{error} (HTTP {status})"
+        answer = _Answer(status, fields, headers)
         if status == 429:  # Too Many Requests, whatever the body says
-            self._fail(KuCoinUnavailable, "too many requests", fields, status)
+            self._fail(KuCoinUnavailable, "too many requests", answer)
         if 300 <= status < 400:  # never followed: the request is for KuCoin alone
-            where = f"it redirected us (HTTP {status}), so {self._host} may be the wrong host"
-            self._distrust(MalformedResponse, where, fields, status)
+            where = f"it redirected us (HTTP {status}), so {self.host} may be the wrong host"
+            self._distrust(MalformedResponse, where, answer)
         if status >= 500:
-            self._distrust(KuCoinUnavailable, f"it failed with HTTP {status}", fields, status)
+            self._distrust(KuCoinUnavailable, f"it failed with HTTP {status}", answer)
         if unreadable:
-            self._distrust(MalformedResponse, unreadable, fields, status)
-        if _says_no(fields, status):
-            self._refuse(fields, status)
+            self._distrust(MalformedResponse, unreadable, answer)
+        if answer.says_no:
+            self._refuse(answer)
         try:
             if not isinstance(fields.get("success", True), bool):
                 raise Unreadable("its success is neither true nor false")
@@ -113,7 +191,7 @@ class Call(Generic[T]):
         except Unreadable as error:
             unreadable = str(error)
         # Quote nothing: apart from one bad field it may be a valid token or key.
-        self._distrust(MalformedResponse, unreadable, {}, status)
+        self._distrust(MalformedResponse, unreadable, answer._replace(fields={}))
 
     def unanswered(self, failure: str, *, sent: bool) -> NoReturn:
         """Raise the error for a request that got no answer.
@@ -122,72 +200,50 @@ class Call(Generic[T]):
             failure: The name of the error, without its text, which may hold the URL.
             sent: Whether any of the request may have reached KuCoin.
         """
-        reason = f"{self._host} gave no answer ({failure})"
+        reason = f"{self.host} gave no answer ({failure})"
         if sent:
-            self._distrust(KuCoinUnavailable, reason, {}, None)
-        self._fail(KuCoinUnavailable, reason, {}, None)
+            self._distrust(KuCoinUnavailable, reason, _Answer())
+        self._fail(KuCoinUnavailable, reason, _Answer())
 
     @property
-    def _host(self) -> str:
+    def host(self) -> str:
+        """The host, with its port, that the request goes to."""
         return urlsplit(self.url).netloc
 
-    def _refuse(self, fields: Mapping[str, Any], status: int) -> NoReturn:
+    def _refuse(self, answer: _Answer) -> NoReturn:
         """Raise for an answer in which KuCoin says no."""
-        if self.creates_key and _says_yes(fields):
-            self._distrust(MalformedResponse, "its answer contradicts itself", fields, status)
-        code, msg = _said(fields)
-        if code == _RATE_LIMITED:
-            self._fail(KuCoinUnavailable, "too many requests", fields, status)
-        self._fail(self.refused(code, msg), "it refused", fields, status)
+        if self.creates_key and answer.says_yes:
+            self._distrust(MalformedResponse, "its answer contradicts itself", answer)
+        code, msg = answer.said
+        if code == RATE_LIMITED:
+            self._fail(KuCoinUnavailable, "too many requests", answer)
+        self._fail(self.refused(code, msg), "it refused", answer)
 
-    def _distrust(
-        self, kind: type[KuCoinError], reason: str, fields: Mapping[str, Any], status: int | None
-    ) -> NoReturn:
+    def _distrust(self, kind: type[KuCoinError], reason: str, answer: _Answer) -> NoReturn:
         """Raise for a request that was sent and whose answer cannot be trusted."""
-        self._fail(ApiKeyOutcomeUnknown if self.creates_key else kind, reason, fields, status)
+        self._fail(ApiKeyOutcomeUnknown if self.creates_key else kind, reason, answer)
 
-    def _fail(
-        self, kind: type[KuCoinError], reason: str, fields: Mapping[str, Any], status: int | None
-    ) -> NoReturn:
-        code, msg = (presentable(text, self.secrets) for text in _said(fields))
+    def _fail(self, kind: type[KuCoinError], reason: str, answer: _Answer) -> NoReturn:
+        said_code, said_msg = answer.said
+        code, msg = presentable(said_code, self.secrets), presentable(said_msg, self.secrets)
         quoted = ": ".join(filter(None, (f"code {code}" if code else None, msg)))
         is_unknown = kind is ApiKeyOutcomeUnknown
         what = "It is not known whether KuCoin did" if is_unknown else "KuCoin did not"
-        next_ = _NEXT.get((kind, self.operation)) or _NEXT.get(kind, "")
+        advice = self.advice.get(said_code or "") if issubclass(kind, ApiKeyError) else None
+        if kind is ClockSkewed and (skew := answer.clock_skew):
+            advice = f"This machine's clock is {skew}. {advice}"
+        next_ = advice or _NEXT.get((kind, self.operation)) or _NEXT.get(kind, "")
         raise kind(
             f"{what} {self.action}: {reason}{f' ({quoted})' if quoted else ''}. {next_}".rstrip(),
             operation=self.operation,
             code=code,
             msg=msg,
             # Never for a key that may exist, whatever KuCoin's "retry" says.
-            retry=kind is KuCoinUnavailable or (fields.get("retry") is True and not is_unknown),
-            status=status,
+            retry=kind is KuCoinUnavailable
+            or (answer.fields.get("retry") is True and not is_unknown),
+            status=answer.status,
+            retry_after=answer.retry_after,
         )
-
-
-def _said(fields: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    """Return code and message of a failure: KuCoin's envelope, or RFC 6749 section 5.2."""
-    return (
-        _text(fields.get("error")) or _text(fields.get("code")),
-        _text(fields.get("error_description")) or _text(fields.get("msg")),
-    )
-
-
-def _says_no(fields: Mapping[str, Any], status: int) -> bool:
-    """Tell whether an answer is a refusal: ``success`` and ``error`` are read first."""
-    return (
-        fields.get("success") is False
-        or bool(fields.get("error"))
-        or not 200 <= status < 300
-        # The REST gateway's envelope has no "success"; its good code is 200000.
-        or ("success" not in fields and _text(fields.get("code")) not in (None, "200", "200000"))
-    )
-
-
-def _says_yes(fields: Mapping[str, Any]) -> bool:
-    """Tell whether a refusal may hold a result all the same."""
-    success = fields.get("success")
-    return success is True or (success is not False and bool(fields.get("data")))
 
 
 _AGAIN: Final = "Have the user authorize again."
@@ -205,12 +261,13 @@ _NEXT: Final[dict[type[KuCoinError] | tuple[type[KuCoinError], str], str]] = {
     ),
     ReauthorizationRequired: _AGAIN,
     ApiKeyError: "No key was created.",
-    (ApiKeyError, "api_key_info"): (
-        f"The key may have been deleted {_AT_KUCOIN}, or not be allowed from this address."
-    ),
+    (ApiKeyError, "api_key_info"): "Ask KuCoin what the code means.",
     ApiKeyNameTaken: f"Have the user delete the key of that name {_AT_KUCOIN}, and connect again.",
     ApiKeyLimitReached: (f"Have the user delete an unused key {_AT_KUCOIN}, and connect again."),
-    PermissionMismatch: "Have the user connect again and grant what is asked for.",
+    PermissionMismatch: (
+        "The user has not granted what was asked for, or the account has not opened futures "
+        "trading: ask for fewer permissions, or have the user open it, and connect again."
+    ),
     ApiKeyOutcomeUnknown: (
         f"If it did, the secret is lost: have the user look {_AT_KUCOIN}, and delete the key there "
         "before asking for another."
@@ -223,6 +280,8 @@ def _json_object(body: bytes) -> dict[str, Any]:
         fields = _DECODER.decode(body.decode(json.detect_encoding(body), "surrogatepass"))
     except RecursionError:
         fields, why = None, "it answered with absurdly nested JSON"
+    except Unreadable as error:
+        fields, why = None, str(error)
     except ValueError:
         fields, why = None, "it answered with something that is not JSON"
     else:
@@ -232,12 +291,19 @@ def _json_object(body: bytes) -> dict[str, Any]:
     return fields
 
 
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object without the members that are null: they count as absent."""
+    if len(dict(pairs)) != len(pairs):
+        raise Unreadable("it answered with JSON that has a member twice")
+    return {name: value for name, value in pairs if value is not None}
+
+
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
 #: Made once: json.loads would make one for each answer.
-_DECODER: Final = json.JSONDecoder(parse_constant=_no_constant)
+_DECODER: Final = json.JSONDecoder(parse_constant=_no_constant, object_pairs_hook=_members)
 
 
 def _text(value: object) -> str | None:
@@ -247,6 +313,17 @@ def _text(value: object) -> str | None:
     return str(value) or None
 
 
+def _moment(date: str) -> float | None:
+    """Return an HTTP date in seconds since the epoch; None if it is not one."""
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
 def is_visible(value: object) -> TypeGuard[str]:
-    """Tell whether a value is a string that can be a code, token or credential."""
-    return isinstance(value, str) and _VISIBLE.fullmatch(value) is not None
+    """Tell whether a value is a string that can be a code, token or credential.
+
+    Asterisks alone are a mask: whoever showed the value has hidden it.
+    """
+    return isinstance(value, str) and bool(_VISIBLE.fullmatch(value) and value.strip("*"))

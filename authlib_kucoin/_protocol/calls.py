@@ -27,22 +27,29 @@ from authlib_kucoin._models import ApiKey, ApiKeyInfo, KuCoinToken
 
 from . import answers
 from .call import Call, is_visible
+from .gateway import ADVICE, gateway_refusal
 from .redirect_uri import check_redirect_uri
 from .signing import signed_headers
 from .sites import Site
 
 SCOPE: Final = "OAUTH_CREATE_API"
 
-_JSON: Final = {"Accept": "application/json"}
+# Without compression, an answer is as large as it looks.
+_JSON: Final = {"Accept": "application/json", "Accept-Encoding": "identity"}
 _FORM: Final = {**_JSON, "Content-Type": "application/x-www-form-urlencoded"}
 _KEY_INFO_PATH: Final = "/api/v1/user/api-key"
+
+
+def _now() -> float:
+    """Return the time; read at each call, so that a test can set the clock."""
+    return time.time()
 
 
 def authorization_url(
     site: Site,
     *,
     client_id: str | None,
-    redirect_uri: str | None,
+    redirect_uri: object,
     scope: str | None = None,
     state: str,
 ) -> str:
@@ -73,8 +80,8 @@ def token_call(
     client_id: str | None,
     client_secret: str | None = None,
     code: str,
-    redirect_uri: str | None,
-    clock: Callable[[], float] = time.time,
+    redirect_uri: object,
+    clock: Callable[[], float] = _now,
 ) -> Call[KuCoinToken]:
     """Exchange an authorization code for a token (section 7.2).
 
@@ -92,8 +99,7 @@ def token_call(
         ConfigurationError: If there is no client id.
     """
     last = {"client_id": _required_client_id(client_id)}
-    # Settings may wrap it (Starlette's Secret): mask exactly what is sent.
-    secret = str(client_secret) if client_secret else None
+    secret = _setting("client_secret", client_secret)
     if secret:
         last["client_secret"] = secret
     return Call(
@@ -118,7 +124,7 @@ def refresh_call(
     *,
     token: Mapping[str, Any],
     scope: str | None = None,
-    clock: Callable[[], float] = time.time,
+    clock: Callable[[], float] = _now,
 ) -> Call[KuCoinToken]:
     """Exchange a refresh token for a new pair (section 7.3).
 
@@ -134,10 +140,10 @@ def refresh_call(
     if not isinstance(token, Mapping):
         raise _spent(f"There is no token to refresh ({_kind_of(token)})")
     refresh_token = token.get("refresh_token")
-    expires_at = token.get("refresh_expires_at")
+    expires_at = KuCoinToken(token).get("refresh_expires_at")
     if not is_visible(refresh_token):
         raise _spent("The token holds no refresh token")
-    if isinstance(expires_at, int) and expires_at <= clock():
+    if expires_at is not None and expires_at <= clock():
         raise _spent("The refresh token is past its 3 days (document section 6.3)")
     scope = scope or answers.scope_text(token.get("scope")) or SCOPE
 
@@ -173,20 +179,31 @@ def validate_call(site: Site, *, access_token: str) -> Call[bool]:
         headers=_FORM,
         body=urlencode({"access_token": access_token}),
         secrets=_secrets(access_token),
-        read=answers.read_validity,
+        read=partial(answers.read_validity, access_token=access_token),
         refused=lambda *_: TokenError,
     )
 
 
-def create_api_key_call(site: Site, *, access_token: str) -> Call[ApiKey]:
-    """Ask for an API key (section 4). Never send this call twice."""
+def create_api_key_call(site: Site, *, access_token: str, body: str = "") -> Call[ApiKey]:
+    """Ask for an API key (section 4). Never send this call twice.
+
+    Args:
+        site: The site that issued the token.
+        access_token: The access token.
+        body: What :func:`api_key_body` returns: empty for Fast API 1, JSON for 2.
+    """
     return Call(
         operation="create_api_key",
         action="create an API key",
         method="POST",
         url=site.api_key_endpoint,
         # The document prints the scheme in lower case.
-        headers={**_FORM, "Authorization": f"bearer {access_token}"},
+        headers={
+            **_JSON,
+            "Content-Type": "application/json" if body else _FORM["Content-Type"],
+            "Authorization": f"bearer {access_token}",
+        },
+        body=body,
         secrets=_secrets(access_token),
         read=answers.read_api_key,
         refused=answers.api_key_refusal,
@@ -195,7 +212,7 @@ def create_api_key_call(site: Site, *, access_token: str) -> Call[ApiKey]:
 
 
 def api_key_info_call(
-    site: Site, *, key: ApiKey, clock: Callable[[], float] = time.time
+    site: Site, *, key: ApiKey, clock: Callable[[], float] = _now
 ) -> Call[ApiKeyInfo]:
     """Ask for a key's account and permissions (KuCoin's REST API, "Get Apikey Info").
 
@@ -226,8 +243,9 @@ def api_key_info_call(
             signature["KC-API-SIGN"],
             signature["KC-API-PASSPHRASE"],
         ),
-        read=answers.read_api_key_info,
-        refused=lambda *_: ApiKeyError,
+        read=partial(answers.read_api_key_info, api_key=key.api_key),
+        refused=gateway_refusal,
+        advice=ADVICE,
     )
 
 
@@ -251,7 +269,7 @@ def _can_sign(key: ApiKey) -> bool:
     values = [getattr(key, name, None) for name in ("api_key", "secret", "passphrase")]
     # Printable, so that encoding cannot fail: that error would show the secret.
     return is_visible(values[0]) and all(
-        isinstance(value, str) and value.isprintable() for value in values
+        isinstance(value, str) and value.isprintable() and value.strip("*") for value in values
     )
 
 
@@ -263,7 +281,7 @@ def _kind_of(value: object) -> str:
 
 
 def _with_raw_redirect_uri(
-    endpoint: str, before: Mapping[str, str], redirect_uri: str | None, after: Mapping[str, str]
+    endpoint: str, before: Mapping[str, str], redirect_uri: object, after: Mapping[str, str]
 ) -> str:
     raw = check_redirect_uri(redirect_uri)
     return f"{endpoint}?{_query(before)}&redirect_uri={raw}&{_query(after)}"
@@ -275,12 +293,28 @@ _query = partial(urlencode, safe="", errors="replace", quote_via=quote)
 
 
 def _required_client_id(client_id: str | None) -> str:
-    if not client_id:
+    checked = _setting("client_id", client_id)
+    if not checked:
         raise ConfigurationError(
             "No client id is set: pass client_id=, or set KUCOIN_CLIENT_ID. KuCoin sends it "
             "after you have submitted your IP addresses and redirect URL (section 2)."
         )
-    return client_id
+    return checked
+
+
+def _setting(name: str, value: object) -> str | None:
+    """Return a setting as text, taken out of a holder such as pydantic's ``SecretStr``.
+
+    Raises:
+        ConfigurationError: If it has stray white space, or is a mask instead of the value.
+    """
+    holder = getattr(value, "get_secret_value", None)  # pydantic's; Starlette's Secret has a str
+    text = str(holder() if callable(holder) else value) if value else ""
+    if text != text.strip() or not text.isprintable():
+        raise ConfigurationError(f"{name} begins or ends with white space, or holds a line break.")
+    if text and not text.strip("*"):
+        raise ConfigurationError(f"{name} is a mask ({text}), not the value: unwrap it.")
+    return text or None
 
 
 def _secrets(*values: object) -> tuple[str, ...]:

@@ -1,29 +1,44 @@
 """Masking secrets in text: error messages, log records, and what KuCoin repeats.
 
-KuCoin's own messages may repeat what they were sent, and the HTTP libraries log whole URLs.
+KuCoin's own messages may repeat what they were sent, and the HTTP libraries log whole URLs. A
+repeat may be escaped, by percent signs, JSON, HTML or Python's repr, and more than once. So a text
+is unescaped layer by layer, and each layer is searched.
 """
 
 from __future__ import annotations
 
 import html
-import json
 import re
-from collections.abc import Iterable
-from typing import Final
-from urllib.parse import quote, quote_plus
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
 
 MASK: Final = "***"
+#: The longest message that is shown, in characters.
 _LONGEST_MESSAGE: Final = 300
+#: How many layers of escapes are removed.
+_MOST_LAYERS: Final = 6
+#: The longest escape of one character that is allowed for where a text has to be cut.
+_LONGEST_ESCAPE: Final = 12
+#: One escaped character, or a run of escaped bytes.
+_ESCAPE: Final = re.compile(
+    r"%[0-7][0-9a-f]|(?:%[89a-f][0-9a-f])+"
+    r"|\\u[0-9a-f]{4}|(?:\\x[0-9a-f]{2})+|\\[^ux]"
+    r"|&\#x?[0-9a-f]{1,7};|&[a-z]{2,31};",
+    re.IGNORECASE,
+)
+
+
+class _Layer(NamedTuple):
+    """A text, and where in the original text each of its characters begins and ends."""
+
+    text: str
+    starts: list[int]
+    ends: list[int]
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    """Return the text with every secret masked, plain or in any usual encoding."""
-    spellings = {spelling for secret in secrets if secret for spelling in _spellings(secret)}
-    if not spellings:
-        return text
-    longest_first = sorted(spellings, key=len, reverse=True)
-    # Percent-encoding is written in capitals and in small letters.
-    return re.sub("|".join(map(re.escape, longest_first)), MASK, text, flags=re.IGNORECASE)
+    """Return the text with every secret masked, plain or escaped."""
+    return _masked(text, _spans(text, secrets))
 
 
 def presentable(text: str | None, secrets: Iterable[str] = ()) -> str | None:
@@ -33,19 +48,82 @@ def presentable(text: str | None, secrets: Iterable[str] = ()) -> str | None:
     """
     if not text:
         return None
-    clean = "".join(c if c.isprintable() else " " for c in redact(text, secrets))
+    secrets = tuple(secrets)
+    # Cut first: an answer may be long. The end of the cut text is searched but not shown, since
+    # the cut may have left the first half of a secret there.
+    margin = _LONGEST_ESCAPE * max(map(len, secrets), default=0)
+    shown = _LONGEST_MESSAGE + margin
+    spans = _spans(text[: shown + margin], secrets)
+    clean = "".join(c if c.isprintable() else " " for c in _masked(text[:shown], spans))
     return clean.strip()[:_LONGEST_MESSAGE] or None
 
 
-def _spellings(secret: str) -> Iterable[str]:
-    encoded = quote(secret, safe="", errors="replace")
-    return (
-        secret,
-        encoded,
-        quote(secret, errors="replace"),
-        quote_plus(secret, errors="replace"),
-        quote(encoded, safe=""),
-        json.dumps(secret)[1:-1],
-        repr(secret)[1:-1],
-        html.escape(secret),
+def _masked(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    pieces, shown = [], 0
+    for start, end in sorted(spans):
+        if start > len(text):
+            break
+        if end > shown:
+            if start >= shown:
+                pieces += [text[shown:start], MASK]
+            shown = end
+    return "".join([*pieces, text[shown:]])
+
+
+def _spans(text: str, secrets: Iterable[str]) -> set[tuple[int, int]]:
+    """Return where a text holds a secret."""
+    # A secret may look escaped itself ("50%25"), so its own layers are searched for as well.
+    wanted = {layer.text for secret in secrets if secret for layer in _layers(secret)}
+    if not wanted:
+        return set()
+    longest_first = sorted(wanted, key=len, reverse=True)
+    # A query writes a space as a plus sign.
+    choices = "|".join(re.escape(each).replace(r"\ ", "[ +]") for each in longest_first)
+    pattern = re.compile(choices, re.IGNORECASE)
+    return {
+        (layer.starts[match.start()], layer.ends[match.end() - 1])
+        for layer in _layers(text)
+        for match in pattern.finditer(layer.text)
+    }
+
+
+def _layers(text: str) -> Iterator[_Layer]:
+    """Yield a text as it is, then with one layer of escapes removed after the other."""
+    layer = _Layer(text, list(range(len(text))), list(range(1, len(text) + 1)))
+    yield layer
+    for _ in range(_MOST_LAYERS):
+        if not _ESCAPE.search(layer.text):
+            return
+        layer = _unescaped(layer)
+        yield layer
+
+
+def _unescaped(layer: _Layer) -> _Layer:
+    pieces: list[str] = []
+    starts: list[int] = []
+    ends: list[int] = []
+    done = 0
+    for match in _ESCAPE.finditer(layer.text):
+        start, end = match.span()
+        plain = _plain(match[0])
+        pieces += [layer.text[done:start], plain]
+        starts += [*layer.starts[done:start], *[layer.starts[start]] * len(plain)]
+        ends += [*layer.ends[done:start], *[layer.ends[end - 1]] * len(plain)]
+        done = end
+    return _Layer(
+        "".join([*pieces, layer.text[done:]]),
+        [*starts, *layer.starts[done:]],
+        [*ends, *layer.ends[done:]],
     )
+
+
+def _plain(escape: str) -> str:
+    if escape[0] == "&":
+        return html.unescape(escape)
+    kind = escape[:2].lower()
+    if kind == "\\u":
+        return chr(int(escape.removeprefix(kind), 16))
+    if escape[0] == "%" or kind == "\\x":
+        digits = escape.lower().replace("%", "").replace("\\x", "")
+        return bytes.fromhex(digits).decode(errors="replace")
+    return escape[1]

@@ -19,14 +19,18 @@ from authlib_kucoin._errors import UnsafeRedirectURI
 _RAW: Final = re.compile(r"[A-Za-z0-9\-._~:/?@!$()*,=]*")
 
 
-def check_redirect_uri(uri: str | None) -> str:
+def check_redirect_uri(uri: object) -> str:
     """Return the redirect URI if it can be sent raw.
+
+    Args:
+        uri: A string, or the URL object of a framework or of pydantic.
 
     Raises:
         UnsafeRedirectURI: If it is missing, relative, has no host, is not https (http is for
             loopback only) or holds a character that cannot travel raw, which is then named.
     """
-    if not uri or not isinstance(uri, str):
+    uri = "" if uri is None else str(uri)
+    if not uri:
         raise UnsafeRedirectURI(
             "There is no redirect URI: pass the one that you registered with KuCoin."
         )
@@ -58,10 +62,11 @@ def check_redirect_uri(uri: str | None) -> str:
 
 def is_loopback(host: str) -> bool:
     """Tell whether a host name is this machine's own (RFC 8252 section 7.3, RFC 6761)."""
+    host = host.lower().removesuffix(".")
     try:
         return ip_address(host).is_loopback
     except ValueError:
-        return host == "localhost"
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def _name(character: str) -> str:

@@ -7,9 +7,10 @@ and how certain it is. Confirm the host with KuCoin when it gives you your clien
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from authlib_kucoin._errors import ConfigurationError
@@ -37,6 +38,27 @@ def _checked(url: str) -> str:
     return url
 
 
+def _base(url: str) -> str:
+    base = _checked(url).rstrip("/")
+    if match := _BEGINS_A_PATH.search(urlsplit(base).path):
+        raise ConfigurationError(
+            f"{url!r} is the address of a page or a call: set the base URL, which ends before "
+            f"{match[0]!r}."
+        )
+    return base
+
+
+def _version(given: object) -> Literal[1, 2]:
+    match given:
+        case True | False:  # ints in Python
+            pass
+        case 1 | "1":
+            return 1
+        case 2 | "2":
+            return 2
+    raise ConfigurationError(f"fast_api is 1 or 2, not {given!r}.")
+
+
 class _FromWeb(str):
     """An address derived from ``web``; ``dataclasses.replace(site, web=…)`` derives it again."""
 
@@ -55,9 +77,15 @@ class Site:
         authorization_endpoint: Login page, if it is not ``{web}/oauth`` (section 7.1).
         token_endpoint: If it is not ``{web}/_oauth/access-token`` (section 7.2).
         refresh_endpoint: If it is not ``{web}/_oauth/refresh-token`` (section 7.3).
+        api_key_endpoint: If it is not ``{web}/_oauth/resource/ucenter/outer/api-key/add``
+            (section 4) or, with Fast API 2,
+            ``{web}/_oauth/resource/cyber-truck-vault/v2/outer/api-key/add``.
+        fast_api: The version of the Fast API, 1 or 2. In 2 the user chooses permissions; its
+            request is known from one published client alone, so confirm it with KuCoin.
 
     Raises:
-        ConfigurationError: If an address is not an absolute https URL (http is for loopback).
+        ConfigurationError: If an address is not an absolute https URL (http is for loopback), or
+            the version is unknown.
     """
 
     web: str
@@ -67,19 +95,24 @@ class Site:
     authorization_endpoint: str = ""
     token_endpoint: str = ""
     refresh_endpoint: str = ""
+    api_key_endpoint: str = ""
+    fast_api: Literal[1, 2] = 1
 
     def __post_init__(self) -> None:
-        web = _checked(self.web).rstrip("/")
+        web = _base(self.web)
 
         def settle(name: str, value: object) -> None:
             object.__setattr__(self, name, value)
 
         settle("web", web)
         settle("rest_headers", MappingProxyType(dict(self.rest_headers)))
-        for name, path in _PATHS.items():
+        settle("fast_api", _version(self.fast_api))
+        paths = {**_PATHS, "api_key_endpoint": _API_KEY_PATHS[self.fast_api]}
+        for name, path in paths.items():
             given = getattr(self, name)
             follows = not given or isinstance(given, _FromWeb)
-            settle(name, _FromWeb(web + path) if follows else _checked(given).rstrip("/"))
+            check = _base if name == "rest" else _checked
+            settle(name, _FromWeb(web + path) if follows else check(given).rstrip("/"))
 
     def __reduce__(self) -> tuple[object, ...]:
         """Support copy and pickle, which a mapping proxy does not."""
@@ -91,11 +124,6 @@ class Site:
         """The address that verifies a token (section 7.4)."""
         return self.web + "/_oauth/validate-access-token"
 
-    @property
-    def api_key_endpoint(self) -> str:
-        """The address that creates an API key (section 4)."""
-        return self.web + "/_oauth/resource/ucenter/outer/api-key/add"
-
 
 _PATHS: Final = {
     "rest": "",
@@ -104,10 +132,19 @@ _PATHS: Final = {
     "refresh_endpoint": "/_oauth/refresh-token",
 }
 
+_API_KEY_PATHS: Final[Mapping[int, str]] = {
+    1: "/_oauth/resource/ucenter/outer/api-key/add",
+    2: "/_oauth/resource/cyber-truck-vault/v2/outer/api-key/add",
+}
+#: Where the path of a page or a call begins: a base URL ends before.
+_BEGINS_A_PATH: Final = re.compile(r"/(?:_?oauth(?:/|$)|api/v[0-9])")
+
 SITES: Final[Mapping[str, Site]] = MappingProxyType(
     {
         # Named by KuCoin's global page and its SDK.
-        "global": Site("https://www.kucoin.com", "https://api.kucoin.com", name="global"),
+        "global": Site(
+            "https://www.kucoin.com", "https://api.kucoin.com", name="global", fast_api=2
+        ),
         # The web host is named by KuCoin EU's legal page, the REST host by public clients.
         # No public source shows its OAuth address: confirm it with KuCoin.
         "eu": Site("https://www.kucoin.eu", "https://api.kucoin.eu", name="eu"),
@@ -122,17 +159,25 @@ SITES: Final[Mapping[str, Site]] = MappingProxyType(
 )
 
 
-def resolve_site(site: Site | str | None) -> Site:
+def resolve_site(site: Site | str | None, fast_api: object = None) -> Site:
     """Return the site that a setting means.
 
     Args:
         site: A :class:`Site`, the name of one, or a base URL that serves both as the web
             site and as the REST API.
+        fast_api: The version of the Fast API, 1 or 2, if it is not the site's.
 
     Raises:
-        ConfigurationError: If it is missing or unknown. There is no default: an account at
-            one site does not exist at another.
+        ConfigurationError: If the site is missing or unknown, or the version is. There is no
+            default site: an account at one site does not exist at another.
     """
+    found = _find(site)
+    if fast_api is None or _version(fast_api) == found.fast_api:
+        return found
+    return dataclasses.replace(found, fast_api=_version(fast_api))
+
+
+def _find(site: Site | str | None) -> Site:
     if isinstance(site, Site):
         return site
     if isinstance(site, str) and site in SITES:
@@ -141,8 +186,8 @@ def resolve_site(site: Site | str | None) -> Site:
         return Site(site)
     said = "No KuCoin site is set" if not site else f"{site!r} is not a KuCoin site"
     raise ConfigurationError(
-        f"{said}: give site= as one of {', '.join(map(repr, SITES))}, a base URL such as "
-        "'https://www.kucoin.com', or an authlib_kucoin.Site. In an application's settings that "
-        "is KUCOIN_SITE, or with Django AUTHLIB_OAUTH_CLIENTS['kucoin']['site']; another name "
-        "than 'kucoin' has its own."
+        f"{said}: set site= to one of {', '.join(map(repr, SITES))}, to a base URL such as "
+        "'https://www.kucoin.com', or to an authlib_kucoin.Site. The setting is KUCOIN_SITE (the "
+        "prefix is the name it is registered under), or with Django "
+        "AUTHLIB_OAUTH_CLIENTS['kucoin']['site']."
     )

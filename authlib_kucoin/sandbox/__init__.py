@@ -11,17 +11,20 @@ Examples:
 """
 
 from ._callback import Callback
-from ._faults import FAULT_FORMS, OPERATIONS, PLAIN_FAULTS, Fault
+from ._fault_queue import OPERATIONS, WaitingFault
+from ._faults import FAULT_FORMS, PLAIN_FAULTS, Fault
 from ._http import Headers
 from ._journal import RecordedRequest
-from ._options import CallbackMode, ListStyle, SandboxKeywords, SandboxOptions
+from ._keywords import CallbackMode, ListStyle, SandboxKeywords
+from ._model import Account, IssuedKey
+from ._options import SandboxOptions
 from ._sandbox import Sandbox, run_sandbox
-from ._state import IssuedKey
 
 __all__ = [
     "FAULT_FORMS",
     "OPERATIONS",
     "PLAIN_FAULTS",
+    "Account",
     "Callback",
     "CallbackMode",
     "Fault",
@@ -32,5 +35,6 @@ __all__ = [
     "Sandbox",
     "SandboxKeywords",
     "SandboxOptions",
+    "WaitingFault",
     "run_sandbox",
 ]

@@ -1,89 +1,49 @@
-"""``python -m authlib_kucoin.sandbox``: the sandbox as a program."""
+"""``kucoin-sandbox``, or ``python -m authlib_kucoin.sandbox``: the sandbox as a program."""
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import errno
+import json
 import logging
+import os
 import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import fields
-from typing import Any, Final
 
-from ._options import CHOICES, LIST_OPTIONS, SandboxOptions, option_help
-from ._sandbox import Sandbox
-
-_PORT: Final = 9400
-_EPILOG: Final = """\
-While it runs, over HTTP:
-  POST /sandbox/faults    {"operation": "token", "fault": "429"}  the next call fails, once
-  POST /sandbox/advance   {"seconds": 3600}                       wind its clock forward
-  POST /sandbox/reset     {}                                      forget everything
-  GET  /sandbox/requests                                          the requests, masked
-Send these POSTs with Content-Type: application/json.
-"""
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return the command line: the port, `--quiet`, and a flag for each option."""
-    result = argparse.ArgumentParser(
-        prog="python -m authlib_kucoin.sandbox",
-        description="A strict stand-in for KuCoin's Broker Fast API, for development and tests.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    result.add_argument(
-        "--port", type=int, default=_PORT, help="port; 0: any (default: %(default)s)"
-    )
-    result.add_argument("--quiet", action="store_true", help="do not list the requests")
-    texts = option_help()
-    for option in fields(SandboxOptions):
-        flag = f"--{option.name.replace('_', '-')}"
-        result.add_argument(
-            flag, default=option.default, **_kind(option.name, option.default, texts[option.name])
-        )
-    return result
-
-
-def _kind(name: str, default: object, text: str) -> dict[str, Any]:
-    if isinstance(default, bool):
-        return {"action": "store_true", "help": text}
-    shown = text if default is None or default == () else f"{text} (default: {_words(default)})"
-    if name == "tls":
-        return {"nargs": 2, "metavar": ("CERT", "KEY"), "help": shown}
-    if name in LIST_OPTIONS:
-        return {"nargs": "+", "metavar": "VALUE", "help": shown}
-    if name in CHOICES:
-        return {"choices": CHOICES[name], "help": shown}
-    return {"type": int if isinstance(default, int) else str, "metavar": "VALUE", "help": shown}
-
-
-def _words(default: object) -> str:
-    return " ".join(default) if isinstance(default, tuple) else str(default)
+from ._arguments import Command, parse
+from ._sandbox import Sandbox, version
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run until SIGINT or SIGTERM, then return 0; return 2 if it cannot start."""
-    chosen = vars(parser().parse_args(arguments))
-    port, quiet = chosen.pop("port"), chosen.pop("quiet")
-    if chosen["tls"] is not None:
-        chosen["tls"] = tuple(chosen["tls"])
+    if "--version" in (sys.argv[1:] if arguments is None else arguments):
+        print(f"kucoin-sandbox {version()}")
+        return 0
     try:
-        sandbox = Sandbox(port, SandboxOptions(**chosen))
+        command = parse(arguments, os.environ)
+        sandbox = Sandbox(command.port, command.options)
     except (OSError, ValueError) as error:
-        where = f" on port {port}" if isinstance(error, OSError) else ""
-        print(f"The sandbox cannot start{where}: {_reason(error)}.", file=sys.stderr)
+        print(f"The sandbox cannot start: {error}.", file=sys.stderr)
         return 2
-    if not quiet:
-        logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    _log(command)
     with _until_signalled() as wait, sandbox:
-        print(_greeting(sandbox), flush=True)
+        print(_as_json(sandbox) if command.as_json else _greeting(sandbox), flush=True)
         wait()
-    print("The sandbox has stopped.", flush=True)
+    if not command.as_json:
+        print("The sandbox has stopped.", flush=True)
     return 0
+
+
+def _log(command: Command) -> None:
+    if command.log == "none":
+        return
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    if command.log == "json":
+        from ._logs import JsonFormatter  # noqa: PLC0415 - keeps the usual start quick
+
+        for handler in logging.getLogger().handlers:
+            handler.setFormatter(JsonFormatter())
 
 
 @contextlib.contextmanager
@@ -105,22 +65,39 @@ def _until_signalled() -> Iterator[Callable[[], object]]:
             signal.set_wakeup_fd(-1)
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-        return "it is in use"
-    return str(error)
+def _as_json(sandbox: Sandbox) -> str:
+    content = {
+        "url": sandbox.url,
+        "client_id": sandbox.client_id,
+        "port": sandbox.port,
+        "version": version(),
+    }
+    if sandbox.certificate:
+        content["certificate"] = sandbox.certificate
+    return json.dumps(content)
 
 
 def _greeting(sandbox: Sandbox) -> str:
     options = sandbox.options
-    secret = f"  client secret  {options.client_secret}\n" if options.client_secret else ""
+    facts = {"site": sandbox.url, "client id": options.client_id}
+    if options.client_secret:
+        facts["client secret"] = options.client_secret
+    if sandbox.certificate:
+        facts["certificate"] = f"{sandbox.certificate} (tell clients to trust it)"
+    lines = [f"  {name:<14} {value}" for name, value in facts.items()]
+    everywhere = ""
+    if sandbox.is_open_to_others:
+        everywhere = (
+            "Other machines can reach it. List those that may call with --allowed-ips, and the\n"
+            "host names they use with --allowed-hosts.\n"
+        )
     return (
-        f"A sandbox of KuCoin's Broker Fast API is listening.\n\n"
-        f"  site           {sandbox.url}\n"
-        f"  client id      {options.client_id}\n{secret}\n"
-        f"Point a client at it:  register_kucoin(oauth, site={sandbox.url!r}, "
+        "A sandbox of KuCoin's Broker Fast API is listening.\n\n"
+        + "\n".join(lines)
+        + f"\n\nPoint a client at it:  register_kucoin(oauth, site={sandbox.url!r}, "
         f"client_id={options.client_id!r})\n"
         f"or by configuration:   KUCOIN_SITE={sandbox.url} KUCOIN_CLIENT_ID={options.client_id}\n"
+        f"{everywhere}"
         f"Stop it with Ctrl-C."
     )
 

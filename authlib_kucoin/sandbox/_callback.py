@@ -22,3 +22,8 @@ class Callback(str):
         callback.method = method
         callback.fields = fields
         return callback
+
+    @property
+    def url(self) -> str:
+        """The URL as a plain string."""
+        return str(self)

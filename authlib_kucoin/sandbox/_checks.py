@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 from urllib.parse import unquote_plus, urlsplit
 
 from ._http import Request
@@ -12,49 +14,85 @@ from ._options import SandboxOptions
 from ._refusal import Refusal
 
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
+JSON_TYPE: Final = "application/json"
+_CHARSET: Final = re.compile(r"; *charset=\"?utf-8\"?", re.IGNORECASE)
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z_]{1,32}")
 #: Any other character may not be in a query, ends the value, or is escaped by browsers.
 _NOT_RAW: Final = re.compile(r"[^A-Za-z0-9\-._~:/?@!$()*,=]")
 
 
-def raw_query(request: Request, names: tuple[str, ...], section: str) -> dict[str, str]:
-    """Return the raw values of a query that has exactly these parameters, in this order.
+def raw_query(
+    request: Request,
+    options: SandboxOptions,
+    names: tuple[str, ...],
+    section: str,
+    optional: tuple[str, ...] = (),
+) -> dict[str, str]:
+    """Return the raw values of a query that has exactly these parameters.
 
     Raises:
         Refusal: A parameter is unknown, doubled, missing, empty or out of order.
     """
     if not request.query:
         raise Refusal("missing_parameter", f"the query needs {', '.join(names)}", section)
-    values = _pairs(request.query, names, section)
-    if tuple(values) != names:
+    values = _pairs(request.query, names, section, optional)
+    in_order = [name for name in (*names, *optional) if name in values]
+    if options.parameter_order == "document" and list(values) != in_order:
         raise Refusal(
             "parameter_order",
             f"the parameters must be in the order of the document's example, which is "
-            f"{', '.join(names)}",
+            f"{', '.join(in_order)}",
             section,
         )
     return values
 
 
-def form(request: Request, names: tuple[str, ...], section: str) -> dict[str, str]:
+def form(
+    request: Request,
+    options: SandboxOptions,
+    names: tuple[str, ...],
+    section: str,
+    optional: tuple[str, ...] = (),
+) -> dict[str, str]:
     """Return the decoded values of a form that has exactly these fields.
 
     Raises:
         Refusal: The content type, the query or a field differs from the document.
     """
-    form_type(request, section)
+    content_type(request, options, FORM_TYPE, section)
     no_query(request, section)
     if not request.body:
         raise Refusal("missing_parameter", f"the form needs {', '.join(names)}", section)
-    values = _pairs(request.body, names, section)
+    values = _pairs(request.body, names, section, optional)
     return {name: decoded(value, name, section) for name, value in values.items()}
 
 
-def form_type(request: Request, section: str) -> None:
-    """Refuse any content type but the documented one."""
-    if request.headers.get("content-type") != FORM_TYPE:
-        raise Refusal("content_type", f"Content-Type must be exactly {FORM_TYPE}", section)
+def json_object(request: Request, options: SandboxOptions, section: str) -> dict[str, Any]:
+    """Return a JSON body.
+
+    Raises:
+        Refusal: The content type or the query differs from the document, or the body is not a
+            JSON object.
+    """
+    content_type(request, options, JSON_TYPE, section)
+    no_query(request, section)
+    try:
+        content = json.loads(request.body.encode("latin-1"))
+    except (ValueError, RecursionError):
+        content = None
+    if isinstance(content, dict):
+        return content
+    raise Refusal("bad_json", "the body must be a JSON object", section)
+
+
+def content_type(request: Request, options: SandboxOptions, wanted: str, section: str) -> None:
+    """Refuse any content type but the documented one; the option decides about a charset."""
+    given = request.headers.get("content-type", "")
+    if options.charset == "allowed":
+        given = _CHARSET.sub("", given)
+    if given != wanted:
+        raise Refusal("content_type", f"Content-Type must be {wanted}", section)
 
 
 def no_query(request: Request, section: str) -> None:
@@ -149,16 +187,21 @@ def known_client(client_id: str, options: SandboxOptions) -> None:
 def registered_ip(client_ip: str, options: SandboxOptions) -> None:
     """Refuse an address that is not registered for the Fast API (section 2)."""
     allowed = options.allowed_ips
-    known = is_loopback(client_ip) if allowed is None else client_ip in allowed
-    if not known:
+    if not (is_loopback(client_ip) if allowed is None else is_listed(client_ip, allowed)):
         raise Refusal(
             "ip_not_registered", f"the address {client_ip} is not registered for the API", "2"
         )
 
 
+def is_listed(client_ip: str, networks: Sequence[str]) -> bool:
+    """Return whether an address is one of these, or in one of these CIDR networks."""
+    address = ipaddress.ip_address(client_ip)
+    return any(address in ipaddress.ip_network(each, strict=False) for each in networks)
+
+
 def is_loopback(host: str) -> bool:
     """Return whether a host name or address is loopback."""
-    if host == "localhost":
+    if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -166,11 +209,13 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _pairs(raw: str, names: tuple[str, ...], section: str) -> dict[str, str]:
+def _pairs(
+    raw: str, names: tuple[str, ...], section: str, optional: tuple[str, ...]
+) -> dict[str, str]:
     values: dict[str, str] = {}
     for piece in raw.split("&"):
         name, equals, value = piece.partition("=")
-        if not equals or name not in names:
+        if not equals or name not in names + optional:
             shown = f" {name!r}" if equals and _PLAIN_NAME.fullmatch(name) else ""
             raise Refusal(
                 "unknown_parameter", f"the parameter{shown} is not in the document", section
@@ -181,6 +226,7 @@ def _pairs(raw: str, names: tuple[str, ...], section: str) -> dict[str, str]:
     for name in names:
         if name not in values:
             raise Refusal("missing_parameter", f"the parameter '{name}' is missing", section)
-        if not values[name]:
+    for name, value in values.items():
+        if not value:
             raise Refusal("empty_parameter", f"the parameter '{name}' must not be empty", section)
     return values

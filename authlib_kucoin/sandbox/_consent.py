@@ -9,8 +9,10 @@ from urllib.parse import quote, urlencode
 from . import _checks, _pages
 from ._callback import Callback
 from ._http import Request, Response
+from ._model import Account, Grant, Login, Ticket
+from ._options import SandboxOptions
 from ._refusal import Refusal
-from ._state import SCOPE, Login, State, Ticket
+from ._state import SCOPE, State
 
 _QUERY: Final = ("response_type", "client_id", "redirect_uri", "scope", "state")
 
@@ -25,17 +27,18 @@ def authorize(request: Request, state: State) -> Response:
         login = _checked_login(request, state)
     except Refusal as refusal:
         return _pages.refused("This login request was refused", refusal)
-    ticket = state.open_login(login)
-    return replace(_pages.consent(state.options, login, ticket), result=ticket)
+    return _pages.consent(state.options, login, state.open_login(login))
 
 
 def decide(request: Request, state: State) -> Response:
     """Take the user's decision and send the browser back to the broker."""
+    options = state.options
     try:
-        values = _checks.form(request, ("ticket", "decision"), "7.1")
-        if values["decision"] not in {"approve", "cancel"}:
+        form = _decision_form(request, options)
+        if form.get("decision") not in {"approve", "cancel"}:
             raise Refusal("wrong_decision", "decision must be approve or cancel", "7.1")
-        login = state.close_login(Ticket(values["ticket"]))
+        account = _account(options, form.get("account"))
+        login = state.close_login(Ticket(form["ticket"]))
     except Refusal as refusal:
         return _pages.refused("This decision was refused", refusal)
     if login is None:
@@ -45,12 +48,42 @@ def decide(request: Request, state: State) -> Response:
             "Go back to the broker's site and start again if you want to connect once more.",
             "sandbox.already_answered",
         )
-    return _way_back(state, login, approved=values["decision"] == "approve")
+    if form["decision"] == "cancel":
+        return _way_back(options, login, None)
+    permissions = tuple(
+        name for name in options.permissions if name in form.get("permission", name).split()
+    )
+    return _way_back(options, login, state.issue_code(Grant(login, account, permissions)))
+
+
+def _decision_form(request: Request, options: SandboxOptions) -> dict[str, str]:
+    """Return the fields of the consent page; the checked permissions are one value, with spaces.
+
+    Without the field `permission`, the user has changed nothing.
+    """
+    chosen, fields = [], []
+    for piece in request.body.split("&"):
+        name, _, value = piece.partition("=")
+        if name == "permission":
+            chosen.append(_checks.decoded(value, name, "7.1"))
+        else:
+            fields.append(piece)
+    rest = replace(request, body="&".join(fields))
+    form = _checks.form(rest, options, ("ticket", "decision"), "7.1", optional=("account",))
+    return form | ({"permission": " ".join(chosen)} if chosen else {})
+
+
+def _account(options: SandboxOptions, name: str | None) -> Account:
+    try:
+        return options.find_account(name)
+    except ValueError as error:
+        problem = Refusal("unknown_account", str(error), "7.1")
+    raise problem
 
 
 def _checked_login(request: Request, state: State) -> Login:
     _checks.no_body(request, "7.1")
-    values = _checks.raw_query(request, _QUERY, "7.1")
+    values = _checks.raw_query(request, state.options, _QUERY, "7.1")
     _checks.redirect_uri(values["redirect_uri"], "7.1")
     clear = {
         name: value if name == "redirect_uri" else _checks.decoded(value, name, "7.1")
@@ -63,23 +96,23 @@ def _checked_login(request: Request, state: State) -> Login:
     return Login(clear["redirect_uri"], clear["state"])
 
 
-def _way_back(state: State, login: Login, *, approved: bool) -> Response:
-    mode = state.options.callback
+def _way_back(options: SandboxOptions, login: Login, code: str | None) -> Response:
+    """Return the redirect or the form that carries the answer; no code means cancelled."""
     answer = {
-        "success": "true" if approved else "false",
-        "code": state.issue_code(login) if approved else "sandbox.user_cancelled",
-        "msg": "success." if approved else "The user cancelled the authorization.",
+        "success": "true" if code else "false",
+        "code": code or "sandbox.user_cancelled",
+        "msg": "success." if code else "The user cancelled the authorization.",
         "retry": "false",
         "data": "null",
         "state": login.state,
     }
-    if mode == "plain" and approved:
+    if options.callback == "plain" and code:
         answer = {name: answer[name] for name in ("code", "state")}
-    if mode == "form_post":
+    if options.callback == "form_post":
         page = _pages.form_post(login.redirect_uri, answer)
         return replace(page, result=Callback(login.redirect_uri, "POST", answer))
     separator = "&" if "?" in login.redirect_uri else "?"
     query = urlencode(answer, quote_via=quote, safe="")
     callback = Callback(f"{login.redirect_uri}{separator}{query}", "GET", answer)
-    headers = (("Location", str(callback)), ("Cache-Control", "no-store"))
+    headers = (("Location", callback.url), ("Cache-Control", "no-store"))
     return Response(303, headers=headers, result=callback)

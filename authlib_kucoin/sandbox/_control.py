@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from ._endpoints import as_json
+from ._answers import as_json
 from ._http import Request, Response
 from ._router import Router
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import re
-import threading
-from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote, unquote
 
-from ._endpoints import as_json, envelope
+from ._answers import as_json, envelope
+from ._gateway import GATEWAY_ERRORS, refuse
 from ._http import Request, Response
 from ._journal import secrets_sent
 
-#: The calls of KuCoin that can be made to fail.
-OPERATIONS: Final = ("authorize", "token", "refresh", "validate", "create_api_key", "api_key_info")
 #: The faults that are one word, and what comes of each.
 PLAIN_FAULTS: Final = {
     "html": "200 with an HTML page",
@@ -32,15 +29,20 @@ PLAIN_FAULTS: Final = {
     "reset_after": "done, but a TCP reset instead of an answer",
     "set_cookie": "the normal answer, with a cookie",
 }
+
 #: Every way to write a fault.
 FAULT_FORMS: Final = (
     *PLAIN_FAULTS,
     "a status from 400 to 599",
+    "STATUS:RETRY_AFTER",
+    "gateway:CODE",
     "delay:SECONDS",
     "envelope:CODE:MSG",
     "oauth:ERROR",
 )
+
 _REFUSED: Final = "envelope:sandbox.refused:refused on demand (sandbox)"
+
 #: Other names for faults.
 _IN_OTHER_WORDS: Final = {
     "5xx": "503",
@@ -51,16 +53,7 @@ _IN_OTHER_WORDS: Final = {
     "reset": "reset_before",
     "truncated_json": "truncated",
 }
-#: Client methods, as other names for operations.
-_BY_METHOD: Final = {
-    "authorize_redirect": "authorize",
-    "authorize_access_token": "token",
-    "fetch_token": "token",
-    "refresh_access_token": "refresh",
-    "refresh_token": "refresh",
-    "validate_access_token": "validate",
-    "get_api_key_info": "api_key_info",
-}
+
 _DEPTH: Final = 100_000
 
 
@@ -74,6 +67,17 @@ class Fault:
     retry: bool = False
     status: int = 200
     seconds: float = 0.0
+    retry_after: str = ""
+
+    def __str__(self) -> str:
+        """Return the text that `parse` reads; `retry`, and an unusual status, are not in it."""
+        if self.kind in {"envelope", "oauth"}:
+            return ":".join([self.kind, self.code, *([self.msg] if self.msg else [])])
+        if self.kind == "http":
+            return f"{self.status}:{self.retry_after}" if self.retry_after else str(self.status)
+        if self.kind == "gateway":
+            return f"gateway:{self.code}"
+        return f"delay:{self.seconds:g}" if self.kind == "delay" else self.kind
 
     @classmethod
     def envelope(cls, code: str, msg: str, *, retry: bool = False, status: int = 200) -> Fault:
@@ -86,15 +90,32 @@ class Fault:
         return cls("oauth", code=error, msg=description, status=status)
 
     @classmethod
-    def http(cls, status: int) -> Fault:
+    def http(cls, status: int, *, retry_after: int | str = "") -> Fault:
         """Answer with an HTTP error: 4xx with an envelope, 5xx with a gateway's HTML page.
+
+        Args:
+            status: From 400 to 599.
+            retry_after: The header ``Retry-After``: seconds, or an HTTP date.
 
         Raises:
             ValueError: The status is not an error.
         """
         if not 400 <= status <= 599:
             raise ValueError("an HTTP fault is a status from 400 to 599")
-        return cls("http", status=status)
+        return cls("http", status=status, retry_after=str(retry_after))
+
+    @classmethod
+    def gateway(cls, code: str) -> Fault:
+        """Answer as KuCoin's REST gateway does, with one of its codes and its HTTP status.
+
+        Raises:
+            ValueError: The code is unknown; the text lists the known ones.
+        """
+        if code not in GATEWAY_ERRORS:
+            raise ValueError(
+                f"unknown gateway code {code!r}; known are {', '.join(GATEWAY_ERRORS)}"
+            )
+        return cls("gateway", code=code)
 
     @classmethod
     def delay(cls, seconds: float) -> Fault:
@@ -119,8 +140,10 @@ class Fault:
         kind, _, rest = text.partition(":")
         if text in PLAIN_FAULTS:
             return cls(text)
-        if re.fullmatch(r"[45]\d\d", text, re.ASCII):
-            return cls.http(int(text))
+        if re.fullmatch(r"[45]\d\d", kind, re.ASCII) and re.fullmatch(r"[\w ,:]*", rest, re.ASCII):
+            return cls.http(int(kind), retry_after=rest)
+        if kind == "gateway" and rest:
+            return cls.gateway(rest)
         if kind == "delay" and re.fullmatch(r"\d{1,6}(\.\d{1,6})?", rest, re.ASCII):
             return cls.delay(float(rest))
         if kind == "envelope" and rest:
@@ -131,47 +154,17 @@ class Fault:
             return cls.oauth(error, description)
         raise ValueError(f"unknown fault {text!r}; known are {', '.join(FAULT_FORMS)}")
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the sandbox can play this fault."""
+        return self.kind in _INSTEAD or self.kind in _AFTERWARDS
+
     def answer(self, request: Request, act: Callable[[], Response]) -> Response:
         """Return the spoilt answer. `act` handles the request; some faults never call it."""
         instead = _INSTEAD.get(self.kind)
         if instead is not None:
             return instead(self, request)
         return _AFTERWARDS[self.kind](self, act())
-
-
-class FaultQueue:
-    """The faults that are waiting: one queue per operation."""
-
-    def __init__(self) -> None:
-        """Start with none."""
-        self._lock = threading.Lock()
-        self._queues: defaultdict[str, deque[Fault]] = defaultdict(deque)
-
-    def add(self, operation: str, fault: Fault | str) -> None:
-        """Queue a fault for the next call of an operation.
-
-        Raises:
-            ValueError: The operation or the fault is unknown; the text lists the choices.
-        """
-        operation = _BY_METHOD.get(operation, operation)
-        if operation not in OPERATIONS:
-            raise ValueError(f"unknown operation {operation!r}; known are {', '.join(OPERATIONS)}")
-        known = fault if isinstance(fault, Fault) else Fault.parse(str(fault))
-        if known.kind not in _INSTEAD | _AFTERWARDS:
-            raise ValueError(f"unknown fault {known.kind!r}; known are {', '.join(FAULT_FORMS)}")
-        with self._lock:
-            self._queues[operation].append(known)
-
-    def take(self, operation: str) -> Fault | None:
-        """Take the next fault of an operation from its queue."""
-        with self._lock:
-            queue = self._queues[operation]
-            return queue.popleft() if queue else None
-
-    def clear(self) -> None:
-        """Forget all faults."""
-        with self._lock:
-            self._queues.clear()
 
 
 def _error_envelope(fault: Fault, _request: Request) -> Response:
@@ -187,10 +180,14 @@ def _oauth_error(fault: Fault, _request: Request) -> Response:
 
 def _http_error(fault: Fault, _request: Request) -> Response:
     if fault.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return _html(fault.status, f"<h1>{fault.status}</h1><hr><center>gateway</center>")
-    if fault.status == HTTPStatus.TOO_MANY_REQUESTS:
-        return envelope("429000", "Too many requests", retry=True, status=fault.status)
-    return envelope(f"{fault.status}", "refused on demand (sandbox)", status=fault.status)
+        answer = _html(fault.status, f"<h1>{fault.status}</h1><hr><center>gateway</center>")
+    elif fault.status == HTTPStatus.TOO_MANY_REQUESTS:
+        answer = envelope("429000", "Too many requests", retry=True, status=fault.status)
+    else:
+        answer = envelope(f"{fault.status}", "refused on demand (sandbox)", status=fault.status)
+    if fault.retry_after:
+        return replace(answer, headers=(("Retry-After", fault.retry_after),))
+    return answer
 
 
 def _html(status: int, body: str) -> Response:
@@ -215,6 +212,7 @@ _INSTEAD: Final[dict[str, Callable[[Fault, Request], Response]]] = {
     "envelope": _error_envelope,
     "oauth": _oauth_error,
     "http": _http_error,
+    "gateway": lambda fault, request: refuse(fault.code, request.client_ip),
     "html": lambda _fault, _request: _html(200, "<h1>Just a moment</h1>"),
     "empty": lambda _fault, _request: Response(200),
     "wrong_shape": lambda _fault, _request: as_json([1, 2, 3]),

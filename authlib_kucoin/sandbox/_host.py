@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import _pages
 from ._control import Control
 from ._http import Request, Response
 from ._options import SandboxOptions
@@ -20,6 +21,8 @@ class Host:
 
     def answer(self, request: Request) -> Response:
         """Return the answer to a request."""
+        if request.path == _pages.STYLE_PATH:
+            return _pages.style()
         if request.path.startswith("/sandbox/"):
             return self._control.answer(request)
         return self.kucoin.answer(request)

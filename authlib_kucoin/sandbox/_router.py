@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from . import _checks, _consent, _endpoints
-from ._endpoints import envelope
-from ._faults import FaultQueue
+from . import _checks, _consent, _fast_api, _rest
+from ._answers import envelope
+from ._fault_queue import FaultQueue
 from ._http import Request, Response
 from ._journal import Journal
 from ._refusal import Refusal
@@ -20,27 +20,40 @@ logger: Final = logging.getLogger("authlib_kucoin.sandbox")
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One call: its name, the only method it takes, and the section that says so."""
+    """One call: its name, the only method it takes, and the section that says so.
+
+    Attributes:
+        fast_api: The version of the Fast API that alone has it; None for calls of both.
+    """
 
     operation: str
     method: str
     section: str
     handle: Callable[[Request, State], Response]
+    fast_api: int | None = None
 
 
 #: The sandbox serves KuCoin's web host and REST host on one port, so these paths share a table.
 ROUTES: Final = {
     "/oauth": Route("authorize", "GET", "7.1", _consent.authorize),
     "/oauth/decision": Route("decision", "POST", "7.1", _consent.decide),
-    "/_oauth/access-token": Route("token", "GET", "7.2", _endpoints.token),
-    "/_oauth/refresh-token": Route("refresh", "POST", "7.3", _endpoints.refresh),
-    "/_oauth/validate-access-token": Route("validate", "POST", "7.4", _endpoints.validate),
+    "/_oauth/access-token": Route("token", "GET", "7.2", _fast_api.token),
+    "/_oauth/refresh-token": Route("refresh", "POST", "7.3", _fast_api.refresh),
+    "/_oauth/validate-access-token": Route("validate", "POST", "7.4", _fast_api.validate),
     "/_oauth/resource/ucenter/outer/api-key/add": Route(
-        "create_api_key", "POST", "4", _endpoints.create_api_key
+        "create_api_key", "POST", "4", _fast_api.create_api_key, fast_api=1
+    ),
+    "/_oauth/resource/cyber-truck-vault/v2/outer/api-key/add": Route(
+        "create_api_key",
+        "POST",
+        "Fast API 2.0, global site",
+        _fast_api.create_api_key_v2,
+        fast_api=2,
     ),
     "/api/v1/user/api-key": Route(
-        "api_key_info", "GET", "menu, Get Apikey Info", _endpoints.api_key_info
+        "api_key_info", "GET", "menu, Get Apikey Info", _rest.api_key_info
     ),
+    **{path: Route("rest", "GET", "menu, REST", handle) for path, handle in _rest.CALLS.items()},
 }
 
 
@@ -56,8 +69,8 @@ class Router:
     def answer(self, request: Request) -> Response:
         """Return the answer to a request, and record both."""
         route = ROUTES.get(request.path)
-        if route is None:
-            return self._recorded("unknown", request, _unknown_path())
+        if route is None or not self._offers(route):
+            return self._recorded("unknown", request, self._unknown_path(request))
         if request.method != route.method:
             return self._recorded(route.operation, request, _wrong_method(route))
         fault = self.faults.take(route.operation)
@@ -82,19 +95,41 @@ class Router:
             logger.info("%s refused: %s", route.operation, refusal.text)
             return envelope(refusal.code, refusal.text)
 
+    def _offers(self, route: Route) -> bool:
+        return route.fast_api is None or self.state.options.fast_api in {"both", route.fast_api}
+
+    def _unknown_path(self, request: Request) -> Response:
+        if request.path.startswith("/api/"):
+            return _rest.unknown_path(request)
+        paths = [
+            path
+            for path, route in ROUTES.items()
+            if self._offers(route) and route.operation not in {"decision", "rest"}
+        ]
+        text = (
+            "there is no such path; KuCoin's Broker Fast API (document sections 4 and 7) has "
+            + ", ".join(paths)
+        )
+        return envelope("sandbox.unknown_path", text, status=404)
+
     def _recorded(self, operation: str, request: Request, response: Response) -> Response:
         status = response.status if response.is_sent else None
         record = self.journal.record(operation, request, status)
-        logger.info("%s %s -> %s", record.method, record.target, status or "no answer")
+        if logger.isEnabledFor(logging.INFO):
+            fields = {
+                "operation": operation,
+                "method": record.method,
+                "target": record.target,
+                "status": status,
+            }
+            logger.info(
+                "%s %s -> %s",
+                record.method,
+                record.target,
+                status or "no answer",
+                extra={"fields": fields},
+            )
         return response
-
-
-def _unknown_path() -> Response:
-    text = (
-        "there is no such path; KuCoin's Broker Fast API (document sections 4 and 7) has "
-        + ", ".join(path for path in ROUTES if path != "/oauth/decision")
-    )
-    return envelope("sandbox.unknown_path", text, status=404)
 
 
 def _wrong_method(route: Route) -> Response:

@@ -5,18 +5,25 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Final, Literal, Self, Unpack
+from typing import TYPE_CHECKING, Final, Literal, Self, Unpack
 
 from ._callback import Callback
+from ._checks import is_loopback
+from ._fault_queue import WaitingFault
 from ._faults import Fault
 from ._host import Host
 from ._journal import RecordedRequest
-from ._options import OptionKeywords, SandboxOptions
+from ._keywords import OptionKeywords
+from ._model import IssuedKey
+from ._options import SELF_SIGNED, SandboxOptions
 from ._server import Server
-from ._state import IssuedKey
 from ._user import User
 
-_EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - the user has asked for it by `host`
+if TYPE_CHECKING:
+    from ._certificate import SelfSigned  # loaded only when a certificate is made
+
+#: What to connect to if the sandbox listens everywhere.
+_LOOPBACK_OF: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - the user asks for it
 
 
 class Sandbox:
@@ -36,7 +43,12 @@ class Sandbox:
         self._state = host.state
         self._kucoin = host.kucoin
         self._user = User(host.kucoin)
-        self._server = Server(self.options.host, port, host.answer, self.options.tls)
+        tls = self.options.tls
+        self._self_signed: SelfSigned | None = None
+        if tls == SELF_SIGNED:
+            self._self_signed = _self_signed(self.options)
+            tls = (self._self_signed.certificate, self._self_signed.key)
+        self._server = Server(self.options.host, port, host.answer, tls)
 
     def start(self) -> None:
         """Begin to serve."""
@@ -45,6 +57,8 @@ class Sandbox:
     def stop(self) -> None:
         """Close the port and every connection, and wait until all threads have ended."""
         self._server.stop()
+        if self._self_signed is not None:
+            self._self_signed.remove()
 
     def __enter__(self) -> Self:
         """Start serving."""
@@ -68,8 +82,25 @@ class Sandbox:
     def url(self) -> str:
         """The base URL, for `site` and for REST calls; without a slash at the end."""
         scheme = "https" if self.options.tls else "http"
-        host = "127.0.0.1" if self.options.host == _EVERYWHERE else self.options.host
-        return f"{scheme}://{host}:{self._server.port}"
+        host = _LOOPBACK_OF.get(self.options.host, self.options.host)
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return self._server.port
+
+    @property
+    def certificate(self) -> str | None:
+        """The file that clients have to trust, to reach a sandbox that serves https."""
+        if self._self_signed is not None:
+            return self._self_signed.authority
+        return self.options.tls[0] if self.options.tls else None
+
+    @property
+    def is_open_to_others(self) -> bool:
+        """Whether other machines can reach it."""
+        return not is_loopback(self.options.host)
 
     @property
     def client_id(self) -> str:
@@ -102,6 +133,19 @@ class Sandbox:
         return self._state.issued_keys()
 
     @property
+    def keys(self) -> tuple[IssuedKey, ...]:
+        """The API keys that work: issued, and neither deleted nor expired."""
+        return self._state.keys()
+
+    def delete_key(self, api_key: str) -> None:
+        """Delete a key, as its user can at KuCoin.
+
+        Raises:
+            ValueError: No such key exists.
+        """
+        self._state.delete_key(api_key)
+
+    @property
     def now(self) -> float:
         """The sandbox's clock, in seconds since the epoch."""
         return self._state.clock.now()
@@ -114,19 +158,37 @@ class Sandbox:
         """
         self._state.clock.advance(seconds)
 
-    def fail_next(self, operation: str, fault: Fault | str) -> None:
-        """Make the next call of an operation fail, once. Several faults queue up.
+    def fail_next(
+        self,
+        operation: str,
+        fault: Fault | str,
+        *,
+        times: int = 1,
+        probability: float = 1.0,
+        latency: float = 0.0,
+    ) -> None:
+        """Make the next call of an operation fail. Several faults queue up.
 
         Args:
-            operation: "authorize", "token", "refresh", "validate", "create_api_key" or
-                "api_key_info".
-            fault: A `Fault`, or its text: a status from "400" to "599", "delay:SECONDS",
-                "envelope:CODE:MSG", "oauth:ERROR", or a word of `PLAIN_FAULTS`.
+            operation: One of `OPERATIONS`, or the name of the client's method.
+            fault: A `Fault`, or its text, such as "503", "lost" or "envelope:CODE:MSG"; see
+                `FAULT_FORMS`.
+            times: How many calls fail.
+            probability: The chance that a call fails; the others pass unharmed.
+            latency: How many seconds each spoilt answer is held back.
 
         Raises:
-            ValueError: The operation or the fault is unknown; the text lists the choices.
+            ValueError: The operation or the fault is unknown, or a number is out of range; the
+                text says which are right.
         """
-        self._kucoin.faults.add(operation, fault)
+        self._kucoin.faults.add(
+            operation, fault, times=times, probability=probability, latency=latency
+        )
+
+    @property
+    def waiting_faults(self) -> tuple[WaitingFault, ...]:
+        """The faults that have yet to spoil a call."""
+        return self._kucoin.faults.waiting()
 
     def reset(self) -> None:
         """Forget codes, tokens, keys, requests and faults, and set the clock back."""
@@ -171,3 +233,16 @@ def run_sandbox(port: int = 0, **options: Unpack[OptionKeywords]) -> Iterator[Sa
     """
     with Sandbox(port, SandboxOptions(**options)) as sandbox:
         yield sandbox
+
+
+def version() -> str:
+    """Return the version of the package that the sandbox comes with."""
+    from importlib.metadata import version as of  # noqa: PLC0415 - keeps the usual start quick
+
+    return of("authlib-kucoin")
+
+
+def _self_signed(options: SandboxOptions) -> SelfSigned:
+    from ._certificate import SelfSigned  # noqa: PLC0415 - keeps the usual start quick
+
+    return SelfSigned([*options.allowed_hosts, options.host])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import selectors
 import socket
 import ssl
@@ -11,7 +12,7 @@ import threading
 from collections.abc import Callable
 from typing import BinaryIO, Final
 
-from ._endpoints import envelope
+from ._answers import envelope
 from ._http import BadRequest, Request, Response, read_request
 
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
@@ -19,6 +20,11 @@ _BACKLOG: Final = 256
 _MAX_PORT: Final = 65_535
 _LINGER: Final = 1.0
 _LINGER_BYTES: Final = 2**24
+
+#: Accepting fails with these while file descriptors or memory are short.
+_SHORTAGES: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+#: How long to wait then, or for a free thread.
+_PAUSE: Final = 0.05
 
 
 class Server:
@@ -40,16 +46,8 @@ class Server:
         if not 0 <= port <= _MAX_PORT:
             raise ValueError(f"a port is a number from 0 to {_MAX_PORT}")
         self._answer = answer
-        self._tls = None
-        if tls is not None:
-            self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            try:
-                self._tls.load_cert_chain(*tls)
-            except OSError as error:  # includes ssl.SSLError; neither names the file
-                raise ValueError(
-                    f"{' and '.join(tls)} cannot be used as certificate and key ({error})"
-                ) from error
-        self._listener = socket.create_server((host, port), backlog=_BACKLOG)
+        self._tls = _tls_context(tls) if tls else None
+        self._listener = _listen(host, port)
         self._listener.settimeout(0)
         self.port: int = self._listener.getsockname()[1]
         self.connections = 0
@@ -88,12 +86,18 @@ class Server:
             selector.register(self._woken, selectors.EVENT_READ)
             while not self._closing.is_set():
                 selector.select()
-                # Fails if there is nothing to accept: stopping, or the peer has gone.
+                try:
+                    connection, (client_ip, *_) = self._listener.accept()
+                except OSError as error:
+                    # Otherwise there is nothing to accept: stopping, or the peer has gone.
+                    if error.errno in _SHORTAGES:
+                        self._closing.wait(_PAUSE)
+                    continue
                 with contextlib.suppress(OSError):
-                    self._accept_one()
+                    self._begin(connection, client_ip.removeprefix("::ffff:"))
 
-    def _accept_one(self) -> None:
-        connection, (client_ip, *_) = self._listener.accept()
+    def _begin(self, connection: socket.socket, client_ip: str) -> None:
+        """Serve a connection in a thread; wait while no thread can be had."""
         with contextlib.ExitStack() as given_up:
             given_up.callback(connection.close)
             connection.settimeout(None)
@@ -103,17 +107,22 @@ class Server:
                     connection, server_side=True, do_handshake_on_connect=False
                 )
             given_up.pop_all()
-        with self._lock:
-            self.connections += 1
-            number = self.connections
+        self.connections += 1
+        while not self._closing.is_set():
             thread = threading.Thread(
                 target=self._serve,
-                args=(connection, client_ip, number),
-                name=f"kucoin-sandbox-{number}",
+                args=(connection, client_ip, self.connections),
+                name=f"kucoin-sandbox-{self.connections}",
                 daemon=True,
             )
-            self._open[connection] = thread
-            thread.start()
+            with self._lock:
+                self._open[connection] = thread
+                with contextlib.suppress(RuntimeError):
+                    thread.start()
+                    return
+                del self._open[connection]
+            self._closing.wait(_PAUSE)
+        connection.close()
 
     def _serve(self, connection: socket.socket, client_ip: str, number: int) -> None:
         stream = connection.makefile("rb")
@@ -156,3 +165,31 @@ class Server:
         if response.ending == "reset":
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         return request.keep_alive and response.ending == "keep"
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        if ":" in host:
+            return socket.create_server(
+                (host, port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=host == "::"
+            )
+        return socket.create_server((host, port), backlog=_BACKLOG)
+    except OSError as error:
+        reason = error.strerror
+        if error.errno == errno.EADDRINUSE:
+            reason = (
+                "it is in use, perhaps by another sandbox or another pytest-xdist worker; port 0 "
+                "takes a free one"
+            )
+        raise OSError(error.errno, f"cannot listen on port {port} of {host}: {reason}") from None
+
+
+def _tls_context(files: tuple[str, str]) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(*files)
+    except OSError as error:  # includes ssl.SSLError; neither names the file
+        raise ValueError(
+            f"{' and '.join(files)} cannot be used as certificate and key ({error})"
+        ) from error
+    return context

@@ -7,9 +7,9 @@ import threading
 import time
 import uuid
 from collections import OrderedDict
-from dataclasses import dataclass, field
 from typing import Final
 
+from ._model import Code, Grant, IssuedKey, Login, Pair, Ticket
 from ._options import SandboxOptions
 from ._refusal import Refusal
 
@@ -17,6 +17,7 @@ SCOPE: Final = "OAUTH_CREATE_API"
 ACCESS_SECONDS: Final = 3600
 REFRESH_SECONDS: Final = 3 * 24 * 3600
 CODE_SECONDS: Final = 600
+_DAY: Final = 24 * 3600
 _MAX_TICKETS: Final = 10_000
 _MAX_STEP: Final = 1e10
 
@@ -26,11 +27,11 @@ class Clock:
 
     def __init__(self) -> None:
         """Start at the real time."""
-        self._ahead = 0.0
+        self.ahead = 0.0
 
     def now(self) -> float:
         """Return the seconds since the epoch on this clock."""
-        return time.time() + self._ahead
+        return time.time() + self.ahead
 
     def advance(self, seconds: float) -> None:
         """Wind the clock forward.
@@ -40,58 +41,7 @@ class Clock:
         """
         if not 0 <= seconds <= _MAX_STEP:
             raise ValueError("the clock only goes forward: seconds must be a number of 0 or more")
-        self._ahead += seconds
-
-
-class Ticket(str):
-    """The secret that ties a decision to its login page."""
-
-    __slots__ = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """A login request that passed every check (section 7.1)."""
-
-    redirect_uri: str
-    state: str = field(repr=False)
-
-
-@dataclass(slots=True)
-class Pair:
-    """An access token and its refresh token (section 6.3)."""
-
-    access_token: str = field(repr=False)
-    refresh_token: str = field(repr=False)
-    access_expires: float
-    refresh_expires: float
-    login: Login
-    refreshed: bool = False
-
-
-@dataclass(slots=True)
-class Code:
-    """An authorization code of one login."""
-
-    login: Login
-    expires: float
-    used: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class IssuedKey:
-    """An API key that was issued.
-
-    Attributes:
-        state: The `state` of the login that led to the key, as the broker sent it.
-    """
-
-    api_name: str
-    api_key: str
-    secret: str = field(repr=False)
-    passphrase: str = field(repr=False)
-    created_at: float
-    state: str = field(repr=False)
+        self.ahead += seconds
 
 
 class State:
@@ -111,8 +61,8 @@ class State:
             self._codes: dict[str, Code] = {}
             self._by_access: dict[str, Pair] = {}
             self._by_refresh: dict[str, Pair] = {}
-            self._keys: list[IssuedKey] = []
-            self._named = 0
+            self._issued: list[IssuedKey] = []
+            self._keys: dict[str, IssuedKey] = {}
 
     def open_login(self, login: Login) -> Ticket:
         """Remember a checked login, and return the ticket for its consent page."""
@@ -136,11 +86,11 @@ class State:
             self._tickets[ticket] = None
             return login
 
-    def issue_code(self, login: Login) -> str:
-        """Return a new authorization code for an approved login."""
+    def issue_code(self, grant: Grant) -> str:
+        """Return a new authorization code for what a user has approved."""
         with self._lock:
             code = f"sandbox-code/{secrets.token_hex(16)}="
-            self._codes[code] = Code(login, self.clock.now() + CODE_SECONDS)
+            self._codes[code] = Code(grant, self.clock.now() + CODE_SECONDS)
             return code
 
     def redeem_code(self, value: str, redirect_uri: str) -> Pair:
@@ -157,26 +107,31 @@ class State:
                 raise Refusal("code_used", "authorization code was already used", "7.2")
             if code.expires <= self.clock.now():
                 raise Refusal("code_expired", "authorization code has expired", "7.2")
-            if code.login.redirect_uri != redirect_uri:
+            if code.grant.login.redirect_uri != redirect_uri:
                 raise Refusal(
                     "redirect_uri_differs",
                     "redirect_uri is not, byte for byte, the one of the login request",
                     "7.2",
                 )
             code.used = True
-            return self._issue_pair(code.login)
+            return self._issue_pair(code.grant)
+
+    def issue_tokens(self, grant: Grant) -> Pair:
+        """Return a pair of tokens for what a user has approved, without a code."""
+        with self._lock:
+            return self._issue_pair(grant)
 
     def rotate(self, refresh_token: str) -> Pair:
         """Exchange a refresh token for a new pair; the old access token dies (section 6.3).
 
         Raises:
-            Refusal: The refresh token is unknown, spent or expired.
+            Refusal: The refresh token is unknown, used or expired.
         """
         with self._lock:
             pair = self._by_refresh.get(refresh_token)
             if pair is None:
                 raise Refusal("refresh_token_unknown", "refresh token was never issued", "7.3")
-            if pair.refreshed:
+            if pair.replaced and self.options.refresh_tokens == "once":
                 raise Refusal(
                     "refresh_token_used",
                     "refresh token was already used; each one works once",
@@ -184,33 +139,33 @@ class State:
                 )
             if pair.refresh_expires <= self.clock.now():
                 raise Refusal("refresh_token_expired", "refresh token has expired (3 days)", "6.3")
-            pair.refreshed = True
-            return self._issue_pair(pair.login)
+            pair.replaced = True
+            return self._issue_pair(pair.grant)
 
-    def _issue_pair(self, login: Login) -> Pair:
+    def _issue_pair(self, grant: Grant) -> Pair:
         now = self.clock.now()
         pair = Pair(
             access_token=f"sandbox-access/{secrets.token_hex(20)}=",
             refresh_token=f"sandbox-refresh/{secrets.token_hex(20)}=",
             access_expires=now + ACCESS_SECONDS,
             refresh_expires=now + REFRESH_SECONDS,
-            login=login,
+            grant=grant,
         )
         self._by_access[pair.access_token] = pair
         self._by_refresh[pair.refresh_token] = pair
         return pair
 
-    def check_access(self, access_token: str) -> None:
-        """Pass if an access token is alive.
+    def check_access(self, access_token: str) -> Grant:
+        """Return what the user of an access token has approved.
 
         Raises:
-            Refusal: It is unknown, replaced or expired.
+            Refusal: The token is unknown, replaced or expired.
         """
         with self._lock:
             pair = self._by_access.get(access_token)
             if pair is None:
                 raise Refusal("access_token_unknown", "access token was never issued", "6.2")
-            if pair.refreshed:
+            if pair.replaced:
                 raise Refusal(
                     "access_token_replaced",
                     "access token was replaced by a refresh, which ends the old one at once",
@@ -218,40 +173,65 @@ class State:
                 )
             if pair.access_expires <= self.clock.now():
                 raise Refusal("access_token_expired", "access token has expired (1 hour)", "6.3")
+            return pair.grant
 
-    def create_key(self, access_token: str) -> IssuedKey:
-        """Issue an API key for an access token that was checked (section 4).
+    def create_key(self, grant: Grant, permissions: tuple[str, ...]) -> IssuedKey:
+        """Issue an API key (section 4).
 
         Raises:
             Refusal: The name is taken, or the account has its full number of keys.
         """
         options = self.options
         with self._lock:
-            if len(self._keys) >= options.max_keys:
+            owned = [key for key in self._keys.values() if key.account == grant.account]
+            if len(owned) >= options.max_keys:
                 raise Refusal(
                     "key_limit", "The number of user's apiKey reaches to the maximum level", None
                 )
-            name = options.api_name or f"{options.broker_name}-{self._named + 1}"
-            if not options.repeat_names and any(key.api_name == name for key in self._keys):
+            name = options.api_name or f"{options.broker_name}-{len(self._issued) + 1}"
+            if not options.repeat_names and any(key.api_name == name for key in owned):
                 raise Refusal("repeated_name", "Repeated apiName", None)
-            self._named += 1
+            now, days = self.clock.now(), options.key_days
             key = IssuedKey(
                 api_name=name,
                 api_key=secrets.token_hex(12),
                 secret=str(uuid.uuid4()),
                 passphrase=secrets.token_hex(10),
-                created_at=self.clock.now(),
-                state=self._by_access[access_token].login.state,
+                created_at=now,
+                state=grant.login.state,
+                account=grant.account,
+                permissions=permissions,
+                expires_at=None if days is None else now + days * _DAY,
             )
-            self._keys.append(key)
+            self._issued.append(key)
+            self._keys[key.api_key] = key
             return key
 
-    def find_key(self, api_key: str) -> IssuedKey | None:
-        """Return the key of this id, if it was issued."""
+    def delete_key(self, api_key: str) -> None:
+        """Delete a key, as its user can at KuCoin.
+
+        Raises:
+            ValueError: No such key exists.
+        """
         with self._lock:
-            return next((key for key in self._keys if key.api_key == api_key), None)
+            if self._keys.pop(api_key, None) is None:
+                raise ValueError("no key with this api_key exists")
+
+    def find_key(self, api_key: str) -> IssuedKey | None:
+        """Return the key with this id; None if it is unknown, deleted or expired."""
+        with self._lock:
+            key = self._keys.get(api_key)
+            return key if key and self._is_alive(key) else None
+
+    def keys(self) -> tuple[IssuedKey, ...]:
+        """Return the keys that work, oldest first."""
+        with self._lock:
+            return tuple(key for key in self._keys.values() if self._is_alive(key))
 
     def issued_keys(self) -> tuple[IssuedKey, ...]:
-        """Return all keys that were issued, oldest first."""
+        """Return all keys that were ever issued, oldest first."""
         with self._lock:
-            return tuple(self._keys)
+            return tuple(self._issued)
+
+    def _is_alive(self, key: IssuedKey) -> bool:
+        return key.expires_at is None or self.clock.now() < key.expires_at

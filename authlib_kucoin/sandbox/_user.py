@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 from ._callback import Callback
 from ._checks import FORM_TYPE
 from ._http import Headers, Request, Response
+from ._model import Ticket
 from ._router import Router
-from ._state import Ticket
 
 _FORM: Final = Headers((("Content-Type", FORM_TYPE),))
 

@@ -1,4 +1,4 @@
-"""Frameworks as far as registration needs them: settings, an ``OAuth``, and a request."""
+"""Minimal applications of each framework: settings, an ``OAuth`` and a request."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from inspect import isawaitable
 from typing import Any
 
+import flask
 from authlib.integrations import django_client, flask_client, starlette_client
 from django.test import RequestFactory
 from django.test.utils import override_settings
@@ -16,44 +17,62 @@ from flask import Flask
 from starlette.config import Config
 from starlette.requests import Request
 
-import tests.contract.stacks  # noqa: F401 - sets Django up
+import tests.contract.stacks  # noqa: F401 - configures Django
 
-#: The settings of registered names: ``{"kucoin": {"site": "eu", "client_id": "one"}}``.
+CALLBACK = "https://broker.example.com/callback"
+
+#: Settings by registered name: ``{"kucoin": {"site": "eu", "client_id": "one"}}``.
 Config_ = Mapping[str, Mapping[str, Any]]
 
 
 class Host(ABC):
-    """An application whose settings and registrations a test makes itself."""
+    """An application that gets its settings and registrations from a test.
+
+    Attributes:
+        session: The session of the only browser.
+    """
+
+    def __init__(self) -> None:
+        self.session: dict[str, Any] = {}
 
     @abstractmethod
     def configure(self, config: Config_) -> None:
-        """Set what the application's settings say."""
+        """Set the application's settings."""
 
     @abstractmethod
     def oauth(self, **options: Any) -> Any:
-        """Return a new ``OAuth`` of Authlib's."""
+        """Return a new ``OAuth`` of Authlib."""
 
     @abstractmethod
     def authorize(self, app: Any, *args: Any, **params: Any) -> Any:
         """Call ``authorize_redirect`` in a request."""
 
     def location(self, app: Any, *args: Any, **params: Any) -> str:
-        """Return where ``authorize_redirect`` sends the browser."""
+        """Return the URL that ``authorize_redirect`` sends the browser to."""
         return self.run(lambda: self.authorize(app, *args, **params)).headers["Location"]
 
     @abstractmethod
+    def come_back(self, app: Any, query: str, method: str = "GET", **params: Any) -> Any:
+        """Open the callback in the browser; return the token."""
+
+    def state(self, app: Any, redirect_uri: str = CALLBACK, **params: Any) -> str:
+        """Start a login; return its state."""
+        return self.location(app, redirect_uri, **params).rpartition("&state=")[2]
+
+    @abstractmethod
     def run(self, call: Callable[[], Any]) -> Any:
-        """Return what a call gives, awaited if it has to be."""
+        """Return the result of a call, awaited if necessary."""
 
     @abstractmethod
     def close(self) -> None:
-        """Undo what was set up."""
+        """Reset what was configured."""
 
 
 class FlaskHost(Host):
     """Flask."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.flask = Flask("contract")
         self.flask.config["SECRET_KEY"] = "contract"
 
@@ -68,9 +87,20 @@ class FlaskHost(Host):
     def authorize(self, app: Any, *args: Any, **params: Any) -> Any:
         return app.authorize_redirect(*args, **params)
 
+    def come_back(self, app: Any, query: str, method: str = "GET", **params: Any) -> Any:
+        with self.flask.test_request_context(f"/?{query}", method=method):
+            return self._in_session(lambda: app.authorize_access_token(**params))
+
     def run(self, call: Callable[[], Any]) -> Any:
         with self.flask.test_request_context("/"):
+            return self._in_session(call)
+
+    def _in_session(self, call: Callable[[], Any]) -> Any:
+        flask.session.update(self.session)
+        try:
             return call()
+        finally:
+            self.session = dict(flask.session)
 
     def close(self) -> None:
         pass
@@ -80,6 +110,7 @@ class DjangoHost(Host):
     """Django."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._overridden = ExitStack()
 
     def configure(self, config: Config_) -> None:
@@ -89,9 +120,15 @@ class DjangoHost(Host):
         return django_client.OAuth(**options)
 
     def authorize(self, app: Any, *args: Any, **params: Any) -> Any:
-        request = RequestFactory().get("/")
-        request.session = {}
-        return app.authorize_redirect(request, *args, **params)
+        return app.authorize_redirect(self._request("GET", ""), *args, **params)
+
+    def come_back(self, app: Any, query: str, method: str = "GET", **params: Any) -> Any:
+        return app.authorize_access_token(self._request(method, query), **params)
+
+    def _request(self, method: str, query: str) -> Any:
+        request = RequestFactory().generic(method, f"/?{query}")
+        request.session = self.session
+        return request
 
     def run(self, call: Callable[[], Any]) -> Any:
         return call()
@@ -101,9 +138,10 @@ class DjangoHost(Host):
 
 
 class StarletteHost(Host):
-    """Starlette, and with it FastAPI."""
+    """Starlette, which FastAPI is built on."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.environ: dict[str, Any] = {}
         self._runner = asyncio.Runner()
 
@@ -116,8 +154,15 @@ class StarletteHost(Host):
         return starlette_client.OAuth(Config(environ=self.environ), **options)
 
     def authorize(self, app: Any, *args: Any, **params: Any) -> Any:
-        scope = {"type": "http", "method": "GET", "headers": [], "query_string": b"", "session": {}}
-        return app.authorize_redirect(Request(scope), *args, **params)
+        return app.authorize_redirect(self._request("GET", ""), *args, **params)
+
+    def come_back(self, app: Any, query: str, method: str = "GET", **params: Any) -> Any:
+        request = self._request(method, query)
+        return self.run(lambda: app.authorize_access_token(request, **params))
+
+    def _request(self, method: str, query: str) -> Request:
+        scope = {"type": "http", "method": method, "headers": [], "query_string": query.encode()}
+        return Request({**scope, "session": self.session})
 
     def run(self, call: Callable[[], Any]) -> Any:
         async def main() -> Any:

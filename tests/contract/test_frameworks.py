@@ -1,24 +1,26 @@
-"""What each framework has of its own: factories, the request's token, where tokens are kept."""
+"""Features of single frameworks: app factories, the request's token, stored tokens, caches."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from authlib.integrations import flask_client
+from authlib.integrations.base_client import MismatchingStateError
 from django.test import RequestFactory
 from flask import Flask
 from starlette.requests import Request
 
 from authlib_kucoin import KuCoinError, register_kucoin
-from tests.contract.hosts import DjangoHost, FlaskHost, Host, StarletteHost
+from tests.contract.hosts import HOSTS, DjangoHost, FlaskHost, Host, StarletteHost
 from tests.contract.recorder import REFRESHED, TOKEN, Recorder
 
 CALLBACK = "https://broker.example.com/callback"
 
 
 def test_flask_registers_before_there_is_an_application(recorder: Recorder) -> None:
-    """The application factory: everything is settled at the first use, and not before."""
+    """With an application factory, settings are read at the first use."""
     oauth = flask_client.OAuth()
     returned = register_kucoin(oauth)
     app = Flask("factory")
@@ -34,7 +36,7 @@ def test_flask_registers_before_there_is_an_application(recorder: Recorder) -> N
 
 
 def test_flask_takes_the_token_of_the_same_request(recorder: Recorder) -> None:
-    """After ``authorize_access_token`` a view asks for the key without naming the token."""
+    """After ``authorize_access_token``, a view can create the key without passing the token."""
     host = FlaskHost()
     kucoin = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
 
@@ -56,7 +58,7 @@ def test_flask_takes_the_token_of_the_same_request(recorder: Recorder) -> None:
 
 
 def test_flask_uses_the_new_token_once_it_has_been_refreshed(recorder: Recorder) -> None:
-    """In the same request: with the new pair the one of ``authorize_access_token`` is dead."""
+    """Within a request, a refreshed token replaces that of ``authorize_access_token``."""
     host = FlaskHost()
     kucoin = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
 
@@ -74,9 +76,9 @@ def test_flask_uses_the_new_token_once_it_has_been_refreshed(recorder: Recorder)
 
 
 def test_a_name_that_another_begins_with_has_logins_of_its_own(recorder: Recorder) -> None:
-    """No code goes to the other site, and many logins of the one end none of the other.
+    """No code goes to the other site, and many logins of one do not end the other's.
 
-    Authlib keeps a login under name and state: "kucoin" and "eu_1" read as "kucoin_eu" and "1".
+    Authlib stores a login under name and state: "kucoin" and "eu_1" read like "kucoin_eu" and "1".
     """
     host = FlaskHost()
     oauth = host.oauth()
@@ -101,7 +103,7 @@ def test_a_name_that_another_begins_with_has_logins_of_its_own(recorder: Recorde
 
 @pytest.mark.parametrize("kind", [FlaskHost, DjangoHost, StarletteHost])
 def test_update_token_is_called_as_authlib_calls_it(kind: type[Host], recorder: Recorder) -> None:
-    """With both of its keywords, whichever the function wants."""
+    """It gets both of Authlib's keywords, or the one that the function accepts."""
     told: list[tuple[Any, Any, Any]] = []
 
     def update_token(token: Any, refresh_token: Any, access_token: Any) -> None:
@@ -117,12 +119,12 @@ def test_update_token_is_called_as_authlib_calls_it(kind: type[Host], recorder: 
 
 @pytest.fixture
 def fetched() -> list[Any]:
-    """What ``fetch_token`` was called with."""
+    """The calls of ``fetch_token``."""
     return []
 
 
 def test_flask_asks_fetch_token(recorder: Recorder, fetched: list[Any]) -> None:
-    """Once in a request, as Authlib does."""
+    """Once per request, as in Authlib."""
     host = FlaskHost()
     app = register_kucoin(
         host.oauth(), site=recorder.url, fetch_token=lambda: fetched.append(None) or TOKEN
@@ -133,7 +135,7 @@ def test_flask_asks_fetch_token(recorder: Recorder, fetched: list[Any]) -> None:
 
 
 def test_django_asks_fetch_token_with_the_request(recorder: Recorder, fetched: list[Any]) -> None:
-    """It has no other way to know the user."""
+    """The request is its only way to know the user."""
     host = DjangoHost()
     app = register_kucoin(
         host.oauth(), site=recorder.url, fetch_token=lambda r: fetched.append(r) or TOKEN
@@ -147,7 +149,7 @@ def test_django_asks_fetch_token_with_the_request(recorder: Recorder, fetched: l
 def test_starlette_awaits_fetch_token_with_the_request(
     recorder: Recorder, fetched: list[Any]
 ) -> None:
-    """As Authlib's async apps do."""
+    """As in Authlib's async apps."""
     host = StarletteHost()
 
     async def fetch_token(request: Request) -> dict[str, Any]:
@@ -162,7 +164,7 @@ def test_starlette_awaits_fetch_token_with_the_request(
 
 
 def test_starlette_says_that_fetch_token_needs_the_request() -> None:
-    """A user of Flask is used to leave it out."""
+    """In Flask it may be left out."""
     host = StarletteHost()
     app = register_kucoin(host.oauth(), site="eu", fetch_token=lambda _request: TOKEN)
     with pytest.raises(KuCoinError, match="request= for fetch_token"):
@@ -171,7 +173,7 @@ def test_starlette_says_that_fetch_token_needs_the_request() -> None:
 
 
 def test_an_async_app_serves_one_event_loop_after_the_other(recorder: Recorder) -> None:
-    """Each loop has connections of its own, and they end with it."""
+    """Each loop has connections of its own, which close with it."""
     first, second = StarletteHost(), StarletteHost()
     app = register_kucoin(first.oauth(), site=recorder.url)
     for host in (first, second, first):
@@ -182,7 +184,7 @@ def test_an_async_app_serves_one_event_loop_after_the_other(recorder: Recorder) 
 
 
 class MemoryCache:
-    """A cache as Authlib takes one for its state, such as Redis behind Flask-Caching."""
+    """A cache as Authlib accepts it for its state, such as Redis behind Flask-Caching."""
 
     def __init__(self) -> None:
         self.kept: dict[str, str] = {}
@@ -197,8 +199,71 @@ class MemoryCache:
         self.kept.pop(key, None)
 
 
+class AsyncMemoryCache(MemoryCache):
+    """The same for Authlib's async apps."""
+
+    async def get(self, key: str) -> str | None:  # type: ignore[override]  # awaited
+        return super().get(key)
+
+    async def set(self, key: str, value: str, expires: int) -> None:  # type: ignore[override]
+        super().set(key, value, expires)
+
+    async def delete(self, key: str) -> None:  # type: ignore[override]  # awaited
+        super().delete(key)
+
+
+@pytest.fixture(params=HOSTS)
+def host(request: pytest.FixtureRequest) -> Iterator[Host]:
+    """Each framework in turn."""
+    host = HOSTS[request.param]()
+    yield host
+    host.close()
+
+
+def new_oauth(host: Host, cached: bool) -> Any:
+    """Return an ``OAuth`` that keeps login data in the session or in a cache."""
+    cache = AsyncMemoryCache() if isinstance(host, StarletteHost) else MemoryCache()
+    return host.oauth(cache=cache) if cached else host.oauth()
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_five_logins_at_once_for_each_registration(
+    host: Host, cached: bool, recorder: Recorder
+) -> None:
+    """They do not end each other, and no code goes to the other site.
+
+    Authlib stores a login under name and state: "kucoin" and "eu_1" read like "kucoin_eu" and "1".
+    Its Starlette integration drops logins whose key starts like that of a new one.
+    """
+    oauth = new_oauth(host, cached)
+    names = ("kucoin", "kucoin_eu")
+    apps = [register_kucoin(oauth, n, site=recorder.url, client_id="given") for n in names]
+    states = [(app, host.state(app, CALLBACK)) for _ in range(5) for app in apps]
+    kucoin, eu = apps
+    for state in (f"eu_{states[1][1]}", states[1][1]):
+        with pytest.raises(MismatchingStateError):
+            host.come_back(kucoin, f"code=c&state={state}")
+    assert recorder.requests == []
+    for app, state in states:
+        assert host.come_back(app, f"code=c&state={state}")["access_token"]
+    with pytest.raises(MismatchingStateError):
+        host.come_back(eu, f"code=c&state={states[1][1]}")
+    for app in apps:
+        host.run(app.close)
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_the_session_is_bounded(host: Host, cached: bool) -> None:
+    """Abandoned logins are removed; everything else in the session stays."""
+    host.session["user"] = "alice"
+    app = register_kucoin(new_oauth(host, cached), site="eu", client_id="given")
+    states = [host.state(app, CALLBACK) for _ in range(20)]
+    kept = [f"_state_kucoin_{state}" for state in states[-5:]]
+    assert host.session.keys() == {"user", *kept}
+
+
 def test_a_state_that_is_kept_in_a_cache_works_once_too(recorder: Recorder) -> None:
-    """Authlib's ``OAuth(cache=...)`` keeps the session's cookie small."""
+    """Authlib's ``OAuth(cache=...)`` keeps the state out of the session cookie."""
     host, cache = FlaskHost(), MemoryCache()
     kucoin = register_kucoin(host.oauth(cache=cache), site=recorder.url, client_id="given")
     host.flask.add_url_rule("/login", "login", lambda: kucoin.authorize_redirect(CALLBACK))

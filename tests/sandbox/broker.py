@@ -16,6 +16,16 @@ if TYPE_CHECKING:
 REDIRECT = "https://shop.example/kucoin/callback"
 FORM = "application/x-www-form-urlencoded"
 ADD_KEY = "/_oauth/resource/ucenter/outer/api-key/add"
+ADD_KEY_2 = "/_oauth/resource/cyber-truck-vault/v2/outer/api-key/add"
+GROUPS = (
+    "API_COMMON",
+    "API_SPOT",
+    "API_FUTURES",
+    "API_MARGIN",
+    "API_EARN",
+    "API_TRANSFER",
+    "API_WITHDRAW_OAUTH",
+)
 KEY_INFO = "/api/v1/user/api-key"
 
 
@@ -162,6 +172,15 @@ class Broker:
         """Ask for an API key (section 4)."""
         headers = {"Content-Type": FORM, "Authorization": f"bearer {access_token}"}
         return self.wire.ask("POST", ADD_KEY, "", headers)
+
+    def ask_key_2(self, access_token: str, *permissions: str, **changed: object) -> Answer:
+        """Ask for an API key as Fast API 2.0 does."""
+        content = {
+            "authGroupMap": {name: name in permissions for name in GROUPS},
+            "isAddressbookOnly": False,
+        } | changed
+        headers = {"Content-Type": "application/json", "Authorization": f"bearer {access_token}"}
+        return self.wire.ask("POST", ADD_KEY_2, json.dumps(content), headers)
 
     def new_key(self) -> dict[str, Any]:
         """Return a fresh API key's data."""

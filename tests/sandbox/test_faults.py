@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
@@ -41,6 +41,7 @@ def test_every_operation_can_fail(broker: Broker, operation: str) -> None:
         "validate": lambda: broker.form("/_oauth/validate-access-token", {}).status,
         "create_api_key": lambda: broker.ask_key("x").status,
         "api_key_info": lambda: broker.wire.ask("GET", "/api/v1/user/api-key").status,
+        "rest": lambda: broker.wire.ask("GET", "/api/v1/timestamp").status,
     }
 
     assert {name for name, call in calls.items() if call() == 418} == {operation}
@@ -330,3 +331,87 @@ def test_an_operation_by_the_name_of_the_method(broker: Broker) -> None:
     """As the clients and apps call it."""
     broker.sandbox.fail_next("fetch_token", "envelope:7:no")
     assert broker.wire.ask("GET", broker.token_target("x")).json["code"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "wait"),
+    [
+        ("429:30", 429, "30"),
+        ("503:Wed, 21 Oct 2026 07:28:00 GMT", 503, "Wed, 21 Oct 2026 07:28:00 GMT"),
+        (Fault.http(429, retry_after=7), 429, "7"),
+        ("429", 429, None),
+    ],
+)
+def test_retry_after(broker: Broker, fault: str | Fault, status: int, wait: str | None) -> None:
+    """An HTTP error says how long to wait, in seconds or as a date, if asked to."""
+    broker.sandbox.fail_next("token", fault)
+    answer = broker.wire.ask("GET", broker.token_target("x"))
+
+    assert answer.status == status
+    assert answer.headers.get("retry-after") == wait
+
+
+def test_retry_after_adds_no_header_line(broker: Broker) -> None:
+    """A line break in it is not a fault."""
+    with pytest.raises(ValueError, match="unknown fault"):
+        broker.sandbox.fail_next("token", "429:1\r\nX: y")
+
+
+def test_fault_can_strike_several_times(broker: Broker) -> None:
+    """`times` spoils that many calls, then the next fault's turn comes."""
+    broker.sandbox.fail_next("token", "503", times=2)
+    broker.sandbox.fail_next("token", "429")
+    target = broker.token_target(broker.new_code())
+
+    assert [broker.wire.ask("GET", target).status for _ in range(4)] == [503, 503, 429, 200]
+
+
+def test_fault_can_have_a_probability(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault with a probability spares the other calls, and waits until it has struck."""
+    rolls = iter([0.9, 0.2, 0.9, 0.1])
+    monkeypatch.setattr("random.random", lambda: next(rolls))
+    broker.sandbox.fail_next("refresh", "503", times=2, probability=0.25)
+
+    assert [broker.refresh("x").status for _ in range(5)] == [200, 503, 200, 503, 200]
+
+
+def test_fault_can_be_slow(broker: Broker) -> None:
+    """`latency` holds the spoilt answer back."""
+    broker.sandbox.fail_next("refresh", "503", latency=0.1)
+    start = time.monotonic()
+
+    assert broker.refresh("x").status == 503
+    assert time.monotonic() - start >= 0.1
+
+
+def test_waiting_faults_are_listed(broker: Broker) -> None:
+    """What has not struck yet can be looked at, in the words that ask for it."""
+    faults = ["503:30", "delay:1.5", "envelope:7:no", "oauth:invalid_grant", "gateway:400003"]
+    for fault in (*faults, "lost"):
+        broker.sandbox.fail_next("token", fault, times=2, probability=0.5, latency=1)
+    waiting = broker.sandbox.waiting_faults
+
+    assert [str(each.fault) for each in waiting] == [*faults, "lost"]
+    assert {Fault.parse(str(each.fault)) == each.fault for each in waiting} == {True}
+    assert {(each.operation, each.times, each.probability, each.latency) for each in waiting} == {
+        ("token", 2, 0.5, 1)
+    }
+
+
+@pytest.mark.parametrize(
+    ("numbers", "message"),
+    [
+        ({"times": 0}, "times must be a number from 1"),
+        ({"probability": 0}, "probability must be a number above 0 and up to 1"),
+        ({"probability": 1.1}, "probability must be"),
+        ({"latency": -1}, "from 0 to 86400"),
+    ],
+)
+def test_numbers_of_a_fault_are_checked(
+    broker: Broker, numbers: dict[str, float], message: str
+) -> None:
+    """A number out of range is an error, and no fault."""
+    wrong: Any = numbers
+    with pytest.raises(ValueError, match=message):
+        broker.sandbox.fail_next("token", "503", **wrong)
+    assert broker.sandbox.waiting_faults == ()

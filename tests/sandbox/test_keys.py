@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from authlib_kucoin.sandbox._signing import sign
+from authlib_kucoin.sandbox._gateway import sign
 from tests.sandbox.broker import ADD_KEY, FORM, KEY_INFO, Wire, refused
 
 if TYPE_CHECKING:
@@ -215,8 +215,9 @@ def test_key_info_can_surprise(new_broker: Callable[..., Broker]) -> None:
         ({"KEY": "0" * 24}, 401, "400003"),
         ({"PASSPHRASE": "plain"}, 401, "400004"),
         ({"SIGN": "AAAA"}, 401, "400005"),
-        ({"KEY_VERSION": "1"}, 401, "400009"),
-        ({"KEY_VERSION": None}, 401, "400009"),
+        ({"KEY_VERSION": "1"}, 400, "400008"),
+        ({"KEY_VERSION": "x"}, 400, "400009"),
+        ({"KEY_VERSION": None}, 400, "400009"),
     ],
 )
 def test_wrongly_signed_request(
@@ -258,7 +259,7 @@ def test_key_is_bound_to_its_addresses(new_broker: Callable[..., Broker]) -> Non
     assert info(broker, signed(key)).json["data"]["ipWhitelist"] == "127.0.0.1"
     with Wire(broker.sandbox, "127.0.0.2") as elsewhere:
         answer = elsewhere.ask("GET", KEY_INFO, None, signed(key))
-    assert (answer.status, answer.json["code"]) == (401, "400006")
+    assert (answer.status, answer.json["code"]) == (403, "400006")
     assert answer.json["msg"].endswith("127.0.0.2")
 
 
@@ -267,7 +268,7 @@ def test_key_without_general_permission(new_broker: Callable[..., Broker]) -> No
     broker = new_broker(permissions=["API_SPOT"])
 
     answer = info(broker, signed(broker.new_key()))
-    assert (answer.status, answer.json["code"]) == (401, "400007")
+    assert (answer.status, answer.json["code"]) == (403, "400007")
 
 
 @pytest.mark.parametrize(
@@ -276,7 +277,9 @@ def test_key_without_general_permission(new_broker: Callable[..., Broker]) -> No
         ("goodbroker", "e8512b82", "true", "200000"),
         ("goodbroker", "wrong", "true", "400201"),
         ("goodbroker", "wrong", None, "200000"),
-        ("another", "its own key", "true", "200000"),  # not ours to verify
+        ("ccxt", "its own key", "true", "200000"),  # the sandbox does not have that key
+        ("another", "its own key", "true", "400200"),
+        ("another", "its own key", None, "200000"),
         ("", "e8512b82", "true", "400200"),
     ],
 )
@@ -296,3 +299,145 @@ def test_partner_headers(
     )
 
     assert info(broker, headers).json["code"] == code
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("400001", 400),
+        ("400002", 400),
+        ("400003", 401),
+        ("400004", 401),
+        ("400005", 401),
+        ("400006", 403),
+        ("400007", 403),
+        ("400008", 400),
+        ("400009", 400),
+        ("400010", 403),
+        ("400200", 401),
+        ("400201", 401),
+        ("400202", 403),
+        ("400301", 403),
+        ("404000", 404),
+        ("411100", 403),
+        ("429000", 429),
+    ],
+)
+def test_every_code_of_the_gateway_can_be_asked_for(broker: Broker, code: str, status: int) -> None:
+    """A fault gives each of KuCoin's codes, with its HTTP status, to a request that is right."""
+    key = broker.new_key()
+    broker.sandbox.fail_next("api_key_info", f"gateway:{code}")
+    answer = info(broker, signed(key))
+
+    assert (answer.status, answer.json["code"]) == (status, code)
+    assert answer.json["msg"]
+    assert "{" not in answer.json["msg"]
+    assert info(broker, signed(key)).json["code"] == "200000"
+
+
+def test_unknown_gateway_code(broker: Broker) -> None:
+    """A misspelt code is an error that lists the known ones."""
+    with pytest.raises(ValueError, match="unknown gateway code '400011'; known are 400001, "):
+        broker.sandbox.fail_next("api_key_info", "gateway:400011")
+
+
+def test_key_can_expire(new_broker: Callable[..., Broker]) -> None:
+    """An expiring key says so in its info, and ends on the sandbox's clock."""
+    broker = new_broker(key_days=90)
+    key = broker.new_key()
+    data = info(broker, signed(key)).json["data"]
+
+    assert data["expiredAt"] - data["createdAt"] == 90 * 86_400_000
+    broker.sandbox.advance(90 * 86_400)
+    answer = info(broker, signed(key))
+    assert (answer.status, answer.json["code"]) == (401, "400003")
+    assert broker.sandbox.keys == ()
+    assert len(broker.sandbox.issued_keys) == 1
+
+
+def test_key_can_be_deleted(broker: Broker) -> None:
+    """After its user has deleted a key at KuCoin it reads as unknown, as one of another site."""
+    deleted, kept = broker.new_key(), broker.new_key()
+    broker.sandbox.delete_key(deleted["apiKey"])
+
+    answer = info(broker, signed(deleted))
+    assert (answer.status, answer.json["code"]) == (401, "400003")
+    assert [key.api_key for key in broker.sandbox.keys] == [kept["apiKey"]]
+    with pytest.raises(ValueError, match="no key with this api_key"):
+        broker.sandbox.delete_key(deleted["apiKey"])
+
+
+def test_key_of_another_site(new_broker: Callable[..., Broker]) -> None:
+    """A key that another sandbox has issued is unknown here."""
+    answer = info(new_broker(), signed(new_broker().new_key()))
+    assert (answer.status, answer.json["code"]) == (401, "400003")
+
+
+def test_key_info_can_have_more_members(new_broker: Callable[..., Broker]) -> None:
+    """`key_info` adds the members that one client's types know, and changes others."""
+    more = {
+        "siteType": "australia",
+        "region": "AU",
+        "kycStatus": 1,
+        "parentUid": 7,
+        "thirdPartyApp": "Example",
+        "remark": None,
+    }
+    broker = new_broker(key_info=more)
+    data = info(broker, signed(broker.new_key())).json["data"]
+
+    assert {name: data[name] for name in more} == more
+    assert data["uid"] == 165111215
+
+
+def test_empty_query_is_no_query(broker: Broker) -> None:
+    """An official SDK sends a lone question mark, which it does not sign."""
+    answer = info(broker, signed(broker.new_key()), f"{KEY_INFO}?")
+    assert answer.json["code"] == "200000"
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/timestamp", "/api/v1/status", "/api/v1/my-ip", "/api/v2/symbols"]
+)
+def test_public_calls_need_no_key(broker: Broker, path: str) -> None:
+    """The first calls of a client that need no key."""
+    answer = broker.wire.ask("GET", path)
+    assert (answer.status, answer.json["code"]) == (200, "200000")
+
+
+def test_server_time_is_the_sandboxs_clock(broker: Broker) -> None:
+    """A client that asks for the time can sign with it after the clock was wound forward."""
+    key = broker.new_key()
+    broker.sandbox.advance(86_400)
+    now = broker.wire.ask("GET", "/api/v1/timestamp").json["data"]
+
+    assert abs(now / 1000 - broker.sandbox.now) < 60
+    assert info(broker, signed(key, now=str(now))).json["code"] == "200000"
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("", [("main", "USDT"), ("trade", "USDT"), ("trade", "BTC")]),
+        ("?type=trade", [("trade", "USDT"), ("trade", "BTC")]),
+        ("?currency=USDT&type=main", [("main", "USDT")]),
+    ],
+)
+def test_accounts_have_balances(broker: Broker, query: str, found: list[tuple[str, str]]) -> None:
+    """A signed request lists accounts, by type and currency."""
+    target = f"/api/v1/accounts{query}"
+    answer = info(broker, signed(broker.new_key(), target), target)
+    assert [(each["type"], each["currency"]) for each in answer.json["data"]] == found
+
+
+@pytest.mark.parametrize("path", ["/api/v1/accounts", "/api/v2/user-info"])
+def test_private_calls_need_a_signature(broker: Broker, path: str) -> None:
+    """Without one the gateway refuses, as for key info."""
+    answer = broker.wire.ask("GET", path)
+    assert (answer.status, answer.json["code"]) == (400, "400001")
+
+
+def test_unknown_rest_path(broker: Broker) -> None:
+    """A REST path that is not played is KuCoin's 404000."""
+    answer = broker.wire.ask("GET", "/api/v1/orders")
+    assert (answer.status, answer.json) == (404, {"code": "404000", "msg": "Url Not Found"})

@@ -8,10 +8,9 @@ from typing import Any, get_type_hints
 import pytest
 
 from authlib_kucoin.sandbox import Sandbox, SandboxKeywords, SandboxOptions, run_sandbox
-from authlib_kucoin.sandbox.__main__ import parser
+from authlib_kucoin.sandbox._arguments import parse, parser
 
 NAMES = [option.name for option in fields(SandboxOptions)]
-DEFAULTS = {option.name: option.default for option in fields(SandboxOptions)}
 
 
 def test_keywords_are_the_options() -> None:
@@ -27,10 +26,13 @@ def test_annotations_can_be_read_at_run_time() -> None:
 
 
 def test_flags_are_the_options() -> None:
-    """Each option is a flag with the same default, and no flag is anything else."""
-    chosen = vars(parser().parse_args([]))
+    """Each option is a flag, and without flags the defaults hold."""
+    flags = {action.dest for action in parser()._actions}
+    command = parse([], {})
 
-    assert chosen == {"port": 9400, "quiet": False, **DEFAULTS}
+    assert flags == {"help", "version", "port", "json", "log", "quiet", *NAMES}
+    assert (command.port, command.as_json, command.log) == (9400, False, "text")
+    assert command.options == SandboxOptions()
 
 
 @pytest.mark.parametrize(
@@ -41,19 +43,82 @@ def test_flags_are_the_options() -> None:
         (["--max-keys", "3", "--uid", "7"], {"max_keys": 3, "uid": 7}),
         (["--redirect-uris", "https://a/", "https://b/,c"], {"redirect_uris": ("https://a/",)}),
         (["--callback", "form_post", "--lists", "list"], {"callback": "form_post"}),
-        (["--tls", "a", "b"], {"tls": ["a", "b"]}),
+        (["--tls", "a", "b"], {"tls": ("a", "b")}),
+        (["--tls", "self-signed"], {"tls": "self-signed"}),
+        (["--account", "a:7", "--account", "b"], {"account": ("a:7", "b")}),
+        (["--no-futures-opened", "--fast-api", "2"], {"futures_opened": False, "fast_api": 2}),
+        (["--key-info", '{"siteType": "australia"}'], {"key_info": {"siteType": "australia"}}),
+        (["--key-days", "3"], {"key_days": 3}),
         (["--allowed-ips", "10.0.0.1"], {"allowed_ips": ("10.0.0.1",)}),
     ],
 )
 def test_flags_set_options(flags: list[str], options: dict[str, Any]) -> None:
     """What a flag says arrives in the option of its name."""
-    chosen = vars(parser().parse_args(flags))
-    del chosen["port"], chosen["quiet"]
-    result = SandboxOptions(**chosen)
+    result = parse(flags, {}).options
 
     for name, value in options.items():
         given = getattr(result, name)
         assert given[: len(value)] == value if isinstance(value, tuple) else given == value
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "option"),
+    [
+        ("CLIENT_ID", "me", ("client_id", "me")),
+        ("CLIENT_ID", "-me", ("client_id", "-me")),
+        ("REPEAT_NAMES", "1", ("repeat_names", True)),
+        ("FUTURES_OPENED", "no", ("futures_opened", False)),
+        ("ALLOWED_IPS", "10.0.0.1 10.1.0.0/16", ("allowed_ips", ("10.0.0.1", "10.1.0.0/16"))),
+        ("ACCOUNT", "a:1 b:2", ("account", ("a:1", "b:2"))),
+        ("KEY_INFO", '{"region": "AU"}', ("key_info", {"region": "AU"})),
+        ("TLS", "a b", ("tls", ("a", "b"))),
+    ],
+)
+def test_environment_sets_options(variable: str, value: str, option: tuple[str, object]) -> None:
+    """Each option can be an environment variable."""
+    options = parse([], {f"KUCOIN_SANDBOX_{variable}": value}).options
+
+    assert getattr(options, option[0]) == option[1]
+
+
+def test_command_line_wins_over_the_environment() -> None:
+    """A flag counts more than the variable; other variables still count."""
+    environment = {
+        "KUCOIN_SANDBOX_PORT": "1",
+        "KUCOIN_SANDBOX_JSON": "true",
+        "KUCOIN_SANDBOX_QUIET": "0",
+        "HOME": "/root",
+    }
+    command = parse(["--port", "2", "--log", "json"], environment)
+
+    assert (command.port, command.as_json, command.log) == (2, True, "json")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "error"),
+    [
+        ("KUCOIN_SANDBOX_CLIENTID", "x", "variable KUCOIN_SANDBOX_CLIENTID: error: unknown; known"),
+        ("KUCOIN_SANDBOX_PORT", "x", "variable KUCOIN_SANDBOX_PORT: error: argument --port"),
+        ("KUCOIN_SANDBOX_JSON", "maybe", "KUCOIN_SANDBOX_JSON: error: must be one of 1, true"),
+    ],
+)
+def test_mistakes_in_the_environment(
+    variable: str, value: str, error: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A misspelt variable, or a wrong value, is an error that names the variable."""
+    with pytest.raises(SystemExit):
+        parse([], {variable: value})
+    assert error in capsys.readouterr().err
+
+
+def test_variables_of_a_container_service_are_ignored() -> None:
+    """Kubernetes sets such variables for a service called kucoin-sandbox."""
+    environment = {
+        "KUCOIN_SANDBOX_PORT": "tcp://10.0.0.1:9400",
+        "KUCOIN_SANDBOX_PORT_9400_TCP": "tcp://10.0.0.1:9400",
+        "KUCOIN_SANDBOX_SERVICE_HOST": "10.0.0.1",
+    }
+    assert parse([], environment) == parse([], {})
 
 
 def test_help_explains_every_option() -> None:
@@ -62,6 +127,7 @@ def test_help_explains_every_option() -> None:
 
     assert all(f"--{name.replace('_', '-')}" in text for name in NAMES)
     assert "POST /sandbox/faults" in text
+    assert "KUCOIN_SANDBOX_CLIENT_ID" in text
 
 
 def test_options_are_frozen_and_lists_are_copied() -> None:
@@ -84,6 +150,11 @@ def test_options_are_frozen_and_lists_are_copied() -> None:
         ({"lists": "tuple"}, "lists is one of string, list"),
         ({"permissions": ["API_WITHDRAW"]}, r"unknown permissions \['API_WITHDRAW'\]"),
         ({"max_keys": -1}, "max_keys must not be negative"),
+        ({"key_days": -1}, "key_days must not be negative"),
+        ({"fast_api": 3}, "fast_api is one of both, 1, 2"),
+        ({"allowed_ips": ["here"]}, "'here' does not appear to be an IPv4 or IPv6 network"),
+        ({"account": []}, "account must not be empty"),
+        ({"account": ["a:1", "a:2"]}, "two accounts have the same name"),
     ],
 )
 def test_options_that_cannot_be_meant(options: dict[str, Any], message: str) -> None:

@@ -1,7 +1,7 @@
-"""The python-social-auth backend, held to what social-core's own `OAuth2Test` asks of one.
+"""The python-social-auth backend passes what social-core's `OAuth2Test` requires of a backend.
 
-social-core ships no tests, so its contract is written out here: log in (here: associate), a
-pipeline that halts twice, a refresh. KuCoin is the sandbox, over real sockets.
+social-core's package does not include its tests, so they are written out here: log in (here:
+associate), a pipeline that halts twice, a refresh. KuCoin is the sandbox, over real sockets.
 """
 
 from collections.abc import Iterator
@@ -22,11 +22,11 @@ from tests.social.host import PIPELINE, REDIRECT_URI, REFRESHABLE, UID, Host, no
 from tests.social.memory import HOST, Partial, Social, Strategy, User, approved, kept
 from tests.support.wire import Wire, answering, running_wire
 
-# --- the contract --------------------------------------------------------------------------------
+# --- social-core's requirements ------------------------------------------------------------------
 
 
 def test_a_user_is_associated(host: Host) -> None:
-    """The uid is the account's own, and social-core lists the backend as associated."""
+    """The uid is the KuCoin account's, and social-core lists the backend as associated."""
     assert host.come_back() == "/"
     assert host.user is not None
     [row] = Social.rows
@@ -39,7 +39,7 @@ def test_a_user_is_associated(host: Host) -> None:
 
 
 def test_a_user_is_associated_again(host: Host) -> None:
-    """Who connects twice has one association, and both keys are kept and approved."""
+    """Connecting twice leaves one association, with both keys stored and approved."""
     host.come_back()
     host.come_back()
     assert len(Social.rows) == 1
@@ -48,7 +48,7 @@ def test_a_user_is_associated_again(host: Host) -> None:
 
 
 def test_a_pipeline_that_halts_goes_on(kucoin_sandbox: Sandbox) -> None:
-    """It halts for a password and for a slug, and what waits in the database holds no secret."""
+    """It halts for a password and for a slug; no secret is in what the database holds meanwhile."""
     steps = list(PIPELINE)
     steps[4:4] = ["tests.social.memory.ask_for_password", "tests.social.memory.ask_for_slug"]
     host = Host(kucoin_sandbox, PIPELINE=steps)
@@ -71,7 +71,7 @@ def test_a_pipeline_that_halts_goes_on(kucoin_sandbox: Sandbox) -> None:
 
 
 def test_a_token_is_refreshed(kucoin_sandbox: Sandbox) -> None:
-    """An expired token becomes a new pair in `extra_data`; one that lives stays."""
+    """An expired token is replaced in `extra_data` by a new pair; a live one stays."""
     host = Host(kucoin_sandbox, EXTRA_DATA=REFRESHABLE)
     host.come_back()
     [row] = Social.rows
@@ -88,7 +88,7 @@ def test_a_token_is_refreshed(kucoin_sandbox: Sandbox) -> None:
 
 
 def test_the_urls_are_the_sites(host: Host) -> None:
-    """social-core and what is built on it ask the backend where things are."""
+    """social-core and code built on it ask the backend for its URLs."""
     base = host.sandbox.url
     assert host.backend.authorization_url() == f"{base}/oauth"
     assert host.backend.access_token_url() == f"{base}/_oauth/access-token"
@@ -103,7 +103,7 @@ def test_the_urls_are_the_sites(host: Host) -> None:
 
 @pytest.fixture
 def wire() -> Iterator[Wire]:
-    """A server that records what comes, byte for byte."""
+    """A server that records requests byte for byte."""
     with running_wire() as wire:
         yield wire
 
@@ -115,7 +115,7 @@ def wire() -> Iterator[Wire]:
 def test_the_redirect_uri_is_raw_in_both_urls(
     wire: Wire, settings: dict[str, str], last: str
 ) -> None:
-    """Everything else is percent-encoded, and nothing is added."""
+    """Everything else is percent-encoded, and no parameter is added."""
     token = {"access_token": "a", "token_type": "bearer", "expires_in": 3600}
     key = {"apiName": "n", "apiKey": "k", "secret": "s", "passphrase": "p"}
     wire.answer = answering(
@@ -154,7 +154,7 @@ def test_the_redirect_uri_is_raw_in_both_urls(
 
 
 def test_connections_are_kept_over_requests(host: Host) -> None:
-    """Each request has a backend of its own; two associations cost one handshake."""
+    """Each request has its own backend, but two associations need one handshake."""
     host.come_back()
     before = host.sandbox.connections
     host.come_back()
@@ -163,7 +163,7 @@ def test_connections_are_kept_over_requests(host: Host) -> None:
 
 @pytest.mark.parametrize("mode", ["plain", "envelope", "form_post"])
 def test_every_form_of_callback_is_taken(mode: Any) -> None:
-    """The document's own form and the one that public clients read, by GET and by POST."""
+    """The document's form and the one that public clients read, each by GET and by POST."""
     with run_sandbox(callback=mode) as sandbox:
         assert Host(sandbox).come_back() == "/"
     assert Social.rows
@@ -175,7 +175,7 @@ def test_every_form_of_callback_is_taken(mode: Any) -> None:
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"SITE": None}, "as one of 'global', 'eu', 'australia', a base URL"),
+        ({"SITE": None}, "one of 'global', 'eu', 'australia', to a base URL"),
         ({"SITE": "mars"}, "'mars' is not a KuCoin site"),
         ({"KEY": None}, "No client id is set"),
     ],
@@ -183,7 +183,7 @@ def test_every_form_of_callback_is_taken(mode: Any) -> None:
 def test_an_incomplete_setting_is_named(
     kucoin_sandbox: Sandbox, settings: dict[str, Any], says: str
 ) -> None:
-    """Before the user leaves, and with the choices there are."""
+    """The error is raised before the user leaves, and lists the choices."""
     with pytest.raises(AuthConfigurationError) as caught:
         Host(kucoin_sandbox, **settings).start()
     for text in (caught.value.detail, str(caught.value)):
@@ -193,7 +193,7 @@ def test_an_incomplete_setting_is_named(
 
 
 def test_a_redirect_uri_that_cannot_travel_raw_is_named(host: Host) -> None:
-    """Before the user leaves."""
+    """The error is raised before the user leaves."""
     backend = KuCoinOAuth2(host.strategy, redirect_uri="/complete/ku coin/")
     backend.prepare_auth(user=host.user)
     with pytest.raises(AuthConfigurationError) as caught:
@@ -202,7 +202,7 @@ def test_a_redirect_uri_that_cannot_travel_raw_is_named(host: Host) -> None:
 
 
 def test_two_sites_are_two_backends(kucoin_sandbox: Sandbox) -> None:
-    """A subclass with a name of its own has settings of its own, and may bring a `Site`."""
+    """A subclass with another name has its own settings, and may define a `Site`."""
 
     class Elsewhere(KuCoinOAuth2[str]):
         name = "kucoin-eu"

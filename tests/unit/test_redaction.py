@@ -1,7 +1,9 @@
-"""Secrets are masked in text, and text from outside is made fit to show."""
+"""Secrets are masked in text, and text from outside is made safe to show."""
 
 from __future__ import annotations
 
+import html
+import json
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -22,25 +24,52 @@ SECRET = 'a/b+c "d"&é'
         quote(SECRET, safe="").lower(),
         SECRET.replace('"', '\\"').replace("é", "\\u00e9"),
         SECRET.replace('"', "&quot;").replace("&é", "&amp;é"),
+        SECRET.replace("/", "\\/"),
+        SECRET.replace("/", "&#x2F;").replace("+", "&#43;"),
+        SECRET.replace("+", "\\u002B").replace("/", "\\u002f"),
+        json.dumps(json.dumps(SECRET))[3:-3],
+        repr(SECRET.encode())[2:-1],
+        quote(quote(quote(SECRET, safe=""), safe=""), safe=""),
+        "".join(f"%{byte:02x}" for byte in SECRET.encode()),
+        "".join(f"\\u{ord(character):04x}" for character in SECRET),
+        json.dumps(quote(html.escape(SECRET), safe=""))[1:-1],
     ],
 )
-def test_a_secret_is_masked_in_every_usual_encoding(spelling: str) -> None:
-    """KuCoin, a gateway or a library may repeat it in its own way."""
+def test_a_secret_is_masked_in_every_encoding(spelling: str) -> None:
+    """KuCoin, a gateway or a library may repeat it in any of them, or in two at once."""
     assert redact(f"<{spelling}>", (SECRET,)) == "<***>"
 
 
+@pytest.mark.parametrize("secret", ["50%25", "a\\u0041b", "&amp;x", "100%", "a\\"])
+def test_a_secret_that_looks_escaped_is_masked(secret: str) -> None:
+    """Both as it is and escaped once more."""
+    assert redact(f"<{secret}> {quote(secret)} {secret}", (secret,)).count("***") == 3
+
+
+@pytest.mark.parametrize("before", range(250, 330, 7))
+def test_where_a_long_message_is_cut_no_half_of_a_secret_is_left(before: int) -> None:
+    """It is cut before it is searched, because searching a megabyte would take seconds."""
+    secret = "Zq" * 40
+    message = f"{'x' * before}{secret}{quote(secret)}{' y' * 400_000}"
+    shown = presentable(message, (secret,))
+    assert shown is not None
+    assert len(shown) <= 300
+    assert "Z" not in shown
+    assert "Z" not in (presentable(f"{secret} " * 10_000, (secret,)) or "")
+
+
 def test_the_longest_secret_is_masked_whole() -> None:
-    """Of two, one may be the beginning of the other."""
+    """One secret may be the beginning of another."""
     assert redact("token-extended", ("token", "token-extended")) == "***"
 
 
 @pytest.mark.parametrize("secrets", [(), ("",)])
 def test_without_secrets_a_text_stays_as_it_is(secrets: tuple[str, ...]) -> None:
-    """An empty secret is none."""
+    """An empty string is not a secret."""
     assert redact("text", secrets) == "text"
 
 
 @pytest.mark.parametrize("text", [None, "", "\n \t"])
 def test_nothing_presentable_is_nothing(text: str | None) -> None:
-    """An empty message is no message."""
+    """An empty message counts as none."""
     assert presentable(text) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from authlib.integrations.flask_client import OAuth
 from flask import Flask
@@ -12,7 +13,7 @@ from werkzeug import Response
 
 from authlib_kucoin import register_kucoin
 
-from ._base import APP_METHODS, Outcome, Settings, SyncStack
+from ._base import Outcome, Settings, SyncStack, call_app
 
 
 class FlaskStack(SyncStack):
@@ -25,6 +26,7 @@ class FlaskStack(SyncStack):
         self.app = register_kucoin(
             OAuth(self.flask),
             site=settings.site,
+            fast_api=settings.fast_api,
             client_id=settings.client_id,
             client_secret=settings.client_secret,
             client_kwargs={"timeout": settings.timeout},
@@ -42,11 +44,16 @@ class FlaskStack(SyncStack):
         return self._outcome.of(self.app.authorize_access_token)
 
     def browser(self, user: str) -> FlaskClient:
-        """Return the browser of a user, with its own cookies."""
+        """Return a user's browser, with its own cookies."""
         return self._browsers.setdefault(user, self.flask.test_client())
 
     def login(self, user: str = "alice") -> str:
         return self.browser(user).get(f"{self.settings.origin}/login").headers["Location"]
+
+    def session_size(self, user: str = "alice") -> int:
+        host = urlsplit(self.settings.origin).hostname
+        cookie = self.browser(user).get_cookie("session", domain=host or "")
+        return len(cookie.value) if cookie else 0
 
     def finish(self, url: str, user: str = "alice") -> dict[str, Any]:
         self.browser(user).get(url)
@@ -60,7 +67,7 @@ class FlaskStack(SyncStack):
 
     def call(self, verb: str, argument: Any) -> Any:
         with self.flask.app_context():
-            return getattr(self.app, APP_METHODS[verb])(argument)
+            return call_app(self.app, verb, argument, self.settings)
 
     def close(self) -> None:
         self.app.close()

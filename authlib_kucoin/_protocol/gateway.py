@@ -1,0 +1,63 @@
+"""What the REST gateway's codes mean for a key, and what to do about each.
+
+From KuCoin's error-code pages; the HTTP statuses that come with them are from public reports.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from authlib_kucoin._errors import (
+    AddressNotAllowed,
+    ApiKeyError,
+    ApiKeyInvalid,
+    ApiKeyPermissionDenied,
+    ClockSkewed,
+    KuCoinError,
+)
+
+#: The gateway's code for "too many requests" (HTTP 429).
+RATE_LIMITED: Final = "429000"
+
+_RECONNECT: Final = "Have the user connect the account again."
+_REGISTER: Final = (
+    "Ask KuCoin to add the address of this server to those of your registration (section 2), or "
+    "send through the registered one."
+)
+_CODES: Final[dict[str, tuple[type[ApiKeyError], str]]] = {
+    "400001": (
+        ApiKeyError,
+        "A header is missing: look for a proxy on the way that removes headers.",
+    ),
+    "400002": (ClockSkewed, "Set this machine's clock: KuCoin accepts a difference of 5 s."),
+    "400003": (
+        ApiKeyInvalid,
+        f"The key does not exist there: deleted, or of another KuCoin site. {_RECONNECT}",
+    ),
+    "400004": (ApiKeyInvalid, f"The stored passphrase is wrong. {_RECONNECT}"),
+    "400005": (ApiKeyInvalid, f"The stored secret is wrong. {_RECONNECT}"),
+    "400006": (AddressNotAllowed, f"The key is bound to other addresses. {_REGISTER}"),
+    "400007": (
+        ApiKeyPermissionDenied,
+        "The key lacks the permission. Have the user connect again and grant it.",
+    ),
+    "400008": (ApiKeyError, f"The key has a version that KuCoin does not serve. {_RECONNECT}"),
+    "400009": (
+        ApiKeyError,
+        "The key version in the request is wrong: look for a newer release of this package.",
+    ),
+    "400010": (ApiKeyError, "The code is about the account's UID: ask KuCoin what it means."),
+    "400200": (ApiKeyError, "KuCoin does not know the partner id: compare it with your contract."),
+    "400201": (ApiKeyError, "The partner signature is wrong: compare the broker key."),
+    "400202": (AddressNotAllowed, f"Your partner id is bound to other addresses. {_REGISTER}"),
+    "400301": (ApiKeyError, "KuCoin does not serve the region of this account or address."),
+    "404000": (ApiKeyError, "The path is unknown there: compare the REST address of the site."),
+    "411100": (ApiKeyError, "KuCoin has frozen the account: the user has to ask KuCoin's support."),
+}
+#: What to do next, by code.
+ADVICE: Final = {code: advice for code, (_, advice) in _CODES.items()}
+
+
+def gateway_refusal(code: str | None, _msg: str | None) -> type[KuCoinError]:
+    """Return the error class for a refused REST request."""
+    return _CODES[code][0] if code in _CODES else ApiKeyError

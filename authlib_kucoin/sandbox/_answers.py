@@ -1,0 +1,29 @@
+"""The forms of KuCoin's JSON answers."""
+
+from __future__ import annotations
+
+import json
+
+from ._http import Response
+
+
+def as_json(
+    content: object, status: int = 200, headers: tuple[tuple[str, str], ...] = ()
+) -> Response:
+    """Return a JSON answer."""
+    return Response(status, json.dumps(content).encode(), headers=headers)
+
+
+def envelope(
+    code: str,
+    msg: str,
+    *,
+    success: bool = False,
+    retry: bool = False,
+    data: object = None,
+    status: int = 200,
+    headers: tuple[tuple[str, str], ...] = (),
+) -> Response:
+    """Return KuCoin's envelope (section 4). Errors have HTTP status 200, too."""
+    content = {"success": success, "code": code, "msg": msg, "retry": retry, "data": data}
+    return as_json(content, status, headers)

@@ -1,0 +1,20 @@
+"""Log records as lines of JSON, for programs that collect logs."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import UTC, datetime
+
+
+class JsonFormatter(logging.Formatter):
+    """Formats a record as one JSON object; `fields` of the record become members."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        content = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+        }
+        return json.dumps(content | getattr(record, "fields", {}))

@@ -1,0 +1,28 @@
+"""The permissions of an API key, in the words of each call and in plain ones."""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: Each permission of ``authGroup`` (section 4): its name in key info, and in plain words.
+#: In key info "Transfer" is the permission to withdraw, which is never granted (section 3).
+#: "InnerTransfer" moves funds between the user's own accounts.
+PERMISSIONS: Final[dict[str, tuple[str, str]]] = {
+    "API_COMMON": ("General", "Read your account: balances, orders and trade history"),
+    "API_SPOT": ("Spot", "Place and cancel spot orders"),
+    "API_FUTURES": ("Futures", "Place and cancel futures orders"),
+    "API_MARGIN": ("Margin", "Place and cancel margin orders, borrow and repay"),
+    "API_EARN": ("Earn", "Subscribe to and redeem Earn products"),
+    "API_TRANSFER": ("InnerTransfer", "Move funds between your own KuCoin accounts"),
+}
+
+#: Fast API 2.0 names this group as well. The sandbox never grants it.
+WITHDRAW: Final = "API_WITHDRAW_OAUTH"
+
+#: Every group that a request of Fast API 2.0 names, wanted or not.
+GROUPS: Final = (*PERMISSIONS, WITHDRAW)
+
+
+def in_key_info(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return permissions in the words of ``GET /api/v1/user/api-key``."""
+    return tuple(PERMISSIONS[name][0] for name in names)

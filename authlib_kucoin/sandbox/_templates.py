@@ -1,0 +1,91 @@
+"""Templates for the pages: the part of Mustache that they need, escaped always.
+
+``{{name}}`` inserts a value. ``{{#name}}…{{/name}}`` repeats for each item of a list, or appears
+once for a mapping or a true value; inside, the names of the item come first, and ``{{.}}`` is the
+item itself. ``{{^name}}…{{/name}}`` appears if the value is empty or false. ``{{>file.html}}``
+includes another template. There is no way to insert a value without escaping it, and a name
+without a value is an error.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable, Mapping
+from html import escape
+from typing import Any, Final
+
+_TAG: Final = re.compile(r"\{\{([#^/>]?)([\w.]+)\}\}")
+_FOLDER: Final = "pages"
+
+#: A piece of a template: text, or a tag with its kind, its name and what it encloses.
+_Node = str | tuple[str, str, tuple[Any, ...]]
+
+
+def render(name: str, values: Mapping[str, Any]) -> str:
+    """Return a template of the folder ``pages``, filled in.
+
+    Raises:
+        KeyError: A name in the template has no value.
+    """
+    return "".join(_filled(_parsed(name), (values,)))
+
+
+@functools.cache
+def read(name: str) -> str:
+    """Return a file of the folder ``pages``."""
+    from importlib.resources import files  # noqa: PLC0415 - would double the start-up time
+
+    return files(__package__).joinpath(_FOLDER, name).read_text("utf-8")
+
+
+@functools.cache
+def _parsed(name: str) -> tuple[_Node, ...]:
+    pieces = iter(_TAG.split(read(name)))
+    return _nodes(pieces, "")
+
+
+def _nodes(pieces: Any, until: str) -> tuple[_Node, ...]:
+    found: list[_Node] = []
+    for text in pieces:
+        found.append(text)
+        kind, name = next(pieces, None), next(pieces, "")
+        if kind is None:
+            return tuple(found)
+        if kind == "/":
+            if name != until:
+                raise ValueError(f"{{{{/{name}}}}} closes nothing; {until!r} is open")
+            return tuple(found)
+        if kind == ">":
+            found += _parsed(name)
+        else:
+            found.append((kind, name, _nodes(pieces, name) if kind else ()))
+    raise ValueError(f"{{{{#{until}}}}} is not closed")
+
+
+def _filled(nodes: tuple[_Node, ...], scopes: tuple[Any, ...]) -> Iterable[str]:
+    for node in nodes:
+        if isinstance(node, str):
+            yield node
+            continue
+        kind, name, inner = node
+        value = _look_up(name, scopes)
+        if not kind:
+            yield escape(str(value))
+        elif kind == "^":
+            if not value:
+                yield from _filled(inner, scopes)
+        elif isinstance(value, list | tuple):
+            for item in value:
+                yield from _filled(inner, (item, *scopes))
+        elif value:
+            yield from _filled(inner, (value, *scopes))
+
+
+def _look_up(name: str, scopes: tuple[Any, ...]) -> Any:
+    if name == ".":
+        return scopes[0]
+    for scope in scopes:
+        if isinstance(scope, Mapping) and name in scope:
+            return scope[name]
+    raise KeyError(name)

@@ -1,0 +1,112 @@
+"""The REST gateway's errors about a key, and what they tell a bot to do."""
+
+from __future__ import annotations
+
+import json
+import time
+from email.utils import formatdate
+from typing import Any
+
+import pytest
+
+from authlib_kucoin import (
+    AddressNotAllowed,
+    ApiKeyError,
+    ApiKeyInvalid,
+    ApiKeyPermissionDenied,
+    ClockSkewed,
+    KuCoinError,
+    KuCoinUnavailable,
+)
+from tests.unit.answers import CALLS
+
+
+def refused(code: str, status: int, headers: dict[str, str] | None = None) -> KuCoinError:
+    """Return the error when the gateway refuses key info."""
+    body = json.dumps({"code": code, "msg": "no"}).encode()
+    with pytest.raises(KuCoinError) as caught:
+        CALLS["api_key_info"].answer(status, body, headers or {})
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "kind", "advice"),
+    [
+        ("400001", 400, ApiKeyError, "proxy on the way that removes headers"),
+        ("400002", 400, ClockSkewed, "Set this machine's clock"),
+        ("400003", 401, ApiKeyInvalid, "deleted, or of another KuCoin site"),
+        ("400004", 401, ApiKeyInvalid, "passphrase is wrong. Have the user connect"),
+        ("400005", 401, ApiKeyInvalid, "secret is wrong. Have the user connect"),
+        ("400006", 403, AddressNotAllowed, "Ask KuCoin to add the address of this server"),
+        ("400007", 403, ApiKeyPermissionDenied, "lacks the permission"),
+        ("400008", 400, ApiKeyError, "version that KuCoin does not serve"),
+        ("400009", 400, ApiKeyError, "newer release of this package"),
+        ("400010", 400, ApiKeyError, "ask KuCoin what it means"),
+        ("400200", 400, ApiKeyError, "does not know the partner id"),
+        ("400201", 400, ApiKeyError, "compare the broker key"),
+        ("400202", 403, AddressNotAllowed, "partner id is bound to other addresses"),
+        ("400301", 400, ApiKeyError, "does not serve the region"),
+        ("411100", 400, ApiKeyError, "frozen the account"),
+        ("404000", 404, ApiKeyError, "compare the REST address"),
+        ("429000", 429, KuCoinUnavailable, "Trying again later does no harm"),
+        ("123456", 400, ApiKeyError, "Ask KuCoin what the code means"),
+    ],
+)
+def test_each_code_has_a_name_and_says_what_to_do(
+    code: str, status: int, kind: type[KuCoinError], advice: str
+) -> None:
+    """A bot must react differently to a lost key, a wrong address and a wrong clock."""
+    error = refused(code, status)
+    assert type(error) is kind
+    assert (error.code, error.status) == (code, status)
+    assert advice in str(error)
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(31, "31 s behind"), (-3600, "3600 s ahead")])
+def test_a_wrong_clock_is_told_how_far_it_is_off(seconds: int, text: str) -> None:
+    """It is computed from the answer's Date header."""
+    date = formatdate(time.time() + seconds, usegmt=True)
+    # The header has whole seconds.
+    near = {text, text.replace("31", "30"), text.replace("3600", "3601")}
+    said = str(refused("400002", 400, {"Date": date}))
+    assert any(each in said for each in near)
+
+
+@pytest.mark.parametrize("headers", [{}, {"date": "yesterday"}, {"date": ""}])
+def test_without_a_date_the_clock_is_named_all_the_same(headers: dict[str, str]) -> None:
+    """A proxy may have removed the header."""
+    error = refused("400002", 400, headers)
+    assert type(error) is ClockSkewed
+    assert " s behind" not in str(error)
+
+
+@pytest.mark.parametrize("operation", CALLS)
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [
+        ("7", 7),
+        ("0", 0),
+        ("-1", None),
+        ("soon", None),
+        ("", None),
+        ("9" * 30, None),
+        (None, None),
+    ],
+)
+def test_retry_after_is_kept(
+    operation: str, status: int, given: str | None, seconds: int | None
+) -> None:
+    """RFC 9110, section 10.2.3."""
+    headers = {} if given is None else {"Retry-After": given}
+    with pytest.raises(KuCoinError) as caught:
+        CALLS[operation].answer(status, b"", headers)
+    assert caught.value.retry_after == seconds
+
+
+@pytest.mark.parametrize(("ahead", "most"), [(120, 120), (-120, 0)])
+def test_retry_after_may_be_a_date(ahead: int, most: int) -> None:
+    """A date in the past means now."""
+    headers = {"retry-after": formatdate(time.time() + ahead, usegmt=True)}
+    seconds: Any = refused("1", 503, headers).retry_after
+    assert max(0, most - 2) <= seconds <= most

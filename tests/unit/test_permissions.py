@@ -1,0 +1,67 @@
+"""Fast API 2: which permissions can be requested, and how."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from authlib_kucoin import ConfigurationError
+from authlib_kucoin._protocol.permissions import api_key_body
+from authlib_kucoin._protocol.sites import SITES
+
+GROUPS = [
+    "API_COMMON",
+    "API_SPOT",
+    "API_FUTURES",
+    "API_MARGIN",
+    "API_EARN",
+    "API_TRANSFER",
+    "API_WITHDRAW_OAUTH",
+]
+
+
+@pytest.mark.parametrize(
+    ("permissions", "true"),
+    [
+        (None, {"API_COMMON", "API_SPOT"}),
+        (["API_COMMON"], {"API_COMMON"}),
+        (("API_FUTURES", "API_COMMON", "API_FUTURES"), {"API_COMMON", "API_FUTURES"}),
+        (iter(["API_EARN"]), {"API_EARN"}),
+    ],
+)
+def test_every_group_is_named_in_order(permissions: Any, true: set[str]) -> None:
+    """Unwanted groups are sent as false; the group for withdrawals always is."""
+    body = json.loads(api_key_body(SITES["global"], permissions))
+    assert list(body) == ["authGroupMap", "isAddressbookOnly"]
+    assert list(body["authGroupMap"]) == GROUPS
+    assert body["authGroupMap"] == {name: name in true for name in GROUPS}
+    assert body["isAddressbookOnly"] is False
+
+
+def test_fast_api_1_has_no_body_and_no_permissions() -> None:
+    """Even an empty list is refused."""
+    assert api_key_body(SITES["eu"], None) == ""
+    for permissions in ([], ["API_SPOT"]):
+        with pytest.raises(ConfigurationError, match="fast_api=2"):
+            api_key_body(SITES["eu"], permissions)
+
+
+@pytest.mark.parametrize(
+    ("permissions", "text"),
+    [
+        (["SPOT"], "'SPOT': choose from API_COMMON, API_SPOT, API_FUTURES"),
+        (["api_spot"], "'api_spot'"),
+        (["API_SPOT", 5], "'5'"),
+        ([], "names none"),
+        (5, "names none"),
+        ("API_SPOT", r"\['API_SPOT'\]"),
+        (["API_WITHDRAW_OAUTH"], "API_WITHDRAW_OAUTH is never asked for"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_refused(permissions: Any, text: str) -> None:
+    """The error lists the choices."""
+    with pytest.raises(ConfigurationError, match=text) as caught:
+        api_key_body(SITES["global"], permissions)
+    assert caught.value.operation == "create_api_key"
