@@ -60,4 +60,4 @@ class KuCoinDjangoApp(SyncApp, DjangoOAuth2App):
             for name, values in query.lists()
             for value in values
         ]
-        return self._exchange_callback(request.session, pairs, params)
+        return self._exchange_callback(request.session, pairs, request.method, params)

@@ -22,6 +22,7 @@ from ._clients.httpx_transport import (
 )
 from ._clients.in_flight import InFlight
 from ._clients.limits import DEFAULT_TOTAL_TIMEOUT, Body, checked_total_timeout
+from ._clients.options import WITH_HTTPX, checked
 from ._clients.outcome import Outcome
 from ._clients.refresh import refreshes
 from ._clients.refresh_task import wait_for_refreshes
@@ -91,6 +92,7 @@ class _Settings:
     """The constructor of both clients."""
 
     token_auth_class = _Auth
+    accepted = WITH_HTTPX
     _own_transport: type[KeptConnections]
 
     def __init__(
@@ -110,7 +112,9 @@ class _Settings:
         """Set up a client; nothing is sent."""
         self._site = site
         self._fast_api = fast_api
+        options = checked(type(self), options, client_secret)
         http2 = options.pop("http2", False)
+        given = [options.get("transport"), *(options.get("mounts") or {}).values()]
         if options.get("transport") is None:
             options |= self._own_transport(options).client_options
         transport = options["transport"]
@@ -127,11 +131,11 @@ class _Settings:
             timeout=timeout,
             **options,
         )
-        # Only now: Authlib's __del__ needs a complete client.
         self.total_timeout = checked_total_timeout(total_timeout)
         if http2:
             refuse_http2()
-        guard(self)  # type: ignore[arg-type]  # httpx2's client comes after us
+        guard(self, *given)  # type: ignore[arg-type]  # httpx2's client comes after us
+        self._is_made = True
 
     def _outcome(self, call: Call[T], progress: InFlight, sender: Any) -> Outcome[T]:
         return Outcome(
@@ -148,6 +152,7 @@ class _Settings:
         return not is_known and not isinstance(error, _NOT_CONNECTED)
 
     def _refuse_if_closed(self, operation: str) -> None:
+        super()._refuse_if_closed(operation)  # type: ignore[misc]  # the client's, which comes after us
         if self.is_closed:  # type: ignore[attr-defined]  # httpx2's
             raise ConfigurationError(
                 "This client is closed: use it inside its with block, or make another.",

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, MutableMapping
-from typing import Any, ClassVar, TypeGuard
+from typing import Any, ClassVar, Final, TypeGuard
 
 from authlib_kucoin._clients.base_client import AnyToken
 from authlib_kucoin._clients.preconditions import check_function
-from authlib_kucoin._errors import ConfigurationError
 from authlib_kucoin._models import KuCoinToken
 from authlib_kucoin._protocol.call import Call
 from authlib_kucoin._protocol.sites import Site, resolve_site
+
+from .options import check_options
+
+#: The attributes that the client is made of.
+_SETTINGS: Final = {
+    "access_token_url",
+    "authorize_url",
+    "client_cls",
+    "client_id",
+    "client_kwargs",
+    "client_secret",
+    "server_metadata",
+}
 
 
 class AppBase:
@@ -37,6 +49,7 @@ class AppBase:
     client_id: Any
     client_kwargs: Any
     client_secret: Any
+    compliance_fix: Any
     framework: Any
     name: str
     server_metadata: dict[str, Any]
@@ -66,6 +79,12 @@ class AppBase:
         self._oauth = oauth
         self._given: dict[str, Any] = {"site": site, "fast_api": fast_api}
         self._settings_win = settings_win
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name in _SETTINGS:  # Authlib's apps read them at each call
+            vars(self).pop("_client", None)
+            vars(self).pop("_site", None)
 
     @property
     def site(self) -> Site:
@@ -107,14 +126,25 @@ class AppBase:
         return self._client
 
     def _first_client(self) -> Any:
+        self.refuse_options_without_effect()
+        return self._client_over(self.client_cls.new_pool(self.client_kwargs))
+
+    def refuse_options_without_effect(self) -> None:
+        """Raise if an option of the registration has none.
+
+        Raises:
+            ConfigurationError: If there is one; it says what has an effect instead.
+        """
         unused = {
+            **self.server_metadata,  # what Authlib's constructor does not know
             "client_auth_methods": self.client_auth_methods,
-            "refresh_token_params": self.server_metadata.get("refresh_token_params"),
+            "compliance_fix": self.compliance_fix,
             "server_metadata_url": self._server_metadata_url,
         }
-        if names := [name for name, value in unused.items() if value]:
-            raise ConfigurationError(f"Leave out {', '.join(names)}: KuCoin's calls do not use it.")
-        return self._client_over(self.client_cls.new_pool(self.client_kwargs))
+        unused.pop("refresh_token_url", None)
+        check_options(self.client_cls, unused, self.client_kwargs)
+        # And the client's own checks: a client takes no time to make and sends nothing.
+        self.client_cls(client_secret=self.client_secret, **self.client_kwargs)
 
     def _client_over(self, pool: Any) -> Any:
         client = self.client_cls(

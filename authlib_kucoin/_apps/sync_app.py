@@ -85,10 +85,11 @@ class SyncApp(AppBase, SyncCalls):
         self,
         session: MutableMapping[str, Any],
         pairs: Iterable[tuple[str, str]],
+        method: str | None,
         params: Mapping[str, Any],
     ) -> KuCoinToken:
         """Compare a callback with the browser's session and exchange its code."""
-        callback = read_callback(pairs)
+        callback = read_callback(pairs, method)
         expected = self.framework.get_state_data(session, callback.state)
         if expected is None or is_of_another(session, self.name, callback.state):
             raise mismatching_state()

@@ -39,10 +39,10 @@ class AsyncClient(ClientBase, AsyncCalls):
         return KuCoinToken(token)
 
     async def refresh_token(
-        self, url: str | None = None, refresh_token: str | None = None
+        self, url: str | None = None, refresh_token: str | None = None, **params: Any
     ) -> KuCoinToken:
         """Exchange the refresh token for a new pair, as :meth:`SyncClient.refresh_token`."""
-        self.token = token = await self.renew(self._token_to_refresh(refresh_token), url)
+        self.token = token = await self.renew(self._token_to_refresh(refresh_token, params), url)
         return KuCoinToken(token)
 
     async def ensure_active_token(self, token: Mapping[str, Any] | None = None) -> bool:

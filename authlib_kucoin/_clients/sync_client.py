@@ -49,7 +49,7 @@ class SyncClient(ClientBase, SyncCalls):
         return KuCoinToken(token)
 
     def refresh_token(
-        self, url: str | None = None, refresh_token: str | None = None
+        self, url: str | None = None, refresh_token: str | None = None, **params: Any
     ) -> KuCoinToken:
         """Exchange the refresh token for a new pair (section 7.3) and call ``update_token``.
 
@@ -58,6 +58,7 @@ class SyncClient(ClientBase, SyncCalls):
         Args:
             url: The refresh endpoint, if it is not the site's.
             refresh_token: The client's own unless given.
+            params: ``scope``, if it differs from the client's and the token's.
 
         Raises:
             ReauthorizationRequired: If the refresh token is spent or past its 3 days.
@@ -65,7 +66,7 @@ class SyncClient(ClientBase, SyncCalls):
             KuCoinUnavailable: If KuCoin could not be reached or is failing.
             MalformedResponse: If the answer is not a token. The old pair is kept.
         """
-        self.token = token = self.renew(self._token_to_refresh(refresh_token), url)
+        self.token = token = self.renew(self._token_to_refresh(refresh_token, params), url)
         return KuCoinToken(token)
 
     def ensure_active_token(self, token: Mapping[str, Any] | None = None) -> bool:
