@@ -16,6 +16,7 @@ from social_core.exceptions import (
     AuthCanceled,
     AuthConfigurationError,
     AuthInputError,
+    ErrorStage,
 )
 from social_core.utils import PARTIAL_TOKEN_SESSION_NAME
 
@@ -251,6 +252,22 @@ def test_an_error_code_is_not_exchanged_by_a_subclass_that_looks_away(host: Host
     with pytest.raises(AuthCanceled):
         do_complete(kind(host.strategy, redirect_uri="/"), login=no_login, user=host.user)
     assert "token" not in host.sandbox.totals
+
+
+def test_the_hook_of_subclasses_sees_each_answer(kucoin_sandbox: Sandbox) -> None:
+    """social-core calls ``process_error`` with the callback and with the token."""
+    stages: list[str] = []
+
+    class Mine(KuCoinOAuth2[str]):
+        def process_error(self, data: Any, *, stage: ErrorStage = "callback") -> None:
+            stages.append(stage)
+
+    host = Host(kucoin_sandbox)
+    fields = kucoin_sandbox.approve(host.start()).fields
+    host.strategy.data = fields
+    backend = Mine(host.strategy, redirect_uri="/complete/kucoin/")
+    do_complete(backend, login=no_login, user=host.user)
+    assert stages == ["callback", "token_exchange"]
 
 
 def test_an_answer_of_another_stage_is_no_callback(host: Host) -> None:
