@@ -338,6 +338,19 @@ def test_an_address_of_ones_own_may_have_a_query(client_class: Any, recorder: Re
 
 
 @every_client
+def test_an_application_may_place_the_token_elsewhere(
+    client_class: Any, recorder: Recorder
+) -> None:
+    """In requests of its own, as with Authlib. KuCoin's calls are what the document says."""
+    token = {"access_token": "mine", "token_type": "bearer"}
+    client = client_class("broker", site=recorder.url, token=token, token_placement="uri")
+    ask(client, lambda client: client.get(f"{recorder.url}/own"))
+    [request] = recorder.requests
+    assert request.target == "/own?access_token=mine"
+    assert "authorization" not in request.headers
+
+
+@every_client
 def test_errors_about_a_token_are_authlibs_too(client_class: Any) -> None:
     """What an application catches that was written for any provider."""
     client = client_class("broker", site="eu")

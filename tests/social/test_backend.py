@@ -319,15 +319,23 @@ def test_a_setting_that_has_no_effect_is_named(kucoin_sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "user_agent"),
-    [({}, f"social-auth-{social_core.__version__}"), ({"USER_AGENT": "mine/1"}, "mine/1")],
+    ("settings", "is_named", "user_agent"),
+    [
+        ({}, True, f"social-auth-{social_core.__version__}"),
+        ({"USER_AGENT": "mine/1"}, True, "mine/1"),
+        ({"USER_AGENT": "mine/1"}, False, "python-requests"),
+    ],
 )
 def test_the_user_agent_is_social_cores(
-    kucoin_sandbox: Sandbox, settings: dict[str, str], user_agent: str
+    kucoin_sandbox: Sandbox, settings: dict[str, str], is_named: bool, user_agent: str
 ) -> None:
-    """Or what the setting says."""
-    Host(kucoin_sandbox, **settings).come_back()
-    assert {seen.headers["user-agent"] for seen in kucoin_sandbox.requests[-3:]} == {user_agent}
+    """Or what the setting says, unless a subclass wants none."""
+    host = Host(kucoin_sandbox, **settings)
+    kind = type("Mine", (KuCoinOAuth2,), {"SEND_USER_AGENT": is_named})
+    assert kind(host.strategy)._client().headers["User-Agent"].startswith(user_agent)
+    host.come_back()
+    if is_named:
+        assert {seen.headers["user-agent"] for seen in kucoin_sandbox.requests[-3:]} == {user_agent}
 
 
 @pytest.mark.parametrize("name", ["REQUESTS_TIMEOUT", "URLOPEN_TIMEOUT"])
