@@ -63,6 +63,26 @@ def test_button_leads_back_to_the_broker(
     assert {request.operation for request in broker.sandbox.requests} == {"authorize", "decision"}
 
 
+def test_user_chooses_in_the_browser(
+    new_broker: Callable[..., Broker], page: Page, callback_url: str
+) -> None:
+    """The second account, and one box less: the key is that one's, without the permission."""
+    broker = new_broker(account=["alice@example.com", "bob@example.com"])
+    page.goto(broker.login_url(callback_url))
+    page.get_by_label("bob@example.com").check()
+    page.get_by_label("Subscribe to and redeem Earn products").uncheck()
+    page.get_by_role("button", name="Approve").click()
+    page.wait_for_url("http://localhost:*/done")
+
+    (code,) = broker.sandbox._state._codes
+    target = broker.token_target(code, callback_url)
+    token = broker.wire.ask("GET", target).json["access_token"]
+    broker.ask_key(token)
+    (key,) = broker.sandbox.keys
+    assert key.account.name == "bob@example.com"
+    assert set(broker.sandbox.options.permissions) - set(key.permissions) == {"API_EARN"}
+
+
 def test_without_scripts_the_form_has_a_button(
     new_broker: Callable[..., Broker], browser: Browser, callback_url: str
 ) -> None:

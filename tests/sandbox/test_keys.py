@@ -430,6 +430,13 @@ def test_accounts_have_balances(broker: Broker, query: str, found: list[tuple[st
     assert [(each["type"], each["currency"]) for each in answer.json["data"]] == found
 
 
+def test_account_summary(broker: Broker) -> None:
+    """The summary counts sub-accounts, as official SDKs read it."""
+    target = "/api/v2/user-info"
+    data = info(broker, signed(broker.new_key(), target), target).json["data"]
+    assert (data["subQuantity"], data["maxSubQuantity"]) == (0, 5)
+
+
 @pytest.mark.parametrize("path", ["/api/v1/accounts", "/api/v2/user-info"])
 def test_private_calls_need_a_signature(broker: Broker, path: str) -> None:
     """Without one the gateway refuses, as for key info."""

@@ -197,6 +197,16 @@ def test_pages_are_guarded(broker: Broker) -> None:
         assert page.headers["referrer-policy"] == "no-referrer"
 
 
+def test_style_sheet_is_served(broker: Broker) -> None:
+    """The pages' style sheet comes from the sandbox itself, and is not in the journal."""
+    answer = broker.wire.ask("GET", "/sandbox/style.css")
+
+    assert answer.headers["content-type"] == "text/css; charset=utf-8"
+    assert "color-scheme" in answer.text
+    assert broker.sandbox.requests == []
+    assert 'href="/sandbox/style.css"' in broker.wire.ask("GET", broker.login_target()).text
+
+
 @pytest.mark.parametrize("decision", ["approve", "cancel"])
 def test_envelope_mode_gives_the_documents_answer(
     new_broker: Callable[..., Broker], decision: str

@@ -99,6 +99,7 @@ def test_command_line_wins_over_the_environment() -> None:
     [
         ("KUCOIN_SANDBOX_CLIENTID", "x", "variable KUCOIN_SANDBOX_CLIENTID: error: unknown; known"),
         ("KUCOIN_SANDBOX_PORT", "x", "variable KUCOIN_SANDBOX_PORT: error: argument --port"),
+        ("KUCOIN_SANDBOX_KEY_INFO", "[1]", "argument --key-info: must be a JSON object"),
         ("KUCOIN_SANDBOX_JSON", "maybe", "KUCOIN_SANDBOX_JSON: error: must be one of 1, true"),
     ],
 )

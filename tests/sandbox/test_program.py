@@ -99,6 +99,7 @@ def test_program_says_when_the_port_is_taken(capsys: pytest.CaptureFixture[str])
         (["--port", "99999"], "a port is a number from 0 to 65535"),
         (["--client-id", ""], "client_id must not be empty"),
         (["--tls", "none.pem", "key.pem"], "start: none.pem and key.pem cannot be used"),
+        (["--tls", "one.pem"], "--tls takes CERTIFICATE and KEY, or self-signed"),
     ],
 )
 def test_program_says_why_it_cannot_start(
@@ -139,8 +140,12 @@ def test_program_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.usefixtures("program_context")
 def test_program_with_a_certificate_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     """``--tls self-signed`` says which file to trust, and removes it in the end."""
-    flags = ["--port", "0", "--tls", "self-signed", "--json", "--quiet"]
+    flags = ["--port", "0", "--tls", "self-signed", "--quiet"]
     assert run_until(signal.SIGTERM, flags) == 0
+    assert re.search(
+        r"certificate +/.*/ca.pem \(tell clients to trust it\)", capsys.readouterr().out
+    )
+    assert run_until(signal.SIGTERM, [*flags, "--json"]) == 0
 
     said = json.loads(capsys.readouterr().out)
     assert said["url"].startswith("https://")
