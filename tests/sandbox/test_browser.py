@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class _Shop(BaseHTTPRequestHandler):
-    """A broker's callback: sends the browser on to another of its pages, as one should."""
+    """A broker's callback that redirects the browser to another page."""
 
     def do_GET(self) -> None:
         if self.path.startswith("/callback"):
@@ -52,7 +52,7 @@ def callback_url() -> Iterator[str]:
 def test_button_leads_back_to_the_broker(
     new_broker: Callable[..., Broker], page: Page, callback_url: str, callback: str, button: str
 ) -> None:
-    """Either button leads back, through a redirect to a third origin, whatever the policy says."""
+    """Either button leads back, through a redirect to a third origin, despite the policy."""
     broker = new_broker(callback=callback)
     page.goto(broker.login_url(callback_url))
     assert page.title() == "Connect Example Broker · Sandbox"
@@ -66,7 +66,7 @@ def test_button_leads_back_to_the_broker(
 def test_user_chooses_in_the_browser(
     new_broker: Callable[..., Broker], page: Page, callback_url: str
 ) -> None:
-    """The second account, and one box less: the key is that one's, without the permission."""
+    """The user chooses the second account and unchecks a box; the key reflects both."""
     broker = new_broker(account=["alice@example.com", "bob@example.com"])
     page.goto(broker.login_url(callback_url))
     page.get_by_label("bob@example.com").check()
@@ -86,7 +86,7 @@ def test_user_chooses_in_the_browser(
 def test_without_scripts_the_form_has_a_button(
     new_broker: Callable[..., Broker], browser: Browser, callback_url: str
 ) -> None:
-    """Where scripts are off, form_post mode needs one more press."""
+    """Without scripts, form_post mode needs one more press."""
     broker = new_broker(callback="form_post")
     with browser.new_context(java_script_enabled=False) as context:
         page = context.new_page()
@@ -98,7 +98,7 @@ def test_without_scripts_the_form_has_a_button(
 
 @pytest.mark.parametrize("width", [320, 1280])
 def test_page_fits_the_screen(broker: Broker, page: Page, width: int) -> None:
-    """Nothing sticks out sideways, on a small phone either, and its style is applied."""
+    """Nothing overflows sideways, not even on a small phone, and the style sheet applies."""
     page.set_viewport_size({"width": width, "height": 800})
     page.goto(broker.login_url())
 
