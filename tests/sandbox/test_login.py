@@ -307,6 +307,15 @@ def test_decision_is_a_plain_form(broker: Broker) -> None:
     assert "sandbox.content_type" in page.text
 
 
+def test_decision_by_nodes_fetch(broker: Broker) -> None:
+    """A charset may follow the content type of the decision, as Node's fetch sends it."""
+    ticket = ticket_of(broker.wire.ask("GET", broker.login_target()))
+    body = urlencode({"ticket": ticket, "decision": "approve"})
+    headers = {"Content-Type": f"{FORM};charset=UTF-8"}
+
+    assert broker.wire.ask("POST", "/oauth/decision", body, headers).status == 303
+
+
 def test_playing_the_user_needs_this_sandbox(broker: Broker) -> None:
     """`approve` does not send a login request to another host."""
     with pytest.raises(ValueError, match="does not lead to http://127"):
