@@ -5,10 +5,9 @@ import contextlib
 import importlib.util
 import os
 import re
-import socket
 import subprocess
 import sys
-import time
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -19,7 +18,7 @@ import requests
 
 from authlib_kucoin import KuCoinOAuth2Session
 from authlib_kucoin.sandbox import Sandbox
-from tests.support.ports import free_port
+from tests.support.ports import free_port, wait_for_port
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 SERVE_WSGI = (
@@ -39,25 +38,24 @@ def served(module: str, app: str, serve: str, sandbox: Sandbox) -> Iterator[str]
         "KUCOIN_SITE": sandbox.url,
     }
     settings |= {f"FLASK_{name}": value for name, value in settings.items()}
-    process = subprocess.Popen(
-        [sys.executable, "-c", serve.format(module=module, app=app, port=port)],
-        cwd=EXAMPLES,
-        env={**os.environ, **settings},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        deadline = time.monotonic() + 20
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
-            assert process.poll() is None, "the example does not start"
-            assert time.monotonic() < deadline, "the example does not listen"
-            time.sleep(0.02)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(10)
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-c", serve.format(module=module, app=app, port=port)],
+            cwd=EXAMPLES,
+            env={**os.environ, **settings},
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            wait_for_port(port, process)
+            yield f"http://127.0.0.1:{port}"
+        except BaseException:
+            log.seek(0)
+            sys.stdout.write(log.read())
+            raise
+        finally:
+            process.terminate()
+            process.wait(60)
 
 
 def connect(browser: requests.Session, url: str) -> str:
