@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, MutableMapping
-from typing import Any, Final, TypeGuard
+from typing import Any, ClassVar, Final, TypeGuard
 
 from authlib_kucoin._clients.base_client import AnyToken
+from authlib_kucoin._clients.preconditions import check_function
 from authlib_kucoin._models import KuCoinToken
 from authlib_kucoin._protocol.call import Call
 from authlib_kucoin._protocol.sites import Site, resolve_site
@@ -55,8 +56,10 @@ class AppBase:
     _fetch_token: Any
     _on_update_token: Any
     _server_metadata_url: Any
+    _update_token: Any
     _user_agent: str
 
+    _awaits: ClassVar = False
     _client: Any = None
     _site: Site | None = None
 
@@ -152,6 +155,7 @@ class AppBase:
             **{**self.client_kwargs, **pool.client_options},
         )
         client.headers["User-Agent"] = self._user_agent
+        client.has_listener = self.has_listener
         return client
 
     def _get_oauth_client(self, **_metadata: Any) -> Any:
@@ -188,6 +192,23 @@ class AppBase:
     def is_expired(self, token: AnyToken | None) -> TypeGuard[Mapping[str, Any]]:
         """Tell whether a token expires within the client's ``leeway`` seconds."""
         return bool(self.client.is_expired(token))
+
+    def has_listener(self) -> bool:
+        """Check ``update_token`` before a refresh is sent, and tell whether anyone listens.
+
+        Raises:
+            ConfigurationError: If it cannot be called as it will be.
+        """
+        if self._update_token is None:
+            return False
+        check_function(
+            self._update_token,
+            "update_token",
+            keywords=("refresh_token", "access_token"),
+            is_awaited=self._awaits,
+            operation="refresh",
+        )
+        return True
 
     def on_refreshed(self, old: Mapping[str, Any], fresh: KuCoinToken) -> None:
         """Hook: called when a caller has received a new pair for an old one."""

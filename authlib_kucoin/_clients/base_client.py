@@ -17,7 +17,9 @@ from authlib_kucoin._protocol.call import Call
 from authlib_kucoin._protocol.callback import mismatching_state, read_callback
 from authlib_kucoin._protocol.sites import Site, resolve_site
 
+from .limits import DEFAULT_TOTAL_TIMEOUT
 from .options import NO_PKCE, ONLY_CODE_MODE, Accepted, parameters_of, refuse_late
+from .preconditions import check_function
 
 #: A token, or one half of it alone: the access token or the refresh token.
 AnyToken = Mapping[str, Any] | str
@@ -72,8 +74,12 @@ class ClientBase:
     #: The options beside the parameters of the constructor.
     accepted: ClassVar[Accepted]
 
+    #: Seconds that a call may take altogether.
+    total_timeout: float = DEFAULT_TOTAL_TIMEOUT
+
     _site: Site | str | None
     _fast_api: object
+    _awaits: ClassVar = False
     _resolved_site: Site | None = None
     _is_made = False
 
@@ -281,6 +287,25 @@ class ClientBase:
                 "registered app."
             )
         raise ConfigurationError(text, operation=operation)
+
+    def has_listener(self) -> bool:
+        """Check ``update_token`` before a refresh is sent, and tell whether there is one.
+
+        A registered app puts its own method in the place of this one.
+
+        Raises:
+            ConfigurationError: If it cannot be called as it will be.
+        """
+        if self.update_token is None:
+            return False
+        check_function(
+            self.update_token,
+            "update_token",
+            keywords=("refresh_token",),
+            is_awaited=self._awaits,
+            operation="refresh",
+        )
+        return True
 
     # What the shared calls ask of a client.
 

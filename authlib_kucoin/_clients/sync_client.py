@@ -8,6 +8,7 @@ from typing import Any
 from authlib_kucoin._models import KuCoinToken
 
 from .base_client import ClientBase
+from .preconditions import refuse_awaitable
 from .refresh import refreshes
 from .sync_calls import SyncCalls
 
@@ -91,13 +92,24 @@ class SyncClient(ClientBase, SyncCalls):
         Args:
             token: The old pair, or a mapping with its refresh token alone.
             url: The refresh endpoint, if it is not the site's.
+
+        Raises:
+            ConfigurationError: If ``update_token`` cannot be called. Nothing has been sent.
         """
-        self._refuse_if_closed("refresh")  # first: a failed refresh fails for all who wait
+        # All checks come first: a refresh cannot be taken back, and its failure fails all waiters.
+        self._refuse_if_closed("refresh")
         call = self._refresh_call(token, url)
         refresh_token = token["refresh_token"]
 
         def update_token(fresh: KuCoinToken) -> None:
-            if self.update_token:
-                self.update_token(KuCoinToken(fresh), refresh_token=refresh_token)
+            told = self.update_token(KuCoinToken(fresh), refresh_token=refresh_token)
+            refuse_awaitable(told, "update_token", "refresh")
 
-        return refreshes.share(call.url, token, lambda: self.perform(call), update_token)
+        return refreshes.share(
+            call.url,
+            token,
+            lambda: self.perform(call),
+            update_token if self.has_listener() else None,
+            longest=self.total_timeout,
+            owner=self,
+        )

@@ -28,8 +28,15 @@ class Settings:
     client_secret: str | None = None
     redirect_uri: str = REDIRECT_URI
     timeout: float = 10.0
+    total_timeout: float = 20.0
     fast_api: int | None = None
     permissions: tuple[str, ...] | None = None
+    update_token: Callable[..., Any] | None = None
+
+    @property
+    def of_calls(self) -> dict[str, Any]:
+        """How long calls may take, as the options of a client."""
+        return {"timeout": self.timeout, "total_timeout": self.total_timeout}
 
     @property
     def key_options(self) -> dict[str, Any]:
@@ -67,6 +74,7 @@ class Stack(ABC):
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.updates: list[Update] = []
+        self.update_token = settings.update_token or self._told
 
     @property
     def held(self) -> Mapping[str, Any] | None:
