@@ -131,15 +131,14 @@ def test_a_receiver_of_the_signal_is_owed_the_pair_too(
 
 @pytest.fixture
 def slow(recorder: Recorder) -> Recorder:
-    """Answers when a test says so, or soon after the first request."""
+    """Answers soon after a test has called :func:`answer_soon`."""
     recorder.go_on.clear()
-
-    def go_on() -> None:
-        recorder.asked.wait(10)
-        threading.Timer(0.3, recorder.go_on.set).start()
-
-    threading.Thread(target=go_on).start()
     return recorder
+
+
+def answer_soon(slow: Recorder) -> None:
+    """Let it answer when what the test does next is under way."""
+    threading.Timer(0.2, slow.go_on.set).start()
 
 
 def close_of(stack: Any) -> Callable[[], Any]:
@@ -156,6 +155,7 @@ async def give_up(stack: Stack, slow: Recorder) -> None:
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(task, 0.01)
     assert stored(stack) == []
+    answer_soon(slow)
 
 
 def stored(stack: Stack) -> list[str]:
@@ -217,6 +217,7 @@ def check_closing(slow: Recorder, stack: Stack, close: Callable[[], None]) -> No
     with ThreadPoolExecutor(1) as pool:
         refresh = pool.submit(stack.refresh, TOKEN)
         assert slow.asked.wait(10)
+        answer_soon(slow)
         close()
         assert refresh.result(10)["access_token"] == NEW
     assert stored(stack) == [NEW]
@@ -235,6 +236,7 @@ def test_a_request_of_the_applications_own_does_not_wait_for_a_refresh(
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(task, 0.01)
         assert stored(stack) == []
+        answer_soon(slow)
         await stack.app.close()
         assert stored(stack) == [NEW]
 
@@ -316,15 +318,26 @@ async def update_token(token, **_):
 async def test_refresh(anyio_backend):
     token = {"access_token": "old-a", "refresh_token": "old-r"}
     client = AsyncKuCoinOAuth2Client("id", site=SITE, token=token, update_token=update_token)
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(client.refresh_token(), 0.2)
+    refresh = asyncio.create_task(client.refresh_token())
+    await asyncio.sleep(0.2)
+    refresh.cancel()
 """
 
 
-def test_a_pair_is_stored_before_anyios_pytest_plugin_ends(slow: Recorder, tmp_path: Path) -> None:
+def test_a_pair_is_stored_before_anyios_pytest_plugin_ends(
+    recorder: Recorder, tmp_path: Path
+) -> None:
     """It has a runner of its own, which cancels all tasks like ``asyncio.run``."""
+    recorder.go_on.clear()
+
+    def answer() -> None:
+        recorder.asked.wait(30)
+        recorder.go_on.wait(0.5)
+        recorder.go_on.set()
+
+    threading.Thread(target=answer).start()
     test = tmp_path / "test_plugin.py"
-    test.write_text(f"SITE = {slow.url!r}\n{textwrap.dedent(PLUGIN_TEST)}")
+    test.write_text(f"SITE = {recorder.url!r}\n{textwrap.dedent(PLUGIN_TEST)}")
     command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", str(test)]
     done = subprocess.run(
         command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False

@@ -38,6 +38,17 @@ async def coroutine_function(token: Any, **_: Any) -> None:
     """Be an ``update_token`` that has to be awaited."""
 
 
+class Awaitable:
+    """An awaitable that is no coroutine, as some database drivers return."""
+
+    def __init__(self, token: Any) -> None:
+        """Take a token, as a coroutine function would."""
+
+    def __await__(self) -> Iterator[None]:
+        """Never end."""
+        yield
+
+
 class AwaitedObject:
     """An object whose call has to be awaited."""
 
@@ -81,15 +92,16 @@ def test_a_coroutine_function_is_refused_where_nothing_awaits_it(
     assert recorder.requests == []
 
 
-def test_a_coroutine_that_only_the_call_reveals_leaves_the_pair_owed(
-    recorder: Recorder, new_stack: NewStack
+@pytest.mark.parametrize("result", [coroutine_function, Awaitable])
+def test_an_awaitable_that_only_the_call_reveals_leaves_the_pair_owed(
+    result: Any, recorder: Recorder, new_stack: NewStack
 ) -> None:
     """A plain function may return one; the caller sees an error, and the next call stores."""
     calls: list[Any] = []
 
     def update_token(token: Any, **_: Any) -> Any:
         calls.append(token["access_token"])
-        return coroutine_function(token) if len(calls) == 1 else None
+        return result(token) if len(calls) == 1 else None
 
     stack = new_stack(site=recorder.url, update_token=update_token)
     if isinstance(stack, AsyncStack):

@@ -14,7 +14,13 @@ from typing import Any
 
 import pytest
 
-from authlib_kucoin import KuCoinToken, KuCoinUnavailable
+from authlib_kucoin import (
+    AsyncKuCoinOAuth2Client,
+    KuCoinOAuth2Client,
+    KuCoinOAuth2Session,
+    KuCoinToken,
+    KuCoinUnavailable,
+)
 from authlib_kucoin._clients import flight as flight_module
 from authlib_kucoin._clients import refresh as module
 from authlib_kucoin._clients import refresh_task
@@ -53,6 +59,7 @@ def test_flights_of_closed_loops_are_dropped(refreshes: Refreshes) -> None:
     assert len(refreshes._flights) == 2
     assert len(refreshes._in_flight) == 1
     assert len(refresh_task._tasks) == before
+    gc.collect()
 
 
 def test_a_refresh_in_a_stopped_loop_is_waited_for_by_nobody(refreshes: Refreshes) -> None:
@@ -62,6 +69,9 @@ def test_a_refresh_in_a_stopped_loop_is_waited_for_by_nobody(refreshes: Refreshe
     good.go_on.set()
     assert ask(refreshes, good) == FRESH
     loop.close()
+    del loop
+    refresh_task.drop_abandoned_tasks()
+    gc.collect()
 
 
 def test_a_task_that_is_cancelled_before_it_starts_leaves_nobody_waiting(
@@ -207,3 +217,23 @@ def test_a_waiter_waits_as_long_as_the_leader_may_take(
         assert flight.patience == 0
         stuck.go_on.set()
         leader.result(10)
+
+
+def test_a_clients_total_timeout_bounds_the_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each client says how long its refresh can take."""
+    longest = []
+
+    def share(*_: object, longest_: list[float] = longest, **options: Any) -> KuCoinToken:
+        longest_.append(options["longest"])
+        return KuCoinToken(FRESH)
+
+    async def share_async(*_: object, **options: Any) -> KuCoinToken:
+        return share(**options)
+
+    monkeypatch.setattr(module.refreshes, "share", share)
+    monkeypatch.setattr(module.refreshes, "share_async", share_async)
+    options: dict[str, Any] = {"site": "eu", "token": OLD, "total_timeout": 7}
+    KuCoinOAuth2Session("id", **options).refresh_token()
+    KuCoinOAuth2Client("id", **options).refresh_token()
+    asyncio.run(AsyncKuCoinOAuth2Client("id", **options).refresh_token())
+    assert longest == [7.0] * 3
