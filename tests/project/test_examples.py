@@ -88,7 +88,7 @@ def test_an_account_is_connected(
     """Each example, on a real server, goes from the connect button to the account's UID."""
     with served(module, app, serve, kucoin_sandbox) as url, requests.Session() as browser:
         callback = kucoin_sandbox.approve(connect(browser, url))
-        # A link checker, for which frameworks call the view of GET: it uses up no login.
+        # For HEAD, frameworks run the view for GET, for example for a link checker.
         browser.head(re.sub("code=[^&]+", "code=other", callback))
         assert "token" not in kucoin_sandbox.totals
         page = browser.get(callback)
@@ -102,7 +102,7 @@ def test_an_account_is_connected(
 def test_what_goes_wrong_has_a_page(
     kucoin_sandbox: Sandbox, module: str, app: str, serve: str
 ) -> None:
-    """Cancel, a stale callback, a failing KuCoin, a lost answer: a page says what to do next."""
+    """Cancel, a stale callback, a failing KuCoin, a lost answer: each page says what to do next."""
     with served(module, app, serve, kucoin_sandbox) as url, requests.Session() as browser:
         used = kucoin_sandbox.approve(connect(browser, url))
         browser.get(used)
@@ -172,7 +172,7 @@ def test_the_tests_against_the_sandbox_pass(tmp_path: Path) -> None:
 
 
 def test_the_fastapi_example_is_as_short_as_it_says() -> None:
-    """Under 50 lines, imports and all that can go wrong included."""
+    """It has under 50 lines, including imports and error handling."""
     lines = (EXAMPLES / "fastapi_app.py").read_text().splitlines()
     assert len([line for line in lines if line.strip()]) < 50
     assert not re.search(r";\s*\S", "".join(lines))
