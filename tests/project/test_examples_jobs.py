@@ -93,9 +93,7 @@ def by_rq(jobs: Any) -> None:
     queue = Queue(connection=redis)
     worker = SimpleWorker([queue], connection=redis)
     worker.work(burst=True)
-    for scheduled in ScheduledJobRegistry(
-        queue=queue
-    ).get_job_ids():  # retries are due a second later
+    for scheduled in ScheduledJobRegistry(queue=queue).get_job_ids():  # retries
         queue.enqueue_job(queue.fetch_job(scheduled))
     worker.work(burst=True)
 
