@@ -135,7 +135,7 @@ def test_a_step_that_is_not_there_is_found_out_before_the_login(
 
 
 async def awaited_step(**_: object) -> None:
-    """Be a step that nothing awaits."""
+    """A step that must be awaited, which nothing does."""
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ async def awaited_step(**_: object) -> None:
 def test_a_step_that_cannot_be_called_is_found_out_before_the_key(
     kucoin_sandbox: Sandbox, path: str, reason: str
 ) -> None:
-    """A call that fails, or stores nothing, would lose the key's secret."""
+    """If the call failed or stored nothing, the key's secret would be lost."""
     host = Host(kucoin_sandbox, API_KEY_STEP=path)
     for call in (host.start, lambda: host.backend.user_data("token", user=host.user)):
         with pytest.raises(AuthConfigurationError) as caught:
@@ -160,7 +160,7 @@ def test_a_step_that_cannot_be_called_is_found_out_before_the_key(
 
 
 def test_a_missing_user_is_found_out_before_the_key(host: Host) -> None:
-    """The step is given the user, so without one there would be nobody to store the key for."""
+    """The step gets the user; without one, nobody could own the key."""
     with pytest.raises(KeyError, match="user"):
         host.backend.user_data("token")
     assert "create_api_key" not in host.sandbox.totals
