@@ -22,7 +22,10 @@ from ._clients.httpx_transport import (
 )
 from ._clients.in_flight import InFlight
 from ._clients.limits import DEFAULT_TOTAL_TIMEOUT, Body, checked_total_timeout
+from ._clients.options import WITH_HTTPX, checked
 from ._clients.outcome import Outcome
+from ._clients.refresh import refreshes
+from ._clients.refresh_task import wait_for_refreshes
 from ._clients.sync_client import SyncClient
 from ._errors import ConfigurationError
 from ._protocol.call import Call
@@ -89,6 +92,7 @@ class _Settings:
     """The constructor of both clients."""
 
     token_auth_class = _Auth
+    accepted = WITH_HTTPX
     _own_transport: type[KeptConnections]
 
     def __init__(
@@ -108,7 +112,9 @@ class _Settings:
         """Set up a client; nothing is sent."""
         self._site = site
         self._fast_api = fast_api
+        options = checked(type(self), options, client_secret)
         http2 = options.pop("http2", False)
+        given = [options.get("transport"), *(options.get("mounts") or {}).values()]
         if options.get("transport") is None:
             options |= self._own_transport(options).client_options
         transport = options["transport"]
@@ -125,11 +131,11 @@ class _Settings:
             timeout=timeout,
             **options,
         )
-        # Only now: Authlib's __del__ needs a complete client.
         self.total_timeout = checked_total_timeout(total_timeout)
         if http2:
             refuse_http2()
-        guard(self)  # type: ignore[arg-type]  # httpx2's client comes after us
+        guard(self, *given)  # type: ignore[arg-type]  # httpx2's client comes after us
+        self._is_made = True
 
     def _outcome(self, call: Call[T], progress: InFlight, sender: Any) -> Outcome[T]:
         return Outcome(
@@ -146,6 +152,7 @@ class _Settings:
         return not is_known and not isinstance(error, _NOT_CONNECTED)
 
     def _refuse_if_closed(self, operation: str) -> None:
+        super()._refuse_if_closed(operation)  # type: ignore[misc]  # the client's, which comes after us
         if self.is_closed:  # type: ignore[attr-defined]  # httpx2's
             raise ConfigurationError(
                 "This client is closed: use it inside its with block, or make another.",
@@ -160,6 +167,16 @@ class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[m
     """
 
     _own_transport = Transport
+
+    def close(self) -> None:
+        """Close the client once the refreshes that it performs in other threads have ended."""
+        refreshes.wait_for(self)
+        super().close()
+
+    def __exit__(self, *error: Any) -> None:  # noqa: PYI036 - the types are httpx2's
+        """Close the client, as :meth:`close`."""
+        refreshes.wait_for(self)
+        super().__exit__(*error)
 
     def perform(self, call: Call[T]) -> T:
         """Send one call and return its result."""
@@ -200,6 +217,24 @@ class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # typ
     """
 
     _own_transport = AsyncTransport
+
+    async def aclose(self) -> None:
+        """Close the client once the refreshes that it has begun in this event loop have ended."""
+        try:
+            await self._finish_refreshes()
+        finally:
+            await super().aclose()
+
+    async def __aexit__(self, *error: Any) -> None:  # noqa: PYI036 - as above
+        """Close the client, as :meth:`aclose`."""
+        try:
+            await self._finish_refreshes()
+        finally:
+            await super().__aexit__(*error)
+
+    async def _finish_refreshes(self) -> None:
+        if self.pool is None or isinstance(self.pool, AsyncTransport):  # else it is shared
+            await wait_for_refreshes(self)
 
     @staticmethod
     def new_pool(client_kwargs: Mapping[str, Any]) -> AsyncSharedTransport:

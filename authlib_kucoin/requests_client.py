@@ -16,6 +16,7 @@ from ._clients.base_client import KuCoinTokenAuth
 from ._clients.failures import host_of
 from ._clients.in_flight import InFlight
 from ._clients.limits import DEFAULT_TOTAL_TIMEOUT, LARGEST_BODY, Body, checked_total_timeout
+from ._clients.options import WITH_REQUESTS, checked
 from ._clients.outcome import Outcome
 from ._clients.requests_adapter import KEEPALIVE_EXPIRY, POOL_MAXSIZE, KuCoinAdapter
 from ._clients.sync_client import SyncClient
@@ -57,6 +58,8 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
     """
 
     token_auth_class = _Auth
+    accepted = WITH_REQUESTS
+    _own_verify: bool | str | None = None
 
     def __init__(
         self,
@@ -78,10 +81,7 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
         """Set up a session; nothing is sent."""
         self._site = site
         self._fast_api = fast_api
-        self.total_timeout = checked_total_timeout(total_timeout)
-        if options.get("verify") is None:  # to requests, None means "do not verify"
-            options.pop("verify", None)
-        self._own_verify = options.get("verify")
+        options = checked(type(self), options, client_secret)
         options.setdefault("default_timeout", timeout)
         super().__init__(
             client_id=client_id,
@@ -91,12 +91,35 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
             update_token=update_token,
             **options,
         )
+        self.verify = options.get("verify")
+        # Only now: Authlib's __del__ needs a complete session.
+        self.total_timeout = checked_total_timeout(total_timeout)
         self._owns_pool = adapter is None
         self.pool = adapter or KuCoinAdapter(
             pool_maxsize=pool_maxsize, keepalive_expiry=keepalive_expiry
         )
         self.mount("https://", self.pool)
         self.mount("http://", self.pool)
+        self._is_made = True
+
+    @property
+    def verify(self) -> bool | str:
+        """Whether, or by which file of authorities, servers are verified."""
+        # To requests, None means "do not verify".
+        return True if self._own_verify is None else self._own_verify
+
+    @verify.setter
+    def verify(self, value: bool | str | None) -> None:
+        self._own_verify = value
+
+    @property
+    def timeout(self) -> Any:
+        """Seconds to wait for a connection, and then for an answer: ``default_timeout``."""
+        return self.default_timeout
+
+    @timeout.setter
+    def timeout(self, value: Any) -> None:
+        self.default_timeout = value
 
     def close(self) -> None:
         """Close the connections, unless they are shared."""
@@ -112,6 +135,7 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
 
     def perform(self, call: Call[T]) -> T:
         """Send one call and return its result."""
+        self._refuse_if_closed(call.operation)
         if call.creates_key and _may_repeat(self.get_adapter(call.url)):
             raise ConfigurationError(
                 "A mounted adapter repeats POST requests, so a key could be created twice: take "

@@ -97,7 +97,7 @@ def test_an_applications_own_requests_share_the_connection(wire: Wire, new_app: 
     app.sign_in("two")
     assert wire.connections == 1
     sent = [seen.headers.get("authorization") for seen in wire.seen]
-    assert sent == [None, "bearer access-one", "Bearer own", None, "bearer access-two"]
+    assert sent == [None, "bearer access-one", "bearer own", None, "bearer access-two"]
     assert not [seen for seen in wire.seen if "cookie" in seen.headers]
 
 

@@ -52,7 +52,7 @@ class Host(ABC):
         return self.run(lambda: self.authorize(app, *args, **params)).headers["Location"]
 
     @abstractmethod
-    def come_back(self, app: Any, query: str, method: str = "GET", **params: Any) -> Any:
+    def come_back(self, app: Any, query: str, by: str = "GET", **params: Any) -> Any:
         """Open the callback in the browser; return the token."""
 
     def state(self, app: Any, redirect_uri: str = CALLBACK, **params: Any) -> str:
@@ -87,8 +87,8 @@ class FlaskHost(Host):
     def authorize(self, app: Any, *args: Any, **params: Any) -> Any:
         return app.authorize_redirect(*args, **params)
 
-    def come_back(self, app: Any, query: str, method: str = "GET", **params: Any) -> Any:
-        with self.flask.test_request_context(f"/?{query}", method=method):
+    def come_back(self, app: Any, query: str, by: str = "GET", **params: Any) -> Any:
+        with self.flask.test_request_context(f"/?{query}", method=by):
             return self._in_session(lambda: app.authorize_access_token(**params))
 
     def run(self, call: Callable[[], Any]) -> Any:
@@ -122,8 +122,8 @@ class DjangoHost(Host):
     def authorize(self, app: Any, *args: Any, **params: Any) -> Any:
         return app.authorize_redirect(self._request("GET", ""), *args, **params)
 
-    def come_back(self, app: Any, query: str, method: str = "GET", **params: Any) -> Any:
-        return app.authorize_access_token(self._request(method, query), **params)
+    def come_back(self, app: Any, query: str, by: str = "GET", **params: Any) -> Any:
+        return app.authorize_access_token(self._request(by, query), **params)
 
     def _request(self, method: str, query: str) -> Any:
         request = RequestFactory().generic(method, f"/?{query}")
@@ -156,8 +156,8 @@ class StarletteHost(Host):
     def authorize(self, app: Any, *args: Any, **params: Any) -> Any:
         return app.authorize_redirect(self._request("GET", ""), *args, **params)
 
-    def come_back(self, app: Any, query: str, method: str = "GET", **params: Any) -> Any:
-        request = self._request(method, query)
+    def come_back(self, app: Any, query: str, by: str = "GET", **params: Any) -> Any:
+        request = self._request(by, query)
         return self.run(lambda: app.authorize_access_token(request, **params))
 
     def _request(self, method: str, query: str) -> Request:

@@ -7,6 +7,8 @@ from urllib.parse import urlencode
 
 import pytest
 from authlib.integrations.base_client import MismatchingStateError, OAuthError
+from authlib.oauth2.rfc6749 import MismatchingStateException
+from authlib.oauth2.rfc6749.errors import MissingCodeException
 
 from authlib_kucoin import AuthorizationDenied
 from authlib_kucoin.sandbox import Sandbox, run_sandbox
@@ -53,6 +55,7 @@ REFUSED: dict[str, Callable[[str, str], Pairs]] = {
         ("success", "false"),
     ],
 }
+WITHOUT_CODE = {"no code", "an empty code", "a code of two lines", "a code without end"}
 FOREIGN: dict[str, Callable[[str, str], Pairs]] = {
     "no state": lambda code, _: [("code", code)],
     "an empty state": lambda code, _: [("code", code), ("state", "")],
@@ -75,6 +78,8 @@ def test_a_callback_that_does_not_hold_together_is_refused(
         stack.finish(f"{REDIRECT_URI}&{urlencode(pairs)}")
     assert isinstance(caught.value, OAuthError)
     assert isinstance(caught.value, MismatchingStateError) is (name in FOREIGN)
+    assert isinstance(caught.value, MismatchingStateException) is (name in FOREIGN)
+    assert isinstance(caught.value, MissingCodeException) is (name in WITHOUT_CODE)
     assert caught.value.operation == "callback"
     assert given["code"] not in str(caught.value)
     assert "token" not in kucoin_sandbox.totals

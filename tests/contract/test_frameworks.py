@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ from django.test import RequestFactory
 from flask import Flask
 from starlette.requests import Request
 
-from authlib_kucoin import KuCoinError, register_kucoin
+from authlib_kucoin import AuthorizationDenied, ConfigurationError, KuCoinError, register_kucoin
 from tests.contract.hosts import HOSTS, DjangoHost, FlaskHost, Host, StarletteHost
 from tests.contract.recorder import REFRESHED, TOKEN, Recorder
 
@@ -260,6 +261,87 @@ def test_the_session_is_bounded(host: Host, cached: bool) -> None:
     states = [host.state(app, CALLBACK) for _ in range(20)]
     kept = [f"_state_kucoin_{state}" for state in states[-5:]]
     assert host.session.keys() == {"user", *kept}
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_state_that_was_put_there_by_hand_is_accepted(
+    host: Host, cached: bool, recorder: Recorder
+) -> None:
+    """As Authlib's own tests do it, and a host that sends the browser away by itself."""
+    oauth = new_oauth(host, cached)
+    app = register_kucoin(oauth, site=recorder.url, client_id="given")
+    data = {"data": {"redirect_uri": CALLBACK}}
+    host.session["_state_kucoin_foo"] = {"exp": 2_000_000_000} if cached else data
+    if cached:
+        oauth.cache.kept["_state_kucoin_foo"] = json.dumps(data)
+    assert host.come_back(app, "code=c&state=foo")["access_token"]
+    with pytest.raises(MismatchingStateError):
+        host.come_back(app, "code=c&state=foo")
+    host.run(app.close)
+
+
+@pytest.mark.parametrize("method", ["HEAD", "PUT"])
+def test_only_get_and_post_bring_a_callback(host: Host, method: str, recorder: Recorder) -> None:
+    """Frameworks call the view of GET for a HEAD, as of a link checker: the login goes on."""
+    app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
+    answer = f"code=c&state={host.state(app, CALLBACK)}"
+    with pytest.raises(AuthorizationDenied, match="has to be opened with GET or POST"):
+        host.come_back(app, answer, method)
+    assert recorder.requests == []
+    assert host.come_back(app, answer)["access_token"]
+    host.run(app.close)
+
+
+def test_starlette_takes_a_request_without_a_method(recorder: Recorder) -> None:
+    """As Authlib does, whose tests make such requests."""
+    host = StarletteHost()
+    app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
+    state = host.state(app, CALLBACK)
+    scope = {"type": "http", "query_string": f"code=c&state={state}", "session": host.session}
+    assert host.run(lambda: app.authorize_access_token(Request(scope)))["access_token"]
+    host.close()
+
+
+@pytest.mark.parametrize("params", [{"method": "GET"}, {"headers": None, "claims_cls": None}])
+def test_what_changes_nothing_may_be_given(
+    host: Host, params: dict[str, Any], recorder: Recorder
+) -> None:
+    """Authlib's users tell it so of a provider whose token call is a GET."""
+    app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
+    answer = f"code=c&state={host.state(app, CALLBACK)}"
+    assert host.come_back(app, answer, **params)["access_token"]
+    host.run(app.close)
+
+
+@pytest.mark.parametrize(
+    ("params", "says"),
+    [
+        ({"timeout": 3}, "Give timeout when the client is made, or in the client_kwargs"),
+        ({"method": "POST"}, "a GET"),
+        ({"headers": {"a": "b"}}, "no parameter 'headers'"),
+        ({"claims_options": {}}, "no parameter 'claims_options'"),
+        ({"leeway": 60}, "no parameter 'leeway'"),
+    ],
+)
+def test_what_would_have_no_effect_on_an_exchange_is_refused(
+    host: Host, params: dict[str, Any], says: str, recorder: Recorder
+) -> None:
+    """Before anything is sent."""
+    app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
+    answer = f"code=c&state={host.state(app, CALLBACK)}"
+    with pytest.raises(ConfigurationError, match=says):
+        host.come_back(app, answer, **params)
+    assert recorder.requests == []
+
+
+def test_requests_of_the_application_carry_the_documents_scheme(
+    host: Host, recorder: Recorder
+) -> None:
+    """It prints "bearer" in lower case, and KuCoin may want it so."""
+    app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
+    host.run(lambda: app.get(f"{recorder.url}/own", token=TOKEN))
+    assert recorder.requests[0].header("authorization") == f"bearer {TOKEN['access_token']}"
+    host.run(app.close)
 
 
 def test_a_state_that_is_kept_in_a_cache_works_once_too(recorder: Recorder) -> None:

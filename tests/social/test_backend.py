@@ -5,13 +5,17 @@ associate), a pipeline that halts twice, a refresh. KuCoin is the sandbox, over 
 """
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import social_core
 from social_core.actions import do_auth, do_complete
 from social_core.backends.utils import user_backends_data
 from social_core.exceptions import (
+    AuthCanceled,
     AuthConfigurationError,
+    AuthInputError,
 )
 from social_core.utils import PARTIAL_TOKEN_SESSION_NAME
 
@@ -169,6 +173,103 @@ def test_every_form_of_callback_is_taken(mode: Any) -> None:
     assert Social.rows
 
 
+# --- subclasses --------------------------------------------------------------------------------
+
+
+def test_addresses_of_a_subclass_or_of_the_settings_are_used(wire: Wire) -> None:
+    """By methods, attributes and settings, as in every backend of social-core."""
+
+    class ByMethods(KuCoinOAuth2[str]):
+        def authorization_url(self) -> str:
+            return f"{wire.url}/my-login"
+
+        def access_token_url(self) -> str:
+            return f"{wire.url}/my-token"
+
+        def refresh_token_url(self) -> str:
+            return f"{wire.url}/my-refresh"
+
+    class ByAttributes(KuCoinOAuth2[str]):
+        AUTHORIZATION_URL = f"{wire.url}/my-login"
+        ACCESS_TOKEN_URL = f"{wire.url}/my-token"
+        REFRESH_TOKEN_URL = f"{wire.url}/my-refresh"
+
+    urls = {"AUTHORIZATION_URL": f"{wire.url}/my-login", "ACCESS_TOKEN_URL": f"{wire.url}/my-token"}
+    token = {"access_token": "a", "token_type": "bearer", "expires_in": 3600, "refresh_token": "b"}
+    for number, (kind, settings, refresh) in enumerate(
+        [
+            (ByMethods, {}, "/my-refresh"),
+            (ByAttributes, {}, "/my-refresh"),
+            (KuCoinOAuth2, urls, "/_oauth/refresh-token"),
+        ]
+    ):
+        wire.answer = answering(token, token)
+        strategy = Strategy(KEY="broker", SITE="https://kucoin.example", **settings)
+        if kind is KuCoinOAuth2:
+            strategy.settings["SOCIAL_AUTH_KUCOIN_SITE"] = wire.url
+        backend = kind(strategy, redirect_uri="/complete/kucoin/")
+        backend.prepare_auth(user=User("alice"))
+        assert backend.start().startswith(f"{wire.url}/my-login?response_type=code&")
+        backend.data = {"code": "c", "state": strategy.session["kucoin_state"]["state"]}
+        assert backend.request_access_token(backend.access_token_url())["access_token"] == "a"
+        backend.refresh_token(f"r{number}", scope="MINE")
+        exchange, refreshed = wire.seen[-2:]
+        assert (exchange.path, refreshed.path) == ("/my-token", refresh)
+        assert refreshed.body.endswith(b"&scope=MINE")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ACCESS_TOKEN_METHOD", "POST"),
+        ("REFRESH_TOKEN_METHOD", "GET"),
+        ("RESPONSE_TYPE", "token"),
+        ("REDIRECT_STATE", True),
+        ("USE_BASIC_AUTH", True),
+        ("auth_params", lambda _self, _state=None: {}),
+        ("refresh_token_params", lambda _self, *_args: {}),
+    ],
+)
+def test_what_a_subclass_would_change_in_vain_is_refused(
+    host: Host, name: str, value: object
+) -> None:
+    """Before the user leaves: KuCoin's calls are what the document says."""
+    kind: Any = type("Mine", (KuCoinOAuth2,), {name: value})
+    backend = kind(host.strategy, redirect_uri="/complete/kucoin/")
+    backend.prepare_auth(user=host.user)
+    with pytest.raises(AuthConfigurationError) as caught:
+        backend.start()
+    assert f"Leave {name} as authlib_kucoin.social has it" in caught.value.detail
+
+
+def test_an_error_code_is_not_exchanged_by_a_subclass_that_looks_away(host: Host) -> None:
+    """Its ``process_error`` only writes a log, say."""
+    kind: Any = type("Mine", (KuCoinOAuth2,), {"process_error": lambda *_, **__: None})
+    host.start()
+    state = host.strategy.session["kucoin_state"]["state"]
+    host.strategy.data = {"success": "false", "code": "40001", "state": state}
+    with pytest.raises(AuthCanceled):
+        do_complete(kind(host.strategy, redirect_uri="/"), login=no_login, user=host.user)
+    assert "token" not in host.sandbox.totals
+
+
+def test_an_answer_of_another_stage_is_no_callback(host: Host) -> None:
+    """social-core calls ``process_error`` with those of providers that have errors of their own."""
+    host.backend.process_error({"access_token": "a"}, stage="token_exchange")
+
+
+def test_a_head_uses_up_no_login(host: Host) -> None:
+    """Frameworks call the view of GET for it, as of a link checker."""
+    fields = host.sandbox.approve(host.start()).fields
+    host.strategy.request = SimpleNamespace(method="HEAD")  # type: ignore[attr-defined]  # Django's has it
+    with pytest.raises(AuthInputError) as caught:
+        host.complete(fields)
+    assert "has to be opened with GET or POST" in caught.value.detail
+    assert "token" not in host.sandbox.totals
+    host.strategy.request.method = "GET"  # type: ignore[attr-defined]  # as above
+    assert host.complete(fields) == "/"
+
+
 # --- settings ------------------------------------------------------------------------------------
 
 
@@ -190,6 +291,33 @@ def test_an_incomplete_setting_is_named(
         assert says in text
         assert "SOCIAL_AUTH_KUCOIN_KEY and SOCIAL_AUTH_KUCOIN_SITE" in text
     assert caught.value.stage == "begin"
+
+
+def test_a_setting_that_has_no_effect_is_named(kucoin_sandbox: Sandbox) -> None:
+    """KuCoin's login page has no other parameters."""
+    with pytest.raises(AuthConfigurationError) as caught:
+        Host(kucoin_sandbox, AUTH_EXTRA_ARGUMENTS={"lang": "en"}).start()
+    assert "no parameter 'lang'" in caught.value.detail
+    assert "KUCOIN_SITE" not in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    ("settings", "user_agent"),
+    [({}, f"social-auth-{social_core.__version__}"), ({"USER_AGENT": "mine/1"}, "mine/1")],
+)
+def test_the_user_agent_is_social_cores(
+    kucoin_sandbox: Sandbox, settings: dict[str, str], user_agent: str
+) -> None:
+    """Or what the setting says."""
+    Host(kucoin_sandbox, **settings).come_back()
+    assert {seen.headers["user-agent"] for seen in kucoin_sandbox.requests[-3:]} == {user_agent}
+
+
+@pytest.mark.parametrize("name", ["REQUESTS_TIMEOUT", "URLOPEN_TIMEOUT"])
+def test_a_timeout_of_social_cores_is_heeded(kucoin_sandbox: Sandbox, name: str) -> None:
+    """Under both of its names."""
+    host = Host(kucoin_sandbox, **{name: 0.2})
+    assert host.backend._client().timeout == 0.2
 
 
 def test_a_redirect_uri_that_cannot_travel_raw_is_named(host: Host) -> None:

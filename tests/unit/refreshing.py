@@ -1,4 +1,4 @@
-"""A refresh endpoint that waits until a test lets it continue, and callers of it."""
+"""A refresh endpoint that waits until a test lets it go on, and its callers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FRESH = {"access_token": "new-a", "refresh_token": "new-r", "expires_at": 1}
 
 
 class Endpoint:
-    """Replaces the request: counts calls, waits for `go_on`, then returns or raises."""
+    """Stands in for the request: counts calls, waits for ``go_on``, then returns or raises."""
 
     def __init__(self, outcome: Any = FRESH) -> None:
         self.outcome = outcome
@@ -38,7 +38,7 @@ class Endpoint:
         return KuCoinToken(self.outcome)
 
     async def awaited(self) -> KuCoinToken:
-        """The same on an event loop."""
+        """Do the same on an event loop."""
         self.asked += 1
         self.reached.set()
         while not self.go_on.is_set():  # noqa: ASYNC110 - threads set it
@@ -49,11 +49,11 @@ class Endpoint:
 
 
 def ignore(_token: KuCoinToken) -> None:
-    """An ``update_token`` that does nothing."""
+    """An ``update_token`` without effect."""
 
 
 async def ignore_async(_token: KuCoinToken) -> None:
-    """The same as a coroutine function."""
+    """Async twin of :func:`ignore`."""
 
 
 def ask(refreshes: Refreshes, endpoint: Endpoint, old: str = "old-r") -> KuCoinToken:
@@ -70,7 +70,7 @@ def outcome_of(ask: Callable[[], Any]) -> Any:
 
 
 def all_at_once(refreshes: Refreshes, endpoint: Endpoint, count: int) -> list[Any]:
-    """Let this many threads refresh; the request continues when all of them wait."""
+    """Refresh in several threads; the request ends once all of them wait for it."""
     with ThreadPoolExecutor(count) as pool:
         asked = [pool.submit(outcome_of, lambda: ask(refreshes, endpoint)) for _ in range(count)]
         assert endpoint.reached.wait(10)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import os
+import pickle
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -135,7 +137,7 @@ def test_requests_of_ones_own_go_the_same_way(kucoin_sandbox: Sandbox, client_cl
 
     assert asyncio.run(main()) == 404
     assert connections(kucoin_sandbox) == [1, 1]
-    assert kucoin_sandbox.requests[1].headers["authorization"].startswith("Bearer ")
+    assert kucoin_sandbox.requests[1].headers["authorization"] == "bearer ***"
 
 
 @pytest.mark.parametrize("leave", ["close", "with"])
@@ -164,6 +166,15 @@ def test_a_closed_client_of_httpx2_says_so(kucoin_sandbox: Sandbox, leave: str) 
         sync_client.validate_access_token("dead")
     asyncio.run(main())
     assert kucoin_sandbox.totals["validate"] == 2
+
+
+@every_client
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_client_cannot_be_copied(client_class: Any, copied: Callable[[Any], Any]) -> None:
+    """At once and with what to do, rather than that the copy fails when it is first used."""
+    client = client_class("broker", site=NOBODY, token=TOKEN)
+    with pytest.raises(TypeError, match="Store its token, and make another client with it"):
+        copied(client)
 
 
 @every_client

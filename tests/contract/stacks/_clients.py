@@ -38,8 +38,8 @@ class _ClientStack(Stack):
             "site": self.settings.site,
             "fast_api": self.settings.fast_api,
             "redirect_uri": self.settings.redirect_uri,
-            "timeout": self.settings.timeout,
-            "update_token": self._told,
+            **self.settings.of_calls,
+            "update_token": self.update_token,
         }
 
     @property

@@ -40,7 +40,7 @@ class DjangoStack(SyncStack):
         options = {
             "client_id": settings.client_id,
             "client_secret": settings.client_secret,
-            "client_kwargs": {"timeout": settings.timeout},
+            "client_kwargs": settings.of_calls,
         }
         urls = (path("login", self._login), path("<path:rest>", self._callback))
         self._overridden = override_settings(
@@ -48,7 +48,10 @@ class DjangoStack(SyncStack):
         )
         self._overridden.enable()
         self.app = register_kucoin(
-            OAuth(), site=settings.site, fast_api=settings.fast_api, update_token=self._told
+            OAuth(),
+            site=settings.site,
+            fast_api=settings.fast_api,
+            update_token=self.update_token,
         )
         self._outcome = Outcome()
         self._browsers: dict[str, Client] = {}
