@@ -19,7 +19,7 @@ PYTEST := $(BIN)/python -m pytest
 PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 EXTRAS := flask,starlette,django,social,sandbox
 
-.PHONY: help test coverage nightly lint bench drill rush demo docs test-lowest release clean
+.PHONY: help test coverage nightly lint bench drill rush fleet demo docs test-lowest release clean
 
 help:
 	@echo 'make test         run the tests (ARGS="-k vault -x" is passed on to pytest)'
@@ -29,6 +29,7 @@ help:
 	@echo 'make bench        measure what a sign-in costs (ARGS=--quick, or --check to fail on targets)'
 	@echo 'make drill        500 connects, failing calls, killed workers: no key is lost (ARGS="--seed 1")'
 	@echo 'make rush         200 connects at once: how long each person waits'
+	@echo 'make fleet        1,000 connects to three machines behind nginx, which lose power in turn'
 	@echo 'make demo         the demo on DEMO_PORT (5000), with a sandbox on SANDBOX_PORT (9400)'
 	@echo 'make docs         build the documentation into docs/_build/html'
 	@echo 'make test-lowest  test with the oldest supported releases of all dependencies'
@@ -68,6 +69,9 @@ drill: $(VENV)/.drill
 
 rush: $(VENV)/.drill
 	$(BIN)/python -m drill.rush $(ARGS)
+
+fleet: $(VENV)/.drill
+	$(BIN)/python -m drill.fleet $(ARGS)
 
 # Ctrl-C reaches the terminal's whole foreground group, and make would report that it was killed.
 # `set -m` gives the demo a group of its own, so that only the demo receives it.
