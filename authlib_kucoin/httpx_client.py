@@ -145,6 +145,7 @@ class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[m
                 request = _request(self, call, trace)
                 response = sender.send(request, auth=httpx2.Auth(), follow_redirects=False)
                 status, body, failure = response.status_code, response.content, ""
+                headers = response.headers
             except Exception as error:  # noqa: BLE001 - whatever it is, there is no answer
                 # Drop the error itself: its text may hold the URL with the code.
                 failure = name_of(error)
@@ -152,7 +153,7 @@ class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[m
                     progress.sent |= not isinstance(error, _NOT_CONNECTED)
         if failure:
             call.unanswered(failure, sent=progress.sent)
-        return call.answer(status, body)
+        return call.answer(status, body, headers)
 
 
 class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # type: ignore[misc]  # as above
@@ -183,10 +184,11 @@ class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # typ
                 request = _request(self, call, trace)
                 response = await sender.send(request, auth=httpx2.Auth(), follow_redirects=False)
                 status, body, failure = response.status_code, response.content, ""
+                headers = response.headers
             except Exception as error:  # noqa: BLE001 - whatever it is, there is no answer
                 failure = name_of(error)
                 if not self._is_traced:
                     progress.sent |= not isinstance(error, _NOT_CONNECTED)
         if failure:
             call.unanswered(failure, sent=progress.sent)
-        return call.answer(status, body)
+        return call.answer(status, body, headers)

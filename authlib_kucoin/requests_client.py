@@ -116,6 +116,7 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
             try:
                 response = self._send(call, progress)
                 status, body, failure = response.status_code, response.content, ""
+                headers = response.headers
             except Exception as error:  # noqa: BLE001 - whatever it is, there is no answer
                 # Drop the error itself: its text may hold the URL with the code.
                 failure = name_of(error)
@@ -125,7 +126,7 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
             raise broken
         if failure:
             call.unanswered(failure, sent=progress.sent)
-        return call.answer(status, body)
+        return call.answer(status, body, headers)
 
     def _send(self, call: Call[Any], progress: InFlight) -> Any:
         """Send a request by the adapter: without cookies, ~/.netrc, redirects and hooks."""
