@@ -1,13 +1,30 @@
 """How the documentation is built: ``make docs``, offline and without a warning."""
 
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
 project = "authlib_kucoin"
 author = "the authlib_kucoin authors"
 copyright = "2026, the authlib_kucoin authors"  # noqa: A001 - Sphinx's own name
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+    "pictures",
+]
 html_theme = "furo"
 html_title = "authlib_kucoin"
-exclude_patterns = ["_build"]
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+exclude_patterns = ["_build", "upstream"]
+myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
+# Copy the commands, without their prompt and what they print.
+copybutton_prompt_text = "$ "
+copybutton_only_copy_prompt_lines = True
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"
 autodoc_class_signature = "separated"

@@ -11,12 +11,12 @@ from unittest.mock import patch
 from sqlalchemy import select
 
 from authlib_kucoin.sandbox import IssuedKey
-from flask_demo import create_app, ledger, models
+from flask_demo import create_app, ledger, limits, models
 from flask_demo.extensions import db
 from flask_demo.models import ConnectAttempt, ConnectedKey, Status
 from flask_demo.vault import vault
 
-_LATER: Final = ledger.LOGIN_SECONDS + ledger.WORKER_SECONDS
+_LATER: Final = limits.LOGIN_SECONDS + limits.WORKER_SECONDS
 _UNFINISHED: Final = (Status.STARTED, Status.CLAIMED, Status.PROVISIONING)
 
 

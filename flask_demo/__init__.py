@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from authlib.integrations.flask_client import OAuth
 from flask import Flask, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
@@ -32,12 +31,16 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from authlib_kucoin import KuCoinError, UnsafeRedirectURI, register_kucoin
 
-from . import accounts, cli, kucoin
-from .checks import findings
+from . import accounts, cli, events, health, kucoin
+from .checks import state_of
 from .config import flask_config, given_settings
-from .database import create_tables
+from .database import prepare_database
 from .errors import SettingsError
-from .extensions import csrf, db, login_manager
+from .extensions import csrf, db, login_manager, migrate
+from .findings import findings
+from .logins import LedgerOAuth
+from .models import now
+from .permissions import PERMISSIONS
 from .vault import Vault
 
 _HEADERS: Final = {
@@ -68,25 +71,28 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     login_manager.init_app(app, add_context_processor=False)
     app.add_template_global(current_user, "current_user")
     _register_kucoin(app)
-    app.register_blueprint(accounts.bp)
-    app.register_blueprint(kucoin.bp)
+    for blueprint in (accounts.bp, kucoin.bp, kucoin.public, health.bp):
+        app.register_blueprint(blueprint)
     app.cli.add_command(cli.commands)
     app.register_error_handler(HTTPException, _show_error)
     app.after_request(_add_headers)
     app.add_template_filter(_moment, "moment")
-    app.add_template_global(findings)
+    app.add_template_filter(_ago, "ago")
+    app.jinja_env.globals.update(findings=findings, state_of=state_of, MEANINGS=PERMISSIONS)
     if proxies := app.config["TRUSTED_PROXIES"]:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # as in Flask's documentation
             app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies
         )
+    events.init_app(app)
     db.init_app(app)
+    migrate.init_app(app)
     with app.app_context():
-        create_tables()
+        prepare_database()
     return app
 
 
 def _register_kucoin(app: Flask) -> None:
-    oauth = OAuth(app)
+    oauth = LedgerOAuth(app)
     register_kucoin(oauth)
     try:
         site = oauth.kucoin.load_server_metadata()
@@ -116,9 +122,21 @@ def _show_error(error: HTTPException) -> ResponseReturnValue:
     if isinstance(error, SecurityError):
         return "This host is not served here.", 400  # a page could not build its links
     response = error.get_response()
+    if request.endpoint == "kucoin.callback" and error.code != 405:
+        return kucoin.callback_problem(error.code)
     response.data = render_template("error.html", error=error)
     return response
 
 
 def _moment(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
+
+
+def _ago(seconds: int) -> str:
+    """Return a time in relation to now, such as "3 minutes ago"."""
+    past = now() - seconds
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if number := abs(past) // length:
+            words = f"{number} {unit}{'s' if number > 1 else ''}"
+            return f"{words} ago" if past > 0 else f"in {words}"
+    return "just now"

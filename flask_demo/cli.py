@@ -1,18 +1,43 @@
-"""The command ``flask kucoin rekey``."""
+"""The commands ``flask kucoin check`` and ``flask kucoin rekey``."""
 
 from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import Final
 
 import click
 from flask.cli import AppGroup
 from sqlalchemy import select
 
+from .checks import check, due_keys
 from .errors import VaultError
 from .extensions import db
-from .models import ConnectedKey, lock_keys
+from .models import ConnectedKey, lock_keys, now
 from .tokens import drop_old_token
 from .vault import vault
 
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
 commands = AppGroup("kucoin", help="Look after the connected keys.")
+
+
+@commands.command("check")
+@click.option("--older-than", default="24h", help="Check keys not checked for so long (24h, 30m).")
+@click.option("--limit", type=click.IntRange(1), help="Stop after so many keys.")
+@click.option("--per-second", type=click.FloatRange(0.1), default=5.0, help="Speed limit (5).")
+def check_keys(older_than: str, limit: int | None, per_second: float) -> None:
+    """Check connected keys: KuCoin does not tell anybody when a user deletes or changes a key.
+
+    Run it from time to time, on any number of machines at once: each key is checked once. Every
+    call counts against KuCoin's rate limit, so all machines together should stay below it.
+    """
+    states: Counter[str] = Counter()
+    for key in due_keys(now() - _seconds(older_than), limit):
+        states[check(key)] += 1
+        time.sleep(1 / per_second)
+    counts = ", ".join(f"{number} {state}" for state, number in sorted(states.items()))
+    click.echo(f"Checked {states.total()} keys: {counts or 'none was due'}.")
 
 
 @commands.command("rekey")
@@ -37,3 +62,10 @@ def rekey() -> None:
     click.echo(f"{len(ids) - failed} of {len(ids)} keys are sealed with the first key.")
     if failed:
         raise SystemExit(1)
+
+
+def _seconds(duration: str) -> int:
+    number, unit = duration[:-1], duration[-1:]
+    if not number.isdecimal() or unit not in _UNITS:
+        raise click.BadParameter(f"{duration!r} is not a duration. Write it as 24h, 30m or 7d.")
+    return int(number) * _UNITS[unit]

@@ -16,6 +16,7 @@
 ``SECRET_KEY``                    Signs sessions and ``state``.
 ``DATABASE_URL``                  PostgreSQL or SQLite. Default: SQLite in the instance folder.
 ``TRUSTED_PROXIES``               The number of proxies in front that set ``X-Forwarded-*``.
+``LOG_JSON``                      ``1`` writes log lines as JSON.
 ``DEMO_INSTANCE``                 The instance folder, if not Flask's default.
 ``DEMO_PORT``, ``SANDBOX_PORT``   The ports of ``python -m flask_demo``: 5000 and 9400.
 ================================  ================================================================
@@ -34,6 +35,7 @@ from cryptography.fernet import Fernet
 
 from .database import database_url, engine_options
 from .errors import SettingsError
+from .permissions import PERMISSIONS
 from .secret_files import kept_secret
 
 MAKE_VAULT_KEY: Final = (
@@ -54,6 +56,7 @@ _OPTIONAL: Final = (
     "KUCOIN_EXPECTED_PERMISSIONS",
     "DATABASE_URL",
     "TRUSTED_PROXIES",
+    "LOG_JSON",
     "DEMO_INSTANCE",
     "DEMO_PORT",
     "SANDBOX_PORT",
@@ -66,6 +69,8 @@ _REAL: Final = ("KUCOIN_SITE", "KUCOIN_CLIENT_SECRET", "KUCOIN_REDIRECT_URI")
 _CALLBACK: Final = "/kucoin/callback"
 _LOOPBACK: Final = ["localhost", "127.0.0.1"]
 _EXPECTED: Final = "General,Spot"
+_SHORTEST_KEY: Final = 16
+_FEWEST_CHARACTERS: Final = 6
 _YES: Final = {"1", "true", "yes", "on"}
 
 
@@ -92,14 +97,16 @@ def flask_config(given: Mapping[str, Any], instance: Path) -> dict[str, Any]:
         "DEMO_PORT": _number(given, "DEMO_PORT", 5000),
         "SANDBOX_PORT": _number(given, "SANDBOX_PORT", 9400),
         "TRUSTED_PROXIES": _number(given, "TRUSTED_PROXIES", 0),
+        "LOG_JSON": str(given.get("LOG_JSON")).lower() in _YES,
         "KUCOIN_KEEP_TOKENS": str(given.get("KUCOIN_KEEP_TOKENS")).lower() in _YES,
-        "KUCOIN_EXPECTED_PERMISSIONS": _words(given, "KUCOIN_EXPECTED_PERMISSIONS", _EXPECTED),
+        "KUCOIN_EXPECTED_PERMISSIONS": _expected_permissions(given),
     }
     if is_sandbox:
         settings |= _sandbox_settings(settings, instance)
     elif missing := [name for name in _REQUIRED if name not in settings]:
         lines = "".join(f"\n  {name}: {_REQUIRED[name]}" for name in missing)
         raise SettingsError(f"KUCOIN_CLIENT_ID is set, so these settings are needed, too:{lines}")
+    _refuse_weak(settings["SECRET_KEY"])
     settings["KUCOIN_VAULT_KEYS"] = _joined(settings["KUCOIN_VAULT_KEYS"])
     web = _web_settings(settings)
     name = "sandbox.sqlite" if is_sandbox else "kucoin.sqlite"
@@ -143,16 +150,17 @@ def _web_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
             f"KUCOIN_REDIRECT_URI has to end in {_CALLBACK}: "
             "this app serves no other callback path."
         )
-    is_https = public.scheme == "https"
+    # A public host is served over https: KuCoin takes no other redirect URI.
+    is_https = public.scheme == "https" or own.hostname not in (None, *_LOOPBACK)
     return {
         # With https, no other subdomain can set the session cookie.
         "SESSION_COOKIE_NAME": "__Host-session" if is_https else "session",
         "SESSION_COOKIE_SECURE": is_https,
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
-        # The demo sets no such cookie, but Flask-Login reads one and fails if it is not ASCII.
-        # With this name, no other subdomain can set it.
-        "REMEMBER_COOKIE_NAME": "__Host-remember",
+        # The demo has no such cookie, but Flask-Login reads one and fails if it is not ASCII. No
+        # browser can send one with this name.
+        "REMEMBER_COOKIE_NAME": ";",
         # Over https Flask-WTF wants a Referer, which our pages tell browsers not to send.
         "WTF_CSRF_SSL_STRICT": False,
         # No other host is answered: a forged Host would become part of the redirect URI.
@@ -174,6 +182,21 @@ def _number(settings: Mapping[str, Any], name: str, default: int) -> int:
     if number < 0:
         raise SettingsError(f"{name} is not a number. Give a whole number, 0 or more.")
     return number
+
+
+def _expected_permissions(settings: Mapping[str, Any]) -> list[str]:
+    expected = _words(settings, "KUCOIN_EXPECTED_PERMISSIONS", _EXPECTED)
+    if unknown := [name for name in expected if name not in PERMISSIONS]:
+        raise SettingsError(
+            f"KUCOIN_EXPECTED_PERMISSIONS has an unknown permission, {unknown[0]!r}. "
+            f"Known are {', '.join(PERMISSIONS)}."
+        )
+    return expected
+
+
+def _refuse_weak(secret_key: str | bytes) -> None:
+    if len(secret_key) < _SHORTEST_KEY or len(set(secret_key)) < _FEWEST_CHARACTERS:
+        raise SettingsError(f"SECRET_KEY is too easy to guess. {_REQUIRED['SECRET_KEY']}")
 
 
 def _words(settings: Mapping[str, Any], name: str, default: str) -> list[str]:

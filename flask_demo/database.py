@@ -1,4 +1,4 @@
-"""The database: its URL, the options of its engine, and its tables."""
+"""The database: its URL, limits on waiting for it, and bringing its tables up to date."""
 
 from __future__ import annotations
 
@@ -7,14 +7,45 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import URL, event, func, make_url, select, text
+from alembic import command
+from alembic.util import CommandError
+from sqlalchemy import URL, Connection, event, func, make_url, select, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from .errors import SettingsError
-from .extensions import Base, db
+from .extensions import db, migrate
+from .limits import (
+    CONNECT_SECONDS,
+    IDLE_SECONDS,
+    LOCK_SECONDS,
+    SILENCE_SECONDS,
+    STATEMENT_SECONDS,
+)
 
 _SCHEMA_LOCK: Final = 0x6B75636F696E  # any number, as long as all workers use the same one
+
+_SQLITE: Final = {"timeout": STATEMENT_SECONDS}
+_POSTGRESQL: Final = {
+    "connect_timeout": CONNECT_SECONDS,
+    # A host that has gone silent: when it owes us acknowledgements, and when nothing is sent.
+    "tcp_user_timeout": SILENCE_SECONDS * 1000,
+    "keepalives_idle": SILENCE_SECONDS,
+    "keepalives_interval": CONNECT_SECONDS,
+    "keepalives_count": 3,
+    # PgBouncer in transaction mode gives each transaction another server connection, which does
+    # not know our prepared statements.
+    "prepare_threshold": None,
+}
+# Set in each transaction, because PgBouncer refuses them as options of the connection.
+_LIMITS: Final = "SELECT " + ", ".join(
+    f"set_config('{name}', '{seconds}s', true)"
+    for name, seconds in {
+        "lock_timeout": LOCK_SECONDS,
+        "statement_timeout": STATEMENT_SECONDS,
+        "idle_in_transaction_session_timeout": IDLE_SECONDS,
+    }.items()
+)
 
 
 def database_url(settings: Mapping[str, Any], default: Path) -> str:
@@ -51,9 +82,8 @@ def database_url(settings: Mapping[str, Any], default: Path) -> str:
 
 def engine_options(url: str) -> dict[str, Any]:
     """Return the options of SQLAlchemy's engine for a database URL."""
-    timeout = {"timeout": 30} if url.startswith("sqlite") else {"connect_timeout": 5}
     return {
-        "connect_args": timeout,
+        "connect_args": _SQLITE if url.startswith("sqlite") else _POSTGRESQL,
         "hide_parameters": True,  # in errors and in the log
         "pool_pre_ping": True,  # after a restart of the database, no request fails
     }
@@ -64,32 +94,59 @@ def in_memory(url: URL) -> bool:
     return url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:")
 
 
-def create_tables() -> None:
-    """Create the missing tables. Workers that start at the same moment take turns.
+def prepare_database() -> None:
+    """Set up the engine of the current app, and bring the tables up to date.
 
     Raises:
-        SettingsError: If the SQLite file cannot be created or opened.
+        SettingsError: If the database is read-only, was made by a newer version of the demo, or
+            its SQLite file cannot be opened.
     """
-    is_sqlite = db.engine.dialect.name == "sqlite"
-    if is_sqlite:
-        event.listen(db.engine, "connect", _set_up_sqlite)
-    if is_sqlite and not in_memory(db.engine.url):
-        file = str(db.engine.url.database)
+    engine = db.engine
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _set_up_sqlite)
+        if not in_memory(engine.url):
+            _own_file(Path(str(engine.url.database)))
+    else:
+        event.listen(engine, "begin", _set_limits)
+    try:
+        command.upgrade(migrate.get_config(), "head")  # runs migrations/env.py
+    except CommandError as error:
+        raise SettingsError(
+            f"The tables are not this version's: {error}. Run the version that made them."
+        ) from None
+    except DBAPIError as error:
+        reason = str(error.orig).partition("\n")[0]
+        if "readonly" not in reason and "read-only" not in reason:
+            raise
+        raise SettingsError(
+            f"The database is read-only ({reason}). Give this program the right to write to it."
+        ) from None
+    if not in_memory(engine.url):
+        engine.dispose()  # forked workers must not share this connection
+
+
+def lock_schema(connection: Connection) -> None:
+    """Begin a transaction in which no other worker changes the tables."""
+    if connection.dialect.name == "sqlite":
+        connection.execute(text("BEGIN IMMEDIATE"))
+    else:
+        connection.execute(select(func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
+
+
+def _own_file(path: Path) -> None:
+    """Create the SQLite file, or take away what rights others have to it."""
+    try:
+        # SQLite gives its journal the mode of the database file.
+        file = os.open(path, os.O_CREAT | os.O_RDONLY, 0o600)
         try:
-            # SQLite gives its journal the mode of the database file.
-            os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
-        except OSError as error:
-            raise SettingsError(
-                f"The database file {file} cannot be opened: {error}. Check DATABASE_URL."
-            ) from None
-    with db.engine.begin() as connection:
-        if is_sqlite:
-            connection.execute(text("BEGIN IMMEDIATE"))
-        else:
-            connection.execute(select(func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
-        Base.metadata.create_all(connection)
-    if not in_memory(db.engine.url):
-        db.engine.dispose()  # forked workers must not share this connection
+            if os.fstat(file).st_mode & 0o077:
+                os.fchmod(file, 0o600)
+        finally:
+            os.close(file)
+    except OSError as error:
+        raise SettingsError(
+            f"The database file {path} cannot be opened: {error}. Check DATABASE_URL."
+        ) from None
 
 
 def _set_up_sqlite(connection: DBAPIConnection, _record: object) -> None:
@@ -97,3 +154,7 @@ def _set_up_sqlite(connection: DBAPIConnection, _record: object) -> None:
     cursor.execute("PRAGMA journal_mode = WAL")  # reading goes on while another worker writes
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
+
+
+def _set_limits(connection: Connection) -> None:
+    connection.exec_driver_sql(_LIMITS)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Final
 
 from flask import current_app
 from flask_login import LoginManager
+from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 from sqlalchemy.orm import DeclarativeBase
@@ -18,8 +20,11 @@ class Base(DeclarativeBase):
 
 # Rows stay readable after a commit, so no connection is held while KuCoin is asked.
 db: Final = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
-login_manager: Final = LoginManager()
+migrate: Final = Migrate(db=db, directory=str(Path(__file__).parent / "migrations"))
 csrf: Final = CSRFProtect()
+login_manager: Final = LoginManager()
+# It would write to the session whenever the browser's address changes. See logins.py.
+login_manager.session_protection = None
 
 #: Authlib's ``OAuth`` of the current app. ``create_app`` makes one per app, because an ``OAuth``
 #: reads its settings from the app it was initialised with last.

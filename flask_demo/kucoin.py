@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Final
+from typing import Any, Final, NoReturn
+from urllib.parse import parse_qsl, urlencode
 
 from flask import (
     Blueprint,
@@ -13,32 +14,64 @@ from flask import (
     redirect,
     render_template,
     request,
+    session,
     url_for,
 )
 from flask.typing import ResponseReturnValue
+from flask_login import current_user
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug import Response
+from werkzeug.datastructures import MultiDict
 
 from authlib_kucoin import ApiKeyError, KuCoinError, PermissionMismatch
 
-from . import ledger
-from .accounts import current_user_id, require_user
+from . import events, ledger, logins
+from .accounts import current_user_id
 from .checks import check
-from .extensions import db, oauth
-from .models import LARGEST_ID, ConnectAttempt, ConnectedKey, Status, lock_keys
+from .extensions import csrf, db, oauth
+from .limits import LOGIN_SECONDS
+from .models import LARGEST_ID, ConnectAttempt, ConnectedKey, Status, lock_keys, now
 from .tokens import forget_token, fresh_token
+from .vault import vault
 
 log = logging.getLogger(__name__)
 
 bp = Blueprint("kucoin", __name__, url_prefix="/kucoin")
-bp.before_request(require_user)
+#: Pages that nobody has to be signed in for.
+public = Blueprint("kucoin_public", __name__, url_prefix="/kucoin")
+
+#: The pages that a callback without an outcome redirects to, by their status.
+PROBLEMS: Final = {
+    400: "This answer from KuCoin belongs to no connection that was begun here. Nothing was done.",
+    403: "This connection was begun by another user. Nothing was done.",
+    500: "",
+}
 
 #: KuCoin's refusals of a key that may be due to the token.
 _MAYBE_THE_TOKEN: Final = (ApiKeyError, PermissionMismatch)
 
+#: The longest address that is kept in the session: a cookie has 4 kB at most.
+_LONGEST_PATH: Final = 1500
+
 #: Ids in URLs. A number that the database cannot hold is a 404.
 ID: Final = f"int(max={LARGEST_ID})"
+
+
+@bp.before_request
+def require_user() -> Response | None:
+    """Redirect to the sign-in, which leads back here, unless somebody is signed in."""
+    if current_user.is_authenticated:
+        return None
+    page = request.full_path
+    if request.endpoint == "kucoin.callback":
+        page = url_for("kucoin.callback", sealed=_sealed_query())
+    if request.method == "GET" and len(page) < _LONGEST_PATH:
+        session["return_to"] = page
+        flash("Please sign in first. Then you will return to the page that you wanted.")
+    else:
+        flash("Please sign in first. Nothing was changed.")
+    return redirect(url_for("accounts.index"), 303)
 
 
 @bp.post("/connect")
@@ -51,16 +84,19 @@ def connect() -> Response:
 def callback() -> ResponseReturnValue:
     """Receive the browser from KuCoin and, if the user approved, get a key.
 
-    The answer is a redirect, so that the URL with the code stays neither in the browser's history
-    nor in a Referer.
+    The answer is always a redirect, so that the URL with the code stays neither in the browser's
+    history nor in a Referer. If the view fails, :func:`callback_problem` redirects.
     """
     if request.method == "HEAD":  # Flask answers HEAD by the GET view, but it must change nothing
         abort(405, valid_methods=["GET"])
+    if sealed := request.args.get("sealed"):
+        query = vault().open_text(sealed, LOGIN_SECONDS) or ""
+        request.args = MultiDict(parse_qsl(query, keep_blank_values=True))
     attempt = ledger.find(request.args.get("state", ""))
     if attempt is None:
-        abort(400, "This answer from KuCoin belongs to no connection that was begun here.")
+        abort(400)
     if attempt.user_id != current_user_id():
-        abort(403, "This connection was begun by another user. Nothing was done.")
+        abort(403)
     # Once only: a second callback, as from a reload, shows the outcome of the first.
     if attempt.status is Status.STARTED and ledger.advance(attempt, Status.CLAIMED):
         try:
@@ -70,6 +106,27 @@ def callback() -> ResponseReturnValue:
         else:
             _provision(attempt, token)
     return _to_outcome(attempt.id)
+
+
+@public.post("/callback")
+@csrf.exempt  # type: ignore[untyped-decorator]  # Flask-WTF has no types
+def callback_by_post() -> Response:
+    """Turn a callback by form POST, which browsers send without cookies, into a GET with them."""
+    return redirect(url_for("kucoin.callback", sealed=_sealed_query()), 303)
+
+
+def callback_problem(code: int | None) -> Response:
+    """Redirect from a callback that failed to the page that says so."""
+    known = code if code in PROBLEMS else 500
+    # The database may have failed before anything was done, so the callback can be tried again.
+    again = _sealed_query() if known == 500 else None
+    return redirect(url_for("kucoin_public.problem", code=known, again=again), 303)
+
+
+@public.get("/problem/<int:code>")
+def problem(code: int) -> NoReturn:
+    """Show why a callback has no outcome."""
+    abort(code if code in PROBLEMS else 404, PROBLEMS.get(code))
 
 
 @bp.get(f"/attempts/<{ID}:attempt_id>")
@@ -85,9 +142,9 @@ def check_key(key_id: int) -> Response:
     """Ask KuCoin what a key may do."""
     key = _own_key(key_id)
     check(key)
-    if not key.check_error:
-        flash("Checked. Below is what KuCoin says about the key now.")
-    return redirect(url_for("accounts.index", _anchor=f"key-{key_id}"), 303)
+    # No flash(), because that would change the session after waiting for KuCoin: see logins.py.
+    page = url_for("accounts.index", checked=key_id, _anchor=f"key-{key_id}")
+    return redirect(page, 303)
 
 
 @bp.post(f"/keys/<{ID}:key_id>/rotate")
@@ -116,10 +173,20 @@ def disconnect(key_id: int) -> Response:
     """Delete the credentials of a key."""
     for row in lock_keys(ConnectedKey.id == _own_key(key_id).id):
         db.session.delete(row)
-        flash(
-            f"Disconnected: the credentials of “{row.api_name}” are deleted here. The key still "
-            "exists at KuCoin. Delete it there as well, in API management."
-        )
+        if not row.is_gone:
+            attempt = db.session.get_one(ConnectAttempt, row.attempt_id)
+            attempt.note_to_delete(row.api_name)
+        flash(f"Disconnected. The credentials of “{row.api_name}” are deleted here.")
+        events.changed("key", row.id, "disconnected")
+    db.session.commit()
+    return redirect(url_for("accounts.index"), 303)
+
+
+@bp.post(f"/attempts/<{ID}:attempt_id>/done")
+def done(attempt_id: int) -> Response:
+    """Note that the user has done what an attempt left to do at KuCoin."""
+    attempt = ledger.own_attempt(attempt_id, current_user_id()) or abort(404)
+    attempt.done_at = now()
     db.session.commit()
     return redirect(url_for("accounts.index"), 303)
 
@@ -157,7 +224,15 @@ def _to_kucoin(attempt: ConnectAttempt) -> Response:
         "kucoin.callback", _external=True
     )
     response: Response = oauth.kucoin.authorize_redirect(redirect_uri, state=ledger.sign(attempt))
-    return response
+    return response if logins.knows_browser() else logins.remember_browser(response)
+
+
+def _sealed_query() -> str:
+    """Return the query or form of the current callback, sealed because it holds the code."""
+    if sealed := request.args.get("sealed"):
+        return sealed
+    pairs = [*request.args.items(multi=True), *request.form.items(multi=True)]
+    return vault().seal_text(urlencode(pairs))
 
 
 def _to_outcome(attempt_id: int) -> Response:

@@ -7,26 +7,20 @@ attempt came, so every key that KuCoin issued is either stored or flagged as unk
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from flask import current_app
 from itsdangerous import BadData, SignatureExpired, URLSafeTimedSerializer
-from sqlalchemy import select, update
+from sqlalchemy import String, cast, select, update
 
 from authlib_kucoin import ApiKey, ApiKeyOutcomeUnknown, AuthorizationDenied, KuCoinError
 
+from . import events
 from .extensions import db
+from .limits import LOGIN_SECONDS, WORKER_SECONDS
 from .models import ConnectAttempt, ConnectedKey, Status, lock_keys, now
 from .vault import vault
-
-log = logging.getLogger(__name__)
-
-#: How long a login at KuCoin may take, in seconds.
-LOGIN_SECONDS: Final = 15 * 60
-#: A worker that has not finished a step after so many seconds must have died.
-WORKER_SECONDS: Final = 60
 
 #: For each unfinished step: after how many seconds the attempt is abandoned, and its outcome.
 _ABANDONED: Final = {
@@ -38,11 +32,9 @@ _ABANDONED: Final = {
 
 def start(user_id: int) -> ConnectAttempt:
     """Begin an attempt."""
-    attempt = ConnectAttempt(
-        user_id=user_id, status=Status.STARTED, created_at=now(), changed_at=now()
-    )
-    db.session.add(attempt)
+    attempt = _new_attempt(user_id=user_id)
     db.session.commit()
+    events.changed("attempt", attempt.id, Status.STARTED)
     return attempt
 
 
@@ -56,10 +48,7 @@ def start_rotation(key: ConnectedKey, seen: int) -> ConnectAttempt | None:
     Returns:
         The attempt, or None if there is a newer one: the form was sent twice.
     """
-    attempt = ConnectAttempt(
-        user_id=key.user_id, status=Status.STARTED, created_at=now(), changed_at=now()
-    )
-    db.session.add(attempt)
+    attempt = _new_attempt(user_id=key.user_id, is_renewal=True, uid=key.uid)
     db.session.flush()
     turn = db.session.execute(
         update(ConnectedKey)
@@ -72,6 +61,7 @@ def start_rotation(key: ConnectedKey, seen: int) -> ConnectAttempt | None:
         db.session.rollback()
         return None
     db.session.commit()
+    events.changed("attempt", attempt.id, Status.STARTED)
     return attempt
 
 
@@ -107,14 +97,24 @@ def settle(attempts: Iterable[ConnectAttempt]) -> None:
     """Write down the outcome of abandoned attempts."""
     for attempt in attempts:
         seconds, outcome = _ABANDONED.get(attempt.status, (0, attempt.status))
-        if outcome != attempt.status and attempt.changed_at + seconds < now():
+        # If the clock was set back, the attempt was changed in the future.
+        if outcome != attempt.status and abs(now() - attempt.changed_at) > seconds:
             advance(attempt, outcome, error="Interrupted")
 
 
-def advance(attempt: ConnectAttempt, status: Status, *, error: str = "", detail: str = "") -> bool:
+def advance(
+    attempt: ConnectAttempt, status: Status, *, error: str = "", detail: str = "", reason: str = ""
+) -> bool:
     """Take an attempt one step further; return False if another worker has done so.
 
     It is a single UPDATE, so at most one of two workers succeeds.
+
+    Args:
+        attempt: The attempt, as this worker knows it.
+        status: The next step.
+        error: The class of the error, if there is one. It chooses the text of the page.
+        detail: KuCoin's own words, for the page.
+        reason: What went wrong, for the log.
     """
     moved = db.session.execute(
         update(ConnectAttempt)
@@ -126,7 +126,7 @@ def advance(attempt: ConnectAttempt, status: Status, *, error: str = "", detail:
     db.session.refresh(attempt)
     db.session.commit()
     if moved is not None:
-        log.info("attempt %d: %s %s", attempt.id, status, error)
+        events.changed("attempt", attempt.id, status, reason)
     return moved is not None
 
 
@@ -137,7 +137,9 @@ def fail(attempt: ConnectAttempt, error: KuCoinError) -> None:
         status = Status.DENIED
     elif isinstance(error, ApiKeyOutcomeUnknown):
         status = Status.UNKNOWN
-    advance(attempt, status, error=type(error).__name__, detail=str(error))
+    code = f" ({error.code})" if error.code else ""
+    detail = f"{error.msg}{code}" if error.msg else ""
+    advance(attempt, status, error=type(error).__name__, detail=detail, reason=str(error))
 
 
 def store(
@@ -159,14 +161,15 @@ def store(
     if row is None:  # also if the row was disconnected in the meantime
         row = ConnectedKey(user_id=attempt.user_id, sealed_key=b"")
         db.session.add(row)
-    else:
-        attempt.note_replaced(row.api_name)
+    elif not row.is_gone:
+        attempt.note_to_delete(row.api_name)
     row.attempt_id = row.latest_attempt_id = attempt.id
     row.stored_at = now()
     row.api_name = key.api_name
     row.hint = f"{key.api_key[:4]}…{key.api_key[-4:]}"
     row.granted = sorted(key.permissions)
-    row.checked_at = None
+    row.checked_at = row.tried_at = None
+    row.check_error = ""
     db.session.flush()  # gives a new row its id, which the vault needs
     vault().put_key(row, key)
     vault().put_token(row, token if current_app.config["KUCOIN_KEEP_TOKENS"] else None)
@@ -177,8 +180,26 @@ def store(
         .values(status=Status.STORED, changed_at=now(), error="", detail="")
     )
     db.session.commit()
-    log.info("attempt %d: %s as key %d", attempt.id, attempt.status, row.id)
+    events.changed("attempt", attempt.id, Status.STORED)
+    events.changed("key", row.id, "stored", f"attempt {attempt.id}")
     return row
+
+
+def duties(user_id: int) -> Sequence[ConnectAttempt]:
+    """Return the attempts that leave something for the user to do at KuCoin."""
+    attempts = select(ConnectAttempt).where(
+        ConnectAttempt.user_id == user_id,
+        ConnectAttempt.done_at.is_(None),
+        (ConnectAttempt.status == Status.UNKNOWN)
+        | (cast(ConnectAttempt.to_delete, String) != "[]"),
+    )
+    return db.session.scalars(attempts.order_by(ConnectAttempt.id.desc())).all()
+
+
+def _new_attempt(**columns: Any) -> ConnectAttempt:
+    attempt = ConnectAttempt(status=Status.STARTED, created_at=now(), changed_at=now(), **columns)
+    db.session.add(attempt)
+    return attempt
 
 
 def _serializer() -> URLSafeTimedSerializer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from flask_login import UserMixin
 from sqlalchemy import (
@@ -56,6 +56,12 @@ class User(Base, UserMixin):  # type: ignore[misc]  # Flask-Login has no types
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(64), unique=True)
+    #: Raised by each sign-out, which ends all sessions of the user, also copies of the cookie.
+    epoch: Mapped[int] = mapped_column(default=0)
+
+    def get_id(self) -> str:
+        """Return what Flask-Login keeps in the session: the id and the epoch."""
+        return f"{self.id}.{self.epoch}"
 
 
 class ConnectAttempt(Base):
@@ -71,15 +77,25 @@ class ConnectAttempt(Base):
     )
     created_at: Mapped[Seconds]
     changed_at: Mapped[Seconds]
-    #: The class of the error and its text. The library keeps secrets out of both.
+    #: The class of the error, and KuCoin's own words, from which the library removes secrets.
     error: Mapped[str] = mapped_column(default="")
     detail: Mapped[str] = mapped_column(default="")
-    #: The names of the keys that this attempt replaced. They still exist at KuCoin.
-    replaced: Mapped[str] = mapped_column(default="")
+    #: What Authlib has to remember of the login, and a hash of the browser's id. See logins.py.
+    login: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    browser: Mapped[str] = mapped_column(default="")
+    #: Whether the attempt is to replace a key that is connected already.
+    is_renewal: Mapped[bool] = mapped_column(default=False)
+    #: The number of the KuCoin account, once it is known.
+    uid: Mapped[str | None]
+    #: The names of keys that are no longer held here but still exist at KuCoin.
+    to_delete: Mapped[Words] = mapped_column(default=list)
+    #: When the user said that everything that was left to do at KuCoin is done.
+    done_at: Mapped[Seconds | None]
 
-    def note_replaced(self, name: str) -> None:
-        """Write down a key that is no longer held here but still exists at KuCoin."""
-        self.replaced = ", ".join(filter(None, (self.replaced, name)))
+    def note_to_delete(self, name: str) -> None:
+        """Write down a key that the user has to delete at KuCoin."""
+        self.to_delete = [*self.to_delete, name]  # a new list, so that SQLAlchemy notices
+        self.done_at = None
 
 
 class ConnectedKey(Base):
@@ -108,19 +124,42 @@ class ConnectedKey(Base):
     sub_name: Mapped[str | None]
     permissions: Mapped[Words] = mapped_column(default=list)
     ip_whitelist: Mapped[Words] = mapped_column(default=list)
-    checked_at: Mapped[Seconds | None]
+    expires_at: Mapped[Seconds | None]
+    site_type: Mapped[str | None]
+    #: When KuCoin last answered a check, and when one was last begun.
+    checked_at: Mapped[Seconds | None] = mapped_column(index=True)
+    tried_at: Mapped[Seconds | None]
+    #: The class of the error of the last check; empty if it went well.
     check_error: Mapped[str] = mapped_column(default="")
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether KuCoin has said that the key does not exist."""
+        return self.check_error == "ApiKeyInvalid"
 
-def lock_keys(*criteria: ColumnElement[bool]) -> Sequence[ConnectedKey]:
-    """Read keys anew and lock them until the next commit.
 
-    The lock ends with the connection, so a dead worker blocks nobody. PostgreSQL locks the rows in
-    the order of their ids, which rules out deadlocks. SQLite locks the whole database, and has to
-    do so before the first read.
-    """
+def begin_write() -> None:
+    """Commit, and begin a transaction that writes. SQLite has to know before its first read."""
     db.session.commit()
     if db.engine.dialect.name == "sqlite":
         db.session.execute(text("BEGIN IMMEDIATE"))
+
+
+def lock_keys(*criteria: ColumnElement[bool], of_user: int | None = None) -> Sequence[ConnectedKey]:
+    """Read keys anew and lock them until the next commit.
+
+    The lock ends with the connection, so a dead worker blocks nobody. PostgreSQL locks the rows in
+    the order of their ids, which rules out deadlocks. SQLite locks the whole database.
+
+    Args:
+        criteria: Which keys.
+        of_user: All keys of a user, and also those that are being added at this moment: the user's
+            row is locked first.
+    """
+    begin_write()
+    if of_user is not None:
+        user = select(User.id).where(User.id == of_user).with_for_update(key_share=True)
+        db.session.execute(user)
+        criteria = (*criteria, ConnectedKey.user_id == of_user)
     keys = select(ConnectedKey).where(*criteria).order_by(ConnectedKey.id).with_for_update()
     return db.session.scalars(keys, execution_options={"populate_existing": True}).all()

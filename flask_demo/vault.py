@@ -1,4 +1,4 @@
-"""The vault: encrypts credentials so that they can be opened in their own row only."""
+"""The vault: encrypts credentials so that they can be opened only where they belong."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Vault:
         """Open the credentials of a row.
 
         Raises:
-            VaultError: If they were sealed with another key or for another row.
+            VaultError: If they were sealed with another key, another row or attempt.
         """
         return ApiKey(**self._open(row, "key", row.sealed_key))
 
@@ -60,7 +60,7 @@ class Vault:
         """Open the token of a row; None if no token is kept.
 
         Raises:
-            VaultError: If it was sealed with another key or for another row.
+            VaultError: If it was sealed with another key, another row or attempt.
         """
         return self._open(row, "token", row.sealed_token) if row.sealed_token else None
 
@@ -74,6 +74,17 @@ class Vault:
         self.put_key(row, key)
         self.put_token(row, token)
 
+    def seal_text(self, text: str) -> str:
+        """Seal a text, such as a URL with a code, that a browser keeps for a short time."""
+        return self._fernet.encrypt(text.encode()).decode()
+
+    def open_text(self, sealed: str, max_age: int) -> str | None:
+        """Open a sealed text; None if it is older than so many seconds, or was not sealed here."""
+        try:
+            return self._fernet.decrypt(sealed, ttl=max_age).decode()
+        except InvalidToken:
+            return None
+
     def _seal(self, row: ConnectedKey, what: str, content: Mapping[str, Any]) -> bytes:
         bound = {"place": _place(row, what), "content": content}
         return self._fernet.encrypt(json.dumps(bound).encode())
@@ -81,23 +92,24 @@ class Vault:
     def _open(self, row: ConnectedKey, what: str, sealed: bytes) -> dict[str, Any]:
         try:
             opened = json.loads(self._fernet.decrypt(sealed))
-        except InvalidToken:
+        except (InvalidToken, ValueError):
             opened = None
-        if opened is None:
+        if not isinstance(opened, dict) or opened.keys() != {"place", "content"}:
             raise VaultError(
                 "The credentials cannot be opened: the key that sealed them is not in "
                 "KUCOIN_VAULT_KEYS. Put it back there, or connect the account again."
             )
         if opened["place"] != _place(row, what):
             raise VaultError(
-                "The credentials were sealed for another row, so somebody has moved them in the "
-                "database. They are not used. Connect the account again."
+                "The credentials were sealed for another row or an earlier attempt, so somebody "
+                "has moved them in the database. They are not used. Connect the account again."
             )
         return cast(dict[str, Any], opened["content"])
 
 
 def _place(row: ConnectedKey, what: str) -> list[Any]:
-    return [what, row.id, row.user_id]
+    """Return where a blob belongs. The attempt changes with each new key of the row."""
+    return [what, row.id, row.user_id, row.attempt_id]
 
 
 def vault() -> Vault:

@@ -37,7 +37,8 @@ def keep_login(
     """
     for key in before.keys() - session.keys():
         session[key] = before[key]
-    session[_key(name, state)] = {**session[_key(name, state)], _OWNER: name}
+    if entry := session.get(_key(name, state)):  # an app may have Authlib keep logins elsewhere
+        session[_key(name, state)] = {**entry, _OWNER: name}
     waiting = [
         key
         for key, entry in all_logins(session).items()

@@ -18,7 +18,10 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import httpx2
 
+from authlib_kucoin._errors import ConfigurationError
+
 from .failures import cannot_connect
+from .httpx_guard import guard
 
 C = TypeVar("C", httpx2.Client, httpx2.AsyncClient)
 
@@ -62,11 +65,15 @@ class KeptConnections:
         return {"transport": self, "mounts": None, "proxy": None}
 
     def _new(self, client_class: Callable[..., C], operation: str | None) -> C:
+        broken: ConfigurationError | None = None
         try:
-            return client_class(**{**self._settings, **self._tls}, cookies=no_cookies())
+            client = client_class(**{**self._settings, **self._tls}, cookies=no_cookies())
         except Exception as error:  # noqa: BLE001 - whatever it is, there is no client
             broken = cannot_connect(error, operation)
-        raise broken
+        if broken:
+            raise broken
+        guard(client)
+        return client
 
     @property
     def _tls(self) -> dict[str, Any]:

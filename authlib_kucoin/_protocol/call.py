@@ -149,26 +149,34 @@ class Call(Generic[T]):
         kept = {name: value for name, value in others.items() if name.lower() not in left_out}
         return {**kept, **self.headers}
 
-    def answer(self, status: int, body: bytes, headers: Mapping[str, str] = _NO_HEADERS) -> T:
+    def answer(
+        self,
+        status: int,
+        body: bytes,
+        headers: Mapping[str, str] = _NO_HEADERS,
+        *,
+        unusable: str = "",
+    ) -> T:
         """Return the result that an answer holds.
 
         Args:
             status: The HTTP status.
             body: The whole body.
             headers: The HTTP headers, by names in any case.
+            unusable: Why there is no whole body, if there is none.
 
         Raises:
             KuCoinError: For any other answer.
         """
         try:
-            fields, unreadable = _json_object(body), ""
+            fields, unreadable = {} if unusable else _json_object(body), unusable
         except Unreadable as error:
             fields, unreadable = {}, f"{error} (HTTP {status})"
         answer = _Answer(status, fields, headers)
         if status == 429:  # Too Many Requests, whatever the body says
             self._fail(KuCoinUnavailable, "too many requests", answer)
         if 300 <= status < 400:  # never followed: the request is for KuCoin alone
-            where = f"it redirected us (HTTP {status}), so {self._host} may be the wrong host"
+            where = f"it redirected us (HTTP {status}), so {self.host} may be the wrong host"
             self._distrust(MalformedResponse, where, answer)
         if status >= 500:
             self._distrust(KuCoinUnavailable, f"it failed with HTTP {status}", answer)
@@ -192,13 +200,14 @@ class Call(Generic[T]):
             failure: The name of the error, without its text, which may hold the URL.
             sent: Whether any of the request may have reached KuCoin.
         """
-        reason = f"{self._host} gave no answer ({failure})"
+        reason = f"{self.host} gave no answer ({failure})"
         if sent:
             self._distrust(KuCoinUnavailable, reason, _Answer())
         self._fail(KuCoinUnavailable, reason, _Answer())
 
     @property
-    def _host(self) -> str:
+    def host(self) -> str:
+        """The host, with its port, that the request goes to."""
         return urlsplit(self.url).netloc
 
     def _refuse(self, answer: _Answer) -> NoReturn:

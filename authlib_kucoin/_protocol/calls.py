@@ -34,7 +34,8 @@ from .sites import Site
 
 SCOPE: Final = "OAUTH_CREATE_API"
 
-_JSON: Final = {"Accept": "application/json"}
+# Without compression, an answer is as large as it looks.
+_JSON: Final = {"Accept": "application/json", "Accept-Encoding": "identity"}
 _FORM: Final = {**_JSON, "Content-Type": "application/x-www-form-urlencoded"}
 _KEY_INFO_PATH: Final = "/api/v1/user/api-key"
 
@@ -178,7 +179,7 @@ def validate_call(site: Site, *, access_token: str) -> Call[bool]:
         headers=_FORM,
         body=urlencode({"access_token": access_token}),
         secrets=_secrets(access_token),
-        read=answers.read_validity,
+        read=partial(answers.read_validity, access_token=access_token),
         refused=lambda *_: TokenError,
     )
 
@@ -242,7 +243,7 @@ def api_key_info_call(
             signature["KC-API-SIGN"],
             signature["KC-API-PASSPHRASE"],
         ),
-        read=answers.read_api_key_info,
+        read=partial(answers.read_api_key_info, api_key=key.api_key),
         refused=gateway_refusal,
         advice=ADVICE,
     )

@@ -1,64 +1,106 @@
-"""The main path in a real browser, from the sign-in to the connected account."""
+"""The demo in a real browser: the main path, and what every page has in common."""
 
 from __future__ import annotations
 
 import os
+import re
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from flask import Flask
 
-from authlib_kucoin.sandbox import Sandbox
+from authlib_kucoin.sandbox import Sandbox, run_sandbox
+from flask_demo.extensions import db
+from flask_demo.models import ConnectAttempt, ConnectedKey, Status
 from tests.demo.apps import MakeApp
 from tests.demo.test_security import served
+from tests.demo.visitor import then
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe-core").Axe()
+
+
+_AXE = {"resultTypes": ["violations"]}
+
 
 @pytest.fixture
-def url(make_app: MakeApp) -> Iterator[str]:
+def app(make_app: MakeApp) -> Flask:
+    """The demo."""
+    return make_app()
+
+
+@pytest.fixture
+def url(app: Flask) -> Iterator[str]:
     """The demo, served. Asked for before the page, so that it is there until the page is closed."""
-    with served(make_app()) as url:
+    with served(app) as url:
         yield url
 
 
 def _look(page: Page, name: str) -> None:
-    """Save what the page looks like, if somebody wants to see."""
+    """Check a page: axe-core finds nothing in either colour scheme, and nothing is too wide.
+
+    With ``SCREENSHOT_DIR``, save what it looks like.
+    """
     page.wait_for_load_state()
-    if folder := os.environ.get("SCREENSHOT_DIR"):
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)
-            for device, width in (("desktop", 1100), ("phone", 390)):
-                page.set_viewport_size({"width": width, "height": 800})
+    folder = os.environ.get("SCREENSHOT_DIR")
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        for device, width in (("desktop", 1280), ("phone", 390)):
+            page.set_viewport_size({"width": width, "height": 800})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            if folder:
                 file = Path(folder) / f"{name}-{device}-{scheme}.png"
                 page.screenshot(path=file, full_page=True)
-    # Nothing is wider than a small phone.
+        found = axe.run(page, options=_AXE).response["violations"]
+        assert not found, [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found]
     page.set_viewport_size({"width": 320, "height": 640})
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    page.set_viewport_size({"width": 1280, "height": 800})
+    assert re.fullmatch(r".{4,} · Example Broker", page.title())
 
 
 def _sign_in(page: Page, url: str) -> None:
     page.goto(url)
-    _look(page, "sign-in")
     page.get_by_label("Name").fill("alice")
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("button", name="Sign out").wait_for()
     page.wait_for_load_state()
 
 
+def _connect(page: Page) -> None:
+    page.get_by_role("button", name="Connect KuCoin").click()
+    page.get_by_role("button", name="Approve").click()
+    page.wait_for_url("**/kucoin/attempts/*")
+
+
+def _heading(page: Page) -> str:
+    return page.get_by_role("heading", level=1).inner_text()
+
+
+@contextmanager
+def _row(app: Flask, model: Any, number: int = 1) -> Iterator[Any]:
+    with app.app_context():
+        yield db.session.get_one(model, number)
+        db.session.commit()
+
+
 def test_connect_and_approve(url: str, page: Page, sandbox: Sandbox) -> None:
-    """Sign in, Connect, Approve on KuCoin's page; the account stands there with its permissions."""
+    """Sign in, Connect, Approve on KuCoin's page; the account is listed with its permissions."""
+    page.goto(url)
+    _look(page, "sign-in")
     _sign_in(page, url)
     _look(page, "no-account")
     page.get_by_role("button", name="Connect KuCoin").click()
     assert page.url.startswith(f"{sandbox.url}/oauth?")
     page.get_by_role("button", name="Approve").click()
     assert page.url == f"{url}/kucoin/attempts/1"  # the code is gone from the address
-    assert page.get_by_role("heading", level=1).inner_text() == (
-        "Your KuCoin account 165111215 is connected"
-    )
+    assert _heading(page) == "Your KuCoin account 165111215 is connected"
     _look(page, "connected")
     page.get_by_role("link", name="Your accounts", exact=True).click()
     card = page.get_by_role("article", name="Account 165111215")
@@ -66,12 +108,13 @@ def test_connect_and_approve(url: str, page: Page, sandbox: Sandbox) -> None:
     _look(page, "accounts")
     # The forms of the card, each behind a text that says what it will do.
     card.get_by_role("button", name="Check").click()
-    assert page.url == f"{url}/#key-1"
+    assert page.url == f"{url}/?checked=1#key-1"
+    assert "Checked just now" in card.get_by_role("status").inner_text()
     card.locator("summary", has_text="New key").click()
     _look(page, "new-key")
     card.get_by_role("button", name="Get a new key").click()
     page.get_by_role("button", name="Approve").click()
-    assert "The old key still exists" in page.get_by_role("main").inner_text()
+    assert "An old key still works" in page.get_by_role("main").inner_text()
     _look(page, "replaced")
     page.goto(url)
     card.locator("summary", has_text="Disconnect").click()
@@ -81,27 +124,51 @@ def test_connect_and_approve(url: str, page: Page, sandbox: Sandbox) -> None:
     assert [key.api_name[-2:] for key in sandbox.issued_keys] == ["-1", "-2"]
 
 
+def test_clean_end(page: Page, make_app: MakeApp) -> None:
+    """With a key that has what was asked for and is bound to an address, there is no note left."""
+    options: dict[str, Any] = {
+        "permissions": ["API_COMMON", "API_SPOT"],
+        "ip_whitelist": ["127.0.0.1"],
+    }
+    with run_sandbox(**options) as sandbox, served(make_app(KUCOIN_SITE=sandbox.url)) as url:
+        _sign_in(page, url)
+        _connect(page)
+        _look(page, "clean")
+        assert page.locator(".warning, .notice").count() == 0
+        assert page.locator(".badge").all_inner_texts() == ["Connected"]
+        page.goto("about:blank")
+
+
 def test_cancel(url: str, page: Page) -> None:
     """Cancel on KuCoin's page leads to one that says that nothing happened."""
     _sign_in(page, url)
     page.get_by_role("button", name="Connect KuCoin").click()
     page.get_by_role("button", name="Cancel").click()
-    assert page.get_by_role("heading", level=1).inner_text() == "Your account was not connected"
+    assert _heading(page) == "Your account was not connected"
     _look(page, "cancelled")
 
 
 def test_unknown_and_back(url: str, page: Page, sandbox: Sandbox) -> None:
-    """A lost answer is told; going back from there asks KuCoin for nothing again."""
+    """A lost answer is told; going back from there asks KuCoin for nothing again.
+
+    It stays on the first page as something to do, until the user says that it is done.
+    """
     _sign_in(page, url)
     sandbox.fail_next("create_api_key", "lost")
     page.get_by_role("button", name="Connect KuCoin").click()
     page.get_by_role("button", name="Approve").click()
-    assert page.get_by_role("heading", level=1).inner_text() == "Please look in your KuCoin account"
+    assert _heading(page) == "Please look in your KuCoin account"
     _look(page, "unknown")
     page.go_back()
     page.go_forward()
-    assert page.get_by_role("heading", level=1).inner_text() == "Please look in your KuCoin account"
+    assert _heading(page) == "Please look in your KuCoin account"
     assert sandbox.totals["create_api_key"] == 1
+    page.goto(url)
+    duties = page.get_by_role("region", name="For you to do at KuCoin")
+    assert "Look for a key" in duties.inner_text()
+    _look(page, "duties")
+    duties.get_by_role("button", name="I have done this").click()
+    assert duties.count() == 0
 
 
 def test_keyboard(url: str, page: Page) -> None:
@@ -112,3 +179,226 @@ def test_keyboard(url: str, page: Page) -> None:
     assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
     page.keyboard.press("Enter")
     assert page.url == f"{url}/#main"
+
+
+def test_pending_and_pressed_again(url: str, page: Page, app: Flask, sandbox: Sandbox) -> None:
+    """While KuCoin is slow, the page says so and does not reload by itself; a link leads on."""
+    _sign_in(page, url)
+    _connect(page)
+    with _row(app, ConnectAttempt) as attempt:
+        attempt.status = Status.PROVISIONING
+    page.goto(f"{url}/kucoin/attempts/1")
+    assert _heading(page) == "Connecting your account…"
+    assert page.locator("meta[http-equiv=refresh]").count() == 0
+    _look(page, "pending")
+    with _row(app, ConnectAttempt) as attempt:
+        attempt.status = Status.STORED
+    page.get_by_role("link", name="See whether it is done").click()
+    assert _heading(page) == "Your KuCoin account 165111215 is connected"
+
+
+@pytest.mark.parametrize(
+    ("columns", "heading", "badge"),
+    [
+        ({"check_error": "ApiKeyInvalid"}, "KuCoin does not have this key", "Deleted at KuCoin"),
+        ({"permissions": ["Spot", "Transfer"]}, "This key can withdraw your funds", "Can withdraw"),
+        (
+            {"check_error": "ClockSkewed"},
+            "Your key is stored, but its check failed",
+            "Check failed",
+        ),
+        (
+            {"uid": None, "checked_at": None},
+            "Your key is stored, but not checked yet",
+            "Not checked",
+        ),
+    ],
+)
+def test_states_agree(
+    url: str, page: Page, app: Flask, *, columns: dict[str, Any], heading: str, badge: str
+) -> None:
+    """Heading, badge and list say the same of a key, on its own page and on the first one."""
+    _sign_in(page, url)
+    _connect(page)
+    with _row(app, ConnectedKey) as key:
+        for name, value in columns.items():
+            setattr(key, name, value)
+    page.reload()
+    assert _heading(page) == heading
+    assert page.locator(".badge").all_inner_texts() == [badge]
+    _look(page, badge)
+    page.goto(url)
+    assert page.locator(".badge").all_inner_texts() == [badge, badge]
+    _look(page, f"{badge} accounts")
+    if badge == "Can withdraw":  # what to do is there without opening anything
+        assert page.get_by_role("button", name="Delete the credentials").is_visible()
+    if badge == "Deleted at KuCoin":
+        assert page.get_by_role("button", name="Get a new key").is_visible()
+
+
+def test_goes_on_after_signing_in(url: str, page: Page, sandbox: Sandbox) -> None:
+    """An approval that meets a lost session goes on after the sign-in, and so does a deep link."""
+    _sign_in(page, url)
+    page.get_by_role("button", name="Connect KuCoin").click()
+    page.context.clear_cookies(name="session")
+    page.get_by_role("button", name="Approve").click()
+    assert page.url == f"{url}/"
+    assert "Then you will return" in page.get_by_role("status").inner_text()
+    _look(page, "sign-in-first")
+    page.get_by_label("Name").fill("alice")
+    page.get_by_role("button", name="Sign in").click()
+    assert page.url == f"{url}/kucoin/attempts/1"
+    assert _heading(page) == "Your KuCoin account 165111215 is connected"
+    page.context.clear_cookies(name="session")
+    page.goto(f"{url}/kucoin/attempts/1")
+    page.get_by_label("Name").fill("alice")
+    page.get_by_role("button", name="Sign in").click()
+    assert page.url == f"{url}/kucoin/attempts/1"
+
+
+def test_answer_by_form(page: Page, make_app: MakeApp) -> None:
+    """KuCoin may send the browser back by a form POST, which comes without cookies."""
+    with (
+        run_sandbox(callback="form_post") as sandbox,
+        served(make_app(KUCOIN_SITE=sandbox.url)) as url,
+    ):
+        _sign_in(page, url)
+        page.get_by_role("button", name="Connect KuCoin").click()
+        page.get_by_role("button", name="Approve").click()
+        page.wait_for_url("**/kucoin/attempts/1")
+        assert _heading(page) == "Your KuCoin account 165111215 is connected"
+        page.goto("about:blank")
+
+
+def test_sign_out_stays(url: str, page: Page, app: Flask, sandbox: Sandbox) -> None:
+    """A slow check that ends after a sign-out in another tab does not sign in again."""
+    _sign_in(page, url)
+    _connect(page)
+    page.goto(url)
+    at_kucoin, signed_out = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        at_kucoin.set()
+        assert signed_out.wait(10)
+
+    other = page.context.new_page()
+    other.goto(url)
+    with then(app, "get_api_key_info", wait):
+        page.get_by_role("button", name="Check").click(no_wait_after=True)
+        assert at_kucoin.wait(10)
+        other.get_by_role("button", name="Sign out").click()
+        other.get_by_label("Name").fill("bob")
+        other.get_by_role("button", name="Sign in").click()
+        other.get_by_text("Signed in as bob").wait_for()
+        signed_out.set()
+        page.wait_for_url("**/?checked=1#key-1")
+    assert "Signed in as bob" in page.locator("header.top").inner_text()
+    other.reload()
+    assert "Signed in as bob" in other.locator("header.top").inner_text()
+
+
+@pytest.mark.parametrize(
+    ("path", "heading"),
+    [
+        ("nowhere", "This page does not exist"),
+        ("kucoin/problem/400", "We could not understand this"),
+        ("kucoin/problem/403", "This belongs to another account"),
+        ("kucoin/problem/500", "Something went wrong on our side"),
+        ("kucoin/problem/500?again=sealed", "Something went wrong on our side"),
+        ("logout", "This link does not work this way"),
+    ],
+)
+def test_error_pages(
+    url: str, page: Page, page_problems: list[str], path: str, heading: str
+) -> None:
+    """Each says in words what happened, in its title as well, and has one thing to do next."""
+    page.goto(f"{url}/{path}")
+    assert _heading(page) == heading
+    assert page.title() == f"{heading} · Example Broker"
+    assert page.locator("main a.main").count() == 1
+    _look(page, re.sub(r"\W", "-", path))
+    page_problems.clear()
+
+
+def test_empty_name(url: str, page: Page, page_problems: list[str]) -> None:
+    """A name that cannot be taken is told at the field, also to a screen reader."""
+    page.goto(url)
+    page.evaluate("document.querySelector('#username').removeAttribute('required')")
+    page.get_by_role("button", name="Sign in").click()
+    field = page.get_by_label("Name")
+    assert field.get_attribute("aria-invalid") == "true"
+    assert (
+        page.locator("#wrong-name").inner_text() == "A name has 1 to 64 letters. Please enter one."
+    )
+    _look(page, "empty-name")
+    page_problems.clear()
+
+
+def test_long_words(url: str, page: Page, app: Flask) -> None:
+    """Words of 50 letters do not make a page wider than a phone."""
+    word = "Donaudampfschifffahrtselektrizitätenhauptbetriebsw"
+    page.goto(url)
+    page.get_by_label("Name").fill(word)
+    page.get_by_role("button", name="Sign in").click()
+    _connect(page)
+    with _row(app, ConnectedKey) as key:
+        key.api_name = key.sub_name = key.uid = word
+        key.permissions, key.ip_whitelist = [word, "Transfer"], [word]
+    with _row(app, ConnectAttempt) as attempt:
+        attempt.uid, attempt.to_delete = word, [word]
+    page.reload()
+    _look(page, "long-words-outcome")
+    page.goto(url)
+    _look(page, "long-words")
+
+
+def test_nothing_moves_under_the_pointer(url: str, page: Page) -> None:
+    """What was clicked to open or close a form stays where it is, at both widths."""
+    _sign_in(page, url)
+    _connect(page)
+    page.goto(url)
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 800})
+        for name in ("New key", "Disconnect"):
+            summary = page.locator("summary", has_text=name)
+            for _ in ("open", "close"):
+                summary.scroll_into_view_if_needed()
+                before = summary.bounding_box()
+                summary.click()
+                assert summary.bounding_box() == before
+
+
+def test_several_accounts_and_paging(page: Page, make_app: MakeApp, sandbox: Sandbox) -> None:
+    """Two accounts are two cards, the table says which is which, and pages go both ways."""
+    app = make_app()
+    with run_sandbox(uid=7, sub_name="bot") as other, served(app) as url:
+        _sign_in(page, url)
+        _connect(page)
+        second = make_app(KUCOIN_SITE=other.url)
+        with served(second) as second_url:
+            page.goto(second_url)
+            _connect(page)
+            page.goto(url)
+        assert page.get_by_role("article").count() == 2
+        for _ in range(10):
+            page.get_by_role("button", name="Connect KuCoin").click()
+            page.goto(url)
+        page.get_by_role("link", name="Older →").click()
+        rows = page.get_by_role("row").all_inner_texts()
+        assert any("account 7" in row for row in rows)
+        assert any("account 165111215" in row for row in rows)
+        _look(page, "several-accounts")
+        page.get_by_role("link", name="← Newer").click()
+        assert page.get_by_role("link", name="Older →").count() == 1
+        page.goto("about:blank")
+
+
+def test_print(url: str, page: Page) -> None:
+    """On paper there is what is known, and nothing to press."""
+    _sign_in(page, url)
+    _connect(page)
+    page.goto(url)
+    page.emulate_media(media="print")
+    assert page.get_by_role("article").is_visible()
+    assert not page.get_by_role("button", name="Sign out").is_visible()
+    assert not page.get_by_role("button", name="Connect KuCoin").is_visible()

@@ -28,13 +28,9 @@ def test_second_callback_shows_the_first_outcome(alice: Visitor, sandbox: Sandbo
 def test_two_callbacks_at_once(alice: Visitor, app: Flask, sandbox: Sandbox) -> None:
     """Of many callbacks at the same moment, from copies of one browser, one makes a key."""
     path = alice.approve(alice.begin())
-    cookie = alice.http.get_cookie("session")
-    assert cookie
 
     def call() -> int:
-        tab = app.test_client()
-        tab.set_cookie("session", cookie.value)
-        return tab.get(path).status_code
+        return alice.copy().get(path).status_code
 
     assert at_once(*[call] * 8) == [303] * 8
     assert sandbox.totals["token"] == sandbox.totals["create_api_key"] == 1
@@ -48,20 +44,16 @@ def test_two_connects_at_once(alice: Visitor, sandbox: Sandbox) -> None:
         assert "is connected" in text_of(alice.follow(alice.get(alice.approve(login_page))))
     assert len(sandbox.issued_keys) == 2
     assert text_of(alice.get("/")).count("Account 165111215") == 1
-    assert "The old key still exists" in text_of(alice.get("/kucoin/attempts/1"))
+    assert "An old key still works" in text_of(alice.get("/kucoin/attempts/1"))
 
 
 @both_databases
 def test_same_account_twice_at_once(alice: Visitor, app: Flask, sandbox: Sandbox) -> None:
     """Two callbacks for one account, in two workers, end in one row, and neither key is lost."""
     paths = [alice.approve(alice.begin()) for _ in range(4)]
-    cookie = alice.http.get_cookie("session")
-    assert cookie
 
     def call(path: str) -> int:
-        tab = app.test_client()
-        tab.set_cookie("session", cookie.value)
-        return tab.get(path).status_code
+        return alice.copy().get(path).status_code
 
     assert at_once(*[lambda path=path: call(path) for path in paths]) == [303] * 4
     assert len(sandbox.issued_keys) == 4
@@ -80,7 +72,6 @@ def test_head_and_wrong_methods(alice: Visitor, sandbox: Sandbox) -> None:
     response = alice.http.head(path)
     assert (response.status_code, response.headers["Allow"]) == (405, "GET")
     assert alice.get("/kucoin/connect").status_code == 405
-    assert alice.http.post(path).status_code in (400, 405)
     assert "token" not in sandbox.totals
     assert "is connected" in text_of(alice.follow(alice.get(path)))
 
@@ -92,7 +83,7 @@ def test_callback_after_sign_out(alice: Visitor, sandbox: Sandbox) -> None:
     assert alice.get(path).location == "/"
     alice.post("/login", username="alice")
     page = text_of(alice.follow(alice.get(path)))
-    assert "You began in another browser session" in page
+    assert "You began in another browser" in page
     assert status_of(alice.app, 1) == Status.DENIED
     assert "token" not in sandbox.totals
 
@@ -101,7 +92,7 @@ def test_callback_as_another_user(alice: Visitor, app: Flask, sandbox: Sandbox) 
     """Nobody can finish, or spoil, what somebody else has begun (login CSRF)."""
     path = alice.approve(alice.begin())
     mallory = Visitor(app, sandbox, "mallory")
-    response = mallory.get(path)
+    response = mallory.follow(mallory.get(path))
     assert response.status_code == 403
     assert "begun by another user" in text_of(response)
     assert "token" not in sandbox.totals
@@ -112,7 +103,7 @@ def test_callback_in_another_browser(alice: Visitor, app: Flask, sandbox: Sandbo
     """A state is bound to the browser session that began, even for the same user."""
     path = alice.approve(alice.begin())
     other = Visitor(app, sandbox, "alice")
-    assert "You began in another browser session" in text_of(other.follow(other.get(path)))
+    assert "You began in another browser" in text_of(other.follow(other.get(path)))
     assert "token" not in sandbox.totals
 
 
@@ -131,7 +122,7 @@ def test_callback_in_another_browser(alice: Visitor, app: Flask, sandbox: Sandbo
 )
 def test_hostile_callbacks(alice: Visitor, sandbox: Sandbox, query: str) -> None:
     """What we have not signed is refused in words, and nothing of it is repeated."""
-    response = alice.get(f"/kucoin/callback{query}")
+    response = alice.follow(alice.get(f"/kucoin/callback{query}"))
     assert response.status_code == 400
     assert "belongs to no connection that was begun here" in text_of(response)
     assert "alert(1)" not in response.text
@@ -150,12 +141,12 @@ def test_callback_with_doubled_parameters(alice: Visitor, sandbox: Sandbox, more
 
 
 def test_many_logins_under_way(alice: Visitor) -> None:
-    """However often Connect is pressed, the session cookie stays far below what browsers take."""
+    """However often Connect is pressed, the session cookie stays small, and each login works."""
     login_pages = [alice.begin() for _ in range(12)]
     cookie = alice.http.get_cookie("session")
     assert cookie
-    assert len(cookie.value) < 3000
-    for login_page in login_pages[-4:]:
+    assert len(cookie.value) < 500
+    for login_page in (login_pages[0], *login_pages[-4:]):
         assert "is connected" in text_of(alice.follow(alice.get(alice.approve(login_page))))
 
 
@@ -177,7 +168,7 @@ def test_crashed_attempts(
         attempt.status = left_at
         db.session.commit()
     page = alice.get("/kucoin/attempts/1")
-    assert ('http-equiv="refresh"' in page.text) is (left_at != Status.STARTED)
+    assert ("See whether it is done" in page.text) is (left_at != Status.STARTED)
     clock.advance(16 * 60 if left_at == Status.STARTED else 62)
     alice.get("/")
     assert status_of(alice.app, 1) == reads_as

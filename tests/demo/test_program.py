@@ -111,7 +111,7 @@ def test_cannot_start(start_here: Callable[..., str]) -> None:
     [
         ("token", "The connection was interrupted", 0),
         ("create_api_key", "Please look in your KuCoin account", 1),
-        ("api_key_info", "Your KuCoin account is connected", 1),
+        ("api_key_info", "Your key is stored, but not checked yet", 1),
     ],
 )
 def test_killed(

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from authlib_kucoin.sandbox import Sandbox
@@ -34,6 +35,14 @@ class Visitor:
         self.http = app.test_client()
         if name:
             assert self.post("/login", username=name).status_code == 303
+
+    def copy(self) -> FlaskClient:
+        """Return another tab of the same browser: it has the same cookies."""
+        tab = self.app.test_client()
+        for name in ("session", "browser"):
+            if cookie := self.http.get_cookie(name):
+                tab.set_cookie(name, cookie.value)
+        return tab
 
     def get(self, path: str) -> TestResponse:
         """Open a page."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import socket
 import ssl
-import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,11 +14,11 @@ import pytest
 
 from authlib_kucoin.sandbox import Headers, Sandbox, SandboxOptions, run_sandbox
 from tests.sandbox.broker import ADD_KEY, FORM, KEY_INFO, Broker, Wire
+from tests.support.certificates import self_signed
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 def raw(broker: Broker, request: str) -> tuple[int, str]:
@@ -283,19 +282,7 @@ def test_listening_everywhere_is_reached_by_loopback() -> None:
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     """A certificate for localhost and its key, made by openssl."""
-    folder: Path = tmp_path_factory.mktemp("tls")
-    files = str(folder / "cert.pem"), str(folder / "key.pem")
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt"),
-            *("ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=localhost"),
-            *("-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"),
-            *("-out", files[0], "-keyout", files[1]),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    return files
+    return self_signed(tmp_path_factory.mktemp("tls"))
 
 
 def test_https(certificate: tuple[str, str]) -> None:

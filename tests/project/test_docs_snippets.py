@@ -1,0 +1,40 @@
+"""Every block of Python and shell in the README and the documentation does what it says."""
+
+import re
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+
+from authlib_kucoin import Site
+from authlib_kucoin._protocol import sites
+from authlib_kucoin.sandbox import Sandbox
+from tests.project.snippets import ROOT, reader
+from tests.project.walker import walk
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+#: What a page holds besides what is run: other programs' formats, pictures, and Sphinx's own.
+OTHER = {"nginx", "text", "json", "yaml", "ini", "html", "toml"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_block_runs(
+    page: Path, tmp_path: Path, kucoin_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In order, in an empty folder; ``"global"`` leads to the sandbox."""
+    here = {**sites.SITES, "global": Site(kucoin_sandbox.url, name="global")}
+    monkeypatch.setattr(sites, "SITES", MappingProxyType(here))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with reader(tmp_path) as one:
+        names = {"kucoin_sandbox": kucoin_sandbox, "tmp_path": tmp_path}
+        names["walk"] = lambda *urls: walk(*map(one.here, urls))
+        one.read(page, names)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_block_says_what_it_is(page: Path) -> None:
+    """A block in no language, or one that the tests do not run, would be tested by nobody."""
+    fences = re.findall(r"^(`{3,})(.*)\n(?:.*\n)*?\1$", page.read_text(), re.MULTILINE)
+    odd = {info for _, info in fences if not info.startswith("{")} - OTHER - {"python", "console"}
+    assert odd == set()

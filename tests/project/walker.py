@@ -1,0 +1,70 @@
+"""A person with a browser, who tries what a reader of the documentation would try."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urljoin
+
+import requests
+
+
+class Walker:
+    """Presses the button of an application and decides on the sandbox's page."""
+
+    def __init__(self, app: str, sandbox: str) -> None:
+        self.app, self.sandbox = app, sandbox
+        self.browser = requests.Session()
+
+    def callback(self, decision: str) -> str:
+        """Press the button, decide, and return the address that KuCoin sends the browser to."""
+        page = self.browser.get(self.app)
+        action = re.search(r'action="([^"]+)"', page.text)
+        assert action, page.text
+        login = self.browser.post(
+            urljoin(page.url, action[1]),
+            data=_hidden(page),
+            headers={"Referer": page.url},
+            allow_redirects=False,
+        )
+        assert login.status_code == 302, login.text
+        consent = self.browser.get(login.headers["Location"])
+        assert consent.ok, consent.text
+        action = re.search(r'action="([^"]+)"', consent.text)
+        assert action, consent.text
+        answer = self.browser.post(
+            urljoin(consent.url, action[1]),
+            data={**_hidden(consent), "decision": decision},
+            allow_redirects=False,
+        )
+        assert answer.is_redirect, answer.text
+        return answer.headers["Location"]
+
+    def come_back(self, callback: str) -> str:
+        """Open the callback and return the text of the page that it ends at."""
+        page = self.browser.get(callback)
+        assert page.status_code == 200, page.text
+        assert "code=" not in page.url
+        return page.text
+
+    def fail_next(self, operation: str, fault: str) -> None:
+        """Let the sandbox fail once."""
+        asked = {"operation": operation, "fault": fault}
+        assert requests.post(f"{self.sandbox}/sandbox/faults", json=asked, timeout=10).ok
+
+
+def _hidden(page: requests.Response) -> dict[str, str]:
+    fields = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page.text)
+    return dict(fields)
+
+
+def walk(app: str, sandbox: str) -> None:
+    """Connect an account; cancel; use an old callback; and come back while KuCoin fails."""
+    walker = Walker(app, sandbox)
+    used = walker.callback("approve")
+    assert "is connected" in walker.come_back(used)
+    assert "No account was connected" in walker.come_back(used)
+    assert "No account was connected" in walker.come_back(walker.callback("cancel"))
+    walker.fail_next("token", "503")
+    assert "did not answer as expected" in walker.come_back(walker.callback("approve"))
+    walker.fail_next("create_api_key", "lost")
+    assert "API management page" in walker.come_back(walker.callback("approve"))
