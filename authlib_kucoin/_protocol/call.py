@@ -221,17 +221,21 @@ class Call(Generic[T]):
 
     def _distrust(self, kind: type[KuCoinError], reason: str, answer: _Answer) -> NoReturn:
         """Raise for a request that was sent and whose answer cannot be trusted."""
-        self._fail(ApiKeyOutcomeUnknown if self.creates_key else kind, reason, answer)
+        kind = ApiKeyOutcomeUnknown if self.creates_key else kind
+        self._fail(kind, reason, answer, in_doubt=self.operation in _CHANGE_SOMETHING)
 
-    def _fail(self, kind: type[KuCoinError], reason: str, answer: _Answer) -> NoReturn:
+    def _fail(
+        self, kind: type[KuCoinError], reason: str, answer: _Answer, *, in_doubt: bool = False
+    ) -> NoReturn:
         said_code, said_msg = answer.said
         code, msg = presentable(said_code, self.secrets), presentable(said_msg, self.secrets)
         quoted = ": ".join(filter(None, (f"code {code}" if code else None, msg)))
-        is_unknown = kind is ApiKeyOutcomeUnknown
-        what = "It is not known whether KuCoin did" if is_unknown else "KuCoin did not"
+        what = "It is not known whether KuCoin did" if in_doubt else "KuCoin did not"
         advice = self.advice.get(said_code or "") if issubclass(kind, ApiKeyError) else None
         if kind is ClockSkewed and (skew := answer.clock_skew):
             advice = f"This machine's clock is {skew}. {advice}"
+        if in_doubt and self.operation == "refresh":
+            advice = "Try once more. If that is refused, have the user authorize again."
         next_ = advice or _NEXT.get((kind, self.operation)) or _NEXT.get(kind, "")
         raise kind(
             f"{what} {self.action}: {reason}{f' ({quoted})' if quoted else ''}. {next_}".rstrip(),
@@ -240,12 +244,14 @@ class Call(Generic[T]):
             msg=msg,
             # Never for a key that may exist, whatever KuCoin's "retry" says.
             retry=kind is KuCoinUnavailable
-            or (answer.fields.get("retry") is True and not is_unknown),
+            or (answer.fields.get("retry") is True and kind is not ApiKeyOutcomeUnknown),
             status=answer.status,
             retry_after=answer.retry_after,
         )
 
 
+#: The calls that use something up or create something, even if their answer is lost.
+_CHANGE_SOMETHING: Final = {"token", "refresh", "create_api_key"}
 _AGAIN: Final = "Have the user authorize again."
 _AT_KUCOIN: Final = "on KuCoin's API management page"
 #: What to do next, by the kind of error, or by kind and operation.

@@ -10,6 +10,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
+from types import MappingProxyType
 from typing import Any, Final, NoReturn, TypeVar
 
 from authlib_kucoin._errors import ConfigurationError
@@ -25,6 +26,8 @@ _CLIENTS: Final = {
 }
 LIBRARIES: Final = tuple(_CLIENTS)
 
+_NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Heard:
@@ -35,7 +38,7 @@ class Heard:
         status: The HTTP status; None if no answer came.
         headers: The headers of the answer.
         body: The body of the answer.
-        failure: The name of the error, if no answer came.
+        failure: The name of the error if no answer came, or why its body cannot be used.
         began: When the request was sent, in seconds since the epoch.
         seconds: How long it took.
     """
@@ -64,11 +67,17 @@ class WatchedCall(Call[T]):
 
     # Call.answer and not super().answer: a dataclass with slots is another class than the one that
     # super() would look for.
-    def answer(self, status: int, body: bytes, *more: Any, **named: Any) -> T:
+    def answer(
+        self,
+        status: int,
+        body: bytes,
+        headers: Mapping[str, str] = _NO_HEADERS,
+        *,
+        unusable: str = "",
+    ) -> T:
         """Let the listener hear the answer, then read it."""
-        mappings = (each for each in (*more, *named.values()) if isinstance(each, Mapping))
-        self._tell(status=status, body=body, headers=dict(next(mappings, {})))
-        return Call.answer(self, status, body, *more, **named)
+        self._tell(status=status, body=body, headers=dict(headers), failure=unusable)
+        return Call.answer(self, status, body, headers, unusable=unusable)
 
     def unanswered(self, failure: str, *, sent: bool) -> NoReturn:
         """Let the listener hear that there is no answer, then raise."""

@@ -75,10 +75,9 @@ class Router:
             return self._recorded(route.operation, request, _wrong_method(route))
         fault = self.faults.take(route.operation)
         if fault is None:
-            response = self._act(route, request)
-        else:
-            response = fault.answer(request, lambda: self._act(route, request))
-        return self._recorded(route.operation, request, response)
+            return self._recorded(route.operation, request, self._act(route, request))
+        response = fault.answer(request, lambda: self._act(route, request))
+        return self._recorded(route.operation, request, response, str(fault.fault))
 
     def reset(self) -> None:
         """Forget everything."""
@@ -93,7 +92,7 @@ class Router:
             return route.handle(request, self.state)
         except Refusal as refusal:
             logger.info("%s refused: %s", route.operation, refusal.text)
-            return envelope(refusal.code, refusal.text)
+            return replace(envelope(refusal.code, refusal.text), result=refusal)
 
     def _offers(self, route: Route) -> bool:
         return route.fast_api is None or self.state.options.fast_api in {"both", route.fast_api}
@@ -112,9 +111,19 @@ class Router:
         )
         return envelope("sandbox.unknown_path", text, status=404)
 
-    def _recorded(self, operation: str, request: Request, response: Response) -> Response:
+    def _recorded(
+        self, operation: str, request: Request, response: Response, fault: str | None = None
+    ) -> Response:
         status = response.status if response.is_sent else None
-        record = self.journal.record(operation, request, status)
+        refusal = response.result.recorded() if isinstance(response.result, Refusal) else None
+        record = self.journal.record(
+            operation,
+            request,
+            status,
+            received_at=self.state.clock.now(),
+            refusal=refusal,
+            fault=fault,
+        )
         if logger.isEnabledFor(logging.INFO):
             fields = {
                 "operation": operation,

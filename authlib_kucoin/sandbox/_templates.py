@@ -16,14 +16,14 @@ from html import escape
 from typing import Any, Final
 
 _TAG: Final = re.compile(r"\{\{([#^/>]?)([\w.]+)\}\}")
-_FOLDER: Final = "pages"
+_FOLDER: Final = "files"
 
 #: A piece of a template: text, or a tag with its kind, its name and what it encloses.
 _Node = str | tuple[str, str, tuple[Any, ...]]
 
 
 def render(name: str, values: Mapping[str, Any]) -> str:
-    """Return a template of the folder ``pages``, filled in.
+    """Return a template of the folder ``files``, filled in.
 
     Raises:
         KeyError: A name in the template has no value.
@@ -33,7 +33,7 @@ def render(name: str, values: Mapping[str, Any]) -> str:
 
 @functools.cache
 def read(name: str) -> str:
-    """Return a file of the folder ``pages``."""
+    """Return a file of the folder ``files``."""
     from importlib.resources import files  # noqa: PLC0415 - would double the start-up time
 
     return files(__package__).joinpath(_FOLDER, name).read_text("utf-8")

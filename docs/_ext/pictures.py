@@ -42,7 +42,7 @@ class _Picture(SphinxDirective):
         label = escape(" ".join(self.arguments[0].split()), quote=True)
         # It scrolls by itself on a narrow screen, and can then be reached with the keyboard.
         html = (
-            f'<div class="picture" role="region" aria-label="Picture" tabindex="0">'
+            f'<div class="picture" role="group" aria-label="Picture" tabindex="0">'
             f'<svg role="img" aria-label="{label}" viewBox="0 0 {_WIDTH} {height}" '
             f'xmlns="http://www.w3.org/2000/svg">{"".join(shapes)}</svg></div>'
         )

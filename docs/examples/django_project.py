@@ -2,10 +2,12 @@
 
 import logging
 import os
+import sys
 
 import django
 from authlib.integrations.django_client import OAuth
 from django.conf import settings
+from django.core.management import execute_from_command_line
 from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.middleware.csrf import get_token
@@ -82,3 +84,6 @@ def told_to_users(error: KuCoinError) -> str:
 
 urlpatterns = [path("", index), path("connect", connect), path("callback", callback)]
 application = get_wsgi_application()
+
+if __name__ == "__main__":  # python project.py runserver
+    execute_from_command_line(sys.argv)

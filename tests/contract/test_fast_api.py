@@ -1,4 +1,4 @@
-"""Both versions of the request for a key, the same from every place."""
+"""Both versions of the request for a key; every row sends the same."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def groups(*wanted: str) -> dict[str, bool]:
 def test_the_second_version_names_every_group(
     new_stack: NewStack, recorder: Recorder, permissions: Any, wanted: tuple[str, ...]
 ) -> None:
-    """The raw request, byte for byte."""
+    """The request is compared byte for byte."""
     stack = new_stack(site=recorder.url, fast_api=2, permissions=permissions)
     stack.create_api_key(TOKEN)
     request = recorder.requests[0]
@@ -50,7 +50,7 @@ def test_the_second_version_names_every_group(
 def test_the_first_version_is_what_the_document_prints(
     new_stack: NewStack, recorder: Recorder
 ) -> None:
-    """An empty form: section 4."""
+    """Section 4: an empty form."""
     new_stack(site=recorder.url).create_api_key(TOKEN)
     request = recorder.requests[0]
     assert request.line == f"POST {FIRST} HTTP/1.1"
@@ -66,7 +66,7 @@ def test_the_first_version_is_what_the_document_prints(
 def test_what_cannot_be_asked_for_is_refused_before_anything_is_sent(
     new_stack: NewStack, recorder: Recorder, fast_api: int | None, permissions: tuple[str, ...]
 ) -> None:
-    """Also before an expired token is refreshed."""
+    """Nothing is sent for the refresh of an expired token either."""
     stack = new_stack(site=recorder.url, fast_api=fast_api, permissions=permissions)
     with pytest.raises(ConfigurationError, match=permissions[0] if fast_api == 2 else "fast_api=2"):
         stack.create_api_key({**TOKEN, "refresh_token": "r", "expires_at": 1})
@@ -75,7 +75,7 @@ def test_what_cannot_be_asked_for_is_refused_before_anything_is_sent(
 
 @everywhere
 def test_the_site_says_which_version_and_where(new_stack: NewStack, recorder: Recorder) -> None:
-    """An address that KuCoin has named to one broker, too."""
+    """It may also set an address that KuCoin gave to one broker."""
     site = Site(recorder.url, fast_api=2, api_key_endpoint=f"{recorder.url}{SECOND}/")
     new_stack(site=site).create_api_key(TOKEN)
     assert recorder.requests[0].path == SECOND
@@ -87,7 +87,7 @@ def test_the_site_says_which_version_and_where(new_stack: NewStack, recorder: Re
 def test_a_key_of_the_second_version_has_just_what_was_asked(
     new_stack: NewStack, kucoin_sandbox: Sandbox
 ) -> None:
-    """And a permission that the account cannot have is a mismatch, not a key."""
+    """The key's permissions are the requested ones, although the user granted more."""
     stack = new_stack(site=kucoin_sandbox.url, fast_api=2)
     key = stack.create_api_key(stack.connect(kucoin_sandbox))
     assert key.permissions == {"API_COMMON", "API_SPOT"}
@@ -98,7 +98,7 @@ def test_a_key_of_the_second_version_has_just_what_was_asked(
 def test_futures_of_an_account_that_has_none_are_a_mismatch(
     new_stack: NewStack, kucoin_sandbox: Sandbox
 ) -> None:
-    """The text says what may be the cause and what to do."""
+    """The error names the likely cause and what to do."""
     wanted = ("API_COMMON", "API_FUTURES")
     stack = new_stack(site=kucoin_sandbox.url, fast_api=2, permissions=wanted)
     with pytest.raises(ApiKeyError, match="has not opened futures trading") as caught:

@@ -215,7 +215,7 @@ def test_what_kucoin_says_is_kept_without_what_it_was_sent(
 def test_how_long_kucoin_asks_to_wait_is_kept(
     fault: str, new_stack: NewStack, kucoin_sandbox: Sandbox
 ) -> None:
-    """RFC 9110 section 10.2.3: a job queue can wait for just as long."""
+    """RFC 9110, section 10.2.3. A job queue can wait exactly that long."""
     stack = new_stack(site=kucoin_sandbox.url, client_secret=CLIENT_SECRET)
     token = stack.connect(kucoin_sandbox)
     kucoin_sandbox.fail_next("create_api_key", fault)

@@ -1,7 +1,7 @@
-"""A connection is used again only when its answer has ended for certain.
+"""A connection is reused only if its last answer has certainly ended.
 
-Alice asks for a key, then Bob does, over the same connections. Whatever the server sends to Alice,
-Bob gets his own key.
+Alice creates a key, then Bob does, with the same pool. Whatever the server sends to Alice, Bob
+gets his own key.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ ADD = "/_oauth/resource/ucenter/outer/api-key/add"
 
 
 def answer_to(user: str) -> bytes:
-    """Return the answer that gives a user a key."""
+    """Return the answer with a user's key."""
     key = {"apiKey": user, "secret": f"{user}-secret", "passphrase": "phrase"}
     return whole(200, json.dumps({"success": True, "code": "200", "data": key}))
 
 
 def right(seen: Seen) -> bytes:
-    """Answer a request as KuCoin does: whose token it is, or whose key."""
+    """Answer as KuCoin does, with the user's token or key."""
     if seen.path == ADD:
         return answer_to(seen.header("authorization").removeprefix("bearer "))
     data = {"uid": 1, "permission": "General", "apiKey": seen.header("kc-api-key")}
@@ -55,11 +55,11 @@ def in_chunks(answer: bytes) -> bytes:
 
 
 class Edge:
-    """A server between: what it makes of the answer to Alice.
+    """A server that changes the answers to Alice.
 
     Attributes:
         wire: The server.
-        to_alice: Turns the right answer into what is sent.
+        to_alice: Turns the correct answer into what is sent.
     """
 
     def __init__(self, wire: Wire) -> None:
@@ -74,13 +74,13 @@ class Edge:
 
 
 def ask(stack: Stack, user: str) -> Any:
-    """Ask for a user's key: return it, or the error."""
+    """Create a user's key; return it or the error."""
     return outcome_of(lambda: stack.create_api_key({"access_token": user}))
 
 
 @pytest.fixture
 def edge() -> Iterator[Edge]:
-    """A server whose answer to Alice is odd."""
+    """A server that changes the answers to Alice."""
     with Wire() as wire:
         yield Edge(wire)
 
@@ -92,7 +92,7 @@ def _whole(before: bytes) -> Callable[[bytes], Answer]:
 def _in_pieces(before: bytes) -> Callable[[bytes], Answer]:
     def pieces(answer: bytes) -> Iterator[bytes]:
         yield before
-        time.sleep(0.05)  # so that the answer comes in a segment of its own
+        time.sleep(0.05)  # so that the answer is sent as a segment of its own
         yield answer
 
     return pieces
@@ -111,7 +111,7 @@ INFORMED = {
 def test_informational_answers_are_skipped(
     new_stack: NewStack, edge: Edge, to_alice: Callable[[bytes], Answer]
 ) -> None:
-    """CDNs send them. They are no answer, and the connection is as good as before."""
+    """CDNs send them. They are not the answer, and the connection remains usable."""
     edge.to_alice = to_alice
     stack = new_stack(site=edge.wire.url)
     assert [ask(stack, user).api_key for user in ("alice", "bob")] == ["alice", "bob"]
@@ -131,7 +131,7 @@ SURPLUS = {
 def test_bytes_after_an_answer_end_the_connection(
     new_stack: NewStack, edge: Edge, to_alice: Callable[[bytes], Answer]
 ) -> None:
-    """An edge that repeats itself does not answer the next caller."""
+    """An answer that an edge sends twice does not reach the next caller."""
     edge.to_alice = to_alice
     stack = new_stack(site=edge.wire.url)
     assert [ask(stack, user).api_key for user in ("alice", "bob")] == ["alice", "bob"]
@@ -140,7 +140,7 @@ def test_bytes_after_an_answer_end_the_connection(
 
 @everywhere
 def test_an_answer_longer_than_it_says_ends_the_connection(new_stack: NewStack, edge: Edge) -> None:
-    """Its last bytes are no part of the next answer."""
+    """Its last bytes do not become part of the next answer."""
     edge.to_alice = lambda answer: answer.replace(b"Content-Length: 1", b"Content-Length: 0", 1)
     stack = new_stack(site=edge.wire.url)
     assert type(ask(stack, "alice")) is ApiKeyOutcomeUnknown
@@ -150,7 +150,7 @@ def test_an_answer_longer_than_it_says_ends_the_connection(new_stack: NewStack, 
 
 @everywhere
 def test_a_switch_of_protocol_is_no_answer(new_stack: NewStack, edge: Edge) -> None:
-    """What follows a 101 is not HTTP, so the connection ends with it."""
+    """After a 101 the connection does not speak HTTP any more, so it is closed."""
     edge.to_alice = lambda answer: b"HTTP/1.1 101 X\r\nUpgrade: x\r\n\r\n" + answer
     stack = new_stack(site=edge.wire.url)
     assert type(ask(stack, "alice")) is ApiKeyOutcomeUnknown
@@ -160,15 +160,15 @@ def test_a_switch_of_protocol_is_no_answer(new_stack: NewStack, edge: Edge) -> N
 
 @everywhere
 def test_an_answer_that_came_too_late_is_given_to_nobody(new_stack: NewStack, edge: Edge) -> None:
-    """A request that was given up takes its connection with it."""
+    """When a request times out, its connection is closed."""
     given_up = edge.wire.ended
 
     def late(answer: bytes) -> Iterator[bytes]:
-        given_up.wait(0.4)
+        given_up.wait(1)
         yield answer
 
     edge.to_alice = late
-    stack = new_stack(site=edge.wire.url, timeout=0.2)
+    stack = new_stack(site=edge.wire.url, timeout=0.5)
     assert type(ask(stack, "alice")) is ApiKeyOutcomeUnknown
     assert ask(stack, "bob").api_key == "bob"
     assert edge.wire.connections == 2
@@ -178,7 +178,7 @@ def test_an_answer_that_came_too_late_is_given_to_nobody(new_stack: NewStack, ed
 def test_bytes_in_a_tls_record_of_their_own_end_the_connection(
     new_stack: NewStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The TLS layer may hold them where neither the socket nor the HTTP layer shows them."""
+    """They may wait in the TLS layer, invisible to both the socket and the HTTP layer."""
     certificate, key = self_signed(tmp_path)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(certificate, key)

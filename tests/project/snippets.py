@@ -41,12 +41,13 @@ PORTS: Final = re.compile(r"\b(?:5000|8000|8443|9400)\b")
 #: A command that goes on until it is stopped. Each names its port.
 _SERVES: Final = re.compile(
     r"(flask .*\brun|uvicorn|gunicorn|hypercorn|uwsgi|nginx|python -m authlib_kucoin\.sandbox"
-    r"|kucoin-sandbox|python -m flask_demo|django-admin runserver|python \S*manage\.py runserver"
+    r"|kucoin-sandbox|python -m flask_demo|django-admin runserver|python \S+\.py runserver"
     r"|celery|rq worker|dramatiq)\b(?!.*--(help|version))"
 )
 #: How programs are told the port that a page leaves to their default.
 _PORT_SETTINGS: Final = ("PORT", "FLASK_RUN_PORT", "UVICORN_PORT", "DEMO_PORT")
 _FILE: Final = re.compile(r"# ([\w/.-]+\.py)\n")
+_PROGRAM: Final = re.compile(r"^```\{literalinclude\} (\S+)\n:caption: (\S+)$", re.MULTILINE)
 _SHIMS: Final = {
     "pip": f"exec {sys.executable} -m tests.project.pip_shim",
     "make": f"exec {shutil.which('make')} --dry-run --no-print-directory -C {ROOT}",
@@ -81,10 +82,16 @@ class Reader:
             CodeBlockParser("console", self._console),
             SkipParser(),
         )
-        document.namespace.update(names)
+        document.namespace.update(names, __name__=page.stem)
+        self._save_programs(page)
         for block in document.examples():
             block.evaluate()
         return len(document.regions)
+
+    def _save_programs(self, page: Path) -> None:
+        """Save each program that the page includes and gives a name."""
+        for source, name in _PROGRAM.findall(page.read_text()):
+            (self.folder / name).write_text(self.here((page.parent / source).read_text()))
 
     def here(self, text: str) -> str:
         """Replace the ports by those of this page."""

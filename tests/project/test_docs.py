@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+GUIDE = ROOT / "CONTRIBUTING.md"
+PAGES = [ROOT / "README.md", GUIDE, ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def test_every_claim_about_security_has_a_test_that_exists() -> None:
@@ -17,6 +18,15 @@ def test_every_claim_about_security_has_a_test_that_exists() -> None:
     named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "security.md").read_text()))
     assert len(named) > 30
     assert named <= tests, sorted(named - tests)
+
+
+def test_the_guide_to_changes_names_what_exists() -> None:
+    """Each name is in the file that CONTRIBUTING.md gives for it."""
+    places = re.findall(r"`([\w/]+\.py)` `(\w+)`", GUIDE.read_text())
+    assert len(places) >= 24
+    for file, name in places:
+        folder = "tests" if name.startswith("test_") else "authlib_kucoin"
+        assert re.search(rf"\b{name}\b", (ROOT / folder / file).read_text()), (file, name)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -10,7 +10,7 @@ from authlib_kucoin import Site
 from authlib_kucoin._protocol import sites
 from authlib_kucoin.sandbox import Sandbox
 from tests.project.snippets import ROOT, reader
-from tests.project.walker import walk
+from tests.project.walker import walk, walk_signed_in
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 #: What a page holds besides what is run: other programs' formats, pictures, and Sphinx's own.
@@ -28,7 +28,9 @@ def test_every_block_runs(
     monkeypatch.chdir(tmp_path)
     with reader(tmp_path) as one:
         names = {"kucoin_sandbox": kucoin_sandbox, "tmp_path": tmp_path}
+        names["EXAMPLES"] = ROOT / "docs" / "examples"
         names["walk"] = lambda *urls: walk(*map(one.here, urls))
+        names["walk_signed_in"] = lambda *given: walk_signed_in(*map(one.here, given))
         one.read(page, names)
 
 

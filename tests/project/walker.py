@@ -22,7 +22,7 @@ class Walker:
         assert action, page.text
         login = self.browser.post(
             urljoin(page.url, action[1]),
-            data=_hidden(page),
+            data=_fields(page),
             headers={"Referer": page.url},
             allow_redirects=False,
         )
@@ -33,7 +33,7 @@ class Walker:
         assert action, consent.text
         answer = self.browser.post(
             urljoin(consent.url, action[1]),
-            data={**_hidden(consent), "decision": decision},
+            data=[*_fields(consent), ("decision", decision)],
             allow_redirects=False,
         )
         assert answer.is_redirect, answer.text
@@ -51,10 +51,24 @@ class Walker:
         asked = {"operation": operation, "fault": fault}
         assert requests.post(f"{self.sandbox}/sandbox/faults", json=asked, timeout=10).ok
 
+    def sign_in(self, username: str, password: str) -> None:
+        """Fill in the form that the application leads to."""
+        page = self.browser.get(self.app)
+        fields = [*_fields(page), ("username", username), ("password", password)]
+        assert self.browser.post(page.url, fields, headers={"Referer": page.url}).ok
 
-def _hidden(page: requests.Response) -> dict[str, str]:
-    fields = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page.text)
-    return dict(fields)
+
+def _fields(page: requests.Response) -> list[tuple[str, str]]:
+    """Return what a form has before anybody changes it: hidden fields, and ticked boxes."""
+    inputs = [
+        dict(re.findall(r'([\w-]+)(?:="([^"]*)")?', tag))
+        for tag in re.findall(r"<input ([^>]*)>", page.text)
+    ]
+    return [
+        (field["name"], field.get("value", "on"))
+        for field in inputs
+        if field.get("type") == "hidden" or "checked" in field
+    ]
 
 
 def walk(app: str, sandbox: str) -> None:
@@ -66,5 +80,19 @@ def walk(app: str, sandbox: str) -> None:
     assert "No account was connected" in walker.come_back(walker.callback("cancel"))
     walker.fail_next("token", "503")
     assert "did not answer as expected" in walker.come_back(walker.callback("approve"))
+    walker.fail_next("create_api_key", "lost")
+    assert "API management page" in walker.come_back(walker.callback("approve"))
+
+
+def walk_signed_in(app: str, sandbox: str, username: str, password: str) -> None:
+    """Sign in, and do the same with python-social-auth, whose words are others."""
+    walker = Walker(app, sandbox)
+    walker.sign_in(username, password)
+    used = walker.callback("approve")
+    assert "(connected)" in walker.come_back(used)
+    assert 'role="alert"' in walker.come_back(used)
+    assert 'role="alert"' in walker.come_back(walker.callback("cancel"))
+    walker.fail_next("token", "503")
+    assert 'role="alert"' in walker.come_back(walker.callback("approve"))
     walker.fail_next("create_api_key", "lost")
     assert "API management page" in walker.come_back(walker.callback("approve"))

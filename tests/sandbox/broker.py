@@ -59,6 +59,7 @@ class Wire:
             (parts.hostname, parts.port or 0), timeout=10, source_address=(source, 0)
         )
         self._stream = self._socket.makefile("rb")
+        self.host = parts.netloc
 
     def close(self) -> None:
         """Close the connection."""
@@ -101,7 +102,9 @@ class Wire:
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Send a request and read its answer."""
-        lines = [f"{method} {target} HTTP/1.1", "Host: sandbox"]
+        lines = [f"{method} {target} HTTP/1.1"]
+        if "Host" not in (headers or {}):
+            lines.append(f"Host: {self.host}")
         lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
         if body is not None:
             lines.append(f"Content-Length: {len(body.encode())}")

@@ -5,9 +5,14 @@ from __future__ import annotations
 import logging
 import socket
 import ssl
+import subprocess
+import sys
+import textwrap
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -179,6 +184,23 @@ def test_journal_masks_secrets(broker: Broker) -> None:
     assert "grant_type=authorization_code&code=***&redirect_uri=https://" in recorded
 
 
+def test_journal_is_bounded_in_bytes(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few huge requests make room for each other as well."""
+    monkeypatch.setattr("authlib_kucoin.sandbox._journal._MAX_SIZE", 100_000)
+    for number in range(5):
+        broker.wire.ask("POST", f"/nowhere/{number}", "x" * 30_000)
+
+    assert [request.path for request in broker.sandbox.requests] == [
+        "/nowhere/2",
+        "/nowhere/3",
+        "/nowhere/4",
+    ]
+    assert broker.sandbox.totals == {"unknown": 5}
+    broker.sandbox.reset()
+    broker.wire.ask("POST", "/nowhere", "x" * 90_000)
+    assert len(broker.sandbox.requests) == 1
+
+
 def test_journal_is_bounded_and_still_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Old records make room, while the totals count on."""
     monkeypatch.setattr("authlib_kucoin.sandbox._journal._KEPT", 2)
@@ -200,6 +222,12 @@ def test_answered_request_is_in_the_journal(broker: Broker) -> None:
         assert (record.operation, record.method, record.status) == ("refresh", "POST", 200)
         assert record.target == "/_oauth/refresh-token"
         assert record.headers["content-type"] == FORM
+
+
+def test_answers_are_dated(broker: Broker) -> None:
+    """Clients measure their clock against the date of an answer."""
+    date = parsedate_to_datetime(broker.wire.ask("GET", "/nowhere").headers["date"])
+    assert abs(date.timestamp() - time.time()) < 10
 
 
 def test_headers_are_a_mapping() -> None:
@@ -279,6 +307,94 @@ def test_listening_everywhere_is_reached_by_loopback() -> None:
         assert wire.ask("GET", "/nowhere").status == 404
 
 
+def test_listening_on_ipv6() -> None:
+    """An IPv6 address stands in brackets in the URL; loopback counts as registered."""
+    with run_sandbox(host="::1") as sandbox, Wire(sandbox, "::1") as wire:
+        assert sandbox.url == f"http://[::1]:{sandbox.port}"
+        assert Broker(sandbox, wire).new_tokens()["access_token"]
+
+
+def test_listening_everywhere_on_ipv6() -> None:
+    """On :: both kinds of addresses arrive, and IPv4 addresses read as such."""
+    with (
+        run_sandbox(host="::", allowed_ips=["127.0.0.1"]) as sandbox,
+        socket.create_connection(("127.0.0.1", sandbox.port), timeout=10) as plain,
+        Wire(sandbox, "::1") as wire,
+    ):
+        assert sandbox.url == f"http://[::1]:{sandbox.port}"
+        refused = wire.ask("GET", "/_oauth/access-token").json
+        assert "the address ::1 is not registered" in refused["msg"]
+        plain.sendall(b"GET /api/v1/my-ip HTTP/1.1\r\n\r\n")
+        assert b'"data": "127.0.0.1"' in plain.recv(1000)
+
+
+def test_waits_while_there_is_no_thread(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system gives no thread for a while, a connection waits, and is served then."""
+    original = threading.Thread.start
+    failures = iter(range(3))
+
+    def start(thread: threading.Thread) -> None:
+        if thread.name.startswith("kucoin-sandbox-") and next(failures, None) is not None:
+            raise RuntimeError("can't start new thread")
+        original(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with Wire(broker.sandbox) as wire:
+        assert wire.ask("GET", "/nowhere").status == 404
+    assert next(failures, None) is None
+
+
+def test_stops_while_there_is_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopping does not wait for a thread that never comes."""
+
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with run_sandbox() as sandbox:
+        monkeypatch.setattr(threading.Thread, "start", start)
+        with Wire(sandbox) as wire:
+            wait_until(lambda: sandbox.connections == 1)
+            begin = time.monotonic()
+            sandbox.stop()
+            assert time.monotonic() - begin < 5
+            assert wire.is_closed()
+
+
+def test_waits_while_there_is_no_descriptor(tmp_path: Path) -> None:
+    """With no file descriptor left, the sandbox neither dies nor spins; with one, it goes on."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        textwrap.dedent(
+            """
+            import resource, socket, time
+            from authlib_kucoin.sandbox import run_sandbox
+
+            resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+            with run_sandbox() as sandbox:
+                taken = []
+                try:
+                    while True:
+                        taken.append(socket.socket())
+                except OSError:
+                    client = taken.pop()
+                client.connect(("127.0.0.1", sandbox.port))  # waits to be accepted: EMFILE
+                client.sendall(b"GET /nowhere HTTP/1.1\\r\\n\\r\\n")
+                before = time.process_time()
+                time.sleep(0.5)
+                spent = time.process_time() - before
+                for each in taken[:4]:
+                    each.close()
+                client.settimeout(10)
+                print(client.recv(12), spent < 0.25)
+            """
+        )
+    )
+    done = subprocess.run(
+        [sys.executable, program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == "b'HTTP/1.1 404' True\n"
+
+
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     """A certificate for localhost and its key, made by openssl."""
@@ -312,3 +428,25 @@ def test_plain_http_to_https_port(certificate: tuple[str, str]) -> None:
                 plain.receive()
         with Wire(sandbox) as plain:
             assert sandbox.approve(Broker(sandbox, plain).login_url())
+
+
+def test_https_with_a_certificate_of_its_own() -> None:
+    """``tls="self-signed"`` makes a certificate that clients can verify, and removes it."""
+    with run_sandbox(tls="self-signed") as sandbox:
+        assert sandbox.certificate
+        context = ssl.create_default_context(cafile=sandbox.certificate)
+        for name in ("localhost", "127.0.0.1"):
+            with (
+                socket.create_connection(("127.0.0.1", sandbox.port), timeout=10) as connection,
+                context.wrap_socket(connection, server_hostname=name) as secure,
+            ):
+                secure.sendall(b"GET /nowhere HTTP/1.1\r\n\r\n")
+                assert secure.recv(100).startswith(b"HTTP/1.1 404 ")
+    assert not Path(sandbox.certificate).exists()
+
+
+def test_certificate_to_trust(certificate: tuple[str, str], broker: Broker) -> None:
+    """The file to trust is the given certificate; without TLS there is none."""
+    with run_sandbox(tls=certificate) as sandbox:
+        assert sandbox.certificate == certificate[0]
+    assert broker.sandbox.certificate is None

@@ -1,11 +1,11 @@
-"""A certificate of our own for loopback."""
+"""A self-signed certificate for loopback."""
 
 import subprocess
 from pathlib import Path
 
 
 def self_signed(folder: Path) -> tuple[str, str]:
-    """Let openssl make a certificate for localhost, and its key: return the two files."""
+    """Create a certificate for localhost and its key with openssl; return the two files."""
     files = str(folder / "cert.pem"), str(folder / "key.pem")
     subprocess.run(
         [

@@ -15,7 +15,7 @@ def free_port() -> int:
 
 
 def wait_for_port(port: int, process: "subprocess.Popen[Any]") -> None:
-    """Wait until a program that has been started listens."""
+    """Wait until the program listens on the port."""
     deadline = time.monotonic() + 30
     while True:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):

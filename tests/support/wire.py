@@ -66,7 +66,7 @@ class Wire:
         headers: Headers to add to each answer.
         connections: How many connections were opened.
         open: The connections that are open now.
-        ended: Set when the server ends.
+        ended: Set when the server stops.
 
     Args:
         tls: Speak TLS with this context.
@@ -167,7 +167,7 @@ class Wire:
 
 
 def whole(status: int, body: str | bytes, headers: Mapping[str, str] | None = None) -> bytes:
-    """Return the bytes of an answer."""
+    """Return a whole answer as bytes."""
     extra = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
     raw = body.encode() if isinstance(body, str) else body
     return f"HTTP/1.1 {status} X\r\nContent-Length: {len(raw)}\r\n{extra}\r\n".encode() + raw

@@ -138,7 +138,7 @@ def test_validity_is_what_kucoin_says(is_valid: bool) -> None:
 
 
 def test_the_validity_of_another_token_is_refused() -> None:
-    """It was made for another request."""
+    """It is the answer to another caller's request."""
     error = failure("validate", {"access_token": "another", "is_valid": True})
     assert type(error) is MalformedResponse
     assert "the answer to another request" in str(error)

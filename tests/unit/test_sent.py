@@ -28,6 +28,7 @@ from authlib_kucoin import (
 )
 
 NOBODY = "http://127.0.0.1:9"
+CALLBACK = "https://broker.example.com/callback"
 Ask = Callable[..., KuCoinError]
 
 
@@ -174,3 +175,58 @@ def test_threads_that_come_first_after_a_fork_know_what_they_send(
         session.create_api_key("an-access-token")
     session.close()
     assert unwatched == [False]
+
+
+class SoftTimeLimitExceeded(Exception):
+    """As a job queue's."""
+
+
+class _Struck(httpx2.BaseTransport, httpx2.AsyncBaseTransport, HTTPAdapter):
+    """Is interrupted while it handles an error of its own."""
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        try:
+            raise OSError(f"no answer from {request.url}")
+        except OSError:
+            raise SoftTimeLimitExceeded  # noqa: B904 - as a signal handler does
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        return self.handle_request(request)
+
+    def send(self, request: Any, **_: Any) -> Any:
+        return self.handle_request(request)
+
+
+def test_an_interruption_shows_nothing_of_the_request() -> None:
+    """It may strike while the HTTP library handles an error that holds the URL."""
+    session = KuCoinOAuth2Session("broker", site=NOBODY, redirect_uri=CALLBACK)
+    session.mount("http://", _Struck())
+    client = KuCoinOAuth2Client("broker", site=NOBODY, redirect_uri=CALLBACK, transport=_Struck())
+    awaited = AsyncKuCoinOAuth2Client(
+        "broker", site=NOBODY, redirect_uri=CALLBACK, transport=_Struck()
+    )
+    for exchange in (
+        lambda: session.fetch_token(code="canary"),
+        lambda: client.fetch_token(code="canary"),
+        lambda: asyncio.run(awaited.fetch_token(code="canary")),
+    ):
+        with pytest.raises(SoftTimeLimitExceeded) as raised:
+            exchange()
+        shown = traceback.TracebackException.from_exception(raised.value, capture_locals=True)
+        assert "no answer from" not in "".join(shown.format())
+        assert raised.value.__context__ is None
+
+
+@pytest.mark.parametrize("transport", [httpx2.HTTPTransport, httpx2.AsyncHTTPTransport])
+@pytest.mark.parametrize("where", ["transport", "mounts"])
+def test_a_transport_that_speaks_http_2_is_refused(transport: Any, where: str) -> None:
+    """As ``http2=True`` is, in a client and in an app."""
+    sender = transport(http2=True)
+    options = {where: sender if where == "transport" else {"all://": sender}}
+    is_async = transport is httpx2.AsyncHTTPTransport
+    with pytest.raises(ConfigurationError, match="http2"):
+        (AsyncKuCoinOAuth2Client if is_async else KuCoinOAuth2Client)("broker", **options)
+    if is_async:
+        app = register_kucoin(OAuth(), site=NOBODY, client_id="broker", client_kwargs=options)
+        with pytest.raises(ConfigurationError, match="http2"):
+            asyncio.run(app.create_api_key("an-access-token"))

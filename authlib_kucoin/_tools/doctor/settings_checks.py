@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from authlib_kucoin._clients.limits import DEFAULT_TOTAL_TIMEOUT
 from authlib_kucoin._errors import ConfigurationError, UnsafeRedirectURI
 from authlib_kucoin._protocol.calls import checked_setting
 from authlib_kucoin._protocol.redirect_uri import check_redirect_uri, is_loopback
@@ -18,8 +19,6 @@ from authlib_kucoin._protocol.sites import SITES, resolve_site
 from .findings import Finding, note, right, skipped, wrong
 from .subject import Subject, host_of
 
-#: Seconds for a whole call, unless ``total_timeout`` is given.
-_TOTAL_TIMEOUT: Final = 20.0
 #: The calls of one callback: exchange, key, key info.
 _CALLS: Final = 3
 #: What people write where a value is still to come.
@@ -163,7 +162,7 @@ def check_timeouts(subject: Subject) -> Iterator[Finding]:
     """Check the client's time-outs, and that the server waits for longer."""
     settings = subject.settings
     phases = _seconds(settings.timeout)
-    total = _TOTAL_TIMEOUT if settings.total_timeout is None else settings.total_timeout
+    total = DEFAULT_TOTAL_TIMEOUT if settings.total_timeout is None else settings.total_timeout
     if not phases or None in phases:
         yield wrong(
             "timeout is None: each step of a call waits without an end.",

@@ -166,7 +166,7 @@ class Subject:
             why = str(error)
         if not heard:
             return why
-        return heard[0].failure or heard[0]
+        return heard[0] if heard[0].status else heard[0].failure
 
 
 def host_of(url: str) -> str:

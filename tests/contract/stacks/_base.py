@@ -28,13 +28,19 @@ class Settings:
     client_secret: str | None = None
     redirect_uri: str = REDIRECT_URI
     timeout: float = 10.0
+    total_timeout: float = 20.0
     fast_api: int | None = None
     permissions: tuple[str, ...] | None = None
     update_token: Callable[..., Any] | None = None
 
     @property
+    def of_calls(self) -> dict[str, Any]:
+        """How long calls may take, as the options of a client."""
+        return {"timeout": self.timeout, "total_timeout": self.total_timeout}
+
+    @property
     def key_options(self) -> dict[str, Any]:
-        """What a request for a key says beside the token."""
+        """The options of a request for a key."""
         return {} if self.permissions is None else {"permissions": self.permissions}
 
     @property
@@ -248,7 +254,7 @@ APP_METHODS = {
 
 
 def call_app(app: Any, verb: str, argument: Any, settings: Settings) -> Any:
-    """Return what a verb gives on a registered app, or what is to be awaited for it."""
+    """Call a verb of a registered app; return its result, or an awaitable of it."""
     options = settings.key_options if verb == "create_api_key" else {}
     return getattr(app, APP_METHODS[verb])(argument, **options)
 

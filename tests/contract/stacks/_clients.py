@@ -38,7 +38,7 @@ class _ClientStack(Stack):
             "site": self.settings.site,
             "fast_api": self.settings.fast_api,
             "redirect_uri": self.settings.redirect_uri,
-            "timeout": self.settings.timeout,
+            **self.settings.of_calls,
             "update_token": self.update_token,
         }
 

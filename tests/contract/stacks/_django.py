@@ -40,7 +40,7 @@ class DjangoStack(SyncStack):
         options = {
             "client_id": settings.client_id,
             "client_secret": settings.client_secret,
-            "client_kwargs": {"timeout": settings.timeout},
+            "client_kwargs": settings.of_calls,
         }
         urls = (path("login", self._login), path("<path:rest>", self._callback))
         self._overridden = override_settings(

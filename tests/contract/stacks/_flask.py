@@ -29,7 +29,7 @@ class FlaskStack(SyncStack):
             fast_api=settings.fast_api,
             client_id=settings.client_id,
             client_secret=settings.client_secret,
-            client_kwargs={"timeout": settings.timeout},
+            client_kwargs=settings.of_calls,
             update_token=self.update_token,
         )
         self.flask.add_url_rule("/login", view_func=self._login)

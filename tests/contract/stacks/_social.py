@@ -100,6 +100,7 @@ class SocialStack(SyncStack):
             "KEY": settings.client_id,
             "SECRET": settings.client_secret,
             "REQUESTS_TIMEOUT": settings.timeout,
+            "TOTAL_TIMEOUT": settings.total_timeout,
             "API_KEY_STEP": f"{__name__}.keep_api_key",
         }
         self._browsers: dict[str, _Strategy] = {}

@@ -34,7 +34,7 @@ class _AsgiStack(AsyncStack):
             fast_api=settings.fast_api,
             client_id=settings.client_id,
             client_secret=settings.client_secret,
-            client_kwargs={"timeout": settings.timeout},
+            client_kwargs=settings.of_calls,
             update_token=self.update_token,
         )
         self._asgi = self._application()
