@@ -16,6 +16,7 @@ from flask_sqlalchemy import SQLAlchemy
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from authlib_kucoin import register_kucoin
+from flask_demo import create_app
 
 from .examined import RIGHT, Examined, examine
 
@@ -261,3 +262,29 @@ def test_an_app_that_cannot_be_loaded(
         report = examine(capsys, "--offline", "--app", where, "--site", "eu")
         assert says in report.wrong()["application"]
         assert "www.kucoin.eu" in report.of("right")["site"]
+
+
+@pytest.fixture
+def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Examined]:
+    """Run the demo's own command with its settings for a real site."""
+
+    def run(**settings: str) -> Examined:
+        for name, value in {**RIGHT, "SECRET_KEY": "6b1f0c57e2d94a83", **settings}.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("DEMO_INSTANCE", str(tmp_path))
+        arguments = ["kucoin", "doctor", "--offline", "--json"]
+        result = create_app().test_cli_runner().invoke(args=arguments)
+        return Examined(result.exit_code, result.stdout)
+
+    return run
+
+
+def test_the_demo(demo: Callable[..., Examined]) -> None:
+    """Behind a proxy that it does not trust, the demo would build http; its setting mends that."""
+    found = demo().wrong()
+    assert list(found) == ["callback"]
+    assert "TRUSTED_PROXIES=1" in found["callback"]
+    report = demo(TRUSTED_PROXIES="1")
+    assert report.wrong() == {}
+    assert report.status == 0
+    assert report.of("right")["vault keys"] == "1 Fernet key; the first one encrypts"

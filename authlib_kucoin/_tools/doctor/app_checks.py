@@ -126,7 +126,7 @@ def _callback_finding(app: App, uri: str) -> Finding:
     if not _builds_behind(app, uri):
         return note(
             f"The application builds {uri} only if the proxy passes the Host header on.",
-            f"Have it do so (nginx: proxy_set_header Host $host), or set {app.trust_host}.",
+            f"Have it do so (nginx: proxy_set_header Host $host), or: {app.trust_host}.",
         )
     return right(f"behind a proxy that ends TLS, the application builds {built}")
 

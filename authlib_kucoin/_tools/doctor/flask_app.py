@@ -11,6 +11,8 @@ from authlib_kucoin._errors import ConfigurationError, KuCoinError
 from .subject import App, Cookie, HostRefused
 
 _OAUTH: Final = "authlib.integrations.flask_client"
+#: The demo's own setting.
+_TRUSTED: Final = "TRUSTED_PROXIES"
 _PROXY_FIX: Final = "app.wsgi_app = ProxyFix(app.wsgi_app, x_proto=1, x_host=1)"
 
 
@@ -57,6 +59,7 @@ def _site_of(client: Any, config: Mapping[str, Any], prefix: str) -> dict[str, A
 def flask_app(app: Any) -> App:
     """Return what the checks need of a Flask application."""
     config = app.config
+    trust = f"set {_TRUSTED}=1 for one proxy" if _TRUSTED in config else _PROXY_FIX
     return App(
         framework="Flask",
         cookie=Cookie(
@@ -67,8 +70,8 @@ def flask_app(app: Any) -> App:
         secret_key=app.secret_key,
         debug=bool(app.debug),
         callback_url=lambda uri, host: _callback_url(app, uri, host),
-        trust_scheme=_PROXY_FIX,
-        trust_host=_PROXY_FIX,
+        trust_scheme=trust,
+        trust_host=trust,
         allow_host="TRUSTED_HOSTS",
         database=config.get("SQLALCHEMY_DATABASE_URI"),
         open_database=lambda: _open_database(app),
