@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from ._tools import doctor
+from ._tools import doctor, rehearse
 
 
 def parser() -> argparse.ArgumentParser:
@@ -21,6 +21,10 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser("doctor", help=text, description=_DOCTOR, epilog=_EXIT)
     doctor.add_arguments(command)
     command.set_defaults(run=doctor.run)
+    text = "lead the first live sign-in, and report what KuCoin really answers"
+    command = commands.add_parser("rehearse", help=text, description=_REHEARSE, epilog=_EXIT_2)
+    rehearse.add_arguments(command)
+    command.set_defaults(run=rehearse.run)
     return result
 
 
@@ -29,7 +33,7 @@ def main(arguments: Sequence[str] | None = None, *, app: Any = None) -> int:
 
     Args:
         arguments: The command line; ``sys.argv`` unless given.
-        app: A Flask application that is loaded already, for ``doctor``.
+        app: A Flask application that is loaded already, for its settings.
 
     Returns:
         0 if all is well, 1 if something is wrong, 2 if the command cannot be run.
@@ -44,6 +48,12 @@ _DOCTOR = (
     "the application (--app), then from the environment; the client secret from the last two only. "
     "It sends one HEAD request for the login page, without parameters; with --offline nothing."
 )
+_REHEARSE = (
+    "Leads one sign-in, step by step: login, exchange, validation, refresh, and, if you say so, an "
+    "API key. Writes a report of each answer's form, against the document, without secrets. Run it "
+    "from a machine whose address KuCoin has registered, with an account of yours."
+)
+_EXIT_2 = "Exit code: 0 if all is as the document says, 1 if not, 2 if it cannot begin."
 _EXIT = "Exit code: 0 if nothing is wrong, 1 if something is."
 
 if __name__ == "__main__":

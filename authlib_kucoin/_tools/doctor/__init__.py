@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from . import app_checks, egress_checks, settings_checks, site_checks
 from .findings import Finding, skipped
 from .report import as_json, as_text
-from .sources import subject_of
+from .sources import add_setting_arguments, subject_of
 from .subject import Subject
 
 
@@ -81,24 +81,12 @@ def run(options: argparse.Namespace, app: Any = None) -> int:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the command."""
-    parser.add_argument("--app", metavar="MODULE:ATTRIBUTE", help=_APP)
-    parser.add_argument(
-        "--name", default="kucoin", help="the name KuCoin is registered under (default: kucoin)"
-    )
-    parser.add_argument("--site", help="eu, global, australia, or a base URL (KUCOIN_SITE)")
-    parser.add_argument("--fast-api", help="1 or 2 (KUCOIN_FAST_API)")
-    parser.add_argument("--client-id", help="from KuCoin (KUCOIN_CLIENT_ID)")
-    parser.add_argument("--redirect-uri", help="as registered with KuCoin (KUCOIN_REDIRECT_URI)")
-    parser.add_argument("--timeout", type=float, help="the client's timeout")
-    parser.add_argument("--total-timeout", type=float, help="the client's total_timeout")
+    add_setting_arguments(parser)
     parser.add_argument(
         "--server-timeout",
         type=float,
         metavar="SECONDS",
         help="when your server gives up a request; 0: never (or in GUNICORN_CMD_ARGS)",
-    )
-    parser.add_argument(
-        "--library", choices=("requests", "httpx2"), help="the HTTP library of your client"
     )
     for name, what in (("fast-api", "the Fast API"), ("trading", "trading")):
         parser.add_argument(
@@ -110,9 +98,3 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
     parser.add_argument("--offline", action="store_true", help="send nothing at all")
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
-
-
-_APP: Final = (
-    "a Flask application or its factory (shop:create_app), or Django's settings module "
-    "(shop.settings)"
-)

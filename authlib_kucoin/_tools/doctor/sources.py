@@ -12,6 +12,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
+from authlib_kucoin._tools.watched import LIBRARIES
+
 from .django_app import django_app, django_settings
 from .flask_app import flask_app, flask_settings
 from .subject import App, Settings, Subject
@@ -53,7 +55,7 @@ def subject_of(options: argparse.Namespace, app: Any = None) -> Subject:
     for name in ("timeout", "total_timeout"):
         if name in kwargs:
             given.setdefault(name, kwargs[name])
-    return Subject(Settings(**given), loaded, failure, offline=options.offline)
+    return Subject(Settings(**given), loaded, failure, offline=getattr(options, "offline", False))
 
 
 def _flags(options: argparse.Namespace) -> dict[str, Any]:
@@ -122,3 +124,24 @@ def _read(app: Any, name: str) -> tuple[App, dict[str, Any]]:
         f"it is a {type(app).__module__}.{type(app).__qualname__}, neither a Flask application nor "
         "Django's: give the settings by flags and environment"
     )
+
+
+def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say where the settings come from."""
+    parser.add_argument("--app", metavar="MODULE:ATTRIBUTE", help=_APP)
+    parser.add_argument(
+        "--name", default="kucoin", help="the name KuCoin is registered under (default: kucoin)"
+    )
+    parser.add_argument("--site", help="eu, global, australia, or a base URL (KUCOIN_SITE)")
+    parser.add_argument("--fast-api", help="1 or 2 (KUCOIN_FAST_API)")
+    parser.add_argument("--client-id", help="from KuCoin (KUCOIN_CLIENT_ID)")
+    parser.add_argument("--redirect-uri", help="as registered with KuCoin (KUCOIN_REDIRECT_URI)")
+    parser.add_argument("--timeout", type=float, help="the client's timeout")
+    parser.add_argument("--total-timeout", type=float, help="the client's total_timeout")
+    parser.add_argument("--library", choices=LIBRARIES, help="the HTTP library of your client")
+
+
+_APP: Final = (
+    "a Flask application or its factory (shop:create_app), or Django's settings module "
+    "(shop.settings)"
+)
