@@ -100,7 +100,7 @@ def token_call(
         ConfigurationError: If there is no client id.
     """
     last = {"client_id": _required_client_id(client_id)}
-    secret = _setting("client_secret", client_secret)
+    secret = checked_setting("client_secret", client_secret)
     if secret:
         last["client_secret"] = secret
     return Call(
@@ -295,7 +295,7 @@ _query = partial(urlencode, safe="", errors="replace", quote_via=quote)
 
 
 def _required_client_id(client_id: str | None) -> str:
-    checked = _setting("client_id", client_id)
+    checked = checked_setting("client_id", client_id)
     if not checked:
         raise ConfigurationError(
             "No client id is set: pass client_id=, or set KUCOIN_CLIENT_ID. KuCoin sends it "
@@ -304,7 +304,7 @@ def _required_client_id(client_id: str | None) -> str:
     return checked
 
 
-def _setting(name: str, value: object) -> str | None:
+def checked_setting(name: str, value: object) -> str | None:
     """Return a setting as text, taken out of a holder such as pydantic's ``SecretStr``.
 
     Raises:
