@@ -213,7 +213,9 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
         """Exchange the callback's code for a token (section 7.2)."""
         code = self._code_of(self.data)  # a subclass may have replaced process_error
         with self._social_errors("token_exchange"):
-            return self._client().fetch_token(url, code=code)
+            token = self._client().fetch_token(url, code=code)
+        self._process_error(token, stage="token_exchange")  # a hook of subclasses
+        return token
 
     def _code_of(self, data: Any) -> str:
         try:
@@ -288,7 +290,9 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
     def refresh_token(self, token: str, *_args: Any, **kwargs: Any) -> dict[str, Any]:
         """Exchange a refresh token for a new pair (section 7.3), once per process."""
         with self._social_errors("refresh"):
-            return self._client().refresh_token(self.refresh_token_url(), token, **kwargs)
+            fresh = self._client().refresh_token(self.refresh_token_url(), token, **kwargs)
+        self._process_error(fresh, stage="refresh")
+        return fresh
 
     def _client(self) -> KuCoinOAuth2Session:
         for name in _UNUSED:
@@ -370,6 +374,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
             stage=stage,
             provider_code=getattr(error, "code", None),
             status_code=getattr(error, "status", None),
+            retry_after=getattr(error, "retry_after", None),
         )
         if isinstance(error, ConfigurationError) and "KUCOIN_" in str(error):
             prefix = setting_name(self.name)

@@ -280,6 +280,30 @@ def test_a_state_that_was_put_there_by_hand_is_accepted(
     host.run(app.close)
 
 
+def test_an_app_may_keep_its_logins_elsewhere(recorder: Recorder) -> None:
+    """In a database, say, by Authlib's own class for that: the session stays as it is."""
+    kept: dict[str, Any] = {}
+
+    class Elsewhere(flask_client.FlaskIntegration):
+        def set_state_data(self, session: Any, state: str, data: Any) -> None:
+            kept[state] = data
+
+        def get_state_data(self, session: Any, state: str) -> Any:
+            return kept.get(state)
+
+        def clear_state_data(self, session: Any, state: str) -> None:
+            del kept[state]
+
+    host = FlaskHost()
+    oauth = host.oauth()
+    oauth.framework_integration_cls = Elsewhere
+    app = register_kucoin(oauth, site=recorder.url, client_id="given")
+    state = host.state(app, CALLBACK)
+    assert host.session == {}
+    assert host.come_back(app, f"code=c&state={state}")["access_token"]
+    app.close()
+
+
 @pytest.mark.parametrize("method", ["HEAD", "PUT"])
 def test_only_get_and_post_bring_a_callback(host: Host, method: str, recorder: Recorder) -> None:
     """Frameworks call the view of GET for a HEAD, as of a link checker: the login goes on."""

@@ -11,6 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 from authlib.integrations import httpx_client, requests_client
+from authlib.integrations.base_client import InvalidTokenError, MissingTokenError
 from authlib.integrations.base_client.registry import OAUTH_CLIENT_PARAMS
 from authlib.integrations.base_client.sync_app import OAuth2Base
 from authlib.integrations.flask_client import OAuth
@@ -302,6 +303,10 @@ def test_a_refresh_asks_for_the_scope_that_is_given(
         (lambda client: client.fetch_token(code="c", auth=("a", "b")), "no parameter 'auth'"),
         (lambda client: client.refresh_token(timeout=3), "Give timeout when the client is made"),
         (lambda client: client.refresh_token(body="a=b"), "no parameter 'body'"),
+        (
+            lambda client: client.refresh_token(client.site.token_endpoint),
+            "Leave out the URL of the token endpoint",
+        ),
         (lambda client: client.revoke_token("https://www.example.com/"), "no call to revoke"),
         (lambda client: client.introspect_token("https://www.example.com/"), "validate_access_tok"),
         (lambda client: client.token_from_fragment(f"{CALLBACK}#access_token=a"), "code mode only"),
@@ -317,6 +322,44 @@ def test_what_would_have_no_effect_on_a_call_is_refused(
     assert says in str(raised.value)
     assert recorder.requests == []
     assert client.token["access_token"] == TOKEN["access_token"]
+
+
+@every_client
+def test_an_address_of_ones_own_may_have_a_query(client_class: Any, recorder: Recorder) -> None:
+    """It stays, and the document's parameters follow it."""
+    endpoint = f"{recorder.url}/_oauth/access-token?a=b"
+    client = client_class("broker", site=recorder.url, redirect_uri=CALLBACK)
+    url, _ = client.create_authorization_url("https://login.example.com/oauth?lang=en")
+    assert url.startswith("https://login.example.com/oauth?lang=en&response_type=code&client_id=")
+    assert ask(client, lambda client: client.fetch_token(endpoint, code="c"))["access_token"]
+    assert recorder.requests[0].target.startswith(
+        "/_oauth/access-token?a=b&grant_type=authorization_code&code=c&redirect_uri="
+    )
+
+
+@every_client
+def test_an_application_may_place_the_token_elsewhere(
+    client_class: Any, recorder: Recorder
+) -> None:
+    """In requests of its own, as with Authlib. KuCoin's calls are what the document says."""
+    token = {"access_token": "mine", "token_type": "bearer"}
+    client = client_class("broker", site=recorder.url, token=token, token_placement="uri")
+    ask(client, lambda client: client.get(f"{recorder.url}/own"))
+    [request] = recorder.requests
+    assert request.target == "/own?access_token=mine"
+    assert "authorization" not in request.headers
+
+
+@every_client
+def test_errors_about_a_token_are_authlibs_too(client_class: Any) -> None:
+    """What an application catches that was written for any provider."""
+    client = client_class("broker", site="eu")
+    with pytest.raises(MissingTokenError):
+        ask(client, lambda client: client.create_api_key())
+    expired = {"access_token": "a", "expires_at": 1}
+    client = client_class("broker", site="eu", token=expired)
+    with pytest.raises(InvalidTokenError):
+        ask(client, lambda client: client.get("https://www.example.com/"))
 
 
 def test_a_session_has_authlibs_alias(recorder: Recorder) -> None:

@@ -16,6 +16,7 @@ from social_core.exceptions import (
     AuthCanceled,
     AuthConfigurationError,
     AuthInputError,
+    ErrorStage,
 )
 from social_core.utils import PARTIAL_TOKEN_SESSION_NAME
 
@@ -253,6 +254,22 @@ def test_an_error_code_is_not_exchanged_by_a_subclass_that_looks_away(host: Host
     assert "token" not in host.sandbox.totals
 
 
+def test_the_hook_of_subclasses_sees_each_answer(kucoin_sandbox: Sandbox) -> None:
+    """social-core calls ``process_error`` with the callback and with the token."""
+    stages: list[str] = []
+
+    class Mine(KuCoinOAuth2[str]):
+        def process_error(self, data: Any, *, stage: ErrorStage = "callback") -> None:
+            stages.append(stage)
+
+    host = Host(kucoin_sandbox)
+    fields = kucoin_sandbox.approve(host.start()).fields
+    host.strategy.data = fields
+    backend = Mine(host.strategy, redirect_uri="/complete/kucoin/")
+    do_complete(backend, login=no_login, user=host.user)
+    assert stages == ["callback", "token_exchange"]
+
+
 def test_an_answer_of_another_stage_is_no_callback(host: Host) -> None:
     """social-core calls ``process_error`` with those of providers that have errors of their own."""
     host.backend.process_error({"access_token": "a"}, stage="token_exchange")
@@ -302,15 +319,23 @@ def test_a_setting_that_has_no_effect_is_named(kucoin_sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "user_agent"),
-    [({}, f"social-auth-{social_core.__version__}"), ({"USER_AGENT": "mine/1"}, "mine/1")],
+    ("settings", "is_named", "user_agent"),
+    [
+        ({}, True, f"social-auth-{social_core.__version__}"),
+        ({"USER_AGENT": "mine/1"}, True, "mine/1"),
+        ({"USER_AGENT": "mine/1"}, False, "python-requests"),
+    ],
 )
 def test_the_user_agent_is_social_cores(
-    kucoin_sandbox: Sandbox, settings: dict[str, str], user_agent: str
+    kucoin_sandbox: Sandbox, settings: dict[str, str], is_named: bool, user_agent: str
 ) -> None:
-    """Or what the setting says."""
-    Host(kucoin_sandbox, **settings).come_back()
-    assert {seen.headers["user-agent"] for seen in kucoin_sandbox.requests[-3:]} == {user_agent}
+    """Or what the setting says, unless a subclass wants none."""
+    host = Host(kucoin_sandbox, **settings)
+    kind = type("Mine", (KuCoinOAuth2,), {"SEND_USER_AGENT": is_named})
+    assert kind(host.strategy)._client().headers["User-Agent"].startswith(user_agent)
+    host.come_back()
+    if is_named:
+        assert {seen.headers["user-agent"] for seen in kucoin_sandbox.requests[-3:]} == {user_agent}
 
 
 @pytest.mark.parametrize("name", ["REQUESTS_TIMEOUT", "URLOPEN_TIMEOUT"])
