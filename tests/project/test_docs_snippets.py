@@ -37,6 +37,10 @@ def test_every_block_runs(
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_block_says_what_it_is(page: Path) -> None:
     """A block in no language, or one that the tests do not run, would be tested by nobody."""
-    fences = re.findall(r"^(`{3,})(.*)\n(?:.*\n)*?\1$", page.read_text(), re.MULTILINE)
-    odd = {info for _, info in fences if not info.startswith("{")} - OTHER - {"python", "console"}
+    fences = re.findall(r"^ *(`{3,})(.*)\n(?:.*\n)*? *\1$", page.read_text(), re.MULTILINE)
+    odd = (
+        {info for _, info in fences if not info.startswith("{")}
+        - OTHER
+        - {"python", "console", "sh"}
+    )
     assert odd == set()
