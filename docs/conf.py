@@ -34,7 +34,10 @@ autodoc_class_signature = "separated"
 nitpick_ignore_regex = [
     # Docstrings name our errors without their package.
     ("py:exc", r"[A-Z]\w+"),
-    ("py:.*", r"(authlib|opentelemetry|flask|django|starlette|werkzeug|httpx2|requests|social_core)\..*"),
+    (
+        "py:.*",
+        r"(authlib|opentelemetry|flask|django|starlette|werkzeug|httpx2|requests|social_core)\..*",
+    ),
     ("py:.*", r"(collections\.abc|datetime|typing|http|pathlib|types)\..*"),
     ("py:class", r"OAuth2.*|AsyncOAuth2.*|.*OAuth2App|OAuthError|MismatchingStateError"),
     ("py:class", r"Any|Callable|Mapping|Iterable|datetime|Path|optional"),

@@ -29,8 +29,7 @@ def run(
     try:
         with (
             site.database(options.database) as database,
-            # Loaded once, so that the next worker is there at once.
-            site.running(database, workers=options.workers, preload=True) as running,
+            site.running(database, workers=options.workers) as running,
         ):
             return act(running, options)
     except site.CannotStart as error:

@@ -24,7 +24,7 @@ from flask_demo.config import new_vault_key
 
 from . import postgres
 
-_THREADS: Final = 8
+ROOT: Final = Path(__file__).parents[1]
 _DEADLINE: Final = 30.0
 
 
@@ -80,6 +80,11 @@ class Gunicorn:
             os.close(handle)
         return True
 
+    def lose_power(self) -> None:
+        """Kill the master and all workers at once, as when a machine loses its power."""
+        os.killpg(self._master.pid, signal.SIGKILL)
+        self._master.wait()
+
     def stop(self) -> None:
         """Let the workers finish what they do, and end them; leave nobody behind."""
         self._master.terminate()
@@ -103,28 +108,34 @@ class Gunicorn:
 
 @contextmanager
 def serving(
-    settings: Mapping[str, str], log: Path, *, workers: int, preload: bool = False
+    settings: Mapping[str, str], log: Path, *, workers: int, preload: bool = True, port: int = 0
 ) -> Iterator[Gunicorn]:
-    """Serve the demo on a free port of the loopback for as long as the context lasts.
+    """Serve the demo on the loopback by gunicorn.
 
     Args:
         settings: The demo's settings, handed over in the environment.
         log: The file for what gunicorn writes.
         workers: How many there are.
-        preload: Load the demo once, before the workers are forked.
+        preload: Load the application once, before the workers are forked, so that a new worker is
+            there at once. Otherwise it is served just as the demo's gunicorn.conf.py says.
+        port: Where; any free port if 0.
 
     Raises:
         CannotStart: It does not answer; the text has its log.
     """
     if not hasattr(os, "pidfd_open"):
         raise CannotStart("Only Linux has what it takes to find and to kill workers.")
-    with socket.create_server(("127.0.0.1", 0), backlog=512) as listener, log.open("wb") as output:
+    with (
+        socket.create_server(("127.0.0.1", port), backlog=1024) as listener,
+        log.open("ab") as output,
+    ):
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        folder = "drill" if preload else "flask_demo"
         options = [f"--bind=fd://{listener.fileno()}", f"--workers={workers}"]
-        options += ["--worker-class=gthread", f"--threads={_THREADS}", "--no-control-socket"]
-        options += ["--graceful-timeout=1", *(["--preload"] if preload else [])]
+        options += [f"--config={folder}/gunicorn.conf.py", "--no-control-socket"]
         master = subprocess.Popen(
             [sys.executable, "-m", "gunicorn", *options, "flask_demo:create_app()"],
+            cwd=ROOT,
             env=_environment() | dict(settings),
             pass_fds=[listener.fileno()],
             stdin=subprocess.DEVNULL,
@@ -158,16 +169,13 @@ class Site:
 
 
 @contextmanager
-def running(
-    database: str, *, workers: int, keys: int = 10_000, preload: bool = False
-) -> Iterator[Site]:
+def running(database: str, *, workers: int, keys: int = 10_000) -> Iterator[Site]:
     """Run the sandbox here, and the demo in processes of its own.
 
     Args:
         database: The URL of an empty database.
         workers: How many workers there are.
         keys: How many keys the account at KuCoin may have.
-        preload: As of `serving`.
     """
     with (
         tempfile.TemporaryDirectory(prefix="drill-") as folder,
@@ -182,7 +190,7 @@ def running(
             "SECRET_KEY": secrets.token_hex(),
         }
         log = Path(folder, "log")
-        with serving(settings, log, workers=workers, preload=preload) as gunicorn:
+        with serving(settings, log, workers=workers) as gunicorn:
             yield Site(sandbox, gunicorn, settings)
 
 

@@ -38,14 +38,11 @@ _POSTGRESQL: Final = {
     "prepare_threshold": None,
 }
 # Set in each transaction, because PgBouncer refuses them as options of the connection.
-_LIMITS: Final = "SELECT " + ", ".join(
-    f"set_config('{name}', '{seconds}s', true)"
-    for name, seconds in {
-        "lock_timeout": LOCK_SECONDS,
-        "statement_timeout": STATEMENT_SECONDS,
-        "idle_in_transaction_session_timeout": IDLE_SECONDS,
-    }.items()
-)
+_LIMITS: Final[dict[str, float]] = {
+    "lock_timeout": LOCK_SECONDS,
+    "statement_timeout": STATEMENT_SECONDS,
+    "idle_in_transaction_session_timeout": IDLE_SECONDS,
+}
 
 
 def database_url(settings: Mapping[str, Any], default: Path) -> str:
@@ -121,8 +118,9 @@ def prepare_database() -> None:
         raise SettingsError(
             f"The database is read-only ({reason}). Give this program the right to write to it."
         ) from None
-    if not in_memory(engine.url):
-        engine.dispose()  # forked workers must not share this connection
+    finally:
+        if not in_memory(engine.url):
+            engine.dispose()  # forked workers must not share this connection
 
 
 def lock_schema(connection: Connection) -> None:
@@ -157,4 +155,5 @@ def _set_up_sqlite(connection: DBAPIConnection, _record: object) -> None:
 
 
 def _set_limits(connection: Connection) -> None:
-    connection.exec_driver_sql(_LIMITS)
+    limits = (f"set_config('{name}', '{seconds}s', true)" for name, seconds in _LIMITS.items())
+    connection.exec_driver_sql(f"SELECT {', '.join(limits)}")

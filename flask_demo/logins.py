@@ -48,6 +48,7 @@ class LedgerIntegration(FlaskIntegration):
     ) -> dict[str, Any] | None:
         """Return what was remembered, if this is the browser that began."""
         attempt = ledger.find(state)
+        db.session.commit()  # no connection is held while KuCoin is asked
         if attempt and hmac.compare_digest(attempt.browser, _hash(browser_id())):
             return attempt.login
         return None
