@@ -1,26 +1,15 @@
 """Runs the blocks of a page like a reader: in order, in an empty folder, in one shell.
 
-<<<<<<< HEAD
-* A Python block that begins with ``# name.py`` is saved under that name. Any other is executed;
-  the blocks of a page share their names.
-* Tests that a block defines are called, with the fixture ``kucoin_sandbox``.
-* An ``sh`` block is a script, run as a whole.
-* Of a ``console`` block each ``$ command`` is run, and has to succeed. What stands below it has to
-  be what it prints, where ``…`` and ``...`` stand for anything. A command that serves something
-  is left running until the end of the page.
-* ``pip``, ``make`` and ``python3 -m venv`` are looked at, and not run: what is to be installed has
-  to exist, and so has the target.
-* The ports that pages name are replaced by free ones, so that pages can be run side by side.
-=======
 * A Python block that starts with ``# name.py`` is saved under that name. Other Python blocks are
   executed; all blocks of a page share their variables.
+* Tests that a block defines are called, with the fixture ``kucoin_sandbox``.
+* An ``sh`` block is a script, run as a whole.
 * In a ``console`` block, each ``$ command`` is run and must succeed. The lines below it must be
   its output, where ``…`` and ``...`` stand for anything. Commands that serve run until the end
   of the page.
 * ``pip``, ``make`` and ``python3 -m venv`` are checked and not run: the requirement or target
   must exist.
 * Ports in pages are replaced by free ones, so that pages can run in parallel.
->>>>>>> main
 """
 
 from __future__ import annotations
