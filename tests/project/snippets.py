@@ -2,6 +2,8 @@
 
 * A Python block that starts with ``# name.py`` is saved under that name. Other Python blocks are
   executed; all blocks of a page share their variables.
+* Tests that a block defines are called, with the fixture ``kucoin_sandbox``.
+* An ``sh`` block is a script, run as a whole.
 * In a ``console`` block, each ``$ command`` is run and must succeed. The lines below it must be
   its output, where ``…`` and ``...`` stand for anything. Commands that serve run until the end
   of the page.
@@ -50,6 +52,7 @@ _FILE: Final = re.compile(r"# ([\w/.-]+\.py)\n")
 _PROGRAM: Final = re.compile(r"^```\{literalinclude\} (\S+)\n:caption: (\S+)$", re.MULTILINE)
 _SHIMS: Final = {
     "pip": f"exec {sys.executable} -m tests.project.pip_shim",
+    "kucoin-sandbox": f"exec {sys.executable} -m authlib_kucoin.sandbox",
     "make": f"exec {shutil.which('make')} --dry-run --no-print-directory -C {ROOT}",
     "python3": 'if [ "$1 $2" = "-m venv" ]; then mkdir -p "$3/bin"; : > "$3/bin/activate"; '
     f"exit; fi; exec {sys.executable}",
@@ -80,6 +83,7 @@ class Reader:
             str(page),
             CodeBlockParser("python", self._python),
             CodeBlockParser("console", self._console),
+            CodeBlockParser("sh", lambda example: self._run(self.here(example.parsed))),
             SkipParser(),
         )
         document.namespace.update(names, __name__=page.stem)
@@ -127,6 +131,10 @@ class Reader:
                 asyncio.run(eval(code, example.namespace))  # noqa: S307 - the page's own code
             else:
                 exec(code, example.namespace)  # noqa: S102 - the page's own code
+            for test in re.findall(r"^def (test_\w+)", source, re.MULTILINE):
+                function = example.namespace[test]
+                fixtures = inspect.signature(function).parameters
+                function(**{name: example.namespace[name] for name in fixtures})
 
     def _console(self, example: Example) -> None:
         source = self.here(example.parsed).replace("\\\n", "")
