@@ -115,7 +115,7 @@ class Answer:
         if 300 <= heard.status < 400:
             target = urlsplit(heard.header("location")).hostname or "the same host"
             yield f"It redirects (HTTP {heard.status}) to {target}."
-        elif heard.status != 200 and not self.refusal_form:
+        elif heard.status != 200 and (heard.status >= 500 or not self.refusal_form):
             yield f"HTTP status {heard.status}, where 200 is usual."
         content_type = heard.header("content-type").partition(";")[0].strip().lower()
         if content_type != "application/json":
