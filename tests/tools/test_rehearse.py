@@ -41,7 +41,7 @@ def run(deviant: Deviant, tmp_path: Path) -> Callable[..., Rehearsed]:
 
 @pytest.mark.parametrize("library", ["requests", "httpx2"])
 def test_as_the_document_says(library: str, run: Callable[..., Rehearsed]) -> None:
-    """With either library there is no deviation at the sandbox, and each open question is answered."""
+    """With either library the sandbox has no deviation, and each open question is answered."""
     result = run("--library", library)
     assert result.differences == []
     assert result.status == 0
@@ -373,7 +373,7 @@ def test_it_cannot_begin(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The missing setting is named before anything is sent; the exit code is 2, no file is written."""
+    """What is missing is named before anything is sent; the exit code is 2, no file is written."""
     monkeypatch.chdir(tmp_path)
     assert main(["rehearse", *arguments]) == 2
     assert says in capsys.readouterr().err
