@@ -280,7 +280,7 @@ def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Exami
 
 
 def test_the_demo(demo: Callable[..., Examined]) -> None:
-    """Behind a proxy that it does not trust, the demo would build http URLs; one setting fixes it."""
+    """Behind a proxy that it does not trust, the demo would build http URLs; a setting fixes it."""
     found = demo().wrong()
     assert list(found) == ["callback"]
     assert "TRUSTED_PROXIES=1" in found["callback"]
