@@ -1,4 +1,4 @@
-"""`doctor` looks into applications; the code in its advice, run as it stands, mends each."""
+"""`doctor` examines applications. The code in its advice is executed and fixes each mistake."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _RIGHT_CONFIG = {
 
 
 def _app(callback: str = "/kucoin/callback", **config: Any) -> Flask:
-    """Return an application in which nothing is wrong, but for what a test asks for."""
+    """Return a correct application, except for what a test changes."""
     app = Flask("shop")
     app.config.update(_RIGHT_CONFIG | config)
     if app.config.get("SQLALCHEMY_DATABASE_URI"):
@@ -46,7 +46,7 @@ def _wrong(capsys: pytest.CaptureFixture[str], app: Flask) -> dict[str, str]:
 
 
 def test_nothing_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
-    """With the right settings there is nothing to mend; the settings are the application's."""
+    """A correct application has no mistake; its own settings are examined."""
     report = examine(capsys, "--offline", app=_app())
     assert report.wrong() == {}
     assert report.report["form"]["Redirect URL"] == _URI
@@ -64,7 +64,7 @@ def test_nothing_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
 def test_cookie_flags(
     check: str, config: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The advice is the line of configuration that mends it."""
+    """The advice is the line of configuration that fixes it."""
     app = _app(**config)
     advice = _wrong(capsys, app)
     assert list(advice) == [check]
@@ -76,7 +76,7 @@ def test_cookie_flags(
 
 @pytest.mark.parametrize("key", [None, "dev", "a" * 40, "django-insecure-6b1f0c57e2d94a83"])
 def test_secret_key(key: str | None, capsys: pytest.CaptureFixture[str]) -> None:
-    """The advice has a command that makes a good one."""
+    """The advice contains a command that generates a good key."""
     app = _app(SECRET_KEY=key)
     advice = _wrong(capsys, app)
     assert list(advice) == ["secret key"]
@@ -87,19 +87,19 @@ def test_secret_key(key: str | None, capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_callback_behind_a_proxy(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without ProxyFix the callback would be http: the advice's line is what mends it."""
+    """Without ProxyFix the callback URL would be http. The line in the advice fixes that."""
     app = _app()
     del app.wsgi_app
     advice = _wrong(capsys, app)
     assert list(advice) == ["callback"]
     line = re.search(r"app\.wsgi_app = .+\)", advice["callback"])
     assert line
-    exec(line[0], {"app": app, "ProxyFix": ProxyFix})  # noqa: S102 - a reader does the same
+    exec(line[0], {"app": app, "ProxyFix": ProxyFix})  # noqa: S102 - readers do the same
     assert _wrong(capsys, app) == {}
 
 
 def test_callback_that_needs_the_host(capsys: pytest.CaptureFixture[str]) -> None:
-    """Where the host is not taken from the proxy, the proxy has to pass it on; it is said."""
+    """If the application ignores the proxy's host header, the proxy must pass the host on."""
     app = _app()
     app.wsgi_app = ProxyFix(Flask.wsgi_app.__get__(app), x_proto=1, x_host=0)  # type: ignore[method-assign]
     report = examine(capsys, "--offline", app=app)
@@ -108,13 +108,13 @@ def test_callback_that_needs_the_host(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_callback_without_a_route(capsys: pytest.CaptureFixture[str]) -> None:
-    """A redirect URI that no route serves is wrong, and so is one that is redirected."""
+    """A redirect URI without a route, or with one that redirects, is a mistake."""
     assert "Add the route" in _wrong(capsys, _app("/callback"))["callback"]
     assert "Register that one" in _wrong(capsys, _app("/kucoin/callback/"))["callback"]
 
 
 def test_callback_on_an_untrusted_host(capsys: pytest.CaptureFixture[str]) -> None:
-    """A host that the application refuses is named, with the setting that lists them."""
+    """The advice names the host and the setting that lists trusted hosts."""
     app = _app(TRUSTED_HOSTS=["localhost"])
     assert _wrong(capsys, app) == {"callback": "Add 'broker.example.com' to TRUSTED_HOSTS."}
     app.config["TRUSTED_HOSTS"].append("broker.example.com")
@@ -123,7 +123,7 @@ def test_callback_on_an_untrusted_host(capsys: pytest.CaptureFixture[str]) -> No
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
 def test_database_in_memory(url: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """It loses keys; a file does not."""
+    """Keys in it would be lost; a file is accepted."""
     assert "sqlite:////" in _wrong(capsys, _app(SQLALCHEMY_DATABASE_URI=url))["database"]
     app = _app(SQLALCHEMY_DATABASE_URI=f"sqlite:////{tmp_path}/kucoin.sqlite")
     assert _wrong(capsys, app) == {}
@@ -132,7 +132,7 @@ def test_database_in_memory(url: str, capsys: pytest.CaptureFixture[str], tmp_pa
 def test_database_that_does_not_answer(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, kucoin_sandbox: Any
 ) -> None:
-    """It is wrong, and its address is not repeated: it may hold a password."""
+    """It is a mistake. The report does not repeat the URL, which may hold a password."""
     app = _app(SQLALCHEMY_DATABASE_URI=f"sqlite:///{tmp_path}/hunter2/kucoin.sqlite")
     report = examine(capsys, "--site", kucoin_sandbox.url, app=app)
     assert "Check DATABASE_URL" in report.wrong()["database"]
@@ -140,7 +140,7 @@ def test_database_that_does_not_answer(
 
 
 def test_debug_mode(capsys: pytest.CaptureFixture[str]) -> None:
-    """It is wrong, until it is off."""
+    """It is a mistake until it is off."""
     app = _app(DEBUG=True)
     assert "FLASK_DEBUG" in _wrong(capsys, app)["application"]
     app.debug = False
@@ -148,7 +148,7 @@ def test_debug_mode(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_site_given_in_code(capsys: pytest.CaptureFixture[str]) -> None:
-    """What `register_kucoin` was given counts, right or wrong, with the client's options."""
+    """Arguments of `register_kucoin` count, right or wrong, including the client's options."""
     app = _app(KUCOIN_SITE=None)
     options = {"redirect_uri": _URI, "timeout": None, "verify": "/ca.pem"}
     register_kucoin(OAuth(app), site="glbal", client_kwargs=options)
@@ -159,7 +159,7 @@ def test_a_site_given_in_code(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_without_kucoin(capsys: pytest.CaptureFixture[str]) -> None:
-    """An application that does not register it is told so, and the name it may have."""
+    """The report says that it is not registered, and that it may have another name."""
     advice = examine(capsys, "--offline", app=Flask("shop")).wrong()["application"]
     assert "register_kucoin(OAuth(app))" in advice
     assert "--name" in advice
@@ -192,7 +192,7 @@ urlpatterns = [path("kucoin/callback", lambda request: None)]
 
 @pytest.fixture
 def django(tmp_path: Path) -> Callable[[str], Examined]:
-    """Run the program in a folder with a Django project of these settings."""
+    """Run the command in a folder with a Django project that has these settings."""
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop" / "urls.py").write_text(_URLS)
 
@@ -217,7 +217,7 @@ def django(tmp_path: Path) -> Callable[[str], Examined]:
 
 @pytest.mark.parametrize("client", [_AUTHLIB, _SOCIAL], ids=["authlib", "social"])
 def test_django(client: str, django: Callable[[str], Examined]) -> None:
-    """A project's settings, of Authlib or of python-social-auth, are read and in order."""
+    """The settings of a project, for Authlib or python-social-auth, are read and correct."""
     report = django(_DJANGO + client)
     assert report.wrong() == {}
     assert report.status == 0
@@ -232,7 +232,7 @@ def test_django(client: str, django: Callable[[str], Examined]) -> None:
     ],
 )
 def test_django_mistakes(check: str, line: str, django: Callable[[str], Examined]) -> None:
-    """The advice has the line that is missing."""
+    """The advice contains the missing line."""
     settings = _DJANGO + _AUTHLIB
     assert line in settings
     found = django(settings.replace(line, ""))
@@ -242,7 +242,7 @@ def test_django_mistakes(check: str, line: str, django: Callable[[str], Examined
 
 
 def test_django_host(django: Callable[[str], Examined]) -> None:
-    """A host that is not allowed is named."""
+    """The advice names the host that is not allowed."""
     found = django((_DJANGO + _AUTHLIB).replace('["broker.example.com"]', "[]"))
     assert found.wrong() == {"callback": "Add 'broker.example.com' to ALLOWED_HOSTS."}
 
@@ -250,7 +250,7 @@ def test_django_host(django: Callable[[str], Examined]) -> None:
 def test_an_app_that_cannot_be_loaded(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Whatever its code raises is told, and the settings are checked all the same."""
+    """The report shows the error that its code raises; the settings are checked anyway."""
     (tmp_path / "broken_shop.py").write_text("raise SystemExit('KUCOIN_VAULT_KEYS is missing')")
     monkeypatch.chdir(tmp_path)
     for where, says in (
@@ -266,7 +266,7 @@ def test_an_app_that_cannot_be_loaded(
 
 @pytest.fixture
 def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Examined]:
-    """Run the demo's own command with its settings for a real site."""
+    """Run the demo's own command with settings for a real site."""
 
     def run(**settings: str) -> Examined:
         for name, value in {**RIGHT, "SECRET_KEY": "6b1f0c57e2d94a83", **settings}.items():
@@ -280,7 +280,7 @@ def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Exami
 
 
 def test_the_demo(demo: Callable[..., Examined]) -> None:
-    """Behind a proxy that it does not trust, the demo would build http; its setting mends that."""
+    """Behind a proxy that it does not trust, the demo would build http URLs; a setting fixes it."""
     found = demo().wrong()
     assert list(found) == ["callback"]
     assert "TRUSTED_PROXIES=1" in found["callback"]
