@@ -2,9 +2,13 @@
 
 * KuCoinError                    (Authlib's OAuthError)
   - AuthorizationDenied          the callback was refused
-    * MismatchingState           its state is not ours (Authlib's MismatchingStateError too)
+    * MismatchingState           its state is not ours (Authlib's MismatchingStateError and
+                                 MismatchingStateException too)
+    * MissingCode                it holds no code (Authlib's MissingCodeException too)
   - TokenError                   exchange, refresh or validation was refused
     * ReauthorizationRequired    the refresh token is known to be spent: the user must log in
+                                 (Authlib's InvalidTokenError too)
+    * MissingToken               there is no token to send (Authlib's MissingTokenError too)
   - ApiKeyError                  the API key, or its description, was refused
     * ApiKeyNameTaken
     * ApiKeyLimitReached
@@ -24,7 +28,15 @@ No error holds a secret: KuCoin's messages are masked before they get here.
 
 from __future__ import annotations
 
-from authlib.integrations.base_client import MismatchingStateError, OAuthError
+from authlib.common.errors import AuthlibBaseError
+from authlib.integrations.base_client import (
+    InvalidTokenError,
+    MismatchingStateError,
+    MissingTokenError,
+    OAuthError,
+)
+from authlib.oauth2.rfc6749 import MismatchingStateException
+from authlib.oauth2.rfc6749.errors import MissingCodeException
 
 
 class KuCoinError(OAuthError):
@@ -58,7 +70,8 @@ class KuCoinError(OAuthError):
         status: int | None = None,
         retry_after: int | None = None,
     ) -> None:
-        super().__init__(description=description)
+        # Not super(): MissingCodeException and the like refuse characters that KuCoin may send.
+        AuthlibBaseError.__init__(self, description=description)
         # One positional argument, so that copy and pickle (task queues) can rebuild us.
         self.args = (description,)
         self.operation = operation
@@ -81,10 +94,29 @@ class AuthorizationDenied(KuCoinError):
     error = "access_denied"
 
 
-class MismatchingState(AuthorizationDenied, MismatchingStateError):
-    """The callback's state belongs to no login of this browser session."""
+class _RaisedByClients:
+    """What Authlib's clients raise, without their constructor: how it answers a request."""
+
+    state = None
+    redirect_uri = None
+    redirect_fragment = False
+
+
+class MismatchingState(
+    AuthorizationDenied, _RaisedByClients, MismatchingStateError, MismatchingStateException
+):
+    """The callback's state belongs to no login of this browser session.
+
+    Authlib's apps raise ``MismatchingStateError``, its clients ``MismatchingStateException``.
+    """
 
     error = "mismatching_state"
+
+
+class MissingCode(AuthorizationDenied, _RaisedByClients, MissingCodeException):
+    """The callback holds no authorization code that can be one."""
+
+    error = "missing_code"
 
 
 class TokenError(KuCoinError):
@@ -93,10 +125,16 @@ class TokenError(KuCoinError):
     error = "token_refused"
 
 
-class ReauthorizationRequired(TokenError):
+class ReauthorizationRequired(TokenError, InvalidTokenError):
     """The refresh token is spent or past its 3 days: the user has to authorize again."""
 
     error = "reauthorization_required"
+
+
+class MissingToken(TokenError, MissingTokenError):
+    """There is no access token to send, so nothing was sent."""
+
+    error = "missing_token"
 
 
 class ApiKeyError(KuCoinError):

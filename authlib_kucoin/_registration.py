@@ -104,25 +104,41 @@ def register_kucoin(
         The app, as ``oauth.register`` returns it.
 
     Raises:
+        ConfigurationError: If an option has no effect; it says what has one instead. For options
+            in the application's settings, each use of the app raises it.
         TypeError: If ``oauth`` is not an ``OAuth`` of Authlib.
         ModuleNotFoundError: If the HTTP library is not installed; the text says what to install.
     """
+    own_class = _app_class(oauth)
+    app_class = options.pop("client_cls", own_class)
+    overwrite = bool(options.pop("overwrite", False))
+    given = {"site": site, "fast_api": fast_api}
+    options |= {name: value for name, value in given.items() if value is not None}
+    # Authlib would write the options into the class, and another registration would inherit them.
+    options = {**(app_class.OAUTH_APP_CONFIG or {}), **options}
     options = {k: dict(v) if isinstance(v, dict) else v for k, v in options.items()}
-    options.setdefault("client_cls", _app_class(oauth))
+    options |= {"oauth": oauth, "settings_win": overwrite}
+    if app_class is own_class:  # a subclass may have options of its own, and is checked when used
+        own_class(None, name, **options).refuse_options_without_effect()
     # Otherwise Authlib would keep returning an app that was registered under this name before.
     oauth._clients.pop(name, None)
-    return oauth.register(
-        name,
-        oauth=oauth,
-        site=site,
-        fast_api=fast_api,
-        settings_win=bool(options.get("overwrite")),
-        **options,
-    )
+    return oauth.register(name, overwrite, client_cls=_Creator(app_class), **options)
+
+
+class _Creator:
+    """Creates an app where Authlib expects its class."""
+
+    OAUTH_APP_CONFIG: Final = None
+
+    def __init__(self, app_class: Any) -> None:
+        self._app_class = app_class
+
+    def __call__(self, framework: Any, name: str, **options: Any) -> Any:
+        return self._app_class(framework, name, **options)
 
 
 def _app_class(oauth: Any) -> Any:
-    for parent in type(oauth).__mro__:
+    for parent in oauth.__class__.__mro__:  # not type(): it may be a LocalProxy
         if parent.__module__ in _APPS:
             module, name = _APPS[parent.__module__]
             return getattr(load(module), name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from authlib.integrations.django_client import DjangoOAuth2App
+from authlib.integrations.django_client import DjangoOAuth2App, token_update
 from django.http import HttpRequest, HttpResponseRedirect
 
 from ._apps.sync_app import SyncApp
@@ -17,6 +17,11 @@ class KuCoinDjangoApp(SyncApp, DjangoOAuth2App):
     """KuCoin in a Django project."""
 
     client_cls: type[KuCoinOAuth2Session] = KuCoinOAuth2Session
+
+    def has_listener(self) -> bool:
+        """Tell whether ``update_token`` is set, or anyone receives Authlib's signal."""
+        has_listener = super().has_listener()
+        return has_listener or token_update.has_listeners(type(self.framework))
 
     def authorize_redirect(
         self,
@@ -55,4 +60,4 @@ class KuCoinDjangoApp(SyncApp, DjangoOAuth2App):
             for name, values in query.lists()
             for value in values
         ]
-        return self._exchange_callback(request.session, pairs, params)
+        return self._exchange_callback(request.session, pairs, request.method, params)

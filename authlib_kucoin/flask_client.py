@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping, MutableMapping
+from contextlib import nullcontext
 from typing import Any
 
-from authlib.integrations.flask_client import FlaskOAuth2App
-from flask import g, request, session
+from authlib.integrations.flask_client import FlaskOAuth2App, token_update
+from flask import Flask, current_app, g, has_app_context, request, session
 from werkzeug.wrappers import Response
 
 from ._apps.sync_app import SyncApp
+from ._clients.preconditions import check_function
+from ._errors import ConfigurationError
 from ._models import KuCoinToken
 from .requests_client import KuCoinOAuth2Session
 
@@ -18,6 +22,65 @@ class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
     """KuCoin in a Flask application."""
 
     client_cls: type[KuCoinOAuth2Session] = KuCoinOAuth2Session
+
+    # The first Flask application seen, and whether there are more. Weak: tests make many.
+    _first_flask_app: weakref.ref[Flask] | None = None
+    _is_shared = False
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        """Set up an app, as :class:`AppBase`; nothing is sent."""
+        super().__init__(*args, **options)
+        self._note_flask_apps()
+
+    @property
+    def client(self) -> Any:
+        """The client that sends this app's calls, as :attr:`AppBase.client`."""
+        self._note_flask_apps()
+        return super().client
+
+    def has_listener(self) -> bool:
+        """Check that ``update_token`` and Authlib's signal can be called after a refresh.
+
+        Raises:
+            ConfigurationError: If they cannot, or if it is not known in which application context
+                to call them.
+        """
+        receivers = list(token_update.receivers_for(self._flask_app()))
+        for receiver in receivers:
+            check_function(
+                receiver,
+                "receiver of token_update",
+                keywords=("name", "token", "refresh_token", "access_token"),
+                operation="refresh",
+            )
+        return super().has_listener() or bool(receivers)
+
+    def _on_update_token(self, *token: Any, **old: Any) -> None:
+        # Leaving a new context runs the application's teardown functions.
+        with nullcontext() if has_app_context() else self._flask_app().app_context():
+            super()._on_update_token(*token, **old)
+
+    def _flask_app(self) -> Flask:
+        """Return the current Flask application, or the only one of the ``OAuth`` object."""
+        if has_app_context():
+            return current_app._get_current_object()  # type: ignore[attr-defined,no-any-return]  # Werkzeug's
+        flask = self._first_flask_app() if self._first_flask_app else None
+        if self._is_shared or flask is None:
+            raise ConfigurationError(
+                "There is no application context, and this OAuth object has "
+                f"{'several Flask applications' if self._is_shared else 'no Flask application'}: "
+                "refresh tokens inside the context of one (with app.app_context():).",
+                operation="refresh",
+            )
+        return flask
+
+    def _note_flask_apps(self) -> None:
+        seen = [self._oauth.app if self._oauth else None]
+        if has_app_context():
+            seen.append(self._flask_app())
+        for flask in filter(None, seen):
+            self._first_flask_app = self._first_flask_app or weakref.ref(flask)
+            self._is_shared |= self._first_flask_app() is not flask
 
     def authorize_redirect(self, redirect_uri: str | None = None, **params: Any) -> Response:
         """Send the browser to KuCoin's login page and remember its state in the session.
@@ -44,7 +107,7 @@ class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
             MalformedResponse: If KuCoin's answer is not a token.
         """
         pairs = [*request.args.items(multi=True), *request.form.items(multi=True)]
-        self.token = token = self._exchange_callback(session, pairs, params)
+        self.token = token = self._exchange_callback(session, pairs, request.method, params)
         return token
 
     def _session_of(self, _request: Any = None) -> MutableMapping[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final, TypeVar
@@ -11,7 +12,7 @@ from authlib.integrations.httpx_client import AsyncOAuth2Client, OAuth2Auth, OAu
 
 from ._clients.async_client import AsyncClient
 from ._clients.base_client import KuCoinTokenAuth
-from ._clients.failures import name_of
+from ._clients.httpx_guard import guard, proxy_of, refuse_http2
 from ._clients.httpx_transport import (
     AsyncSharedTransport,
     AsyncTransport,
@@ -20,6 +21,11 @@ from ._clients.httpx_transport import (
     no_cookies,
 )
 from ._clients.in_flight import InFlight
+from ._clients.limits import DEFAULT_TOTAL_TIMEOUT, Body, checked_total_timeout
+from ._clients.options import WITH_HTTPX, checked
+from ._clients.outcome import Outcome
+from ._clients.refresh import refreshes
+from ._clients.refresh_task import wait_for_refreshes
 from ._clients.sync_client import SyncClient
 from ._errors import ConfigurationError
 from ._protocol.call import Call
@@ -35,6 +41,7 @@ _NOT_CONNECTED: Final = (
     httpx2.ConnectError,
     httpx2.ConnectTimeout,
     httpx2.PoolTimeout,
+    httpx2.ProxyError,
     httpx2.UnsupportedProtocol,
 )
 
@@ -68,10 +75,24 @@ def _is_leaving(event: str, info: Mapping[str, Any]) -> bool:
     return event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT"
 
 
+def _whole(response: httpx2.Response) -> tuple[bytes] | None:
+    """Return the body if a transport, such as a test's, has read and decoded it already."""
+    return (response.content,) if response.is_stream_consumed else None
+
+
+def _encoding(response: httpx2.Response) -> str | None:
+    """Return how the body that was read is encoded."""
+    if hasattr(response, "_content"):
+        return None
+    encoding: str | None = response.headers.get("content-encoding")
+    return encoding
+
+
 class _Settings:
     """The constructor of both clients."""
 
     token_auth_class = _Auth
+    accepted = WITH_HTTPX
     _own_transport: type[KeptConnections]
 
     def __init__(
@@ -85,12 +106,15 @@ class _Settings:
         token: Mapping[str, Any] | None = None,
         update_token: Callable[..., object] | None = None,
         timeout: httpx2.Timeout | float | tuple[float, float, float, float] | None = 10.0,
+        total_timeout: float = DEFAULT_TOTAL_TIMEOUT,
         **options: Any,
     ) -> None:
         """Set up a client; nothing is sent."""
         self._site = site
         self._fast_api = fast_api
+        options = checked(type(self), options, client_secret)
         http2 = options.pop("http2", False)
+        given = [options.get("transport"), *(options.get("mounts") or {}).values()]
         if options.get("transport") is None:
             options |= self._own_transport(options).client_options
         transport = options["transport"]
@@ -107,13 +131,28 @@ class _Settings:
             timeout=timeout,
             **options,
         )
-        if http2:  # only now: Authlib's __del__ needs a complete client
-            raise ConfigurationError(
-                "Leave http2 out: HTTP/2 may send a request for a key twice, and its library logs "
-                "header values."
-            )
+        self.total_timeout = checked_total_timeout(total_timeout)
+        if http2:
+            refuse_http2()
+        guard(self, *given)  # type: ignore[arg-type]  # httpx2's client comes after us
+        self._is_made = True
+
+    def _outcome(self, call: Call[T], progress: InFlight, sender: Any) -> Outcome[T]:
+        return Outcome(
+            call,
+            progress,
+            authorities="SSL_CERT_FILE",
+            temporary=(),
+            proxy=lambda: proxy_of(sender, call.url),
+        )
+
+    def _may_have_left(self, call: Call[Any], error: BaseException) -> bool:
+        """Tell, by its class, whether an error may have come after the request."""
+        is_known = self._is_traced and call.creates_key
+        return not is_known and not isinstance(error, _NOT_CONNECTED)
 
     def _refuse_if_closed(self, operation: str) -> None:
+        super()._refuse_if_closed(operation)  # type: ignore[misc]  # the client's, which comes after us
         if self.is_closed:  # type: ignore[attr-defined]  # httpx2's
             raise ConfigurationError(
                 "This client is closed: use it inside its with block, or make another.",
@@ -129,12 +168,23 @@ class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[m
 
     _own_transport = Transport
 
+    def close(self) -> None:
+        """Close the client once the refreshes that it performs in other threads have ended."""
+        refreshes.wait_for(self)
+        super().close()
+
+    def __exit__(self, *error: Any) -> None:  # noqa: PYI036 - the types are httpx2's
+        """Close the client, as :meth:`close`."""
+        refreshes.wait_for(self)
+        super().__exit__(*error)
+
     def perform(self, call: Call[T]) -> T:
         """Send one call and return its result."""
         self._refuse_if_closed(call.operation)
         # Past this client's own layers, where there is a client beneath it that sends.
         sender = self.pool.client(call.operation) if self.pool else self
-        with InFlight(call.secrets) as progress:
+        with InFlight(call.secrets, self.total_timeout) as progress:
+            outcome = self._outcome(call, progress, sender)
 
             def trace(event: str, info: Mapping[str, Any]) -> None:
                 if _is_leaving(event, info):
@@ -143,16 +193,21 @@ class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[m
 
             try:
                 request = _request(self, call, trace)
-                response = sender.send(request, auth=httpx2.Auth(), follow_redirects=False)
-                status, body, failure = response.status_code, response.content, ""
-            except Exception as error:  # noqa: BLE001 - whatever it is, there is no answer
-                # Drop the error itself: its text may hold the URL with the code.
-                failure = name_of(error)
-                if not self._is_traced:
-                    progress.sent |= not isinstance(error, _NOT_CONNECTED)
-        if failure:
-            call.unanswered(failure, sent=progress.sent)
-        return call.answer(status, body)
+                response = sender.send(
+                    request, auth=httpx2.Auth(), follow_redirects=False, stream=True
+                )
+                try:
+                    outcome.status, outcome.headers = response.status_code, response.headers
+                    body = Body()
+                    for piece in _whole(response) or response.iter_raw():
+                        body.add(piece)
+                    outcome.body = body.decoded(_encoding(response))
+                finally:
+                    response.close()
+            except BaseException as error:  # noqa: BLE001 - result() raises what is not ours
+                progress.sent |= self._may_have_left(call, error)
+                outcome.failed(error)
+        return outcome.result()
 
 
 class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # type: ignore[misc]  # as above
@@ -163,6 +218,24 @@ class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # typ
 
     _own_transport = AsyncTransport
 
+    async def aclose(self) -> None:
+        """Close the client once the refreshes that it has begun in this event loop have ended."""
+        try:
+            await self._finish_refreshes()
+        finally:
+            await super().aclose()
+
+    async def __aexit__(self, *error: Any) -> None:  # noqa: PYI036 - as above
+        """Close the client, as :meth:`aclose`."""
+        try:
+            await self._finish_refreshes()
+        finally:
+            await super().__aexit__(*error)
+
+    async def _finish_refreshes(self) -> None:
+        if self.pool is None or isinstance(self.pool, AsyncTransport):  # else it is shared
+            await wait_for_refreshes(self)
+
     @staticmethod
     def new_pool(client_kwargs: Mapping[str, Any]) -> AsyncSharedTransport:
         """Return connections that clients with these settings can share."""
@@ -172,7 +245,8 @@ class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # typ
         """Send one call and return its result."""
         self._refuse_if_closed(call.operation)
         sender = await self.pool.client(call.operation) if self.pool else self  # as above
-        with InFlight(call.secrets) as progress:
+        with InFlight(call.secrets, self.total_timeout) as progress:
+            outcome = self._outcome(call, progress, sender)
 
             async def trace(event: str, info: Mapping[str, Any]) -> None:
                 if _is_leaving(event, info):
@@ -181,12 +255,22 @@ class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # typ
 
             try:
                 request = _request(self, call, trace)
-                response = await sender.send(request, auth=httpx2.Auth(), follow_redirects=False)
-                status, body, failure = response.status_code, response.content, ""
-            except Exception as error:  # noqa: BLE001 - whatever it is, there is no answer
-                failure = name_of(error)
-                if not self._is_traced:
-                    progress.sent |= not isinstance(error, _NOT_CONNECTED)
-        if failure:
-            call.unanswered(failure, sent=progress.sent)
-        return call.answer(status, body)
+                async with asyncio.timeout(self.total_timeout):
+                    response = await sender.send(
+                        request, auth=httpx2.Auth(), follow_redirects=False, stream=True
+                    )
+                    try:
+                        outcome.status, outcome.headers = response.status_code, response.headers
+                        body = Body()
+                        if whole := _whole(response):
+                            body.add(*whole)
+                        else:
+                            async for piece in response.aiter_raw():
+                                body.add(piece)
+                        outcome.body = body.decoded(_encoding(response))
+                    finally:
+                        await response.aclose()
+            except BaseException as error:  # noqa: BLE001 - as above
+                progress.sent |= self._may_have_left(call, error)
+                outcome.failed(error)
+        return outcome.result()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,15 @@ def kucoin_sandbox_options() -> SandboxKeywords:
 
 @pytest.fixture
 def kucoin_sandbox(kucoin_sandbox_options: SandboxKeywords) -> Iterator[Sandbox]:
-    """A running sandbox; see `authlib_kucoin.sandbox.Sandbox`."""
+    """A running sandbox; see `authlib_kucoin.sandbox.Sandbox`.
+
+    After the test it warns of each fault that was asked for and never struck: the test has then
+    not tested what it seems to.
+    """
     from authlib_kucoin.sandbox import run_sandbox  # noqa: PLC0415 - only where it is used
 
     with run_sandbox(**kucoin_sandbox_options) as sandbox:
         yield sandbox
+        unused = [f"{each.operation}: {each.fault}" for each in sandbox.waiting_faults]
+    if unused:
+        warnings.warn(f"faults that never struck: {', '.join(unused)}", stacklevel=1)

@@ -7,11 +7,17 @@ from typing import Any, Final, TypeVar
 
 from authlib.integrations.requests_client import OAuth2Auth, OAuth2Session
 from requests import ConnectionError as RequestsConnectionError
-from requests import PreparedRequest, Timeout
+from requests import PreparedRequest, Response, Timeout
+from requests.utils import select_proxy
+from urllib3 import HTTPResponse
+from urllib3.exceptions import HTTPError
 
 from ._clients.base_client import KuCoinTokenAuth
-from ._clients.failures import cannot_connect, name_of
+from ._clients.failures import host_of
 from ._clients.in_flight import InFlight
+from ._clients.limits import DEFAULT_TOTAL_TIMEOUT, LARGEST_BODY, Body, checked_total_timeout
+from ._clients.options import WITH_REQUESTS, checked
+from ._clients.outcome import Outcome
 from ._clients.requests_adapter import KEEPALIVE_EXPIRY, POOL_MAXSIZE, KuCoinAdapter
 from ._clients.sync_client import SyncClient
 from ._errors import ConfigurationError
@@ -22,9 +28,8 @@ __all__ = ["KuCoinOAuth2Session"]
 
 T = TypeVar("T")
 
-#: Raised before anything is sent: unreadable addresses, missing files.
-_BROKEN_SETUP: Final = (ValueError, OSError)
-_NO_CONNECTION: Final = (RequestsConnectionError, Timeout)
+#: Of the libraries' errors, those that come from the network.
+_TEMPORARY: Final = (RequestsConnectionError, Timeout, HTTPError)
 
 
 class _Auth(KuCoinTokenAuth, OAuth2Auth):
@@ -43,8 +48,10 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
         fast_api: The version of the Fast API, 1 or 2, if it is not the site's.
         redirect_uri: As registered with KuCoin; it is sent unencoded.
         token: A token to begin with.
-        update_token: Called as ``update_token(token, refresh_token=old)`` with each new pair.
-        timeout: Seconds to wait for a connection, and then for an answer.
+        update_token: Called as ``update_token(token, refresh_token=old)`` with each new pair. If it
+            raises, the next caller that receives the pair calls its own.
+        timeout: Seconds to wait for a connection, and then each time for more of the answer.
+        total_timeout: Seconds for a whole call, from connecting to the last byte of the answer.
         pool_maxsize: How many idle connections are kept.
         keepalive_expiry: Idle seconds after which a connection is not used again.
         adapter: Connections shared with other sessions; this one does not close them.
@@ -52,6 +59,8 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
     """
 
     token_auth_class = _Auth
+    accepted = WITH_REQUESTS
+    _own_verify: bool | str | None = None
 
     def __init__(
         self,
@@ -64,6 +73,7 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
         token: Mapping[str, Any] | None = None,
         update_token: Callable[..., object] | None = None,
         timeout: float | tuple[float, float] | None = 10.0,
+        total_timeout: float = DEFAULT_TOTAL_TIMEOUT,
         pool_maxsize: int = POOL_MAXSIZE,
         keepalive_expiry: float = KEEPALIVE_EXPIRY,
         adapter: KuCoinAdapter | None = None,
@@ -72,9 +82,7 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
         """Set up a session; nothing is sent."""
         self._site = site
         self._fast_api = fast_api
-        if options.get("verify") is None:  # to requests, None means "do not verify"
-            options.pop("verify", None)
-        self._own_verify = options.get("verify")
+        options = checked(type(self), options, client_secret)
         options.setdefault("default_timeout", timeout)
         super().__init__(
             client_id=client_id,
@@ -84,12 +92,35 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
             update_token=update_token,
             **options,
         )
+        self.verify = options.get("verify")
+        # Only now: Authlib's __del__ needs a complete session.
+        self.total_timeout = checked_total_timeout(total_timeout)
         self._owns_pool = adapter is None
         self.pool = adapter or KuCoinAdapter(
             pool_maxsize=pool_maxsize, keepalive_expiry=keepalive_expiry
         )
         self.mount("https://", self.pool)
         self.mount("http://", self.pool)
+        self._is_made = True
+
+    @property
+    def verify(self) -> bool | str:
+        """Whether, or by which file of authorities, servers are verified."""
+        # To requests, None means "do not verify".
+        return True if self._own_verify is None else self._own_verify
+
+    @verify.setter
+    def verify(self, value: bool | str | None) -> None:
+        self._own_verify = value
+
+    @property
+    def timeout(self) -> Any:
+        """Seconds to wait for a connection, and then for an answer: ``default_timeout``."""
+        return self.default_timeout
+
+    @timeout.setter
+    def timeout(self, value: Any) -> None:
+        self.default_timeout = value
 
     def close(self) -> None:
         """Close the connections, unless they are shared."""
@@ -105,31 +136,39 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
 
     def perform(self, call: Call[T]) -> T:
         """Send one call and return its result."""
+        self._refuse_if_closed(call.operation)
         if call.creates_key and _may_repeat(self.get_adapter(call.url)):
             raise ConfigurationError(
                 "A mounted adapter repeats POST requests, so a key could be created twice: take "
                 "POST out of its retries.",
                 operation=call.operation,
             )
-        broken = None
-        with InFlight(call.secrets) as progress:
-            try:
-                response = self._send(call, progress)
-                status, body, failure = response.status_code, response.content, ""
-            except Exception as error:  # noqa: BLE001 - whatever it is, there is no answer
-                # Drop the error itself: its text may hold the URL with the code.
-                failure = name_of(error)
-                if isinstance(error, _BROKEN_SETUP) and not isinstance(error, _NO_CONNECTION):
-                    broken = cannot_connect(error, call.operation)
-        if broken and not progress.sent:
-            raise broken
-        if failure:
-            call.unanswered(failure, sent=progress.sent)
-        return call.answer(status, body)
-
-    def _send(self, call: Call[Any], progress: InFlight) -> Any:
-        """Send a request by the adapter: without cookies, ~/.netrc, redirects and hooks."""
         request = PreparedRequest()
+        proxies: dict[str, Any] = {}
+        with InFlight(call.secrets, self.total_timeout) as progress:
+            outcome = Outcome(
+                call,
+                progress,
+                authorities="REQUESTS_CA_BUNDLE",
+                temporary=_TEMPORARY,
+                proxy=lambda: host_of(select_proxy(call.url, proxies) or ""),
+            )
+            try:
+                with self._send(call, request, proxies, progress) as response:
+                    outcome.status, outcome.headers = response.status_code, response.headers
+                    outcome.body = _body(response)
+            except BaseException as error:  # noqa: BLE001 - result() raises what is not ours
+                outcome.failed(error)
+        return outcome.result()
+
+    def _send(
+        self,
+        call: Call[Any],
+        request: PreparedRequest,
+        proxies: dict[str, Any],
+        progress: InFlight,
+    ) -> Response:
+        """Send a request by the adapter: without cookies, ~/.netrc, redirects and hooks."""
         request.prepare(
             method=call.method,
             url=call.url,
@@ -138,15 +177,29 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
         )
         request.url = call.url  # byte for byte: requests may have changed it
         settings = self.merge_environment_settings(
-            call.url, proxies={}, stream=False, verify=None, cert=None
+            call.url, proxies=proxies, stream=True, verify=None, cert=None
         )
+        proxies.update(settings["proxies"])
         if self._own_verify is not None:
             # REQUESTS_CA_BUNDLE applies only if ``verify`` was not set.
             settings["verify"] = self._own_verify
         adapter = self.get_adapter(call.url)
         # Other adapters cannot tell, so assume it was sent.
         progress.sent = not isinstance(adapter, KuCoinAdapter)
-        return adapter.send(request, timeout=self.default_timeout, **settings)
+        response: Response = adapter.send(request, timeout=self.default_timeout, **settings)
+        return response
+
+
+def _body(response: Response) -> bytes:
+    """Return the body of an answer, read no further than it may be large."""
+    body = Body()
+    raw = response.raw
+    if not isinstance(raw, HTTPResponse):  # an adapter of the user's own
+        body.add(response.content)
+        return body.decoded(None)
+    while piece := raw.read(LARGEST_BODY + 1, decode_content=False):
+        body.add(piece)
+    return body.decoded(response.headers.get("Content-Encoding"))
 
 
 def _may_repeat(adapter: Any) -> bool:

@@ -22,9 +22,10 @@ from social_core.exceptions import (
     SocialAuthBaseException,
 )
 from social_core.storage import UserProtocol
-from social_core.utils import module_member, setting_name
+from social_core.utils import module_member, setting_name, user_agent
 
 from ._apps.logins import LOGINS_AT_ONCE
+from ._clients.preconditions import check_function
 from ._errors import (
     ApiKeyError,
     ApiKeyOutcomeUnknown,
@@ -45,12 +46,32 @@ __all__ = ["KuCoinOAuth2"]
 
 # A backend lives for one request; the connections outlive it.
 _POOL: Final = KuCoinOAuth2Session.new_pool({})
-# What social-core's own requests heed as well.
+# What social-core's own requests heed as well; the first that is set.
 _SESSION_SETTINGS: Final = {
-    "proxies": "PROXIES",
-    "timeout": "REQUESTS_TIMEOUT",
-    "verify": "VERIFY_SSL",
+    "proxies": ("PROXIES",),
+    "timeout": ("REQUESTS_TIMEOUT", "URLOPEN_TIMEOUT"),
+    "total_timeout": ("TOTAL_TIMEOUT",),
+    "verify": ("VERIFY_SSL",),
 }
+# What a subclass may change in social-core's other backends, and would change in vain here.
+_UNUSED: Final = (
+    "ACCESS_TOKEN_METHOD",
+    "REDIRECT_STATE",
+    "REFRESH_TOKEN_METHOD",
+    "RESPONSE_TYPE",
+    "SCOPE_PARAMETER_NAME",
+    "SCOPE_SEPARATOR",
+    "STATE_PARAMETER",
+    "USE_BASIC_AUTH",
+    "auth_complete_credentials",
+    "auth_complete_params",
+    "auth_headers",
+    "auth_params",
+    "get_scope_argument",
+    "process_refresh_token_response",
+    "refresh_token_auth",
+    "refresh_token_params",
+)
 
 
 class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
@@ -73,7 +94,9 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
       Empty by default: a token that is not named here goes no further than this class.
       ``UserSocialAuth.get_access_token`` needs ``["access_token", "refresh_token",
       "expires_in"]``.
-    * ``…_SCOPE``, ``…_REQUESTS_TIMEOUT`` (10 s), ``…_PROXIES``, ``…_VERIFY_SSL``: as everywhere.
+    * ``…_SCOPE``, ``…_REQUESTS_TIMEOUT`` (10 s), ``…_PROXIES``, ``…_VERIFY_SSL``,
+      ``…_USER_AGENT``, ``…_AUTHORIZATION_URL``, ``…_ACCESS_TOKEN_URL``: as everywhere.
+      ``…_AUTH_EXTRA_ARGUMENTS`` is refused, because KuCoin's login page has no other parameters.
 
     **The key.** KuCoin shows a key's secret once, and whose account it is becomes known only
     with the key in hand. So your step gets the :class:`authlib_kucoin.ApiKey` before anything
@@ -123,25 +146,28 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
     ACCESS_TOKEN_METHOD = "GET"
 
     def authorization_url(self) -> str:
-        """Return the login page of the site (section 7.1)."""
+        """Return ``AUTHORIZATION_URL``, or the login page of the site (section 7.1)."""
         with self._social_errors("begin"):
-            return self._client().site.authorization_endpoint
+            return super().authorization_url() or self._client().site.authorization_endpoint
 
     def access_token_url(self) -> str:
-        """Return where the site gives tokens (section 7.2)."""
+        """Return ``ACCESS_TOKEN_URL``, or where the site gives tokens (section 7.2)."""
         with self._social_errors("token_exchange"):
-            return self._client().site.token_endpoint
+            return super().access_token_url() or self._client().site.token_endpoint
 
     def refresh_token_url(self) -> str:
-        """Return where the site renews tokens (section 7.3)."""
+        """Return ``REFRESH_TOKEN_URL``, or where the site renews tokens (section 7.3)."""
         with self._social_errors("refresh"):
-            return self._client().site.refresh_endpoint
+            return self.REFRESH_TOKEN_URL or self._client().site.refresh_endpoint
 
     def auth_url(self) -> str:
         """Return the address of the login page, the redirect URI raw in it (section 7.1)."""
         self._api_key_step("begin")  # a name that leads nowhere is found out before the login
         with self._social_errors("begin"):
-            url, _ = self._client().create_authorization_url(state=self.get_or_create_state())
+            url, _ = self._client().create_authorization_url(
+                self.authorization_url(),
+                **{**self.auth_extra_arguments(), "state": self.get_or_create_state()},
+            )
         return url
 
     def prepare_auth(self, user: UserProtocol | None = None) -> None:
@@ -154,6 +180,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
         self, request_state: Any, user: UserProtocol | None = None
     ) -> str:
         """Find the callback's login among those under way and use it up."""
+        self._refuse_head()
         logins = self._logins()
         # social-core compares the last one, in constant time and with its user.
         logins.sort(key=lambda login: login.get("state") == request_state)
@@ -179,17 +206,35 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
     def process_error(self, data: Any, *, stage: ErrorStage = "callback") -> None:
         """Refuse a callback that was refused, or that does not hold together (section 7.1)."""
         super().process_error(data, stage=stage)
+        if stage == "callback":
+            self._code_of(data)
+
+    def request_access_token(self, url: str, *_args: Any, **_kwargs: Any) -> dict[Any, Any]:
+        """Exchange the callback's code for a token (section 7.2)."""
+        code = self._code_of(self.data)  # a subclass may have replaced process_error
+        with self._social_errors("token_exchange"):
+            token = self._client().fetch_token(url, code=code)
+        self._process_error(token, stage="token_exchange")  # a hook of subclasses
+        return token
+
+    def _code_of(self, data: Any) -> str:
         try:
-            read_callback(_pairs(data)).code()
+            return read_callback(_pairs(data)).code()
         except AuthorizationDenied as error:
             # One that was refused says why. Any other does not hold together.
             kind = AuthCanceled if error.code or error.msg else AuthInputError
-            raise kind(self, error, stage=stage, provider_code=error.code) from error
+            raise kind(self, error, stage="callback", provider_code=error.code) from error
 
-    def request_access_token(self, *_args: Any, **_kwargs: Any) -> dict[Any, Any]:
-        """Exchange the callback's code for a token (section 7.2)."""
-        with self._social_errors("token_exchange"):
-            return self._client().fetch_token(code=self.data["code"])
+    def _refuse_head(self) -> None:
+        """Raise for a HEAD, for which frameworks call the view of GET."""
+        request = getattr(self.strategy, "request", None)  # not every strategy has it
+        if getattr(request, "method", None) == "HEAD":
+            raise AuthInputError(
+                self,
+                "The callback has to be opened with GET or POST. Nothing of this was used.",
+                parameter="method",
+                stage="callback",
+            )
 
     def do_auth(self, access_token: str, *args: Any, **kwargs: Any) -> Any:
         """Go on with an access token, and with no more of the token than the settings ask for.
@@ -208,11 +253,12 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
     def user_data(self, access_token: str, *_args: Any, **kwargs: Any) -> dict[str, Any]:
         """Create an API key, hand it over, and ask whose it is (section 4)."""
         keep_api_key = self._api_key_step("user_info")
-        client = self._client()
+        user = kwargs["user"] if keep_api_key else None
         with self._social_errors("user_info"):
+            client = self._client()
             key = client.create_api_key(access_token, permissions=self.setting("PERMISSIONS"))
         if keep_api_key:
-            keep_api_key(strategy=self.strategy, backend=self, user=kwargs["user"], api_key=key)
+            keep_api_key(strategy=self.strategy, backend=self, user=user, api_key=key)
         with self._social_errors("user_info"):
             info = client.get_api_key_info(key)
         return {
@@ -241,15 +287,26 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
         """Return what the settings ask for; social-core's OAuth adds the access token to it."""
         return BaseAuth.extra_data(self, user, uid, response, details, pipeline_kwargs)
 
-    def refresh_token(self, token: str, *_args: Any, **_kwargs: Any) -> dict[str, Any]:
+    def refresh_token(self, token: str, *_args: Any, **kwargs: Any) -> dict[str, Any]:
         """Exchange a refresh token for a new pair (section 7.3), once per process."""
         with self._social_errors("refresh"):
-            return self._client().refresh_token(refresh_token=token)
+            fresh = self._client().refresh_token(self.refresh_token_url(), token, **kwargs)
+        self._process_error(fresh, stage="refresh")
+        return fresh
 
     def _client(self) -> KuCoinOAuth2Session:
-        options = {option: self.setting(name) for option, name in _SESSION_SETTINGS.items()}
+        for name in _UNUSED:
+            if getattr(type(self), name) != getattr(KuCoinOAuth2, name):
+                raise ConfigurationError(
+                    f"Leave {name} as {KuCoinOAuth2.__module__} has it: KuCoin's calls are what "
+                    "the document says, and do not use it."
+                )
+        options = {
+            option: next(filter(None, map(self.setting, names)), self.setting(names[0]))
+            for option, names in _SESSION_SETTINGS.items()
+        }
         client_id, client_secret = self.get_key_and_secret()
-        return KuCoinOAuth2Session(
+        session = KuCoinOAuth2Session(
             client_id,
             client_secret,
             site=self.setting("SITE"),
@@ -259,6 +316,9 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
             adapter=_POOL,
             **{option: value for option, value in options.items() if value is not None},
         )
+        if self.SEND_USER_AGENT:
+            session.headers["User-Agent"] = self.setting("USER_AGENT") or user_agent()
+        return session
 
     def _api_key_step(self, stage: ErrorStage) -> Callable[..., object] | None:
         path = self.setting("API_KEY_STEP")
@@ -266,10 +326,14 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
             return None
         try:
             step: Callable[..., object] = module_member(path)  # type: ignore[no-untyped-call]  # social-core's
+            # Checked now, because a call that fails would lose the key.
+            names = ("strategy", "backend", "user", "api_key")
+            check_function(step, "API_KEY_STEP", takes=0, keywords=names)
         except (ImportError, AttributeError, ValueError) as error:
+            found = isinstance(error, ConfigurationError)
             raise AuthConfigurationError(
                 self,
-                f"There is no function {path!r} to keep a new API key.",
+                str(error) if found else f"There is no function {path!r} to keep a new API key.",
                 code="invalid_setting",
                 parameter="API_KEY_STEP",
                 stage=stage,
@@ -310,8 +374,9 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
             stage=stage,
             provider_code=getattr(error, "code", None),
             status_code=getattr(error, "status", None),
+            retry_after=getattr(error, "retry_after", None),
         )
-        if isinstance(error, ConfigurationError):
+        if isinstance(error, ConfigurationError) and "KUCOIN_" in str(error):
             prefix = setting_name(self.name)
             social.detail += f" In python-social-auth they are {prefix}_KEY and {prefix}_SITE."
             social.args = (social.detail,)

@@ -52,7 +52,8 @@ class KuCoinStarletteApp(AsyncApp, StarletteOAuth2App):
             MalformedResponse: If KuCoin's answer is not a token.
         """
         pairs = request.query_params.multi_items()
-        if request.method == "POST":
+        method = request.scope.get("method")  # request.method needs one, and Authlib does not
+        if method == "POST":
             async with request.form() as form:
                 pairs += [(name, str(value)) for name, value in form.multi_items()]
-        return await self._exchange_callback(request.session, pairs, params)
+        return await self._exchange_callback(request.session, pairs, method, params)

@@ -1,4 +1,4 @@
-"""What a sign-in costs, beside stock Authlib, python-social-auth and a hand-written client.
+"""The cost of a sign-in, compared with stock Authlib, python-social-auth and hand-written code.
 
-``python -m benchmarks`` prints it; every figure in the documentation comes from there.
+``python -m benchmarks`` prints every figure that the documentation quotes.
 """

@@ -1,4 +1,4 @@
-"""Measure, print the tables, and with ``--check`` say whether the targets are met."""
+"""Measure and print the tables; with ``--check``, fail if a target is missed."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def main() -> int:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="measure less often, no memory, and with one authority to trust: then a TLS context "
-        "costs next to nothing, and stock Authlib, which makes many, is quicker than in earnest",
+        help="measure less often and no memory, and trust a single certificate authority (this "
+        "makes TLS contexts cheap, and so stock Authlib, which creates many, faster than it is)",
     )
     parser.add_argument("--check", action="store_true", help="fail if a target is missed")
     parser.add_argument(
         "--sign-ins",
         type=int,
         metavar="N",
-        help="measure only what memory is in use after each tenth of N sign-ins (say 100000)",
+        help="measure only the memory in use after each tenth of N sign-ins (try 100000)",
     )
     options = parser.parse_args()
     if options.sign_ins:

@@ -1,4 +1,4 @@
-"""A TCP proxy that makes every round trip take longer, and counts what goes through it."""
+"""A TCP proxy that delays each round trip and counts the traffic."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-# RFC 8446: a record (type, version, length) of type "handshake" that begins a "client_hello".
+# RFC 8446: a record (type, version, length) of type "handshake" that starts a "client_hello".
 _HANDSHAKE: Final = 22
 _RECORD_HEADER: Final = 5
 _CLIENT_HELLO: Final = 1
@@ -15,13 +15,13 @@ _CLIENT_HELLO: Final = 1
 
 @dataclass
 class Counts:
-    """What went through.
+    """The traffic through a proxy.
 
     Attributes:
         connections: TCP connections.
         handshakes: TLS handshakes that a client began.
-        round_trips: How often a client waited for the other side: once for a connection to
-            open, and each time that it spoke after the server had spoken.
+        round_trips: How often a client waited for the other side: once while a connection opened,
+            and each time the client spoke after the server had spoken.
     """
 
     connections: int = 0
@@ -33,20 +33,20 @@ class Proxy:
     """Forwards to a port of this machine, and counts.
 
     Args:
-        port: Where to.
-        round_trip: Seconds that a round trip takes: half of them each way.
+        port: The port to forward to.
+        round_trip: Seconds that a round trip takes; each direction takes half.
     """
 
     def __init__(self, port: int, round_trip: float) -> None:
         self.counts = Counts()
         self.port = port
         self.round_trip = round_trip
-        # The event loop holds its tasks weakly, and asyncio's server lets go of one as soon as its
-        # client has hung up, though the other side has not.
+        # The event loop references its tasks weakly. asyncio's server drops a task as soon as its
+        # client has hung up, even if the other side has not.
         self._conversations: set[asyncio.Task[object] | None] = set()
 
     async def start(self) -> int:
-        """Begin to forward, and return the port to connect to."""
+        """Start forwarding, and return the port to connect to."""
         server = await asyncio.start_server(self._connected, "127.0.0.1", 0, backlog=128)
         port: int = server.sockets[0].getsockname()[1]
         return port
@@ -69,8 +69,8 @@ class _Conversation:
         self._proxy = proxy
         self._clients_turn = True
         self._loop = asyncio.get_running_loop()
-        # The opening of a connection takes a round trip, too. The client's kernel was answered
-        # at once, so what the client says first is held back instead.
+        # Opening a connection costs a round trip, too. The client's kernel has been answered
+        # without one, so delay the client's first bytes instead.
         self._open_at: float | None = None
         proxy.counts.connections += 1
         proxy.counts.round_trips += 1
@@ -94,7 +94,7 @@ class _Conversation:
                 self._clients_turn = not is_client
                 self._later(sink.write, chunk)
         except ConnectionError:
-            pass  # a client that hangs up with an answer on its way
+            pass  # the client hung up before its answer arrived
         self._later(sink.close)
 
     def _later(self, act: Callable[..., object], *args: bytes) -> None:

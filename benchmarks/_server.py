@@ -1,7 +1,7 @@
-"""A stand-in for KuCoin that costs next to nothing: TLS, keep-alive, canned answers.
+"""A cheap stand-in for KuCoin: TLS, keep-alive, canned answers.
 
-It believes everything, since stock Authlib and python-social-auth cannot send what the strict
-sandbox of this package asks for: a redirect URI that is not encoded.
+It accepts every request. This package's sandbox does not: it requires a redirect URI that is not
+encoded, which stock Authlib and python-social-auth cannot send.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def _answer(target: str) -> bytes:
 
 
 def _converse(connection: socket.socket, context: ssl.SSLContext) -> None:
-    """Answer the requests of one connection until the client hangs up."""
+    """Answer the requests of one connection until the client closes it."""
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with (
         contextlib.suppress(OSError),
@@ -72,7 +72,7 @@ def _converse(connection: socket.socket, context: ssl.SSLContext) -> None:
 
 
 def start(certificate: str) -> int:
-    """Serve in threads of this process, for as long as it lives, and return the port.
+    """Serve in threads until the process ends, and return the port.
 
     Args:
         certificate: A file with the server's key and certificate.

@@ -1,7 +1,7 @@
-"""The process at the other end: what answers stands in none of the measurements.
+"""The server runs in a process of its own, so that its work is not measured.
 
-``python -m benchmarks.backend CERTIFICATE`` runs it. It writes one line of JSON at the start and
-one for each line that it reads, and ends with its standard input.
+Start it with ``python -m benchmarks.backend CERTIFICATE``. It writes one line of JSON at the
+start and one for each line that it reads, and ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from cryptography.x509.oid import NameOID
 from . import _server
 from ._proxy import Counts, Proxy
 
-#: Seconds that a round trip through the slow proxy takes.
+#: Seconds per round trip through the slow proxy.
 ROUND_TRIP: Final = 0.05
 
 _HOST: Final = "127.0.0.1"
 
 
 class Backend:
-    """A running server, and two counting proxies before it."""
+    """A running server behind two counting proxies."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         assert process.stdin is not None
@@ -45,13 +45,13 @@ class Backend:
         ports = json.loads(self._answers.readline())
         #: The server itself.
         self.direct = f"https://{_HOST}:{ports['direct']}"
-        #: Counts, and takes no time of its own.
+        #: Counts without delay.
         self.near = f"https://{_HOST}:{ports['near']}"
-        #: Counts, and takes :data:`ROUND_TRIP` for each round trip.
+        #: Counts, and delays each round trip by :data:`ROUND_TRIP`.
         self.far = f"https://{_HOST}:{ports['far']}"
 
     def counts(self, url: str) -> Counts:
-        """Return what has gone through one of the two proxies so far."""
+        """Return the traffic so far through one of the two proxies."""
         self._questions.write("\n")
         self._questions.flush()
         counts = json.loads(self._answers.readline())
@@ -60,12 +60,12 @@ class Backend:
 
 @contextlib.contextmanager
 def running_backend(*, trust_others: bool) -> Iterator[Backend]:
-    """Run the backend, and make whatever runs here trust it and use no proxy of the environment.
+    """Run the server; clients in this process trust it and ignore the environment's proxies.
 
     Args:
-        trust_others: Trust the authorities that everybody trusts, too. To load them is what
-            makes a TLS context expensive; without them everything is quicker than in earnest,
-            and what makes many contexts most of all.
+        trust_others: Trust the usual certificate authorities, too. Loading them is what makes a
+            TLS context expensive. Without them everything is faster than in production, above all
+            code that creates many contexts.
     """
     with tempfile.TemporaryDirectory() as folder:
         certificate, bundle = Path(folder, "server.pem"), Path(folder, "authorities.pem")
@@ -100,7 +100,7 @@ def _environment(new: Mapping[str, str]) -> Iterator[None]:
 
 
 def make_certificate(certificate: Path, bundle: Path, *, trust_others: bool) -> None:
-    """Write a certificate that signs itself with its key, and a bundle of authorities with it."""
+    """Write a self-signed certificate with its key, and a bundle that includes it."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _HOST)])
     now = datetime.now(UTC)
@@ -139,7 +139,7 @@ async def _serve(certificate: str) -> None:
     _write({"direct": port} | {name: await proxy.start() for name, proxy in proxies.items()})
     while await asyncio.to_thread(sys.stdin.readline):
         _write({name: dataclasses.asdict(proxy.counts) for name, proxy in proxies.items()})
-    os._exit(0)  # with whatever connections are still open
+    os._exit(0)  # open connections do not delay the end
 
 
 def _write(value: Mapping[str, object]) -> None:

@@ -1,7 +1,7 @@
-"""What signs users in: this package, stock Authlib, python-social-auth, or a few lines by hand.
+"""The contenders: this package, stock Authlib, python-social-auth, hand-written code.
 
-A sign-in is the exchange of a code and the creation of a key, by the calls that an application
-makes. What its framework does around them is not measured.
+A sign-in exchanges a code and creates a key, by the calls that an application makes. What the
+web framework does around them is not measured.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CALLBACK_QUERY: Final = f"code={CODE}&state={STATE}"
 EXCHANGE_PATH: Final = "/_oauth/access-token"
 REFRESH_PATH: Final = "/_oauth/refresh-token"
 KEY_PATH: Final = "/_oauth/resource/ucenter/outer/api-key/add"
-#: What the document asks for, with the redirect URI as it is.
+#: The exchange that KuCoin's document asks for, with the redirect URI unencoded.
 EXCHANGE: Final = (
     f"{EXCHANGE_PATH}?grant_type=authorization_code&code={CODE}"
     f"&redirect_uri={REDIRECT_URI}&client_id=broker"
@@ -31,7 +31,7 @@ _numbers: Final = itertools.count(1)
 
 
 class Spent(NamedTuple):
-    """Seconds that something took: of the clock, and of this process's CPU."""
+    """The seconds that something took, by the clock and in CPU time of this process."""
 
     wall: float
     cpu: float
@@ -53,7 +53,7 @@ class Contender(ABC):
     """One way to sign users in.
 
     Args:
-        url: Where KuCoin is.
+        url: The base URL of KuCoin.
     """
 
     name: str
@@ -67,14 +67,14 @@ class Contender(ABC):
 
     @abstractmethod
     def refresh(self) -> Spent:
-        """Refresh a token that has not been refreshed before."""
+        """Refresh a token that was not refreshed before."""
 
     @abstractmethod
     def close(self) -> None:
-        """Close the connections that are kept, if any are."""
+        """Close open connections, if any."""
 
     def sign_in_at_once(self, number: int) -> None:
-        """Sign in that many users at the same time."""
+        """Sign in so many users at the same time."""
         start = threading.Barrier(number)
 
         def sign_in() -> None:
@@ -89,7 +89,7 @@ class Contender(ABC):
 
 
 def register_stock(oauth: Any, url: str) -> Any:
-    """Register KuCoin with Authlib alone, as far as it goes."""
+    """Register KuCoin with stock Authlib, configured as far as possible."""
     return oauth.register(
         "kucoin",
         client_id="broker",
@@ -106,7 +106,7 @@ def register_stock(oauth: Any, url: str) -> Any:
 
 
 def refresh_form() -> dict[str, str]:
-    """Return a form with a refresh token that nobody has sent before."""
+    """Return a form with a refresh token that was not used before."""
     return {
         "grant_type": "authorization_code",
         "refresh_token": f"{next(_numbers):032x}",
@@ -117,4 +117,4 @@ def refresh_form() -> dict[str, str]:
 def check(value: str) -> None:
     """Raise if there is no value."""
     if not value:
-        raise RuntimeError("The answer is not what it should be.")
+        raise RuntimeError("The server's answer lacks the expected value.")

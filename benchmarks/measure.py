@@ -1,9 +1,12 @@
-"""What is measured, and how.
+"""The measurements.
 
-The machine may be busy with something else. So whatever can be counted is counted. What is
-compared is measured in turns, one of each contender and then all over again, so that all of them
-see the same disturbances, and of many turns the median stands. What is held to a limit of its
-own is measured several times, and the least stands: a disturbance can only add to it.
+The machine may be busy with something else. Therefore:
+
+* what can be counted is counted instead of timed;
+* contenders that are compared take turns, so that a disturbance affects all of them, and the
+  median of many turns counts;
+* what has an absolute target is measured several times, and the lowest figure counts, because a
+  disturbance can only add to it.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from .contenders import Contender, Spent
 
 T = TypeVar("T")
 
-#: How many sign-ins connections are counted over.
+#: Connections are counted over this many sign-ins.
 SIGN_INS: Final = 20
 
 _IMPORT: Final = """
@@ -36,12 +39,12 @@ print(time.perf_counter() - start, len(sys.modules) - before)
 
 @dataclass(frozen=True)
 class Connections:
-    """What was opened for :data:`SIGN_INS` sign-ins.
+    """The connections that :data:`SIGN_INS` sign-ins opened.
 
     Attributes:
-        in_a_row: TCP connections for one after another.
-        handshakes: TLS handshakes for the same.
-        at_once: TCP connections for all at the same time.
+        in_a_row: TCP connections, for one sign-in after another.
+        handshakes: TLS handshakes, for the same.
+        at_once: TCP connections, for all sign-ins at the same time.
     """
 
     in_a_row: int
@@ -51,13 +54,13 @@ class Connections:
 
 @dataclass(frozen=True)
 class RoundTrips:
-    """What one sign-in waits for.
+    """The time that one sign-in waits, in round trips.
 
     Attributes:
-        warm: Seconds over the seconds of a round trip, with a connection that is open.
-        cold: The same without one.
-        counted_warm: Round trips that the proxy saw.
-        counted_cold: The same.
+        warm: Its duration divided by that of a round trip, with an open connection.
+        cold: The same with a new connection.
+        counted_warm: Round trips that the proxy counted, with an open connection.
+        counted_cold: The same with a new connection.
     """
 
     warm: float
@@ -67,7 +70,7 @@ class RoundTrips:
 
 
 def connections(kind: type[Contender], backend: Backend) -> Connections:
-    """Count what a contender opens."""
+    """Count the connections that a contender opens."""
     one_by_one = kind(backend.near)
     before = backend.counts(backend.near)
     for _ in range(SIGN_INS):
@@ -87,9 +90,9 @@ def connections(kind: type[Contender], backend: Backend) -> Connections:
 
 
 def round_trips(kind: type[Contender], backend: Backend, turns: int) -> RoundTrips:
-    """Measure what a contender waits for when a round trip takes long."""
+    """Measure a contender through a proxy with long round trips."""
     contender = kind(backend.far)
-    contender.sign_in()  # what is set up once in a process is no round trip
+    contender.sign_in()  # set-up that happens once per process does not count
     warm: list[tuple[float, int]] = []
     cold: list[tuple[float, int]] = []
     for _ in range(turns):
@@ -109,7 +112,7 @@ def round_trips(kind: type[Contender], backend: Backend, turns: int) -> RoundTri
 
 
 def in_turns(what: Mapping[T, Callable[[], Spent]], turns: int) -> dict[T, Spent]:
-    """Measure several things by turns, each time in another order, and return the medians."""
+    """Measure several things in turns, in a new order each time, and return the medians."""
     found: dict[T, list[Spent]] = {name: [] for name in what}
     order = list(what)
     for act in what.values():
@@ -124,7 +127,7 @@ def in_turns(what: Mapping[T, Callable[[], Spent]], turns: int) -> dict[T, Spent
 def memory(sign_in: Callable[[], object], times: int = 1000, parts: int = 1) -> list[float]:
     """Return how many bytes more are in use after each part of so many sign-ins.
 
-    Up to 1,000 others come before, so that what fills once, such as Python's own caches, is full.
+    Up to 1,000 sign-ins run first, to fill caches such as Python's own.
     """
     used = []
     tracemalloc.start()
@@ -138,7 +141,7 @@ def memory(sign_in: Callable[[], object], times: int = 1000, parts: int = 1) -> 
 
 
 def imports(modules: Sequence[str], turns: int) -> dict[str, tuple[float, int]]:
-    """Return the seconds that an import takes in a fresh interpreter, and the modules it loads."""
+    """Return the seconds that an import takes in a new interpreter, and the modules it loads."""
     found: dict[str, list[tuple[float, int]]] = {module: [] for module in modules}
     for _ in range(turns):
         for module in modules:

@@ -1,4 +1,4 @@
-"""The tables, and the targets beside them."""
+"""Tables and targets."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MEASURED_WITH: Final = (
     "starlette",
     "social-auth-core",
 )
-# Ours, by hand on the same HTTP library, and stock Authlib in the same framework.
+# This package, hand-written code on the same HTTP library, stock Authlib on the same framework.
 _SIDES: Final[tuple[tuple[type[Contender], type[Contender], type[Contender]], ...]] = (
     (OursInFlask, ByHandWithRequests, StockInFlask),
     (OursInStarlette, ByHandWithHttpx, StockInStarlette),
@@ -31,7 +31,7 @@ _SIDES: Final[tuple[tuple[type[Contender], type[Contender], type[Contender]], ..
 
 @dataclass(frozen=True)
 class Findings:
-    """Everything that was measured, by contender or by module."""
+    """All results, by contender or by module."""
 
     connections: Mapping[str, Connections]
     round_trips: Mapping[str, RoundTrips]
@@ -68,7 +68,7 @@ def tables(findings: Findings) -> str:
 
 
 def targets(findings: Findings) -> list[Target]:
-    """Return what the figures are held to."""
+    """Return the targets with the figures found."""
     return [*_targets(findings)]
 
 
@@ -82,18 +82,18 @@ def _targets(findings: Findings) -> Iterator[Target]:
         yield Target(f"{name}: round trips, warm", waited.warm, 2.2)
         yield Target(f"{name}: round trips, cold", waited.cold, 4.5)
         spent, least, most_spent = (findings.sign_ins[kind.name] for kind in (ours, by_hand, stock))
-        yield Target(f"{name}: time over stock's", spent.wall / most_spent.wall, most[ours])
-        yield Target(f"{name}: time over by hand's", spent.wall / least.wall, 1.15)
-        yield Target(f"{name}: ms of CPU beyond by hand", (spent.cpu - least.cpu) * 1e3, 1)
+        yield Target(f"{name}: time vs stock", spent.wall / most_spent.wall, most[ours])
+        yield Target(f"{name}: time vs by hand", spent.wall / least.wall, 1.15)
+        yield Target(f"{name}: CPU ms above by hand", (spent.cpu - least.cpu) * 1e3, 1)
         yield Target(
-            f"{name}: authorize_redirect over stock's",
+            f"{name}: authorize_redirect time vs stock",
             findings.redirects[name].wall / findings.redirects[stock.name].wall,
             1.05,
         )
         if name in findings.memory:
-            yield Target(f"{name}: KB kept of 1,000 sign-ins", findings.memory[name] / 1e3, 50)
+            yield Target(f"{name}: KB kept after 1,000 sign-ins", findings.memory[name] / 1e3, 50)
     (stock_import, _), (import_, _) = findings.imports.values()
-    yield Target("import: ms beyond authlib", (import_ - stock_import) * 1e3, 5)
+    yield Target("import: ms above authlib", (import_ - stock_import) * 1e3, 5)
 
 
 def _connection_columns(findings: Findings) -> dict[str, dict[str, str]]:
@@ -119,13 +119,14 @@ def _time_columns(findings: Findings) -> dict[str, dict[str, str]]:
         **dict.fromkeys(findings.sign_ins, StockInFlask.name),
         **{kind.name: StockInStarlette.name for kind in _SIDES[1]},
     }
+    least = {name: findings.sign_ins[by_hand[name]] for name in findings.sign_ins}
     return {
         name: {
             "ms": f"{spent.wall * 1e3:.2f}",
-            "over by hand's": f"{spent.wall / findings.sign_ins[by_hand[name]].wall:.2f}",
-            "over stock's": f"{spent.wall / findings.sign_ins[stock[name]].wall:.2f}",
-            "ms of CPU": f"{spent.cpu * 1e3:.2f}",
-            "beyond by hand": f"{(spent.cpu - findings.sign_ins[by_hand[name]].cpu) * 1e3:+.2f}",
+            "time vs by hand": f"{spent.wall / least[name].wall:.2f}",
+            "time vs stock": f"{spent.wall / findings.sign_ins[stock[name]].wall:.2f}",
+            "CPU ms": f"{spent.cpu * 1e3:.2f}",
+            "CPU ms above by hand": f"{(spent.cpu - least[name].cpu) * 1e3:+.2f}",
         }
         for name, spent in findings.sign_ins.items()
     }
@@ -134,11 +135,11 @@ def _time_columns(findings: Findings) -> dict[str, dict[str, str]]:
 def _other_columns(findings: Findings) -> dict[str, dict[str, str]]:
     return {
         name: {
-            "refreshes a second": f"{1 / refresh.wall:.0f}",
+            "refreshes per second": f"{1 / refresh.wall:.0f}",
             "authorize_redirect, ms": (
                 f"{findings.redirects[name].wall * 1e3:.2f}" if name in findings.redirects else "-"
             ),
-            "KB kept of 1,000 sign-ins": (
+            "KB kept after 1,000 sign-ins": (
                 f"{findings.memory[name] / 1e3:.1f}" if name in findings.memory else "-"
             ),
         }

@@ -1,4 +1,4 @@
-"""Figures and targets as Markdown."""
+"""Format figures and targets as Markdown."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Target:
-    """A figure and what it must not exceed."""
+    """A figure and its upper limit."""
 
     what: str
     found: float
@@ -16,12 +16,12 @@ class Target:
 
     @property
     def is_met(self) -> bool:
-        """Whether it does not."""
+        """Whether the figure is within its limit."""
         return self.found <= self.at_most
 
 
 def table(corner: str, rows: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
-    """Return the lines of a table whose rows all have the same columns."""
+    """Yield the lines of a table. All rows must have the same columns."""
     head = [corner, *next(iter(rows.values()))]
     lines = [head, *([name, *row.values()] for name, row in rows.items())]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
@@ -34,7 +34,7 @@ def table(corner: str, rows: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
 
 
 def verdicts(held_to: Sequence[Target]) -> str:
-    """Return the targets as Markdown, and whether each is met."""
+    """Return the targets, and whether each is met, as Markdown."""
     rows = {
         target.what: {
             "found": f"{target.found:.2f}",

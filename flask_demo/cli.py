@@ -1,4 +1,4 @@
-"""The commands ``flask kucoin check`` and ``flask kucoin rekey``."""
+"""The commands ``flask kucoin check``, ``flask kucoin rekey`` and ``flask kucoin doctor``."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from collections import Counter
 from typing import Final
 
 import click
+from flask import current_app
 from flask.cli import AppGroup
 from sqlalchemy import select
+
+from authlib_kucoin.__main__ import main
 
 from .checks import check, due_keys
 from .errors import VaultError
@@ -38,6 +41,15 @@ def check_keys(older_than: str, limit: int | None, per_second: float) -> None:
         time.sleep(1 / per_second)
     counts = ", ".join(f"{number} {state}" for state, number in sorted(states.items()))
     click.echo(f"Checked {states.total()} keys: {counts or 'none was due'}.")
+
+
+@commands.command(
+    "doctor", context_settings={"ignore_unknown_options": True}, add_help_option=False
+)
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def doctor(options: tuple[str, ...]) -> None:
+    """Check before going live what can be checked from here; --help lists the options."""
+    raise SystemExit(main(["doctor", *options], app=current_app))
 
 
 @commands.command("rekey")

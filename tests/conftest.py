@@ -1,4 +1,4 @@
-"""What every test may ask for: PostgreSQL, a browser; and CI's rule that nothing is skipped."""
+"""Fixtures for every test (PostgreSQL, a browser), and the rule that CI skips nothing."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["tests.support.canary_watch"]
 
-# Outcomes that let a test pass without having run, or without having held.
+# Outcomes of tests that did not run, or were allowed to fail.
 _NOT_RUN = ("skipped", "xfailed", "xpassed")
 
 
@@ -39,7 +39,7 @@ def postgres_url() -> Iterator[str]:
 
 @pytest.fixture
 def postgres_database(postgres_url: str) -> Iterator[str]:
-    """The URL of an empty PostgreSQL database that is this test's alone."""
+    """The URL of an empty PostgreSQL database for this test alone."""
     with postgres.fresh_database(postgres_url) as url:
         yield url
         canaries.look_at_database(url)
@@ -49,9 +49,9 @@ def postgres_database(postgres_url: str) -> Iterator[str]:
 def browser() -> Iterator["Browser"]:
     """A headless Chromium, driven by Playwright's sync API.
 
-    While it runs, Playwright's event loop counts as running in this thread, and `asyncio.run`
-    refuses to start. So it lives for one module and not for the session: keep asyncio tests out
-    of modules with browser tests. Starting it takes about a second.
+    Playwright's event loop counts as running in this thread, so `asyncio.run` fails meanwhile.
+    Therefore the fixture ends with the module: keep asyncio tests out of modules with browser
+    tests. Starting Chromium takes about a second.
     """
     with chromium.launched() as browser:
         yield browser
@@ -59,16 +59,16 @@ def browser() -> Iterator["Browser"]:
 
 @pytest.fixture
 def page_problems() -> list[str]:
-    """What went wrong on this test's pages; a test that means it to checks and clears it."""
+    """The problems of this test's pages. A test that expects some checks and clears them."""
     return []
 
 
 @pytest.fixture
 def new_page(browser: "Browser", page_problems: list[str]) -> Iterator[Callable[[], "Page"]]:
-    """Open a page in a context of its own: another user, with other cookies.
+    """Open a page in a new browser context, as another user with other cookies.
 
-    The test fails if a page raises an error, writes one to its console (as Chromium does for each
-    answer of 400 and above), or asks another machine for anything.
+    The test fails if a page raises an error, logs one to the console (Chromium logs each answer
+    of 400 and above), or sends a request to another host.
     """
     with ExitStack() as contexts:
         yield lambda: chromium.open_page(
@@ -80,18 +80,18 @@ def new_page(browser: "Browser", page_problems: list[str]) -> Iterator[Callable[
 
 @pytest.fixture
 def page(new_page: Callable[[], "Page"]) -> "Page":
-    """A page in a fresh browser context; see `new_page` for what it must not do."""
+    """A page in a new browser context; see `new_page` for what makes the test fail."""
     return new_page()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail a run in CI in which any test was skipped or expected to fail."""
+    """Fail a CI run in which a test was skipped or expected to fail."""
     if _not_run(session.config) and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Name the tests that made the run fail by not running."""
+    """List the tests that failed the run because they did not run."""
     if names := _not_run(terminalreporter.config):
         terminalreporter.section("CI_NO_SKIP is set, so these count as failures", red=True)
         for name in names:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from authlib_kucoin._clients.async_calls import AsyncCalls
 from authlib_kucoin._clients.base_client import AnyToken
+from authlib_kucoin._clients.refresh_task import wait_for_refreshes
 from authlib_kucoin._errors import TokenError
 from authlib_kucoin._models import KuCoinToken
 from authlib_kucoin._protocol.call import Call
@@ -22,7 +23,7 @@ T = TypeVar("T")
 class AsyncApp(AppBase, AsyncCalls):
     """Authlib's methods of an app, and KuCoin's calls, awaited; see :class:`SyncApp`."""
 
-    _update_token: Any
+    _awaits = True
 
     async def load_server_metadata(self) -> dict[str, Any]:
         """Return KuCoin's addresses; Authlib asks before every use."""
@@ -50,9 +51,13 @@ class AsyncApp(AppBase, AsyncCalls):
     async def close(self) -> None:
         """Close the idle connections of this event loop, as :meth:`SyncApp.close`.
 
-        They are closed with the loop in any case.
+        The refreshes of this event loop end first, with their ``update_token``. So call this when
+        a server's lifespan ends: uvicorn may stop the loop without ending its tasks. The
+        connections are closed with the loop in any case.
         """
-        await self.client.pool.dispose()
+        await wait_for_refreshes()
+        if self._client is not None:
+            await self.client.pool.dispose()
 
     async def save_authorize_data(self, *request: Any, **data: Any) -> None:
         """Remember a login in the session, as :meth:`SyncApp.save_authorize_data`."""
@@ -69,7 +74,7 @@ class AsyncApp(AppBase, AsyncCalls):
         access_token: str | None = None,
     ) -> None:
         # Authlib's own awaits the result of a plain function and fails: the pair would be lost.
-        if self._update_token:
+        if self._update_token is not None:
             told = self._update_token(token, refresh_token=refresh_token, access_token=access_token)
             if isawaitable(told):
                 await told
@@ -78,10 +83,11 @@ class AsyncApp(AppBase, AsyncCalls):
         self,
         session: MutableMapping[str, Any],
         pairs: Iterable[tuple[str, str]],
+        method: str | None,
         params: Mapping[str, Any],
     ) -> KuCoinToken:
         """Compare a callback with the browser's session and exchange its code."""
-        callback = read_callback(pairs)
+        callback = read_callback(pairs, method)
         expected = await self.framework.get_state_data(session, callback.state)
         if expected is None or is_of_another(session, self.name, callback.state):
             raise mismatching_state()

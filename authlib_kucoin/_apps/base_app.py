@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, MutableMapping
-from typing import Any, TypeGuard
+from typing import Any, ClassVar, Final, TypeGuard
 
 from authlib_kucoin._clients.base_client import AnyToken
-from authlib_kucoin._errors import ConfigurationError
+from authlib_kucoin._clients.preconditions import check_function
 from authlib_kucoin._models import KuCoinToken
 from authlib_kucoin._protocol.call import Call
 from authlib_kucoin._protocol.sites import Site, resolve_site
+
+from .options import check_options
+
+#: The attributes that the client is made of.
+_SETTINGS: Final = {
+    "access_token_url",
+    "authorize_url",
+    "client_cls",
+    "client_id",
+    "client_kwargs",
+    "client_secret",
+    "server_metadata",
+}
 
 
 class AppBase:
@@ -36,14 +49,17 @@ class AppBase:
     client_id: Any
     client_kwargs: Any
     client_secret: Any
+    compliance_fix: Any
     framework: Any
     name: str
     server_metadata: dict[str, Any]
     _fetch_token: Any
     _on_update_token: Any
     _server_metadata_url: Any
+    _update_token: Any
     _user_agent: str
 
+    _awaits: ClassVar = False
     _client: Any = None
     _site: Site | None = None
 
@@ -63,6 +79,12 @@ class AppBase:
         self._oauth = oauth
         self._given: dict[str, Any] = {"site": site, "fast_api": fast_api}
         self._settings_win = settings_win
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name in _SETTINGS:  # Authlib's apps read them at each call
+            vars(self).pop("_client", None)
+            vars(self).pop("_site", None)
 
     @property
     def site(self) -> Site:
@@ -104,14 +126,25 @@ class AppBase:
         return self._client
 
     def _first_client(self) -> Any:
+        self.refuse_options_without_effect()
+        return self._client_over(self.client_cls.new_pool(self.client_kwargs))
+
+    def refuse_options_without_effect(self) -> None:
+        """Raise if an option of the registration has none.
+
+        Raises:
+            ConfigurationError: If there is one; it says what has an effect instead.
+        """
         unused = {
+            **self.server_metadata,  # what Authlib's constructor does not know
             "client_auth_methods": self.client_auth_methods,
-            "refresh_token_params": self.server_metadata.get("refresh_token_params"),
+            "compliance_fix": self.compliance_fix,
             "server_metadata_url": self._server_metadata_url,
         }
-        if names := [name for name, value in unused.items() if value]:
-            raise ConfigurationError(f"Leave out {', '.join(names)}: KuCoin's calls do not use it.")
-        return self._client_over(self.client_cls.new_pool(self.client_kwargs))
+        unused.pop("refresh_token_url", None)
+        check_options(self.client_cls, unused, self.client_kwargs)
+        # And the client's own checks: a client takes no time to make and sends nothing.
+        self.client_cls(client_secret=self.client_secret, **self.client_kwargs)
 
     def _client_over(self, pool: Any) -> Any:
         client = self.client_cls(
@@ -122,6 +155,7 @@ class AppBase:
             **{**self.client_kwargs, **pool.client_options},
         )
         client.headers["User-Agent"] = self._user_agent
+        client.has_listener = self.has_listener
         return client
 
     def _get_oauth_client(self, **_metadata: Any) -> Any:
@@ -158,6 +192,23 @@ class AppBase:
     def is_expired(self, token: AnyToken | None) -> TypeGuard[Mapping[str, Any]]:
         """Tell whether a token expires within the client's ``leeway`` seconds."""
         return bool(self.client.is_expired(token))
+
+    def has_listener(self) -> bool:
+        """Check ``update_token`` before a refresh is sent, and tell whether anyone listens.
+
+        Raises:
+            ConfigurationError: If it cannot be called as it will be.
+        """
+        if self._update_token is None:
+            return False
+        check_function(
+            self._update_token,
+            "update_token",
+            keywords=("refresh_token", "access_token"),
+            is_awaited=self._awaits,
+            operation="refresh",
+        )
+        return True
 
     def on_refreshed(self, old: Mapping[str, Any], fresh: KuCoinToken) -> None:
         """Hook: called when a caller has received a new pair for an old one."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any, TypeVar
 
 from authlib_kucoin._clients.base_client import AnyToken
+from authlib_kucoin._clients.preconditions import refuse_awaitable
 from authlib_kucoin._clients.sync_calls import SyncCalls
 from authlib_kucoin._models import KuCoinToken
 from authlib_kucoin._protocol.call import Call
@@ -44,6 +45,7 @@ class SyncApp(AppBase, SyncCalls):
             token: The old token, or its refresh token alone.
 
         Raises:
+            ConfigurationError: If ``update_token`` cannot be called. Nothing has been sent.
             ReauthorizationRequired: If the refresh token is spent or past its 3 days.
             TokenError: If KuCoin refused it for another reason.
             KuCoinUnavailable: If KuCoin could not be reached or is failing.
@@ -56,7 +58,8 @@ class SyncApp(AppBase, SyncCalls):
 
     def close(self) -> None:
         """Close the idle connections. The app stays usable: it opens new ones."""
-        self.client.pool.dispose()
+        if self._client is not None:
+            self.client.pool.dispose()
 
     def save_authorize_data(self, *request: Any, **data: Any) -> None:
         """Remember a login in the session, as Authlib's method, and at most five of this app."""
@@ -66,14 +69,27 @@ class SyncApp(AppBase, SyncCalls):
         super().save_authorize_data(*request, **data)  # type: ignore[misc]  # Authlib's
         keep_login(session, self.name, data["state"], before)
 
+    def _on_update_token(
+        self,
+        token: Any,
+        refresh_token: str | None = None,
+        access_token: str | None = None,
+    ) -> None:
+        # Authlib's own does not notice that a function has returned a coroutine.
+        old = {"refresh_token": refresh_token, "access_token": access_token}
+        if self._update_token is not None:
+            refuse_awaitable(self._update_token(token, **old), "update_token", "refresh")
+        self.framework.update_token(token, **old)
+
     def _exchange_callback(
         self,
         session: MutableMapping[str, Any],
         pairs: Iterable[tuple[str, str]],
+        method: str | None,
         params: Mapping[str, Any],
     ) -> KuCoinToken:
         """Compare a callback with the browser's session and exchange its code."""
-        callback = read_callback(pairs)
+        callback = read_callback(pairs, method)
         expected = self.framework.get_state_data(session, callback.state)
         if expected is None or is_of_another(session, self.name, callback.state):
             raise mismatching_state()

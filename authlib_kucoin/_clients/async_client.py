@@ -16,6 +16,8 @@ from .refresh import refreshes
 class AsyncClient(ClientBase, AsyncCalls):
     """Authlib's methods of an async client, and KuCoin's calls."""
 
+    _awaits = True
+
     async def default_token(self, request: object) -> AnyToken | None:  # type: ignore[override]  # awaited
         """Return the token to use if none was given, as :meth:`ClientBase.default_token`."""
         return super().default_token(request)
@@ -37,10 +39,10 @@ class AsyncClient(ClientBase, AsyncCalls):
         return KuCoinToken(token)
 
     async def refresh_token(
-        self, url: str | None = None, refresh_token: str | None = None
+        self, url: str | None = None, refresh_token: str | None = None, **params: Any
     ) -> KuCoinToken:
         """Exchange the refresh token for a new pair, as :meth:`SyncClient.refresh_token`."""
-        self.token = token = await self.renew(self._token_to_refresh(refresh_token), url)
+        self.token = token = await self.renew(self._token_to_refresh(refresh_token, params), url)
         return KuCoinToken(token)
 
     async def ensure_active_token(self, token: Mapping[str, Any] | None = None) -> bool:
@@ -57,11 +59,15 @@ class AsyncClient(ClientBase, AsyncCalls):
         refresh_token = token["refresh_token"]
 
         async def update_token(fresh: KuCoinToken) -> None:
-            if self.update_token:
-                told = self.update_token(KuCoinToken(fresh), refresh_token=refresh_token)
-                if isawaitable(told):
-                    await told
+            told = self.update_token(KuCoinToken(fresh), refresh_token=refresh_token)
+            if isawaitable(told):
+                await told
 
         return await refreshes.share_async(
-            call.url, token, lambda: self.perform(call), update_token
+            call.url,
+            token,
+            lambda: self.perform(call),
+            update_token if self.has_listener() else None,
+            longest=self.total_timeout,
+            owner=self,
         )

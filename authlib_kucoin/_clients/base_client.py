@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
-from typing import Any, TypeGuard
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, Final, NoReturn, TypeGuard
 from urllib.parse import parse_qsl, urlsplit
 
 from authlib.common.security import generate_token
@@ -17,8 +17,15 @@ from authlib_kucoin._protocol.call import Call
 from authlib_kucoin._protocol.callback import mismatching_state, read_callback
 from authlib_kucoin._protocol.sites import Site, resolve_site
 
+from .limits import DEFAULT_TOTAL_TIMEOUT
+from .options import NO_PKCE, ONLY_CODE_MODE, Accepted, parameters_of, refuse_late
+from .preconditions import check_function
+
 #: A token, or one half of it alone: the access token or the refresh token.
 AnyToken = Mapping[str, Any] | str
+
+#: In a token that is to be refreshed: the scope to ask for, if it was given with the call.
+_ASKED_SCOPE: Final = "asked_scope"
 
 
 class KuCoinTokenAuth(TokenAuth):
@@ -37,6 +44,14 @@ class KuCoinTokenAuth(TokenAuth):
         """Hold a copy of a token."""
         self.token = token if token is None else KuCoinToken(token)
 
+    def prepare(self, uri: str, headers: Any, body: Any) -> tuple[str, Any, Any]:
+        """Sign a request, with the scheme in lower case as the document prints it (section 4)."""
+        uri, headers, body = super().prepare(uri, headers, body)
+        scheme, _, value = headers.get("Authorization", "").partition(" ")
+        if scheme == "Bearer":
+            headers["Authorization"] = f"bearer {value}"
+        return uri, headers, body
+
 
 class ClientBase:
     """The settings of a client, and the calls built from them."""
@@ -51,10 +66,87 @@ class ClientBase:
     update_token: Any
     leeway: Any
     metadata: Mapping[str, Any]
+    token_auth: Any
+    # Set by the HTTP library's.
+    hooks: Any
+    params: Any
+
+    #: The options beside the parameters of the constructor.
+    accepted: ClassVar[Accepted]
+
+    #: Seconds that a call may take altogether.
+    total_timeout: float = DEFAULT_TOTAL_TIMEOUT
 
     _site: Site | str | None
     _fast_api: object
+    _awaits: ClassVar = False
     _resolved_site: Site | None = None
+    _is_made = False
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if self._is_made:
+            refuse_late(self, name)
+        super().__setattr__(name, value)
+
+    def __reduce_ex__(self, _protocol: object) -> NoReturn:
+        raise TypeError(
+            f"A {type(self).__name__} cannot be copied or pickled, because its connections and "
+            "update_token cannot. Store its token, and make another client with it."
+        )
+
+    def __del__(self) -> None:
+        # Authlib's fails if a constructor has raised before Authlib's own ran.
+        vars(self).pop("session", None)
+
+    def register_compliance_hook(self, hook_type: str, hook: Callable[..., Any]) -> None:
+        """Add a hook to requests of the application's own, as Authlib's method.
+
+        Raises:
+            ConfigurationError: If it is a hook for another request: KuCoin's calls run none.
+        """
+        if hook_type != "protected_request":
+            raise ConfigurationError(
+                f"There can be no hook for {hook_type!r}: KuCoin's differences from the RFC are "
+                "built in, and its calls run no hooks."
+            )
+        self.token_auth.hooks.add(hook)
+
+    def register_client_auth_method(self, *_auth: object) -> NoReturn:
+        """Raise: KuCoin's token call has no client authentication.
+
+        Raises:
+            ConfigurationError: Always.
+        """
+        raise ConfigurationError(
+            "KuCoin's token call has no client authentication (document section 7.2): give "
+            "client_secret=, which is sent in the query, or nothing."
+        )
+
+    def revoke_token(self, *_args: object, **_kwargs: object) -> NoReturn:
+        """Raise: KuCoin has no call to revoke a token.
+
+        Raises:
+            ConfigurationError: Always.
+        """
+        raise ConfigurationError("KuCoin has no call to revoke a token: it ends by itself.")
+
+    def introspect_token(self, *_args: object, **_kwargs: object) -> NoReturn:
+        """Raise: KuCoin's own call about a token is :meth:`validate_access_token`.
+
+        Raises:
+            ConfigurationError: Always.
+        """
+        raise ConfigurationError(
+            "KuCoin has no introspection: call validate_access_token (document section 7.4)."
+        )
+
+    def token_from_fragment(self, *_args: object, **_kwargs: object) -> NoReturn:
+        """Raise: KuCoin has no implicit mode, so a token in an address is not KuCoin's.
+
+        Raises:
+            ConfigurationError: Always.
+        """
+        raise ConfigurationError(ONLY_CODE_MODE, operation="token")
 
     @property
     def site(self) -> Site:
@@ -91,18 +183,18 @@ class ClientBase:
         """
         if code_verifier:
             raise ConfigurationError(
-                "KuCoin has no PKCE: leave code_challenge_method out.", operation="authorize"
+                f"{NO_PKCE} Leave out code_challenge_method.", operation="authorize"
             )
         _only_code_mode(is_so=params.pop("response_type", "code") == "code", operation="authorize")
         redirect_uri = params.pop("redirect_uri", None) or self.redirect_uri
         scope = params.pop("scope", None) or self.scope
-        _refuse(params, "login page (document section 7.1)", "authorize")
+        self._refuse(params, "login page (document section 7.1)", "authorize")
         state = state or generate_token()
         address = calls.authorization_url(
             self._site_with(authorization_endpoint=url),
             client_id=self.client_id,
             redirect_uri=redirect_uri,
-            scope=scope if isinstance(scope, str) else " ".join(scope or ()),
+            scope=_text_of(scope),
             state=state,
         )
         return address, state
@@ -118,9 +210,14 @@ class ClientBase:
     ) -> Call[KuCoinToken]:
         """Return the call that :meth:`fetch_token` performs; see there for the arguments."""
         redirect_uri = params.pop("redirect_uri", None) or self.redirect_uri
-        grant_type = params.pop("grant_type", "authorization_code")
+        grant_type = params.pop("grant_type", None) or "authorization_code"
         _only_code_mode(is_so=grant_type == "authorization_code", operation="token")
-        _refuse(params, "token endpoint (document section 7.2)", "token")
+        if str(params.pop("method", "GET")).upper() != "GET":
+            raise ConfigurationError(
+                "KuCoin's token call is a GET (document section 7.2): leave out method.",
+                operation="token",
+            )
+        self._refuse(params, "token endpoint (document section 7.2)", "token")
         if authorization_response is not None:
             callback = read_callback(
                 parse_qsl(_query_of(authorization_response), keep_blank_values=True)
@@ -143,10 +240,14 @@ class ClientBase:
         )
 
     def _refresh_call(self, token: Mapping[str, Any], url: str | None) -> Call[KuCoinToken]:
-        scope = self.scope if isinstance(self.scope, str) else " ".join(self.scope or ())
-        return calls.refresh_call(
-            self._site_with(refresh_endpoint=url), token=token, scope=scope or None
-        )
+        scope = token.get(_ASKED_SCOPE) or _text_of(self.scope)
+        if url and url == self.site.token_endpoint != self.site.refresh_endpoint:
+            raise ConfigurationError(
+                "Leave out the URL of the token endpoint: KuCoin renews tokens at another "
+                "(document section 7.3), which the site has.",
+                operation="refresh",
+            )
+        return calls.refresh_call(self._site_with(refresh_endpoint=url), token=token, scope=scope)
 
     def _site_with(self, **endpoint: str | None) -> Site:
         changed: dict[str, Any] = {
@@ -155,13 +256,62 @@ class ClientBase:
         return dataclasses.replace(self.site, **changed) if changed else self.site
 
     def _refuse_if_closed(self, operation: str) -> None:
-        """Raise if this client is closed."""
+        """Raise if this client is closed, or was given what no call of KuCoin's heeds."""
+        hooks = getattr(self, "event_hooks", None) or self.hooks
+        ignored = {
+            "params": self.params,
+            "hooks": any(hooks.values()),
+            "protected_request hooks": operation == "create_api_key" and self.token_auth.hooks,
+        }
+        if names := [name for name, value in ignored.items() if value]:
+            raise ConfigurationError(
+                f"This client has {', '.join(names)}, which KuCoin's calls do not heed: make "
+                "another client for requests of your own.",
+                operation=operation,
+            )
 
-    def _token_to_refresh(self, refresh_token: str | None) -> Mapping[str, Any]:
-        own: Mapping[str, Any] = self.token or {}
-        if refresh_token is None or own.get("refresh_token") == refresh_token:
-            return own
-        return {"refresh_token": refresh_token}
+    def _token_to_refresh(
+        self, refresh_token: str | None, params: dict[str, Any]
+    ) -> Mapping[str, Any]:
+        scope = params.pop("scope", None)
+        self._refuse(params, "refresh (document section 7.3)", "refresh")
+        token: Mapping[str, Any] = self.token or {}
+        if refresh_token is not None and token.get("refresh_token") != refresh_token:
+            token = {"refresh_token": refresh_token}
+        return {**token, _ASKED_SCOPE: _text_of(scope)} if scope else token
+
+    def _refuse(self, params: Mapping[str, Any], what: str, operation: str) -> None:
+        """Raise if there are parameters that a call has not; None and "" are none."""
+        names = sorted(name for name, value in params.items() if value not in (None, ""))
+        if not names:
+            return
+        text = f"KuCoin's {what} has no parameter {', '.join(map(repr, names))}: leave it out."
+        of_client = self.accepted.names | parameters_of(self.__class__)
+        if options := [name for name in names if name in of_client]:
+            text += (
+                f" Give {', '.join(options)} when the client is made, or in the client_kwargs of a "
+                "registered app."
+            )
+        raise ConfigurationError(text, operation=operation)
+
+    def has_listener(self) -> bool:
+        """Check ``update_token`` before a refresh is sent, and tell whether there is one.
+
+        A registered app puts its own method in the place of this one.
+
+        Raises:
+            ConfigurationError: If it cannot be called as it will be.
+        """
+        if self.update_token is None:
+            return False
+        check_function(
+            self.update_token,
+            "update_token",
+            keywords=("refresh_token",),
+            is_awaited=self._awaits,
+            operation="refresh",
+        )
+        return True
 
     # What the shared calls ask of a client.
 
@@ -199,14 +349,10 @@ def _query_of(url: str) -> str:
 def _only_code_mode(*, is_so: bool, operation: str) -> None:
     if not is_so:
         raise ConfigurationError(
-            "KuCoin has the authorization code mode only (document section 5).",
+            ONLY_CODE_MODE,
             operation=operation,
         )
 
 
-def _refuse(params: Iterable[str], what: str, operation: str) -> None:
-    if names := sorted(params):
-        raise ConfigurationError(
-            f"KuCoin's {what} has no parameter {', '.join(map(repr, names))}: leave it out.",
-            operation=operation,
-        )
+def _text_of(scope: Iterable[str] | str | None) -> str:
+    return scope if isinstance(scope, str) else " ".join(scope or ())

@@ -2,12 +2,56 @@
 
 from __future__ import annotations
 
+import re
+import ssl
+import sys
+from collections.abc import Iterator
 from typing import Final
+from urllib.parse import urlsplit
 
 from authlib_kucoin._errors import ConfigurationError
 
 #: How many causes of an error are looked at; a bound, since an error may be its own cause.
-_DEEPEST: Final = 20
+_MOST_CAUSES: Final = 20
+#: The packages whose errors say why there is no answer.
+_LIBRARIES: Final = {
+    *("authlib_kucoin", "requests", "urllib3", "http", "socks", "gevent"),
+    *("httpx2", "httpcore2", "httpx", "httpcore", "h11", "socksio", "anyio", "sniffio"),
+}
+#: How requests and httpx2 say that a proxy has not opened a tunnel.
+_NO_TUNNEL: Final = re.compile(r"(?:Tunnel connection failed: )?407\b")
+
+
+def is_of_http(error: BaseException) -> bool:
+    """Tell whether an error is the HTTP library's or the system's.
+
+    Any other error, such as a job queue's time limit, comes from a signal handler or from a
+    transport of the user's own, and is the caller's.
+    """
+    if isinstance(error, (OSError, ValueError)):
+        return True
+    if any(_package(kind.__module__) in _LIBRARIES for kind in type(error).__mro__):
+        return True
+    # Python's own errors belong to whoever raises them.
+    return type(error).__module__ == "builtins" and _is_raised_by_library(error)
+
+
+def _is_raised_by_library(error: BaseException) -> bool:
+    step = error.__traceback__
+    while step is not None and step.tb_next is not None:
+        step = step.tb_next
+    package = _package(step.tb_frame.f_globals.get("__name__", "")) if step else ""
+    return package in _LIBRARIES or package in sys.stdlib_module_names
+
+
+def _package(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def bare(error: BaseException) -> BaseException:
+    """Return an error without its traceback and context, which may hold the URL."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
 
 
 def name_of(error: BaseException) -> str:
@@ -16,15 +60,68 @@ def name_of(error: BaseException) -> str:
     Never its text, which may hold the URL.
     """
     names = [type(error).__name__]
-    below = error.__cause__ or error.__context__
-    for _ in range(_DEEPEST):
+    for below in _causes(error):
         if isinstance(below, OSError) and type(below).__name__ != names[-1]:
             names[1:] = [type(below).__name__]
-        below = below and (below.__cause__ or below.__context__)
     return ": ".join(names)
 
 
-def cannot_connect(error: Exception, operation: str | None) -> ConfigurationError:
+def host_of(url: object) -> str:
+    """Return host and port of a proxy's address, without user and password."""
+    try:
+        return urlsplit(str(url)).netloc.rpartition("@")[2]
+    except ValueError:
+        return ""
+
+
+def broken_for_good(
+    error: BaseException, *, host: str, authorities: str, proxy: str, operation: str | None
+) -> ConfigurationError | None:
+    """Return an error that says what to change, if trying again would not help.
+
+    Args:
+        error: The HTTP library's error.
+        host: The host of the request.
+        authorities: The environment's variable for more certificate authorities.
+        proxy: Host and port of the proxy in use, if there is one.
+        operation: The call that failed.
+    """
+    advice = ""
+    for cause in (error, *_causes(error)):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            advice = (
+                f"The certificate shown for {host} is not trusted ({cause.verify_message}). If a "
+                "proxy or firewall of yours reads TLS, write its authority's certificate into a "
+                f"file with the others and name the file in {authorities}. Otherwise check the "
+                "machine's clock, and the host: it may not be KuCoin."
+            )
+        elif isinstance(cause, ssl.SSLError) and cause.reason == "WRONG_VERSION_NUMBER":
+            advice = (
+                f"What answers at {proxy or host} does not speak TLS. Check the site's address, "
+                "and whether a proxy's address begins with http:// rather than https://."
+            )
+        elif _NO_TUNNEL.match(str(cause)):
+            advice = proxy_wants_password(proxy)
+        elif isinstance(cause, RecursionError):
+            advice = (
+                "The TLS library called itself without end (RecursionError). gevent does that if "
+                "it patches ssl after its import: call gevent.monkey.patch_all() before anything "
+                "else is imported; with gunicorn, at the top of its configuration file, or leave "
+                "preload_app out."
+            )
+    return ConfigurationError(advice, operation=operation) if advice else None
+
+
+def proxy_wants_password(proxy: str) -> str:
+    """Return the advice for a proxy that answers 407."""
+    return (
+        f"The proxy {proxy} asks for a user name and a password (HTTP 407), so nothing reached "
+        "KuCoin. Write them into its address, http://user:password@host:port, in HTTPS_PROXY or "
+        "in the client's own proxy option."
+    )
+
+
+def cannot_connect(error: BaseException, operation: str | None) -> ConfigurationError:
     """Return the error for a connection that could not be set up at all.
 
     Args:
@@ -39,3 +136,16 @@ def cannot_connect(error: Exception, operation: str | None) -> ConfigurationErro
         "client_kwargs, in the client's arguments and in the environment.",
         operation=operation,
     )
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield the errors below an error: causes, contexts, and those it holds as arguments."""
+    seen = [error]
+    for above in seen:
+        below = (above.__cause__ or above.__context__, *above.args, getattr(above, "reason", None))
+        for each in below:
+            if isinstance(each, BaseException) and each not in seen:
+                if len(seen) > _MOST_CAUSES:
+                    return
+                seen.append(each)
+                yield each

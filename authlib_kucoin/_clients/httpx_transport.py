@@ -18,7 +18,8 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import httpx2
 
-from .failures import cannot_connect
+from .failures import bare, cannot_connect, is_of_http
+from .httpx_guard import guard
 
 C = TypeVar("C", httpx2.Client, httpx2.AsyncClient)
 
@@ -62,11 +63,15 @@ class KeptConnections:
         return {"transport": self, "mounts": None, "proxy": None}
 
     def _new(self, client_class: Callable[..., C], operation: str | None) -> C:
+        broken: BaseException | None = None
         try:
-            return client_class(**{**self._settings, **self._tls}, cookies=no_cookies())
-        except Exception as error:  # noqa: BLE001 - whatever it is, there is no client
-            broken = cannot_connect(error, operation)
-        raise broken
+            client = client_class(**{**self._settings, **self._tls}, cookies=no_cookies())
+        except Exception as error:  # noqa: BLE001 - raised below, without its context
+            broken = cannot_connect(error, operation) if is_of_http(error) else bare(error)
+        if broken:
+            raise broken
+        guard(client)
+        return client
 
     @property
     def _tls(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The call in flight: its secrets, and whether any of its request has left.
+"""The call in flight: its secrets, its deadline, and how much was sent and received.
 
 The HTTP libraries log whole URLs, with the code in it. A filter on the libraries' loggers works
 however the host application sets up logging: a logger's own filters run before any handler and
@@ -9,11 +9,15 @@ hosts and of other code stay whole.
 from __future__ import annotations
 
 import logging
+import math
+import time
 from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Final, Self
 
 from authlib_kucoin._protocol.redaction import redact
+
+from .limits import LARGEST_ANSWER, UnusableBody
 
 _LIBRARIES: Final = (
     "urllib3.connectionpool",
@@ -42,17 +46,30 @@ _LIBRARIES: Final = (
 class InFlight:
     """Context of one call: log records of the HTTP libraries are masked inside it.
 
+    Args:
+        secrets: The texts to mask.
+        total_timeout: Seconds for the whole call.
+
     Attributes:
+        deadline: When the call has to have ended, by :func:`time.monotonic`.
+        received: How many bytes of the answer have arrived, where the transport counts them.
         sent: Whether any byte of the request may have left this machine. Set by the
             transport, such as :mod:`authlib_kucoin._clients.requests_adapter`.
     """
 
-    __slots__ = ("_reset", "secrets", "sent")
+    __slots__ = ("_reset", "deadline", "received", "secrets", "sent")
     _reset: Token[InFlight | None]
 
-    def __init__(self, secrets: tuple[str, ...]) -> None:
+    def __init__(self, secrets: tuple[str, ...], total_timeout: float = math.inf) -> None:
         self.secrets = secrets
+        self.deadline = time.monotonic() + total_timeout
+        self.received = 0
         self.sent = False
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the deadline has passed."""
+        return time.monotonic() >= self.deadline
 
     def __enter__(self) -> Self:
         for logger in _LOGGERS:
@@ -74,6 +91,38 @@ def note_sent() -> None:
     """Note that a byte of the current request may have left this machine."""
     if (current := _current.get()) is not None:
         current.sent = True
+
+
+def in_call() -> bool:
+    """Tell whether a call of ours is in flight in this thread or task."""
+    return _current.get() is not None
+
+
+def note_received(count: int) -> None:
+    """Note that bytes of the current answer have arrived.
+
+    Raises:
+        UnusableBody: If the answer is too large, whatever it consists of.
+    """
+    if (current := _current.get()) is not None:
+        current.received += count
+        if current.received > LARGEST_ANSWER:
+            raise UnusableBody(f"its answer takes more than {LARGEST_ANSWER:,} bytes")
+
+
+def limited(seconds: float | None) -> float | None:
+    """Return how long to wait: the given seconds, or what is left until the deadline.
+
+    Raises:
+        TimeoutError: If the deadline has passed.
+    """
+    if (current := _current.get()) is None:
+        return seconds
+    left = current.deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("the call has taken its total_timeout")
+    # The HTTP libraries have objects for "not given".
+    return min(seconds, left) if isinstance(seconds, (int, float)) else left
 
 
 class _RedactSecrets(logging.Filter):

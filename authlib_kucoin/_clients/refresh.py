@@ -1,152 +1,85 @@
-"""One refresh, however many hold the expired token.
+"""One refresh per process, however many callers hold the expired token.
 
-With a new pair the old access token is dead at once (document section 6.3), so a second refresh
-of one token would leave the first caller with nothing. Whether the old refresh token is spent as
-well is not known: either may be so. Within a process all callers, threads and tasks alike, share
-one request and its outcome; who comes a little late with the old token is given the new pair from
-memory.
+A new pair invalidates the old access token at once (document section 6.3), so a second refresh of
+the same token would leave the first caller with nothing. Whether the old refresh token is spent
+too is not documented; both are handled. All threads and tasks of a process share one request and
+its outcome. For ten minutes, latecomers with the old token receive the new pair from memory.
+
+``update_token`` is owed each new pair until one call of it has returned. After a failed call, the
+next latecomer calls its own ``update_token`` with the pair.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import copy
-import hashlib
 import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import Future
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any, Final
 
-from authlib_kucoin._errors import KuCoinError, KuCoinUnavailable, ReauthorizationRequired
+from authlib_kucoin._errors import KuCoinError
 from authlib_kucoin._models import KuCoinToken
 
-#: How long, in seconds, and how many outcomes are remembered for those who come late. A refresh
-#: that has not ended by then is given up on.
-REMEMBER_SECONDS: Final = 600.0
+from .flight import LONGEST_WAIT, REMEMBER_SECONDS, Flight
+from .refresh_task import RefreshTask, drop_abandoned_tasks
+
+#: How many outcomes are remembered at most.
 REMEMBER_AT_MOST: Final = 1024
-#: How long somebody else's refresh is waited for, in seconds.
-LONGEST_WAIT: Final = 60.0
-
-
-class _Flight:
-    """One refresh under way, or its outcome."""
-
-    __slots__ = ("loop", "outcome", "replaced", "rotated", "since", "thread")
-
-    def __init__(self, replaced: bytes | None) -> None:
-        self.outcome: Future[KuCoinToken] = Future()
-        # Running futures cannot be cancelled: a waiter that gives up harms no other.
-        self.outcome.set_running_or_notify_cancel()
-        self.thread = threading.get_ident()
-        #: The event loop that it is under way in, if it is.
-        self.loop: asyncio.AbstractEventLoop | None = None
-        #: When it began, or when it ended.
-        self.since = time.monotonic()
-        #: The digest of the access token that the new pair takes the place of, if it is known.
-        self.replaced = replaced
-        #: Whether KuCoin has given another refresh token. If not, the old one may be used again.
-        self.rotated = False
-
-    def succeed(self, token: KuCoinToken, refresh_token: str) -> None:
-        self.rotated = token.get("refresh_token") != refresh_token
-        self.outcome.set_result(token)
-        self._end()
-
-    def fail(self, error: BaseException) -> None:
-        if self.has_ended:  # it has succeeded; this error, a cancellation say, came later
-            return
-        if not isinstance(error, KuCoinError):  # say, the leader was cancelled
-            error = _unavailable("the refresh was interrupted")
-        # A copy: the traceback of the error itself would keep all that the leader's caller holds.
-        self.outcome.set_exception(copy.copy(error))
-        self._end()
-
-    def _end(self) -> None:
-        self.since = time.monotonic()
-        self.loop = None
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether there is an outcome."""
-        return self.outcome.done()
-
-    def is_worth_joining(self, access_token: bytes | None) -> bool:
-        """Tell whether a newcomer should take its outcome.
-
-        That is one still to come, a new pair in the place of theirs, or a final refusal.
-
-        Args:
-            access_token: The digest of the newcomer's access token, if they gave one.
-        """
-        if time.monotonic() - self.since > REMEMBER_SECONDS:
-            return False
-        if not self.has_ended:
-            # What was under way in an event loop that is closed never ends.
-            return self.loop is None or not self.loop.is_closed()
-        if (error := self.outcome.exception()) is not None:
-            return isinstance(error, ReauthorizationRequired)
-        if self.rotated:
-            return True
-        # With the same refresh token who comes late can be told by the old access token alone; if
-        # that has gone on as well, by nothing.
-        went_on = self.replaced == _digest(self.outcome.result()["access_token"])
-        return access_token is not None and access_token == self.replaced and not went_on
-
-    def told(self) -> KuCoinToken:
-        """Return the outcome: each caller gets a token, or an error, of its own."""
-        if not self.has_ended:
-            # Nobody asks a second time meanwhile: only one of the two would be given a pair.
-            raise _unavailable("the refresh that is under way does not end")
-        if (error := self.outcome.exception()) is not None:
-            raise copy.copy(error)
-        return KuCoinToken(self.outcome.result())
 
 
 class Refreshes:
-    """The refreshes of one process, those under way and those of the last minutes."""
+    """The refreshes of one process: those in flight, and those of the last ten minutes."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._flights: OrderedDict[bytes, _Flight] = OrderedDict()
+        self._flights: OrderedDict[bytes, Flight] = OrderedDict()
+        self._in_flight: set[Flight] = set()
+        self._sweeper: threading.Timer | None = None
 
     def share(
         self,
         endpoint: str,
         old: Mapping[str, Any],
         perform: Callable[[], KuCoinToken],
-        update_token: Callable[[KuCoinToken], object],
+        update_token: Callable[[KuCoinToken], object] | None = None,
+        *,
+        longest: float = LONGEST_WAIT,
+        owner: object = None,
     ) -> KuCoinToken:
-        """Return the new pair, by asking for it or by waiting for who has asked already.
+        """Return the new pair: ask for it, wait for another caller's request, or remember it.
 
         Args:
             endpoint: Where the pair is asked for.
-            old: The old pair, or its refresh token alone.
-            perform: Asks for the new one.
-            update_token: Called once with the new pair, by the one who asked.
+            old: The old pair, or a mapping with its refresh token alone.
+            perform: Asks for the new pair.
+            update_token: Called with the new pair by the caller that asked for it, or by the next
+                one if that call failed.
+            longest: Seconds after which ``perform`` has ended for certain.
+            owner: The client that performs it.
 
         Raises:
-            KuCoinError: If it failed; everybody who waited is told.
+            KuCoinError: If the refresh failed. All waiters receive the error.
         """
-        refresh_token = old["refresh_token"]
-        flight, leads = self._join(endpoint, refresh_token, old.get("access_token"))
-        if not leads:
-            if not flight.has_ended and flight.thread == threading.get_ident():
-                raise _unavailable("a task of this thread's own event loop is refreshing it")
-            with contextlib.suppress(TimeoutError):
-                flight.outcome.exception(LONGEST_WAIT)
-            return flight.told()
+        # The flight exists before it is registered, so an interrupt leaves none that never ends.
+        own = Flight(endpoint, old, longest=longest, owner=owner)
         try:
-            token = perform()
-            # The others first: they shall have the pair even if it cannot be stored.
-            flight.succeed(token, refresh_token)
+            flight = self._join(own, tells=update_token is not None)
+            if flight is own:
+                token = perform()
+                # Publish to waiters first, so they get the pair even if update_token fails.
+                own.succeed(token)
+            else:
+                flight.wait()
+                token = flight.told()
+            if update_token and own.has_to_tell:
+                update_token(token)
         except BaseException as error:
-            flight.fail(error)
+            own.give_up(error)
             raise
-        update_token(token)
         return KuCoinToken(token)
 
     async def share_async(
@@ -154,103 +87,157 @@ class Refreshes:
         endpoint: str,
         old: Mapping[str, Any],
         perform: Callable[[], Awaitable[KuCoinToken]],
-        update_token: Callable[[KuCoinToken], Awaitable[object]],
+        update_token: Callable[[KuCoinToken], Awaitable[object]] | None = None,
+        *,
+        longest: float = LONGEST_WAIT,
+        owner: object = None,
     ) -> KuCoinToken:
-        """Return the new pair, as :meth:`share` does; a caller's cancellation loses nothing."""
-        refresh_token = old["refresh_token"]
-        flight, leads = self._join(endpoint, refresh_token, old.get("access_token"))
-        if leads:
-            flight.loop = asyncio.get_running_loop()
-            # In a task of its own, or cancelling this caller would lose the pair for all.
-            task = flight.loop.create_task(_lead(flight, refresh_token, perform, update_token))
-            _tasks.add(task)
-            task.add_done_callback(_done)
+        """Return the new pair, as :meth:`share` does. Cancelling a caller loses nothing.
+
+        Args:
+            endpoint: As there.
+            old: As there.
+            perform: As there.
+            update_token: As there.
+            longest: As there.
+            owner: As there.
+        """
+        loop = asyncio.get_running_loop()
+        own = Flight(endpoint, old, longest=longest, owner=owner, loop=loop)
+        work: Coroutine[Any, Any, None] | None = None
+        try:
+            flight = self._join(own, tells=update_token is not None)
+            if flight is own:
+                work = _lead(own, perform, update_token)
+            else:
+                waiter = asyncio.wrap_future(flight.outcome)
+                # asyncio logs an error that nobody retrieves; told() raises a copy of it.
+                waiter.add_done_callback(lambda done: done.cancelled() or done.exception())
+                await asyncio.wait((waiter,), timeout=flight.patience)
+                if update_token and own.has_to_tell:
+                    work = _tell(flight.told(), update_token)
+            if work:
+                task = RefreshTask(work, owner=owner, longest=longest)
+                task.add_done_callback(partial(_give_up_if_failed, own))
+        except BaseException as error:
+            own.give_up(error)
+            raise
+        if work:
             await asyncio.shield(task)
-        else:
-            waiter = asyncio.wrap_future(flight.outcome)
-            # asyncio logs an error that nobody has looked at; told() raises a copy of it.
-            waiter.add_done_callback(lambda done: done.cancelled() or done.exception())
-            await asyncio.wait((waiter,), timeout=LONGEST_WAIT)
         return flight.told()
 
-    def _join(
-        self, endpoint: str, refresh_token: str, access_token: object
-    ) -> tuple[_Flight, bool]:
-        key = _digest(endpoint, refresh_token)
-        replaced = _digest(access_token) if isinstance(access_token, str) else None
+    def wait_for(self, owner: object) -> None:
+        """Block until no other thread uses a client's connections for a refresh."""
         with self._lock:
-            if flight := self._latest(endpoint, key, replaced):
-                return flight, False
-            flight = self._flights[key] = _Flight(replaced)
-            self._flights.move_to_end(key)
+            flights = [flight for flight in self._in_flight if flight.is_led_for(owner)]
+        for flight in flights:
+            flight.wait()
+
+    def _join(self, own: Flight, *, tells: bool) -> Flight:
+        """Register a flight, or return the one to join.
+
+        Args:
+            own: The caller's flight.
+            tells: Whether the caller has an ``update_token``. It is then owed the pair that
+                replaced the caller's own: a row that holds the old pair is found by nothing else,
+                even if the new pair was refreshed again since.
+        """
+        with self._lock:
+            earlier = self._flights.get(own.key)
+            latest = earlier.latest_of(self._flights, own) if earlier else None
+            if earlier and latest:
+                if tells and earlier.has_ended:
+                    own.claim(earlier)
+                return latest
+            self._flights[own.key] = own
+            self._flights.move_to_end(own.key)
+            self._in_flight.add(own)
             self._tidy()
-            return flight, True
+            self._sweep_later()
+            if tells:
+                own.claim(own)
+            return own
 
-    def _latest(self, endpoint: str, key: bytes, access_token: bytes | None) -> _Flight | None:
-        """Return what to join: if the pair that it gave has been refreshed since, that refresh."""
-        latest: _Flight | None = None
-        for _ in range(len(self._flights)):  # no more, should they ever go round in a circle
-            flight = self._flights.get(key)
-            if flight is None or not flight.is_worth_joining(access_token):
-                break
-            latest = flight
-            if not flight.has_ended or flight.outcome.exception() is not None:
-                break
-            token = flight.outcome.result()
-            access_token = _digest(token["access_token"])
-            key = _digest(endpoint, str(token.get("refresh_token")))
-        return latest
+    def _tidy(self, *, thorough: bool = False) -> None:
+        """Drop what is over, and the oldest outcomes if there are too many.
 
-    def _tidy(self) -> None:
-        """Drop what is too old, and the oldest of what is too much. Those under way stay."""
-        too_old = time.monotonic() - REMEMBER_SECONDS
+        Args:
+            thorough: Whether to look at each outcome. They are sorted by when they began, so
+                otherwise the first young one ends the search.
+        """
+        drop_abandoned_tasks()
+        for flight in [each for each in self._in_flight if each.has_ended or each.is_over]:
+            self._in_flight.discard(flight)
+            if flight.is_over and self._flights.get(flight.key) is flight:
+                del self._flights[flight.key]
+        excess = len(self._flights) - REMEMBER_AT_MOST
         for key, flight in list(self._flights.items()):
-            too_many = len(self._flights) > REMEMBER_AT_MOST
             if not flight.has_ended:
                 continue
-            if not too_many and flight.since > too_old:
+            if flight.is_over or excess > 0:
+                del self._flights[key]
+                excess -= 1
+            elif not thorough:
                 break
-            del self._flights[key]
+
+    def _sweep_later(self) -> None:
+        """Have the oldest flight dropped in time even if no other refresh follows."""
+        if self._sweeper or not self._flights:
+            return
+        oldest = min(flight.since for flight in self._flights.values())
+        # Some milliseconds before an outcome is old enough, the sweeper would run in a loop.
+        wait = max(1.0, oldest + REMEMBER_SECONDS - time.monotonic())
+        sweeper = threading.Timer(wait, self._sweep)
+        sweeper.daemon = True
+        with contextlib.suppress(RuntimeError):  # no thread can start while the process ends
+            sweeper.start()
+            self._sweeper = sweeper
+
+    def _sweep(self) -> None:
+        with self._lock:
+            self._sweeper = None
+            self._tidy(thorough=True)
+            self._sweep_later()
 
 
 async def _lead(
-    flight: _Flight,
-    refresh_token: str,
+    flight: Flight,
     perform: Callable[[], Awaitable[KuCoinToken]],
-    update_token: Callable[[KuCoinToken], Awaitable[object]],
+    update_token: Callable[[KuCoinToken], Awaitable[object]] | None,
 ) -> None:
     try:
         token = await perform()
-        flight.succeed(token, refresh_token)
+        flight.succeed(token)
     except BaseException as error:
         flight.fail(error)
         if isinstance(error, KuCoinError):
-            return  # told by the flight, to the leader as to the others
+            return  # the flight raises it, for the leader as for the others
         raise
-    await update_token(token)
+    if update_token:
+        await _tell(token, update_token)
 
 
-def _digest(*parts: str) -> bytes:
-    """Return what tells tokens apart: one copy less of each in memory."""
-    return hashlib.sha256(" ".join(parts).encode(errors="surrogatepass")).digest()
+async def _tell(
+    token: KuCoinToken, update_token: Callable[[KuCoinToken], Awaitable[object]]
+) -> None:
+    try:
+        await update_token(token)
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        # The end of the loop has cancelled a task that update_token was waiting for.
+        await update_token(token)
 
 
-def _done(task: asyncio.Task[None]) -> None:
-    _tasks.discard(task)
+def _give_up_if_failed(own: Flight, task: asyncio.Task[None]) -> None:
+    if task.cancelled():  # maybe before its first step
+        own.give_up(asyncio.CancelledError())
+    elif error := task.exception():
+        own.give_up(error)
 
-
-def _unavailable(reason: str) -> KuCoinUnavailable:
-    return KuCoinUnavailable(
-        f"The token was not refreshed: {reason}. Trying again later does no harm.",
-        operation="refresh",
-        retry=True,
-    )
-
-
-#: The event loop holds its tasks weakly.
-_tasks: set[asyncio.Task[None]] = set()
 
 refreshes = Refreshes()
 if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
-    # What was under way at a fork never ends in the child, where a lock may be held for ever.
+    # In the child, the threads that would end the flights, or release the lock, do not exist.
     os.register_at_fork(after_in_child=refreshes.__init__)  # type: ignore[misc]

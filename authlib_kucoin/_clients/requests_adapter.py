@@ -1,31 +1,15 @@
-"""A transport adapter for requests that keeps connections and knows what it has sent.
-
-requests cannot tell whether a request has left: a stalled TLS handshake raises the same
-``ReadTimeout`` as a missing answer. For a call that creates an API key the difference matters, so
-urllib3's connection object notes it.
-"""
+"""A transport adapter for requests that keeps connections and sends each request once."""
 
 from __future__ import annotations
 
 import os
-import ssl
-import time
-from functools import cache, lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+import socket
+from typing import Any, Final
 
 from requests.adapters import HTTPAdapter
 from urllib3 import PoolManager
-from urllib3.connection import HTTPSConnection
-from urllib3.util.ssl_ import create_urllib3_context, resolve_cert_reqs
 
-from .in_flight import note_sent
-
-if TYPE_CHECKING:
-    from urllib3.connection import HTTPConnection as _Connection
-    from urllib3.connectionpool import HTTPConnectionPool as _Pool
-else:
-    _Connection = _Pool = object
+from .urllib3_pool import watched
 
 #: How many idle connections are kept for each host.
 POOL_MAXSIZE: Final = 50
@@ -73,6 +57,8 @@ class KuCoinAdapter(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         """Return the pool for a proxy; its connections note what they send as well."""
+        # Of urllib3's defaults, proxies do not get this one, so a small POST waits 40 ms.
+        kwargs.setdefault("socket_options", [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)])
         manager = super().proxy_manager_for(proxy, **kwargs)
         self._watch(manager)
         return manager
@@ -87,84 +73,6 @@ class KuCoinAdapter(HTTPAdapter):
 
     def _watch(self, manager: Any) -> None:
         manager.pool_classes_by_scheme = {
-            scheme: _watched(pool_class, self._keepalive_expiry)
+            scheme: watched(pool_class, self._keepalive_expiry)
             for scheme, pool_class in manager.pool_classes_by_scheme.items()
         }
-
-
-class _WatchedConnection(_Connection):
-    """Notes when a request, as opposed to a handshake or a CONNECT, begins to leave."""
-
-    _connecting = False
-
-    def connect(self) -> None:
-        self._connecting = True
-        try:
-            self._share_tls_context()
-            super().connect()
-        finally:
-            self._connecting = False
-
-    def send(self, data: Any) -> None:
-        if self.sock is None:
-            self.connect()
-        if not self._connecting:
-            note_sent()
-        super().send(data)
-
-    def _share_tls_context(self) -> None:
-        """Use a cached TLS context, except for an https proxy, which needs its own."""
-        if not isinstance(self, HTTPSConnection) or self.ssl_context is not None:
-            return
-        authorities = self.ca_certs or self.ca_cert_dir
-        if authorities and not (self.proxy and self.proxy.scheme == "https"):
-            changed = Path(authorities).stat().st_mtime_ns
-            own = (self.cert_file, self.key_file)
-            self.ssl_context = _tls_context(
-                self.ca_certs, self.ca_cert_dir, self.cert_reqs, changed, own
-            )
-            self.ca_certs = self.ca_cert_dir = None  # the context holds them
-
-
-class _WatchedPool(_Pool):
-    """Closes a connection that was idle for too long before it is used again."""
-
-    keepalive_expiry: float
-
-    def _put_conn(self, conn: Any) -> None:
-        if conn is not None:
-            conn.idle_since = time.monotonic()
-        super()._put_conn(conn)
-
-    def _get_conn(self, timeout: float | None = None) -> Any:
-        conn = super()._get_conn(timeout)
-        if time.monotonic() - getattr(conn, "idle_since", time.monotonic()) > self.keepalive_expiry:
-            conn.close()  # urllib3 opens it again when it is used
-        return conn
-
-
-@lru_cache(maxsize=16)
-def _tls_context(
-    ca_certs: str | None, ca_cert_dir: str | None, cert_reqs: str | int | None, *_distinct: object
-) -> ssl.SSLContext:
-    """Return a cached context; urllib3 makes one per connection, which takes some 20 ms."""
-    context = create_urllib3_context(cert_reqs=resolve_cert_reqs(cert_reqs))
-    context.load_verify_locations(ca_certs, ca_cert_dir)
-    return context
-
-
-@cache
-def _watched(pool_class: Any, keepalive_expiry: float) -> Any:
-    if issubclass(pool_class, _WatchedPool):
-        return pool_class
-    connection_class = pool_class.ConnectionCls
-    return type(
-        f"Watched{pool_class.__name__}",
-        (_WatchedPool, pool_class),
-        {
-            "keepalive_expiry": keepalive_expiry,
-            "ConnectionCls": type(
-                f"Watched{connection_class.__name__}", (_WatchedConnection, connection_class), {}
-            ),
-        },
-    )

@@ -8,6 +8,7 @@ from typing import Any
 from authlib_kucoin._models import KuCoinToken
 
 from .base_client import ClientBase
+from .preconditions import refuse_awaitable
 from .refresh import refreshes
 from .sync_calls import SyncCalls
 
@@ -48,7 +49,7 @@ class SyncClient(ClientBase, SyncCalls):
         return KuCoinToken(token)
 
     def refresh_token(
-        self, url: str | None = None, refresh_token: str | None = None
+        self, url: str | None = None, refresh_token: str | None = None, **params: Any
     ) -> KuCoinToken:
         """Exchange the refresh token for a new pair (section 7.3) and call ``update_token``.
 
@@ -57,6 +58,7 @@ class SyncClient(ClientBase, SyncCalls):
         Args:
             url: The refresh endpoint, if it is not the site's.
             refresh_token: The client's own unless given.
+            params: ``scope``, if it differs from the client's and the token's.
 
         Raises:
             ReauthorizationRequired: If the refresh token is spent or past its 3 days.
@@ -64,7 +66,7 @@ class SyncClient(ClientBase, SyncCalls):
             KuCoinUnavailable: If KuCoin could not be reached or is failing.
             MalformedResponse: If the answer is not a token. The old pair is kept.
         """
-        self.token = token = self.renew(self._token_to_refresh(refresh_token), url)
+        self.token = token = self.renew(self._token_to_refresh(refresh_token, params), url)
         return KuCoinToken(token)
 
     def ensure_active_token(self, token: Mapping[str, Any] | None = None) -> bool:
@@ -90,13 +92,24 @@ class SyncClient(ClientBase, SyncCalls):
         Args:
             token: The old pair, or a mapping with its refresh token alone.
             url: The refresh endpoint, if it is not the site's.
+
+        Raises:
+            ConfigurationError: If ``update_token`` cannot be called. Nothing has been sent.
         """
-        self._refuse_if_closed("refresh")  # first: a failed refresh fails for all who wait
+        # All checks come first: a refresh cannot be taken back, and its failure fails all waiters.
+        self._refuse_if_closed("refresh")
         call = self._refresh_call(token, url)
         refresh_token = token["refresh_token"]
 
         def update_token(fresh: KuCoinToken) -> None:
-            if self.update_token:
-                self.update_token(KuCoinToken(fresh), refresh_token=refresh_token)
+            told = self.update_token(KuCoinToken(fresh), refresh_token=refresh_token)
+            refuse_awaitable(told, "update_token", "refresh")
 
-        return refreshes.share(call.url, token, lambda: self.perform(call), update_token)
+        return refreshes.share(
+            call.url,
+            token,
+            lambda: self.perform(call),
+            update_token if self.has_listener() else None,
+            longest=self.total_timeout,
+            owner=self,
+        )

@@ -67,8 +67,14 @@ def read_token(fields: dict[str, Any], requested_scope: str, now: float) -> KuCo
     return KuCoinToken(token)
 
 
-def read_validity(fields: dict[str, Any]) -> bool:
-    """Read the answer to a validation (section 7.4)."""
+def read_validity(fields: dict[str, Any], *, access_token: str) -> bool:
+    """Read the answer to a validation (section 7.4).
+
+    Args:
+        fields: The JSON object.
+        access_token: The token that was asked about.
+    """
+    _belongs(fields.get("access_token"), access_token)
     is_valid = fields.get("is_valid")
     if not isinstance(is_valid, bool):
         raise Unreadable("its is_valid is neither true nor false")
@@ -96,11 +102,17 @@ def read_api_key(fields: dict[str, Any]) -> ApiKey:
     )
 
 
-def read_api_key_info(fields: dict[str, Any]) -> ApiKeyInfo:
-    """Read the description of a key (KuCoin's REST API, "Get Apikey Info")."""
+def read_api_key_info(fields: dict[str, Any], *, api_key: str) -> ApiKeyInfo:
+    """Read the description of a key (KuCoin's REST API, "Get Apikey Info").
+
+    Args:
+        fields: The JSON object.
+        api_key: The public half of the key that was asked about.
+    """
     data = fields.get("data")
     if not isinstance(data, dict):
         raise Unreadable("it answered without a key's description")
+    _belongs(data.get("apiKey"), api_key)
     uid = _name(data.get("uid"))
     if uid is None:
         raise Unreadable("its uid is not an account's number")
@@ -159,6 +171,12 @@ def api_key_refusal(code: str | None, msg: str | None) -> type[KuCoinError]:
 
 
 # --- fields -------------------------------------------------------------------------------------
+
+
+def _belongs(named: object, asked: str) -> None:
+    """Raise if an answer names something else than the request does."""
+    if isinstance(named, str) and named.strip() != asked:
+        raise Unreadable("it gave us the answer to another request")
 
 
 def scope_text(value: object) -> str | None:

@@ -149,26 +149,34 @@ class Call(Generic[T]):
         kept = {name: value for name, value in others.items() if name.lower() not in left_out}
         return {**kept, **self.headers}
 
-    def answer(self, status: int, body: bytes, headers: Mapping[str, str] = _NO_HEADERS) -> T:
+    def answer(
+        self,
+        status: int,
+        body: bytes,
+        headers: Mapping[str, str] = _NO_HEADERS,
+        *,
+        unusable: str = "",
+    ) -> T:
         """Return the result that an answer holds.
 
         Args:
             status: The HTTP status.
             body: The whole body.
             headers: The HTTP headers, by names in any case.
+            unusable: Why there is no whole body, if there is none.
 
         Raises:
             KuCoinError: For any other answer.
         """
         try:
-            fields, unreadable = _json_object(body), ""
+            fields, unreadable = {} if unusable else _json_object(body), unusable
         except Unreadable as error:
             fields, unreadable = {}, f"{error} (HTTP {status})"
         answer = _Answer(status, fields, headers)
         if status == 429:  # Too Many Requests, whatever the body says
             self._fail(KuCoinUnavailable, "too many requests", answer)
         if 300 <= status < 400:  # never followed: the request is for KuCoin alone
-            where = f"it redirected us (HTTP {status}), so {self._host} may be the wrong host"
+            where = f"it redirected us (HTTP {status}), so {self.host} may be the wrong host"
             self._distrust(MalformedResponse, where, answer)
         if status >= 500:
             self._distrust(KuCoinUnavailable, f"it failed with HTTP {status}", answer)
@@ -192,13 +200,14 @@ class Call(Generic[T]):
             failure: The name of the error, without its text, which may hold the URL.
             sent: Whether any of the request may have reached KuCoin.
         """
-        reason = f"{self._host} gave no answer ({failure})"
+        reason = f"{self.host} gave no answer ({failure})"
         if sent:
             self._distrust(KuCoinUnavailable, reason, _Answer())
         self._fail(KuCoinUnavailable, reason, _Answer())
 
     @property
-    def _host(self) -> str:
+    def host(self) -> str:
+        """The host, with its port, that the request goes to."""
         return urlsplit(self.url).netloc
 
     def _refuse(self, answer: _Answer) -> NoReturn:
@@ -212,17 +221,21 @@ class Call(Generic[T]):
 
     def _distrust(self, kind: type[KuCoinError], reason: str, answer: _Answer) -> NoReturn:
         """Raise for a request that was sent and whose answer cannot be trusted."""
-        self._fail(ApiKeyOutcomeUnknown if self.creates_key else kind, reason, answer)
+        kind = ApiKeyOutcomeUnknown if self.creates_key else kind
+        self._fail(kind, reason, answer, in_doubt=self.operation in _CHANGE_SOMETHING)
 
-    def _fail(self, kind: type[KuCoinError], reason: str, answer: _Answer) -> NoReturn:
+    def _fail(
+        self, kind: type[KuCoinError], reason: str, answer: _Answer, *, in_doubt: bool = False
+    ) -> NoReturn:
         said_code, said_msg = answer.said
         code, msg = presentable(said_code, self.secrets), presentable(said_msg, self.secrets)
         quoted = ": ".join(filter(None, (f"code {code}" if code else None, msg)))
-        is_unknown = kind is ApiKeyOutcomeUnknown
-        what = "It is not known whether KuCoin did" if is_unknown else "KuCoin did not"
+        what = "It is not known whether KuCoin did" if in_doubt else "KuCoin did not"
         advice = self.advice.get(said_code or "") if issubclass(kind, ApiKeyError) else None
         if kind is ClockSkewed and (skew := answer.clock_skew):
             advice = f"This machine's clock is {skew}. {advice}"
+        if in_doubt and self.operation == "refresh":
+            advice = "Try once more. If that is refused, have the user authorize again."
         next_ = advice or _NEXT.get((kind, self.operation)) or _NEXT.get(kind, "")
         raise kind(
             f"{what} {self.action}: {reason}{f' ({quoted})' if quoted else ''}. {next_}".rstrip(),
@@ -231,12 +244,14 @@ class Call(Generic[T]):
             msg=msg,
             # Never for a key that may exist, whatever KuCoin's "retry" says.
             retry=kind is KuCoinUnavailable
-            or (answer.fields.get("retry") is True and not is_unknown),
+            or (answer.fields.get("retry") is True and kind is not ApiKeyOutcomeUnknown),
             status=answer.status,
             retry_after=answer.retry_after,
         )
 
 
+#: The calls that use something up or create something, even if their answer is lost.
+_CHANGE_SOMETHING: Final = {"token", "refresh", "create_api_key"}
 _AGAIN: Final = "Have the user authorize again."
 _AT_KUCOIN: Final = "on KuCoin's API management page"
 #: What to do next, by the kind of error, or by kind and operation.

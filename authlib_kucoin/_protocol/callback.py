@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
-from authlib_kucoin._errors import AuthorizationDenied, MismatchingState
+from authlib_kucoin._errors import AuthorizationDenied, MismatchingState, MissingCode
 
 from .call import is_visible
 from .redaction import presentable
@@ -40,7 +40,8 @@ class Callback(NamedTuple):
         """Return the authorization code. Compare the state first.
 
         Raises:
-            AuthorizationDenied: If the login was refused or there is no code.
+            MissingCode: If there is no code.
+            AuthorizationDenied: If the login was refused.
         """
         params = self.params
         # Read "success" before "code": it says which kind of code it is.
@@ -62,22 +63,29 @@ class Callback(NamedTuple):
             )
         code = params.get("code")
         if not is_visible(code) or len(code) > _LONGEST_CODE:
-            raise AuthorizationDenied(
+            raise MissingCode(
                 "The callback holds no authorization code. Start the login again.",
                 operation="callback",
             )
         return code
 
 
-def read_callback(pairs: Iterable[tuple[str, str]]) -> Callback:
+def read_callback(pairs: Iterable[tuple[str, str]], method: str | None = None) -> Callback:
     """Check the form of a callback.
 
     Args:
         pairs: Every parameter of the query and of the form, in any order.
+        method: The request's method, if it is known.
 
     Raises:
-        AuthorizationDenied: If a parameter is doubled or there is no state.
+        AuthorizationDenied: If a parameter is doubled, there is no state, or the method is HEAD,
+            for which frameworks call the view of GET.
     """
+    if method not in {None, "GET", "POST"}:
+        raise AuthorizationDenied(
+            "The callback has to be opened with GET or POST. Nothing of this request was used.",
+            operation="callback",
+        )
     params: dict[str, str] = {}
     for name, value in pairs:
         if name in params:

@@ -20,6 +20,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from authlib_kucoin._errors import (
     ApiKeyError,
     ConfigurationError,
+    MissingToken,
     ReauthorizationRequired,
     TokenError,
 )
@@ -34,7 +35,8 @@ from .sites import Site
 
 SCOPE: Final = "OAUTH_CREATE_API"
 
-_JSON: Final = {"Accept": "application/json"}
+# Without compression, an answer is as large as it looks.
+_JSON: Final = {"Accept": "application/json", "Accept-Encoding": "identity"}
 _FORM: Final = {**_JSON, "Content-Type": "application/x-www-form-urlencoded"}
 _KEY_INFO_PATH: Final = "/api/v1/user/api-key"
 
@@ -98,7 +100,7 @@ def token_call(
         ConfigurationError: If there is no client id.
     """
     last = {"client_id": _required_client_id(client_id)}
-    secret = _setting("client_secret", client_secret)
+    secret = checked_setting("client_secret", client_secret)
     if secret:
         last["client_secret"] = secret
     return Call(
@@ -178,7 +180,7 @@ def validate_call(site: Site, *, access_token: str) -> Call[bool]:
         headers=_FORM,
         body=urlencode({"access_token": access_token}),
         secrets=_secrets(access_token),
-        read=answers.read_validity,
+        read=partial(answers.read_validity, access_token=access_token),
         refused=lambda *_: TokenError,
     )
 
@@ -242,7 +244,7 @@ def api_key_info_call(
             signature["KC-API-SIGN"],
             signature["KC-API-PASSPHRASE"],
         ),
-        read=answers.read_api_key_info,
+        read=partial(answers.read_api_key_info, api_key=key.api_key),
         refused=gateway_refusal,
         advice=ADVICE,
     )
@@ -252,11 +254,11 @@ def access_token_of(token: Mapping[str, Any] | str | None, operation: str) -> st
     """Return the access token of a token, or the access token itself if that was given.
 
     Raises:
-        TokenError: If there is none, or it has characters that no header can hold.
+        MissingToken: If there is none, or it has characters that no header can hold.
     """
     value = token.get("access_token") if isinstance(token, Mapping) else token
     if not is_visible(value):
-        raise TokenError(
+        raise MissingToken(
             f"There is no access token to send ({_kind_of(token)}): give the token as token=, or "
             "have the user authorize first.",
             operation=operation,
@@ -283,7 +285,8 @@ def _with_raw_redirect_uri(
     endpoint: str, before: Mapping[str, str], redirect_uri: object, after: Mapping[str, str]
 ) -> str:
     raw = check_redirect_uri(redirect_uri)
-    return f"{endpoint}?{_query(before)}&redirect_uri={raw}&{_query(after)}"
+    joint = "&" if "?" in endpoint else "?"  # an address of the developer's may have a query
+    return f"{endpoint}{joint}{_query(before)}&redirect_uri={raw}&{_query(after)}"
 
 
 #: Percent-encodes everything but unreserved characters; no HTTP library encodes the result again.
@@ -292,7 +295,7 @@ _query = partial(urlencode, safe="", errors="replace", quote_via=quote)
 
 
 def _required_client_id(client_id: str | None) -> str:
-    checked = _setting("client_id", client_id)
+    checked = checked_setting("client_id", client_id)
     if not checked:
         raise ConfigurationError(
             "No client id is set: pass client_id=, or set KUCOIN_CLIENT_ID. KuCoin sends it "
@@ -301,7 +304,7 @@ def _required_client_id(client_id: str | None) -> str:
     return checked
 
 
-def _setting(name: str, value: object) -> str | None:
+def checked_setting(name: str, value: object) -> str | None:
     """Return a setting as text, taken out of a holder such as pydantic's ``SecretStr``.
 
     Raises:

@@ -18,6 +18,7 @@ from ._journal import RecordedRequest
 from ._keywords import CallbackMode, ListStyle, SandboxKeywords
 from ._model import Account, IssuedKey
 from ._options import SandboxOptions
+from ._refusal import RecordedRefusal
 from ._sandbox import Sandbox, run_sandbox
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Headers",
     "IssuedKey",
     "ListStyle",
+    "RecordedRefusal",
     "RecordedRequest",
     "Sandbox",
     "SandboxKeywords",

@@ -12,7 +12,8 @@ import sys
 from collections.abc import Callable, Iterator
 
 from ._arguments import Command, parse
-from ._sandbox import Sandbox, version
+from ._sandbox import Sandbox
+from ._version import version
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from . import _pages
+from . import _guard, _pages
+from ._answers import as_json
 from ._control import Control
 from ._http import Request, Response
 from ._options import SandboxOptions
 from ._router import Router
 from ._state import State
+from ._user import User
 
 
 class Host:
@@ -17,12 +19,16 @@ class Host:
         """Start with nothing issued."""
         self.state = State(options)
         self.kucoin = Router(self.state)
-        self._control = Control(self.kucoin)
+        self.user = User(self.kucoin)
+        self._control = Control(self.kucoin, self.user)
 
     def answer(self, request: Request) -> Response:
         """Return the answer to a request."""
         if request.path == _pages.STYLE_PATH:
             return _pages.style()
         if request.path.startswith("/sandbox/"):
+            problem = _guard.problem_of(request, self.state.options)
+            if problem is not None:
+                return as_json({"error": problem}, 403)
             return self._control.answer(request)
         return self.kucoin.answer(request)

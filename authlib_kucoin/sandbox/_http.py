@@ -6,15 +6,20 @@ raw bytes, so it reads requests itself.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from email.utils import formatdate
 from http import HTTPStatus
 from typing import BinaryIO, Final, Literal
 
 _MAX_LINE: Final = 65_536
 _MAX_HEADERS: Final = 100
 _MAX_BODY: Final = 1_048_576
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS: Final = (
+    *("Jan", "Feb", "Mar", "Apr", "May", "Jun"),
+    *("Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
+)
 
 Ending = Literal["keep", "close", "reset"]
 
@@ -113,7 +118,7 @@ class Response:
         closing = request is None or not request.keep_alive or self.ending != "keep"
         lines = [
             f"HTTP/1.1 {self.status} {_reason(self.status)}",
-            f"Date: {formatdate(usegmt=True)}",
+            f"Date: {_http_date()}",
             f"Content-Type: {self.content_type}",
             f"Content-Length: {len(self.body)}",
             f"Connection: {'close' if closing else 'keep-alive'}",
@@ -125,6 +130,14 @@ class Response:
         if self.sent_part < 1:
             return head + self.body[: int(len(self.body) * self.sent_part)]
         return head + self.body
+
+
+def _http_date() -> str:
+    # Not email.utils.formatdate: importing it takes longer than the rest of the sandbox.
+    now = time.gmtime()
+    day, month = _DAYS[now.tm_wday], _MONTHS[now.tm_mon - 1]
+    clock = f"{now.tm_hour:02}:{now.tm_min:02}:{now.tm_sec:02}"
+    return f"{day}, {now.tm_mday:02} {month} {now.tm_year} {clock} GMT"
 
 
 def _reason(status: int) -> str:

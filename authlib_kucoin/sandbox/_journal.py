@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 import threading
 from collections import Counter, deque
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from ._http import Headers, Request
+from ._refusal import RecordedRefusal
 
 MASK: Final = "***"
 _KEPT: Final = 10_000
+_MAX_SIZE: Final = 32 * 2**20
+_OVERHEAD: Final = 2_000
 _NAMES: Final = r"\b(?:code|access_token|refresh_token|client_secret|ticket|passphrase|secret)"
 #: A secret in a query, a form or JSON, found by its name or by the shape of what we issue.
 _IN_TEXT: Final = re.compile(
@@ -36,6 +39,9 @@ class RecordedRequest:
         operation: One of `OPERATIONS`, "decision" for a button on the consent page, or "unknown".
         status: The status of the answer; None if none was sent.
         connection: The number of the TCP connection; 0 for `Sandbox.approve` and `cancel`.
+        received_at: When it came, in seconds since the epoch on the sandbox's clock.
+        refusal: Why it was refused, and how to mend it; None if it was not.
+        fault: The fault that spoilt the answer; None if none did.
     """
 
     operation: str
@@ -45,6 +51,9 @@ class RecordedRequest:
     body: str
     status: int | None
     connection: int
+    received_at: float = 0.0
+    refusal: RecordedRefusal | None = None
+    fault: str | None = None
 
     @property
     def path(self) -> str:
@@ -66,7 +75,15 @@ class RecordedRequest:
             "body": self.body,
             "status": self.status,
             "connection": self.connection,
+            "received_at": self.received_at,
+            "refusal": None if self.refusal is None else asdict(self.refusal),
+            "fault": self.fault,
         }
+
+    def size(self) -> int:
+        """Return roughly how many bytes of memory the record takes."""
+        fields = sum(len(name) + len(value) for name, value in self.headers.pairs)
+        return _OVERHEAD + len(self.target) + len(self.body) + fields
 
 
 class Journal:
@@ -75,11 +92,21 @@ class Journal:
     def __init__(self) -> None:
         """Start empty."""
         self._lock = threading.Lock()
-        self._records: deque[RecordedRequest] = deque(maxlen=_KEPT)
+        self._records: deque[RecordedRequest] = deque()
+        self._size = 0
         self._totals: Counter[str] = Counter()
 
-    def record(self, operation: str, request: Request, status: int | None) -> RecordedRequest:
-        """Keep one request, masked."""
+    def record(
+        self,
+        operation: str,
+        request: Request,
+        status: int | None,
+        *,
+        received_at: float = 0.0,
+        refusal: RecordedRefusal | None = None,
+        fault: str | None = None,
+    ) -> RecordedRequest:
+        """Keep one request, masked, and forget the oldest ones if they are too many."""
         record = RecordedRequest(
             operation=operation,
             method=request.method,
@@ -88,9 +115,15 @@ class Journal:
             body=_masked(request.body),
             status=status,
             connection=request.connection,
+            received_at=received_at,
+            refusal=refusal,
+            fault=fault,
         )
         with self._lock:
             self._records.append(record)
+            self._size += record.size()
+            while len(self._records) > _KEPT or self._size > _MAX_SIZE:
+                self._size -= self._records.popleft().size()
             self._totals[operation] += 1
         return record
 
@@ -98,6 +131,7 @@ class Journal:
         """Forget all requests and counts."""
         with self._lock:
             self._records.clear()
+            self._size = 0
             self._totals.clear()
 
     def records(self) -> list[RecordedRequest]:

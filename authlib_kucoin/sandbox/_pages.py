@@ -20,7 +20,7 @@ from ._options import SandboxOptions
 from ._permissions import PERMISSIONS
 from ._refusal import Refusal
 
-#: The style sheet of all pages; the path is in ``pages/head.html``.
+#: The style sheet of all pages; the path is in ``files/head.html``.
 STYLE_PATH: Final = "/sandbox/style.css"
 
 _HEADERS: Final = (
@@ -34,7 +34,7 @@ _HEADERS: Final = (
 def consent(options: SandboxOptions, login: Login, ticket: Ticket) -> Response:
     """Ask the user for consent: who asks, for what, for which account, where the answer goes."""
     accounts = [
-        {"name": each.name, "uid": each.uid, "first": each is options.accounts[0]}
+        {"name": each.name, "uid": each.uid, "first": each == options.accounts[0]}
         for each in options.accounts
     ]
     page = page_from(
@@ -69,7 +69,8 @@ def form_post(target: str, fields: dict[str, str]) -> Response:
 
 def refused(title: str, refusal: Refusal) -> Response:
     """Say why a request was refused."""
-    return problem(400, title, f"Reason: {refusal.text}.", refusal.code)
+    page = problem(400, title, f"Reason: {refusal.text}.", refusal.code)
+    return replace(page, result=refusal)
 
 
 def problem(status: int, title: str, text: str, code: str) -> Response:

@@ -1,6 +1,15 @@
-"""A refusal: what was wrong, and which section of KuCoin's document says so."""
+"""A refusal: what was wrong, which section of KuCoin's document says so, and how to mend it."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ._advice import ADVICE
+
+
+def cited(section: str) -> str:
+    """Return a section of the document, or the name of another page, as texts cite it."""
+    return f"document section {section}" if section[0].isdigit() else section
 
 
 class Refusal(Exception):
@@ -16,9 +25,32 @@ class Refusal(Exception):
         Args:
             code: The name of the mistake, without "sandbox.".
             text: What was wrong.
-            section: Where the document says so; None if `text` is quoted from the document, so
-                that clients may match on it.
+            section: Where the document says so, or the name of another page of KuCoin; None if
+                `text` is quoted from the document, so that clients may match on it.
         """
         self.code = f"sandbox.{code}"
-        self.text = text if section is None else f"{text} (document section {section})"
+        self.text = text if section is None else f"{text} ({cited(section)})"
+        self.section = section
+        self.advice = ADVICE[code]
         super().__init__(self.text)
+
+    def recorded(self) -> RecordedRefusal:
+        """Return the refusal as the journal keeps it."""
+        return RecordedRefusal(self.code, self.text, self.section, self.advice)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRefusal:
+    """Why a request was refused.
+
+    Attributes:
+        code: The sandbox's name for the mistake.
+        text: What was wrong.
+        section: Which section of KuCoin's document says so; None if the text is quoted from it.
+        advice: How to mend the request.
+    """
+
+    code: str
+    text: str
+    section: str | None
+    advice: str

@@ -151,6 +151,10 @@ CALLS: Final[dict[str, Handler]] = {
     "/api/v1/my-ip": public(lambda request, _state: request.client_ip),
     "/api/v2/user-info": signed(_account_summary),
     "/api/v1/accounts": signed(_accounts),
+    # Official SDKs send partner headers with calls for ND brokers only, such as this one.
+    "/api/v1/broker/nd/info": signed(
+        lambda *_: {"accountSize": 0, "maxAccountSize": None, "level": 0}
+    ),
     # What ccxt loads before it asks for a balance.
     "/api/ua/v1/account/mode": signed(lambda *_: {"selfAccountMode": "CLASSIC"}),
     "/api/v1/hf/accounts/opened": signed(lambda *_: False),

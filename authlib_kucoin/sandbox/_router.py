@@ -12,7 +12,7 @@ from ._answers import envelope
 from ._fault_queue import FaultQueue
 from ._http import Request, Response
 from ._journal import Journal
-from ._refusal import Refusal
+from ._refusal import Refusal, cited
 from ._state import State
 
 logger: Final = logging.getLogger("authlib_kucoin.sandbox")
@@ -51,9 +51,12 @@ ROUTES: Final = {
         fast_api=2,
     ),
     "/api/v1/user/api-key": Route(
-        "api_key_info", "GET", "menu, Get Apikey Info", _rest.api_key_info
+        "api_key_info", "GET", "document menu: Get Apikey Info", _rest.api_key_info
     ),
-    **{path: Route("rest", "GET", "menu, REST", handle) for path, handle in _rest.CALLS.items()},
+    **{
+        path: Route("rest", "GET", "KuCoin's REST documentation", handle)
+        for path, handle in _rest.CALLS.items()
+    },
 }
 
 
@@ -75,10 +78,9 @@ class Router:
             return self._recorded(route.operation, request, _wrong_method(route))
         fault = self.faults.take(route.operation)
         if fault is None:
-            response = self._act(route, request)
-        else:
-            response = fault.answer(request, lambda: self._act(route, request))
-        return self._recorded(route.operation, request, response)
+            return self._recorded(route.operation, request, self._act(route, request))
+        response = fault.answer(request, lambda: self._act(route, request))
+        return self._recorded(route.operation, request, response, str(fault.fault))
 
     def reset(self) -> None:
         """Forget everything."""
@@ -93,7 +95,7 @@ class Router:
             return route.handle(request, self.state)
         except Refusal as refusal:
             logger.info("%s refused: %s", route.operation, refusal.text)
-            return envelope(refusal.code, refusal.text)
+            return replace(envelope(refusal.code, refusal.text), result=refusal)
 
     def _offers(self, route: Route) -> bool:
         return route.fast_api is None or self.state.options.fast_api in {"both", route.fast_api}
@@ -112,9 +114,19 @@ class Router:
         )
         return envelope("sandbox.unknown_path", text, status=404)
 
-    def _recorded(self, operation: str, request: Request, response: Response) -> Response:
+    def _recorded(
+        self, operation: str, request: Request, response: Response, fault: str | None = None
+    ) -> Response:
         status = response.status if response.is_sent else None
-        record = self.journal.record(operation, request, status)
+        refusal = response.result.recorded() if isinstance(response.result, Refusal) else None
+        record = self.journal.record(
+            operation,
+            request,
+            status,
+            received_at=self.state.clock.now(),
+            refusal=refusal,
+            fault=fault,
+        )
         if logger.isEnabledFor(logging.INFO):
             fields = {
                 "operation": operation,
@@ -135,7 +147,7 @@ class Router:
 def _wrong_method(route: Route) -> Response:
     refused = envelope(
         "sandbox.wrong_method",
-        f"send this call with {route.method} (document section {route.section})",
+        f"send this call with {route.method} ({cited(route.section)})",
         status=405,
     )
     return replace(refused, headers=(("Allow", route.method),))

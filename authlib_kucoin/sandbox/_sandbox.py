@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Literal, Self, Unpack
+from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
 from ._callback import Callback
 from ._checks import is_loopback
 from ._fault_queue import WaitingFault
 from ._faults import Fault
+from ._guard import target_of
 from ._host import Host
 from ._journal import RecordedRequest
 from ._keywords import OptionKeywords
 from ._model import IssuedKey
 from ._options import SELF_SIGNED, SandboxOptions
 from ._server import Server
-from ._user import User
 
 if TYPE_CHECKING:
     from ._certificate import SelfSigned  # loaded only when a certificate is made
@@ -42,7 +42,7 @@ class Sandbox:
         host = Host(self.options)
         self._state = host.state
         self._kucoin = host.kucoin
-        self._user = User(host.kucoin)
+        self._user = host.user
         tls = self.options.tls
         self._self_signed: SelfSigned | None = None
         if tls == SELF_SIGNED:
@@ -134,8 +134,8 @@ class Sandbox:
 
     @property
     def keys(self) -> tuple[IssuedKey, ...]:
-        """The API keys that work: issued, and neither deleted nor expired."""
-        return self._state.keys()
+        """The API keys that work, oldest first, without those that were deleted or have expired."""
+        return self._state.live_keys()
 
     def delete_key(self, api_key: str) -> None:
         """Delete a key, as its user can at KuCoin.
@@ -194,8 +194,19 @@ class Sandbox:
         """Forget codes, tokens, keys, requests and faults, and set the clock back."""
         self._kucoin.reset()
 
-    def approve(self, authorization_url: str) -> Callback:
+    def approve(
+        self,
+        authorization_url: str,
+        *,
+        account: str | None = None,
+        permissions: Iterable[str] | None = None,
+    ) -> Callback:
         """Play a user who opens the login page and presses Approve.
+
+        Args:
+            authorization_url: The URL that the broker sends the user to.
+            account: The account to connect; the first one unless given.
+            permissions: What to grant; all that the page lists unless given.
 
         Returns:
             The URL that the browser is sent back to. Nobody has opened it yet.
@@ -204,16 +215,44 @@ class Sandbox:
             ValueError: The URL is not one of this sandbox, or it refused the login request; the
                 text says why.
         """
-        return self._decide(authorization_url, "approve")
+        target = self._target(authorization_url)
+        return self._user.decide(target, "approve", account, permissions)
 
     def cancel(self, authorization_url: str) -> Callback:
         """Play a user who opens the login page and presses Cancel; see `approve`."""
-        return self._decide(authorization_url, "cancel")
+        return self._user.decide(self._target(authorization_url), "cancel")
 
-    def _decide(self, url: str, decision: Literal["approve", "cancel"]) -> Callback:
-        if not url.startswith(f"{self.url}/"):
-            raise ValueError(f"the authorization URL does not lead to {self.url}")
-        return self._user.decide(url.removeprefix(self.url), decision)
+    def connect(
+        self, *, account: str | None = None, permissions: Iterable[str] | None = None
+    ) -> IssuedKey:
+        """Return a new API key, as if a user had approved and the broker had asked for it.
+
+        It is the short way for tests that begin with a key. No request is made or recorded.
+
+        Raises:
+            ValueError: The account or a permission is unknown, or the account has its full number
+                of keys.
+        """
+        return self._user.connect(account, permissions)
+
+    def token(
+        self, *, account: str | None = None, permissions: Iterable[str] | None = None
+    ) -> dict[str, Any]:
+        """Return a new token, in the form in which OAuth clients keep it.
+
+        It is the short way for tests that begin with a token. No request is made or recorded.
+
+        Raises:
+            ValueError: The account or a permission is unknown.
+        """
+        return self._user.token(account, permissions)
+
+    def _target(self, url: str) -> str:
+        try:
+            return target_of(url, self.options, str(self.port))
+        except ValueError:
+            problem = f"the authorization URL does not lead to {self.url}"
+        raise ValueError(problem)
 
 
 @contextlib.contextmanager
@@ -233,13 +272,6 @@ def run_sandbox(port: int = 0, **options: Unpack[OptionKeywords]) -> Iterator[Sa
     """
     with Sandbox(port, SandboxOptions(**options)) as sandbox:
         yield sandbox
-
-
-def version() -> str:
-    """Return the version of the package that the sandbox comes with."""
-    from importlib.metadata import version as of  # noqa: PLC0415 - keeps the usual start quick
-
-    return of("authlib-kucoin")
 
 
 def _self_signed(options: SandboxOptions) -> SelfSigned:

@@ -52,6 +52,9 @@ class Server:
         self.port: int = self._listener.getsockname()[1]
         self.connections = 0
         self._wake, self._woken = socket.socketpair()
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._listener, selectors.EVENT_READ)
+        self._selector.register(self._woken, selectors.EVENT_READ)
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._open: dict[socket.socket, threading.Thread] = {}
@@ -69,7 +72,7 @@ class Server:
         self._wake.send(b"x")
         if self._acceptor.is_alive():
             self._acceptor.join()
-        for each in (self._listener, self._wake, self._woken):
+        for each in (self._selector, self._listener, self._wake, self._woken):
             each.close()
         with self._lock:
             still_open = dict(self._open)
@@ -81,20 +84,17 @@ class Server:
             thread.join()
 
     def _accept(self) -> None:
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._listener, selectors.EVENT_READ)
-            selector.register(self._woken, selectors.EVENT_READ)
-            while not self._closing.is_set():
-                selector.select()
-                try:
-                    connection, (client_ip, *_) = self._listener.accept()
-                except OSError as error:
-                    # Otherwise there is nothing to accept: stopping, or the peer has gone.
-                    if error.errno in _SHORTAGES:
-                        self._closing.wait(_PAUSE)
-                    continue
-                with contextlib.suppress(OSError):
-                    self._begin(connection, client_ip.removeprefix("::ffff:"))
+        while not self._closing.is_set():
+            self._selector.select()
+            try:
+                connection, (client_ip, *_) = self._listener.accept()
+            except OSError as error:
+                # Otherwise there is nothing to accept: stopping, or the peer has gone.
+                if error.errno in _SHORTAGES:
+                    self._closing.wait(_PAUSE)
+                continue
+            with contextlib.suppress(OSError):
+                self._begin(connection, client_ip.removeprefix("::ffff:"))
 
     def _begin(self, connection: socket.socket, client_ip: str) -> None:
         """Serve a connection in a thread; wait while no thread can be had."""

@@ -223,7 +223,7 @@ class State:
             key = self._keys.get(api_key)
             return key if key and self._is_alive(key) else None
 
-    def keys(self) -> tuple[IssuedKey, ...]:
+    def live_keys(self) -> tuple[IssuedKey, ...]:
         """Return the keys that work, oldest first."""
         with self._lock:
             return tuple(key for key in self._keys.values() if self._is_alive(key))

@@ -16,24 +16,25 @@ from html import escape
 from typing import Any, Final
 
 _TAG: Final = re.compile(r"\{\{([#^/>]?)([\w.]+)\}\}")
-_FOLDER: Final = "pages"
+_FOLDER: Final = "files"
 
 #: A piece of a template: text, or a tag with its kind, its name and what it encloses.
 _Node = str | tuple[str, str, tuple[Any, ...]]
 
 
 def render(name: str, values: Mapping[str, Any]) -> str:
-    """Return a template of the folder ``pages``, filled in.
+    """Return a template of the folder ``files``, filled in.
 
     Raises:
         KeyError: A name in the template has no value.
+        ValueError: A section is not closed.
     """
     return "".join(_filled(_parsed(name), (values,)))
 
 
 @functools.cache
 def read(name: str) -> str:
-    """Return a file of the folder ``pages``."""
+    """Return a file of the folder ``files``."""
     from importlib.resources import files  # noqa: PLC0415 - would double the start-up time
 
     return files(__package__).joinpath(_FOLDER, name).read_text("utf-8")
@@ -49,18 +50,16 @@ def _nodes(pieces: Any, until: str) -> tuple[_Node, ...]:
     found: list[_Node] = []
     for text in pieces:
         found.append(text)
-        kind, name = next(pieces, None), next(pieces, "")
-        if kind is None:
-            return tuple(found)
+        kind, name = next(pieces, "/"), next(pieces, "")  # the end of the file closes the file
         if kind == "/":
             if name != until:
-                raise ValueError(f"{{{{/{name}}}}} closes nothing; {until!r} is open")
-            return tuple(found)
+                raise ValueError(f"the section {until!r} ends with {name!r}")
+            break
         if kind == ">":
             found += _parsed(name)
         else:
             found.append((kind, name, _nodes(pieces, name) if kind else ()))
-    raise ValueError(f"{{{{#{until}}}}} is not closed")
+    return tuple(found)
 
 
 def _filled(nodes: tuple[_Node, ...], scopes: tuple[Any, ...]) -> Iterable[str]:

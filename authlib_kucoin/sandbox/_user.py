@@ -1,18 +1,24 @@
-"""A user without a browser: opens the login page and presses a button, in this process."""
+"""A user without a browser, in this process: approves, cancels, or has connected already."""
 
 from __future__ import annotations
 
 import time
-from typing import Final, Literal
+from collections.abc import Iterable
+from typing import Any, Final, Literal
 from urllib.parse import urlencode
 
 from ._callback import Callback
 from ._checks import FORM_TYPE
 from ._http import Headers, Request, Response
-from ._model import Ticket
+from ._model import Grant, IssuedKey, Login, Ticket
+from ._permissions import PERMISSIONS
+from ._refusal import Refusal
 from ._router import Router
+from ._state import ACCESS_SECONDS, SCOPE
 
 _FORM: Final = Headers((("Content-Type", FORM_TYPE),))
+#: The login of `connect` and `token`, which open no login page.
+_NO_LOGIN: Final = Login("https://broker.example.com/callback", "sandbox")
 
 
 class User:
@@ -26,12 +32,20 @@ class User:
         """Play the user of this KuCoin."""
         self._kucoin = kucoin
 
-    def decide(self, target: str, decision: Literal["approve", "cancel"]) -> Callback:
+    def decide(
+        self,
+        target: str,
+        decision: Literal["approve", "cancel"],
+        account: str | None = None,
+        permissions: Iterable[str] | None = None,
+    ) -> Callback:
         """Open the login page, press a button, and return where the browser is sent.
 
         Args:
             target: Path and query of the authorization URL.
             decision: The button.
+            account: Which account to choose; the first one unless given.
+            permissions: Which boxes to leave checked; all of them unless given.
 
         Raises:
             ValueError: The login page answered with something else than the consent form.
@@ -39,11 +53,49 @@ class User:
         """
         page = self._send("GET", target)
         if isinstance(page.result, Ticket):
-            form = urlencode({"ticket": page.result, "decision": decision})
-            page = self._send("POST", "/oauth/decision", form)
+            fields = [("ticket", str(page.result)), ("decision", decision)]
+            if account is not None:
+                fields.append(("account", account))
+            if permissions is not None:
+                fields += [("permission", name) for name in ("none", *_known(permissions))]
+            page = self._send("POST", "/oauth/decision", urlencode(fields))
             if isinstance(page.result, Callback):
                 return page.result
         raise ValueError(f"the sandbox answered {page.status}: {page.result or 'no page'}")
+
+    def connect(self, account: str | None, permissions: Iterable[str] | None) -> IssuedKey:
+        """Return a new API key, as if a user had approved; no request is recorded.
+
+        Raises:
+            ValueError: The account is unknown, or has its full number of keys.
+        """
+        grant = self._grant(account, permissions)
+        try:
+            return self._kucoin.state.create_key(grant, grant.permissions)
+        except Refusal as refusal:
+            problem = str(refusal)
+        raise ValueError(problem)
+
+    def token(self, account: str | None, permissions: Iterable[str] | None) -> dict[str, Any]:
+        """Return a new token, as a client keeps it; no request is recorded.
+
+        Raises:
+            ValueError: The account is unknown.
+        """
+        pair = self._kucoin.state.issue_tokens(self._grant(account, permissions))
+        return {
+            "access_token": pair.access_token,
+            "token_type": "bearer",
+            "expires_in": ACCESS_SECONDS,
+            "expires_at": int(time.time()) + ACCESS_SECONDS,
+            "refresh_token": pair.refresh_token,
+            "scope": SCOPE,
+        }
+
+    def _grant(self, account: str | None, permissions: Iterable[str] | None) -> Grant:
+        options = self._kucoin.state.options
+        wanted = tuple(options.permissions) if permissions is None else _known(permissions)
+        return Grant(_NO_LOGIN, options.find_account(account), wanted)
 
     def _send(self, method: str, target: str, form: str = "") -> Response:
         headers = _FORM if form else Headers()
@@ -54,3 +106,11 @@ class User:
         if response.ending == "keep":
             return response
         raise ConnectionError("the sandbox ended the connection, as this fault does")
+
+
+def _known(permissions: Iterable[str]) -> tuple[str, ...]:
+    names = tuple(permissions)
+    unknown = sorted(set(names) - set(PERMISSIONS))
+    if unknown:
+        raise ValueError(f"unknown permissions {unknown}; known are {', '.join(PERMISSIONS)}")
+    return names

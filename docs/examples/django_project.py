@@ -1,16 +1,25 @@
 """Connect a KuCoin account from a Django project, here the least possible one."""
 
+import logging
 import os
+import sys
 
 import django
 from authlib.integrations.django_client import OAuth
 from django.conf import settings
+from django.core.management import execute_from_command_line
 from django.core.wsgi import get_wsgi_application
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.middleware.csrf import get_token
 from django.urls import path
-from django.views.decorators.http import require_POST
+from django.utils.html import format_html
+from django.views.decorators.http import require_GET, require_POST
 
-from authlib_kucoin import register_kucoin
+from authlib_kucoin import ApiKeyOutcomeUnknown, AuthorizationDenied, KuCoinError, register_kucoin
+
+PAGE = """<!doctype html><title>KuCoin</title><p role="status">{}</p>
+<form method="post" action="/connect"><input type="hidden" name="csrfmiddlewaretoken" value="{}">
+<button>Connect KuCoin</button></form>"""
 
 settings.configure(
     SECRET_KEY=os.environ["SECRET_KEY"],
@@ -32,17 +41,49 @@ django.setup()
 kucoin = register_kucoin(OAuth())
 
 
+@require_GET
+def index(request: HttpRequest) -> HttpResponse:
+    """Show what happened last, and the button."""
+    message = request.session.pop("message", "")
+    return HttpResponse(format_html(PAGE, message, get_token(request)))
+
+
 @require_POST
 def connect(request: HttpRequest) -> HttpResponse:
     """Send the user to KuCoin."""
     return kucoin.authorize_redirect(request, request.build_absolute_uri("/callback"))
 
 
+@require_GET
 def callback(request: HttpRequest) -> HttpResponse:
     """Take the user back and ask for a key."""
-    key = kucoin.create_api_key(token=kucoin.authorize_access_token(request))
-    return HttpResponse(f"Account {kucoin.get_api_key_info(key).uid} is connected")
+    try:
+        key = kucoin.create_api_key(token=kucoin.authorize_access_token(request))
+        # KuCoin shows key.secret and key.passphrase this once: store them here, encrypted.
+        message = f"Account {kucoin.get_api_key_info(key).uid} is connected"
+    except KuCoinError as error:
+        logging.getLogger("django.request").warning("KuCoin: %s", error)  # it holds no secret
+        message = told_to_users(error)
+    request.session["message"] = message
+    return HttpResponseRedirect("/")  # takes the code out of the address bar
 
 
-urlpatterns = [path("connect", connect), path("callback", callback)]
+def told_to_users(error: KuCoinError) -> str:
+    """Return what the user should do next."""
+    match error:
+        case AuthorizationDenied():  # Cancel was pressed, or the callback is an old one
+            return "No account was connected. Press the button to try again."
+        case ApiKeyOutcomeUnknown():
+            return (
+                "KuCoin may have made a key that did not reach us. "
+                "Delete it on KuCoin's API management page, then connect again."
+            )
+        case _:
+            return "KuCoin did not answer as expected. Please try again in a minute."
+
+
+urlpatterns = [path("", index), path("connect", connect), path("callback", callback)]
 application = get_wsgi_application()
+
+if __name__ == "__main__":  # python project.py runserver
+    execute_from_command_line(sys.argv)

@@ -1,1 +1,1 @@
-"""What holds for every framework, client and the social backend: a row for each."""
+"""The contract: what holds for every framework and client and for the social backend."""

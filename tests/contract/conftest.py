@@ -1,4 +1,4 @@
-"""The contract's fixtures: a row, stacks of it, and an environment that says nothing."""
+"""Fixtures of the contract: rows, stacks, and an environment without settings for HTTP."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.contract.stacks import EVERYWHERE, ROWS, NewStack, Settings, Stack
 
 @pytest.fixture(autouse=True)
 def _silent_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take away what the machine's environment tells HTTP libraries."""
+    """Remove the environment's settings for HTTP libraries."""
     names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
     for name in (*names, *map(str.lower, names), "NETRC", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
         monkeypatch.delenv(name, raising=False)
@@ -24,19 +24,21 @@ def _silent_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_refresh_remembered() -> None:
-    """Forget what other tests have refreshed: the machine gives their ports out again."""
-    _refresh.refreshes.__init__()  # type: ignore[misc]  # as after a fork
+    """Forget the refreshes of other tests, because ports are reused."""
+    if sweeper := _refresh.refreshes._sweeper:
+        sweeper.cancel()
+    _refresh.refreshes.__init__()  # type: ignore[misc]  # also done after a fork
 
 
 @pytest.fixture(params=ROWS)
 def row(request: pytest.FixtureRequest) -> str:
-    """The name of a place that the library runs in: each in turn."""
+    """The name of a row; each in turn."""
     return request.param
 
 
 @pytest.fixture
 def new_stack(row: str) -> Iterator[NewStack]:
-    """Make a stack of the row with these `Settings`."""
+    """Return a function that makes a stack of the row with these `Settings`."""
     with ExitStack() as stacks:
 
         def make(**settings: Any) -> Stack:
@@ -47,12 +49,12 @@ def new_stack(row: str) -> Iterator[NewStack]:
 
 @pytest.fixture
 def stack(kucoin_sandbox: Sandbox, new_stack: NewStack) -> Stack:
-    """A stack of the row whose KuCoin is the sandbox."""
+    """A stack of the row, with the sandbox as its KuCoin."""
     return new_stack(site=kucoin_sandbox.url)
 
 
 @pytest.fixture
 def recorder() -> Iterator[Recorder]:
-    """A server that answers as KuCoin does and keeps each request byte for byte."""
+    """A server that answers as KuCoin does and records each request byte for byte."""
     with Recorder() as recorder:
         yield recorder

@@ -1,4 +1,4 @@
-"""Frameworks as far as registration needs them: settings, an ``OAuth``, and a request."""
+"""Minimal applications of each framework: settings, an ``OAuth`` and a request."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from flask import Flask
 from starlette.config import Config
 from starlette.requests import Request
 
-import tests.contract.stacks  # noqa: F401 - sets Django up
+import tests.contract.stacks  # noqa: F401 - configures Django
 
 CALLBACK = "https://broker.example.com/callback"
 
-#: The settings of registered names: ``{"kucoin": {"site": "eu", "client_id": "one"}}``.
+#: Settings by registered name: ``{"kucoin": {"site": "eu", "client_id": "one"}}``.
 Config_ = Mapping[str, Mapping[str, Any]]
 
 
 class Host(ABC):
-    """An application whose settings and registrations a test makes itself.
+    """An application that gets its settings and registrations from a test.
 
     Attributes:
         session: The session of the only browser.
@@ -37,35 +37,35 @@ class Host(ABC):
 
     @abstractmethod
     def configure(self, config: Config_) -> None:
-        """Set what the application's settings say."""
+        """Set the application's settings."""
 
     @abstractmethod
     def oauth(self, **options: Any) -> Any:
-        """Return a new ``OAuth`` of Authlib's."""
+        """Return a new ``OAuth`` of Authlib."""
 
     @abstractmethod
     def authorize(self, app: Any, *args: Any, **params: Any) -> Any:
         """Call ``authorize_redirect`` in a request."""
 
     def location(self, app: Any, *args: Any, **params: Any) -> str:
-        """Return where ``authorize_redirect`` sends the browser."""
+        """Return the URL that ``authorize_redirect`` sends the browser to."""
         return self.run(lambda: self.authorize(app, *args, **params)).headers["Location"]
 
     @abstractmethod
-    def come_back(self, app: Any, query: str, method: str = "GET", **params: Any) -> Any:
-        """Let the browser open the callback: return the token."""
+    def come_back(self, app: Any, query: str, by: str = "GET", **params: Any) -> Any:
+        """Open the callback in the browser; return the token."""
 
     def state(self, app: Any, redirect_uri: str = CALLBACK, **params: Any) -> str:
-        """Begin a login: return its state."""
+        """Start a login; return its state."""
         return self.location(app, redirect_uri, **params).rpartition("&state=")[2]
 
     @abstractmethod
     def run(self, call: Callable[[], Any]) -> Any:
-        """Return what a call gives, awaited if it has to be."""
+        """Return the result of a call, awaited if necessary."""
 
     @abstractmethod
     def close(self) -> None:
-        """Undo what was set up."""
+        """Reset what was configured."""
 
 
 class FlaskHost(Host):
@@ -87,8 +87,8 @@ class FlaskHost(Host):
     def authorize(self, app: Any, *args: Any, **params: Any) -> Any:
         return app.authorize_redirect(*args, **params)
 
-    def come_back(self, app: Any, query: str, method: str = "GET", **params: Any) -> Any:
-        with self.flask.test_request_context(f"/?{query}", method=method):
+    def come_back(self, app: Any, query: str, by: str = "GET", **params: Any) -> Any:
+        with self.flask.test_request_context(f"/?{query}", method=by):
             return self._in_session(lambda: app.authorize_access_token(**params))
 
     def run(self, call: Callable[[], Any]) -> Any:
@@ -122,8 +122,8 @@ class DjangoHost(Host):
     def authorize(self, app: Any, *args: Any, **params: Any) -> Any:
         return app.authorize_redirect(self._request("GET", ""), *args, **params)
 
-    def come_back(self, app: Any, query: str, method: str = "GET", **params: Any) -> Any:
-        return app.authorize_access_token(self._request(method, query), **params)
+    def come_back(self, app: Any, query: str, by: str = "GET", **params: Any) -> Any:
+        return app.authorize_access_token(self._request(by, query), **params)
 
     def _request(self, method: str, query: str) -> Any:
         request = RequestFactory().generic(method, f"/?{query}")
@@ -138,7 +138,7 @@ class DjangoHost(Host):
 
 
 class StarletteHost(Host):
-    """Starlette, and with it FastAPI."""
+    """Starlette, which FastAPI is built on."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -156,8 +156,8 @@ class StarletteHost(Host):
     def authorize(self, app: Any, *args: Any, **params: Any) -> Any:
         return app.authorize_redirect(self._request("GET", ""), *args, **params)
 
-    def come_back(self, app: Any, query: str, method: str = "GET", **params: Any) -> Any:
-        request = self._request(method, query)
+    def come_back(self, app: Any, query: str, by: str = "GET", **params: Any) -> Any:
+        request = self._request(by, query)
         return self.run(lambda: app.authorize_access_token(request, **params))
 
     def _request(self, method: str, query: str) -> Request:

@@ -1,4 +1,4 @@
-"""Looks for secrets where they must not be: in errors and in the log."""
+"""Search for secrets in errors and in the log."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def spellings(secrets: Iterable[str]) -> set[str]:
 
 
 def assert_none_in_error(error: BaseException, secrets: Iterable[str]) -> None:
-    """Fail if an error, or what it hangs on to, shows a secret."""
+    """Fail if an error, or an error behind it, shows a secret."""
     shown = [str(error), repr(error), str(error.args), str(vars(error))]
     shown += traceback.format_exception(error)
     assert _found(shown, secrets) == set()
-    # What the HTTP library raised holds the URL, whether or not a traceback shows it.
+    # The HTTP library's error holds the URL, even where no traceback shows it.
     assert error.__cause__ is None
     assert error.__context__ is None
 
@@ -30,7 +30,7 @@ def assert_none_in_error(error: BaseException, secrets: Iterable[str]) -> None:
 def assert_none_in_log(records: Iterable[logging.LogRecord], secrets: Iterable[str]) -> None:
     """Fail if a record shows a secret to any handler, whatever its format.
 
-    What the test's own browser has logged of the callback that it opens is left out.
+    Records of the test's own browser, which opens the callback, are ignored.
     """
     text = logging.Formatter("%(message)s")
     shown = [

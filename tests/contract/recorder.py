@@ -1,4 +1,4 @@
-"""A server that keeps each request byte for byte, and answers as KuCoin does."""
+"""A server that answers as KuCoin does and records each request byte for byte."""
 
 from __future__ import annotations
 
@@ -33,17 +33,18 @@ ANSWERS: dict[str, Any] = {
     "/_oauth/refresh-token": REFRESHED,
     "/_oauth/validate-access-token": {"access_token": TOKEN["access_token"], "is_valid": True},
     "/_oauth/resource/ucenter/outer/api-key/add": {"success": True, "code": "200", "data": _KEY},
+    "/_oauth/resource/cyber-truck-vault/v2/outer/api-key/add": {"success": True, "data": _KEY},
     "/api/v1/user/api-key": {"code": "200000", "data": _INFO},
 }
 
 
 class Recorder(Wire):
-    """Answers by path, with a cookie, as KuCoin's edge sets one on every answer.
+    """Answers by path. Each answer sets a cookie, as KuCoin's edge does.
 
     Attributes:
-        status: What every answer has.
-        go_on: While this is cleared, answers are held back.
-        asked: Is set with each request that has come in.
+        status: The status of every answer.
+        go_on: While it is cleared, answers are held back.
+        asked: Set when a request arrives.
     """
 
     def __init__(self) -> None:
@@ -57,11 +58,11 @@ class Recorder(Wire):
 
     @property
     def requests(self) -> list[Seen]:
-        """What came in."""
+        """The requests so far."""
         return self.seen
 
     def __exit__(self, *_: object) -> None:
-        """End, whether or not answers are held back."""
+        """Stop, even while answers are held back."""
         self.go_on.set()
         super().__exit__()
 

@@ -1,4 +1,4 @@
-"""A callback that cannot be trusted is refused in every place, and nothing is sent."""
+"""Every row refuses a callback that cannot be trusted, and sends nothing."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from urllib.parse import urlencode
 
 import pytest
 from authlib.integrations.base_client import MismatchingStateError, OAuthError
+from authlib.oauth2.rfc6749 import MismatchingStateException
+from authlib.oauth2.rfc6749.errors import MissingCodeException
 
 from authlib_kucoin import AuthorizationDenied
 from authlib_kucoin.sandbox import Sandbox, run_sandbox
@@ -21,7 +23,7 @@ from tests.contract.stacks import (
 
 Pairs = list[tuple[str, str]]
 
-#: What the browser brings back instead, made of the code and the state that KuCoin gave it.
+#: What the browser brings back instead, made from KuCoin's code and state.
 REFUSED: dict[str, Callable[[str, str], Pairs]] = {
     "success is false": lambda _, state: [
         ("success", "false"),
@@ -53,6 +55,7 @@ REFUSED: dict[str, Callable[[str, str], Pairs]] = {
         ("success", "false"),
     ],
 }
+WITHOUT_CODE = {"no code", "an empty code", "a code of two lines", "a code without end"}
 FOREIGN: dict[str, Callable[[str, str], Pairs]] = {
     "no state": lambda code, _: [("code", code)],
     "an empty state": lambda code, _: [("code", code), ("state", "")],
@@ -68,13 +71,15 @@ FOREIGN: dict[str, Callable[[str, str], Pairs]] = {
 def test_a_callback_that_does_not_hold_together_is_refused(
     name: str, stack: Stack, kucoin_sandbox: Sandbox
 ) -> None:
-    """By Authlib's own error as well, and KuCoin does not hear of it."""
+    """The error is Authlib's as well, and KuCoin receives no request."""
     given = kucoin_sandbox.approve(stack.login()).fields
     pairs = (REFUSED | FOREIGN)[name](given["code"], given["state"])
     with pytest.raises(AuthorizationDenied) as caught:
         stack.finish(f"{REDIRECT_URI}&{urlencode(pairs)}")
     assert isinstance(caught.value, OAuthError)
     assert isinstance(caught.value, MismatchingStateError) is (name in FOREIGN)
+    assert isinstance(caught.value, MismatchingStateException) is (name in FOREIGN)
+    assert isinstance(caught.value, MissingCodeException) is (name in WITHOUT_CODE)
     assert caught.value.operation == "callback"
     assert given["code"] not in str(caught.value)
     assert "token" not in kucoin_sandbox.totals
@@ -83,8 +88,8 @@ def test_a_callback_that_does_not_hold_together_is_refused(
 @everywhere
 @pytest.mark.parametrize("callback", ["plain", "envelope", "form_post"])
 def test_a_user_who_cancels_is_a_denial(callback: str, new_stack: NewStack) -> None:
-    """The code that comes back then is an error code, and is not exchanged."""
-    with run_sandbox(callback=callback) as sandbox:  # type: ignore[arg-type]  # a choice
+    """The callback's ``code`` is an error code then, and is not exchanged."""
+    with run_sandbox(callback=callback) as sandbox:  # type: ignore[arg-type]  # one of its choices
         stack = new_stack(site=sandbox.url)
         back = sandbox.cancel(stack.login())
         with pytest.raises(AuthorizationDenied) as caught:
@@ -98,7 +103,7 @@ def test_a_user_who_cancels_is_a_denial(callback: str, new_stack: NewStack) -> N
 
 @everywhere
 def test_a_state_works_once(stack: Stack, kucoin_sandbox: Sandbox) -> None:
-    """A callback that is opened again, as by the back button, exchanges nothing."""
+    """Opening a callback again, with the back button for example, exchanges nothing."""
     back = kucoin_sandbox.approve(stack.login())
     stack.finish(back)
     with pytest.raises(MismatchingStateError):
@@ -108,7 +113,7 @@ def test_a_state_works_once(stack: Stack, kucoin_sandbox: Sandbox) -> None:
 
 @everywhere
 def test_a_refused_callback_has_used_up_its_state(stack: Stack, kucoin_sandbox: Sandbox) -> None:
-    """There is no second guess with another code."""
+    """No second try with another code is possible."""
     back = kucoin_sandbox.approve(stack.login())
     refusal = urlencode({"success": "false", "state": back.fields["state"]})
     with pytest.raises(AuthorizationDenied, match="refused"):
@@ -120,7 +125,7 @@ def test_a_refused_callback_has_used_up_its_state(stack: Stack, kucoin_sandbox: 
 
 @everywhere
 def test_a_state_is_bound_to_the_browser_that_began(stack: Stack, kucoin_sandbox: Sandbox) -> None:
-    """Login CSRF: a victim's browser does not finish the attacker's login, nor the reverse."""
+    """Against login CSRF: no browser can finish a login that another one began."""
     back = kucoin_sandbox.approve(stack.login("attacker"))
     stack.login("victim")
     for user in ("victim", "stranger"):
@@ -132,7 +137,7 @@ def test_a_state_is_bound_to_the_browser_that_began(stack: Stack, kucoin_sandbox
 
 @pytest.mark.parametrize("row", WITH_SESSIONS)
 def test_five_logins_at_once(stack: Stack, kucoin_sandbox: Sandbox) -> None:
-    """One for each tab: the next one to begin ends none before it, whichever comes back first."""
+    """One per browser tab: starting another ends none, and they may finish in any order."""
     backs = [kucoin_sandbox.approve(stack.login()) for _ in range(5)]
     for back in (backs[2], *backs[:2], *reversed(backs[3:])):
         assert stack.finish(back)["access_token"]
@@ -141,7 +146,7 @@ def test_five_logins_at_once(stack: Stack, kucoin_sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("row", WITH_SESSIONS)
 def test_abandoned_logins_do_not_fill_the_session(stack: Stack, kucoin_sandbox: Sandbox) -> None:
-    """A browser drops a cookie above 4,093 bytes. The oldest logins go, and the last five stay."""
+    """Browsers drop cookies above 4,093 bytes, so only the last five logins are kept."""
     urls = [stack.login() for _ in range(81)]
     assert stack.session_size() < 2500
     backs = [kucoin_sandbox.approve(url) for url in urls]
@@ -166,7 +171,7 @@ def test_abandoned_logins_do_not_fill_the_session(stack: Stack, kucoin_sandbox: 
 def test_a_form_is_held_to_the_same(
     query: str, fields: tuple[str, ...], stack: Stack, kucoin_sandbox: Sandbox
 ) -> None:
-    """A parameter that stands in the query and in the form is doubled."""
+    """A parameter in both the query and the form counts as doubled."""
     given = {"success": "true", **kucoin_sandbox.approve(stack.login()).fields}
     with pytest.raises(AuthorizationDenied):
         stack.finish_by_post(f"{REDIRECT_URI}{query}", {name: given[name] for name in fields})

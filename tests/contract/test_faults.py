@@ -1,4 +1,4 @@
-"""What comes of every fault, in every call, in every place: one table says it."""
+"""One table says which error each fault causes in each call; it holds for every row."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ SLOW = "delay:3600"
 # fmt: off
 TABLE: dict[str, tuple[int | None, *tuple[type[KuCoinError] | None, ...]]] = {
     # fault                          status  token   refresh validate create_api_key api_key_info
-    # It works.
+    # Success.
     "set_cookie":                    (200,   OK,     OK,     OK,      OK,            OK),
     "delay:0.01":                    (200,   OK,     OK,     OK,      OK,            OK),
-    # KuCoin says no.
+    # KuCoin refuses.
     "envelope:1:no":                 (200,   TOKEN,  TOKEN,  TOKEN,   KEY,           KEY),
     "envelope:200:ok":               (200,   TOKEN,  TOKEN,  TOKEN,   KEY,           KEY),
     "envelope:1:Repeated apiName":   (200,   TOKEN,  TOKEN,  TOKEN,   NAME,          KEY),
@@ -64,7 +64,7 @@ TABLE: dict[str, tuple[int | None, *tuple[type[KuCoinError] | None, ...]]] = {
     # KuCoin asks to wait.
     "429":                           (429,   RETRY,  RETRY,  RETRY,   RETRY,         RETRY),
     "envelope:429000:wait":          (200,   RETRY,  RETRY,  RETRY,   RETRY,         RETRY),
-    # KuCoin fails, or the line does.
+    # KuCoin or the connection fails.
     "500":                           (500,   RETRY,  RETRY,  RETRY,   LOST,          RETRY),
     "502":                           (502,   RETRY,  RETRY,  RETRY,   LOST,          RETRY),
     "503":                           (503,   RETRY,  RETRY,  RETRY,   LOST,          RETRY),
@@ -74,7 +74,7 @@ TABLE: dict[str, tuple[int | None, *tuple[type[KuCoinError] | None, ...]]] = {
     "lost":                          (None,  RETRY,  RETRY,  RETRY,   LOST,          RETRY),
     "cut":                           (None,  RETRY,  RETRY,  RETRY,   LOST,          RETRY),
     SLOW:                            (None,  RETRY,  RETRY,  RETRY,   LOST,          RETRY),
-    # It is not KuCoin who answers, or not as documented.
+    # The answer is not KuCoin's, or not as documented.
     "html":                          (200,   BROKEN, BROKEN, BROKEN,  LOST,          BROKEN),
     "empty":                         (200,   BROKEN, BROKEN, BROKEN,  LOST,          BROKEN),
     "truncated":                     (200,   BROKEN, BROKEN, BROKEN,  LOST,          BROKEN),
@@ -84,9 +84,9 @@ TABLE: dict[str, tuple[int | None, *tuple[type[KuCoinError] | None, ...]]] = {
 }
 # fmt: on
 
-#: KuCoin does what it was asked, and only its answer suffers.
+#: Faults in which KuCoin does what it was asked and only the answer is lost or damaged.
 DONE = ("set_cookie", "delay:0.01", "reset_after", "lost", "cut", "truncated", SLOW)
-#: What stands for all in the frameworks, whose calls are made by the clients.
+#: These stand for all frameworks, because frameworks send calls through the clients.
 IN_FRAMEWORKS = ("set_cookie", "oauth:invalid_grant", "echo", "429", "500", "lost", "html")
 
 CASES = [
@@ -100,7 +100,7 @@ CASES = [
 
 @pytest.fixture
 def kucoin_sandbox_options() -> SandboxKeywords:
-    """Let the sandbox want a client secret, so that there is one to leak."""
+    """Make the sandbox require a client secret, so that one could leak."""
     return {"client_secret": CLIENT_SECRET}
 
 
@@ -108,10 +108,10 @@ class Act(NamedTuple):
     """A call that is about to be made.
 
     Attributes:
-        make: Makes it.
-        stack: The place it is made in.
-        token: The token that is held before; None if there is none yet.
-        secrets: What is sent in this flow.
+        make: Makes the call.
+        stack: The stack that makes it.
+        token: The token held before the call; None if there is none yet.
+        secrets: All secrets sent in this flow.
     """
 
     make: Callable[[], Any]
@@ -121,7 +121,7 @@ class Act(NamedTuple):
 
 
 def prepare(operation: str, sandbox: Sandbox, new_stack: NewStack, timeout: float) -> Act:
-    """Go as far as the call; what comes before it has time enough."""
+    """Run everything before the call, without its short timeout."""
     settings = {"site": sandbox.url, "client_secret": CLIENT_SECRET}
     secrets = [CLIENT_SECRET]
     if operation == "token":
@@ -147,7 +147,7 @@ def test_a_fault_has_one_name_and_harms_nothing_else(
     new_stack: NewStack,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """One request goes out; what was held stays, is told to nobody, and goes on working."""
+    """One request is sent; the held token stays, nothing is reported, and the next call works."""
     status, *kinds = TABLE[fault]
     kind = kinds[OPERATIONS.index(operation)]
     act = prepare(operation, kucoin_sandbox, new_stack, 0.2 if fault == SLOW else 10)
@@ -158,7 +158,7 @@ def test_a_fault_has_one_name_and_harms_nothing_else(
     outcome = outcome_of(act.make)
 
     assert kucoin_sandbox.totals[operation] == 1
-    assert "unknown" not in kucoin_sandbox.totals  # where a redirect would lead
+    assert "unknown" not in kucoin_sandbox.totals  # the target of the redirect
     if kind is OK:
         assert not isinstance(outcome, KuCoinError)
     else:
@@ -167,23 +167,23 @@ def test_a_fault_has_one_name_and_harms_nothing_else(
         assert outcome.retry is (kind is RETRY)
         assert_none_in_error(outcome, act.secrets)
     assert_none_in_log(caplog.records, act.secrets)
-    # The pair that is held is neither touched nor replaced by what is none.
+    # The held pair is neither changed nor replaced by an answer that is no token.
     assert dict(act.token or {}) == token_before
     assert len(act.stack.updates) == (kind is OK and operation == "refresh" and act.stack.tells)
     if act.stack.keeps_token and operation in ("token", "refresh") and kind is not OK:
         assert act.stack.held == act.token
-    # Each key that KuCoin has made is either in hand, or its owner is told to look.
+    # Each key that KuCoin created is either returned, or the error says to look for it.
     if operation == "create_api_key":
         assert len(kucoin_sandbox.issued_keys) == (fault in DONE)
         assert fault not in DONE or isinstance(outcome, ApiKey | LOST)
-    # The connections go on, and the token is as alive as KuCoin has left it.
+    # Connections still work, and the token is valid if KuCoin did not end it.
     if act.token:
         assert act.stack.is_alive(act.token) is not (operation == "refresh" and fault in DONE)
 
 
 @everywhere
 def test_the_status_alone_says_too_many_requests(recorder: Recorder, new_stack: NewStack) -> None:
-    """Whatever a gateway writes under it. No key was made, so another try does no harm."""
+    """Its body does not matter. No key was created, so trying again is safe."""
     recorder.status = 429
     stack = new_stack(site=recorder.url)
     error = outcome_of(lambda: stack.create_api_key({"access_token": "access"}))
@@ -192,7 +192,7 @@ def test_the_status_alone_says_too_many_requests(recorder: Recorder, new_stack: 
 
 
 def test_the_table_has_every_fault_of_the_sandbox() -> None:
-    """A new one has to be given a name here."""
+    """A fault added to the sandbox needs a line in the table."""
     written = {fault.partition(":")[0] for fault in TABLE}
     assert written >= {*PLAIN_FAULTS, "delay", "envelope", "oauth"}
 
@@ -201,10 +201,24 @@ def test_the_table_has_every_fault_of_the_sandbox() -> None:
 def test_what_kucoin_says_is_kept_without_what_it_was_sent(
     operation: str, kucoin_sandbox: Sandbox, new_stack: NewStack
 ) -> None:
-    """Its code and message help who reads the log; the secrets that it repeats do not."""
+    """KuCoin's code and message stay readable in the log; secrets that they repeat are masked."""
     act = prepare(operation, kucoin_sandbox, new_stack, 10)
     kucoin_sandbox.fail_next(operation, "echo")
     error = outcome_of(act.make)
     assert error.code == "sandbox.echo"
     assert re.fullmatch(r"refused; you sent( \*\*\*)+", error.msg)
     assert f"(code sandbox.echo: {error.msg})" in str(error)
+
+
+@everywhere
+@pytest.mark.parametrize("fault", ["429:30", "503:7"])
+def test_how_long_kucoin_asks_to_wait_is_kept(
+    fault: str, new_stack: NewStack, kucoin_sandbox: Sandbox
+) -> None:
+    """RFC 9110, section 10.2.3. A job queue can wait exactly that long."""
+    stack = new_stack(site=kucoin_sandbox.url, client_secret=CLIENT_SECRET)
+    token = stack.connect(kucoin_sandbox)
+    kucoin_sandbox.fail_next("create_api_key", fault)
+    with pytest.raises(KuCoinError) as caught:
+        stack.create_api_key(token)
+    assert caught.value.retry_after == int(fault.partition(":")[2])

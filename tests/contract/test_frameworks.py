@@ -1,7 +1,8 @@
-"""What each framework has of its own: factories, the request's token, where tokens are kept."""
+"""Features of single frameworks: app factories, the request's token, stored tokens, caches."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ from django.test import RequestFactory
 from flask import Flask
 from starlette.requests import Request
 
-from authlib_kucoin import KuCoinError, register_kucoin
+from authlib_kucoin import AuthorizationDenied, ConfigurationError, KuCoinError, register_kucoin
 from tests.contract.hosts import HOSTS, DjangoHost, FlaskHost, Host, StarletteHost
 from tests.contract.recorder import REFRESHED, TOKEN, Recorder
 
@@ -20,7 +21,7 @@ CALLBACK = "https://broker.example.com/callback"
 
 
 def test_flask_registers_before_there_is_an_application(recorder: Recorder) -> None:
-    """The application factory: everything is settled at the first use, and not before."""
+    """With an application factory, settings are read at the first use."""
     oauth = flask_client.OAuth()
     returned = register_kucoin(oauth)
     app = Flask("factory")
@@ -36,7 +37,7 @@ def test_flask_registers_before_there_is_an_application(recorder: Recorder) -> N
 
 
 def test_flask_takes_the_token_of_the_same_request(recorder: Recorder) -> None:
-    """After ``authorize_access_token`` a view asks for the key without naming the token."""
+    """After ``authorize_access_token``, a view can create the key without passing the token."""
     host = FlaskHost()
     kucoin = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
 
@@ -58,7 +59,7 @@ def test_flask_takes_the_token_of_the_same_request(recorder: Recorder) -> None:
 
 
 def test_flask_uses_the_new_token_once_it_has_been_refreshed(recorder: Recorder) -> None:
-    """In the same request: with the new pair the one of ``authorize_access_token`` is dead."""
+    """Within a request, a refreshed token replaces that of ``authorize_access_token``."""
     host = FlaskHost()
     kucoin = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
 
@@ -76,9 +77,9 @@ def test_flask_uses_the_new_token_once_it_has_been_refreshed(recorder: Recorder)
 
 
 def test_a_name_that_another_begins_with_has_logins_of_its_own(recorder: Recorder) -> None:
-    """No code goes to the other site, and many logins of the one end none of the other.
+    """No code goes to the other site, and many logins of one do not end the other's.
 
-    Authlib keeps a login under name and state: "kucoin" and "eu_1" read as "kucoin_eu" and "1".
+    Authlib stores a login under name and state: "kucoin" and "eu_1" read like "kucoin_eu" and "1".
     """
     host = FlaskHost()
     oauth = host.oauth()
@@ -103,7 +104,7 @@ def test_a_name_that_another_begins_with_has_logins_of_its_own(recorder: Recorde
 
 @pytest.mark.parametrize("kind", [FlaskHost, DjangoHost, StarletteHost])
 def test_update_token_is_called_as_authlib_calls_it(kind: type[Host], recorder: Recorder) -> None:
-    """With both of its keywords, whichever the function wants."""
+    """It gets both of Authlib's keywords, or the one that the function accepts."""
     told: list[tuple[Any, Any, Any]] = []
 
     def update_token(token: Any, refresh_token: Any, access_token: Any) -> None:
@@ -119,12 +120,12 @@ def test_update_token_is_called_as_authlib_calls_it(kind: type[Host], recorder: 
 
 @pytest.fixture
 def fetched() -> list[Any]:
-    """What ``fetch_token`` was called with."""
+    """The calls of ``fetch_token``."""
     return []
 
 
 def test_flask_asks_fetch_token(recorder: Recorder, fetched: list[Any]) -> None:
-    """Once in a request, as Authlib does."""
+    """Once per request, as in Authlib."""
     host = FlaskHost()
     app = register_kucoin(
         host.oauth(), site=recorder.url, fetch_token=lambda: fetched.append(None) or TOKEN
@@ -135,7 +136,7 @@ def test_flask_asks_fetch_token(recorder: Recorder, fetched: list[Any]) -> None:
 
 
 def test_django_asks_fetch_token_with_the_request(recorder: Recorder, fetched: list[Any]) -> None:
-    """It has no other way to know the user."""
+    """The request is its only way to know the user."""
     host = DjangoHost()
     app = register_kucoin(
         host.oauth(), site=recorder.url, fetch_token=lambda r: fetched.append(r) or TOKEN
@@ -149,7 +150,7 @@ def test_django_asks_fetch_token_with_the_request(recorder: Recorder, fetched: l
 def test_starlette_awaits_fetch_token_with_the_request(
     recorder: Recorder, fetched: list[Any]
 ) -> None:
-    """As Authlib's async apps do."""
+    """As in Authlib's async apps."""
     host = StarletteHost()
 
     async def fetch_token(request: Request) -> dict[str, Any]:
@@ -164,7 +165,7 @@ def test_starlette_awaits_fetch_token_with_the_request(
 
 
 def test_starlette_says_that_fetch_token_needs_the_request() -> None:
-    """A user of Flask is used to leave it out."""
+    """In Flask it may be left out."""
     host = StarletteHost()
     app = register_kucoin(host.oauth(), site="eu", fetch_token=lambda _request: TOKEN)
     with pytest.raises(KuCoinError, match="request= for fetch_token"):
@@ -173,7 +174,7 @@ def test_starlette_says_that_fetch_token_needs_the_request() -> None:
 
 
 def test_an_async_app_serves_one_event_loop_after_the_other(recorder: Recorder) -> None:
-    """Each loop has connections of its own, and they end with it."""
+    """Each loop has connections of its own, which close with it."""
     first, second = StarletteHost(), StarletteHost()
     app = register_kucoin(first.oauth(), site=recorder.url)
     for host in (first, second, first):
@@ -184,7 +185,7 @@ def test_an_async_app_serves_one_event_loop_after_the_other(recorder: Recorder) 
 
 
 class MemoryCache:
-    """A cache as Authlib takes one for its state, such as Redis behind Flask-Caching."""
+    """A cache as Authlib accepts it for its state, such as Redis behind Flask-Caching."""
 
     def __init__(self) -> None:
         self.kept: dict[str, str] = {}
@@ -230,10 +231,10 @@ def new_oauth(host: Host, cached: bool) -> Any:
 def test_five_logins_at_once_for_each_registration(
     host: Host, cached: bool, recorder: Recorder
 ) -> None:
-    """None ends another's, and no code goes to the other site.
+    """They do not end each other, and no code goes to the other site.
 
-    Authlib keeps a login under name and state: "kucoin" and "eu_1" read as "kucoin_eu" and "1".
-    Its Starlette integration drops each login whose key begins like that of a new one.
+    Authlib stores a login under name and state: "kucoin" and "eu_1" read like "kucoin_eu" and "1".
+    Its Starlette integration drops logins whose key starts like that of a new one.
     """
     oauth = new_oauth(host, cached)
     names = ("kucoin", "kucoin_eu")
@@ -254,7 +255,7 @@ def test_five_logins_at_once_for_each_registration(
 
 @pytest.mark.parametrize("cached", [False, True])
 def test_the_session_is_bounded(host: Host, cached: bool) -> None:
-    """Abandoned logins go, whatever else the session holds stays."""
+    """Abandoned logins are removed; everything else in the session stays."""
     host.session["user"] = "alice"
     app = register_kucoin(new_oauth(host, cached), site="eu", client_id="given")
     states = [host.state(app, CALLBACK) for _ in range(20)]
@@ -262,8 +263,113 @@ def test_the_session_is_bounded(host: Host, cached: bool) -> None:
     assert host.session.keys() == {"user", *kept}
 
 
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_state_that_was_put_there_by_hand_is_accepted(
+    host: Host, cached: bool, recorder: Recorder
+) -> None:
+    """Authlib's own tests do this, and so do hosts that redirect the browser themselves."""
+    oauth = new_oauth(host, cached)
+    app = register_kucoin(oauth, site=recorder.url, client_id="given")
+    data = {"data": {"redirect_uri": CALLBACK}}
+    host.session["_state_kucoin_foo"] = {"exp": 2_000_000_000} if cached else data
+    if cached:
+        oauth.cache.kept["_state_kucoin_foo"] = json.dumps(data)
+    assert host.come_back(app, "code=c&state=foo")["access_token"]
+    with pytest.raises(MismatchingStateError):
+        host.come_back(app, "code=c&state=foo")
+    host.run(app.close)
+
+
+def test_an_app_may_keep_its_logins_elsewhere(recorder: Recorder) -> None:
+    """For example in a database, with Authlib's own class for it; the session is not used then."""
+    kept: dict[str, Any] = {}
+
+    class Elsewhere(flask_client.FlaskIntegration):
+        def set_state_data(self, session: Any, state: str, data: Any) -> None:
+            kept[state] = data
+
+        def get_state_data(self, session: Any, state: str) -> Any:
+            return kept.get(state)
+
+        def clear_state_data(self, session: Any, state: str) -> None:
+            del kept[state]
+
+    host = FlaskHost()
+    oauth = host.oauth()
+    oauth.framework_integration_cls = Elsewhere
+    app = register_kucoin(oauth, site=recorder.url, client_id="given")
+    state = host.state(app, CALLBACK)
+    assert host.session == {}
+    assert host.come_back(app, f"code=c&state={state}")["access_token"]
+    app.close()
+
+
+@pytest.mark.parametrize("method", ["HEAD", "PUT"])
+def test_only_get_and_post_bring_a_callback(host: Host, method: str, recorder: Recorder) -> None:
+    """For HEAD, as link checkers send it, frameworks run the view for GET. The login survives."""
+    app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
+    answer = f"code=c&state={host.state(app, CALLBACK)}"
+    with pytest.raises(AuthorizationDenied, match="has to be opened with GET or POST"):
+        host.come_back(app, answer, method)
+    assert recorder.requests == []
+    assert host.come_back(app, answer)["access_token"]
+    host.run(app.close)
+
+
+def test_starlette_takes_a_request_without_a_method(recorder: Recorder) -> None:
+    """Authlib accepts it, and its tests make such requests."""
+    host = StarletteHost()
+    app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
+    state = host.state(app, CALLBACK)
+    scope = {"type": "http", "query_string": f"code=c&state={state}", "session": host.session}
+    assert host.run(lambda: app.authorize_access_token(Request(scope)))["access_token"]
+    host.close()
+
+
+@pytest.mark.parametrize("params", [{"method": "GET"}, {"headers": None, "claims_cls": None}])
+def test_what_changes_nothing_may_be_given(
+    host: Host, params: dict[str, Any], recorder: Recorder
+) -> None:
+    """Users of Authlib pass this for a provider whose token call is a GET."""
+    app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
+    answer = f"code=c&state={host.state(app, CALLBACK)}"
+    assert host.come_back(app, answer, **params)["access_token"]
+    host.run(app.close)
+
+
+@pytest.mark.parametrize(
+    ("params", "says"),
+    [
+        ({"timeout": 3}, "Give timeout when the client is made, or in the client_kwargs"),
+        ({"method": "POST"}, "a GET"),
+        ({"headers": {"a": "b"}}, "no parameter 'headers'"),
+        ({"claims_options": {}}, "no parameter 'claims_options'"),
+        ({"leeway": 60}, "no parameter 'leeway'"),
+    ],
+)
+def test_what_would_have_no_effect_on_an_exchange_is_refused(
+    host: Host, params: dict[str, Any], says: str, recorder: Recorder
+) -> None:
+    """The error is raised before anything is sent."""
+    app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
+    answer = f"code=c&state={host.state(app, CALLBACK)}"
+    with pytest.raises(ConfigurationError, match=says):
+        host.come_back(app, answer, **params)
+    assert recorder.requests == []
+
+
+def test_requests_of_the_application_carry_the_documents_scheme(
+    host: Host, recorder: Recorder
+) -> None:
+    """The document prints "bearer" in lower case, and KuCoin may require it."""
+    app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
+    host.run(lambda: app.get(f"{recorder.url}/own", token=TOKEN))
+    assert recorder.requests[0].header("authorization") == f"bearer {TOKEN['access_token']}"
+    host.run(app.close)
+
+
 def test_a_state_that_is_kept_in_a_cache_works_once_too(recorder: Recorder) -> None:
-    """Authlib's ``OAuth(cache=...)`` keeps the session's cookie small."""
+    """Authlib's ``OAuth(cache=...)`` keeps the state out of the session cookie."""
     host, cache = FlaskHost(), MemoryCache()
     kucoin = register_kucoin(host.oauth(cache=cache), site=recorder.url, client_id="given")
     host.flask.add_url_rule("/login", "login", lambda: kucoin.authorize_redirect(CALLBACK))

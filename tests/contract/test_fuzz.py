@@ -1,6 +1,6 @@
-"""Whatever comes back, from the browser or from KuCoin, only our own errors come of it.
+"""Whatever the browser or KuCoin sends, the result is valid or one of our own errors.
 
-``HYPOTHESIS_PROFILE=thorough`` tries 10,000 examples of each instead of a few hundred.
+``HYPOTHESIS_PROFILE=thorough`` tries 10,000 examples per test instead of a few hundred.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ CALLS: dict[str, tuple[Call[Any], type]] = {
     ),
 }
 
-# --- strategies: anything at all, and often what is nearly right -------------------------------
+# --- strategies: anything, and often something nearly right --------------------------------------
 
-_characters = st.characters()  # lone surrogates as well
+_characters = st.characters()  # including lone surrogates
 _texts = st.text(_characters, max_size=20) | st.sampled_from(
     ["", "true", "false", "200", "200000", "429000", "bearer", "A,B", *SECRETS]
 )
@@ -81,7 +81,7 @@ _FIELDS |= {"data": _KEY | _INFO}
 
 
 def _nearly(fields: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """Return objects with these fields, each of them right, wrong or not there."""
+    """Return objects with these fields, each of them right, wrong or missing."""
     return st.fixed_dictionaries(
         {},
         optional={
@@ -92,7 +92,7 @@ def _nearly(fields: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
 
 
 def _encoded(content: Any) -> st.SearchStrategy[bytes]:
-    """Return the content in JSON, in any of the encodings that a reader may guess, or cut."""
+    """Return the content as JSON in an encoding that a reader may guess, possibly cut short."""
     text = json.dumps(content)
     whole = st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32"]).map(text.encode)
     return whole | st.integers(0, len(text)).map(lambda end: text[:end].encode())
@@ -140,7 +140,7 @@ def _texts_in(value: Any) -> Iterable[str]:
 def test_an_answer_is_a_result_or_an_error_of_ours(
     operation: str, status: int, body: bytes
 ) -> None:
-    """Of any status and any bytes; its text forges no log line and shows no secret."""
+    """With any status and any bytes. Its text has no line breaks and shows no secret."""
     call, kind = CALLS[operation]
     outcome = outcome_of(lambda: call.answer(status, body))
     if isinstance(outcome, KuCoinError):
@@ -151,7 +151,7 @@ def test_an_answer_is_a_result_or_an_error_of_ours(
     else:
         assert type(outcome) is kind
         for text in texts_of(outcome):
-            text.encode()  # or the host's database will choke on it
+            text.encode()  # otherwise the host's database rejects it
 
 
 # --- callbacks ---------------------------------------------------------------------------------
@@ -160,7 +160,7 @@ def test_an_answer_is_a_result_or_an_error_of_ours(
 @fuzzed
 @given(_pairs)
 def test_a_callback_is_a_code_or_a_denial(pairs: list[tuple[str, str]]) -> None:
-    """A code that comes of it can be sent, and a state be compared."""
+    """A code can be sent, and a state can be compared."""
     outcome = outcome_of(lambda: read_callback(pairs).code())
     if isinstance(outcome, KuCoinError):
         assert outcome.operation == "callback"
@@ -175,14 +175,14 @@ def test_a_callback_is_a_code_or_a_denial(pairs: list[tuple[str, str]]) -> None:
 def test_a_callback_through_a_framework_is_a_token_or_a_denial(
     row: str, new_stack: NewStack, recorder: Recorder
 ) -> None:
-    """Of any bytes in the query and any text in the form, with a state that is waited for."""
+    """With any bytes in the query and any text in the form, and a state that was issued."""
     stack = new_stack(site=recorder.url, redirect_uri=CALLBACK)
     names = st.sampled_from([b"code", b"success", b"error"]) | st.binary(max_size=5)
     queries = st.lists(st.tuples(names, st.binary(max_size=20)), max_size=4)
     plain = st.text(max_size=10)
     forms = st.dictionaries(st.sampled_from(["code", "state", "success"]) | plain, plain)
 
-    # Flask stands for all unless there is time.
+    # In a short run, Flask stands for all frameworks.
     part = 4 if PROFILE == "quick" and row != "flask" else 1
 
     @settings(fuzzed, max_examples=fuzzed.max_examples // part)
@@ -216,7 +216,7 @@ def test_a_callback_through_a_framework_is_a_token_or_a_denial(
 @example("https://broker.example.com:port/")
 @example("https://broker.example.com:99999/")
 def test_a_redirect_uri_is_raw_or_refused(uri: str) -> None:
-    """What passes stands in the authorization URL byte for byte."""
+    """A URI that is accepted appears byte for byte in the authorization URL."""
     try:
         checked = check_redirect_uri(uri)
     except UnsafeRedirectURI:

@@ -1,4 +1,4 @@
-"""However many hold one expired token, one request goes out and all get its outcome."""
+"""Callers with the same expired token share one request and its outcome."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tests.contract.stacks import AsyncStack, NewStack, Stack, everywhere
 
 
 def crowd(stack: Stack) -> int:
-    """Return how many: threads cost more than tasks."""
+    """Return the number of callers; threads cost more than tasks."""
     return 50 if isinstance(stack, AsyncStack) else 25
 
 
 def waiting() -> int:
-    """Return how many wait for a refresh that is under way."""
+    """Return how many callers are waiting for a refresh."""
     flights = list(_refresh.refreshes._flights.values())
     return sum(
         len(flight.outcome._condition._waiters or ()) + len(flight.outcome._done_callbacks)  # type: ignore[attr-defined]
@@ -35,7 +35,7 @@ def waiting() -> int:
 
 @contextmanager
 def held_back(recorder: Recorder, count: int) -> Iterator[None]:
-    """Hold the answer back until so many wait for it that no other is on its way."""
+    """Hold the answer back until this many callers wait for it, and no other is on its way."""
 
     def let_go() -> None:
         recorder.asked.wait(10)
@@ -58,7 +58,7 @@ def test_all_get_the_pair_of_one_refresh(
     recorder: Recorder,
     new_stack: NewStack,
 ) -> None:
-    """While it is under way, and, for the stragglers, when it is over."""
+    """Callers during the refresh and callers after it get the same pair."""
     stack = new_stack(site=recorder.url)
     count = crowd(stack)
     if held:
@@ -73,7 +73,7 @@ def test_all_get_the_pair_of_one_refresh(
     new = ANSWERS["/_oauth/refresh-token"]
     assert {pair["access_token"] for pair in pairs} == {new["access_token"]}
     assert {pair["refresh_token"] for pair in pairs} == {new["refresh_token"]}
-    # Each has a token of its own, and the application is told once.
+    # Each caller has a token object of its own, and ``update_token`` was called once.
     assert len({id(pair) for pair in pairs}) == count + 1
     assert [update.refresh_token for update in stack.updates] == [TOKEN["refresh_token"]][
         : stack.tells
@@ -84,7 +84,7 @@ def test_all_get_the_pair_of_one_refresh(
 def test_a_failure_is_told_to_all_and_asked_for_once(
     recorder: Recorder, new_stack: NewStack, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """No storm on a KuCoin that is down; who asks afterwards is a new attempt."""
+    """No flood of requests when KuCoin is down; a call after the failure tries again."""
     recorder.status = 503
     stack = new_stack(site=recorder.url)
     count = crowd(stack)
@@ -93,7 +93,7 @@ def test_a_failure_is_told_to_all_and_asked_for_once(
     assert len(recorder.requests) == 1
     assert {(type(error), error.status) for error in errors} == {(KuCoinUnavailable, 503)}
     assert len({id(error) for error in errors}) == count
-    gc.collect()  # asyncio complains of an error that nobody has looked at when it is collected
+    gc.collect()  # asyncio reports errors that nobody retrieved when they are collected
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
     recorder.status = 200
     assert stack.refresh(TOKEN)["access_token"] == REFRESHED["access_token"]
@@ -118,7 +118,7 @@ def test_keys_that_are_asked_for_at_once_share_the_refresh(
 def test_at_the_sandbox_the_new_pair_is_the_one_that_lives(
     stack: Stack, kucoin_sandbox: Sandbox
 ) -> None:
-    """A second refresh would have been refused, and ended nobody knows what."""
+    """With a second refresh, the pair would be dead."""
     old = stack.connect(kucoin_sandbox)
     kucoin_sandbox.fail_next("refresh", "delay:0.05")
     pairs = stack.together(crowd(stack), "refresh", old)

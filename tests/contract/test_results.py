@@ -1,4 +1,4 @@
-"""The same results in every place, from the login to the key."""
+"""Every row gives the same results, from the login to the key."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SCOPE = "OAUTH_CREATE_API"
 
 @pytest.mark.parametrize("callback", ["plain", "envelope", "form_post"])
 def test_from_the_login_to_the_key(callback: CallbackMode, new_stack: NewStack) -> None:
-    """Whatever form the callback has, the account is connected and its key works."""
+    """With each form of callback, the account is connected and its key works."""
     with run_sandbox(callback=callback, ip_whitelist=["127.0.0.1"]) as sandbox:
         stack = new_stack(site=sandbox.url)
         token = stack.come_back(sandbox.approve(stack.login()))
@@ -76,7 +76,7 @@ def test_a_token_has_what_authlib_and_the_document_promise(
 
 @everywhere
 def test_a_refresh_gives_a_new_pair_and_ends_the_old(stack: Stack, kucoin_sandbox: Sandbox) -> None:
-    """Section 7.3; the application is told the new pair and which refresh token it replaces."""
+    """Section 7.3. ``update_token`` gets the new pair and the refresh token that it replaces."""
     old = stack.connect(kucoin_sandbox)
     assert stack.is_alive(old) is True
     new = stack.refresh(old)
@@ -91,7 +91,7 @@ def test_a_refresh_gives_a_new_pair_and_ends_the_old(stack: Stack, kucoin_sandbo
 
 @everywhere
 def test_users_have_tokens_of_their_own(stack: Stack, kucoin_sandbox: Sandbox) -> None:
-    """Two browsers are under way at once, and the one that began last comes back first."""
+    """Two logins overlap, and the one that began last finishes first."""
     alice, bob = stack.login("alice"), stack.login("bob")
     of_bob = stack.finish(kucoin_sandbox.approve(bob), "bob")
     of_alice = stack.finish(kucoin_sandbox.approve(alice), "alice")
@@ -108,7 +108,7 @@ def expired(token: dict[str, object]) -> dict[str, object]:
 def test_an_expired_token_is_refreshed_before_a_key_is_asked_for(
     stack: Stack, kucoin_sandbox: Sandbox
 ) -> None:
-    """The application is told once, before the key is there, and its dict stays as it was."""
+    """``update_token`` is called once, before the key is created; the caller's dict stays."""
     old = expired(stack.connect(kucoin_sandbox))
     before = dict(old)
     kucoin_sandbox.advance(3600)
@@ -126,7 +126,7 @@ def test_an_expired_token_is_refreshed_before_a_key_is_asked_for(
 def test_no_key_is_asked_for_with_a_token_that_could_not_be_refreshed(
     stack: Stack, kucoin_sandbox: Sandbox
 ) -> None:
-    """The refresh's own failure is told, and nothing else happens."""
+    """The refresh's error is raised, and no request for a key is sent."""
     old = expired(stack.connect(kucoin_sandbox))
     kucoin_sandbox.fail_next("refresh", "503")
     with pytest.raises(KuCoinUnavailable) as caught:
@@ -140,7 +140,7 @@ def test_no_key_is_asked_for_with_a_token_that_could_not_be_refreshed(
 def test_a_clients_own_token_is_replaced_by_an_automatic_refresh(
     stack: Stack, kucoin_sandbox: Sandbox
 ) -> None:
-    """Or it would go on holding a pair that is dead, and be lost with it in the end."""
+    """Otherwise the client would keep a dead pair."""
     stack.connect(kucoin_sandbox)
     assert stack.held is not None
     stack.held["expires_at"] = int(time.time()) - 1  # type: ignore[index]
@@ -154,7 +154,7 @@ def test_a_clients_own_token_is_replaced_by_an_automatic_refresh(
 def test_an_empty_token_is_not_the_clients_own(
     empty: Any, kucoin_sandbox: Sandbox, new_stack: NewStack
 ) -> None:
-    """Somebody's empty token makes no key in the account of somebody else."""
+    """An empty token must not fall back to the client's, which may be another user's."""
     stack: Any = new_stack(site=kucoin_sandbox.url)
     stack.connect(kucoin_sandbox)
     for call in (stack.client.create_api_key, stack.client.validate_access_token):
@@ -179,7 +179,7 @@ def test_an_empty_token_is_not_the_clients_own(
 def test_a_stored_token_with_an_odd_time_is_an_error_of_ours(
     odd: dict[str, Any], kucoin_sandbox: Sandbox, new_stack: NewStack
 ) -> None:
-    """It comes from somebody's database."""
+    """The token may come from somebody's database."""
     with pytest.raises(TokenError, match=r"expires_(in|at) is not a number"):
         new_stack(site=kucoin_sandbox.url).create_api_key({"access_token": "a", **odd})
 
@@ -188,6 +188,6 @@ def test_a_stored_token_with_an_odd_time_is_an_error_of_ours(
 def test_a_callback_address_that_cannot_be_read(
     kucoin_sandbox: Sandbox, new_stack: NewStack
 ) -> None:
-    """A host may pass what a browser's Host header has made of it."""
+    """A host may build it from whatever a browser sends as Host header."""
     with pytest.raises(AuthorizationDenied, match="cannot be read"):
         new_stack(site=kucoin_sandbox.url).finish("https://[x/callback?code=c&state=s")

@@ -1,4 +1,4 @@
-"""Where there is no answer at all: whether anything was sent decides what it is called."""
+"""Without an answer, the error depends on whether anything was sent."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ CALLS: dict[str, Callable[[Stack], Any]] = {
     "create_api_key": lambda stack: stack.create_api_key(TOKEN),
     "api_key_info": lambda stack: stack.api_key_info(KEY),
 }
-# The frameworks' calls are those of the clients, so one of them stands for all.
+# Frameworks send calls through the clients, so one framework stands for all.
 ROWS_AND_CALLS = [(row, call) for row in CLIENTS for call in CALLS]
 ROWS_AND_CALLS += [(row, "create_api_key") for row in EVERYWHERE if row not in CLIENTS]
 
-#: Seconds that a client in here waits.
+#: The timeout of clients in this module, in seconds.
 HASTY = 0.2
 
 
 @pytest.fixture
 def silent_port() -> Iterator[int]:
-    """A port where connections are taken, and nothing is ever said."""
+    """A port that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         yield listening.getsockname()[1]
 
 
 @pytest.fixture
 def closed_port() -> int:
-    """A port where nobody listens."""
+    """A port where nothing listens."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         return listening.getsockname()[1]
 
@@ -65,7 +65,7 @@ def closed_port() -> int:
 def test_where_nobody_listens_nothing_was_sent(
     operation: str, closed_port: int, new_stack: NewStack
 ) -> None:
-    """Then another try does no harm, not even for a key."""
+    """Trying again is safe then, even for a key."""
     error = outcome_of(lambda: CALLS[operation](new_stack(site=f"http://127.0.0.1:{closed_port}")))
     assert type(error) is KuCoinUnavailable
     assert (error.operation, error.status, error.retry) == (operation, None, True)
@@ -90,7 +90,7 @@ def test_while_a_handshake_stalls_nothing_was_sent(
 def test_a_request_that_is_not_answered_may_have_made_a_key(
     silent_port: int, new_stack: NewStack
 ) -> None:
-    """It was sent, and that is all one knows: the user has to look."""
+    """It was sent and nothing else is known, so the user has to look."""
     stack = new_stack(site=f"http://127.0.0.1:{silent_port}", timeout=HASTY)
     error = outcome_of(lambda: stack.create_api_key(TOKEN))
     assert type(error) is ApiKeyOutcomeUnknown
@@ -103,7 +103,7 @@ def test_a_request_that_is_not_answered_may_have_made_a_key(
 def test_a_connection_that_was_hung_up_costs_a_new_one(
     recorder: Recorder, new_stack: NewStack
 ) -> None:
-    """Servers close idle connections. The next request notices before it is sent."""
+    """Servers close idle connections. The client notices before it sends the next request."""
     stack = new_stack(site=recorder.url)
     token = stack.finish_with("code")
     recorder.hang_up()

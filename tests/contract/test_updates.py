@@ -1,4 +1,4 @@
-"""Who is told of a new pair, in every framework's own way, and of what nobody is told."""
+"""``update_token`` and Authlib's signal, in each framework: when they are called, and with what."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def host(request: pytest.FixtureRequest) -> Iterator[Host]:
 
 
 class Told:
-    """An ``update_token`` that keeps what it is told."""
+    """An ``update_token`` that records its calls."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[Any, ...]] = []
@@ -38,18 +38,18 @@ class Told:
         self.calls.append((*name, token["access_token"], refresh_token, access_token))
 
     async def awaited(self, *args: Any, **old: Any) -> None:
-        """Be told as a coroutine function is."""
+        """The same as a coroutine function."""
         self(*args, **old)
 
 
 def refresh(host: Host, app: Any) -> None:
-    """Refresh, and close what was opened for it."""
+    """Refresh, and close the connections."""
     host.run(lambda: app.refresh_access_token(TOKEN))
     host.run(app.close)
 
 
 def test_an_update_token_of_the_registration_is_told(host: Host, recorder: Recorder) -> None:
-    """The new token, and the refresh token of the old one to find its row by."""
+    """It gets the new token, and the old refresh token to find the database row by."""
     told = Told()
     app = register_kucoin(host.oauth(), site=recorder.url, update_token=told)
     refresh(host, app)
@@ -59,7 +59,7 @@ def test_an_update_token_of_the_registration_is_told(host: Host, recorder: Recor
 def test_an_update_token_of_the_oauth_object_is_told_the_name_too(
     host: Host, recorder: Recorder
 ) -> None:
-    """It is shared by all registrations."""
+    """All registrations of the object share it, so it also gets their name."""
     told = Told()
     oauth = host.oauth(update_token=told)
     refresh(host, register_kucoin(oauth, "kucoin_eu", site=recorder.url))
@@ -67,19 +67,19 @@ def test_an_update_token_of_the_oauth_object_is_told_the_name_too(
 
 
 def test_an_async_framework_takes_a_coroutine_function(recorder: Recorder) -> None:
-    """Both colours: the plain one is tested above."""
+    """Plain functions are tested above."""
     told, host = Told(), StarletteHost()
     refresh(host, register_kucoin(host.oauth(), site=recorder.url, update_token=told.awaited))
     refresh(
         host, register_kucoin(host.oauth(update_token=told.awaited), "other", site=recorder.url)
     )
     host.close()
-    assert told.calls == [(NEW, OLD, None)]  # the second one is the same token, and was refreshed
+    assert told.calls == [(NEW, OLD, None)]  # once: the second call got the same pair
 
 
 @pytest.fixture(params=[(FlaskHost, flask_client), (DjangoHost, django_client)])
 def signals(request: pytest.FixtureRequest) -> Iterator[tuple[Host, list[dict[str, Any]]]]:
-    """A framework with Authlib's signal ``token_update``, and what is received of it."""
+    """A framework that has Authlib's signal ``token_update``, and the signals received."""
     host_class, module = request.param
     host, received = host_class(), []
 
@@ -108,7 +108,7 @@ def test_the_signal_is_sent_with_a_checked_token(
 def test_no_signal_is_sent_with_what_is_no_token(
     fault: str, signals: tuple[Host, list[dict[str, Any]]], kucoin_sandbox: Sandbox
 ) -> None:
-    """With stock Authlib an error envelope would have replaced the pair that is stored."""
+    """In stock Authlib, an error envelope would replace the stored pair."""
     host, received = signals
     kucoin_sandbox.fail_next("refresh", fault)
     told = Told()

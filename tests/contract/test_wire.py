@@ -1,4 +1,4 @@
-"""The same bytes on the wire from every place, and nothing beside them."""
+"""Every row sends the same bytes, and nothing else."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CLIENT_ID = "client/+ 1"
 CODE = "a/b+c=&d?%23"
 KEY = ApiKey("broker-1", "key-id", "key-secret", "phrase")
 
-# What the HTTP libraries themselves put into every request.
+# The headers that the HTTP libraries add to every request.
 _BY_THE_LIBRARY = ("accept", "accept-encoding", "connection", "host", "user-agent")
 _FORM = ("content-length", "content-type")
 _SIGNED = (
@@ -26,13 +26,13 @@ _SIGNED = (
 
 
 def sent(names: tuple[str, ...]) -> list[str]:
-    """Return the names of all headers of a request that has these of its own."""
+    """Return the names of all headers of a request that adds these."""
     return sorted((*_BY_THE_LIBRARY, *names))
 
 
 @pytest.fixture
 def requests(new_stack: NewStack, recorder: Recorder) -> dict[str, Seen]:
-    """Make every call once, with a ~/.netrc that names the host: what came in, by its path."""
+    """Every call once, with a ~/.netrc that names the host; the requests received, by path."""
     stack = new_stack(site=recorder.url, client_id=CLIENT_ID)
     token = stack.finish_with(CODE)
     stack.refresh(token)
@@ -47,7 +47,7 @@ def requests(new_stack: NewStack, recorder: Recorder) -> dict[str, Seen]:
 
 @pytest.fixture(autouse=True)
 def _netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Name the recording server in the file that ~/.netrc stands for."""
+    """Point NETRC to a file that names the recording server."""
     file = tmp_path / "netrc"
     file.write_text("machine 127.0.0.1 login somebody password else\n")
     monkeypatch.setenv("NETRC", str(file))
@@ -55,7 +55,7 @@ def _netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @everywhere
 def test_the_login_page_is_asked_for_with_the_raw_redirect_uri(new_stack: NewStack) -> None:
-    """Section 7.1: the document's parameters in its order, the redirect URI as it is."""
+    """Section 7.1: the document's parameters in its order, with the redirect URI unencoded."""
     stack = new_stack(site="eu", client_id=CLIENT_ID)
     first, second = stack.login(), stack.login("bob")
     shape = (
@@ -83,7 +83,7 @@ def test_the_token_is_asked_for_by_a_bare_get(requests: dict[str, Seen]) -> None
 def test_a_client_secret_stands_last_in_the_token_request(
     new_stack: NewStack, recorder: Recorder
 ) -> None:
-    """Only if there is one, and nowhere else: neither in a header nor in another call."""
+    """It is sent only if configured, and in no header and no other call."""
     stack = new_stack(site=recorder.url, client_secret="s3cret/+=")
     token = stack.finish_with("code")
     stack.refresh(token)
@@ -101,7 +101,7 @@ def test_a_client_secret_stands_last_in_the_token_request(
 def test_a_refresh_is_a_form_with_the_documents_own_grant_type(
     requests: dict[str, Seen],
 ) -> None:
-    """Section 7.3: it says authorization_code, and goes to an address of its own."""
+    """Section 7.3: the grant type is authorization_code, and the path is the refresh's own."""
     request = requests["/_oauth/refresh-token"]
     assert request.line == "POST /_oauth/refresh-token HTTP/1.1"
     assert request.names() == sent(_FORM)
@@ -124,7 +124,7 @@ def test_a_validation_is_a_form_with_the_token_alone(requests: dict[str, Seen]) 
 
 @everywhere
 def test_a_key_is_asked_for_with_the_token_in_a_header(requests: dict[str, Seen]) -> None:
-    """Section 4: the scheme in small letters, an empty body, and nothing of ~/.netrc."""
+    """Section 4: ``bearer`` in lower case, an empty body, and nothing from ~/.netrc."""
     request = requests["/_oauth/resource/ucenter/outer/api-key/add"]
     assert request.line == "POST /_oauth/resource/ucenter/outer/api-key/add HTTP/1.1"
     assert request.names() == sent(("authorization", *_FORM))
@@ -136,7 +136,7 @@ def test_a_key_is_asked_for_with_the_token_in_a_header(requests: dict[str, Seen]
 
 @everywhere
 def test_a_key_is_described_to_who_signs_with_it(requests: dict[str, Seen]) -> None:
-    """KuCoin's authentication page; neither secret nor passphrase leaves in clear text."""
+    """KuCoin's authentication page: neither secret nor passphrase is sent in clear text."""
     request = requests["/api/v1/user/api-key"]
     assert request.line == "GET /api/v1/user/api-key HTTP/1.1"
     assert request.names() == sent(_SIGNED)
@@ -148,23 +148,23 @@ def test_a_key_is_described_to_who_signs_with_it(requests: dict[str, Seen]) -> N
 
 @everywhere
 def test_calls_share_one_connection(requests: dict[str, Seen]) -> None:
-    """A login and its key cost no second handshake."""
+    """A login and its key need one handshake."""
     assert {request.connection for request in requests.values()} == {1}
 
 
 @pytest.mark.parametrize("row", CLIENTS)
 def test_a_client_keeps_no_cookie(new_stack: NewStack, recorder: Recorder) -> None:
-    """KuCoin's edge sets one with every answer, and a the next user of the client is another."""
+    """KuCoin's edge sets one with every answer, and the client's next user may be another."""
     stack = new_stack(site=recorder.url)
     stack.finish_with(CODE)
-    assert list(stack.client.cookies) == []  # type: ignore[attr-defined]  # of these rows
+    assert list(stack.client.cookies) == []  # type: ignore[attr-defined]  # these rows have it
 
 
 @everywhere
 def test_a_site_can_ask_for_a_header_in_rest_requests(
     new_stack: NewStack, recorder: Recorder
 ) -> None:
-    """Australia has no host of its own: X-SITE-TYPE says which site is meant."""
+    """Australia has no host of its own: the header X-SITE-TYPE names the site."""
     site = Site(recorder.url, rest_headers={"X-SITE-TYPE": "australia"})
     stack = new_stack(site=site)
     stack.create_api_key(stack.finish_with(CODE))
@@ -180,7 +180,7 @@ def test_a_site_can_ask_for_a_header_in_rest_requests(
 def test_the_environments_proxy_is_used(
     variable: str, new_stack: NewStack, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Brokers call from fixed addresses. Here the site itself does not even exist."""
+    """Brokers must call from registered addresses. Here only the proxy can be reached."""
     monkeypatch.setenv(variable, recorder.url)
     site = "http://127.0.0.2:1"
     stack = new_stack(site=site)
@@ -198,7 +198,7 @@ def test_the_environments_proxy_is_used(
 def test_a_proxy_that_refuses_has_let_nothing_through(
     new_stack: NewStack, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So asking for a key once more does no harm."""
+    """Creating the key again is safe then."""
     monkeypatch.setenv("HTTPS_PROXY", recorder.url)
     recorder.status = 403
     stack = new_stack(site="eu")

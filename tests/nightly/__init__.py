@@ -1,1 +1,1 @@
-"""What measures rather than tests; `make nightly` runs it."""
+"""Slow tests of memory, growth, benchmarks and the drill; `make nightly` runs them."""

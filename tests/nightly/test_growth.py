@@ -1,4 +1,4 @@
-"""The demo's queries on PostgreSQL: as cheap with a million rows as with ten thousand."""
+"""The demo's queries cost as little with a million rows as with ten thousand (PostgreSQL)."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from flask_demo.extensions import db
 
 pytestmark = pytest.mark.measured("what the libraries log of a million rows takes long")
 
-#: How many rows each table has. Fewer are filled in faster, and give the same plans.
+#: How many rows each table has. Fewer are quicker to insert and give the same plans.
 SIZES = (10, 10_000, int(os.environ.get("GROWTH_ROWS", "1000000")))
-#: How many rows a statement may touch: the page of ten, one to see if there are more, one dead.
+#: Most rows a statement may touch: a page of ten, one to see if there are more, one dead row.
 A_PAGE = 12
-#: How many blocks more may be read: an index of a million rows is a level deeper.
+#: Most extra blocks to read: the index of a million rows has one more level.
 DEEPER_INDEXES = 4
 TABLES = ("connected_key", "connect_attempt", "user_account")
 BY_INDEX = {"Index Scan", "Index Only Scan", "ModifyTable"}
@@ -35,7 +35,7 @@ BY_INDEX = {"Index Scan", "Index Only Scan", "ModifyTable"}
 
 @dataclass
 class Plan:
-    """How PostgreSQL performs a statement: the scans, and what each of them touched."""
+    """How PostgreSQL runs a statement: its scans, and the rows and blocks they touch."""
 
     statement: str
     scans: list[str] = field(default_factory=list)
@@ -63,9 +63,9 @@ def _read(statement: str, answer: list[dict[str, Any]]) -> Plan:
 
 
 class Explainer:
-    """Has PostgreSQL explain each statement of the demo, right before it is performed.
+    """Makes PostgreSQL explain each of the demo's statements just before it runs.
 
-    The statement is performed for that, with its parameters, and taken back.
+    Explaining runs the statement with its parameters; this is rolled back.
     """
 
     def __init__(self) -> None:
@@ -81,7 +81,7 @@ class Explainer:
         _context: object,
         _executemany: object,
     ) -> None:
-        """Explain; a hook for SQLAlchemy."""
+        """Explain the statement; SQLAlchemy calls this."""
         if self._is_busy or not re.match("SELECT|UPDATE|INSERT|DELETE", statement):
             return
         self._is_busy = True
@@ -97,7 +97,7 @@ class Explainer:
 
 
 def _fill(database: str, rows: int) -> None:
-    """Write attempts and keys; user 1 has a tenth of the attempts, scattered, and three keys."""
+    """Insert attempts and keys; user 1 has three keys and a scattered tenth of the attempts."""
     engine = create_engine(database, poolclass=NullPool)
     with engine.begin() as connection:
         connection.execute(text("SET session_replication_role = replica"))  # no foreign key checks
@@ -107,7 +107,7 @@ def _fill(database: str, rows: int) -> None:
 
 _FILL = (
     *(f"ALTER TABLE {table} SET (autovacuum_enabled = off)" for table in TABLES),
-    *(f"ALTER TABLE {table} SET UNLOGGED" for table in TABLES),  # faster, and read the same way
+    *(f"ALTER TABLE {table} SET UNLOGGED" for table in TABLES),  # quicker to write, same reads
     "INSERT INTO user_account (name) SELECT 'user ' || n FROM generate_series(1, :rows) n",
     """
     INSERT INTO connect_attempt (user_id, status, created_at, changed_at, error, detail, replaced)
@@ -126,7 +126,7 @@ _FILL = (
 
 
 def _visit(client: FlaskClient, sandbox: Sandbox) -> None:
-    """Do everything that the demo can do, as user 1."""
+    """Use every feature of the demo, as user 1."""
 
     def send(path: str, **fields: str) -> str:
         found = re.search(r'name="csrf_token" value="([^"]+)"', client.get("/").text)
@@ -173,7 +173,7 @@ def _demo(database: str, sandbox: Sandbox) -> Iterator[Flask]:
 
 
 def _plans(database: str, rows: int) -> dict[str, list[Plan]]:
-    """Return the plans of each of the demo's statements with so many rows in its tables."""
+    """Return the plans of each of the demo's statements, with so many rows in its tables."""
     explainer = Explainer()
     with run_sandbox() as sandbox, _demo(database, sandbox) as app:
         _fill(database, rows)
@@ -182,7 +182,7 @@ def _plans(database: str, rows: int) -> dict[str, list[Plan]]:
         _visit(app.test_client(), sandbox)
     plans: dict[str, list[Plan]] = {}
     for plan in explainer.plans:
-        # Only what has changed is set, so that part depends on the second in which we are.
+        # Only changed columns are set, and which ones change depends on the current second.
         plans.setdefault(re.sub(" SET .* WHERE ", " SET … WHERE ", plan.statement), []).append(plan)
     return plans
 
@@ -192,7 +192,7 @@ Found = dict[int, dict[str, list[Plan]]]
 
 @pytest.fixture(scope="module")
 def found(postgres_url: str) -> Found:
-    """The plans of each of the demo's statements, by the number of rows."""
+    """The plans of each statement, by the number of rows."""
     found = {}
     for size in SIZES:
         with postgres.fresh_database(postgres_url) as database:
@@ -203,20 +203,20 @@ def found(postgres_url: str) -> Found:
 @pytest.mark.parametrize(
     "pattern",
     [
-        # The page of attempts, first and further, and the keys of a user.
+        # The first page of attempts, the next page, and a user's keys.
         "SELECT .* FROM connect_attempt WHERE .*user_id = [^ ]+ ORDER BY .*id DESC LIMIT ",
         "SELECT .* FROM connect_attempt WHERE .*user_id = .* AND .*id < .*id DESC LIMIT ",
         "SELECT .* FROM connected_key WHERE connected_key.user_id = .* ORDER BY connected_key.id$",
-        # The outcome of an attempt, and the key that came of it.
+        # The outcome of an attempt, and its key.
         "SELECT .* FROM connect_attempt WHERE connect_attempt.id = .* AND .*user_id = ",
         "SELECT .* FROM connected_key WHERE connected_key.attempt_id = ",
-        # Each step of the ledger, the claim among them, and the lock on an account's keys.
+        # Each step of the ledger, including the claim, and the lock on an account's keys.
         "UPDATE connect_attempt SET .* WHERE connect_attempt.id = .* AND connect_attempt.status = ",
         "SELECT .* FROM connected_key WHERE connected_key.user_id = .* FOR UPDATE",
     ],
 )
 def test_indexes(found: Found, pattern: str) -> None:
-    """The demo makes this query, and an index leads it to its few rows."""
+    """The demo runs this query, and an index finds its few rows."""
     for size in SIZES[1:]:
         plans = [each for statement in found[size] for each in found[size][statement]]
         matching = [plan for plan in plans if re.match(pattern, plan.statement)]
@@ -227,7 +227,7 @@ def test_indexes(found: Found, pattern: str) -> None:
 
 
 def test_no_table_is_read_through(found: Found) -> None:
-    """Of all that the demo asks for, nothing reads a table from end to end, or many rows of it."""
+    """No statement scans a whole table or touches many rows."""
     for size in SIZES[1:]:
         for plans in found[size].values():
             for plan in plans:
@@ -236,15 +236,15 @@ def test_no_table_is_read_through(found: Found) -> None:
 
 
 def test_flat(found: Found) -> None:
-    """With many more rows the same statements are made, and each reads as little."""
+    """More rows lead to the same statements, and each reads as few blocks."""
     _, small, large = SIZES
     assert found[small].keys() == found[large].keys()
     for statement, plans in found[large].items():
-        # The least of several: now and then one of them has to enlarge a file.
+        # The least of several, because now and then one has to extend a file.
         most = min(plan.buffers for plan in found[small][statement]) + DEEPER_INDEXES
         assert min(plan.buffers for plan in plans) <= most, statement
 
 
 def test_few_rows(found: Found) -> None:
-    """With hardly any rows the demo works as well; how PostgreSQL finds them is its own affair."""
+    """A nearly empty database works as well, whatever plans PostgreSQL chooses for it."""
     assert found[SIZES[0]].keys() <= found[SIZES[1]].keys()

@@ -1,1 +1,1 @@
-"""What the repository promises: docs, examples, types, the wheel, the tests' own frame."""
+"""Tests of the repository: docs, examples, types, imports, the wheel, the test set-up itself."""

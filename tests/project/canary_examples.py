@@ -1,6 +1,6 @@
-"""Tests that show a secret, each in another place, and some that do not: see the test of the watch.
+"""Tests that show a secret, each in another place, and some that do not.
 
-They are copied to be run on their own, so that their failing is seen from outside.
+`test_frame_canaries.py` copies and runs them, and checks from outside which ones fail.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def code() -> Iterator[str]:
 
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[flask.Flask]:
-    """The demo, to which pages can be added."""
+    """The demo; a test adds a page that shows the secret."""
     settings = {
         "DEMO_INSTANCE": str(tmp_path),
         "KUCOIN_CLIENT_ID": "broker",
@@ -108,7 +108,7 @@ def test_shown_in_a_database(code: str, postgres_database: str) -> None:
     engine = create_engine(postgres_database)
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE seen (code bytea)"))
-        logging.disable()  # or the statement would be seen
+        logging.disable()  # the log of the statement would show the secret, too
         connection.execute(text("INSERT INTO seen VALUES (:code)"), {"code": code.encode()})
         logging.disable(logging.NOTSET)
     engine.dispose()

@@ -1,4 +1,4 @@
-"""The documentation says what is there."""
+"""The documentation names only tests and files that exist, and its programs compile."""
 
 import re
 from pathlib import Path
@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+GUIDE = ROOT / "CONTRIBUTING.md"
+PAGES = [ROOT / "README.md", GUIDE, ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def test_every_claim_about_security_has_a_test_that_exists() -> None:
-    """A renamed or dropped test takes its claim with it."""
+    """Renaming or dropping a test breaks this, so its claim must change as well."""
     tests = set()
     for path in (ROOT / "tests").rglob("test_*.py"):
         tests.update(re.findall(r"def (test_\w+)", path.read_text()))
@@ -19,9 +20,18 @@ def test_every_claim_about_security_has_a_test_that_exists() -> None:
     assert named <= tests, sorted(named - tests)
 
 
+def test_the_guide_to_changes_names_what_exists() -> None:
+    """Each name is in the file that CONTRIBUTING.md gives for it."""
+    places = re.findall(r"`([\w/]+\.py)` `(\w+)`", GUIDE.read_text())
+    assert len(places) >= 24
+    for file, name in places:
+        folder = "tests" if name.startswith("test_") else "authlib_kucoin"
+        assert re.search(rf"\b{name}\b", (ROOT / folder / file).read_text()), (file, name)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_leads_to_a_file(page: Path) -> None:
-    """Pictures and programs included."""
+    """Each link, picture and included program exists."""
     links = re.findall(r"\]\(([^)#:]+)\)", page.read_text())
     included = re.findall(r"\{literalinclude\} (\S+)", page.read_text())
     assert [link for link in links + included if not (page.parent / link).exists()] == []
@@ -29,6 +39,6 @@ def test_every_link_leads_to_a_file(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_program_on_a_page_is_python(page: Path) -> None:
-    """It at least compiles."""
+    """Each Python block compiles."""
     for block in re.findall(r"^```python\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE):
         compile(block, page.name, "exec")

@@ -1,4 +1,4 @@
-"""The browser fixtures: a page works, and what it does wrong is noticed."""
+"""The browser fixtures load pages and notice their problems."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def echo_url() -> Iterator[str]:
-    """A server on loopback that answers with what the query says."""
+    """A server on loopback that answers as the query tells it to."""
     app = Flask("echo")
 
     @app.get("/")
@@ -32,14 +32,14 @@ def echo_url() -> Iterator[str]:
 
 
 def test_page_renders(page: "Page", echo_url: str) -> None:
-    """A page from loopback is fetched, and its script has run."""
+    """A page from loopback loads, and its script runs."""
     page.goto(f"{echo_url}?html=<p>hi</p><script>document.title='ran'</script>")
     assert page.locator("p").inner_text() == "hi"
     assert page.title() == "ran"
 
 
 def test_pages_are_other_users(new_page: Callable[[], "Page"], echo_url: str) -> None:
-    """A cookie of one page is not seen by the next."""
+    """A cookie of one page is not visible to another."""
     one, two = new_page(), new_page()
     for page in (one, two):
         page.goto(echo_url)
@@ -67,14 +67,14 @@ def test_pages_are_other_users(new_page: Callable[[], "Page"], echo_url: str) ->
 def test_problems_are_noticed(
     page: "Page", page_problems: list[str], echo_url: str, query: str, problem: str
 ) -> None:
-    """Errors of the page and requests to other hosts are kept for the fixture's verdict."""
+    """Page errors and requests to other hosts are recorded, so that the fixture can fail."""
     page.goto(f"{echo_url}?{query}")
     assert page_problems[0].startswith(problem)
     page_problems.clear()
 
 
 def test_redirects_are_watched(page: "Page", page_problems: list[str], echo_url: str) -> None:
-    """A redirect to another host is a request to it like any other."""
+    """A redirect to another host counts as a request to it."""
     with pytest.raises(Exception, match="ERR_NAME_NOT_RESOLVED"):
         page.goto(f"{echo_url}?status=302&to=http://shop.example/")
     assert "request to another host: http://shop.example/" in page_problems

@@ -1,4 +1,4 @@
-"""The watch over the whole suite: a test that shows a secret fails, wherever it shows it."""
+"""The watch for leaked secrets fails each test that shows one."""
 
 import os
 import re
@@ -12,7 +12,7 @@ _EXAMPLES = Path(__file__).with_name("canary_examples.py")
 
 
 def test_a_secret_that_is_shown_fails_the_test(tmp_path: Path) -> None:
-    """The watch covers each place, says where, fails no other test, and works in parallel."""
+    """It covers each place, names it, fails no other test, and works in parallel."""
     frame = tmp_path / "tests"
     shutil.copytree(_TESTS / "support", frame / "support")
     shutil.copy(_TESTS / "conftest.py", frame)

@@ -1,4 +1,4 @@
-"""The PostgreSQL fixtures: a server that answers, and a database for one test alone."""
+"""The PostgreSQL fixtures: a server, and a database for each test."""
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -7,7 +7,7 @@ from sqlalchemy.pool import NullPool
 
 @pytest.mark.parametrize("turn", [1, 2])
 def test_each_test_has_its_own_database(postgres_database: str, turn: int) -> None:
-    """A table of the same name can be made twice, since nobody else sees it."""
+    """Two tests can create the same table, because neither sees the other's."""
     engine = create_engine(postgres_database, poolclass=NullPool)
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE kept (turn integer)"))
@@ -17,9 +17,9 @@ def test_each_test_has_its_own_database(postgres_database: str, turn: int) -> No
 
 
 def test_server_has_room_for_many(postgres_url: str) -> None:
-    """Tests of many workers at once need more than PostgreSQL's usual 100 connections.
+    """Tests with many workers need more than PostgreSQL's default of 100 connections.
 
-    A server of the developer's own, named by `TEST_DATABASE_URL`, has to have them too.
+    A server given by `TEST_DATABASE_URL` must allow them as well.
     """
     engine = create_engine(postgres_url, poolclass=NullPool)
     with engine.connect() as connection:

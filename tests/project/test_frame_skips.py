@@ -1,4 +1,4 @@
-"""CI's rule: with `CI_NO_SKIP` set, a test that did not run fails the run."""
+"""With `CI_NO_SKIP` set, a test that did not run fails the run."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ _NOT_RUN = {
 
 @pytest.mark.parametrize(("ci", "workers", "status"), [("", "0", 0), ("1", "0", 1), ("1", "2", 1)])
 def test_skips_fail_in_ci(tmp_path: Path, ci: str, workers: str, status: int) -> None:
-    """The exit status means "tests failed" and the output names the tests, also in parallel."""
+    """Exit status and output name the tests that did not run, also with parallel workers."""
     frame = tmp_path / "tests"
     shutil.copytree(_TESTS / "support", frame / "support")
     shutil.copy(_TESTS / "conftest.py", frame)

@@ -1,4 +1,4 @@
-"""The import contracts in pyproject.toml: each fails the lint once an import breaks it."""
+"""Each import contract in pyproject.toml fails the lint when an import breaks it."""
 
 import shutil
 import subprocess
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 _CHECKOUT = Path(__file__).parents[2]
-#: An import that breaks a contract: the contract's id, the module to add it to, and the import.
+#: A contract's id, a module, and an import that breaks the contract when added to the module.
 _BROKEN = [
     ("layers", "_clients/failures.py", "import authlib_kucoin._apps.base_app"),
     ("layers", "new_module.py", ""),
@@ -30,7 +30,7 @@ def _contracts() -> dict[str, str]:
 
 
 def test_each_contract_is_tested() -> None:
-    """A new contract needs an import below that breaks it."""
+    """A new contract needs an entry above."""
     assert set(_contracts()) == {contract for contract, *_ in _BROKEN}
 
 

@@ -1,7 +1,7 @@
-"""What is shipped: the wheel and the sdist, installed where there is nothing else of ours.
+"""The wheel and the sdist work in environments that contain nothing else of ours.
 
-Every environment here is a fresh one, made by uv because it takes a second where pip takes ten.
-Its Python runs with `-I`, so that neither the checkout nor PYTHONPATH is seen.
+uv makes the environments, because pip takes ten times as long. Their Python runs with `-I`, so
+that it sees neither the checkout nor PYTHONPATH.
 """
 
 import json
@@ -51,11 +51,11 @@ print(status)
 
 
 def _run(*command: str | Path) -> str:
-    """Run a program away from the checkout and return what it printed."""
+    """Run a program outside the checkout and return its output."""
     done = subprocess.run(
         command,
         cwd="/",
-        # uv looks for an environment to use in the first, and would fetch a Python by the second.
+        # Without these, uv may use another environment, or download a Python.
         env={**os.environ, "VIRTUAL_ENV": "", "UV_PYTHON_DOWNLOADS": "never"},
         capture_output=True,
         text=True,
@@ -72,7 +72,7 @@ def _uv(*arguments: str | Path) -> str:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the sdist of this checkout, and the wheel built from that sdist."""
+    """A folder with the sdist of this checkout and the wheel built from it."""
     folder = tmp_path_factory.mktemp("dist")
     _uv("build", "--quiet", "--python", sys.executable, "--out-dir", folder, _CHECKOUT)
     return folder
@@ -80,13 +80,13 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def wheel(built: Path) -> Path:
-    """The wheel."""
+    """The path of the wheel."""
     return next(built.glob("*.whl"))
 
 
 @pytest.fixture
 def install(wheel: Path, tmp_path: Path) -> Callable[[str], Path]:
-    """Install the wheel with some extras into a fresh environment and return its Python."""
+    """Return a function that installs the wheel with extras into a new environment."""
 
     def install(extras: str) -> Path:
         python = tmp_path / "venv" / "bin" / "python"
@@ -99,7 +99,7 @@ def install(wheel: Path, tmp_path: Path) -> Callable[[str], Path]:
 
 
 def test_wheel_has_what_runs_and_nothing_else(wheel: Path) -> None:
-    """The marker for type checkers is in; the demo, the tests and the docs are not."""
+    """It contains the package and its marker for type checkers, but no demo, tests or docs."""
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     assert "authlib_kucoin/py.typed" in names
@@ -108,14 +108,14 @@ def test_wheel_has_what_runs_and_nothing_else(wheel: Path) -> None:
 
 
 def test_sdist_can_be_tested(built: Path) -> None:
-    """Who packages this for a distribution finds the tests in the sdist."""
+    """It contains the tests, so that distributions can run them."""
     with tarfile.open(next(built.glob("*.tar.gz"))) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"LICENSE", "README.md", "CHANGELOG.md", "Makefile", "tests/conftest.py"} <= names
 
 
 def test_base_install(install: Callable[[str], Path]) -> None:
-    """With Authlib alone: the import brings no framework or HTTP library; the sandbox runs."""
+    """With Authlib alone, the import loads no framework or HTTP library, and the sandbox runs."""
     python = install("")
     modules = {name.partition(".")[0] for name in json.loads(_run(python, "-I", "-c", _IMPORTED))}
     assert "authlib_kucoin" in modules
@@ -126,6 +126,6 @@ def test_base_install(install: Callable[[str], Path]) -> None:
 
 @pytest.mark.parametrize("extra", _EXTRAS)
 def test_each_extra_is_complete(extra: str, install: Callable[[str], Path]) -> None:
-    """The extra brings all that its module imports."""
+    """Each extra installs everything that its module imports."""
     python = install(f"[{extra}]")
     _run(python, "-I", "-W", "error", "-c", f"import {_EXTRAS[extra]}")

@@ -59,6 +59,7 @@ class Wire:
             (parts.hostname, parts.port or 0), timeout=10, source_address=(source, 0)
         )
         self._stream = self._socket.makefile("rb")
+        self.host = parts.netloc
 
     def close(self) -> None:
         """Close the connection."""
@@ -101,7 +102,9 @@ class Wire:
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Send a request and read its answer."""
-        lines = [f"{method} {target} HTTP/1.1", "Host: sandbox"]
+        lines = [f"{method} {target} HTTP/1.1"]
+        if "Host" not in (headers or {}):
+            lines.append(f"Host: {self.host}")
         lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
         if body is not None:
             lines.append(f"Content-Length: {len(body.encode())}")
@@ -110,7 +113,7 @@ class Wire:
 
 
 class Broker:
-    """A broker's server that keeps to the document, until a test makes it err."""
+    """A broker's server that follows the document unless a test tells it otherwise."""
 
     def __init__(self, sandbox: Sandbox, wire: Wire) -> None:
         """Talk to a sandbox over one connection."""
@@ -197,4 +200,5 @@ def refused(answer: Answer, code: str, section: str) -> bool:
     assert (answer.status, content["success"], content["retry"]) == (200, False, False)
     assert content["data"] is None
     assert content["code"] == f"sandbox.{code}", content
-    return bool(content["msg"].endswith(f"(document section {section})"))
+    cited = f"document section {section}" if section[0].isdigit() else section
+    return bool(content["msg"].endswith(f"({cited})"))

@@ -1,16 +1,17 @@
-"""The sandbox's own calls: faults, clock, reset and journal over HTTP, for any language."""
+"""The control API: what `Sandbox` does from Python, over HTTP for any language."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 
-if TYPE_CHECKING:
-    from tests.sandbox.broker import Answer, Broker
+from tests.sandbox.broker import REDIRECT, Answer, Broker
+from tests.sandbox.test_keys import info, signed
 
 JSON = {"Content-Type": "application/json"}
+KEY_MEMBERS = {"apiKey": "api_key", "secret": "secret", "passphrase": "passphrase"}
 
 
 def post(broker: Broker, path: str, content: object) -> Answer:
@@ -62,7 +63,17 @@ def test_journal_over_http(broker: Broker) -> None:
         "body",
         "status",
         "connection",
+        "received_at",
+        "refusal",
+        "fault",
     }
+    assert request["refusal"] == {
+        "code": "sandbox.refresh_token_unknown",
+        "text": "refresh token was never issued (document section 7.3)",
+        "section": "7.3",
+        "advice": "Send the refresh token of the last exchange or refresh.",
+    }
+    assert abs(request["received_at"] - broker.sandbox.now) < 60
 
 
 @pytest.mark.parametrize(
@@ -76,6 +87,17 @@ def test_journal_over_http(broker: Broker) -> None:
         ("/sandbox/faults", "[" * 100_000, "must be a JSON object"),
         ("/sandbox/advance", '{"seconds": -1}', "only goes forward"),
         ("/sandbox/advance", '{"seconds": true}', "seconds must be a number"),
+        ("/sandbox/advance", '{"seconds": NaN}', "seconds must be a number"),
+        ("/sandbox/advance", '{"seconds": 1, "hours": 1}', "unknown member 'hours'; known are sec"),
+        ("/sandbox/advance?seconds=1", "{}", "this call takes no query"),
+        ("/sandbox/reset", '{"keys": true}', "unknown member 'keys'; this call takes none"),
+        ("/sandbox/faults", '{"operation": "token", "fault": "503", "times": 1.5}', "whole number"),
+        ("/sandbox/approve", "{}", "url must be a string"),
+        ("/sandbox/approve", '{"url": "https://www.kucoin.com/oauth?x"}', "does not lead to this"),
+        ("/sandbox/connect", '{"account": "nobody"}', "unknown account 'nobody'; known are trader"),
+        ("/sandbox/connect", '{"permissions": ["SPOT"]}', "unknown permissions ['SPOT']; known"),
+        ("/sandbox/connect", '{"permissions": "API_SPOT"}', "permissions must be a list of"),
+        ("/sandbox/keys/delete", '{"api_key": "x"}', "no key with this api_key exists"),
     ],
 )
 def test_own_call_that_cannot_be_meant(broker: Broker, path: str, body: str, error: str) -> None:
@@ -97,7 +119,184 @@ def test_own_call_from_another_site_is_refused(broker: Broker) -> None:
 def test_own_paths_and_methods(broker: Broker) -> None:
     """An unknown own path and a wrong method say what there is."""
     unknown = broker.wire.ask("GET", "/sandbox/fault")
-    wrong = broker.wire.ask("GET", "/sandbox/faults")
+    wrong = broker.wire.ask("GET", "/sandbox/advance")
+    deleted = broker.wire.ask("DELETE", "/sandbox/faults")
 
     assert (unknown.status, "/sandbox/faults" in unknown.json["error"]) == (404, True)
     assert (wrong.status, wrong.headers["allow"]) == (405, "POST")
+    assert (deleted.status, deleted.headers["allow"]) == (405, "POST, GET")
+
+
+def test_approving_over_http(broker: Broker) -> None:
+    """A program in any language plays the user with one call."""
+    answer = post(broker, "/sandbox/approve", {"url": broker.login_url()})
+
+    assert answer.status == 200
+    assert answer.json["method"] == "GET"
+    fields = answer.json["fields"]
+    assert answer.json["location"].startswith(f"{REDIRECT}?code=")
+    assert fields["state"] == "123"
+    assert broker.wire.ask("GET", broker.token_target(fields["code"])).json["access_token"]
+
+
+def test_cancelling_over_http(new_broker: Callable[..., Broker]) -> None:
+    """A cancelled login answers with its fields, in each mode."""
+    broker = new_broker(callback="form_post")
+    answer = post(broker, "/sandbox/cancel", {"url": broker.login_url()}).json
+
+    assert (answer["method"], answer["location"]) == ("POST", REDIRECT)
+    assert answer["fields"]["success"] == "false"
+
+
+def test_refused_login_over_http(broker: Broker) -> None:
+    """A refused login request is a 400 that says why."""
+    answer = post(broker, "/sandbox/approve", {"url": broker.login_url("https%3A//shop.example")})
+
+    assert answer.status == 400
+    assert "must not be encoded" in answer.json["error"]
+
+
+def test_fault_of_the_login_page_over_http(broker: Broker) -> None:
+    """A connection that a fault ends is a 502."""
+    broker.sandbox.fail_next("authorize", "lost")
+    assert post(broker, "/sandbox/approve", {"url": broker.login_url()}).status == 502
+
+
+def test_keys_over_http(broker: Broker) -> None:
+    """Keys can be made, listed with their secrets, used and deleted."""
+    made = post(broker, "/sandbox/connect", {"permissions": ["API_COMMON"]}).json
+    (listed,) = broker.wire.ask("GET", "/sandbox/keys").json["keys"]
+
+    assert listed == made | {"alive": True}
+    assert (made["account"], made["uid"]) == ("trader@example.com", 165111215)
+    as_issued = {name: made[known] for name, known in KEY_MEMBERS.items()}
+    assert info(broker, signed(as_issued)).json["data"]["permission"] == "General"
+    assert post(broker, "/sandbox/keys/delete", {"api_key": made["api_key"]}).status == 200
+    (listed,) = broker.wire.ask("GET", "/sandbox/keys").json["keys"]
+    assert listed["alive"] is False
+
+
+def test_token_over_http(broker: Broker) -> None:
+    """A token without a login is as good as any."""
+    token = post(broker, "/sandbox/token", {}).json
+
+    assert broker.is_valid(token["access_token"])
+    assert broker.refresh(token["refresh_token"]).json["access_token"]
+
+
+def test_waiting_faults_over_http(broker: Broker) -> None:
+    """What has not struck yet is listed."""
+    fault = {"operation": "fetch_token", "fault": "429:30", "times": 3, "latency": 0.5}
+    post(broker, "/sandbox/faults", fault)
+
+    assert broker.wire.ask("GET", "/sandbox/faults").json["faults"] == [
+        {"operation": "token", "fault": "429:30", "times": 3, "probability": 1.0, "latency": 0.5}
+    ]
+
+
+def test_requests_of_one_operation(broker: Broker) -> None:
+    """The journal can be narrowed; a misspelt operation is an error."""
+    broker.refresh("x")
+    broker.wire.ask("GET", "/nowhere")
+
+    for operation, count in {"refresh": 1, "refresh_token": 1, "unknown": 1, "token": 0}.items():
+        answer = broker.wire.ask("GET", f"/sandbox/requests?operation={operation}").json
+        assert len(answer["requests"]) == count
+    for query in ("operation=login", "operations=token", "operation=token&operation=token"):
+        assert broker.wire.ask("GET", f"/sandbox/requests?{query}").status == 400
+
+
+def test_journal_names_the_fault(broker: Broker) -> None:
+    """A spoilt answer is marked, so that nobody looks for another cause."""
+    broker.sandbox.fail_next("token", "429:30")
+    broker.wire.ask("GET", broker.token_target("x"))
+    broker.wire.ask("GET", broker.token_target("x"))
+
+    first, second = broker.sandbox.requests
+    assert (first.fault, first.refusal) == ("429:30", None)
+    assert second.fault is None
+    assert second.refusal
+    assert second.refusal.code == "sandbox.code_unknown"
+
+
+def test_state_over_http(new_broker: Callable[..., Broker]) -> None:
+    """Clock, options and accounts can be read, without the secrets among the options."""
+    broker = new_broker(account=["a@example.com:1", "b@example.com"], client_secret="s3cret")
+    post(broker, "/sandbox/advance", {"seconds": 3600})
+    state = broker.wire.ask("GET", "/sandbox/state").json
+
+    assert state["clock"]["ahead"] == 3600
+    assert state["options"]["permissions"] == list(broker.sandbox.options.permissions)
+    assert state["options"]["client_secret"] == state["options"]["partner_key"] == "***"
+    assert [each["name"] for each in state["accounts"]] == ["a@example.com", "b@example.com"]
+
+
+def test_health_over_http(broker: Broker) -> None:
+    """Whoever starts the program can wait for this."""
+    answer = broker.wire.ask("GET", "/sandbox/health")
+    assert (answer.status, answer.json["ok"]) == (200, True)
+
+
+@pytest.mark.parametrize("content_type", ["application/json;charset=UTF-8", "application/json"])
+def test_charset_may_follow_the_content_type(broker: Broker, content_type: str) -> None:
+    """Many HTTP libraries send one."""
+    headers = {"Content-Type": content_type}
+    assert broker.wire.ask("POST", "/sandbox/reset", "{}", headers).status == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "why"),
+    [
+        ({"Host": "evil.example"}, "the host 'evil.example' is not this sandbox's"),
+        ({"Host": "127.0.0.1.evil.example:80"}, "is not this sandbox's"),
+        ({"Host": ""}, "is not this sandbox's"),
+        ({"Origin": "https://evil.example"}, "comes from another site's page"),
+        ({"Origin": "null"}, "comes from another site's page"),
+        ({"Sec-Fetch-Site": "cross-site"}, "comes from another site's page"),
+        ({"Sec-Fetch-Site": "same-site"}, "comes from another site's page"),
+    ],
+)
+def test_other_sites_pages_cannot_control(
+    broker: Broker, headers: dict[str, str], why: str
+) -> None:
+    """A page of another site, under its own name for this address or not, changes nothing."""
+    tokens = broker.new_tokens()
+    answer = broker.wire.ask("POST", "/sandbox/reset", "{}", JSON | headers)
+
+    assert answer.status == 403
+    assert why in answer.json["error"]
+    assert broker.is_valid(tokens["access_token"])
+
+
+def test_other_sites_pages_cannot_read(broker: Broker) -> None:
+    """Under a foreign host name nothing can be read either."""
+    for path in ("requests", "keys", "state", "openapi.json"):
+        answer = broker.wire.ask("GET", f"/sandbox/{path}", None, {"Host": "evil.example"})
+        assert answer.status == 403
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["localhost", "LOCALHOST:1", "kucoin.localhost:9400", "[::1]:9400", "192.168.1.5", "box"],
+)
+def test_own_hosts(new_broker: Callable[..., Broker], host: str) -> None:
+    """Loopback names, addresses, and the names that an option lists are the sandbox's own."""
+    broker = new_broker(allowed_hosts=["box"])
+    assert broker.wire.ask("GET", "/sandbox/health", None, {"Host": host}).status == 200
+    assert broker.wire.ask("POST", "/sandbox/reset", "{}", JSON | {"Host": host}).status == 200
+
+
+def test_own_pages_can_control(broker: Broker) -> None:
+    """A page of the sandbox itself may send requests."""
+    headers = JSON | {"Origin": f"http://{broker.wire.host}", "Sec-Fetch-Site": "same-origin"}
+    assert broker.wire.ask("POST", "/sandbox/reset", "{}", headers).status == 200
+
+
+def test_approving_under_the_hosts_name(new_broker: Callable[..., Broker]) -> None:
+    """The URL may name the sandbox as the caller does, as in a container network."""
+    broker = new_broker(allowed_hosts=["box"])
+    url = f"http://box:9400{broker.login_target()}"
+    for host, status in {"box:9400": 200, "box:9401": 400, "localhost:9400": 200}.items():
+        body = json.dumps({"url": url})
+        answer = broker.wire.ask("POST", "/sandbox/approve", body, JSON | {"Host": host})
+        assert answer.status == status

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import logging
 import os
 import re
@@ -9,11 +11,13 @@ import signal
 import subprocess
 import sys
 import threading
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from authlib_kucoin.sandbox import run_sandbox
+from authlib_kucoin.sandbox import Sandbox, run_sandbox
 from authlib_kucoin.sandbox.__main__ import main
 from tests.sandbox.broker import Broker, Wire
 from tests.support.waiting import wait_until
@@ -26,7 +30,7 @@ pytest_plugins = ["pytester"]
 
 @pytest.fixture
 def program_context() -> Iterator[None]:
-    """Put back the signal handlers and the logging that a program sets for itself."""
+    """Restore the signal handlers and the logging set-up that the program changes."""
     kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
@@ -95,14 +99,96 @@ def test_program_says_when_the_port_is_taken(capsys: pytest.CaptureFixture[str])
         (["--port", "99999"], "a port is a number from 0 to 65535"),
         (["--client-id", ""], "client_id must not be empty"),
         (["--tls", "none.pem", "key.pem"], "start: none.pem and key.pem cannot be used"),
+        (["--tls", "one.pem"], "--tls takes CERTIFICATE and KEY, or self-signed"),
     ],
 )
 def test_program_says_why_it_cannot_start(
     flags: list[str], reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Any other reason is one sentence as well."""
+    """Every other reason is one sentence, too."""
     assert main(["--port", "0", *flags]) == 2
     assert reason in capsys.readouterr().err
+
+
+def test_program_without_trustme(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A self-signed certificate needs one more package, which the error names."""
+    monkeypatch.setitem(sys.modules, "trustme", None)
+
+    assert main(["--port", "0", "--tls", "self-signed"]) == 2
+    assert "pip install 'authlib-kucoin[sandbox]'" in capsys.readouterr().err
+
+
+def test_program_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """``--version`` prints one line and stops."""
+    assert main(["--version"]) == 0
+    assert re.fullmatch(r"kucoin-sandbox \d+\.\d+\S*\n", capsys.readouterr().out)
+
+
+@pytest.mark.usefixtures("program_context")
+def test_program_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    """``--json`` prints one line with all that the starting program needs."""
+    assert run_until(signal.SIGTERM, ["--port", "0", "--json", "--log", "none"]) == 0
+
+    said = json.loads(capsys.readouterr().out)
+    assert said["url"] == f"http://127.0.0.1:{said['port']}"
+    assert said["client_id"] == "sandbox-client"
+    assert said.keys() == {"url", "client_id", "port", "version"}
+
+
+@pytest.mark.usefixtures("program_context")
+def test_program_with_a_certificate_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    """``--tls self-signed`` names the file to trust, and removes it at the end."""
+    flags = ["--port", "0", "--tls", "self-signed", "--quiet"]
+    assert run_until(signal.SIGTERM, flags) == 0
+    assert re.search(
+        r"certificate +/.*/ca.pem \(tell clients to trust it\)", capsys.readouterr().out
+    )
+    assert run_until(signal.SIGTERM, [*flags, "--json"]) == 0
+
+    said = json.loads(capsys.readouterr().out)
+    assert said["url"].startswith("https://")
+    assert Path(said["certificate"]).name == "ca.pem"
+    assert not Path(said["certificate"]).exists()
+
+
+@pytest.mark.usefixtures("program_context")
+@pytest.mark.parametrize(("host", "open_to_all"), [("0.0.0.0", True), ("::1", False)])
+def test_program_says_when_others_can_reach_it(
+    host: str, open_to_all: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """If other machines can connect, the greeting says so, and how to list them."""
+    assert run_until(signal.SIGTERM, ["--port", "0", "--host", host, "--quiet"]) == 0
+
+    said = capsys.readouterr().out
+    assert ("Other machines can reach it." in said) is open_to_all
+    assert ("--allowed-ips" in said) is open_to_all
+    assert ("http://[::1]:" in said) is (host == "::1")
+
+
+@pytest.mark.usefixtures("program_context")
+def test_program_logs_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``--log json`` writes one JSON object per request."""
+    root = logging.getLogger()
+    root.handlers[:] = []
+    stream = io.StringIO()
+    monkeypatch.setattr("sys.stderr", stream)
+    monkeypatch.setattr("authlib_kucoin.sandbox.__main__._as_json", _after_one_request)
+
+    assert run_until(signal.SIGTERM, ["--port", "0", "--json", "--log", "json"]) == 0
+
+    (line,) = [line for line in stream.getvalue().splitlines() if "/nowhere" in line]
+    said = json.loads(line)
+    assert (said["method"], said["target"], said["status"]) == ("GET", "/nowhere?code=***", 404)
+    assert (said["operation"], said["level"]) == ("unknown", "info")
+    assert datetime.fromisoformat(said["time"]).tzinfo
+
+
+def _after_one_request(sandbox: Sandbox) -> str:
+    with Wire(sandbox) as wire:
+        wire.ask("GET", "/nowhere?code=s3cret")
+    return "{}"
 
 
 def test_program_as_a_process() -> None:
@@ -125,7 +211,7 @@ def test_program_as_a_process() -> None:
             target = Broker(Reached, wire).token_target("s3cret")  # type: ignore[arg-type]
             assert wire.ask("GET", target).json["code"] == "sandbox.code_unknown"
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
         said = process.stderr.read()
     assert "token refused: this authorization code was never issued" in said
     assert "s3cret" not in said
@@ -141,7 +227,7 @@ def test_fixture_gives_a_sandbox_per_test(
 
         def test_first(kucoin_sandbox):
             assert kucoin_sandbox.client_id == "sandbox-client"
-            kucoin_sandbox.fail_next("token", "500")
+            kucoin_sandbox.advance(3600)
 
         class TestMine:
             @pytest.fixture
@@ -153,10 +239,31 @@ def test_fixture_gives_a_sandbox_per_test(
                 assert kucoin_sandbox.options.redirect_uris == ("https://shop.example/",)
         """
     )
-    # Named, not found by its entry point: so this holds where the package is not installed too.
+    # Loaded by name, so that the test passes without an installed entry point, too.
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     result = pytester.runpytest_inprocess("-p", "authlib_kucoin.pytest_plugin")
     result.assert_outcomes(passed=2)
+
+
+def test_fixture_names_faults_that_never_struck(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault that never struck is a warning; a strict suite turns it into an error."""
+    pytester.makepyfile(
+        """
+        def test_first(kucoin_sandbox):
+            kucoin_sandbox.fail_next("token", "500")
+            kucoin_sandbox.fail_next("refresh_token", "lost", times=2)
+        """
+    )
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    lax = pytester.runpytest_inprocess("-p", "authlib_kucoin.pytest_plugin", "-W", "default")
+    strict = pytester.runpytest_inprocess("-p", "authlib_kucoin.pytest_plugin", "-W", "error")
+
+    lax.assert_outcomes(passed=1, warnings=1)
+    strict.assert_outcomes(passed=1, errors=1)
+    for result in (lax, strict):
+        result.stdout.fnmatch_lines("*faults that never struck: token: 500, refresh: lost*")
 
 
 def test_plugin_imports_next_to_nothing() -> None:
@@ -171,7 +278,7 @@ def test_plugin_imports_next_to_nothing() -> None:
 
 
 def test_sandbox_needs_only_the_standard_library() -> None:
-    """The sandbox shares no code with the client it is to judge, and nothing of others."""
+    """The sandbox imports nothing of the package and nothing but the standard library."""
     code = (
         "import sys, authlib_kucoin.sandbox; "
         "print(sorted({m for m in sys.modules if m.startswith('authlib')}))"

@@ -1,73 +1,148 @@
-"""Keys from the sandbox in the hands of clients that real brokers use."""
+"""Keys from the sandbox in the hands of clients that real brokers use in Python."""
 
 from __future__ import annotations
 
+import contextlib
+import time
 import warnings
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # the SDK's own, about pydantic
     from kucoin_universal_sdk.api.client import DefaultClient
+    from kucoin_universal_sdk.generate.account.account import GetSpotAccountListReqBuilder
+    from kucoin_universal_sdk.generate.broker.ndbroker import GetBrokerInfoReqBuilder
     from kucoin_universal_sdk.model.client_option import ClientOptionBuilder
     from kucoin_universal_sdk.model.common import RestError
     from kucoin_universal_sdk.model.transport_option import TransportOptionBuilder
 
 import ccxt
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from authlib_kucoin.sandbox import IssuedKey, Sandbox, run_sandbox
 
-    from tests.sandbox.broker import Broker
+# The SDK's own use of pydantic.
+pytestmark = pytest.mark.filterwarnings("ignore:Accessing the 'model_fields':DeprecationWarning")
+
+#: What a client is told: the passphrase, and a partner with its key.
+Settings = dict[str, str]
 
 
-def by_sdk(url: str, key: dict[str, Any], secret: str) -> str:
-    """Ask for the key's info with KuCoin's own SDK; return the key it names."""
+@contextlib.contextmanager
+def sdk(sandbox: Sandbox, key: IssuedKey, settings: Settings) -> Iterator[Any]:
+    """KuCoin's own SDK, for one key."""
+    url = sandbox.url
     options = (
         ClientOptionBuilder()
-        .set_key(key["apiKey"])
-        .set_secret(secret)
-        .set_passphrase(key["passphrase"])
+        .set_key(key.api_key)
+        .set_secret(settings.get("secret", key.secret))
+        .set_passphrase(settings.get("passphrase", key.passphrase))
+        .set_broker_name("Example Broker")
+        .set_broker_partner(settings.get("partner", ""))
+        .set_broker_key(settings.get("partner_key", ""))
         .set_spot_endpoint(url)
         .set_futures_endpoint(url)
         .set_broker_endpoint(url)
         .set_transport_option(TransportOptionBuilder().set_max_retries(0).build())
         .build()
     )
-    client = DefaultClient(options)
+    rest = DefaultClient(options).rest_service()
     try:
-        api = client.rest_service().get_account_service().get_account_api()
-        return str(api.get_apikey_info().api_key)
+        yield rest
     finally:
-        api.transport.http_client.close()
+        rest.get_account_service().get_account_api().transport.http_client.close()
 
 
-def by_ccxt(url: str, key: dict[str, Any], secret: str) -> str:
-    """Ask for the key's info with ccxt, as it comes; return the key it names."""
+def by_sdk(sandbox: Sandbox, key: IssuedKey, settings: Settings) -> dict[str, Any]:
+    """Return what KuCoin's own SDK finds out; it sends partner headers on broker calls only."""
+    with sdk(sandbox, key, settings) as rest:
+        account = rest.get_account_service().get_account_api()
+        found = {"key": account.get_apikey_info().api_key}
+        listed = account.get_spot_account_list(
+            GetSpotAccountListReqBuilder().set_type("trade").build()
+        )
+        found["balance"] = next(each.balance for each in listed.data if each.currency == "USDT")
+        found["time"] = rest.get_spot_service().get_market_api().get_server_time().data
+        if "partner" in settings:
+            broker = rest.get_broker_service().get_nd_broker_api()
+            request = GetBrokerInfoReqBuilder().set_begin("20260101").set_end("20260102")
+            broker.get_broker_info(request.set_trade_type("1").build())
+        return found
+
+
+def by_ccxt(sandbox: Sandbox, key: IssuedKey, settings: Settings) -> dict[str, Any]:
+    """Return what ccxt finds out, which sends its own partner's headers unless told another."""
     exchange = ccxt.kucoin(
-        {"apiKey": key["apiKey"], "secret": secret, "password": key["passphrase"]}
+        {
+            "apiKey": key.api_key,
+            "secret": settings.get("secret", key.secret),
+            "password": settings.get("passphrase", key.passphrase),
+        }
     )
+    if "partner" in settings:
+        partner = {"id": settings["partner"], "key": settings["partner_key"]}
+        exchange.options["partner"]["spot"] = partner
     try:
         for name in exchange.urls["api"]:
-            exchange.urls["api"][name] = url
-        return str(exchange.private_get_user_api_key()["data"]["apiKey"])
+            exchange.urls["api"][name] = sandbox.url
+        assert exchange.fetch_status()["status"] == "ok"
+        return {
+            "key": exchange.private_get_user_api_key()["data"]["apiKey"],
+            "balance": f"{exchange.fetch_balance()['total']['USDT']:g}",
+            "time": exchange.fetch_time(),
+        }
     finally:
         exchange.session.close()
 
 
-@pytest.mark.parametrize(
-    ("ask", "error"), [(by_sdk, RestError), (by_ccxt, ccxt.AuthenticationError)]
-)
-def test_real_clients(
-    broker: Broker,
-    ask: Callable[[str, dict[str, Any], str], str],
-    error: type[Exception],
-) -> None:
-    """A key from the sandbox works in real clients; with one character changed it does not."""
-    key = broker.new_key()
-    last = "0" if key["secret"][-1] != "0" else "1"
+Ask = Callable[[Sandbox, IssuedKey, Settings], dict[str, Any]]
+CLIENTS = pytest.mark.parametrize("ask", [by_sdk, by_ccxt])
+ERRORS = (RestError, ccxt.BaseError)
 
-    assert ask(broker.sandbox.url, key, key["secret"]) == key["apiKey"]
-    with pytest.raises(error):
-        ask(broker.sandbox.url, key, key["secret"][:-1] + last)
+
+@CLIENTS
+def test_first_calls(ask: Ask) -> None:
+    """Key info, a balance and the server's time, signed as each client does it."""
+    with run_sandbox() as sandbox:
+        key = sandbox.connect()
+        partner = {"partner": "sandbox-partner", "partner_key": "sandbox-partner-key"}
+
+        for settings in ({}, partner):
+            found = ask(sandbox, key, settings)
+            assert (found["key"], found["balance"]) == (key.api_key, "250")
+            assert abs(found["time"] / 1000 - time.time()) < 60
+
+
+@CLIENTS
+@pytest.mark.parametrize(
+    ("settings", "code"),
+    [
+        ({"secret": "wrong"}, "400004"),  # the passphrase is signed with the secret
+        ({"passphrase": "wrong"}, "400004"),
+        ({"partner": "unknown", "partner_key": "x"}, "400200"),
+        ({"partner": "sandbox-partner", "partner_key": "wrong"}, "400201"),
+    ],
+)
+def test_wrong_credentials(ask: Ask, settings: Settings, code: str) -> None:
+    """The gateway's code reaches the caller."""
+    with run_sandbox() as sandbox, pytest.raises(ERRORS) as caught:
+        ask(sandbox, sandbox.connect(), settings)
+    assert code in f"{caught.value} {vars(caught.value)}"
+
+
+@CLIENTS
+def test_wrong_address(ask: Ask) -> None:
+    """A key that is bound to other addresses is refused."""
+    with run_sandbox(ip_whitelist=["203.0.113.7"]) as sandbox, pytest.raises(ERRORS) as caught:
+        ask(sandbox, sandbox.connect(), {})
+    assert "400006" in f"{caught.value} {vars(caught.value)}"
+
+
+@CLIENTS
+def test_key_of_fast_api_2(ask: Ask) -> None:
+    """A key with the permissions that Fast API 2 asks for by default is accepted."""
+    with run_sandbox() as sandbox:
+        key = sandbox.connect(permissions=["API_COMMON", "API_SPOT"])
+        assert ask(sandbox, key, {})["key"] == key.api_key

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import logging
+import re
 import socket
 import ssl
 import subprocess
+import sys
+import textwrap
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from authlib_kucoin.sandbox import Headers, Sandbox, SandboxOptions, run_sandbox
-from tests.sandbox.broker import ADD_KEY, FORM, KEY_INFO, Broker, Wire
+from authlib_kucoin.sandbox import Headers, Sandbox, SandboxOptions, _advice, run_sandbox
+from tests.sandbox.broker import ADD_KEY, ADD_KEY_2, FORM, KEY_INFO, Broker, Wire
+from tests.support.certificates import self_signed
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 def raw(broker: Broker, request: str) -> tuple[int, str]:
@@ -71,7 +76,7 @@ def test_connection_ends_when_asked_to(broker: Broker, request_head: str) -> Non
     ],
 )
 def test_request_that_cannot_be_read(broker: Broker, request_text: str, status: int) -> None:
-    """What is no HTTP request gets an answer that says so, and the connection ends."""
+    """Bytes that are not an HTTP request get an error answer, and the connection ends."""
     assert raw(broker, request_text) == (status, "sandbox.bad_request")
 
 
@@ -121,7 +126,9 @@ def test_unknown_path_says_what_there_is(broker: Broker) -> None:
         ("/_oauth/refresh-token", "POST", "7.3"),
         ("/_oauth/validate-access-token", "POST", "7.4"),
         (ADD_KEY, "POST", "4"),
-        (KEY_INFO, "GET", "menu, Get Apikey Info"),
+        (KEY_INFO, "GET", "document menu: Get Apikey Info"),
+        (ADD_KEY_2, "POST", "Fast API 2.0, global site"),
+        ("/api/v1/accounts", "GET", "KuCoin's REST documentation"),
     ],
 )
 def test_wrong_method(broker: Broker, path: str, allowed: str, section: str) -> None:
@@ -131,11 +138,12 @@ def test_wrong_method(broker: Broker, path: str, allowed: str, section: str) -> 
         assert (answer.status, answer.headers["allow"]) == (405, allowed)
         if method != "HEAD":
             assert answer.json["code"] == "sandbox.wrong_method"
-            assert f"(document section {section})" in answer.json["msg"]
+            assert answer.json["msg"].endswith(f"{section})")
+            assert ("document section" in answer.json["msg"]) == section[0].isdigit()
 
 
 def test_journal_masks_secrets(broker: Broker) -> None:
-    """No code, token, secret, passphrase or signature stands in what is recorded."""
+    """No code, token, secret, passphrase or signature is in the journal."""
     code = broker.new_code()
     tokens = broker.wire.ask(
         "GET", broker.token_target(code) + "&unknown=1&client_secret=s3cret"
@@ -180,8 +188,25 @@ def test_journal_masks_secrets(broker: Broker) -> None:
     assert "grant_type=authorization_code&code=***&redirect_uri=https://" in recorded
 
 
+def test_journal_is_bounded_in_bytes(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large requests are dropped earlier, so that the journal's size stays bounded."""
+    monkeypatch.setattr("authlib_kucoin.sandbox._journal._MAX_SIZE", 100_000)
+    for number in range(5):
+        broker.wire.ask("POST", f"/nowhere/{number}", "x" * 30_000)
+
+    assert [request.path for request in broker.sandbox.requests] == [
+        "/nowhere/2",
+        "/nowhere/3",
+        "/nowhere/4",
+    ]
+    assert broker.sandbox.totals == {"unknown": 5}
+    broker.sandbox.reset()
+    broker.wire.ask("POST", "/nowhere", "x" * 90_000)
+    assert len(broker.sandbox.requests) == 1
+
+
 def test_journal_is_bounded_and_still_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Old records make room, while the totals count on."""
+    """Old records are dropped, and the totals still count them."""
     monkeypatch.setattr("authlib_kucoin.sandbox._journal._KEPT", 2)
     with run_sandbox() as sandbox, Wire(sandbox) as wire:
         for _ in range(3):
@@ -193,7 +218,7 @@ def test_journal_is_bounded_and_still_counts(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_answered_request_is_in_the_journal(broker: Broker) -> None:
-    """Whoever has an answer finds its request recorded, with the status it got."""
+    """A request is in the journal, with its status, before its answer arrives."""
     for _ in range(50):
         broker.sandbox.reset()
         assert broker.refresh("x").status == 200
@@ -201,6 +226,12 @@ def test_answered_request_is_in_the_journal(broker: Broker) -> None:
         assert (record.operation, record.method, record.status) == ("refresh", "POST", 200)
         assert record.target == "/_oauth/refresh-token"
         assert record.headers["content-type"] == FORM
+
+
+def test_answers_are_dated(broker: Broker) -> None:
+    """Clients measure their clock against the date of an answer."""
+    date = parsedate_to_datetime(broker.wire.ask("GET", "/nowhere").headers["date"])
+    assert abs(date.timestamp() - time.time()) < 10
 
 
 def test_headers_are_a_mapping() -> None:
@@ -215,7 +246,7 @@ def test_headers_are_a_mapping() -> None:
 def test_refusals_are_logged_without_secrets(
     broker: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The log tells a developer what was refused and why, and no secret."""
+    """The log says what was refused and why, without secrets."""
     caplog.set_level(logging.INFO, logger="authlib_kucoin.sandbox")
     code = broker.new_code()
     broker.wire.ask("GET", broker.token_target(code, "https://shop.example/other"))
@@ -280,26 +311,102 @@ def test_listening_everywhere_is_reached_by_loopback() -> None:
         assert wire.ask("GET", "/nowhere").status == 404
 
 
+def test_listening_on_ipv6() -> None:
+    """The URL has an IPv6 address in brackets, and ::1 counts as registered."""
+    with run_sandbox(host="::1") as sandbox, Wire(sandbox, "::1") as wire:
+        assert sandbox.url == f"http://[::1]:{sandbox.port}"
+        assert Broker(sandbox, wire).new_tokens()["access_token"]
+
+
+def test_listening_everywhere_on_ipv6() -> None:
+    """On :: both kinds of clients can connect, and IPv4 addresses have their usual form."""
+    with (
+        run_sandbox(host="::", allowed_ips=["127.0.0.1"]) as sandbox,
+        socket.create_connection(("127.0.0.1", sandbox.port), timeout=10) as plain,
+        Wire(sandbox, "::1") as wire,
+    ):
+        assert sandbox.url == f"http://[::1]:{sandbox.port}"
+        refused = wire.ask("GET", "/_oauth/access-token").json
+        assert "the address ::1 is not registered" in refused["msg"]
+        plain.sendall(b"GET /api/v1/my-ip HTTP/1.1\r\n\r\n")
+        assert b'"data": "127.0.0.1"' in plain.recv(1000)
+
+
+def test_waits_while_there_is_no_thread(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the system gives no thread, a connection waits; then it is served."""
+    original = threading.Thread.start
+    failures = iter(range(3))
+
+    def start(thread: threading.Thread) -> None:
+        if thread.name.startswith("kucoin-sandbox-") and next(failures, None) is not None:
+            raise RuntimeError("can't start new thread")
+        original(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with Wire(broker.sandbox) as wire:
+        assert wire.ask("GET", "/nowhere").status == 404
+    assert next(failures, None) is None
+
+
+def test_stops_while_there_is_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopping does not wait for a thread that never comes."""
+
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with run_sandbox() as sandbox:
+        monkeypatch.setattr(threading.Thread, "start", start)
+        with Wire(sandbox) as wire:
+            wait_until(lambda: sandbox.connections == 1)
+            begin = time.monotonic()
+            sandbox.stop()
+            assert time.monotonic() - begin < 5
+            assert wire.is_closed()
+
+
+def test_waits_while_there_is_no_descriptor(tmp_path: Path) -> None:
+    """With no file descriptor left the sandbox waits without spinning, and then goes on."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        textwrap.dedent(
+            """
+            import resource, socket, time
+            from authlib_kucoin.sandbox import run_sandbox
+
+            resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+            with run_sandbox() as sandbox:
+                taken = []
+                try:
+                    while True:
+                        taken.append(socket.socket())
+                except OSError:
+                    client = taken.pop()
+                client.connect(("127.0.0.1", sandbox.port))  # waits to be accepted: EMFILE
+                client.sendall(b"GET /nowhere HTTP/1.1\\r\\n\\r\\n")
+                before = time.process_time()
+                time.sleep(0.5)
+                spent = time.process_time() - before
+                for each in taken[:4]:
+                    each.close()
+                client.settimeout(10)
+                print(client.recv(12), spent < 0.25)
+            """
+        )
+    )
+    done = subprocess.run(
+        [sys.executable, program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == "b'HTTP/1.1 404' True\n"
+
+
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     """A certificate for localhost and its key, made by openssl."""
-    folder: Path = tmp_path_factory.mktemp("tls")
-    files = str(folder / "cert.pem"), str(folder / "key.pem")
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt"),
-            *("ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=localhost"),
-            *("-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"),
-            *("-out", files[0], "-keyout", files[1]),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    return files
+    return self_signed(tmp_path_factory.mktemp("tls"))
 
 
 def test_https(certificate: tuple[str, str]) -> None:
-    """With a certificate it serves https, plays the user over it, and stops as promptly."""
+    """With a certificate it serves https, and stops as promptly."""
     context = ssl.create_default_context(cafile=certificate[0])
     with run_sandbox(tls=certificate) as sandbox, Wire(sandbox) as plain:
         assert sandbox.url.startswith("https://127.0.0.1:")
@@ -325,3 +432,35 @@ def test_plain_http_to_https_port(certificate: tuple[str, str]) -> None:
                 plain.receive()
         with Wire(sandbox) as plain:
             assert sandbox.approve(Broker(sandbox, plain).login_url())
+
+
+def test_https_with_a_certificate_of_its_own() -> None:
+    """``tls="self-signed"`` makes a certificate that clients can verify, and removes it."""
+    with run_sandbox(tls="self-signed") as sandbox:
+        assert sandbox.certificate
+        context = ssl.create_default_context(cafile=sandbox.certificate)
+        for name in ("localhost", "127.0.0.1"):
+            with (
+                socket.create_connection(("127.0.0.1", sandbox.port), timeout=10) as connection,
+                context.wrap_socket(connection, server_hostname=name) as secure,
+            ):
+                secure.sendall(b"GET /nowhere HTTP/1.1\r\n\r\n")
+                assert secure.recv(100).startswith(b"HTTP/1.1 404 ")
+    assert not Path(sandbox.certificate).exists()
+
+
+def test_certificate_to_trust(certificate: tuple[str, str], broker: Broker) -> None:
+    """The file to trust is the given certificate; without TLS there is none."""
+    with run_sandbox(tls=certificate) as sandbox:
+        assert sandbox.certificate == certificate[0]
+    assert broker.sandbox.certificate is None
+
+
+def test_every_refusal_has_advice() -> None:
+    """Each mistake that is refused comes with a way to mend it, and no advice is left over."""
+    folder = Path(_advice.__file__).parent
+    sources = "".join(path.read_text() for path in folder.glob("*.py"))
+    codes = set(re.findall(r'(?<!Gateway)Refusal\(\s*"(\w+)"', sources))
+    codes |= {f"wrong_{name}" for name in re.findall(r'equal\(\w+, "(\w+)"', sources)}
+
+    assert codes == set(_advice.ADVICE)

@@ -1,4 +1,4 @@
-"""Each test has a host of its own, and leaves social-core as it was."""
+"""A host application for each test, and social-core reset after it."""
 
 from collections.abc import Iterator
 
@@ -19,5 +19,5 @@ def _forget() -> Iterator[None]:
 
 @pytest.fixture
 def host(kucoin_sandbox: Sandbox) -> Host:
-    """A host with the defaults."""
+    """A host with default settings."""
     return Host(kucoin_sandbox)

@@ -1,4 +1,4 @@
-"""A host application, a browser that is signed in to it, and its user at KuCoin."""
+"""A host application with a signed-in browser, and the user's account at KuCoin."""
 
 from typing import Any
 
@@ -17,10 +17,10 @@ UID = "165111215"
 
 
 class Host:
-    """A host application, a browser that is signed in to it, and its user at KuCoin."""
+    """A host application with a signed-in browser, and the user's account at KuCoin."""
 
     def __init__(self, sandbox: Sandbox, **settings: Any) -> None:
-        """Set the host up."""
+        """Create the host."""
         defaults = {
             "KEY": sandbox.client_id,
             "SITE": sandbox.url,
@@ -35,24 +35,24 @@ class Host:
 
     @property
     def backend(self) -> KuCoinOAuth2[str]:
-        """The backend of one request."""
+        """Return a backend, as for one request."""
         return KuCoinOAuth2(self.strategy, redirect_uri=COMPLETE)
 
     def start(self) -> str:
-        """Press "connect"; return the address of the login page."""
+        """Press "connect"; return the URL of the login page."""
         self.strategy.data = {}
         return do_auth(self.backend, user=self.user)
 
     def come_back(self, **changes: str) -> Any:
-        """Approve, and come back with some parameters changed; return the host's answer."""
+        """Approve, then open the callback, with some parameters changed; return the answer."""
         return self.complete(self.sandbox.approve(self.start()).fields | changes)
 
     def complete(self, fields: Any) -> Any:
-        """Come back with these parameters; return the host's answer."""
+        """Open the callback with these parameters; return the host's answer."""
         self.strategy.data = fields
         return do_complete(self.backend, login=no_login, user=self.user)
 
 
 def no_login(*_args: Any) -> None:
-    """Fail: what social-core would sign a user in with, who here is signed in already."""
-    raise AssertionError("KuCoin is no login")
+    """Fail: social-core would call this to sign a user in, but the user is signed in already."""
+    raise AssertionError("the backend connects accounts; it must not log users in")

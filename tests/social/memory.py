@@ -1,13 +1,13 @@
-"""python-social-auth without a framework: a strategy and a storage that live in memory.
+"""python-social-auth without a framework: strategy and storage keep everything in memory.
 
-social-core ships no test helpers, so this stands in for its own ``TestStrategy``.
+They replace ``TestStrategy``, because social-core's package does not include its test helpers.
 """
 
 import json
 import warnings
 from typing import Any, ClassVar
 
-with warnings.catch_warnings():  # python3-openid asks for a module that defusedxml has deprecated
+with warnings.catch_warnings():  # python3-openid imports a deprecated module of defusedxml
     warnings.simplefilter("ignore", DeprecationWarning)
     from social_core.strategy import BaseStrategy
 
@@ -20,7 +20,7 @@ HOST = "http://127.0.0.1:8000"
 
 
 class User:
-    """A user of the host's."""
+    """A user of the host application."""
 
     is_active = True
     is_authenticated = True
@@ -45,29 +45,29 @@ class Social(UserMixin):
         self.rows.append(self)
 
     def save(self) -> None:
-        """Store what a database could."""
+        """Keep a copy that a database could store."""
         self.extra_data = json.loads(json.dumps(self.extra_data))
 
     def set_extra_data(self, extra_data: Any = None) -> bool:
-        """Store at once, as Django's does."""
+        """Set and save, as Django's model does."""
         changed = super().set_extra_data(extra_data)
         self.save()
         return changed
 
     @classmethod
     def get_social_auth(cls, provider: str, uid: str, id_key: str | None = None) -> Any:
-        """Find one."""
+        """Return an association."""
         found = (row for row in cls.rows if (row.provider, row.uid) == (provider, uid))
         return next(found, None)
 
     @classmethod
     def get_social_auth_for_user(cls, user: User, *_args: Any, **_kwargs: Any) -> list["Social"]:
-        """Find a user's."""
+        """Return the associations of a user."""
         return [row for row in cls.rows if row.user is user]
 
     @classmethod
     def create_social_auth(cls, user: User, uid: str, provider: str, id_key: str = "") -> "Social":
-        """Make one."""
+        """Create an association."""
         return cls(user, uid, provider)
 
     @classmethod
@@ -77,17 +77,17 @@ class Social(UserMixin):
 
     @classmethod
     def user_model(cls) -> Any:
-        """Return the class of users."""
+        """Return the user class."""
         return User
 
     @classmethod
     def get_user(cls, pk: int) -> Any:
-        """Find a user."""
+        """Return a user."""
         return User.everybody.get(pk)
 
 
 class Partial(PartialMixin):
-    """A halted pipeline, kept as JSON as a database does."""
+    """A halted pipeline, stored as JSON, as in a database."""
 
     rows: ClassVar[dict[str, str]] = {}
 
@@ -105,7 +105,7 @@ class Partial(PartialMixin):
 
     @classmethod
     def destroy(cls, token: str) -> None:
-        """Drop it."""
+        """Delete it."""
         del cls.rows[token]
 
 
@@ -117,7 +117,7 @@ class Storage(BaseStorage):
 
 
 class Strategy(BaseStrategy[str]):
-    """A framework whose responses are URLs, and whose session is a dict."""
+    """A framework whose responses are URLs and whose session is a dict."""
 
     def __init__(self, **settings: Any) -> None:
         self.settings = {f"SOCIAL_AUTH_KUCOIN_{name}": value for name, value in settings.items()}
@@ -130,11 +130,11 @@ class Strategy(BaseStrategy[str]):
         super().__init__(Storage)
 
     def redirect(self, url: str) -> str:
-        """Return where to go."""
+        """Return the URL."""
         return url
 
     def get_setting(self, name: str) -> Any:
-        """Look a setting up."""
+        """Return a setting."""
         return self.settings[name]
 
     def get_request_data(self, merge: bool = True) -> Any:
@@ -142,56 +142,56 @@ class Strategy(BaseStrategy[str]):
         return self.data
 
     def session_get(self, name: str, default: Any = None) -> Any:
-        """Read the session."""
+        """Return an item of the session."""
         return self.session.get(name, default)
 
     def session_set(self, name: str, value: Any) -> None:
-        """Write the session, as JSON like Django."""
+        """Set an item of the session, serialised as JSON, as in Django."""
         self.session[name] = json.loads(json.dumps(value))
 
     def session_pop(self, name: str) -> Any:
-        """Take from the session."""
+        """Remove an item from the session and return it."""
         return self.session.pop(name, None)
 
     def build_absolute_uri(self, path: str | None = None) -> str:
-        """Return a URL of the host's."""
+        """Return a URL of the host application."""
         return f"{HOST}{path or ''}"
 
 
-# --- the host's steps ---------------------------------------------------------------------------
+# --- the host's pipeline steps ------------------------------------------------------------------
 
 kept: list[tuple[User, ApiKey]] = []
 approved: list[str] = []
 
 
 def keep_api_key(user: User, api_key: ApiKey, **_kwargs: Any) -> None:
-    """Keep a new key."""
+    """Store a new key."""
     kept.append((user, api_key))
 
 
 def take_api_key(user: User, response: dict[str, Any], **_kwargs: Any) -> None:
-    """Take a new key out of the response, as a step of the pipeline may."""
+    """Take a new key out of the response, as a pipeline step may."""
     kept.append((user, response["credentials"]))
 
 
 def approve_api_key(response: dict[str, Any], uid: str, **_kwargs: Any) -> None:
-    """Note that a key's account is the user's."""
+    """Mark a key as approved: its account is the user's."""
     approved.append(f"{uid}:{response['api_key']}")
 
 
 @partial
 def ask_for_password(strategy: Strategy, **_kwargs: Any) -> Any:
-    """Halt until a password is there, as social-core's own test does."""
+    """Halt until there is a password, like a test in social-core."""
     return None if strategy.session_get("password") else strategy.redirect("/password")
 
 
 @partial
 def ask_for_slug(strategy: Strategy, **_kwargs: Any) -> Any:
-    """Halt until a slug is there, as social-core's own test does."""
+    """Halt until there is a slug, like a test in social-core."""
     return None if strategy.session_get("slug") else strategy.redirect("/slug")
 
 
 def forget() -> None:
-    """Begin anew."""
+    """Delete everything stored."""
     for memory in (User.everybody, Social.rows, Partial.rows, kept, approved):
         memory.clear()

@@ -1,8 +1,8 @@
 """Run the example project in a process of its own: ``python project.py LOG SETTINGS``.
 
-It prints its URL, serves until its standard input ends, and logs everything there is to LOG.
-SETTINGS is JSON and goes on top of the project's own. One URL is added, by which a test asks for
-a user's access token as the project's own code would.
+It prints its URL, serves until standard input ends, and logs at DEBUG into the file LOG. SETTINGS
+is JSON and overrides the project's own settings. A view is added through which a test gets a
+user's access token, as the project's own code would.
 """
 
 import json
@@ -18,16 +18,16 @@ PROJECT = Path(__file__).parents[2] / "docs/examples/django_social"
 
 
 class Server(socketserver.ThreadingMixIn, WSGIServer):
-    """One thread for each request."""
+    """A server with a thread for each request."""
 
     daemon_threads = False
 
 
 class Handler(WSGIRequestHandler):
-    """Leave standard error alone."""
+    """Keeps standard error empty."""
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as inherited
-        """Log to where all the rest goes; the query of a callback is nothing for a log."""
+        """Log the request to LOG, without its query, because a callback's query holds the code."""
         logging.getLogger("wsgi").debug("%s %s", self.command, self.path.partition("?")[0])
 
 

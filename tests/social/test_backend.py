@@ -1,17 +1,22 @@
-"""The python-social-auth backend, held to what social-core's own `OAuth2Test` asks of one.
+"""The python-social-auth backend passes what social-core's `OAuth2Test` requires of a backend.
 
-social-core ships no tests, so its contract is written out here: log in (here: associate), a
-pipeline that halts twice, a refresh. KuCoin is the sandbox, over real sockets.
+social-core's package does not include its tests, so they are written out here: log in (here:
+associate), a pipeline that halts twice, a refresh. KuCoin is the sandbox, over real sockets.
 """
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import social_core
 from social_core.actions import do_auth, do_complete
 from social_core.backends.utils import user_backends_data
 from social_core.exceptions import (
+    AuthCanceled,
     AuthConfigurationError,
+    AuthInputError,
+    ErrorStage,
 )
 from social_core.utils import PARTIAL_TOKEN_SESSION_NAME
 
@@ -22,11 +27,11 @@ from tests.social.host import PIPELINE, REDIRECT_URI, REFRESHABLE, UID, Host, no
 from tests.social.memory import HOST, Partial, Social, Strategy, User, approved, kept
 from tests.support.wire import Wire, answering, running_wire
 
-# --- the contract --------------------------------------------------------------------------------
+# --- social-core's requirements ------------------------------------------------------------------
 
 
 def test_a_user_is_associated(host: Host) -> None:
-    """The uid is the account's own, and social-core lists the backend as associated."""
+    """The uid is the KuCoin account's, and social-core lists the backend as associated."""
     assert host.come_back() == "/"
     assert host.user is not None
     [row] = Social.rows
@@ -39,7 +44,7 @@ def test_a_user_is_associated(host: Host) -> None:
 
 
 def test_a_user_is_associated_again(host: Host) -> None:
-    """Who connects twice has one association, and both keys are kept and approved."""
+    """Connecting twice leaves one association, with both keys stored and approved."""
     host.come_back()
     host.come_back()
     assert len(Social.rows) == 1
@@ -48,7 +53,7 @@ def test_a_user_is_associated_again(host: Host) -> None:
 
 
 def test_a_pipeline_that_halts_goes_on(kucoin_sandbox: Sandbox) -> None:
-    """It halts for a password and for a slug, and what waits in the database holds no secret."""
+    """It halts for a password and for a slug; no secret is in what the database holds meanwhile."""
     steps = list(PIPELINE)
     steps[4:4] = ["tests.social.memory.ask_for_password", "tests.social.memory.ask_for_slug"]
     host = Host(kucoin_sandbox, PIPELINE=steps)
@@ -71,7 +76,7 @@ def test_a_pipeline_that_halts_goes_on(kucoin_sandbox: Sandbox) -> None:
 
 
 def test_a_token_is_refreshed(kucoin_sandbox: Sandbox) -> None:
-    """An expired token becomes a new pair in `extra_data`; one that lives stays."""
+    """An expired token is replaced in `extra_data` by a new pair; a live one stays."""
     host = Host(kucoin_sandbox, EXTRA_DATA=REFRESHABLE)
     host.come_back()
     [row] = Social.rows
@@ -88,7 +93,7 @@ def test_a_token_is_refreshed(kucoin_sandbox: Sandbox) -> None:
 
 
 def test_the_urls_are_the_sites(host: Host) -> None:
-    """social-core and what is built on it ask the backend where things are."""
+    """social-core and code built on it ask the backend for its URLs."""
     base = host.sandbox.url
     assert host.backend.authorization_url() == f"{base}/oauth"
     assert host.backend.access_token_url() == f"{base}/_oauth/access-token"
@@ -103,7 +108,7 @@ def test_the_urls_are_the_sites(host: Host) -> None:
 
 @pytest.fixture
 def wire() -> Iterator[Wire]:
-    """A server that records what comes, byte for byte."""
+    """A server that records requests byte for byte."""
     with running_wire() as wire:
         yield wire
 
@@ -115,7 +120,7 @@ def wire() -> Iterator[Wire]:
 def test_the_redirect_uri_is_raw_in_both_urls(
     wire: Wire, settings: dict[str, str], last: str
 ) -> None:
-    """Everything else is percent-encoded, and nothing is added."""
+    """Everything else is percent-encoded, and no parameter is added."""
     token = {"access_token": "a", "token_type": "bearer", "expires_in": 3600}
     key = {"apiName": "n", "apiKey": "k", "secret": "s", "passphrase": "p"}
     wire.answer = answering(
@@ -154,7 +159,7 @@ def test_the_redirect_uri_is_raw_in_both_urls(
 
 
 def test_connections_are_kept_over_requests(host: Host) -> None:
-    """Each request has a backend of its own; two associations cost one handshake."""
+    """Each request has its own backend, but two associations need one handshake."""
     host.come_back()
     before = host.sandbox.connections
     host.come_back()
@@ -163,10 +168,123 @@ def test_connections_are_kept_over_requests(host: Host) -> None:
 
 @pytest.mark.parametrize("mode", ["plain", "envelope", "form_post"])
 def test_every_form_of_callback_is_taken(mode: Any) -> None:
-    """The document's own form and the one that public clients read, by GET and by POST."""
+    """The document's form and the one that public clients read, each by GET and by POST."""
     with run_sandbox(callback=mode) as sandbox:
         assert Host(sandbox).come_back() == "/"
     assert Social.rows
+
+
+# --- subclasses --------------------------------------------------------------------------------
+
+
+def test_addresses_of_a_subclass_or_of_the_settings_are_used(wire: Wire) -> None:
+    """They may be methods, attributes or settings, as in social-core's own backends."""
+
+    class ByMethods(KuCoinOAuth2[str]):
+        def authorization_url(self) -> str:
+            return f"{wire.url}/my-login"
+
+        def access_token_url(self) -> str:
+            return f"{wire.url}/my-token"
+
+        def refresh_token_url(self) -> str:
+            return f"{wire.url}/my-refresh"
+
+    class ByAttributes(KuCoinOAuth2[str]):
+        AUTHORIZATION_URL = f"{wire.url}/my-login"
+        ACCESS_TOKEN_URL = f"{wire.url}/my-token"
+        REFRESH_TOKEN_URL = f"{wire.url}/my-refresh"
+
+    urls = {"AUTHORIZATION_URL": f"{wire.url}/my-login", "ACCESS_TOKEN_URL": f"{wire.url}/my-token"}
+    token = {"access_token": "a", "token_type": "bearer", "expires_in": 3600, "refresh_token": "b"}
+    for number, (kind, settings, refresh) in enumerate(
+        [
+            (ByMethods, {}, "/my-refresh"),
+            (ByAttributes, {}, "/my-refresh"),
+            (KuCoinOAuth2, urls, "/_oauth/refresh-token"),
+        ]
+    ):
+        wire.answer = answering(token, token)
+        strategy = Strategy(KEY="broker", SITE="https://kucoin.example", **settings)
+        if kind is KuCoinOAuth2:
+            strategy.settings["SOCIAL_AUTH_KUCOIN_SITE"] = wire.url
+        backend = kind(strategy, redirect_uri="/complete/kucoin/")
+        backend.prepare_auth(user=User("alice"))
+        assert backend.start().startswith(f"{wire.url}/my-login?response_type=code&")
+        backend.data = {"code": "c", "state": strategy.session["kucoin_state"]["state"]}
+        assert backend.request_access_token(backend.access_token_url())["access_token"] == "a"
+        backend.refresh_token(f"r{number}", scope="MINE")
+        exchange, refreshed = wire.seen[-2:]
+        assert (exchange.path, refreshed.path) == ("/my-token", refresh)
+        assert refreshed.body.endswith(b"&scope=MINE")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ACCESS_TOKEN_METHOD", "POST"),
+        ("REFRESH_TOKEN_METHOD", "GET"),
+        ("RESPONSE_TYPE", "token"),
+        ("REDIRECT_STATE", True),
+        ("USE_BASIC_AUTH", True),
+        ("auth_params", lambda _self, _state=None: {}),
+        ("refresh_token_params", lambda _self, *_args: {}),
+    ],
+)
+def test_what_a_subclass_would_change_in_vain_is_refused(
+    host: Host, name: str, value: object
+) -> None:
+    """The error is raised before the user leaves: KuCoin's calls must follow the document."""
+    kind: Any = type("Mine", (KuCoinOAuth2,), {name: value})
+    backend = kind(host.strategy, redirect_uri="/complete/kucoin/")
+    backend.prepare_auth(user=host.user)
+    with pytest.raises(AuthConfigurationError) as caught:
+        backend.start()
+    assert f"Leave {name} as authlib_kucoin.social has it" in caught.value.detail
+
+
+def test_an_error_code_is_not_exchanged_by_a_subclass_that_looks_away(host: Host) -> None:
+    """For example if its ``process_error`` only logs."""
+    kind: Any = type("Mine", (KuCoinOAuth2,), {"process_error": lambda *_, **__: None})
+    host.start()
+    state = host.strategy.session["kucoin_state"]["state"]
+    host.strategy.data = {"success": "false", "code": "40001", "state": state}
+    with pytest.raises(AuthCanceled):
+        do_complete(kind(host.strategy, redirect_uri="/"), login=no_login, user=host.user)
+    assert "token" not in host.sandbox.totals
+
+
+def test_the_hook_of_subclasses_sees_each_answer(kucoin_sandbox: Sandbox) -> None:
+    """social-core calls ``process_error`` with the callback and with the token."""
+    stages: list[str] = []
+
+    class Mine(KuCoinOAuth2[str]):
+        def process_error(self, data: Any, *, stage: ErrorStage = "callback") -> None:
+            stages.append(stage)
+
+    host = Host(kucoin_sandbox)
+    fields = kucoin_sandbox.approve(host.start()).fields
+    host.strategy.data = fields
+    backend = Mine(host.strategy, redirect_uri="/complete/kucoin/")
+    do_complete(backend, login=no_login, user=host.user)
+    assert stages == ["callback", "token_exchange"]
+
+
+def test_an_answer_of_another_stage_is_no_callback(host: Host) -> None:
+    """social-core also calls ``process_error`` for providers with errors of their own."""
+    host.backend.process_error({"access_token": "a"}, stage="token_exchange")
+
+
+def test_a_head_uses_up_no_login(host: Host) -> None:
+    """For HEAD, frameworks run the view for GET, for example for a link checker."""
+    fields = host.sandbox.approve(host.start()).fields
+    host.strategy.request = SimpleNamespace(method="HEAD")  # type: ignore[attr-defined]  # Django's has it
+    with pytest.raises(AuthInputError) as caught:
+        host.complete(fields)
+    assert "has to be opened with GET or POST" in caught.value.detail
+    assert "token" not in host.sandbox.totals
+    host.strategy.request.method = "GET"  # type: ignore[attr-defined]  # as above
+    assert host.complete(fields) == "/"
 
 
 # --- settings ------------------------------------------------------------------------------------
@@ -183,7 +301,7 @@ def test_every_form_of_callback_is_taken(mode: Any) -> None:
 def test_an_incomplete_setting_is_named(
     kucoin_sandbox: Sandbox, settings: dict[str, Any], says: str
 ) -> None:
-    """Before the user leaves, and with the choices there are."""
+    """The error is raised before the user leaves, and lists the choices."""
     with pytest.raises(AuthConfigurationError) as caught:
         Host(kucoin_sandbox, **settings).start()
     for text in (caught.value.detail, str(caught.value)):
@@ -192,8 +310,43 @@ def test_an_incomplete_setting_is_named(
     assert caught.value.stage == "begin"
 
 
+def test_a_setting_that_has_no_effect_is_named(kucoin_sandbox: Sandbox) -> None:
+    """KuCoin's login page has no other parameters."""
+    with pytest.raises(AuthConfigurationError) as caught:
+        Host(kucoin_sandbox, AUTH_EXTRA_ARGUMENTS={"lang": "en"}).start()
+    assert "no parameter 'lang'" in caught.value.detail
+    assert "KUCOIN_SITE" not in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    ("settings", "is_named", "user_agent"),
+    [
+        ({}, True, f"social-auth-{social_core.__version__}"),
+        ({"USER_AGENT": "mine/1"}, True, "mine/1"),
+        ({"USER_AGENT": "mine/1"}, False, "python-requests"),
+    ],
+)
+def test_the_user_agent_is_social_cores(
+    kucoin_sandbox: Sandbox, settings: dict[str, str], is_named: bool, user_agent: str
+) -> None:
+    """Or the setting's, unless a subclass wants none."""
+    host = Host(kucoin_sandbox, **settings)
+    kind = type("Mine", (KuCoinOAuth2,), {"SEND_USER_AGENT": is_named})
+    assert kind(host.strategy)._client().headers["User-Agent"].startswith(user_agent)
+    host.come_back()
+    if is_named:
+        assert {seen.headers["user-agent"] for seen in kucoin_sandbox.requests[-3:]} == {user_agent}
+
+
+@pytest.mark.parametrize("name", ["REQUESTS_TIMEOUT", "URLOPEN_TIMEOUT"])
+def test_a_timeout_of_social_cores_is_heeded(kucoin_sandbox: Sandbox, name: str) -> None:
+    """The setting has two names."""
+    host = Host(kucoin_sandbox, **{name: 0.2})
+    assert host.backend._client().timeout == 0.2
+
+
 def test_a_redirect_uri_that_cannot_travel_raw_is_named(host: Host) -> None:
-    """Before the user leaves."""
+    """The error is raised before the user leaves."""
     backend = KuCoinOAuth2(host.strategy, redirect_uri="/complete/ku coin/")
     backend.prepare_auth(user=host.user)
     with pytest.raises(AuthConfigurationError) as caught:
@@ -202,7 +355,7 @@ def test_a_redirect_uri_that_cannot_travel_raw_is_named(host: Host) -> None:
 
 
 def test_two_sites_are_two_backends(kucoin_sandbox: Sandbox) -> None:
-    """A subclass with a name of its own has settings of its own, and may bring a `Site`."""
+    """A subclass with another name has its own settings, and may define a `Site`."""
 
     class Elsewhere(KuCoinOAuth2[str]):
         name = "kucoin-eu"

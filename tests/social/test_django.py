@@ -1,7 +1,7 @@
-"""The example project with social-app-django, through real servers on both sides.
+"""The example project with social-app-django, with real servers on both sides.
 
-The project runs in a process of its own. requests plays the browser; the user at KuCoin is the
-sandbox's.
+The project runs in a process of its own. requests acts as the browser; the sandbox plays the user
+at KuCoin.
 """
 
 import base64
@@ -27,7 +27,7 @@ from authlib_kucoin.sandbox import Sandbox, run_sandbox
 SERVER = Path(__file__).with_name("project.py")
 VAULT_KEY = Fernet.generate_key().decode()
 UID = "165111215"
-# An error comes back in the query of the page it leads to, where a test can read it.
+# The URL of the page after an error names the error, so that a test can read it.
 SAYS_ERRORS = {
     "SOCIAL_AUTH_ERROR_TRANSPORT": ["query"],
     "SOCIAL_AUTH_ERROR_INCLUDE_METADATA": True,
@@ -44,13 +44,13 @@ class Project:
         self.sandbox = sandbox
 
     def rows(self, query: str) -> list[Any]:
-        """Ask the database."""
+        """Query the database."""
         with contextlib.closing(sqlite3.connect(self.database)) as connection:
             return connection.execute(query).fetchall()
 
     @property
     def keys(self) -> list[Any]:
-        """Whose key it is, which, and what is known of it."""
+        """Return each stored key: owner, key, and what is known about it."""
         return self.rows(
             "SELECT username, api_key, uid, state FROM accounts_kucoinkey AS k"
             " JOIN auth_user AS u ON u.id = k.user_id ORDER BY k.id"
@@ -58,18 +58,18 @@ class Project:
 
     @property
     def associations(self) -> list[Any]:
-        """Who is associated with which account."""
+        """Return which user is associated with which account."""
         return self.rows(
             "SELECT username, provider, uid FROM social_auth_usersocialauth AS s"
             " JOIN auth_user AS u ON u.id = s.user_id"
         )
 
     def begin_anew(self) -> None:
-        """Forget what a test has done, here and at KuCoin."""
+        """Delete what a test left in the project and in the sandbox."""
         self.sandbox.reset()
         with contextlib.closing(sqlite3.connect(self.database)) as connection, connection:
             for table in ("accounts_kucoinkey", "social_auth_usersocialauth"):
-                connection.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
+                connection.execute(f"DELETE FROM {table}")  # noqa: S608 - table names from above
 
 
 class Browser:
@@ -91,7 +91,7 @@ class Browser:
         self.session.close()
 
     def submit(self, page: str, action: str, **fields: str) -> requests.Response:
-        """Open a page and send a form of it; follow nothing."""
+        """Open a page and submit one of its forms, without following redirects."""
         shown = self.session.get(self.project.url + page, timeout=30).text
         hidden = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', shown)
         assert hidden, shown
@@ -101,27 +101,27 @@ class Browser:
         )
 
     def connect(self) -> str:
-        """Press the button; return where the browser is sent."""
+        """Press the button; return the URL that it leads to."""
         return self.submit("/", "/login/kucoin/").headers["Location"]
 
     def follow(self, callback: Any) -> requests.Response:
-        """Come back from KuCoin; follow nothing."""
+        """Open the callback, without following redirects."""
         if getattr(callback, "method", "GET") == "POST":
             return self.session.post(callback, callback.fields, timeout=30, allow_redirects=False)
         return self.session.get(callback, timeout=30, allow_redirects=False)
 
     def approve(self) -> requests.Response:
-        """Connect, approve, and come back."""
+        """Connect, approve, and open the callback."""
         return self.follow(self.project.sandbox.approve(self.connect()))
 
     def token(self) -> dict[str, str]:
-        """Let the project ask for the user's access token."""
+        """Get the user's access token through the project's code."""
         answer: dict[str, str] = self.session.get(self.project.url + "/token", timeout=30).json()
         return answer
 
 
 def error(response: requests.Response) -> tuple[str, str]:
-    """Return the code and the stage of the error that a response leads to."""
+    """Return the error's code and stage, from the URL that a response redirects to."""
     assert response.status_code == 302, response.text
     query = dict(parse_qsl(urlsplit(response.headers["Location"]).query))
     assert query["backend"] == "kucoin"
@@ -157,7 +157,7 @@ def running(folder: Path, sandbox: Sandbox, **settings: Any) -> Iterator[Project
 
 @pytest.fixture(scope="module")
 def shared_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """The project as it stands, for this module."""
+    """A running project for this module."""
     with (
         run_sandbox() as sandbox,
         running(tmp_path_factory.mktemp("project"), sandbox) as project,
@@ -167,17 +167,21 @@ def shared_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project
 
 @pytest.fixture
 def project(shared_project: Project) -> Project:
-    """The project, with users and nothing else."""
+    """The project, reset: users and nothing else."""
     shared_project.begin_anew()
     return shared_project
 
 
 def test_an_account_is_connected(project: Project) -> None:
-    """The uid is the account's own, the user stays signed in, and the key is sealed."""
+    """The uid is the account's own, the user stays signed in, and the key is stored encrypted."""
     with Browser(project, "alice") as browser:
         url = browser.connect()
         assert f"&redirect_uri={project.url}/complete/kucoin/&" in url
-        response = browser.follow(project.sandbox.approve(url))
+        callback = project.sandbox.approve(url)
+        # For HEAD, Django runs the view for GET, for example for a link checker.
+        browser.session.head(re.sub("code=[^&]+", "code=other", callback), allow_redirects=False)
+        assert "token" not in project.sandbox.totals
+        response = browser.follow(callback)
         assert (response.status_code, response.headers["Location"]) == (302, "/")
         [key] = project.sandbox.issued_keys
         assert project.associations == [("alice", "kucoin", UID)]
@@ -192,7 +196,7 @@ def test_an_account_is_connected(project: Project) -> None:
 
 
 def test_no_secret_stays_behind(project: Project) -> None:
-    """Not in the database, sessions and halted pipelines included, and not in the whole log."""
+    """The database, with its sessions and halted pipelines, and the whole log hold none."""
     with Browser(project, "alice") as browser:
         callbacks = [project.sandbox.approve(browser.connect())]
         browser.follow(callbacks[0])
@@ -216,7 +220,7 @@ def test_no_secret_stays_behind(project: Project) -> None:
 
 
 def unpacked(session: str) -> bytes:
-    """Return what a session holds: Django signs, packs and encodes it."""
+    """Return a session's content: Django signs, compresses and encodes it."""
     payload = session.partition(":")[0]
     packed = payload.removeprefix(".")
     content = base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4))
@@ -224,7 +228,7 @@ def unpacked(session: str) -> bytes:
 
 
 def test_the_answer_may_come_by_form_post(tmp_path: Path) -> None:
-    """In the document's own envelope, for better and for worse."""
+    """The document's envelope works by POST, for success and for errors."""
     with run_sandbox(callback="form_post") as sandbox, running(tmp_path, sandbox) as project:
         with Browser(project, "alice") as browser:
             refused = browser.follow(sandbox.cancel(browser.connect()))
@@ -234,7 +238,7 @@ def test_the_answer_may_come_by_form_post(tmp_path: Path) -> None:
 
 
 def test_a_user_may_cancel(project: Project) -> None:
-    """Nothing has been asked of KuCoin."""
+    """Nothing is sent to KuCoin."""
     with Browser(project, "alice") as browser:
         response = browser.follow(project.sandbox.cancel(browser.connect()))
         assert error(response) == ("authorization_declined", "callback")
@@ -243,7 +247,7 @@ def test_a_user_may_cancel(project: Project) -> None:
 
 
 def test_a_callback_that_does_not_hold_together(project: Project) -> None:
-    """A wrong state, none, one that was used, a doubled parameter: no code is exchanged."""
+    """With a wrong, missing or used state or a doubled parameter, no code is exchanged."""
     with Browser(project, "alice") as browser:
         callback = project.sandbox.approve(browser.connect())
         stateless = callback.partition("&state=")[0]
@@ -261,7 +265,7 @@ def test_a_callback_that_does_not_hold_together(project: Project) -> None:
 
 
 def test_somebody_elses_login(project: Project) -> None:
-    """A callback is for the browser and for the user that began."""
+    """A callback works only in the browser, and for the user, that started the login."""
     with (
         Browser(project, "alice") as alice,
         Browser(project, "bob") as bob,
@@ -275,8 +279,8 @@ def test_somebody_elses_login(project: Project) -> None:
     assert project.associations == [("alice", "kucoin", UID)]
 
 
-def test_it_isno_login(project: Project) -> None:
-    """Who is not signed in is not sent to KuCoin."""
+def test_it_is_no_login(project: Project) -> None:
+    """Someone who is not signed in is not sent to KuCoin."""
     with Browser(project) as browser:
         assert error(browser.submit("/login", "/login/kucoin/")) == (
             "session_context_missing",
@@ -285,7 +289,7 @@ def test_it_isno_login(project: Project) -> None:
 
 
 def test_an_account_that_is_connected_already(project: Project) -> None:
-    """The second user's key exists, so it is kept, and stays pending."""
+    """KuCoin has created the second user's key, so it is stored, as pending."""
     with Browser(project, "alice") as alice, Browser(project, "bob") as bob:
         alice.approve()
         assert error(bob.approve()) == ("identity_in_use", "pipeline")
@@ -313,7 +317,7 @@ def test_an_account_that_is_connected_already(project: Project) -> None:
 def test_a_failure_is_a_message(
     project: Project, operation: str, fault: str, code: str, kept: int
 ) -> None:
-    """Every failure leads back to the project's own page, and a key that came is pending."""
+    """Every failure leads to the project's own page; a key that was created is kept as pending."""
     project.sandbox.fail_next(operation, fault)
     with Browser(project, "alice") as browser:
         response = browser.approve()
@@ -327,7 +331,7 @@ def test_a_failure_is_a_message(
 
 @pytest.mark.shows_secrets("the settings tell social-auth to store the token's fields")
 def test_tokens_are_refreshed(tmp_path: Path) -> None:
-    """`get_access_token` renews an expired pair and stores it, and says when that fails."""
+    """`get_access_token` replaces an expired pair, stores the new one, and reports a failure."""
     names = ["access_token", "refresh_token", "expires_in"]
     with (
         run_sandbox() as sandbox,
@@ -362,7 +366,7 @@ def test_tokens_are_refreshed(tmp_path: Path) -> None:
 
 
 def test_a_key_cannot_be_kept_in_a_transaction_that_may_fail(tmp_path: Path) -> None:
-    """With ATOMIC_REQUESTS the example's step refuses, and does not leave it to a later failure."""
+    """With ATOMIC_REQUESTS the example's step fails at once: a later rollback could lose a key."""
     databases = {
         "default": {
             "ENGINE": "django.db.backends.sqlite3",

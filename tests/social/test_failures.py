@@ -1,4 +1,4 @@
-"""Refused callbacks and KuCoin's failures, by social-core's own names."""
+"""Refused callbacks and KuCoin's failures appear as social-core's own exceptions."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ from tests.social.memory import Social, User, kept
 
 
 def failure(host: Host, fields: Any) -> SocialAuthBaseException:
-    """Return the error that a callback ends in; no code may have been exchanged."""
+    """Return the error that a callback ends with, after checking that no code was exchanged."""
     with pytest.raises(SocialAuthBaseException) as caught:
         host.complete(fields)
     assert "token" not in host.sandbox.totals
@@ -35,7 +35,7 @@ def failure(host: Host, fields: Any) -> SocialAuthBaseException:
 
 @pytest.mark.parametrize("mode", ["plain", "envelope", "form_post"])
 def test_a_user_may_cancel(mode: Any) -> None:
-    """And KuCoin's code and text are there for the log."""
+    """KuCoin's code and text are available for the log."""
     with run_sandbox(callback=mode) as sandbox:
         host = Host(sandbox)
         error = failure(host, sandbox.cancel(host.start()).fields)
@@ -63,7 +63,7 @@ def test_a_user_may_cancel(mode: Any) -> None:
 def test_a_refused_callback(
     host: Host, fields: dict[str, str], kind: type[Exception], code: str
 ) -> None:
-    """Each is refused as what it is, and an error code is never taken for a code."""
+    """Each refusal has its own class, and an error code is never exchanged as a code."""
     host.start()
     state = host.strategy.session["kucoin_state"]["state"]
     error = failure(host, fields | {"state": state})
@@ -72,24 +72,24 @@ def test_a_refused_callback(
 
 
 class MultiDict(dict[str, list[str]]):
-    """Parameters that may come twice, as Django's and Werkzeug's hand them over."""
+    """Parameters that may appear twice, as Django and Werkzeug represent them."""
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Return the last."""
+        """Return the last value."""
         return super().get(name, [default])[-1]
 
     def __getitem__(self, name: str) -> Any:
-        """Return the last."""
+        """Return the last value."""
         return super().__getitem__(name)[-1]
 
     def lists(self) -> Any:
-        """Return all."""
+        """Return all values."""
         return super().items()
 
 
 @pytest.mark.parametrize("doubled", ["code", "state", "success", "other"])
 def test_a_doubled_parameter_is_refused(host: Host, doubled: str) -> None:
-    """Where the framework shows it: whose code is it?"""
+    """It is refused if the framework shows it, because the second code may be an attacker's."""
     host.start()
     state = host.strategy.session["kucoin_state"]["state"]
     fields = {"code": ["c"], "state": [state], "success": ["true"], "other": ["o"]}
@@ -100,13 +100,13 @@ def test_a_doubled_parameter_is_refused(host: Host, doubled: str) -> None:
 
 
 def test_single_parameters_of_a_multi_dict_are_taken(host: Host) -> None:
-    """A framework's own type works like a dict."""
+    """A multi-dict without doubled parameters works like a dict."""
     fields = host.sandbox.approve(host.start()).fields
     assert host.complete(MultiDict({name: [value] for name, value in fields.items()})) == "/"
 
 
 def test_the_state_is_checked(host: Host) -> None:
-    """By social-core: a wrong one, none, one used before, another user's, nobody signed in."""
+    """social-core refuses a wrong, missing, used or other user's state, and an anonymous user."""
     fields = host.sandbox.approve(host.start()).fields
     missing = failure(host, {"code": fields["code"]})
     assert (type(missing), missing.parameter) == (AuthInputError, "state")
@@ -129,7 +129,7 @@ def test_the_state_is_checked(host: Host) -> None:
 
 
 def test_nobody_is_sent_to_kucoin_who_is_not_signed_in(host: Host) -> None:
-    """It is no login."""
+    """The backend connects accounts; it does not log users in."""
     host.user = None
     with pytest.raises(AuthSessionError) as caught:
         host.start()
@@ -165,7 +165,7 @@ def test_nobody_is_sent_to_kucoin_who_is_not_signed_in(host: Host) -> None:
 def test_a_failure_has_social_cores_own_name(
     host: Host, operation: str, fault: str, kind: type[Exception], code: str
 ) -> None:
-    """With the stage, KuCoin's code and status, and our error as its cause."""
+    """It carries the stage, KuCoin's code and the status, and our error as its cause."""
     host.sandbox.fail_next(operation, fault)
     with pytest.raises(SocialAuthBaseException) as caught:
         host.come_back()
@@ -181,7 +181,7 @@ def test_a_failure_has_social_cores_own_name(
 
 
 def test_a_time_out_is_social_cores_setting(kucoin_sandbox: Sandbox) -> None:
-    """As for its own backends."""
+    """The same setting as for social-core's own backends."""
     host = Host(kucoin_sandbox, REQUESTS_TIMEOUT=0.05)
     kucoin_sandbox.fail_next("token", "delay:1")
     with pytest.raises(AuthProviderError) as caught:
@@ -191,7 +191,7 @@ def test_a_time_out_is_social_cores_setting(kucoin_sandbox: Sandbox) -> None:
 
 
 def test_proxies_and_certificates_are_social_cores_settings(kucoin_sandbox: Sandbox) -> None:
-    """As for its own backends."""
+    """The same settings as for social-core's own backends."""
     host = Host(kucoin_sandbox, PROXIES={"http": "http://127.0.0.1:9"}, VERIFY_SSL="/ca.pem")
     client = host.backend._client()
     assert client.proxies == {"http": "http://127.0.0.1:9"}
@@ -209,7 +209,7 @@ def test_proxies_and_certificates_are_social_cores_settings(kucoin_sandbox: Sand
     ],
 )
 def test_the_user_is_told_why_there_is_no_key(options: SandboxKeywords, says: str) -> None:
-    """social-core has no words for it, and only the user can change it, at KuCoin."""
+    """social-core has no error for this, and only the user can change it, at KuCoin."""
     with run_sandbox(**options) as sandbox:
         with pytest.raises(AuthProviderError, match=says) as caught:
             Host(sandbox).come_back()
@@ -218,7 +218,7 @@ def test_the_user_is_told_why_there_is_no_key(options: SandboxKeywords, says: st
 
 
 def test_the_user_is_told_where_to_look_for_a_lost_key(host: Host) -> None:
-    """And who can tell the cases apart by class can do so here, too."""
+    """A lost key and a full list of keys also differ by class."""
     host.sandbox.fail_next("create_api_key", "reset_after")
     with pytest.raises(AuthResponseError, match="API management page") as caught:
         host.come_back()
@@ -241,7 +241,7 @@ def test_the_user_is_told_where_to_look_for_a_lost_key(host: Host) -> None:
 def test_a_failed_refresh_keeps_the_old_pair(
     kucoin_sandbox: Sandbox, fault: str, kind: type[Exception], code: str
 ) -> None:
-    """And says what to do in social-core's own terms."""
+    """The error tells social-core what to do next."""
     host = Host(kucoin_sandbox, EXTRA_DATA=REFRESHABLE)
     host.come_back()
     [row] = Social.rows

@@ -1,7 +1,8 @@
-"""The new key is handed over before anything can lose it; of the token little is kept."""
+"""The new key is handed over before anything can lose it; little of the token is stored."""
 
 import json
 import logging
+import re
 import traceback
 
 import pytest
@@ -17,17 +18,17 @@ from authlib_kucoin.sandbox import Sandbox
 from tests.social.host import REFRESHABLE, UID, Host
 from tests.social.memory import Social, User, approved, kept
 
-# --- what is kept ------------------------------------------------------------------------------
+# --- what is stored ----------------------------------------------------------------------------
 
 
 def test_only_what_the_settings_name_is_kept(host: Host) -> None:
-    """By default not even the access token, which social-core always keeps."""
+    """By default not even the access token is stored, which social-core itself always stores."""
     host.come_back()
     assert set(Social.rows[0].extra_data) == {"auth_time"}
 
 
 def test_the_settings_can_name_anything_but_the_credentials(kucoin_sandbox: Sandbox) -> None:
-    """In every way that social-core knows to write an entry; the secret is nowhere to be had."""
+    """An entry may use any of social-core's forms; none of them yields the key's secret."""
     entries = [
         "uid",
         ("expires_at", "expires_on"),
@@ -45,7 +46,7 @@ def test_the_settings_can_name_anything_but_the_credentials(kucoin_sandbox: Sand
     assert extra["api_key"] == key.api_key
     assert extra["api_name"] == key.api_name
     assert "Spot" in extra["permissions"]
-    # social-core notes the time a little later, maybe in the next second.
+    # social-core notes the time a little later, possibly in the next second
     assert 0 <= extra["auth_time"] + 3600 - extra["expires_on"] <= 10
     assert extra["refresh_expires_at"] - extra["expires_on"] == 3 * 24 * 3600 - 3600
     assert extra["scope"] == "OAUTH_CREATE_API"
@@ -55,7 +56,7 @@ def test_the_settings_can_name_anything_but_the_credentials(kucoin_sandbox: Sand
 
 
 def test_keeping_everything_does_not_mean_the_token(kucoin_sandbox: Sandbox) -> None:
-    """`GET_ALL_EXTRA_DATA` may be meant for other backends: a token has to be named."""
+    """`GET_ALL_EXTRA_DATA` may be set for other backends, so a token must be named to be stored."""
     Host(kucoin_sandbox, GET_ALL_EXTRA_DATA=True).come_back()
     extra = Social.rows[0].extra_data
     assert extra["uid"] == UID
@@ -66,7 +67,7 @@ def test_keeping_everything_does_not_mean_the_token(kucoin_sandbox: Sandbox) -> 
 def test_no_secret_is_logged_or_shown(
     kucoin_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither when all goes well nor in what is said about a failure, whoever says it."""
+    """Neither on success nor on failure, whichever library writes the log."""
     caplog.set_level(logging.DEBUG)
     host = Host(kucoin_sandbox, EXTRA_DATA=REFRESHABLE)
     callback = kucoin_sandbox.approve(host.start()).fields
@@ -92,7 +93,7 @@ def test_no_secret_is_logged_or_shown(
 
 
 def test_the_key_is_handed_over_before_anything_else(host: Host) -> None:
-    """When KuCoin does not describe the key, the host has it, and it is not approved."""
+    """If the key info call fails, the host has the key already, not yet approved."""
     host.sandbox.fail_next("api_key_info", "503")
     with pytest.raises(AuthProviderError) as caught:
         host.come_back()
@@ -105,7 +106,7 @@ def test_the_key_is_handed_over_before_anything_else(host: Host) -> None:
 
 
 def test_the_key_of_somebody_elses_account_is_kept(host: Host) -> None:
-    """Whose the account is, is known with the key only: the host has it, and can flag it."""
+    """The account is only known with the key: the host stores the key and can flag it."""
     host.come_back()
     host.user = User("bob")
     with pytest.raises(AuthAssociationError) as caught:
@@ -119,7 +120,7 @@ def test_the_key_of_somebody_elses_account_is_kept(host: Host) -> None:
 def test_a_step_that_is_not_there_is_found_out_before_the_login(
     kucoin_sandbox: Sandbox, path: str
 ) -> None:
-    """And again before the key: a setting can change while the user is at KuCoin."""
+    """It is checked again before the key is created, because settings may change in between."""
     host = Host(kucoin_sandbox, API_KEY_STEP=path)
     with pytest.raises(AuthConfigurationError) as caught:
         host.start()
@@ -133,8 +134,40 @@ def test_a_step_that_is_not_there_is_found_out_before_the_login(
     assert not kucoin_sandbox.issued_keys
 
 
+async def awaited_step(**_: object) -> None:
+    """A step that must be awaited, which nothing does."""
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("tests.social.memory.HOST", "must be a function, not str"),
+        ("json.loads", "strategy=.*missing a required argument: 's'"),
+        (f"{__name__}.awaited_step", "is a coroutine function"),
+    ],
+)
+def test_a_step_that_cannot_be_called_is_found_out_before_the_key(
+    kucoin_sandbox: Sandbox, path: str, reason: str
+) -> None:
+    """If the call failed or stored nothing, the key's secret would be lost."""
+    host = Host(kucoin_sandbox, API_KEY_STEP=path)
+    for call in (host.start, lambda: host.backend.user_data("token", user=host.user)):
+        with pytest.raises(AuthConfigurationError) as caught:
+            call()
+        assert re.match(f"API_KEY_STEP.*{reason}", caught.value.detail)
+    assert not kucoin_sandbox.issued_keys
+    assert "create_api_key" not in kucoin_sandbox.totals
+
+
+def test_a_missing_user_is_found_out_before_the_key(host: Host) -> None:
+    """The step gets the user; without one, nobody could own the key."""
+    with pytest.raises(KeyError, match="user"):
+        host.backend.user_data("token")
+    assert "create_api_key" not in host.sandbox.totals
+
+
 def test_without_the_setting_a_step_of_the_pipeline_takes_the_key(kucoin_sandbox: Sandbox) -> None:
-    """It finds the whole key in the response; a session or database could not hold it."""
+    """It finds the whole key in the response, because a session or database must not hold it."""
     steps = (*DEFAULT_AUTH_PIPELINE, "tests.social.memory.take_api_key")
     host = Host(kucoin_sandbox, API_KEY_STEP=None, PIPELINE=steps)
     assert host.come_back() == "/"
@@ -147,7 +180,7 @@ def test_without_the_setting_a_step_of_the_pipeline_takes_the_key(kucoin_sandbox
 
 
 def test_a_token_of_ones_own_is_enough(kucoin_sandbox: Sandbox) -> None:
-    """`do_auth` takes a token without a callback, as an application with a token has it."""
+    """`do_auth` accepts a token without a callback, for an application that has one."""
     host = Host(kucoin_sandbox, EXTRA_DATA=["access_token"])
     client = host.backend._client()
     code = kucoin_sandbox.approve(host.start()).fields["code"]

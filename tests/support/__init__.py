@@ -1,1 +1,1 @@
-"""What the tests share: a recording server, a browser, the watch for secrets."""
+"""Shared by the tests: a recording server, a browser, the watch for leaked secrets."""

@@ -1,6 +1,6 @@
-"""Secrets that are known by the random digits in them, and what was found of them where.
+"""Issued secrets, recognised by their random hexadecimal digits, and where they were seen.
 
-No way of encoding a URL, JSON or HTML touches hexadecimal digits, so none can hide a secret here.
+Encoding as URL, JSON or HTML leaves hexadecimal digits unchanged, so none hides a secret.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Any, Final
 from sqlalchemy import MetaData, create_engine, select
 from sqlalchemy.pool import NullPool
 
-#: How many characters of a secret are enough to know it by, even where it is cut.
+#: This many characters identify a secret, even one that is cut short.
 _CORE: Final = 16
-#: Where there may be such: a UUID has hyphens.
+#: Digits that may hold a secret; with hyphens, because a UUID has them.
 _RUNS: Final = re.compile(rf"[0-9a-f][0-9a-f-]{{{_CORE - 1},}}", re.IGNORECASE)
-#: What a sandbox issues says so. With this, those of another process are known as well.
+#: The sandbox marks what it issues. This finds secrets issued by another process as well.
 _SHAPES: Final = re.compile(
     r"sandbox-(code|access|refresh)(?:/|%2f|%252f|\\/)[0-9a-f]{8}", re.IGNORECASE
 )
@@ -29,11 +29,11 @@ _LARGEST_FILE: Final = 20_000_000
 
 
 class Canaries:
-    """The secrets that were released, and where they have been seen.
+    """The issued secrets, and where they have been seen.
 
     Attributes:
         looked: How many texts of each kind were searched.
-        released: How many secrets there are.
+        released: How many secrets were issued.
     """
 
     def __init__(self) -> None:
@@ -43,19 +43,19 @@ class Canaries:
         self._found: list[str] = []
 
     def release(self, name: str, secret: str) -> None:
-        """Know a secret from now on; random hexadecimal digits have to be in it."""
+        """Search for this secret from now on. It must contain random hexadecimal digits."""
         self.released += 1
         digits = max(_RUNS.findall(secret), key=len)
         self._cores[digits[:_CORE].lower()] = name
 
     def new(self, name: str) -> str:
-        """Return a new secret, with characters in it that URLs have to escape."""
+        """Return a new secret that contains characters that URLs escape."""
         secret = f"{name.replace(' ', '-')}/+={secrets.token_hex(_CORE)}"
         self.release(name, secret)
         return secret
 
     def take_found(self) -> list[str]:
-        """Return where secrets have been seen since this was last asked, each place once."""
+        """Return where secrets were seen since the last call, each place once."""
         found, self._found = self._found, []
         return list(dict.fromkeys(found))
 
@@ -68,7 +68,7 @@ class Canaries:
             self._found.append(f"{name} in {kind} {place}, after {before!r}")
 
     def look_at_error(self, error: BaseException) -> None:
-        """Search all that a reporter may show of an error."""
+        """Search everything that an error reporter may show of an error."""
         texts = [str(error), repr(error), repr(error.args), repr(vars(error))]
         for shown in (error, error.__cause__, error.__context__):
             texts += traceback.format_exception(shown) if shown else []
@@ -105,5 +105,5 @@ def _text(row: Iterable[Any]) -> str:
     )
 
 
-#: Those of this run.
+#: The secrets of this run.
 canaries: Final = Canaries()

@@ -1,9 +1,9 @@
-"""Over the whole suite: what a sandbox issues is looked for wherever no secret belongs.
+"""A pytest plugin that fails a test if secrets show up where they do not belong.
 
-A pytest plugin. A test fails if it leaves a code, a token, a key's secret or its passphrase
+It watches each code, token, API key secret and passphrase that a sandbox issues. None may appear
 
-* in a log record of any library, all of which log at DEBUG,
-* in what it prints, or a program that it starts,
+* in a log record of any library (all log at DEBUG),
+* in the output of the test or of a program that it starts,
 * in the text, the attributes or the traceback of one of this package's errors,
 * in the repr of one of its objects,
 * in the demo's pages, headers or sessions,
@@ -32,7 +32,7 @@ from authlib_kucoin.sandbox._state import State
 
 from .canaries import canaries
 
-#: The tests' own browsers log the address that they open. The code in that is no leak of ours.
+#: The tests' own browsers log the URL that they open, with the code. That is not our leak.
 _BROWSERS: Final = ("urllib3", "httpx", "httpcore")
 _CALLBACK: Final = re.compile(
     r"(?:GET|POST) (?:https?://[^/\s]+)?/[^?\s]*(?:callback|complete)[^?\s]*\?"
@@ -41,11 +41,11 @@ _CALLBACK: Final = re.compile(
 _errors: Final[list[BaseException]] = []
 
 
-# --- what pytest calls ---------------------------------------------------------------------------
+# --- hooks that pytest calls ---------------------------------------------------------------------
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin to watch."""
+    """Start watching."""
     for line in (
         "shows_secrets(why): the test shows secrets on purpose, so that none is looked for",
         "measured(why): the test measures, and that libraries log at DEBUG would be measured, too",
@@ -55,7 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
     _after(State, "_issue_pair", _release_pair)
     _after(State, "create_key", _release_key)
     for error in (KuCoinError, UnsafeRedirectURI):
-        # Later it will have been everywhere, and its traceback be complete.
+        # Searched only after the test: its traceback is complete then.
         _after(error, "__init__", lambda error, _none: _errors.append(error))
     for kind in _classes_of(authlib_kucoin):
         _after(kind, "__init__", _look_at_repr)
@@ -65,15 +65,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Let every library log all that it has to say."""
+    """Make every library log everything."""
     level = logging.WARNING if item.get_closest_marker("measured") else logging.DEBUG
-    for name in ("", "sqlalchemy"):  # which has a level of its own
+    for name in ("", "sqlalchemy"):  # sqlalchemy sets a level of its own
         logging.getLogger(name).setLevel(level)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Fail a test that has let a secret out."""
+    """Fail a test that leaked a secret."""
     report: pytest.TestReport = yield
     while _errors:
         canaries.look_at_error(_errors.pop())
@@ -84,8 +84,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
         found = canaries.take_found()
         if found and not item.get_closest_marker("shows_secrets"):
             report.outcome = "failed"
-            report.longrepr = "\n".join(["secrets were found:", *found])
-    return report  # type: ignore[return-value]  # what a wrapper returns is pluggy's business
+            report.longrepr = "\n".join(["secrets leaked:", *found])
+    return report  # type: ignore[return-value]  # pluggy passes it on
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -103,12 +103,12 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many secrets there were, and where they were looked for."""
+    """Print how many secrets were searched for, and where."""
     places = ", ".join(f"{kind} {count}" for kind, count in sorted(canaries.looked.items()))
     terminalreporter.line(f"{canaries.released} secrets were looked for in: {places}")
 
 
-# --- the places ----------------------------------------------------------------------------------
+# --- the watched places --------------------------------------------------------------------------
 
 
 def _release_pair(_state: State, pair: Any) -> None:
@@ -122,14 +122,14 @@ def _release_key(_state: State, key: Any) -> None:
 
 
 def _look_at_record(logger: logging.Logger, record: logging.LogRecord) -> None:
-    record = copy.copy(record)  # a handler of its own, whose traceback is kept in nobody else's
+    record = copy.copy(record)  # formatting stores the traceback in the record
     text = logging.Formatter().format(record)
     if not (logger.name.startswith(_BROWSERS) and _CALLBACK.search(text)):
         canaries.look("record", f"of {logger.name}", f"{text} {record.args!r}")
 
 
 def _look_at_repr(thing: object, _none: None) -> None:
-    with contextlib.suppress(AttributeError):  # of one that a base class has only begun to make
+    with contextlib.suppress(AttributeError):  # only the base class's __init__ has run
         canaries.look("repr", f"of {type(thing).__name__}", repr(thing))
 
 
@@ -142,15 +142,15 @@ def _look_at_page(app: flask.Flask, response: flask.Response, **_more: object) -
             canaries.look("page", place, response.get_data())
 
 
-# --- how they are reached ------------------------------------------------------------------------
+# --- how the watch attaches ----------------------------------------------------------------------
 
 
 def _classes_of(package: Any) -> Iterator[type]:
-    """Yield the classes of a package that can be imported here, other than its errors."""
+    """Yield the classes of a package, except errors and what cannot be imported here."""
     for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}.", lambda _: None):
         try:
             module = importlib.import_module(found.name)
-        except ImportError:  # of a framework that is not installed
+        except ImportError:  # needs a framework that is not installed
             continue
         for _, kind in inspect.getmembers(module, inspect.isclass):
             is_ours = kind.__module__ == module.__name__ and "__init__" in vars(kind)

@@ -1,4 +1,4 @@
-"""Waiting for what happens in another thread or process, but not for ever."""
+"""Waiting for something in another thread or process, with a time limit."""
 
 import time
 from collections.abc import Callable
@@ -7,8 +7,8 @@ _DEADLINE = 30.0
 
 
 def wait_until(holds: Callable[[], object]) -> None:
-    """Wait until something holds, and fail if it never does."""
+    """Wait until the condition holds; fail if it does not in time."""
     give_up_at = time.monotonic() + _DEADLINE
     while not holds():
-        assert time.monotonic() < give_up_at, "waited in vain"
+        assert time.monotonic() < give_up_at, f"the condition did not hold within {_DEADLINE} s"
         time.sleep(0.001)

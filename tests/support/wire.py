@@ -1,27 +1,28 @@
-"""A server that records requests byte for byte and answers what a test tells it to."""
+"""A server that records requests byte for byte and gives the answers that a test sets."""
 
 import contextlib
 import json
 import socket
+import ssl
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-Answer = tuple[int, str] | bytes | None
+Answer = tuple[int, str] | bytes | list[bytes] | Iterator[bytes] | None
 
 
 @dataclass(frozen=True)
 class Seen:
-    """One request as it came over the wire, decoded as Latin-1.
+    """One request as it was received, decoded as Latin-1.
 
     Attributes:
         line: The request line.
-        fields: The headers in their order; doubled ones stand twice.
+        fields: The headers in order, repeated ones included.
         body: The body.
-        connection: Which connection it came over, counted from 1.
+        connection: The number of the connection, starting at 1.
     """
 
     line: str
@@ -36,37 +37,44 @@ class Seen:
 
     @property
     def path(self) -> str:
-        """The path that was asked for, without host and query."""
+        """The path, without host and query."""
         return urlsplit(self.target).path
 
     @property
     def headers(self) -> dict[str, str]:
-        """The headers by their names in lower case."""
+        """The headers, by lower-case name."""
         return {name.lower(): value for name, value in self.fields}
 
     def names(self) -> list[str]:
-        """Return the names of the headers in lower case, sorted; doubled ones stand twice."""
+        """Return the lower-case names of the headers, sorted, repeated ones included."""
         return sorted(name.lower() for name, _ in self.fields)
 
     def header(self, name: str) -> str:
-        """Return the value of a header that came once."""
+        """Return the value of a header that was sent exactly once."""
         (value,) = [value for each, value in self.fields if each.lower() == name]
         return value
 
 
 class Wire:
-    """The server; its connections are kept alive. A proxy, too, for it takes absolute targets.
+    """The server. It keeps connections alive, and can act as a proxy: it accepts absolute targets.
 
     Attributes:
-        answer: Is asked for every request: status and body, the raw bytes of a whole answer, or
-            None for a reset.
-        seen: What came in.
-        headers: What every answer has besides.
-        connections: How many connections there have been.
-        open: Those that are open.
+        answer: Called with each request. Returns status and body, the raw bytes of a whole answer,
+            an iterator of its pieces, a list of TLS records for one segment, or None to reset the
+            connection.
+        seen: The requests so far.
+        headers: Headers to add to each answer.
+        connections: How many connections were opened.
+        open: The connections that are open now.
+        ended: Set when the server stops.
+
+    Args:
+        tls: Speak TLS with this context.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self.ended = threading.Event()
+        self._tls = tls
         self.answer: Callable[[Seen], Answer] = lambda _seen: (200, "{}")
         self.seen: list[Seen] = []
         self.headers: dict[str, str] = {}
@@ -77,16 +85,18 @@ class Wire:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        """The base URL."""
+        scheme = "https" if self._tls else "http"
+        return f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def __enter__(self) -> Self:
-        """Begin to serve."""
+        """Start serving."""
         self._run(self._accept)
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End, and every connection with it."""
+        """Stop, and close all connections."""
+        self.ended.set()
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self.hang_up()
@@ -94,7 +104,7 @@ class Wire:
             thread.join()
 
     def hang_up(self) -> None:
-        """Close every connection, as a server does with idle ones."""
+        """Close every connection, as servers close idle ones."""
         for connection in list(self.open):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
@@ -115,7 +125,23 @@ class Wire:
             self._run(self._serve, connection, self.connections)
 
     def _serve(self, connection: socket.socket, number: int) -> None:
-        with contextlib.suppress(OSError), connection, connection.makefile("rb") as stream:
+        stream = self._secured(connection)
+        try:
+            with contextlib.suppress(OSError), stream:
+                self._converse(stream, number)
+        finally:
+            self.open.discard(stream)
+
+    def _secured(self, connection: socket.socket) -> socket.socket:
+        if self._tls is None:
+            return connection
+        self.open.discard(connection)
+        secured = self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        self.open.add(secured)
+        return secured
+
+    def _converse(self, connection: socket.socket, number: int) -> None:
+        with connection.makefile("rb") as stream:
             while line := stream.readline().decode("latin-1").rstrip("\r\n"):
                 fields = []
                 while field := stream.readline().decode("latin-1").rstrip("\r\n"):
@@ -129,17 +155,26 @@ class Wire:
                     linger = struct.pack("ii", 1, 0)
                     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
                     break
-                connection.sendall(answer if isinstance(answer, bytes) else self._whole(*answer))
-        self.open.discard(connection)
+                if isinstance(answer, tuple):
+                    answer = whole(*answer, self.headers)
+                corked = isinstance(answer, list)
+                if corked:
+                    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+                for piece in (answer,) if isinstance(answer, bytes) else answer:
+                    connection.sendall(piece)
+                if corked:
+                    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
 
-    def _whole(self, status: int, body: str) -> bytes:
-        extra = "".join(f"{name}: {value}\r\n" for name, value in self.headers.items())
-        raw = body.encode()
-        return f"HTTP/1.1 {status} X\r\nContent-Length: {len(raw)}\r\n{extra}\r\n".encode() + raw
+
+def whole(status: int, body: str | bytes, headers: Mapping[str, str] | None = None) -> bytes:
+    """Return a whole answer as bytes."""
+    extra = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
+    raw = body.encode() if isinstance(body, str) else body
+    return f"HTTP/1.1 {status} X\r\nContent-Length: {len(raw)}\r\n{extra}\r\n".encode() + raw
 
 
 def answering(*bodies: Any, status: int = 200) -> Callable[[Seen], Answer]:
-    """Return an ``answer`` that gives these JSON values one after another, then the last one."""
+    """Return an ``answer`` that gives these JSON values in turn and repeats the last one."""
     queue = list(bodies)
 
     def answer(_seen: Seen) -> Answer:
@@ -151,6 +186,6 @@ def answering(*bodies: Any, status: int = 200) -> Callable[[Seen], Answer]:
 
 @contextlib.contextmanager
 def running_wire() -> Iterator[Wire]:
-    """Run a recorder on loopback."""
+    """Run a recording server on loopback."""
     with Wire() as wire:
         yield wire

@@ -1,4 +1,4 @@
-"""A good answer to each call, and ways to hand one over and to see what comes of it."""
+"""A good answer to each call, and helpers to read an answer."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ INFO = {
     "code": "200000",
     "data": {
         "remark": "broker-1",
-        "apiKey": "k",
+        "apiKey": "the-key",
         "apiVersion": 3,
         "permission": "General,Spot",
         "ipWhitelist": "203.0.113.1",
@@ -83,24 +83,24 @@ every_operation = pytest.mark.parametrize("operation", CALLS)
 
 
 def answer(operation: str, body: Any, status: int = 200) -> Any:
-    """Hand an answer to a call and return what it reads."""
+    """Read an answer of a call and return the result."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     return CALLS[operation].answer(status, raw)
 
 
 def failure(operation: str, body: Any, status: int = 200) -> KuCoinError:
-    """Hand an answer to a call and return what it raises."""
+    """Read an answer of a call and return the error."""
     with pytest.raises(KuCoinError) as caught:
         answer(operation, body, status)
     assert caught.value.operation == operation
-    # What is behind an error must not carry the body or the URL.
+    # The error's cause must not carry the body or the URL.
     assert caught.value.__context__ is None
     assert caught.value.__cause__ is None
     return caught.value
 
 
 def changed(good: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    """Return an answer with fields of its data (or of itself) changed; None takes one away."""
+    """Return an answer with fields of its data (or of itself) changed; None removes a field."""
     target = good["data"] if isinstance(good.get("data"), dict) else good
     fields = {k: v for k, v in {**target, **changes}.items() if v is not None}
     return {**good, "data": fields} if target is not good else fields

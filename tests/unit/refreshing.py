@@ -1,4 +1,4 @@
-"""A refresh endpoint that stands still until it is told to go on, and callers of it."""
+"""A refresh endpoint that waits until a test lets it go on, and its callers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FRESH = {"access_token": "new-a", "refresh_token": "new-r", "expires_at": 1}
 
 
 class Endpoint:
-    """Stands in for the request: counts, waits to be let go on, and gives or raises."""
+    """Stands in for the request: counts calls, waits for ``go_on``, then returns or raises."""
 
     def __init__(self, outcome: Any = FRESH) -> None:
         self.outcome = outcome
@@ -49,11 +49,11 @@ class Endpoint:
 
 
 def ignore(_token: KuCoinToken) -> None:
-    """Stand in for an update_token that nobody looks at."""
+    """An ``update_token`` without effect."""
 
 
 async def ignore_async(_token: KuCoinToken) -> None:
-    """Stand in for one that is awaited."""
+    """Async twin of :func:`ignore`."""
 
 
 def ask(refreshes: Refreshes, endpoint: Endpoint, old: str = "old-r") -> KuCoinToken:
@@ -70,7 +70,7 @@ def outcome_of(ask: Callable[[], Any]) -> Any:
 
 
 def all_at_once(refreshes: Refreshes, endpoint: Endpoint, count: int) -> list[Any]:
-    """Let a number of threads ask, and let the request go on when all of them have."""
+    """Refresh in several threads; the request ends once all of them wait for it."""
     with ThreadPoolExecutor(count) as pool:
         asked = [pool.submit(outcome_of, lambda: ask(refreshes, endpoint)) for _ in range(count)]
         assert endpoint.reached.wait(10)

@@ -1,4 +1,4 @@
-"""Which answers are an API key, or the description of one."""
+"""Which answers are an API key or key info."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ def test_a_new_key() -> None:
     ],
 )
 def test_lists_of_a_key_come_as_string_or_list(value: Any, read: tuple[str, ...]) -> None:
-    """The document prints a bare comma list, which is not even JSON. No key is lost over it."""
+    """The document prints a bare comma list, which is not even JSON. That must not cost a key."""
     key = answer("create_api_key", changed(NEW_KEY, authGroup=value, ipWhiteList=value))
     assert key.permissions == frozenset(read)
     assert key.ip_whitelist == read
 
 
 def test_a_key_with_odd_trimmings_is_kept() -> None:
-    """It works, and its secret comes only once."""
+    """The key works, and its secret is sent only once."""
     key = answer("create_api_key", changed(NEW_KEY, apiName=5, brokerId=["b"]))
     assert (key.api_key, key.api_name, key.broker_id) == ("k", "", "")
 
@@ -70,7 +70,7 @@ def test_a_key_with_odd_trimmings_is_kept() -> None:
 @pytest.mark.parametrize("name", ["apiKey", "secret", "passphrase"])
 @pytest.mark.parametrize("value", [None, "", 5, "a\nb"])
 def test_a_key_without_all_three_credentials_may_exist_all_the_same(name: str, value: Any) -> None:
-    """The message names what is missing and sends the user to KuCoin's page."""
+    """The message names what is missing and refers the user to KuCoin's page."""
     error = failure("create_api_key", changed(NEW_KEY, **{name: value}))
     assert type(error) is ApiKeyOutcomeUnknown
     assert name in str(error)
@@ -90,7 +90,7 @@ def test_a_key_without_all_three_credentials_may_exist_all_the_same(name: str, v
     ],
 )
 def test_an_answer_that_is_no_key_leaves_the_outcome_unknown(body: Any) -> None:
-    """Only an envelope that says true, with a key in it, is a key."""
+    """A key needs an envelope with ``success: true`` and a key inside."""
     assert type(failure("create_api_key", body)) is ApiKeyOutcomeUnknown
 
 
@@ -105,7 +105,7 @@ def test_an_answer_that_is_no_key_leaves_the_outcome_unknown(body: Any) -> None:
     ],
 )
 def test_an_answer_that_says_yes_and_no_leaves_the_outcome_unknown(body: Any, status: int) -> None:
-    """Nobody is told that there is no key while KuCoin may have made one."""
+    """The error does not claim that there is no key, since KuCoin may have created one."""
     error = failure("create_api_key", body, status)
     assert type(error) is ApiKeyOutcomeUnknown
     assert "contradicts itself" in str(error)
@@ -132,7 +132,7 @@ def test_an_answer_that_says_yes_and_no_leaves_the_outcome_unknown(body: Any, st
 def test_a_refused_key_has_the_name_of_its_reason(
     code: Any, msg: str | None, kind: type[KuCoinError]
 ) -> None:
-    """Two texts are documented and no code, so the texts are matched and the code is kept."""
+    """Two texts are documented and no codes, so the texts are matched and the code is kept."""
     error = failure("create_api_key", {"success": False, "code": code, "msg": msg, "retry": True})
     assert type(error) is kind
     assert (error.code, error.msg, error.retry, error.status) == (
@@ -144,7 +144,7 @@ def test_a_refused_key_has_the_name_of_its_reason(
 
 
 def test_the_description_of_a_key() -> None:
-    """KuCoin's REST API: the uid as a string, the time with its zone."""
+    """KuCoin's REST API: the uid becomes a string, the time gets its zone."""
     assert answer("api_key_info", INFO) == ApiKeyInfo(
         uid="165111215",
         permissions=frozenset({"General", "Spot"}),
@@ -154,12 +154,12 @@ def test_the_description_of_a_key() -> None:
         created_at=datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC),
         api_version=3,
         remark="broker-1",
-        api_key="k",
+        api_key="the-key",
     )
 
 
 def test_a_description_may_be_short() -> None:
-    """Only uid and permission are asked for; of a sub-account comes its name."""
+    """Only uid and permission are required; a sub-account has a name."""
     body = {"code": "200000", "data": {"uid": "1", "permission": ["General"], "subName": "bot"}}
     assert answer("api_key_info", body) == ApiKeyInfo("1", frozenset({"General"}), sub_name="bot")
 
@@ -177,7 +177,7 @@ def test_a_description_may_be_short() -> None:
     ],
 )
 def test_a_description_without_uid_or_permission_is_none(field: str, value: Any) -> None:
-    """What a key may do is not guessed at."""
+    """What a key may do is never guessed."""
     assert type(failure("api_key_info", changed(INFO, **{field: value}))) is MalformedResponse
 
 
@@ -208,7 +208,7 @@ def test_a_description_without_uid_or_permission_is_none(field: str, value: Any)
 def test_an_odd_optional_field_costs_nothing_else(
     field: str, attribute: str, value: Any, read: Any
 ) -> None:
-    """The uid and the permissions are worth more than a date in another form."""
+    """An odd date must not cost the uid and the permissions."""
     raw = json.dumps({**INFO, "data": {**INFO["data"], field: value}})
     info = answer("api_key_info", raw.replace("Infinity", "1e999").encode())
     assert (info.uid, info.permissions) == ("165111215", {"General", "Spot"})
@@ -216,7 +216,7 @@ def test_an_odd_optional_field_costs_nothing_else(
 
 
 def test_what_only_one_client_knows_of_a_key_is_read() -> None:
-    """The fields that KuCoin's document does not name."""
+    """KuCoin's document does not name these fields."""
     more = {
         "expiredAt": 1_900_000_000_000,
         "siteType": "australia",
@@ -234,5 +234,13 @@ def test_what_only_one_client_knows_of_a_key_is_read() -> None:
 
 @pytest.mark.parametrize("data", [None, [], "x"])
 def test_a_description_is_an_object(data: Any) -> None:
-    """An envelope without one says nothing."""
+    """An envelope without an object is no key info."""
     assert type(failure("api_key_info", {"code": "200000", "data": data})) is MalformedResponse
+
+
+@pytest.mark.parametrize("name", ["another-key", ""])
+def test_the_description_of_another_key_is_refused(name: str) -> None:
+    """It may belong to another user, so nobody may see it."""
+    error = failure("api_key_info", changed(INFO, apiKey=name))
+    assert type(error) is MalformedResponse
+    assert "the answer to another request" in str(error)

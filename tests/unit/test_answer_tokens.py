@@ -1,4 +1,4 @@
-"""Which answers are a token, and what is believed of its validity."""
+"""Which answers are a token, and which say that a token is valid."""
 
 from __future__ import annotations
 
@@ -47,20 +47,20 @@ def test_a_token_has_the_rfcs_scope_and_both_expiries(operation: str) -> None:
     ],
 )
 def test_harmless_variations_of_a_token_are_read(field: str, value: Any, read: Any) -> None:
-    """What RFC 6749 lets a server leave out or spell otherwise."""
+    """RFC 6749 lets a server omit or spell these differently."""
     assert answer("token", changed(TOKEN, **{field: value}))[field] == read
 
 
 @pytest.mark.parametrize("value", [None, "", False])
 def test_a_token_may_come_without_a_refresh_token(value: Any) -> None:
-    """Then there is nothing to refresh with, and no expiry of it."""
+    """Then it cannot be refreshed, and has no ``refresh_expires_at``."""
     token = answer("token", changed(TOKEN, refresh_token=value))
     assert "refresh_token" not in token
     assert "refresh_expires_at" not in token
 
 
 def test_a_refresh_without_a_new_refresh_token_keeps_the_old_one() -> None:
-    """RFC 6749 section 6, and with the old one its own expiry."""
+    """RFC 6749, section 6; the old one keeps its own expiry."""
     token = answer("refresh", changed(TOKEN, refresh_token=None))
     assert token["refresh_token"] == "old-refresh"
     assert token["refresh_expires_at"] == NOW + 100
@@ -68,7 +68,7 @@ def test_a_refresh_without_a_new_refresh_token_keeps_the_old_one() -> None:
 
 @pytest.mark.parametrize("odd", ["\ud800", "\0"])
 def test_what_no_database_can_hold_costs_no_key(odd: str) -> None:
-    """Half a character, and PostgreSQL's texts take no NUL: the name is not worth the secret."""
+    """Lone surrogates, and NUL, which PostgreSQL rejects: drop the name and keep the secret."""
     data = {"apiName": f"a{odd}b", "apiKey": "k", "secret": "s", "passphrase": "p"}
     assert answer("create_api_key", {"success": True, "data": data}).api_name == "a?b"
 
@@ -107,14 +107,14 @@ def test_what_no_database_can_hold_costs_no_key(odd: str) -> None:
 def test_a_token_with_a_field_of_the_wrong_type_is_none(
     operation: str, field: str, value: Any
 ) -> None:
-    """Not one of its fields is used then."""
+    """None of its fields is used then."""
     assert type(failure(operation, changed(TOKEN, **{field: value}))) is MalformedResponse
 
 
 @pytest.mark.parametrize("operation", ["token", "refresh"])
 @pytest.mark.parametrize("name", ["success", "token_type", "expires_in", "scope", "refresh_token"])
 def test_a_null_is_an_absence(operation: str, name: str) -> None:
-    """A refresh has spent the old pair: refusing the new one over a null would lose both."""
+    """The refresh has ended the old pair, so refusing the new one for a null would lose both."""
     token = answer(operation, {**TOKEN, name: None})
     assert token["access_token"] == "new-access"
     assert token["expires_in"] == 3600
@@ -124,7 +124,7 @@ def test_a_null_is_an_absence(operation: str, name: str) -> None:
 
 @pytest.mark.parametrize("value", [3600, 3600.0, 3600.9, "3600", "3600.0"])
 def test_seconds_come_as_any_number(value: Any) -> None:
-    """Some JSON writers have one kind of number."""
+    """Some JSON writers have a single type of number."""
     token = answer("token", {**TOKEN, "expires_in": value})
     assert (token["expires_in"], token["expires_at"]) == (3600, NOW + 3600)
     assert type(token["expires_in"]) is type(token["expires_at"]) is int
@@ -133,10 +133,18 @@ def test_seconds_come_as_any_number(value: Any) -> None:
 @pytest.mark.parametrize("is_valid", [True, False])
 def test_validity_is_what_kucoin_says(is_valid: bool) -> None:
     """Section 7.4."""
-    assert answer("validate", {"access_token": "x", "is_valid": is_valid}) is is_valid
+    assert answer("validate", {"access_token": "old-access", "is_valid": is_valid}) is is_valid
+    assert answer("validate", {"is_valid": is_valid}) is is_valid
+
+
+def test_the_validity_of_another_token_is_refused() -> None:
+    """It is the answer to another caller's request."""
+    error = failure("validate", {"access_token": "another", "is_valid": True})
+    assert type(error) is MalformedResponse
+    assert "the answer to another request" in str(error)
 
 
 @pytest.mark.parametrize("is_valid", [None, "true", 1, 0, [], {}])
 def test_validity_is_a_boolean_or_nothing(is_valid: Any) -> None:
-    """A string "false" must not read as true."""
+    """The string "false" must not count as true."""
     assert type(failure("validate", {"is_valid": is_valid})) is MalformedResponse

@@ -1,4 +1,4 @@
-"""What comes back from the login page (document section 7.1)."""
+"""Callbacks from the login page (document, section 7.1)."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def envelope(**fields: str) -> Pairs:
     ],
 )
 def test_plain_and_enveloped_callbacks_are_read(pairs: Pairs) -> None:
-    """The document shows the envelope, public clients the plain form."""
+    """The document shows the envelope; public clients use the plain form."""
     callback = read_callback(pairs)
     assert (callback.state, callback.code()) == ("the-state", "the-code")
 
 
 def test_no_repr_holds_the_code() -> None:
-    """Whoever logs a callback sees what it has, and no values."""
+    """A logged callback shows which parameters it has, and no values."""
     assert repr(read_callback(envelope(data="x"))) == (
         "Callback(success, code, msg, retry, data, state)"
     )
@@ -51,7 +51,7 @@ def test_no_repr_holds_the_code() -> None:
 
 @pytest.mark.parametrize("success", ["false", "False"])
 def test_where_success_is_false_the_code_is_an_error_code(success: str) -> None:
-    """It must never be exchanged, so success is read first."""
+    """It must never be exchanged, so ``success`` is read first."""
     callback = read_callback(
         envelope(success=success, code="40001", msg="user cancelled", retry="true")
     )
@@ -77,7 +77,7 @@ def test_where_success_is_neither_true_nor_false_the_code_may_be_of_either_kind(
 
 
 def test_an_oauth_error_is_a_refusal_too() -> None:
-    """RFC 6749 section 4.1.2.1."""
+    """RFC 6749, section 4.1.2.1."""
     pairs = [("error", "access_denied"), ("error_description", "no"), ("state", "s")]
     with pytest.raises(AuthorizationDenied) as caught:
         read_callback(pairs).code()
@@ -86,7 +86,7 @@ def test_an_oauth_error_is_a_refusal_too() -> None:
 
 @pytest.mark.parametrize("refusal", [{"error": "access_denied"}, {"success": "no"}])
 def test_a_refusal_that_repeats_the_code_shows_none_of_it(refusal: dict[str, str]) -> None:
-    """Beside an OAuth error, or a success that is neither, it may be a code that is good."""
+    """Next to an OAuth error or an unclear ``success``, the code may be a valid one."""
     code = canaries.new("a code")
     callback = read_callback(envelope(msg=f"not with {code}", code=code, **refusal))
     with pytest.raises(AuthorizationDenied, match=r"not with \*\*\*") as caught:
@@ -95,14 +95,14 @@ def test_a_refusal_that_repeats_the_code_shows_none_of_it(refusal: dict[str, str
 
 
 def test_a_bare_refusal_has_a_message_all_the_same() -> None:
-    """The user is told what to do."""
+    """It tells the user what to do."""
     with pytest.raises(AuthorizationDenied, match=r"was refused\. To connect"):
         read_callback([("success", "false"), ("state", "s")]).code()
 
 
 @pytest.mark.parametrize("code", [None, "", " ", "a b", "a\r\nb", "\ud800", "ü", "x" * 4097])
 def test_without_a_usable_code_nothing_is_exchanged(code: str | None) -> None:
-    """Missing, empty, or nothing that a code can be (RFC 6749 appendix A.11)."""
+    """Missing, empty, or not a possible code (RFC 6749, appendix A.11)."""
     pairs = [("state", "s")] + ([] if code is None else [("code", code)])
     with pytest.raises(AuthorizationDenied, match="no authorization code") as caught:
         read_callback(pairs).code()
@@ -111,21 +111,21 @@ def test_without_a_usable_code_nothing_is_exchanged(code: str | None) -> None:
 
 @pytest.mark.parametrize("name", ["code", "state", "success", "msg", "x"])
 def test_a_doubled_parameter_is_refused(name: str) -> None:
-    """Two readers could take two different ones (RFC 6749 section 3.1)."""
+    """Two readers could take different values (RFC 6749, section 3.1)."""
     with pytest.raises(AuthorizationDenied, match="twice"):
         read_callback([*envelope(x="1"), (name, "other")])
 
 
 @pytest.mark.parametrize("pairs", [[], [("code", "c")], [("code", "c"), ("state", "")]])
 def test_a_callback_without_state_is_refused(pairs: Pairs) -> None:
-    """State is compulsory on the way out, so it has to come back."""
+    """State is compulsory in the login URL, so it must come back."""
     with pytest.raises(AuthorizationDenied, match="no state") as caught:
         read_callback(pairs)
     assert isinstance(caught.value, MismatchingStateError)
 
 
 def test_a_foreign_state_is_authlibs_own_error_too() -> None:
-    """An application that catches Authlib's error by name keeps working."""
+    """Applications that catch Authlib's error by name keep working."""
     error = mismatching_state()
     assert isinstance(error, (AuthorizationDenied, MismatchingStateError, OAuthError))
     assert error.error == "mismatching_state"
@@ -133,7 +133,7 @@ def test_a_foreign_state_is_authlibs_own_error_too() -> None:
 
 
 def test_what_the_callback_says_is_shown_harmlessly() -> None:
-    """Its text comes through the user's browser: no line breaks, no endless text."""
+    """The text comes through the user's browser: line breaks are removed, its length is limited."""
     pairs = envelope(success="false", msg="a\nFORGED" + "x" * 999, code="1\r\n2")
     with pytest.raises(AuthorizationDenied) as caught:
         read_callback(pairs).code()

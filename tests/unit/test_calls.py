@@ -1,4 +1,4 @@
-"""What is sent, byte for byte, and that nothing secret stands in a call's repr."""
+"""The bytes of each call, and that no call shows a secret in its repr."""
 
 from __future__ import annotations
 
@@ -26,12 +26,13 @@ from authlib_kucoin._protocol.sites import SITES, Site
 
 SITE = SITES["eu"]
 REDIRECT_URI = "https://broker.example.com/kucoin/callback?tenant=a:b@c,d"
-FORM = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
+JSON = {"Accept": "application/json", "Accept-Encoding": "identity"}
+FORM = {**JSON, "Content-Type": "application/x-www-form-urlencoded"}
 NOW = 1_800_000_000.9
 
 
 def now() -> float:
-    """Return the time of these tests."""
+    """Return the fixed time of these tests."""
     return NOW
 
 
@@ -44,7 +45,7 @@ def now() -> float:
     ],
 )
 def test_what_is_no_token_or_key_is_named(given: Any, said: str) -> None:
-    """Somebody passes the request, or forgets to await: the type says it, the value may not."""
+    """Passing a request or forgetting ``await``: the error names the type, not the value."""
     calls: list[Callable[[], Any]] = [
         lambda: protocol.access_token_of(given, "create_api_key"),
         lambda: protocol.refresh_call(SITE, token=given),
@@ -58,7 +59,7 @@ def test_what_is_no_token_or_key_is_named(given: Any, said: str) -> None:
 
 
 def test_the_login_page_has_the_documents_parameters_in_its_order() -> None:
-    """Section 7.1: the redirect URI stands raw, all else is encoded, nothing is added."""
+    """Section 7.1: the redirect URI is not encoded, all else is; nothing is added."""
     assert protocol.authorization_url(
         SITE, client_id="broker one", redirect_uri=REDIRECT_URI, state="user/1&admin=yes"
     ) == (
@@ -68,12 +69,12 @@ def test_the_login_page_has_the_documents_parameters_in_its_order() -> None:
 
 
 def test_the_exchange_is_a_get_with_nothing_but_the_url() -> None:
-    """Section 7.2: no body, no Authorization, the redirect URI raw."""
+    """Section 7.2: no body, no Authorization, the redirect URI unencoded."""
     call = protocol.token_call(SITE, client_id="broker", code="c/o+de", redirect_uri=REDIRECT_URI)
     assert (call.method, call.body, dict(call.headers)) == (
         "GET",
         "",
-        {"Accept": "application/json"},
+        JSON,
     )
     assert call.url == (
         "https://www.kucoin.eu/_oauth/access-token?grant_type=authorization_code&code=c%2Fo%2Bde"
@@ -82,7 +83,7 @@ def test_the_exchange_is_a_get_with_nothing_but_the_url() -> None:
 
 
 def test_a_client_secret_in_a_wrapper_is_masked_as_it_is_sent() -> None:
-    """Starlette's settings have such."""
+    """Starlette's settings wrap secrets like this."""
     secret: Any = Secret("s&1")
     call = protocol.token_call(
         SITE, client_id="b", client_secret=secret, code="c", redirect_uri=REDIRECT_URI
@@ -92,7 +93,7 @@ def test_a_client_secret_in_a_wrapper_is_masked_as_it_is_sent() -> None:
 
 
 class _SecretStr:
-    """As pydantic's: its text is a mask."""
+    """Like pydantic's: converting it to text gives a mask."""
 
     def get_secret_value(self) -> str:
         return "s&1"
@@ -102,7 +103,7 @@ class _SecretStr:
 
 
 def test_a_secret_that_hides_itself_is_taken_out() -> None:
-    """Its text would have been sent as asterisks."""
+    """Otherwise asterisks would be sent."""
     secret: Any = _SecretStr()
     call = protocol.token_call(
         SITE, client_id="b", client_secret=secret, code="c", redirect_uri=REDIRECT_URI
@@ -116,14 +117,14 @@ def test_a_secret_that_hides_itself_is_taken_out() -> None:
     [("***", "a mask"), ("broker\n", "white space"), (" broker", "white space"), ("a\tb", "line")],
 )
 def test_a_setting_with_stray_characters_is_refused(name: str, value: str, text: str) -> None:
-    """A file's last newline would be sent as %0A, and KuCoin would say only that it is wrong."""
+    """A file's last newline would be sent as %0A, and KuCoin's error would not say so."""
     settings: Any = {"client_id": "b", "client_secret": "s", name: value}
     with pytest.raises(ConfigurationError, match=f"{name}.*{text}"):
         protocol.token_call(SITE, code="c", redirect_uri=REDIRECT_URI, **settings)
 
 
 def test_a_redirect_uri_may_be_an_object_with_a_text() -> None:
-    """A framework's URL, Django's lazy string, pydantic's AnyHttpUrl."""
+    """For example a framework's URL, Django's lazy string or pydantic's AnyHttpUrl."""
     uri = SplitResult("https", "broker.example.com", "/cb", "", "")
     lazy = type("Lazy", (), {"__str__": lambda _: uri.geturl()})()
     call = protocol.token_call(SITE, client_id="b", code="c", redirect_uri=lazy)
@@ -131,7 +132,7 @@ def test_a_redirect_uri_may_be_an_object_with_a_text() -> None:
 
 
 def test_the_clock_is_read_when_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tools such as freezegun replace it after this module was imported."""
+    """Tools such as freezegun replace it after the package was imported."""
     call = protocol.token_call(SITE, client_id="b", code="c", redirect_uri=REDIRECT_URI)
     monkeypatch.setattr("time.time", lambda: 2_000_000_000.0)
     token = call.answer(200, b'{"access_token": "a"}')
@@ -142,7 +143,7 @@ def test_the_clock_is_read_when_it_is_needed(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("stored", [1, 1.5, "1", "1.5", Decimal("1.5")])
 def test_a_refresh_token_past_its_time_is_known_in_any_form(stored: Any) -> None:
-    """Databases return numbers as text and as decimals."""
+    """Databases may return numbers as text or decimals."""
     token = {"refresh_token": "r", "refresh_expires_at": stored}
     with pytest.raises(ReauthorizationRequired, match="3 days"):
         protocol.refresh_call(SITE, token=token)
@@ -150,7 +151,7 @@ def test_a_refresh_token_past_its_time_is_known_in_any_form(stored: Any) -> None
 
 @pytest.mark.parametrize("asterisks", [("***", "p"), ("s", "*****")])
 def test_a_mask_is_no_credential(asterisks: tuple[str, str]) -> None:
-    """A key that was read back from a log or a form signs nothing."""
+    """It was copied from a log or a form; signing with it is pointless."""
     with pytest.raises(ApiKeyError):
         protocol.api_key_info_call(SITE, key=ApiKey("n", "key", *asterisks))
     with pytest.raises(TokenError):
@@ -161,7 +162,7 @@ def test_a_mask_is_no_credential(asterisks: tuple[str, str]) -> None:
     ("secret", "passphrase"), [("se\ud800cret", "p"), ("s", None), ("s", "p\ud800"), ("s\n", "p")]
 )
 def test_a_key_that_cannot_be_signed_with_is_refused(secret: str, passphrase: str) -> None:
-    """An encoder's own error would show it."""
+    """The encoder's own error would show it."""
     with pytest.raises(ApiKeyError) as caught:
         protocol.api_key_info_call(SITE, key=ApiKey("name", "key", secret, passphrase))
     assert "cret" not in str(caught.value)
@@ -169,14 +170,14 @@ def test_a_key_that_cannot_be_signed_with_is_refused(secret: str, passphrase: st
 
 
 def test_an_error_that_is_its_own_cause_has_a_name() -> None:
-    """Whoever writes a transport may write that."""
+    """A custom transport may raise such an error."""
     error = ConnectionError()
     error.__cause__ = error
     assert name_of(error) == "ConnectionError"
 
 
 def test_a_client_secret_is_sent_only_where_it_is_configured() -> None:
-    """The parameter table has none; public clients send it last."""
+    """The document's parameters do not include it; public clients send it last."""
     call = protocol.token_call(
         SITE, client_id="b", client_secret="s&1", code="c", redirect_uri=REDIRECT_URI
     )
@@ -185,7 +186,7 @@ def test_a_client_secret_is_sent_only_where_it_is_configured() -> None:
 
 
 def test_the_refresh_is_a_form_with_the_grant_type_of_a_code() -> None:
-    """Section 7.3: the "wrong" grant type, and the scope is compulsory."""
+    """Section 7.3: the unusual grant type; scope is compulsory."""
     call = protocol.refresh_call(SITE, token={"access_token": "a", "refresh_token": "r+1"})
     assert (call.method, call.url) == ("POST", "https://www.kucoin.eu/_oauth/refresh-token")
     assert dict(call.headers) == FORM
@@ -204,7 +205,7 @@ def test_the_refresh_is_a_form_with_the_grant_type_of_a_code() -> None:
     ],
 )
 def test_the_refresh_asks_for_the_scope_given_or_held(given: Any, held: Any, sent: str) -> None:
-    """A token that was stored with KuCoin's list, or with none, can be refreshed too."""
+    """A token that was stored with KuCoin's list or without a scope can be refreshed, too."""
     call = protocol.refresh_call(
         SITE,
         token={"refresh_token": "r", "scope": held} if held else {"refresh_token": "r"},
@@ -224,7 +225,7 @@ def test_the_refresh_asks_for_the_scope_given_or_held(given: Any, held: Any, sen
     ],
 )
 def test_a_refresh_that_cannot_succeed_is_not_sent(token: dict[str, Any]) -> None:
-    """Without a refresh token, or past its 3 days, only the user can help (section 6.3)."""
+    """Without a refresh token or after its 3 days, only the user can help (section 6.3)."""
     with pytest.raises(ReauthorizationRequired, match="authorize again") as caught:
         protocol.refresh_call(SITE, token=token, clock=now)
     assert caught.value.operation == "refresh"
@@ -255,7 +256,7 @@ def test_key_info_is_a_signed_get_at_the_rest_host() -> None:
     call = protocol.api_key_info_call(SITES["australia"], key=key, clock=now)
     assert (call.method, call.url) == ("GET", "https://api.kucoin.com/api/v1/user/api-key")
     assert dict(call.headers) == {
-        "Accept": "application/json",
+        **JSON,
         "X-SITE-TYPE": "australia",
         "KC-API-KEY": "the-key",
         "KC-API-SIGN": sign("the-secret", "1800000000900GET/api/v1/user/api-key"),
@@ -268,7 +269,7 @@ def test_key_info_is_a_signed_get_at_the_rest_host() -> None:
 
 
 def test_a_rest_host_with_a_path_is_signed_with_it() -> None:
-    """What is signed is what stands in the request line."""
+    """The signature covers what is in the request line."""
     key = ApiKey("name", "k", "s", "p")
     call = protocol.api_key_info_call(Site("https://x.example.com/k"), key=key, clock=now)
     assert call.url == "https://x.example.com/k/api/v1/user/api-key"
@@ -276,7 +277,7 @@ def test_a_rest_host_with_a_path_is_signed_with_it() -> None:
 
 
 def test_the_known_answer_of_kucoins_own_sdk() -> None:
-    """The example of KuCoin's authentication page, broker signature included."""
+    """The example of KuCoin's authentication page, including the broker signature."""
     key = ApiKey("", "6422da9c97b45100018c6e62", "cde06451-dbed", "1111111")
     body = (
         '{"symbol":"BTC-USDT","side":"buy","size":"0.0001","price":"30000","type":"limit",'
@@ -291,7 +292,7 @@ def test_the_known_answer_of_kucoins_own_sdk() -> None:
 
 
 def test_a_key_that_could_not_stand_in_a_header_is_refused() -> None:
-    """No header can be smuggled in with it."""
+    """Otherwise it could inject headers."""
     with pytest.raises(ApiKeyError) as caught:
         protocol.api_key_info_call(SITE, key=ApiKey("", "k\r\nX: y", "s", "p"))
     assert caught.value.operation == "api_key_info"
@@ -299,21 +300,21 @@ def test_a_key_that_could_not_stand_in_a_header_is_refused() -> None:
 
 @pytest.mark.parametrize("token", [None, "", {}, {"access_token": None}, {"access_token": "a\nb"}])
 def test_without_an_access_token_nothing_is_sent(token: Any) -> None:
-    """The error says what to do, and for which call."""
+    """The error says what to do, and names the call."""
     with pytest.raises(TokenError, match="authorize first") as caught:
         protocol.access_token_of(token, "create_api_key")
     assert caught.value.operation == "create_api_key"
 
 
 def test_an_access_token_can_be_given_with_or_without_its_dict() -> None:
-    """Both are common in the code of brokers."""
+    """Brokers' code contains both."""
     assert protocol.access_token_of("a", "validate") == "a"
     assert protocol.access_token_of({"access_token": "a"}, "validate") == "a"
 
 
 @pytest.mark.parametrize("client_id", [None, ""])
 def test_a_missing_client_id_is_an_error_that_says_where_it_comes_from(client_id: Any) -> None:
-    """Before anything is sent, on the login page and at the token endpoint."""
+    """On the login page and at the token endpoint, before anything is sent."""
     with pytest.raises(KuCoinError, match="KUCOIN_CLIENT_ID"):
         protocol.authorization_url(SITE, client_id=client_id, redirect_uri=REDIRECT_URI, state="s")
     with pytest.raises(KuCoinError, match="KUCOIN_CLIENT_ID"):
@@ -321,7 +322,7 @@ def test_a_missing_client_id_is_an_error_that_says_where_it_comes_from(client_id
 
 
 def test_no_repr_of_a_call_holds_a_secret() -> None:
-    """A call may turn up in somebody's traceback with local variables."""
+    """A call may appear in a traceback with local variables."""
     secrets = ("sec-code", "sec-token", "sec-client", "sec-key", "sec-phrase")
     calls = [
         protocol.token_call(
@@ -341,6 +342,6 @@ def test_no_repr_of_a_call_holds_a_secret() -> None:
 
 
 def test_a_lone_surrogate_does_not_break_a_url() -> None:
-    """Some frameworks let one through; it has no encoding."""
+    """Some frameworks let one through; it cannot be encoded."""
     call = protocol.token_call(SITE, client_id="c", code="\ud800", redirect_uri=REDIRECT_URI)
     assert "&code=%3F&" in call.url

@@ -1,4 +1,4 @@
-"""What the REST gateway says of a key, and what a bot should do about it."""
+"""The REST gateway's errors about a key, and what they tell a bot to do."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.unit.answers import CALLS
 
 
 def refused(code: str, status: int, headers: dict[str, str] | None = None) -> KuCoinError:
-    """Return the error for a refused description of a key."""
+    """Return the error when the gateway refuses key info."""
     body = json.dumps({"code": code, "msg": "no"}).encode()
     with pytest.raises(KuCoinError) as caught:
         CALLS["api_key_info"].answer(status, body, headers or {})
@@ -55,7 +55,7 @@ def refused(code: str, status: int, headers: dict[str, str] | None = None) -> Ku
 def test_each_code_has_a_name_and_says_what_to_do(
     code: str, status: int, kind: type[KuCoinError], advice: str
 ) -> None:
-    """A bot that has lost its key, its address or its clock has to do different things."""
+    """A bot must react differently to a lost key, a wrong address and a wrong clock."""
     error = refused(code, status)
     assert type(error) is kind
     assert (error.code, error.status) == (code, status)
@@ -64,9 +64,9 @@ def test_each_code_has_a_name_and_says_what_to_do(
 
 @pytest.mark.parametrize(("seconds", "text"), [(31, "31 s behind"), (-3600, "3600 s ahead")])
 def test_a_wrong_clock_is_told_how_far_it_is_off(seconds: int, text: str) -> None:
-    """The answer's own date tells, if there is one."""
+    """It is computed from the answer's Date header."""
     date = formatdate(time.time() + seconds, usegmt=True)
-    # The header has no fractions of a second.
+    # The header has whole seconds.
     near = {text, text.replace("31", "30"), text.replace("3600", "3601")}
     said = str(refused("400002", 400, {"Date": date}))
     assert any(each in said for each in near)
@@ -74,7 +74,7 @@ def test_a_wrong_clock_is_told_how_far_it_is_off(seconds: int, text: str) -> Non
 
 @pytest.mark.parametrize("headers", [{}, {"date": "yesterday"}, {"date": ""}])
 def test_without_a_date_the_clock_is_named_all_the_same(headers: dict[str, str]) -> None:
-    """A proxy may have removed it."""
+    """A proxy may have removed the header."""
     error = refused("400002", 400, headers)
     assert type(error) is ClockSkewed
     assert " s behind" not in str(error)
@@ -97,7 +97,7 @@ def test_without_a_date_the_clock_is_named_all_the_same(headers: dict[str, str])
 def test_retry_after_is_kept(
     operation: str, status: int, given: str | None, seconds: int | None
 ) -> None:
-    """RFC 9110 section 10.2.3."""
+    """RFC 9110, section 10.2.3."""
     headers = {} if given is None else {"Retry-After": given}
     with pytest.raises(KuCoinError) as caught:
         CALLS[operation].answer(status, b"", headers)
@@ -106,7 +106,7 @@ def test_retry_after_is_kept(
 
 @pytest.mark.parametrize(("ahead", "most"), [(120, 120), (-120, 0)])
 def test_retry_after_may_be_a_date(ahead: int, most: int) -> None:
-    """One that has passed means now."""
+    """A date in the past means now."""
     headers = {"retry-after": formatdate(time.time() + ahead, usegmt=True)}
     seconds: Any = refused("1", 503, headers).retry_after
     assert max(0, most - 2) <= seconds <= most

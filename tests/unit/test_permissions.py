@@ -1,4 +1,4 @@
-"""Fast API 2: which permissions can be asked for, and how."""
+"""Fast API 2: which permissions can be requested, and how."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ GROUPS = [
     ],
 )
 def test_every_group_is_named_in_order(permissions: Any, true: set[str]) -> None:
-    """Those not wanted with false, the one for withdrawals always."""
+    """Unwanted groups are sent as false; the group for withdrawals always is."""
     body = json.loads(api_key_body(SITES["global"], permissions))
     assert list(body) == ["authGroupMap", "isAddressbookOnly"]
     assert list(body["authGroupMap"]) == GROUPS
@@ -41,7 +41,7 @@ def test_every_group_is_named_in_order(permissions: Any, true: set[str]) -> None
 
 
 def test_fast_api_1_has_no_body_and_no_permissions() -> None:
-    """Not even empty ones."""
+    """Even an empty list is refused."""
     assert api_key_body(SITES["eu"], None) == ""
     for permissions in ([], ["API_SPOT"]):
         with pytest.raises(ConfigurationError, match="fast_api=2"):
@@ -61,7 +61,7 @@ def test_fast_api_1_has_no_body_and_no_permissions() -> None:
     ],
 )
 def test_what_cannot_be_asked_for_is_refused(permissions: Any, text: str) -> None:
-    """With the list of what can."""
+    """The error lists the choices."""
     with pytest.raises(ConfigurationError, match=text) as caught:
         api_key_body(SITES["global"], permissions)
     assert caught.value.operation == "create_api_key"

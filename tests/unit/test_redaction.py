@@ -1,4 +1,4 @@
-"""Secrets are masked in text, and text from outside is made fit to show."""
+"""Secrets are masked in text, and text from outside is made safe to show."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ SECRET = 'a/b+c "d"&é'
     ],
 )
 def test_a_secret_is_masked_in_every_encoding(spelling: str) -> None:
-    """KuCoin, a gateway or a library may repeat it in its own way, or in two ways at once."""
+    """KuCoin, a gateway or a library may repeat it in any of them, or in two at once."""
     assert redact(f"<{spelling}>", (SECRET,)) == "<***>"
 
 
 @pytest.mark.parametrize("secret", ["50%25", "a\\u0041b", "&amp;x", "100%", "a\\"])
 def test_a_secret_that_looks_escaped_is_masked(secret: str) -> None:
-    """As it is, and escaped once more."""
+    """Both as it is and escaped once more."""
     assert redact(f"<{secret}> {quote(secret)} {secret}", (secret,)).count("***") == 3
 
 
 @pytest.mark.parametrize("before", range(250, 330, 7))
 def test_where_a_long_message_is_cut_no_half_of_a_secret_is_left(before: int) -> None:
-    """The message is cut before it is searched, or one of a megabyte would take seconds."""
+    """It is cut before it is searched, because searching a megabyte would take seconds."""
     secret = "Zq" * 40
     message = f"{'x' * before}{secret}{quote(secret)}{' y' * 400_000}"
     shown = presentable(message, (secret,))
@@ -59,17 +59,17 @@ def test_where_a_long_message_is_cut_no_half_of_a_secret_is_left(before: int) ->
 
 
 def test_the_longest_secret_is_masked_whole() -> None:
-    """Of two, one may be the beginning of the other."""
+    """One secret may be the beginning of another."""
     assert redact("token-extended", ("token", "token-extended")) == "***"
 
 
 @pytest.mark.parametrize("secrets", [(), ("",)])
 def test_without_secrets_a_text_stays_as_it_is(secrets: tuple[str, ...]) -> None:
-    """An empty secret is none."""
+    """An empty string is not a secret."""
     assert redact("text", secrets) == "text"
 
 
 @pytest.mark.parametrize("text", [None, "", "\n \t"])
 def test_nothing_presentable_is_nothing(text: str | None) -> None:
-    """An empty message is no message."""
+    """An empty message counts as none."""
     assert presentable(text) is None

@@ -1,4 +1,4 @@
-"""Which redirect URIs can travel raw (document sections 7.1 and 7.2)."""
+"""Which redirect URIs can be sent unencoded (document, sections 7.1 and 7.2)."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ TRAVELS = string.ascii_letters + string.digits + "-._~:/?@!$()*,="
     ],
 )
 def test_a_uri_that_can_travel_raw_is_returned_unchanged(uri: str) -> None:
-    """Nothing is normalised: what is registered is what is sent."""
+    """Nothing is normalised: the registered URI is sent."""
     assert check_redirect_uri(uri) == uri
 
 
 @pytest.mark.parametrize("character", [c for c in map(chr, range(0x21, 0x7F)) if c not in TRAVELS])
 def test_every_other_printable_character_is_refused_by_name(character: str) -> None:
-    """The message names the character, so that one can find it."""
+    """The message names the character."""
     with pytest.raises(UnsafeRedirectURI) as caught:
         check_redirect_uri(f"https://broker.example.com/a{character}b")
     assert repr(character) in str(caught.value)
@@ -45,7 +45,7 @@ def test_every_other_printable_character_is_refused_by_name(character: str) -> N
     [(" ", "a space"), ("\n", "U+000A"), ("\0", "U+0000"), ("\x7f", "U+007F"), ("ü", "U+00FC")],
 )
 def test_space_control_and_non_ascii_are_refused_by_name(character: str, name: str) -> None:
-    """What cannot be seen in a message is named by its number."""
+    """The message names it by its code point, since it is not visible."""
     with pytest.raises(UnsafeRedirectURI, match=name.replace("+", r"\+")):
         check_redirect_uri(f"https://broker.example.com/a{character}b")
 
@@ -70,20 +70,20 @@ def test_space_control_and_non_ascii_are_refused_by_name(character: str, name: s
     ],
 )
 def test_what_must_not_be_sent_to_is_refused_with_the_reason(uri: str, reason: str) -> None:
-    """A code must neither come back in clear text nor to nowhere."""
+    """A code must not travel in clear text, or to no host."""
     with pytest.raises(UnsafeRedirectURI, match=reason):
         check_redirect_uri(uri)
 
 
 def test_it_is_a_value_error_that_can_be_pickled() -> None:
-    """Task queues carry errors between processes."""
+    """Task queues send errors between processes."""
     with pytest.raises(ValueError, match="not https") as caught:
         check_redirect_uri("http://broker.example.com/")
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
 
 def test_loopback_is_this_machine_only() -> None:
-    """Names that merely look like it are not it."""
+    """Names and addresses that only look similar are not loopback."""
     names = ("localhost", "localhost.", "LocalHost", "app.localhost", "a.b.localhost.")
     assert all(map(is_loopback, (*names, "127.0.0.1", "127.1.2.3", "::1")))
     assert not any(

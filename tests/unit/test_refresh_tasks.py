@@ -1,4 +1,4 @@
-"""One refresh for all tasks that hold the same token, and for threads beside them."""
+"""Tasks that hold the same token share one refresh, with one another and with threads."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from authlib_kucoin import (
     KuCoinUnavailable,
     TokenError,
 )
+from authlib_kucoin._clients import flight as flight_module
 from authlib_kucoin._clients import refresh as module
 from authlib_kucoin._clients.refresh import Refreshes
 from tests.unit.refreshing import (
@@ -29,20 +30,14 @@ from tests.unit.refreshing import (
 )
 
 
-@pytest.fixture
-def refreshes() -> Refreshes:
-    """Return a memory of its own for each test."""
-    return Refreshes()
-
-
 def test_a_task_does_not_wait_for_ever_either(
     refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same for tasks that wait for a thread."""
-    monkeypatch.setattr(module, "LONGEST_WAIT", 0.01)
+    """A task waits for a thread's refresh only as long as the leader's deadline allows."""
+    monkeypatch.setattr(flight_module, "_GRACE", 0.0)
     stuck = Endpoint()
     with ThreadPoolExecutor(1) as pool:
-        leader = pool.submit(ask, refreshes, stuck)
+        leader = pool.submit(refreshes.share, ENDPOINT, OLD, stuck, longest=0.01)
         assert stuck.reached.wait(10)
         with pytest.raises(KuCoinUnavailable, match="does not end"):
             asyncio.run(refreshes.share_async(ENDPOINT, OLD, stuck.awaited, ignore_async))
@@ -53,7 +48,7 @@ def test_a_task_does_not_wait_for_ever_either(
 def tasks(
     refreshes: Refreshes, endpoint: Endpoint, count: int, update_token: Callable[..., Any]
 ) -> list[asyncio.Task[KuCoinToken]]:
-    """Let a number of tasks ask."""
+    """Refresh in several tasks."""
     return [
         asyncio.create_task(refreshes.share_async(ENDPOINT, OLD, endpoint.awaited, update_token))
         for _ in range(count)
@@ -61,7 +56,7 @@ def tasks(
 
 
 def test_tasks_share_one_request_and_its_result(refreshes: Refreshes) -> None:
-    """And so do those that come late."""
+    """Tasks that start while the refresh is in flight, and latecomers, share one request."""
     endpoint = Endpoint()
 
     async def main() -> list[KuCoinToken]:
@@ -80,7 +75,7 @@ def test_tasks_share_one_request_and_its_result(refreshes: Refreshes) -> None:
 
 @pytest.mark.parametrize("cancelled", [0, 1, 25])
 def test_cancelling_one_task_harms_no_other(refreshes: Refreshes, cancelled: int) -> None:
-    """Not even if it is the one that began; the pair is stored in any case."""
+    """Not even if it is the leader. The pair is stored in any case."""
     endpoint = Endpoint()
     stored = []
 
@@ -103,7 +98,7 @@ def test_cancelling_one_task_harms_no_other(refreshes: Refreshes, cancelled: int
 
 
 def test_tasks_share_one_failure(refreshes: Refreshes) -> None:
-    """Told to all, each with an error of its own, and no task's error is left unseen."""
+    """Each task receives its own copy of the error."""
     endpoint = Endpoint(TokenError("no", operation="refresh"))
     endpoint.go_on.set()
 
@@ -123,7 +118,7 @@ def test_tasks_share_one_failure(refreshes: Refreshes) -> None:
 
 
 def test_a_failing_update_token_is_the_leading_tasks_error(refreshes: Refreshes) -> None:
-    """The others have their pair."""
+    """The other tasks receive the pair."""
     endpoint = Endpoint()
     endpoint.go_on.set()
 
@@ -145,13 +140,13 @@ def test_a_failing_update_token_is_the_leading_tasks_error(refreshes: Refreshes)
 
 
 def test_a_loop_that_ends_leaves_nobody_waiting(refreshes: Refreshes) -> None:
-    """``asyncio.run`` cancels what is under way; a thread that waits for it is told."""
+    """``asyncio.run`` ends a stuck refresh after its deadline, and its waiters are told."""
     endpoint = Endpoint()
     with ThreadPoolExecutor(1) as pool:
 
         async def main() -> Any:
             leader = asyncio.create_task(
-                refreshes.share_async(ENDPOINT, OLD, endpoint.awaited, ignore_async)
+                refreshes.share_async(ENDPOINT, OLD, endpoint.awaited, ignore_async, longest=0.1)
             )
             await asyncio.sleep(0)
             await asyncio.sleep(0)
@@ -166,7 +161,7 @@ def test_a_loop_that_ends_leaves_nobody_waiting(refreshes: Refreshes) -> None:
 
 
 def test_a_thread_does_not_wait_for_a_task_of_its_own_loop(refreshes: Refreshes) -> None:
-    """It would wait for ever, and the loop with it."""
+    """It would block the loop that has to finish the refresh."""
     endpoint = Endpoint()
 
     async def main() -> None:
@@ -183,7 +178,7 @@ def test_a_thread_does_not_wait_for_a_task_of_its_own_loop(refreshes: Refreshes)
 
 
 def test_threads_and_tasks_share_with_one_another(refreshes: Refreshes) -> None:
-    """A process may have both."""
+    """A thread and a task of one process share one request."""
     endpoint = Endpoint()
     with ThreadPoolExecutor(1) as pool:
         thread = pool.submit(ask, refreshes, endpoint)
@@ -202,7 +197,7 @@ def test_threads_and_tasks_share_with_one_another(refreshes: Refreshes) -> None:
 
 
 def test_a_forked_child_does_not_wait_for_what_its_parent_has_begun() -> None:
-    """The thread that would end it does not exist in the child."""
+    """The thread that would finish it does not exist in the child."""
     endpoint = Endpoint()
     with ThreadPoolExecutor(1) as pool:
         leader = pool.submit(

@@ -1,8 +1,9 @@
-"""One refresh for all threads that hold the same token."""
+"""Threads that hold the same token share one refresh."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 import warnings
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,6 +16,7 @@ from authlib_kucoin import (
     ReauthorizationRequired,
     TokenError,
 )
+from authlib_kucoin._clients import flight as flight_module
 from authlib_kucoin._clients import refresh as module
 from authlib_kucoin._clients.refresh import Refreshes
 from tests.unit.refreshing import (
@@ -30,14 +32,8 @@ from tests.unit.refreshing import (
 )
 
 
-@pytest.fixture
-def refreshes() -> Refreshes:
-    """Return a memory of its own for each test."""
-    return Refreshes()
-
-
 def test_threads_share_one_request_and_its_result(refreshes: Refreshes) -> None:
-    """Each gets a token of its own, so that one cannot change another's."""
+    """Each thread receives its own copy of the token."""
     endpoint = Endpoint()
     tokens = all_at_once(refreshes, endpoint, 25)
     assert endpoint.asked == 1
@@ -46,7 +42,7 @@ def test_threads_share_one_request_and_its_result(refreshes: Refreshes) -> None:
 
 
 def test_threads_share_one_failure_and_each_gets_an_error_of_its_own(refreshes: Refreshes) -> None:
-    """One exception object raised in many threads would grow its traceback without end."""
+    """The traceback of one error raised in many threads would grow without bound."""
     endpoint = Endpoint(TokenError("no", operation="refresh", code="7"))
     errors = all_at_once(refreshes, endpoint, 25)
     assert endpoint.asked == 1
@@ -54,8 +50,8 @@ def test_threads_share_one_failure_and_each_gets_an_error_of_its_own(refreshes: 
     assert len({id(error) for error in errors}) == 25
 
 
-def test_who_comes_late_with_the_old_token_gets_the_new_pair(refreshes: Refreshes) -> None:
-    """The refresh token is spent: asking again would fail, though a good pair is there."""
+def test_a_latecomer_with_the_old_token_gets_the_new_pair(refreshes: Refreshes) -> None:
+    """A second request with the spent refresh token would fail."""
     endpoint = Endpoint()
     endpoint.go_on.set()
     assert ask(refreshes, endpoint) == ask(refreshes, endpoint) == FRESH
@@ -63,7 +59,7 @@ def test_who_comes_late_with_the_old_token_gets_the_new_pair(refreshes: Refreshe
 
 
 def test_another_token_or_endpoint_is_another_refresh(refreshes: Refreshes) -> None:
-    """Nothing of one user or site reaches another."""
+    """One user's or site's pair is never given to another."""
     endpoint = Endpoint()
     endpoint.go_on.set()
     ask(refreshes, endpoint, "old-1")
@@ -73,7 +69,7 @@ def test_another_token_or_endpoint_is_another_refresh(refreshes: Refreshes) -> N
 
 
 def test_a_failure_is_not_remembered_unless_it_is_final(refreshes: Refreshes) -> None:
-    """Trying again is worth it after a hiccup, and never with a spent refresh token."""
+    """A refresh is tried again after a temporary failure, and not with a spent token."""
     endpoint = Endpoint(KuCoinUnavailable("down", operation="refresh"))
     endpoint.go_on.set()
     for _ in range(2):
@@ -88,7 +84,7 @@ def test_a_failure_is_not_remembered_unless_it_is_final(refreshes: Refreshes) ->
 
 
 def test_a_refresh_token_that_goes_on_can_be_used_again(refreshes: Refreshes) -> None:
-    """If KuCoin does not rotate it, a second refresh with it is no straggler's."""
+    """If KuCoin does not rotate refresh tokens, a second caller may be due for a new pair."""
     endpoint = Endpoint({**FRESH, "refresh_token": "old-r"})
     endpoint.go_on.set()
     ask(refreshes, endpoint)
@@ -96,10 +92,10 @@ def test_a_refresh_token_that_goes_on_can_be_used_again(refreshes: Refreshes) ->
     assert endpoint.asked == 2
 
 
-def test_who_comes_late_is_known_by_the_access_token_if_the_refresh_token_goes_on(
+def test_a_latecomer_is_known_by_the_access_token_if_the_refresh_token_stays_the_same(
     refreshes: Refreshes,
 ) -> None:
-    """A second refresh would kill the access token that the first caller has just been given."""
+    """A second refresh would invalidate the access token that the first caller received."""
     old = {"access_token": "old-a", "refresh_token": "old-r"}
     new = {**FRESH, "refresh_token": "old-r"}
     endpoint = Endpoint(new)
@@ -107,12 +103,12 @@ def test_who_comes_late_is_known_by_the_access_token_if_the_refresh_token_goes_o
     for _ in range(2):
         assert refreshes.share(ENDPOINT, old, endpoint, ignore) == new
     assert endpoint.asked == 1
-    refreshes.share(ENDPOINT, new, endpoint, ignore)  # whose time has come, too
+    refreshes.share(ENDPOINT, new, endpoint, ignore)  # this pair is due as well
     assert endpoint.asked == 2
 
 
 def test_a_pair_that_goes_on_as_it_was_is_not_remembered(refreshes: Refreshes) -> None:
-    """Should KuCoin lengthen a pair's life rather than give another, it can be asked again."""
+    """If KuCoin extends a pair's life without changing it, it can be asked again."""
     pair = {"access_token": "old-a", "refresh_token": "old-r"}
     endpoint = Endpoint(pair)
     endpoint.go_on.set()
@@ -122,7 +118,7 @@ def test_a_pair_that_goes_on_as_it_was_is_not_remembered(refreshes: Refreshes) -
 
 
 def test_a_token_of_any_characters_is_told_apart(refreshes: Refreshes) -> None:
-    """Half a character, as JSON can hold one, is no reason for an error that shows the token."""
+    """A lone surrogate in a token, which JSON allows, raises no error that shows the token."""
     endpoint = Endpoint()
     endpoint.go_on.set()
     old = {"access_token": "\ud800", "refresh_token": "old-r"}
@@ -130,7 +126,7 @@ def test_a_token_of_any_characters_is_told_apart(refreshes: Refreshes) -> None:
 
 
 def test_a_failure_keeps_nothing_of_its_caller(refreshes: Refreshes) -> None:
-    """What is remembered of it has no traceback, which would hold all its callers' variables."""
+    """A remembered error has no traceback, which would keep its caller's variables alive."""
     endpoint = Endpoint(ReauthorizationRequired("spent", operation="refresh"))
     endpoint.go_on.set()
     for _ in range(2):
@@ -143,13 +139,13 @@ def test_a_failure_keeps_nothing_of_its_caller(refreshes: Refreshes) -> None:
 
 
 def test_the_memory_ends(refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After ten minutes, by the clock."""
+    """Outcomes are remembered for ten minutes."""
     clock = [1000.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(flight_module.time, "monotonic", lambda: clock[0])
     endpoint = Endpoint()
     endpoint.go_on.set()
     ask(refreshes, endpoint)
-    clock[0] += module.REMEMBER_SECONDS
+    clock[0] += flight_module.REMEMBER_SECONDS
     ask(refreshes, endpoint)
     assert endpoint.asked == 1
     clock[0] += 1
@@ -158,14 +154,14 @@ def test_the_memory_ends(refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_memory_is_bounded(refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In number and, once another refresh comes along, in age."""
+    """At most 1,024 outcomes are kept, and the next refresh drops those that are too old."""
     endpoint = Endpoint()
     endpoint.go_on.set()
     for number in range(module.REMEMBER_AT_MOST + 50):
         ask(refreshes, endpoint, f"old-{number}")
     assert len(refreshes._flights) == module.REMEMBER_AT_MOST
-    later = time.monotonic() + module.REMEMBER_SECONDS + 1
-    monkeypatch.setattr(module.time, "monotonic", lambda: later)
+    later = time.monotonic() + flight_module.REMEMBER_SECONDS + 1
+    monkeypatch.setattr(flight_module.time, "monotonic", lambda: later)
     ask(refreshes, endpoint, "another")
     assert len(refreshes._flights) == 1
 
@@ -173,7 +169,7 @@ def test_the_memory_is_bounded(refreshes: Refreshes, monkeypatch: pytest.MonkeyP
 def test_what_is_under_way_is_not_forgotten_for_want_of_room(
     refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Or a second request would go out with the same refresh token."""
+    """Dropping it would send a second request with the same refresh token."""
     monkeypatch.setattr(module, "REMEMBER_AT_MOST", 1)
     slow, quick = Endpoint(), Endpoint()
     quick.go_on.set()
@@ -188,26 +184,8 @@ def test_what_is_under_way_is_not_forgotten_for_want_of_room(
     assert slow.asked == 1
 
 
-def test_update_token_is_told_once_and_its_failure_costs_nobody_the_pair(
-    refreshes: Refreshes,
-) -> None:
-    """A database that is down must not make the others' new pair unreachable."""
-    endpoint = Endpoint()
-    endpoint.go_on.set()
-    told = []
-
-    def update_token(token: KuCoinToken) -> None:
-        told.append(token)
-        raise OSError("the database is down")
-
-    with pytest.raises(OSError, match="database"):
-        refreshes.share(ENDPOINT, OLD, endpoint, update_token)
-    assert refreshes.share(ENDPOINT, OLD, endpoint, update_token) == FRESH
-    assert told == [FRESH]
-
-
 def test_an_interrupted_leader_does_not_leave_the_others_waiting(refreshes: Refreshes) -> None:
-    """They are told that they may try again; the interrupt itself goes its way."""
+    """The waiters are told to try again, and the leader's caller receives the interrupt."""
     endpoint = Endpoint(KeyboardInterrupt())
     with ThreadPoolExecutor(2) as pool:
         leader = pool.submit(ask, refreshes, endpoint)
@@ -219,13 +197,13 @@ def test_an_interrupted_leader_does_not_leave_the_others_waiting(refreshes: Refr
 
 
 def test_nobody_waits_for_ever(refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """But nobody asks a second time either, until the first must be taken for lost."""
-    monkeypatch.setattr(module, "LONGEST_WAIT", 0.01)
+    """Waiters give up without a second request, until the first counts as lost."""
+    monkeypatch.setattr(flight_module, "_GRACE", 0.0)
     stuck = Endpoint()
     good = Endpoint()
     good.go_on.set()
     with ThreadPoolExecutor(1) as pool:
-        leader = pool.submit(ask, refreshes, stuck)
+        leader = pool.submit(refreshes.share, ENDPOINT, OLD, stuck, longest=0.01)
         assert stuck.reached.wait(10)
         for _ in range(2):
             with pytest.raises(KuCoinUnavailable, match="does not end"):
@@ -233,7 +211,7 @@ def test_nobody_waits_for_ever(refreshes: Refreshes, monkeypatch: pytest.MonkeyP
         assert good.asked == 0
         now = time.monotonic()
         with monkeypatch.context() as patch:
-            patch.setattr(time, "monotonic", lambda: now + module.REMEMBER_SECONDS + 1)
+            patch.setattr(time, "monotonic", lambda: now + flight_module.REMEMBER_SECONDS + 1)
             assert ask(refreshes, good) == FRESH
         stuck.go_on.set()
         leader.result(10)
@@ -242,7 +220,7 @@ def test_nobody_waits_for_ever(refreshes: Refreshes, monkeypatch: pytest.MonkeyP
 def test_a_refresh_in_an_event_loop_that_is_closed_is_waited_for_by_nobody(
     refreshes: Refreshes,
 ) -> None:
-    """A loop that was left in the midst of it will not end it."""
+    """A closed loop will not finish a refresh."""
     stuck, good = Endpoint(), Endpoint()
     good.go_on.set()
     loop = asyncio.new_event_loop()
@@ -253,19 +231,19 @@ def test_a_refresh_in_an_event_loop_that_is_closed_is_waited_for_by_nobody(
         warnings.simplefilter("ignore", ResourceWarning)
         loop.close()
     assert ask(refreshes, good) == FRESH
-    for task in (asked, *module._tasks):
-        task._log_destroy_pending = False
-    module._tasks.clear()
+    asked._log_destroy_pending = False
+    del asked, loop
+    gc.collect()
 
 
 @pytest.mark.parametrize("struck", ["set_result", "_end"])
 def test_an_interrupt_while_the_outcome_is_noted_harms_nobody_else(
     refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch, struck: str
 ) -> None:
-    """Ctrl-C, or a time-out of the server's worker, may strike at any moment."""
+    """Ctrl-C, or the time limit of a worker, may interrupt at any moment."""
     endpoint = Endpoint()
     endpoint.go_on.set()
-    owner = Future if struck == "set_result" else module._Flight
+    owner = Future if struck == "set_result" else flight_module.Flight
 
     def interrupt(*_: object) -> None:
         monkeypatch.undo()
@@ -280,8 +258,8 @@ def test_an_interrupt_while_the_outcome_is_noted_harms_nobody_else(
     assert ask(refreshes, endpoint, "another-r") == FRESH
 
 
-def test_who_comes_very_late_gets_the_pair_that_lives(refreshes: Refreshes) -> None:
-    """Not the one in between, which was refreshed itself: its access token is dead."""
+def test_a_very_late_caller_gets_the_newest_pair(refreshes: Refreshes) -> None:
+    """A pair in between was refreshed itself, so its access token is dead."""
     pairs = [{"access_token": f"a-{n}", "refresh_token": f"r-{n}"} for n in range(4)]
 
     def refresh(number: int) -> KuCoinToken:
@@ -297,8 +275,8 @@ def test_who_comes_very_late_gets_the_pair_that_lives(refreshes: Refreshes) -> N
     assert refresh(0) == refresh(1) == refresh(2) == pairs[3]
 
 
-def test_who_comes_very_late_joins_the_refresh_that_is_under_way(refreshes: Refreshes) -> None:
-    """The pair in between is about to die."""
+def test_a_very_late_caller_joins_the_refresh_in_flight(refreshes: Refreshes) -> None:
+    """The pair in between is about to become invalid."""
     first = Endpoint({"access_token": "a-1", "refresh_token": "r-1"})
     first.go_on.set()
     ask(refreshes, first)

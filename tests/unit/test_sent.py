@@ -1,4 +1,4 @@
-"""Whether a request for a key may have left: the client knows, whatever goes wrong around it."""
+"""The client knows whether a request for a key may have been sent, whatever fails."""
 
 from __future__ import annotations
 
@@ -28,11 +28,12 @@ from authlib_kucoin import (
 )
 
 NOBODY = "http://127.0.0.1:9"
+CALLBACK = "https://broker.example.com/callback"
 Ask = Callable[..., KuCoinError]
 
 
 def ask(site: str, **options: Any) -> KuCoinError:
-    """Ask for a key with httpx2."""
+    """Create a key with httpx2."""
     client = KuCoinOAuth2Client("broker", site=site, **options)
     with pytest.raises(KuCoinError) as raised:
         client.create_api_key("an-access-token")
@@ -41,7 +42,7 @@ def ask(site: str, **options: Any) -> KuCoinError:
 
 
 def ask_async(site: str, **options: Any) -> KuCoinError:
-    """Ask for a key with httpx2's async client."""
+    """Create a key with httpx2's async client."""
 
     async def work() -> KuCoinError:
         client = AsyncKuCoinOAuth2Client("broker", site=site, **options)
@@ -58,7 +59,7 @@ either = pytest.mark.parametrize("ask", [ask, ask_async])
 
 @contextlib.contextmanager
 def serving(handle: Callable[[socket.socket], None]) -> Iterator[str]:
-    """Handle one connection; give its address."""
+    """Handle one connection; yield the server's URL."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def accept() -> None:
@@ -79,13 +80,13 @@ def _say_nothing(connection: socket.socket) -> None:
 
 @either
 def test_what_fails_before_the_first_byte_has_made_no_key(ask: Ask) -> None:
-    """Whatever class of error the HTTP library has for it."""
+    """Whichever error class the HTTP library uses for it."""
     assert type(ask(NOBODY)) is KuCoinUnavailable
 
 
 @either
 def test_a_proxy_that_opens_no_tunnel_has_been_asked_for_no_key(ask: Ask) -> None:
-    """A CONNECT is a request, and not ours."""
+    """CONNECT is a request to the proxy, not to KuCoin."""
     with serving(_say_nothing) as proxy:
         error = ask("https://127.0.0.1:9", proxy=proxy, timeout=0.2)
     assert type(error) is KuCoinUnavailable
@@ -93,7 +94,7 @@ def test_a_proxy_that_opens_no_tunnel_has_been_asked_for_no_key(ask: Ask) -> Non
 
 @either
 def test_what_may_send_a_request_twice_is_refused(ask: Ask) -> None:
-    """HTTP/2 does after a GOAWAY, and an adapter of requests if it is told to repeat a POST."""
+    """HTTP/2 repeats requests after a GOAWAY, and a requests adapter repeats POSTs if told to."""
     with pytest.raises(ConfigurationError, match="http2"):
         ask(NOBODY, http2=True)
     for retries, is_refused in (
@@ -123,7 +124,7 @@ def test_what_may_send_a_request_twice_is_refused(ask: Ask) -> None:
 def test_a_transport_of_the_users_own_is_judged_by_its_errors(
     ask: Ask, raised: type[Exception], kind: type[KuCoinError]
 ) -> None:
-    """It need not say what it sends, so in doubt a key may have been made."""
+    """It may not report what it sends, so in doubt a key may have been created."""
 
     class Transport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         def handle_request(self, _request: httpx2.Request) -> httpx2.Response:
@@ -147,7 +148,7 @@ def test_a_transport_of_the_users_own_is_judged_by_its_errors(
     ids=["scheme", "password", "authorities"],
 )
 def test_connections_that_cannot_be_set_up(settings: dict[str, Any], says: str) -> None:
-    """An app says what is wrong with its settings, and nothing of a proxy's password."""
+    """The error names the bad setting and shows no proxy password."""
     kucoin = register_kucoin(OAuth(), site=NOBODY, client_id="broker", client_kwargs=settings)
     with pytest.raises(ConfigurationError, match=f"{says}.*client_kwargs") as raised:
         asyncio.run(kucoin.create_api_key("an-access-token"))
@@ -158,7 +159,7 @@ def test_connections_that_cannot_be_set_up(settings: dict[str, Any], says: str) 
 def test_threads_that_come_first_after_a_fork_know_what_they_send(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A pool of connections is not there for others before it takes notes."""
+    """Other threads see the pool only once it records what it sends."""
     session = KuCoinOAuth2Session("broker", site=NOBODY, timeout=5)
     adapter: Any = session.get_adapter(NOBODY)
     watch = adapter._watch
@@ -174,3 +175,57 @@ def test_threads_that_come_first_after_a_fork_know_what_they_send(
         session.create_api_key("an-access-token")
     session.close()
     assert unwatched == [False]
+
+
+class SoftTimeLimitExceeded(Exception):
+    """Like a job queue's."""
+
+
+class _Struck(httpx2.BaseTransport, httpx2.AsyncBaseTransport, HTTPAdapter):
+    """Is interrupted while it handles an error."""
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        try:
+            raise OSError(f"no answer from {request.url}")
+        except OSError:
+            raise SoftTimeLimitExceeded  # noqa: B904 - as a signal handler does
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        return self.handle_request(request)
+
+    def send(self, request: Any, **_: Any) -> Any:
+        return self.handle_request(request)
+
+
+def test_an_interruption_shows_nothing_of_the_request() -> None:
+    """The HTTP library may be handling an error that holds the URL at that moment."""
+    session = KuCoinOAuth2Session("broker", site=NOBODY, redirect_uri=CALLBACK)
+    session.mount("http://", _Struck())
+    client = KuCoinOAuth2Client("broker", site=NOBODY, redirect_uri=CALLBACK, transport=_Struck())
+    awaited = AsyncKuCoinOAuth2Client(
+        "broker", site=NOBODY, redirect_uri=CALLBACK, transport=_Struck()
+    )
+    for exchange in (
+        lambda: session.fetch_token(code="canary"),
+        lambda: client.fetch_token(code="canary"),
+        lambda: asyncio.run(awaited.fetch_token(code="canary")),
+    ):
+        with pytest.raises(SoftTimeLimitExceeded) as raised:
+            exchange()
+        shown = traceback.TracebackException.from_exception(raised.value, capture_locals=True)
+        assert "no answer from" not in "".join(shown.format())
+        assert raised.value.__context__ is None
+
+
+@pytest.mark.parametrize("transport", [httpx2.HTTPTransport, httpx2.AsyncHTTPTransport])
+@pytest.mark.parametrize("where", ["transport", "mounts"])
+def test_a_transport_that_speaks_http_2_is_refused(transport: Any, where: str) -> None:
+    """Like ``http2=True``, in a client and in an app."""
+    sender = transport(http2=True)
+    options = {where: sender if where == "transport" else {"all://": sender}}
+    is_async = transport is httpx2.AsyncHTTPTransport
+    with pytest.raises(ConfigurationError, match="http2"):
+        (AsyncKuCoinOAuth2Client if is_async else KuCoinOAuth2Client)("broker", **options)
+    if is_async:
+        with pytest.raises(ConfigurationError, match="http2"):
+            register_kucoin(OAuth(), site=NOBODY, client_id="broker", client_kwargs=options)

@@ -1,4 +1,4 @@
-"""Errors, tokens and keys as values: what they show, and how they travel."""
+"""Errors, tokens and keys as values: their reprs, copies and pickles."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ERRORS = [
 
 
 def test_the_public_names_are_there_and_no_others() -> None:
-    """Each is loaded when it is first used, and is listed before."""
+    """The public names, all listed before they are loaded at their first use."""
     assert set(authlib_kucoin.__all__) == PUBLIC
     assert set(dir(authlib_kucoin)) >= PUBLIC
     for name in PUBLIC:
@@ -41,13 +41,13 @@ def test_the_public_names_are_there_and_no_others() -> None:
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
-    """As of any module."""
+    """As in any module."""
     with pytest.raises(AttributeError, match="nonsense"):
         _ = authlib_kucoin.nonsense
 
 
 def test_importing_the_package_imports_neither_framework_nor_http_library() -> None:
-    """Not even Authlib's own client code, which takes a fifth of a second."""
+    """Nor Authlib's own client code, which takes a fifth of a second."""
     code = (
         "import sys, authlib_kucoin, authlib_kucoin.pytest_plugin\n"
         "heavy = {'authlib.integrations', 'flask', 'starlette', 'django', 'requests', 'urllib3',"
@@ -64,7 +64,7 @@ def test_importing_the_package_imports_neither_framework_nor_http_library() -> N
 
 @pytest.mark.parametrize("kind", ERRORS)
 def test_every_error_is_authlibs_and_survives_copy_and_pickle(kind: Any) -> None:
-    """A waiting thread is handed a copy, a task queue a pickle."""
+    """Waiting threads get copies, task queues pickles."""
     error = kind(
         "what is wrong", operation="token", code="1", msg="m", retry=True, status=400, retry_after=7
     )
@@ -83,7 +83,7 @@ def test_each_error_has_a_name_of_its_own() -> None:
 
 
 def test_a_token_hides_its_values_and_leaves_the_given_dict_alone() -> None:
-    """It is Authlib's token in everything else."""
+    """Otherwise it is Authlib's token."""
     given = {"access_token": "sec-a", "refresh_token": "sec-r", "id": "sec-x", "expires_in": 3600}
     before = dict(given)
     token = KuCoinToken(given)
@@ -97,7 +97,7 @@ def test_a_token_hides_its_values_and_leaves_the_given_dict_alone() -> None:
 
 
 def test_a_key_hides_its_credentials_and_is_frozen() -> None:
-    """They stand in no repr, nor in that of what holds them."""
+    """Neither in its own repr nor in that of an object that contains it."""
     key = authlib_kucoin.ApiKey("name", "key-id", "sec-1", "sec-2")
     assert "sec-" not in repr(key)
     assert "sec-" not in repr([key])
@@ -118,7 +118,7 @@ def test_a_key_hides_its_credentials_and_is_frozen() -> None:
     ],
 )
 def test_a_library_that_is_missing_is_named_with_the_way_to_get_it(library: str, name: str) -> None:
-    """Whoever uses it learns what to install; whoever only looks around does not notice."""
+    """Using the name says what to install; looking at the module raises no error."""
     extra = library.rstrip("2")
     program = f"""
 import inspect, pydoc, sys

@@ -1,1 +1,1 @@
-"""The traps that stock Authlib falls into, each beside our own behaviour."""
+"""Traps in stock Authlib, side by side with what this package does."""

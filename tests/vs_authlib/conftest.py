@@ -1,4 +1,4 @@
-"""A server that records what comes."""
+"""A recording server."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from tests.vs_authlib.rivals import TOKEN
 
 @pytest.fixture
 def wire() -> Iterator[Wire]:
-    """Return a server that records what comes and answers with a token."""
+    """A server that records requests and answers with a token."""
     with running_wire() as wire:
         wire.answer = answering(TOKEN)
         yield wire

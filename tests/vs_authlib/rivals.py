@@ -1,4 +1,4 @@
-"""Authlib by itself and this package side by side, each set up as far as it goes for KuCoin."""
+"""Stock Authlib and this package, each configured for KuCoin as far as it can be."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ REFUSED = {"success": False, "code": "40001", "msg": "no", "retry": False, "data
 
 
 def stock_session(wire: Wire, **options: Any) -> OAuth2Session:
-    """Return Authlib's own session, configured as far as it goes for KuCoin."""
+    """Return Authlib's own session, configured for KuCoin as far as possible."""
     options.setdefault("token_endpoint_auth_method", "none")
     return OAuth2Session(
         "broker",
@@ -42,12 +42,12 @@ def stock_session(wire: Wire, **options: Any) -> OAuth2Session:
 
 
 def our_session(wire: Wire, **options: Any) -> KuCoinOAuth2Session:
-    """Return ours."""
+    """Return this package's session."""
     return KuCoinOAuth2Session("broker", site=wire.url, redirect_uri=REDIRECT_URI, **options)
 
 
 def stock_app(oauth: OAuth, wire: Wire, **options: Any) -> Any:
-    """Register KuCoin as an app of Authlib's own, as far as it goes."""
+    """Register KuCoin with Authlib's own app class, configured as far as possible."""
     return oauth.register(
         "kucoin",
         client_id="broker",
@@ -60,19 +60,19 @@ def stock_app(oauth: OAuth, wire: Wire, **options: Any) -> Any:
 
 
 def our_app(oauth: OAuth, wire: Wire, **options: Any) -> Any:
-    """Register ours."""
+    """Register KuCoin with this package."""
     return register_kucoin(oauth, site=wire.url, client_id="broker", **options)
 
 
 def begun(app: Flask, kucoin: Any) -> dict[str, Any]:
-    """Begin a login with the state "OK", and return the session that waits for its callback."""
+    """Start a login with the state "OK" and return the session that waits for its callback."""
     with app.test_request_context("/"):
         kucoin.authorize_redirect(REDIRECT_URI, state="OK")
         return dict(session)
 
 
 def flask_app(**config: Any) -> Flask:
-    """Return an application with a session."""
+    """Return a Flask application with a session."""
     app = Flask(__name__)
     app.config.update(SECRET_KEY="test", **config)
     return app

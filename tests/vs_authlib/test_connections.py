@@ -1,6 +1,6 @@
-"""Connections: what Authlib does by itself with KuCoin, and what we do.
+"""Connections to KuCoin, with stock Authlib and with this package.
 
-Most tests drive both, so that they show the trap as well as that we do not fall into it.
+Most tests drive both: they show Authlib's trap, and that this package avoids it.
 """
 
 import logging
@@ -29,7 +29,7 @@ from tests.vs_authlib.rivals import (
 
 
 def test_a_redirect_from_the_token_endpoint_is_not_followed(wire: Wire) -> None:
-    """Requests follows it, with the code in its hands."""
+    """The library requests follows the redirect and sends the code along."""
     redirect = b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n"
     wire.answer = lambda seen: (
         redirect if "access-token" in seen.target else (200, '{"access_token": "x"}')
@@ -43,7 +43,7 @@ def test_a_redirect_from_the_token_endpoint_is_not_followed(wire: Wire) -> None:
 
 
 def test_a_silent_server_is_not_waited_for_for_ever(wire: Wire) -> None:
-    """Requests has no time-out of its own; ours is ten seconds unless another is given."""
+    """The library requests has no default timeout; this package's is ten seconds."""
     hold = threading.Event()
 
     def silence(_seen: Seen) -> tuple[int, str]:
@@ -60,7 +60,7 @@ def test_a_silent_server_is_not_waited_for_for_ever(wire: Wire) -> None:
 
 
 def test_an_exchange_and_a_key_take_one_connection(wire: Wire) -> None:
-    """Authlib opens a new one for each call."""
+    """Authlib opens a new connection for each call."""
     app = flask_app()
     key = {"apiKey": "k", "secret": "s", "passphrase": "p"}
     answers = answering(TOKEN, {"success": True, "data": key})
@@ -80,7 +80,7 @@ def test_an_exchange_and_a_key_take_one_connection(wire: Wire) -> None:
 
 
 def test_urls_in_debug_logs_hold_no_code(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
-    """urllib3 logs the whole URL of every request."""
+    """urllib3 logs the whole URL of each request."""
     caplog.set_level(logging.DEBUG)
     with our_session(wire, client_secret="the-secret") as ours:
         ours.fetch_token(code="the-code")
@@ -93,7 +93,7 @@ def test_urls_in_debug_logs_hold_no_code(wire: Wire, caplog: pytest.LogCaptureFi
 
 
 def test_netrc_is_not_read(wire: Wire, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Requests overwrites an Authorization header with what it finds there."""
+    """The library requests replaces the Authorization header with credentials from the file."""
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login me password netrc-password\n")
     monkeypatch.setenv("NETRC", str(netrc))
@@ -109,7 +109,7 @@ def test_netrc_is_not_read(wire: Wire, tmp_path: Any, monkeypatch: pytest.Monkey
 
 
 def test_no_cookie_is_kept_or_sent_back(wire: Wire) -> None:
-    """KuCoin's edge sets cookies on every answer; requests hands them on with the next call."""
+    """KuCoin's edge sets cookies on every answer; requests would send them with the next call."""
     wire.headers["Set-Cookie"] = "edge=1; Path=/"
     with our_session(wire) as ours:
         ours.fetch_token(code="c")
@@ -125,7 +125,7 @@ def test_no_cookie_is_kept_or_sent_back(wire: Wire) -> None:
 def test_a_ca_bundle_of_ones_own_beats_the_environments(
     wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With REQUESTS_CA_BUNDLE set requests overrules what the session was given."""
+    """With REQUESTS_CA_BUNDLE set, requests ignores the session's own setting."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/of/the/environment.pem")
     verified: list[Any] = []
 
@@ -141,7 +141,7 @@ def test_a_ca_bundle_of_ones_own_beats_the_environments(
         return session
 
     with our_session(wire, verify=None) as ours:
-        assert ours.verify is True  # stock: None, which requests takes for "do not verify"
+        assert ours.verify is True  # stock: None, which requests treats as "do not verify"
     for verify in ("/my/own.pem", False, True):
         with verify_used(our_session(wire, verify=verify)) as ours:
             ours.fetch_token(code="c")

@@ -1,6 +1,6 @@
-"""The login page, its answer and registration: what Authlib does with KuCoin, and what we do.
+"""The login page, the callback and registration, with stock Authlib and with this package.
 
-Most tests drive both, so that they show the trap as well as that we do not fall into it.
+Most tests drive both: they show Authlib's trap, and that this package avoids it.
 """
 
 import secrets
@@ -40,7 +40,7 @@ def test_the_login_page_gets_the_redirect_uri_raw(wire: Wire) -> None:
 
 @pytest.mark.parametrize("register", [our_app, stock_app])
 def test_an_error_code_in_the_callback_is_never_exchanged(wire: Wire, register: Any) -> None:
-    """Authlib sends ``40001`` to the token endpoint as an authorization code."""
+    """Authlib would exchange ``40001`` as an authorization code."""
     app = flask_app()
     kucoin = register(OAuth(app), wire)
     waiting = begun(app, kucoin)
@@ -57,7 +57,7 @@ def test_an_error_code_in_the_callback_is_never_exchanged(wire: Wire, register: 
 
 @pytest.mark.parametrize("register", [our_app, stock_app])
 def test_a_callback_without_code_is_an_oauth_error(wire: Wire, register: Any) -> None:
-    """Authlib raises something that is none, past the application's handler."""
+    """Authlib raises an error that the application's handler for OAuthError does not catch."""
     app = flask_app()
     kucoin = register(OAuth(app), wire)
     waiting = begun(app, kucoin)
@@ -69,7 +69,7 @@ def test_a_callback_without_code_is_an_oauth_error(wire: Wire, register: Any) ->
 
 
 def test_a_login_at_one_site_does_not_end_at_another(wire: Wire) -> None:
-    """A mix-up: the answer of one site comes to the callback of the other (RFC 9700, 4.4)."""
+    """Mix-up attack: the answer of one site arrives at the callback of another (RFC 9700, 4.4)."""
     app = flask_app()
     oauth = OAuth(app)
     honest = register_kucoin(oauth, "honest", site=wire.url, client_id="one")
@@ -88,7 +88,7 @@ def test_a_login_at_one_site_does_not_end_at_another(wire: Wire) -> None:
 
 
 def test_two_registrations_share_no_client_id(wire: Wire) -> None:
-    """Authlib changes ``OAUTH_APP_CONFIG`` of a class in place, for the next to inherit."""
+    """Authlib changes ``OAUTH_APP_CONFIG`` of the class in place, and the next app inherits it."""
     app = flask_app(KUCOIN_SITE=wire.url)
     first = register_kucoin(OAuth(app), client_id="one", client_secret="secret-one")
     second = register_kucoin(OAuth(app), client_id="two")
@@ -107,7 +107,7 @@ def test_two_registrations_share_no_client_id(wire: Wire) -> None:
 
 
 def test_registering_a_name_again_takes_the_new_settings(wire: Wire) -> None:
-    """Authlib keeps giving out the old app."""
+    """Authlib keeps returning the old app."""
     app = flask_app()
     oauth = OAuth(app)
     our_app(oauth, wire)
@@ -120,7 +120,7 @@ def test_registering_a_name_again_takes_the_new_settings(wire: Wire) -> None:
 
 
 def test_a_wrong_setting_never_leaves_a_stock_app_behind(wire: Wire) -> None:
-    """If an app's constructor raises, Authlib's next access makes one of its own in its place."""
+    """If an app's constructor raises, Authlib creates a stock app on the next access."""
     app = flask_app()
     oauth = OAuth(app)
     register_kucoin(oauth, client_id="broker")
@@ -132,7 +132,7 @@ def test_a_wrong_setting_never_leaves_a_stock_app_behind(wire: Wire) -> None:
 
 
 def test_the_callers_own_dicts_stay_as_they_were(wire: Wire) -> None:
-    """With ``overwrite`` Authlib merges the settings into the dict that it was given."""
+    """With ``overwrite``, Authlib merges its settings into the caller's dict."""
     app = flask_app(KUCOIN_CLIENT_KWARGS={"timeout": 3})
     mine: dict[str, Any] = {"timeout": 7}
     register_kucoin(OAuth(app), site=wire.url, client_kwargs=mine, overwrite=True)
@@ -143,7 +143,7 @@ def test_the_callers_own_dicts_stay_as_they_were(wire: Wire) -> None:
 
 
 def test_the_login_parameters_stand_in_the_documents_order(wire: Wire) -> None:
-    """Once each, and none that Authlib, or a setting, would add."""
+    """Each parameter appears once, and neither Authlib nor a setting adds another."""
     url, state = our_session(wire).create_authorization_url(state="s t")
     query = urlsplit(url).query
     assert [name for name, _ in parse_qsl(query)] == [
@@ -159,9 +159,9 @@ def test_the_login_parameters_stand_in_the_documents_order(wire: Wire) -> None:
 
 
 def test_logins_that_were_given_up_do_not_overflow_the_session_cookie(wire: Wire) -> None:
-    """Authlib keeps each for an hour; past 4 kB a browser drops the cookie, and the user with it.
+    """Authlib keeps each for an hour; above 4 kB, browsers drop the cookie and log the user out.
 
-    The latest still work, so that two tabs do not disturb one another.
+    The most recent logins still work, so that two tabs do not disturb each other.
     """
     for register, overflows in ((our_app, False), (stock_app, True)):
         app = flask_app()
@@ -177,8 +177,8 @@ def test_logins_that_were_given_up_do_not_overflow_the_session_cookie(wire: Wire
 
         app.testing = True
         browser = app.test_client()
-        states = [secrets.token_urlsafe(90) for _ in range(40)]  # as long as a signed one is
-        with warnings.catch_warnings(action="ignore", category=UserWarning):  # Werkzeug's own
+        states = [secrets.token_urlsafe(90) for _ in range(40)]  # as long as a signed state
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # the size
             for state in states:
                 browser.get(f"/connect/{state}")
         cookie = browser.get_cookie("session")

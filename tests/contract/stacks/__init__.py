@@ -1,11 +1,10 @@
-"""Every place the library runs in, as one row each.
+"""The rows: every framework and client that the library works with.
 
-Adding a framework means adding a row: a class in a module of its own that derives from
-`SyncStack` or `AsyncStack` of ``_base.py``, and its name in `ROWS`. The whole contract then
-holds for it.
+To add a framework, write a class in a module of its own, derived from `SyncStack` or `AsyncStack`
+in ``_base.py``, and add its name to `ROWS`. The whole contract then runs with it.
 
-python-social-auth brings a vocabulary of its own, with fewer verbs. Tests that hold for it as
-well are marked `everywhere`.
+python-social-auth has fewer calls, with names of its own. Tests that also hold for it are marked
+`everywhere`.
 """
 
 from __future__ import annotations
@@ -41,8 +40,8 @@ CLIENTS: dict[str, type[Stack]] = {
 }
 ROWS = {**FRAMEWORKS, **CLIENTS}
 EVERYWHERE = dict(ROWS)
-# The oldest releases that the others admit are older than those that social-core wants, and are
-# tested without it.
+# social-core needs newer releases of some libraries than the rest does. With the oldest
+# supported releases, the tests run without it.
 if find_spec("social_core"):
     from ._social import SocialStack
 

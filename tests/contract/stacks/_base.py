@@ -1,4 +1,4 @@
-"""What the contract asks of a place, whether it waits for its calls or awaits them."""
+"""The interface between the contract and a framework or client, blocking or async."""
 
 from __future__ import annotations
 
@@ -15,23 +15,37 @@ from urllib.parse import urlencode, urlsplit
 from authlib_kucoin import ApiKey, ApiKeyInfo, KuCoinError, Site
 from authlib_kucoin.sandbox import Callback, Sandbox
 
-#: Every punctuation mark that may travel raw, in path and in query.
+#: Every punctuation mark that may appear unencoded in path and query.
 REDIRECT_URI = "https://broker.example.com/k-._~:@!$()*,=/callback?back=/?:@!$()*,=-._~"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How a place is set up; those named here mean the same everywhere."""
+    """Settings of a stack; each means the same in every row."""
 
     site: Site | str
     client_id: str = "sandbox-client"
     client_secret: str | None = None
     redirect_uri: str = REDIRECT_URI
     timeout: float = 10.0
+    total_timeout: float = 20.0
+    fast_api: int | None = None
+    permissions: tuple[str, ...] | None = None
+    update_token: Callable[..., Any] | None = None
+
+    @property
+    def of_calls(self) -> dict[str, Any]:
+        """How long calls may take, as the options of a client."""
+        return {"timeout": self.timeout, "total_timeout": self.total_timeout}
+
+    @property
+    def key_options(self) -> dict[str, Any]:
+        """The options of a request for a key."""
+        return {} if self.permissions is None else {"permissions": self.permissions}
 
     @property
     def origin(self) -> str:
-        """Where the broker's own pages are."""
+        """The URL where the broker's own pages are."""
         parts = urlsplit(self.redirect_uri)
         return f"{parts.scheme}://{parts.netloc}"
 
@@ -44,11 +58,11 @@ class Update(NamedTuple):
 
 
 class Stack(ABC):
-    """One place the library runs in, with an account's way through it as verbs.
+    """A framework or client in use, with the steps of a login as methods.
 
     Attributes:
-        verbs: The calls that it has beside the login.
-        keeps_token: Whether it keeps the token for itself, as the clients do.
+        verbs: The calls that it offers besides the login.
+        keeps_token: Whether it holds the token itself, as the clients do.
         tells: Whether it calls an ``update_token``.
         updates: The calls of ``update_token``, in order.
     """
@@ -60,58 +74,59 @@ class Stack(ABC):
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.updates: list[Update] = []
+        self.update_token = settings.update_token or self._told
 
     @property
     def held(self) -> Mapping[str, Any] | None:
-        """The token that the place keeps, if it keeps one."""
+        """The token that it holds, if it holds one."""
         return None
 
     @abstractmethod
     def login(self, user: str = "alice") -> str:
-        """Send a user to KuCoin: return the authorization URL."""
+        """Send a user to KuCoin; return the authorization URL."""
 
     @abstractmethod
     def finish(self, url: str, user: str = "alice") -> dict[str, Any]:
-        """Let the user's browser open the callback URL: return the token."""
+        """Open the callback URL in the user's browser; return the token."""
 
     @abstractmethod
     def finish_by_post(
         self, url: str, fields: Mapping[str, str], user: str = "alice"
     ) -> dict[str, Any]:
-        """Let the user's browser post a form to the callback URL: return the token."""
+        """Post a form to the callback URL from the user's browser; return the token."""
 
     def session_size(self, user: str = "alice") -> int:
-        """Return how many bytes the user's browser keeps as its session."""
+        """Return the size of the user's session in bytes."""
         raise NotImplementedError
 
     @abstractmethod
     def call(self, verb: str, argument: Any) -> Any:
-        """Return what a call gives, or what is to be awaited for it."""
+        """Make a call; return its result, or an awaitable of it."""
 
     @abstractmethod
     def settle(self, result: Any) -> Any:
-        """Return a result, awaited if it has to be."""
+        """Return a result, awaited if necessary."""
 
     @abstractmethod
     def together(self, count: int, verb: str, argument: Any) -> list[Any]:
-        """Make a call many times at once: return the results and errors."""
+        """Make a call many times concurrently; return the results and errors."""
 
     @abstractmethod
     def close(self) -> None:
-        """Close what is open."""
+        """Close everything."""
 
     def connect(self, sandbox: Sandbox, user: str = "alice") -> dict[str, Any]:
-        """Let a user approve at the sandbox: return the token."""
+        """Let a user approve at the sandbox; return the token."""
         return self.come_back(sandbox.approve(self.login(user)), user)
 
     def come_back(self, back: Callback, user: str = "alice") -> dict[str, Any]:
-        """Let a user's browser go where the sandbox sends it: return the token."""
+        """Follow the sandbox's redirect in the user's browser; return the token."""
         if back.method == "POST":
             return self.finish_by_post(back, back.fields, user)
         return self.finish(back, user)
 
     def finish_with(self, code: str) -> dict[str, Any]:
-        """Begin a login and end it with a code of the test's own: return the token."""
+        """Start a login and finish it with a given code; return the token."""
         answer = {"code": code, "state": self.login().rpartition("&state=")[2]}
         return self.finish(f"{self.settings.redirect_uri}&{urlencode(answer)}")
 
@@ -124,15 +139,15 @@ class Stack(ABC):
         return self.settle(self.call("validate", token))
 
     def is_alive(self, token: Mapping[str, Any]) -> bool:
-        """Ask KuCoin whether a token is good, even if the place itself has no call for it."""
+        """Ask KuCoin whether a token is valid, even if the stack has no call for that."""
         return self.validate(token)
 
     def create_api_key(self, token: Mapping[str, Any]) -> ApiKey:
-        """Ask for a key."""
+        """Create a key."""
         return self.settle(self.call("create_api_key", token))
 
     def api_key_info(self, key: ApiKey) -> ApiKeyInfo:
-        """Ask what a key is."""
+        """Get the key info."""
         return self.settle(self.call("api_key_info", key))
 
     def __enter__(self) -> Self:
@@ -147,18 +162,18 @@ class Stack(ABC):
         refresh_token: str | None = None,
         access_token: str | None = None,
     ) -> None:
-        """Be the application's ``update_token``."""
+        """The application's ``update_token``."""
         self.updates.append(Update(token, refresh_token))
 
 
 class SyncStack(Stack):
-    """A place that waits for its calls."""
+    """A stack whose calls block."""
 
     def settle(self, result: Any) -> Any:
         return result
 
     def worker(self) -> Stack:
-        """Return what another thread works with, if not the same."""
+        """Return what another thread uses, if not the same object."""
         return self
 
     def together(self, count: int, verb: str, argument: Any) -> list[Any]:
@@ -174,7 +189,7 @@ class SyncStack(Stack):
 
 
 class AsyncStack(Stack):
-    """A place that awaits its calls, on one event loop that is kept until it is closed."""
+    """A stack whose calls are awaited, on one event loop that lasts until it is closed."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -198,22 +213,22 @@ class AsyncStack(Stack):
 
 
 class Outcome:
-    """What a view has come to, handed to the test.
+    """The outcome of a view, for the test.
 
-    The view itself catches the library's errors, as every application has to: only then does
-    its framework keep what has changed in the browser's session.
+    The view itself catches the library's errors, as applications do. Otherwise the framework would
+    not save the browser's session.
     """
 
     def __init__(self) -> None:
         self._outcomes: list[Any] = []
 
     def of(self, call: Callable[[], Any]) -> str:
-        """Keep what a call comes to; return a page for the browser."""
+        """Store the outcome of a call; return a page for the browser."""
         self._outcomes.append(outcome_of(call))
         return "seen"
 
     async def of_awaited(self, awaitable: Awaitable[Any]) -> str:
-        """Keep what something awaited comes to; return a page for the browser."""
+        """Store the outcome of an awaitable; return a page for the browser."""
         try:
             result = await awaitable
         except KuCoinError as error:
@@ -229,13 +244,19 @@ class Outcome:
         return outcome
 
 
-#: The verbs of the contract, as methods of a registered app.
+#: The calls of the contract, as methods of a registered app.
 APP_METHODS = {
     "refresh": "refresh_access_token",
     "validate": "validate_access_token",
     "create_api_key": "create_api_key",
     "api_key_info": "get_api_key_info",
 }
+
+
+def call_app(app: Any, verb: str, argument: Any, settings: Settings) -> Any:
+    """Call a verb of a registered app; return its result, or an awaitable of it."""
+    options = settings.key_options if verb == "create_api_key" else {}
+    return getattr(app, APP_METHODS[verb])(argument, **options)
 
 
 def outcome_of(call: Callable[[], Any]) -> Any:
@@ -246,5 +267,5 @@ def outcome_of(call: Callable[[], Any]) -> Any:
         return error
 
 
-#: Makes a stack of the row under test with these `Settings`.
+#: Makes a stack of the tested row with these `Settings`.
 NewStack = Callable[..., Stack]

@@ -1,4 +1,4 @@
-"""The three clients, as a script uses them: it keeps the state and the callback's URL itself."""
+"""The three clients in a script, which itself stores the state and reads the callback's URL."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from authlib_kucoin import AsyncKuCoinOAuth2Client, KuCoinOAuth2Client, KuCoinOA
 
 from ._base import AsyncStack, Settings, Stack, SyncStack
 
-#: Setting up TLS takes 20 ms, and every script in here would do it again.
+#: One TLS context for all scripts here, because creating one takes 20 ms.
 _TLS = ssl.create_default_context()
 
 
 class _ClientStack(Stack):
-    """A script with one client, which keeps the token."""
+    """A script with one client, which holds the token."""
 
     keeps_token = True
 
@@ -28,7 +28,7 @@ class _ClientStack(Stack):
 
     @abstractmethod
     def _new_client(self) -> Any:
-        """Return a client."""
+        """Return a new client."""
 
     @property
     def _options(self) -> dict[str, Any]:
@@ -36,9 +36,10 @@ class _ClientStack(Stack):
             "client_id": self.settings.client_id,
             "client_secret": self.settings.client_secret,
             "site": self.settings.site,
+            "fast_api": self.settings.fast_api,
             "redirect_uri": self.settings.redirect_uri,
-            "timeout": self.settings.timeout,
-            "update_token": self._told,
+            **self.settings.of_calls,
+            "update_token": self.update_token,
         }
 
     @property
@@ -50,7 +51,7 @@ class _ClientStack(Stack):
         return url
 
     def finish(self, url: str, user: str = "alice") -> dict[str, Any]:
-        # A script without a login under way waits for no state at all.
+        # A script that has not started a login expects no state.
         state = self._states.pop(user, "none")
         return self.settle(self.client.fetch_token(authorization_response=url, state=state))
 
@@ -66,7 +67,7 @@ class _ClientStack(Stack):
         if verb == "validate":
             return self.client.validate_access_token(argument)
         if verb == "create_api_key":
-            return self.client.create_api_key(argument)
+            return self.client.create_api_key(argument, **self.settings.key_options)
         return self.client.get_api_key_info(argument)
 
 
@@ -76,7 +77,7 @@ class _SyncClientStack(_ClientStack, SyncStack):
         self._workers: list[Stack] = []
 
     def worker(self) -> Stack:
-        # A client holds one token, so each thread has a client of its own.
+        # A client holds one token, so each thread needs its own client.
         worker = type(self)(self.settings)
         worker.updates = self.updates
         self._workers.append(worker)

@@ -1,6 +1,6 @@
 """Django: Authlib's ``OAuth``, two views, and a test client for each user.
 
-The settings are made once for the process; what a stack needs of its own it overrides.
+Django is configured once per process; each stack overrides the settings that it needs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from django.urls import path
 
 from authlib_kucoin import register_kucoin
 
-from ._base import APP_METHODS, Outcome, Settings, SyncStack
+from ._base import Outcome, Settings, SyncStack, call_app
 
 if not django_settings.configured:
     django_settings.configure(
@@ -40,14 +40,19 @@ class DjangoStack(SyncStack):
         options = {
             "client_id": settings.client_id,
             "client_secret": settings.client_secret,
-            "client_kwargs": {"timeout": settings.timeout},
+            "client_kwargs": settings.of_calls,
         }
         urls = (path("login", self._login), path("<path:rest>", self._callback))
         self._overridden = override_settings(
             ROOT_URLCONF=urls, AUTHLIB_OAUTH_CLIENTS={"kucoin": options}
         )
         self._overridden.enable()
-        self.app = register_kucoin(OAuth(), site=settings.site, update_token=self._told)
+        self.app = register_kucoin(
+            OAuth(),
+            site=settings.site,
+            fast_api=settings.fast_api,
+            update_token=self.update_token,
+        )
         self._outcome = Outcome()
         self._browsers: dict[str, Client] = {}
 
@@ -58,7 +63,7 @@ class DjangoStack(SyncStack):
         return HttpResponse(self._outcome.of(lambda: self.app.authorize_access_token(request)))
 
     def browser(self, user: str) -> Client:
-        """Return the browser of a user, with its own cookies."""
+        """Return a user's browser, with its own cookies."""
         host = urlsplit(self.settings.origin).netloc
         return self._browsers.setdefault(user, Client(headers={"host": host}))
 
@@ -79,7 +84,7 @@ class DjangoStack(SyncStack):
         return self._outcome.take()
 
     def call(self, verb: str, argument: Any) -> Any:
-        return getattr(self.app, APP_METHODS[verb])(argument)
+        return call_app(self.app, verb, argument, self.settings)
 
     def close(self) -> None:
         self.app.close()

@@ -13,7 +13,7 @@ from werkzeug import Response
 
 from authlib_kucoin import register_kucoin
 
-from ._base import APP_METHODS, Outcome, Settings, SyncStack
+from ._base import Outcome, Settings, SyncStack, call_app
 
 
 class FlaskStack(SyncStack):
@@ -26,10 +26,11 @@ class FlaskStack(SyncStack):
         self.app = register_kucoin(
             OAuth(self.flask),
             site=settings.site,
+            fast_api=settings.fast_api,
             client_id=settings.client_id,
             client_secret=settings.client_secret,
-            client_kwargs={"timeout": settings.timeout},
-            update_token=self._told,
+            client_kwargs=settings.of_calls,
+            update_token=self.update_token,
         )
         self.flask.add_url_rule("/login", view_func=self._login)
         self.flask.add_url_rule("/<path:rest>", view_func=self._callback, methods=["GET", "POST"])
@@ -43,7 +44,7 @@ class FlaskStack(SyncStack):
         return self._outcome.of(self.app.authorize_access_token)
 
     def browser(self, user: str) -> FlaskClient:
-        """Return the browser of a user, with its own cookies."""
+        """Return a user's browser, with its own cookies."""
         return self._browsers.setdefault(user, self.flask.test_client())
 
     def login(self, user: str = "alice") -> str:
@@ -66,7 +67,7 @@ class FlaskStack(SyncStack):
 
     def call(self, verb: str, argument: Any) -> Any:
         with self.flask.app_context():
-            return getattr(self.app, APP_METHODS[verb])(argument)
+            return call_app(self.app, verb, argument, self.settings)
 
     def close(self) -> None:
         self.app.close()

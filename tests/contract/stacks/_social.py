@@ -1,8 +1,7 @@
-"""python-social-auth: its backend, as the framework's views drive it.
+"""python-social-auth: its backend, called as a framework's views call it.
 
-Its errors are social-core's own, with ours as their cause, and this row gives the cause. It
-creates a key and describes it in one step, has no call to validate a token, and tells nobody of
-a new pair but whoever asked for it.
+social-core's errors have ours as their cause, and this row raises the cause. The backend creates
+and describes a key in one step, cannot validate a token, and calls no ``update_token``.
 """
 
 from __future__ import annotations
@@ -28,13 +27,13 @@ from authlib_kucoin.social import KuCoinOAuth2
 
 from ._base import Settings, SyncStack
 
-with warnings.catch_warnings():  # python3-openid asks for a module that defusedxml has deprecated
+with warnings.catch_warnings():  # python3-openid imports a deprecated module of defusedxml
     warnings.simplefilter("ignore", DeprecationWarning)
     from social_core.strategy import BaseStrategy
 
 
 class _User:
-    """Somebody who is signed in to the host."""
+    """A user who is signed in to the host application."""
 
     is_authenticated = True
 
@@ -43,7 +42,7 @@ class _User:
 
 
 class _Strategy(BaseStrategy[str]):
-    """A framework whose session is a dict, and whose redirects are URLs."""
+    """A framework whose session is a dict and whose redirects are URLs."""
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self.settings = settings
@@ -75,19 +74,19 @@ class _Strategy(BaseStrategy[str]):
 
 
 class _Backend(KuCoinOAuth2[str]):
-    """The backend, up to the token: what comes then is the host's pipeline."""
+    """The backend as far as the token; after that the host's pipeline runs."""
 
     def do_auth(self, _access_token: str, *_args: Any, **kwargs: Any) -> Any:
         return kwargs["response"]
 
 
 def keep_api_key(strategy: _Strategy, api_key: ApiKey, **_: Any) -> None:
-    """Be the host's function that keeps a new key."""
+    """The host's function that stores a new key."""
     strategy.keys.append(api_key)
 
 
 class SocialStack(SyncStack):
-    """A host with python-social-auth."""
+    """A host application with python-social-auth."""
 
     verbs = frozenset({"refresh", "create_api_key"})
     tells = False
@@ -96,9 +95,12 @@ class SocialStack(SyncStack):
         super().__init__(settings)
         self._social = {
             "SITE": settings.site,
+            "FAST_API": settings.fast_api,
+            "PERMISSIONS": settings.permissions,
             "KEY": settings.client_id,
             "SECRET": settings.client_secret,
             "REQUESTS_TIMEOUT": settings.timeout,
+            "TOTAL_TIMEOUT": settings.total_timeout,
             "API_KEY_STEP": f"{__name__}.keep_api_key",
         }
         self._browsers: dict[str, _Strategy] = {}
@@ -141,11 +143,11 @@ class SocialStack(SyncStack):
             return session.validate_access_token(token)
 
     def close(self) -> None:
-        """Leave the connections, which the backend keeps for the process."""
+        """Leave the connections open: the backend shares them in the process."""
 
 
 def _ours(call: Callable[[], Any]) -> Any:
-    """Make a call of social-core's, and raise our error for its own."""
+    """Call social-core; replace its error with ours."""
     try:
         return call()
     except SocialAuthBaseException as error:
@@ -154,9 +156,9 @@ def _ours(call: Callable[[], Any]) -> Any:
 
 
 def _named(error: SocialAuthBaseException) -> BaseException:
-    """Return the name of what social-core has refused by itself, before we could."""
+    """Return our error class for what social-core refused before it called our code."""
     if isinstance(error, AuthCanceled):
         return AuthorizationDenied(str(error), operation="callback", code=error.provider_code)
-    if isinstance(error, AuthSessionError | AuthInputError):  # of the state
+    if isinstance(error, AuthSessionError | AuthInputError):  # about the state
         return mismatching_state()
     return error

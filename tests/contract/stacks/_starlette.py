@@ -18,23 +18,24 @@ from starlette.routing import Route
 
 from authlib_kucoin import register_kucoin
 
-from ._base import APP_METHODS, AsyncStack, Outcome, Settings
+from ._base import AsyncStack, Outcome, Settings, call_app
 
 _SESSIONS = [Middleware(SessionMiddleware, secret_key="contract")]
 
 
 class _AsgiStack(AsyncStack):
-    """An ASGI application, driven on the loop that its own calls are awaited on."""
+    """An ASGI application that runs on the stack's event loop."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self.app = register_kucoin(
             OAuth(),
             site=settings.site,
+            fast_api=settings.fast_api,
             client_id=settings.client_id,
             client_secret=settings.client_secret,
-            client_kwargs={"timeout": settings.timeout},
-            update_token=self._told,
+            client_kwargs=settings.of_calls,
+            update_token=self.update_token,
         )
         self._asgi = self._application()
         self._outcome = Outcome()
@@ -45,7 +46,7 @@ class _AsgiStack(AsyncStack):
         """Return the application with its routes."""
 
     def browser(self, user: str) -> httpx2.AsyncClient:
-        """Return the browser of a user, with its own cookies."""
+        """Return a user's browser, with its own cookies."""
         if user not in self._browsers:
             self._browsers[user] = httpx2.AsyncClient(
                 transport=httpx2.ASGITransport(app=self._asgi), base_url=self.settings.origin
@@ -69,12 +70,12 @@ class _AsgiStack(AsyncStack):
         return self._outcome.take()
 
     def call(self, verb: str, argument: Any) -> Any:
-        return getattr(self.app, APP_METHODS[verb])(argument)
+        return call_app(self.app, verb, argument, self.settings)
 
     def close(self) -> None:
         for browser in self._browsers.values():
             self.settle(browser.aclose())
-        super().close()  # and with the loop the connections that are kept for it
+        super().close()  # closes the loop, and its connections with it
 
 
 class StarletteStack(_AsgiStack):

@@ -1,4 +1,4 @@
-"""The library keeps nothing of what it has done, or a bounded amount of it."""
+"""The library's memory does not grow with its use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from requests.adapters import HTTPAdapter
 
 from authlib_kucoin import register_kucoin
 from authlib_kucoin._clients import refresh as _refresh
-from tests.nightly.bench.apps import REDIRECT_URI, InFlask, answer
+from tests.connections.apps import REDIRECT_URI, InFlask, answer
 from tests.support.wire import Seen
 
 TIMES = 500
@@ -31,7 +31,7 @@ def _answered(method: str, url: str, headers: Any, body: bytes) -> tuple[int, by
 
 @pytest.fixture
 def flask(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
-    """Sign a user in, and refresh their token, with requests but without a network."""
+    """Return a function that signs in and refreshes with requests, without a network."""
 
     def send(_self: Any, request: Any, **_: Any) -> requests.Response:
         response = requests.Response()
@@ -54,7 +54,7 @@ def flask(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
 
 @pytest.fixture
 def starlette() -> Iterator[Callable[[str], None]]:
-    """Do the same with httpx2."""
+    """Return a function that does the same with httpx2."""
 
     def handle(request: httpx2.Request) -> httpx2.Response:
         status, body = _answered(request.method, str(request.url), request.headers, request.content)
@@ -80,7 +80,7 @@ def starlette() -> Iterator[Callable[[str], None]]:
 def test_memory_is_flat_over_sign_ins_and_refreshes(
     framework: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As much is in use after 1,000 of each as after 500, though refreshes are remembered."""
+    """After 1,000 sign-ins and refreshes no more is in use than after 500."""
     monkeypatch.setattr(_refresh, "REMEMBER_AT_MOST", 100)
     work = request.getfixturevalue(framework)
     used = []
@@ -90,4 +90,4 @@ def test_memory_is_flat_over_sign_ins_and_refreshes(
         gc.collect()
         used.append(sys.getallocatedblocks())
     kept_of_each = (used[1] - used[0]) / TIMES
-    assert kept_of_each < 0.5  # blocks of memory: a single object kept would be one
+    assert kept_of_each < 0.5  # memory blocks; one leaked object would be 1

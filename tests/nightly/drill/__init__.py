@@ -1,1 +1,1 @@
-"""The drill of killed workers and failing calls, in small."""
+"""A small drill: killed workers and failing calls."""

@@ -1,4 +1,4 @@
-"""What the drill's tests share: `drill` itself, one worker to kill, and the balance."""
+"""Shared by the drill's tests: the site with one worker, its people, and the balance."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from drill.site import Site, running, wait_until
 from flask_demo.models import Status
 
 if sys.platform != "linux":
-    pytest.skip("workers are found and killed as Linux does it", allow_module_level=True)
+    pytest.skip("workers can be found and killed on Linux only", allow_module_level=True)
 
 ROOT = Path(__file__).parents[3]
 
@@ -42,7 +42,7 @@ _BADGES = {
 
 @contextmanager
 def connected(url: str) -> Iterator[Connection]:
-    """Connect to a database; each statement stands for itself unless a transaction is begun."""
+    """Connect to a database, with autocommit."""
     engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         yield connection
@@ -50,17 +50,17 @@ def connected(url: str) -> Iterator[Connection]:
 
 @dataclass
 class Hold:
-    """A call that the sandbox holds: it `arrived`, and goes on once it is `let_go`."""
+    """A call that the sandbox is holding: it has `arrived`, and continues once `let_go` is set."""
 
     arrived: threading.Event = field(default_factory=threading.Event)
     let_go: threading.Event = field(default_factory=threading.Event)
 
 
 class Stage:
-    """One person after another, on a site with one worker.
+    """A site with one worker, and one person after another on it.
 
     Args:
-        site: What runs.
+        site: The running site.
         server: The URL of the database server, for its administrator.
     """
 
@@ -73,7 +73,7 @@ class Stage:
 
     @contextmanager
     def person(self) -> Iterator[Person]:
-        """Somebody new, who is signed in."""
+        """A new person, signed in."""
         self._number += 1
         person = Person(self.site.gunicorn.url, self.sandbox, f"person {self._number}")
         try:
@@ -84,12 +84,12 @@ class Stage:
 
     @contextmanager
     def coming_back(self, person: Person, callback: str) -> Iterator[Future[int | None]]:
-        """Open the callback in another thread; the result is the status, or None if it broke."""
+        """Open the callback in a thread. The result is its status, or None if it was cut off."""
         with ThreadPoolExecutor(1) as pool:
             yield pool.submit(person.open_callback_once, callback)
 
     def kill_worker(self) -> None:
-        """Kill the only worker and wait until another one has taken its place."""
+        """Kill the only worker and wait until another has replaced it."""
         (victim,) = self.site.gunicorn.workers()
         assert self.site.gunicorn.kill(victim)
         wait_until(
@@ -98,7 +98,7 @@ class Stage:
 
     @contextmanager
     def database_down(self) -> Iterator[None]:
-        """Cut every connection to the database, and let nobody in while the context lasts."""
+        """Cut every connection to the database and refuse new ones while the context lasts."""
         name = make_url(self.database).database
         with connected(self._server) as administrator:
             administrator.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false"))
@@ -114,9 +114,9 @@ class Stage:
                 administrator.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true"))
 
     def reads_as(self, attempt: int, person: Person) -> Status:
-        """Return what an attempt reads as in the end, which its page says as well.
+        """Return an attempt's final status, after checking that its page shows the same.
 
-        Everything before it has to balance, too.
+        Also check that all keys issued so far balance.
         """
         drawn = balance.draw(self.site.settings, self.sandbox.issued_keys)
         assert not drawn.problems
@@ -128,12 +128,12 @@ class Stage:
 
 @contextmanager
 def held(operation: str, acts: Literal["before", "after", "never"] = "before") -> Iterator[Hold]:
-    """Hold the next call of an operation, and let it go at the end of the block at the latest.
+    """Hold the next call of an operation, at the latest until the block ends.
 
     Args:
         operation: One of the sandbox's operations.
-        acts: When the sandbox does what it was asked to: before it holds the answer back, after
-            it was let go, or never; then the connection is reset.
+        acts: When the sandbox carries the call out: before it is held, after it is let go, or
+            never, in which case the connection is reset.
     """
     path, route = next(item for item in ROUTES.items() if item[1].operation == operation)
     hold = Hold()
@@ -157,7 +157,7 @@ def held(operation: str, acts: Literal["before", "after", "never"] = "before") -
 
 @pytest.fixture(scope="module")
 def stage(postgres_url: str) -> Iterator[Stage]:
-    """The demo with one worker, on a database of its own, which must balance at the end."""
+    """The demo with one worker, on a database of its own. At the end the keys must balance."""
     with (
         postgres.fresh_database(postgres_url) as database,
         running(database, workers=1) as site,

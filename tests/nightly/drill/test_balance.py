@@ -1,4 +1,4 @@
-"""The drill itself, in short: it ends well, it can be stopped, and it would notice."""
+"""The drill itself: a short run passes, Ctrl-C stops it, and it notices leaks and lost keys."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.nightly.drill.shop import ROOT, wait_until
 
 
 def _start(postgres_url: str, *arguments: str, program: str = "drill") -> subprocess.Popen[str]:
-    # Not measured: it is about what happens at the same time, and that would change it.
+    # Without coverage, which would change the timing of what runs concurrently.
     unmeasured = {n: value for n, value in os.environ.items() if not n.startswith("COVERAGE_")}
     return subprocess.Popen(
         [sys.executable, "-m", program, "--database", postgres_url, *arguments],
@@ -32,7 +32,7 @@ def _start(postgres_url: str, *arguments: str, program: str = "drill") -> subpro
 
 
 def test_short_drill(postgres_url: str) -> None:
-    """Forty people connect while calls fail and workers die, and each key is stored or flagged."""
+    """Forty people connect while calls fail and workers die; each key is stored or flagged."""
     drill = _start(postgres_url, "--connects", "40", "--kill-every", "0.6")
     output = drill.communicate(timeout=120)[0]
     assert drill.returncode == 0, output
@@ -56,7 +56,7 @@ def test_short_drill(postgres_url: str) -> None:
 
 
 def test_short_rush(postgres_url: str) -> None:
-    """Forty people come back from KuCoin at the same moment, and each of them gets a key."""
+    """Forty people return from KuCoin at the same moment, and each gets a key."""
     rush = _start(postgres_url, "--at-once", "40", "--slow", "0.5", program="drill.rush")
     output = rush.communicate(timeout=120)[0]
     assert rush.returncode == 0, output
@@ -95,7 +95,7 @@ def test_short_fleet(postgres_url: str) -> None:
     ],
 )
 def test_leak_is_noticed(shown: str) -> None:
-    """A code or a token of anybody, and a secret of a key that was issued."""
+    """It finds anyone's code or token, and the secret of an issued key."""
     key = IssuedKey("name", "key-id", "a-secret", "a-phrase", 0.0, "state")
     texts = {"the log": ["key-id", "nothing", shown], "a page": ["key-id"]}
     assert leaks.find(texts, [key]) == ["a secret of KuCoin's is in the log"]
@@ -103,7 +103,7 @@ def test_leak_is_noticed(shown: str) -> None:
 
 
 def _processes_of(pid: int) -> set[int]:
-    """Return the children of a process and theirs."""
+    """Return the child processes of a process, and theirs."""
     parents = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdecimal():
@@ -119,18 +119,18 @@ def _processes_of(pid: int) -> set[int]:
 
 
 def test_stopped(postgres_url: str) -> None:
-    """Ctrl-C, in the midst of it, ends all the processes."""
+    """Ctrl-C during a run ends all processes."""
     drill = _start(postgres_url, "--connects", "100000")
     assert drill.stdout
     try:
-        drill.stdout.readline()  # it has begun
-        # gunicorn's master and two workers
+        drill.stdout.readline()  # the drill has started
+        # gunicorn's master and its two workers
         wait_until(lambda: len(_processes_of(drill.pid)) == 3, "the workers")
         processes = _processes_of(drill.pid)
         drill.send_signal(signal.SIGINT)
         output = drill.communicate(timeout=60)[0]
     finally:
-        drill.kill()  # does nothing if it has ended, as it should have
+        drill.kill()  # no effect on a process that has ended, as this one should have
     assert drill.returncode == 130, output
     assert "Traceback" not in output
     wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in processes), "their end")
@@ -161,7 +161,7 @@ def test_balance_notices(
     issued: dict[str, int | None],
     problem: str,
 ) -> None:
-    """Whatever is off by one, in whichever direction, is named."""
+    """A surplus or missing key, anywhere, is named."""
     balance = tally(statuses, stored, issued)
     assert balance.line.startswith("OFF" if problem else "BALANCED")
     assert problem in "\n".join(balance.problems)

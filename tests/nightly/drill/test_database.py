@@ -1,4 +1,4 @@
-"""The database goes away around each step of a connect: nothing is lost, and a page says so."""
+"""The database fails at each step of a connect: no key is lost, and the page shows the outcome."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import pytest
 
 from tests.nightly.drill.shop import Stage, Status, held, stage
 
-__all__ = ["stage"]  # a fixture
+__all__ = ["stage"]  # pytest finds the fixture here
 
 
 def test_down_before_the_callback(stage: Stage) -> None:
-    """The callback fails before it uses anything up, so reloading it later still works."""
+    """The callback fails before it uses up anything, so reloading it later works."""
     with stage.person() as person:
         callback = person.sandbox.approve(person.begin())
         asked = stage.sandbox.totals
@@ -32,7 +32,7 @@ def test_down_before_the_callback(stage: Stage) -> None:
 def test_down_while_kucoin_is_asked(
     stage: Stage, operation: str, reads_as: Status, issued: int
 ) -> None:
-    """Before a key is asked for: none is. While it is: flagged. After it was stored: stored."""
+    """Before the key call, no key is asked for; during it, the key is flagged; after, stored."""
     before = len(stage.sandbox.issued_keys)
     with stage.person() as person:
         callback = person.sandbox.approve(person.begin())
@@ -48,7 +48,7 @@ def test_down_while_kucoin_is_asked(
 
 @pytest.mark.parametrize("operation", ["token", "create_api_key", "api_key_info"])
 def test_back_in_time(stage: Stage, operation: str) -> None:
-    """A database that was away, and is back before KuCoin answers, costs nothing."""
+    """A database that is back before KuCoin answers changes nothing."""
     with stage.person() as person:
         callback = person.sandbox.approve(person.begin())
         with held(operation) as hold, stage.coming_back(person, callback) as answer:

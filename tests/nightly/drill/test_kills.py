@@ -1,4 +1,4 @@
-"""A worker is killed (``kill -9``) at each step of a connect: the ledger tells what came of it."""
+"""A worker is killed (``kill -9``) at each step of a connect, and the ledger shows the outcome."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from sqlalchemy import text
 
 from tests.nightly.drill.shop import Stage, Status, connected, held, stage, wait_until
 
-__all__ = ["stage"]  # a fixture
+__all__ = ["stage"]  # pytest finds the fixture here
 
 
 def test_killed_while_the_user_is_at_kucoin(stage: Stage) -> None:
-    """Nothing is lost: whoever comes back is served by the next worker, others have expired."""
+    """The next worker serves people who come back; the attempts of the others expire."""
     with stage.person() as gone, stage.person() as returning:
         gone.begin()
         callback = returning.sandbox.approve(returning.begin())
@@ -42,9 +42,9 @@ def test_killed_while_kucoin_is_asked(
     reads_as: Status,
     issued: int,
 ) -> None:
-    """In the exchange: no key. While asking for a key: unknown. Once it is stored: stored.
+    """During the exchange: no key. During the key call: unknown. Once the key is stored: stored.
 
-    Reloading the callback changes nothing, and asks KuCoin for nothing.
+    Reloading the callback changes nothing and sends nothing to KuCoin.
     """
     before = len(stage.sandbox.issued_keys)
     with stage.person() as person:
@@ -52,7 +52,7 @@ def test_killed_while_kucoin_is_asked(
         with held(operation, acts) as hold, stage.coming_back(person, callback) as answer:
             assert hold.arrived.wait(30)
             asked = stage.sandbox.totals
-            asked[operation] = asked.get(operation, 0) + 1  # once it is answered
+            asked[operation] = asked.get(operation, 0) + 1  # after the call is answered
             stage.kill_worker()
             assert answer.result() is None
             attempt = person.come_back(callback)
@@ -72,7 +72,7 @@ def test_killed_while_kucoin_is_asked(
     ],
 )
 def test_killed_in_the_database(stage: Stage, lock: str, reads_as: Status, issued: int) -> None:
-    """Before "provisioning" is written, no key is asked for. Before one is stored: flagged."""
+    """Before "provisioning" is written, no key is asked for. Before the key is stored: flagged."""
     before = len(stage.sandbox.issued_keys)
     with stage.person() as person, connected(stage.database) as other:
         callback = person.sandbox.approve(person.begin())

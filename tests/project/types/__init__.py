@@ -1,1 +1,1 @@
-"""Files that only type checkers read."""
+"""Modules that only type checkers read."""

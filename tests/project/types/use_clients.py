@@ -1,4 +1,4 @@
-"""Checked, not run: the clients as scripts and workers use them."""
+"""Type-checked, not run: the clients in scripts and workers."""
 
 from typing import assert_type
 
@@ -14,7 +14,7 @@ from authlib_kucoin import (
 
 
 def work(client: KuCoinOAuth2Session | KuCoinOAuth2Client) -> None:
-    """Use one that waits."""
+    """Use a blocking client."""
     assert_type(client.create_authorization_url(state="s"), tuple[str, str])
     token = client.fetch_token(code="c")
     assert_type(token, KuCoinToken)
@@ -23,6 +23,7 @@ def work(client: KuCoinOAuth2Session | KuCoinOAuth2Client) -> None:
     assert_type(token.get("refresh_token"), str | None)
     assert_type(token.get("refresh_expires_at"), int | None)
     assert_type(client.refresh_token(), KuCoinToken)
+    assert_type(client.refresh_token(scope="OAUTH_CREATE_API"), KuCoinToken)
     assert_type(client.validate_access_token(), bool)
     key = client.create_api_key()
     assert_type(key, ApiKey)
@@ -30,7 +31,7 @@ def work(client: KuCoinOAuth2Session | KuCoinOAuth2Client) -> None:
 
 
 async def work_async(client: AsyncKuCoinOAuth2Client) -> None:
-    """Use one that is awaited."""
+    """Use the async client."""
     assert_type(client.create_authorization_url(state="s"), tuple[str, str])
     assert_type(await client.fetch_token(code="c"), KuCoinToken)
     assert_type(await client.refresh_token(), KuCoinToken)
@@ -41,7 +42,7 @@ async def work_async(client: AsyncKuCoinOAuth2Client) -> None:
 
 
 def main() -> None:
-    """Make them."""
+    """Create the clients."""
     site = Site("https://www.kucoin.com", rest="https://api.kucoin.com")
     with KuCoinOAuth2Session("broker", site=site, timeout=5.0) as session:
         work(session)

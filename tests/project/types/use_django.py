@@ -1,4 +1,4 @@
-"""Checked, not run: the provider as a Django developer uses it."""
+"""Type-checked, not run: the provider in Django."""
 
 from typing import assert_type
 
@@ -16,7 +16,7 @@ def connect(request: HttpRequest) -> HttpResponse:
 
 
 def callback(request: HttpRequest) -> HttpResponse:
-    """Take the user back."""
+    """Complete the login."""
     token = kucoin.authorize_access_token(request)
     assert_type(token, KuCoinToken)
     key = kucoin.create_api_key(token=token)

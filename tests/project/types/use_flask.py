@@ -1,4 +1,4 @@
-"""Checked, not run: the provider as a Flask developer uses it."""
+"""Type-checked, not run: the provider in Flask."""
 
 from typing import assert_type
 
@@ -16,7 +16,7 @@ def connect() -> Response:
 
 
 def callback() -> str:
-    """Take the user back."""
+    """Complete the login."""
     try:
         token = kucoin.authorize_access_token()
         key = kucoin.create_api_key(token=token)

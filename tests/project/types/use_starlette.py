@@ -1,4 +1,4 @@
-"""Checked, not run: the provider as a Starlette developer uses it, and forgets an await."""
+"""Type-checked, not run: the provider in Starlette, also with a forgotten `await`."""
 
 from typing import assert_type
 
@@ -17,7 +17,7 @@ async def connect(request: Request) -> Response:
 
 
 async def callback(request: Request) -> str:
-    """Take the user back."""
+    """Complete the login."""
     token = await kucoin.authorize_access_token(request)
     assert_type(token, KuCoinToken)
     key = await kucoin.create_api_key(token=token)
@@ -29,7 +29,7 @@ async def callback(request: Request) -> str:
 
 
 async def forgetful(request: Request) -> str:
-    """Forget to await: each line is an error to mypy and to pyright."""
+    """Forget `await`: each line is an error for mypy and pyright."""
     token = kucoin.authorize_access_token(request)
     token["access_token"]  # type: ignore[index]  # pyright: ignore[reportIndexIssue]
     key = kucoin.create_api_key(token=token)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -37,6 +37,6 @@ async def forgetful(request: Request) -> str:
 
 
 async def forgetful_client(client: AsyncKuCoinOAuth2Client) -> str:
-    """Forget it with a client."""
+    """Forget `await` with a client."""
     key = client.create_api_key()
     return key.api_name  # type: ignore[attr-defined, no-any-return]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType, reportUnknownMemberType]

@@ -1,4 +1,4 @@
-"""How many connections sign-ins open, and what is shared with them: nothing else."""
+"""How many connections sign-ins open, when they close, and that users share nothing else."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from authlib.integrations.flask_client import OAuth
 from flask import Flask
 
 from authlib_kucoin import ApiKeyOutcomeUnknown, KuCoinUnavailable
-from authlib_kucoin._clients import requests_adapter
-from tests.nightly.bench.apps import (
+from authlib_kucoin._clients import urllib3_pool
+from tests.connections.apps import (
     REDIRECT_URI,
     App,
     InFlask,
@@ -26,7 +26,7 @@ CODES = [f"code-{number}" for number in range(20)]
 
 
 def test_sign_ins_in_a_row_share_a_connection(wire: Wire, new_app: Any) -> None:
-    """20 of them, 40 requests, open one connection."""
+    """20 sign-ins, which are 40 requests, open one connection."""
     app = new_app(wire.url)
     for code in CODES:
         app.sign_in(code)
@@ -35,7 +35,7 @@ def test_sign_ins_in_a_row_share_a_connection(wire: Wire, new_app: Any) -> None:
 
 
 def test_stock_authlib_opens_one_for_each_call(wire: Wire) -> None:
-    """It is what the above is to be seen beside."""
+    """For comparison: the same with stock Authlib opens 40."""
     stock = OAuth(Flask(__name__)).register(
         "kucoin",
         client_id="broker",
@@ -51,7 +51,7 @@ def test_stock_authlib_opens_one_for_each_call(wire: Wire) -> None:
 
 
 def test_sign_ins_at_once_open_one_each(wire: Wire, new_app: Any) -> None:
-    """20 at the same time open 20 connections, and the next 20 open no more."""
+    """20 sign-ins at the same time open 20 connections; the next 20 open no more."""
     app = new_app(wire.url)
     together(len(CODES), wire)
     app.sign_in_at_once(CODES)
@@ -62,7 +62,7 @@ def test_sign_ins_at_once_open_one_each(wire: Wire, new_app: Any) -> None:
 
 
 def test_nothing_of_one_user_reaches_anothers_call(wire: Wire, new_app: Any) -> None:
-    """Of 20 at once each gets the key of their own token; no cookie and no header is carried on."""
+    """Of 20 at once, each gets the key for their own token; no cookie and no header is reused."""
     wire.headers["Set-Cookie"] = "edge=1; Path=/"
     app = new_app(wire.url)
     together(len(CODES), wire)
@@ -76,7 +76,7 @@ def test_nothing_of_one_user_reaches_anothers_call(wire: Wire, new_app: Any) -> 
 
 
 def test_an_app_keeps_no_token(wire: Wire, new_app: Any) -> None:
-    """After a sign-in and a refresh a call without a token has none to send."""
+    """After a sign-in and a refresh, a call without a token still has none to send."""
     app = new_app(wire.url)
     app.sign_in()
     app.call("refresh_access_token", "refresh-c")
@@ -86,7 +86,7 @@ def test_an_app_keeps_no_token(wire: Wire, new_app: Any) -> None:
 
 
 def test_an_applications_own_requests_share_the_connection(wire: Wire, new_app: Any) -> None:
-    """As Authlib makes them, with the token that is given, which stays out of the next call."""
+    """The application's own requests use the pool, and their token stays out of the next call."""
     wire.headers["Set-Cookie"] = "edge=1; Path=/"
     app = new_app(wire.url)
     app.sign_in("one")
@@ -97,12 +97,12 @@ def test_an_applications_own_requests_share_the_connection(wire: Wire, new_app: 
     app.sign_in("two")
     assert wire.connections == 1
     sent = [seen.headers.get("authorization") for seen in wire.seen]
-    assert sent == [None, "bearer access-one", "Bearer own", None, "bearer access-two"]
+    assert sent == [None, "bearer access-one", "bearer own", None, "bearer access-two"]
     assert not [seen for seen in wire.seen if "cookie" in seen.headers]
 
 
 def test_a_connection_that_the_server_closed_costs_a_new_one(wire: Wire, new_app: Any) -> None:
-    """Each request is seen once, the one for the key too, and nothing is unknown."""
+    """The client reconnects, sends each request once, and no key's outcome is unknown."""
     app = new_app(wire.url)
     app.sign_in("first")
     for number in range(5):
@@ -119,7 +119,7 @@ def test_a_connection_that_the_server_closed_costs_a_new_one(wire: Wire, new_app
 def test_a_connection_that_breaks_under_the_request_is_not_tried_again(
     wire: Wire, new_app: Any
 ) -> None:
-    """KuCoin may have acted on it. On a fresh connection or a kept one, it is sent once."""
+    """KuCoin may have acted on it, so it is sent once, on a new connection as on a reused one."""
     app = new_app(wire.url)
     for kept in (0, 1):
         wire.answer = lambda _seen: None
@@ -130,12 +130,12 @@ def test_a_connection_that_breaks_under_the_request_is_not_tried_again(
         with pytest.raises(KuCoinUnavailable):
             app.call("validate_access_token", "t")
         wire.answer = answer
-        app.sign_in()  # leaves a connection to the next turn
+        app.sign_in()  # leaves an open connection for the next turn
     assert len(wire.seen) == 2 * (1 + 1 + 2)
 
 
 def test_closing_an_app_closes_its_connections(wire: Wire, new_app: Any) -> None:
-    """At once, all of them; and the app can be used again."""
+    """``close`` closes all of them at once, and the app remains usable."""
     app = new_app(wire.url)
     together(5, wire)
     app.sign_in_at_once(CODES[:5])
@@ -147,7 +147,7 @@ def test_closing_an_app_closes_its_connections(wire: Wire, new_app: Any) -> None
 
 
 def test_two_apps_share_no_connection(wire: Wire, new_app: Any) -> None:
-    """Closing one leaves the other's open."""
+    """Closing one app leaves the other's connection open."""
     one, other = new_app(wire.url), new_app(wire.url)
     one.sign_in()
     other.sign_in()
@@ -167,21 +167,21 @@ def _keep_at_most(kind: type[App], number: int) -> dict[str, Any]:
 def test_client_kwargs_say_how_many_connections_are_kept(
     wire: Wire, new_app: Any, kind: type[App]
 ) -> None:
-    """Of five at once two are kept, so that the next five open three."""
+    """With five at once and a limit of two, two stay open, and the next five open three."""
     app = new_app(wire.url, **_keep_at_most(kind, 2))
     together(5, wire)
     app.sign_in_at_once(CODES[:5])
     wait_until(lambda: len(wire.open) == 2)
     opened, seen = wire.connections, len(wire.seen)
     app.sign_in_at_once(CODES[:5])
-    # Of the exchanges, which are there all at once; for the keys it depends on who is faster.
+    # Count exchanges only: they overlap for certain, the requests for keys may not.
     used = {each.connection for each in wire.seen[seen:] if "/access-token" in each.target}
     assert len(used) == 5
     assert len([number for number in used if number > opened]) == 3
 
 
 def test_an_idle_connection_is_not_used_again(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After five seconds with requests; urllib3 alone would use it for ever."""
+    """With requests, after five seconds or ``keepalive_expiry``. urllib3 itself has no limit."""
     now = 1000.0
 
     class Clock:
@@ -189,7 +189,7 @@ def test_an_idle_connection_is_not_used_again(wire: Wire, monkeypatch: pytest.Mo
         def monotonic() -> float:
             return now
 
-    monkeypatch.setattr(requests_adapter, "time", Clock)
+    monkeypatch.setattr(urllib3_pool, "time", Clock)
     for client_kwargs, idle in (({}, 5.0), ({"keepalive_expiry": 60.0}, 60.0)):
         before = wire.connections
         app = InFlask(wire.url, client_kwargs)
@@ -204,7 +204,7 @@ def test_an_idle_connection_is_not_used_again(wire: Wire, monkeypatch: pytest.Mo
 
 
 def test_httpx2_is_told_how_long_a_connection_may_be_idle(wire: Wire) -> None:
-    """With nothing allowed, each call opens a new one."""
+    """With ``keepalive_expiry=0``, each call opens a new connection."""
     app = InStarlette(wire.url, {"limits": httpx2.Limits(keepalive_expiry=0.0)})
     app.sign_in()
     assert wire.connections == 2

@@ -1,4 +1,4 @@
-"""Connections are shared over threads, kept apart by event loop, and left alone after a fork."""
+"""Threads share connections, event loops do not, and a fork leaves the parent's alone."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from authlib_kucoin import (
     KuCoinOAuth2Session,
     register_kucoin,
 )
-from tests.nightly.bench.apps import APPS, REDIRECT_URI
+from tests.connections.apps import APPS, REDIRECT_URI
 from tests.support.waiting import wait_until
 from tests.support.wire import Wire
 
 
 def test_threads_share_connections(wire: Wire) -> None:
-    """What one thread has opened, another uses; closing a client closes none of it."""
-    connections = KuCoinOAuth2Session.connections({})
+    """A connection opened in one thread serves another; closing a client closes no connection."""
+    pool = KuCoinOAuth2Session.new_pool({})
 
     def sign_in() -> None:
-        with KuCoinOAuth2Session("b", site=wire.url, **connections.options) as client:
+        with KuCoinOAuth2Session("b", site=wire.url, **pool.client_options) as client:
             token = client.fetch_token(code="c", redirect_uri=REDIRECT_URI)
             client.create_api_key(token)
-            client.get(f"{wire.url}/own?code=c")  # a request of the application's own
+            client.get(f"{wire.url}/own?code=c")  # a request of the application itself
 
     for _ in range(3):
         thread = threading.Thread(target=sign_in)
@@ -39,13 +39,13 @@ def test_threads_share_connections(wire: Wire) -> None:
         thread.join()
     sign_in()
     assert wire.connections == 1
-    for _ in range(2):  # once more does no harm
-        connections.dispose()
+    for _ in range(2):  # calling it again does no harm
+        pool.dispose()
         wait_until(lambda: len(wire.open) == 0)
 
 
 def test_each_event_loop_has_connections_of_its_own(wire: Wire) -> None:
-    """They are closed with their loop, without being asked to, and nothing holds the loop."""
+    """They close when their loop ends, and nothing keeps the loop alive."""
     kucoin = register_kucoin(OAuth(), site=wire.url, client_id="broker")
     loops = []
 
@@ -63,14 +63,14 @@ def test_each_event_loop_has_connections_of_its_own(wire: Wire) -> None:
 
 
 def test_a_loop_that_was_closed_without_ceremony_is_let_go() -> None:
-    """When the next one comes: an event loop need not end what was begun in it."""
-    connections = AsyncKuCoinOAuth2Client.connections({})
+    """It is released when the next loop starts, even if it was closed with work unfinished."""
+    pool = AsyncKuCoinOAuth2Client.new_pool({})
     loop = asyncio.new_event_loop()
-    loop.run_until_complete(connections.client())
+    loop.run_until_complete(pool.client())
     loop.close()
     gone = weakref.ref(loop)
     del loop
-    asyncio.run(connections.client())
+    asyncio.run(pool.client())
     gc.collect()
     assert gone() is None
 
@@ -83,7 +83,7 @@ def test_event_loops_in_threads_do_not_get_in_each_others_way(wire: Wire) -> Non
 
     async def work(name: str) -> None:
         for _ in range(5):
-            made.append((await kucoin.create_api_key(token=name)).api_name)  # noqa: PERF401 - one by one
+            made.append((await kucoin.create_api_key(token=name)).api_name)  # noqa: PERF401 - one call after another
         gate.wait()
 
     threads = [
@@ -99,8 +99,8 @@ def test_event_loops_in_threads_do_not_get_in_each_others_way(wire: Wire) -> Non
 
 _FORK = """
 import os, sys
-sys.path[:0] = {paths!r}
-from tests.nightly.bench.apps import APPS
+sys.path.insert(0, {root!r})
+from tests.connections.apps import APPS
 kind = APPS[{kind!r}]
 app = kind({url!r}, {{}})
 app.sign_in("parent-before")
@@ -120,9 +120,9 @@ app.end()
 
 @pytest.mark.parametrize("kind", APPS)
 def test_a_fork_leaves_the_parents_connections_alone(wire: Wire, kind: str) -> None:
-    """The child opens its own; the parent goes on with the one that it had."""
-    here = Path(__file__).parent
-    script = _FORK.format(paths=[str(here), str(here.parent)], kind=kind, url=wire.url)
+    """The child opens connections of its own; the parent keeps using the one it has."""
+    root = str(Path(__file__).parents[2])
+    script = _FORK.format(root=root, kind=kind, url=wire.url)
     subprocess.run([sys.executable, "-W", "error", "-c", script], check=True, timeout=30)
     by = {
         seen.headers["authorization"].removeprefix("bearer access-"): seen.connection

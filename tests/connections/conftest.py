@@ -1,4 +1,4 @@
-"""What the tests of connections and of the benchmarks share."""
+"""A recording server, and apps that call it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests.nightly.bench.apps import APPS, App, answer
+from tests.connections.apps import APPS, App, answer
 from tests.support.wire import Wire, running_wire
 
 
 @pytest.fixture(autouse=True)
 def _silent_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take away what the machine's environment tells HTTP libraries."""
+    """Remove the environment's settings for HTTP libraries."""
     names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
     for name in (*names, *map(str.lower, names), "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
         monkeypatch.delenv(name, raising=False)
@@ -21,7 +21,7 @@ def _silent_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def wire() -> Iterator[Wire]:
-    """A server that believes everything and keeps each request."""
+    """A server that accepts every request and records it."""
     with running_wire() as wire:
         wire.answer = answer
         yield wire
@@ -29,13 +29,13 @@ def wire() -> Iterator[Wire]:
 
 @pytest.fixture(params=APPS)
 def kind(request: pytest.FixtureRequest) -> type[App]:
-    """A framework, and with it an HTTP library: each in turn."""
+    """An app class; each framework in turn, and with it its HTTP library."""
     return APPS[request.param]
 
 
 @pytest.fixture
 def new_app(kind: type[App]) -> Iterator[Any]:
-    """Register an app at a URL, with these ``client_kwargs``."""
+    """Return a function that registers an app at a URL, with ``client_kwargs``."""
     apps: list[App] = []
 
     def new(url: str, **client_kwargs: Any) -> App:

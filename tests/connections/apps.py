@@ -1,4 +1,4 @@
-"""Apps of both colours behind one face, and a KuCoin that believes everything."""
+"""An app per framework behind one interface, and a server that accepts every request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REDIRECT_URI = "https://broker.example.com/kucoin/callback"
 
 
 def token_of(code: str) -> dict[str, Any]:
-    """Return the token that is given for a code."""
+    """Return the token issued for a code."""
     return {
         "access_token": f"access-{code}",
         "token_type": "bearer",
@@ -31,7 +31,7 @@ def token_of(code: str) -> dict[str, Any]:
 
 
 def key_of(access_token: str) -> dict[str, Any]:
-    """Return the key that is given for a token: its name says which one."""
+    """Return the API key issued for a token; its name is that token."""
     data = {"apiName": access_token, "apiKey": "k", "secret": "s", "passphrase": "p"}
     return {"success": True, "code": "200", "data": data}
 
@@ -47,7 +47,7 @@ def answer(seen: Seen) -> tuple[int, str]:
 
 
 def together(number: int, wire: Wire) -> None:
-    """Let the server answer only once that many exchanges have come in: they do overlap."""
+    """Make the server hold its answers until so many exchanges have arrived at the same time."""
     gate = threading.Barrier(number, timeout=10)
 
     def wait(seen: Seen) -> tuple[int, str]:
@@ -59,7 +59,7 @@ def together(number: int, wire: Wire) -> None:
 
 
 class App:
-    """An app registered with Authlib, in the framework of a subclass."""
+    """An app registered with Authlib; subclasses pick the framework."""
 
     kucoin: Any
 
@@ -68,7 +68,7 @@ class App:
         raise NotImplementedError
 
     def sign_in_at_once(self, codes: list[str]) -> list[ApiKey]:
-        """Do the same for many users at the same time."""
+        """Sign in one user per code, all at the same time."""
         raise NotImplementedError
 
     def call(self, name: str, *args: Any, **params: Any) -> Any:
@@ -81,7 +81,7 @@ class App:
 
 
 class InFlask(App):
-    """Flask, requests, threads."""
+    """Flask, requests and threads."""
 
     def __init__(self, url: str, client_kwargs: dict[str, Any]) -> None:
         self._flask = Flask(__name__)
@@ -104,7 +104,7 @@ class InFlask(App):
 
 
 class InStarlette(App):
-    """Starlette, httpx2, tasks of one event loop."""
+    """Starlette, httpx2 and tasks of one event loop."""
 
     def __init__(self, url: str, client_kwargs: dict[str, Any]) -> None:
         self.kucoin = register_kucoin(

@@ -1,0 +1,101 @@
+"""An answer as ``http.client`` reads it, with the limits of a call.
+
+Of ``http.client``, ``_read_status`` is private: if a release renames it, an informational answer
+is taken for the whole answer as it is there, and its connection is closed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import socket
+from http.client import HTTPResponse, parse_headers
+from typing import Any
+
+from .in_flight import limited, note_received
+from .network import holds_bytes
+
+
+class LimitedAnswer(HTTPResponse):
+    """An answer that ends at the deadline, and ends its connection if anything follows it."""
+
+    def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(_Limited(sock), *args, **kwargs)  # type: ignore[arg-type]  # has makefile
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """Skip informational answers: http.client itself skips 100 alone."""
+        while True:
+            line: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]  # private
+            if not 100 <= line[1] < 200 or line[1] == 101:
+                return line
+            parse_headers(self.fp)
+
+    def begin(self) -> None:
+        """Read the head. After a change of protocol (101), the connection is not HTTP's."""
+        super().begin()
+        if self.status < 200:
+            self.will_close = True
+
+
+class _Limited:
+    """A socket as far as ``HTTPResponse`` needs it."""
+
+    def __init__(self, sock: Any) -> None:
+        self._sock = sock
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return _Reader(_RawReader(self._sock))
+
+
+class _Reader(io.BufferedReader):
+    raw: _RawReader
+
+    def close(self) -> None:
+        """Close the file, and the connection too if anything follows the answer."""
+        if not self.closed:
+            self.raw.has_ended = True
+            if self.peek(1) or self.raw.holds_bytes:
+                self.raw.shut_down()  # the pool sees it and opens a new connection
+        super().close()
+
+
+class _RawReader(io.RawIOBase):
+    """The bytes of a socket, until the deadline.
+
+    Attributes:
+        has_ended: Whether to read no more.
+    """
+
+    def __init__(self, sock: Any) -> None:
+        self.has_ended = False
+        self._sock = sock
+        self._file = sock.makefile("rb", buffering=0)
+        self._patience = sock.gettimeout()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if self.has_ended:
+            return 0
+        self._sock.settimeout(limited(self._patience))
+        count: int = self._file.readinto(buffer) or 0
+        note_received(count)
+        return count
+
+    @property
+    def holds_bytes(self) -> bool:
+        """Whether the TLS layer holds more."""
+        # urllib3 wraps TLS inside TLS in an object with an sslobj.
+        with contextlib.suppress(OSError, ValueError):  # closed already
+            return holds_bytes(getattr(self._sock, "sslobj", self._sock))
+        return False
+
+    def shut_down(self) -> None:
+        """End the connection."""
+        with contextlib.suppress(OSError):
+            getattr(self._sock, "socket", self._sock).shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()

@@ -1,0 +1,194 @@
+"""The limits of a call, in the connections of httpx2.
+
+This module holds what is private of httpx2 and httpcore2: ``_transport`` and ``_mounts`` of a
+client, ``_pool`` of a transport, ``_http2`` and ``_network_backend`` of a pool; ``_connection``,
+``_h11_state`` and ``_network_stream`` of a connection. If a release lacks one of the first five,
+no client can be made with it; if it lacks one of the others, no connection is used twice. The
+tests in tests/unit/test_private.py fail in both cases.
+"""
+
+from __future__ import annotations
+
+import ssl
+from functools import cache
+from typing import Any
+
+import httpcore2
+import httpx2
+
+from authlib_kucoin._errors import ConfigurationError
+
+from .in_flight import limited, note_received
+from .network import addresses, holds_bytes
+
+_OURS = (httpx2.HTTPTransport, httpx2.AsyncHTTPTransport)
+
+
+def guard(client: httpx2.Client | httpx2.AsyncClient, *others: object) -> None:
+    """Make the connections of a client end with the call, and use none that holds surplus bytes.
+
+    Args:
+        client: The client.
+        others: Transports that it uses in another way. One that is not httpx2's is left alone.
+
+    Raises:
+        ConfigurationError: If one may speak HTTP/2, or httpx2 is not known in this release.
+    """
+    try:
+        transports = [client._transport, *client._mounts.values(), *others]
+        pools: list[Any] = [each._pool for each in transports if isinstance(each, _OURS)]
+        may_speak_http2 = any(pool._http2 for pool in pools)
+        for pool in pools:
+            _guard_pool(pool)
+    except AttributeError:
+        unknown = True
+    else:
+        unknown = False
+    if unknown:
+        raise ConfigurationError(
+            f"httpx2 {httpx2.__version__} is not supported by this release of authlib-kucoin: "
+            "upgrade authlib-kucoin, or install an older httpx2."
+        )
+    if may_speak_http2:
+        refuse_http2()
+
+
+def _guard_pool(pool: Any) -> None:
+    pool.__class__ = _guarded(pool.__class__, _GuardedPool)
+    backend = pool._network_backend
+    if not isinstance(backend, httpcore2.AsyncNetworkBackend | _Backend):
+        pool._network_backend = _Backend(backend)
+
+
+def refuse_http2() -> None:
+    """Raise the error for a client that may speak HTTP/2."""
+    raise ConfigurationError(
+        "Leave http2 out: HTTP/2 may send a request for a key twice, and its library logs "
+        "header values."
+    )
+
+
+def proxy_of(client: httpx2.Client | httpx2.AsyncClient, url: str) -> str:
+    """Return host and port of the proxy that a client uses for a URL; empty if there is none."""
+    try:
+        pool: Any = client._transport_for_url(httpx2.URL(url))._pool  # type: ignore[union-attr]
+        proxy = getattr(pool, "_proxy_url", None) or pool._proxy.url
+        return f"{proxy.host.decode()}{f':{proxy.port}' if proxy.port else ''}"
+    except AttributeError:
+        return ""
+
+
+class _GuardedPool:
+    """A pool whose connections tell what they hold."""
+
+    def create_connection(self, origin: Any) -> Any:
+        connection: Any = super().create_connection(origin)  # type: ignore[misc]  # of httpcore2's pool
+        connection.__class__ = _guarded(connection.__class__, _GuardedConnection)
+        return connection
+
+
+class _GuardedConnection:
+    """A connection that counts as expired if it holds bytes that belong to no answer."""
+
+    def has_expired(self) -> bool:
+        return super().has_expired() or (  # type: ignore[misc]  # of httpcore2's connection
+            self.is_idle() and _holds_bytes(self)  # type: ignore[attr-defined]  # as above
+        )
+
+
+def _holds_bytes(connection: Any) -> bool:
+    try:
+        while not hasattr(connection, "_h11_state"):  # a proxy's connection holds another
+            connection = connection._connection
+        surplus, _ = connection._h11_state.trailing_data
+        return bool(surplus) or holds_bytes(connection._network_stream.get_extra_info("ssl_object"))
+    except AttributeError:
+        return True
+
+
+@cache
+def _guarded(kind: Any, guard_class: Any) -> Any:
+    if issubclass(kind, guard_class):
+        return kind
+    return type(f"Guarded{kind.__name__}", (guard_class, kind), {})
+
+
+class _Backend(httpcore2.NetworkBackend):
+    """Opens connections that end with the call."""
+
+    def __init__(self, backend: httpcore2.NetworkBackend) -> None:
+        self._backend = backend
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Any = None,
+    ) -> httpcore2.NetworkStream:
+        """Connect to one address of a host after another, until the deadline."""
+        options = {"local_address": local_address, "socket_options": socket_options}
+        try:
+            *others, last = addresses(host, port)
+        except OSError as error:
+            raise httpcore2.ConnectError(str(error)) from error
+        for address in others:
+            try:
+                return self._connected(address, port, timeout, options)
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
+                pass  # try the next one
+        return self._connected(last, port, timeout, options)
+
+    def _connected(
+        self, address: str, port: int, timeout: float | None, options: dict[str, Any]
+    ) -> httpcore2.NetworkStream:
+        seconds = _limited(timeout, httpcore2.ConnectTimeout)
+        return _Stream(self._backend.connect_tcp(address, port, timeout=seconds, **options))
+
+    def connect_unix_socket(
+        self, path: str, timeout: float | None = None, socket_options: Any = None
+    ) -> httpcore2.NetworkStream:
+        """Connect to a socket of this machine."""
+        seconds = _limited(timeout, httpcore2.ConnectTimeout)
+        return _Stream(self._backend.connect_unix_socket(path, seconds, socket_options))
+
+    def sleep(self, seconds: float) -> None:
+        self._backend.sleep(_limited(seconds, httpcore2.ConnectTimeout) or 0)
+
+
+class _Stream(httpcore2.NetworkStream):
+    """A stream whose reads and writes end at the deadline."""
+
+    def __init__(self, stream: httpcore2.NetworkStream) -> None:
+        self._stream = stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        data = self._stream.read(max_bytes, _limited(timeout, httpcore2.ReadTimeout))
+        note_received(len(data))
+        return data
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, _limited(timeout, httpcore2.WriteTimeout))
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore2.NetworkStream:
+        seconds = _limited(timeout, httpcore2.ConnectTimeout)
+        return _Stream(self._stream.start_tls(ssl_context, server_hostname, seconds))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+def _limited(seconds: float | None, late: type[Exception]) -> float | None:
+    try:
+        return limited(seconds)
+    except TimeoutError as error:
+        raise late(str(error)) from error

@@ -1,0 +1,1 @@
+"""The command-line tools of ``python -m authlib_kucoin``: doctor and rehearse."""

@@ -1,0 +1,100 @@
+"""``doctor``: checks before going live what can be checked from here."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NamedTuple
+
+from . import app_checks, egress_checks, settings_checks, site_checks
+from .findings import Finding, skipped
+from .report import as_json, as_text
+from .sources import add_setting_arguments, subject_of
+from .subject import Subject
+
+
+class Check(NamedTuple):
+    """One check.
+
+    Attributes:
+        name: What it is about.
+        find: Yields what it finds.
+        asks_site: Whether it sends anything.
+    """
+
+    name: str
+    find: Callable[[Subject], Iterator[Finding]]
+    asks_site: bool = False
+
+
+#: All checks, in the order of the report. No check knows another one.
+CHECKS: Final = (
+    Check("application", app_checks.check_app),
+    Check("site", settings_checks.check_site),
+    Check("certificate", site_checks.check_certificate, asks_site=True),
+    Check("answer", site_checks.check_answer, asks_site=True),
+    Check("clock", site_checks.check_clock, asks_site=True),
+    Check("client id", settings_checks.check_client_id),
+    Check("client secret", settings_checks.check_client_secret),
+    Check("redirect URI", settings_checks.check_redirect),
+    Check("callback", app_checks.check_callback),
+    Check("session cookie", app_checks.check_cookies),
+    Check("secret key", app_checks.check_secret_key),
+    Check("time-outs", settings_checks.check_timeouts),
+    Check("proxy", egress_checks.check_proxy),
+    Check("authorities", egress_checks.check_authorities),
+    Check("addresses", egress_checks.check_addresses),
+    Check("vault keys", settings_checks.check_vault_keys),
+    Check("database", app_checks.check_database),
+)
+
+
+def examine(subject: Subject) -> list[tuple[str, Finding]]:
+    """Return the findings of all checks, each with its check's name."""
+    return [
+        (check.name, finding)
+        for check in CHECKS
+        for finding in (
+            [skipped("not with --offline")]
+            if check.asks_site and subject.offline
+            else check.find(subject)
+        )
+    ]
+
+
+def run(options: argparse.Namespace, app: Any = None) -> int:
+    """Print what is right, what is wrong and how to mend it.
+
+    Args:
+        options: The command line.
+        app: An application that is loaded already.
+
+    Returns:
+        1 if something is wrong, else 0.
+    """
+    subject = subject_of(options, app)
+    findings = examine(subject)
+    show = as_json if options.json else as_text
+    print(show(subject, findings))
+    return int(any(finding.level == "wrong" for _, finding in findings))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the command."""
+    add_setting_arguments(parser)
+    parser.add_argument(
+        "--server-timeout",
+        type=float,
+        metavar="SECONDS",
+        help="when your server gives up a request; 0: never (or in GUNICORN_CMD_ARGS)",
+    )
+    for name, what in (("fast-api", "the Fast API"), ("trading", "trading")):
+        parser.add_argument(
+            f"--{name}-ip",
+            dest=f"{name.replace('-', '_')}_ips",
+            action="append",
+            metavar="ADDRESS",
+            help=f"an address you register for {what}; repeat for each",
+        )
+    parser.add_argument("--offline", action="store_true", help="send nothing at all")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")

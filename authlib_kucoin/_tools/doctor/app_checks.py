@@ -1,0 +1,182 @@
+"""Checks of the application: its session cookie, callback route, database and debug mode."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+from urllib.parse import urlsplit
+
+from .findings import Finding, note, right, skipped, wrong
+from .subject import App, HostRefused, Subject
+
+#: The shortest secret key that cannot be guessed, in characters.
+_SHORTEST_SECRET: Final = 16
+#: The Host header of a proxy that does not pass the browser's on.
+_INNER_HOST: Final = "127.0.0.1:8000"
+_NO_APP: Final = "no --app was given"
+
+
+def check_app(subject: Subject) -> Iterator[Finding]:
+    """Check that the application can be loaded and is not in debug mode."""
+    if subject.app_failure:
+        yield wrong("The application cannot be loaded.", subject.app_failure)
+    elif subject.app is None:
+        yield skipped(f"{_NO_APP}: cookies, callback and database are not checked")
+    elif subject.app.debug:
+        yield wrong(
+            "Debug mode is on: an error page shows settings and variables.",
+            "Start without it: no FLASK_DEBUG=1, no --debug; with Django, DEBUG = False.",
+        )
+    else:
+        yield right(f"{subject.app.framework}, debug mode is off")
+
+
+def check_cookies(subject: Subject) -> Iterator[Finding]:
+    """Check the flags of the session cookie, which holds the state of a login."""
+    if subject.app is None:
+        yield skipped(_NO_APP)
+        return
+    cookie = subject.app.cookie
+    is_https = urlsplit(str(subject.settings.redirect_uri or "https:")).scheme == "https"
+    troubles = []
+    if is_https and not cookie.secure:
+        troubles.append(
+            wrong(
+                "The session cookie is sent over http as well.", "Set SESSION_COOKIE_SECURE = True."
+            )
+        )
+    if not cookie.http_only:
+        troubles.append(
+            wrong("Scripts can read the session cookie.", "Set SESSION_COOKIE_HTTPONLY = True.")
+        )
+    same_site = str(cookie.same_site).lower()
+    if same_site == "strict":
+        troubles.append(
+            wrong(
+                "The session cookie is SameSite=Strict: browsers leave it out of the callback, "
+                "so every login fails with a mismatching state.",
+                'Set SESSION_COOKIE_SAMESITE = "Lax".',
+            )
+        )
+    elif same_site != "lax":
+        troubles.append(
+            note(
+                "The session cookie does not say SameSite=Lax.",
+                'Set SESSION_COOKIE_SAMESITE = "Lax".',
+            )
+        )
+    yield from troubles or [right("Secure, HttpOnly, SameSite=Lax" if is_https else "in order")]
+
+
+def check_secret_key(subject: Subject) -> Iterator[Finding]:
+    """Check what signs the session: whoever knows it can forge a login."""
+    if subject.app is None:
+        yield skipped(_NO_APP)
+        return
+    key = subject.app.secret_key
+    text = key.decode("latin-1") if isinstance(key, bytes) else str(key or "")
+    advice = 'Set SECRET_KEY. Make one: python -c "import secrets; print(secrets.token_hex())"'
+    if not text:
+        yield wrong("There is no SECRET_KEY, so there are no sessions.", advice)
+    elif text.startswith("django-insecure-"):
+        yield wrong("SECRET_KEY is the one that startproject made for development.", advice)
+    elif len(text) < _SHORTEST_SECRET or len(set(text)) < _SHORTEST_SECRET // 2:
+        yield wrong("SECRET_KEY can be guessed: it is too short or too regular.", advice)
+    else:
+        yield right(f"{len(text)} characters")
+
+
+def check_callback(subject: Subject) -> Iterator[Finding]:
+    """Check that a route serves the redirect URI, and what it is built as behind a proxy."""
+    uri = str(subject.settings.redirect_uri or "")
+    if subject.app is None:
+        yield skipped(_NO_APP)
+        return
+    if not urlsplit(uri).hostname:
+        yield skipped("the redirect URI is not known")
+        return
+    yield _callback_finding(subject.app, uri)
+
+
+def _callback_finding(app: App, uri: str) -> Finding:
+    ours = urlsplit(uri)
+    try:
+        built = app.callback_url(uri, ours.netloc)
+    except HostRefused:
+        return wrong(
+            f"The application refuses requests for {ours.hostname}.",
+            f"Add {ours.hostname!r} to {app.allow_host}.",
+        )
+    if built is None:
+        return wrong(
+            f"No route of the application serves {ours.path or '/'}.",
+            "Add the route of your callback, or set KUCOIN_REDIRECT_URI to the route you have.",
+        )
+    theirs = urlsplit(built)
+    if ours.scheme != theirs.scheme:
+        return wrong(
+            f"Behind a proxy that ends TLS, the application builds {built}.",
+            f"Make it trust the proxy's X-Forwarded-Proto: {app.trust_scheme}.",
+        )
+    if built != uri:
+        return wrong(
+            f"Behind a proxy, the application builds {built}.",
+            f"Register that one with KuCoin, or pass {uri} to authorize_redirect.",
+        )
+    if not _builds_behind(app, uri):
+        return note(
+            f"The application builds {uri} only if the proxy passes the Host header on.",
+            f"Have it do so (nginx: proxy_set_header Host $host), or: {app.trust_host}.",
+        )
+    return right(f"behind a proxy that ends TLS, the application builds {built}")
+
+
+def _builds_behind(app: App, uri: str) -> bool:
+    try:
+        return app.callback_url(uri, _INNER_HOST) == uri
+    except HostRefused:
+        return False
+
+
+def check_database(subject: Subject) -> Iterator[Finding]:
+    """Check that the database outlives a restart and answers."""
+    app = subject.app
+    if app is None or not app.database:
+        yield skipped(_NO_APP if app is None else "the application has none that is known here")
+        return
+    scheme = urlsplit(app.database).scheme
+    if scheme.startswith("sqlite") and _is_in_memory(app.database):
+        yield wrong(
+            "The database is SQLite in memory: a restart loses every key.",
+            "Set DATABASE_URL to a PostgreSQL database, or to a file such as "
+            "sqlite:////var/lib/app/kucoin.sqlite.",
+        )
+        return
+    if subject.offline:
+        yield skipped("not with --offline")
+    elif failure := _failure(app):
+        yield wrong(
+            f"The database does not answer ({failure}).",
+            "Check DATABASE_URL, its password and its firewall.",
+        )
+    elif scheme.startswith("sqlite"):
+        yield note(
+            "SQLite answers. It serves one machine only.",
+            "With workers on several machines, set DATABASE_URL to a PostgreSQL database.",
+        )
+    else:
+        yield right(f"{scheme.partition('+')[0]} answers")
+
+
+def _is_in_memory(url: str) -> bool:
+    path = url.partition("://")[2].partition("?")[0].strip("/")
+    return path in ("", ":memory:") or "mode=memory" in url
+
+
+def _failure(app: App) -> str:
+    try:
+        if app.open_database:
+            app.open_database()
+    except Exception as error:  # noqa: BLE001 - each driver has its own; its text may hold the URL
+        return type(error).__name__
+    return ""

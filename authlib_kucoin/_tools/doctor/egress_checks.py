@@ -1,0 +1,173 @@
+"""Checks of the way out: proxies, certificate authorities, and the addresses to register."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Iterator
+from importlib.util import find_spec
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+from urllib.request import getproxies
+
+from .environment import AUTHORITIES, authorities_variable, proxy_for, proxy_url
+from .findings import Finding, note, right, skipped, wrong
+from .subject import Subject, host_of
+
+#: What each HTTP library needs for a SOCKS proxy: the module, and the package that brings it.
+_SOCKS: Final = {"requests": ("socks", "PySocks"), "httpx2": ("socksio", "socksio")}
+#: Options of a client that overrule the environment.
+_OVERRULING: Final = ("proxies", "proxy", "mounts", "transport", "trust_env", "verify", "cert")
+
+
+def check_proxy(subject: Subject) -> Iterator[Finding]:
+    """Check which proxies the calls take, and that all of them leave by one address."""
+    if own := sorted(set(_OVERRULING).intersection(subject.settings.client_kwargs)):
+        yield note(
+            f"client_kwargs sets {', '.join(own)} itself, so the environment may not count.",
+            "Compare what it sets with the address that KuCoin has registered.",
+        )
+    if subject.site is None:
+        yield skipped("the site is not known")
+        return
+    urls = list(dict.fromkeys((subject.site.web, subject.site.rest)))
+    chosen = {host_of(url): proxy_url(url) for url in urls}
+    named = getproxies()
+    schemes = {urlsplit(url).scheme for url in urls}
+    if not set(chosen.values()) - {None}:
+        yield from _direct(named, schemes)
+        return
+    if None in chosen.values():
+        hosts = ", ".join(host for host, proxy in chosen.items() if proxy is None)
+        yield wrong(
+            f"NO_PROXY excludes {hosts}, so some calls leave by the proxy and some do not.",
+            f"Remove {hosts} from NO_PROXY, so that all calls have the registered address.",
+        )
+        return
+    for url in urls:
+        yield _proxy_finding(subject, url)
+
+
+def _direct(named: dict[str, str], schemes: set[str]) -> Iterator[Finding]:
+    if "https" in schemes and named.get("http") and not named.get("https"):
+        yield wrong(
+            "HTTP_PROXY is set and HTTPS_PROXY is not, so the calls do not take the proxy.",
+            "Set HTTPS_PROXY to the same address; or remove HTTP_PROXY.",
+        )
+    elif schemes & named.keys() or named.get("all"):
+        yield note(
+            "NO_PROXY excludes the site, so the calls leave from this machine's own address.",
+            "If KuCoin has registered the proxy's address, remove the site from NO_PROXY.",
+        )
+    else:
+        yield right("none; the calls leave from this machine's own address")
+
+
+def _proxy_finding(subject: Subject, url: str) -> Finding:
+    setting = f"{urlsplit(url).scheme.upper()}_PROXY"
+    try:
+        proxy = proxy_for(url)
+        host, port = (proxy.hostname, proxy.port) if proxy else (None, None)
+    except ValueError:
+        proxy = host = port = None
+    if proxy is None or not host or not port:
+        return wrong(
+            "The address of the proxy cannot be used: it needs a host and a port.",
+            f"Set {setting} to http://HOST:PORT, such as http://proxy.example.com:3128.",
+        )
+    shown = f"{proxy.scheme}://{host}:{port}"
+    library = subject.library
+    module, package = _SOCKS[library]
+    if proxy.scheme.startswith("socks") and not find_spec(module):
+        return wrong(
+            f"{library} cannot use the proxy {shown}: {package} is not installed.",
+            f"Run pip install {package}, or set {setting} to an HTTP proxy.",
+        )
+    return right(f"{host_of(url)} by {shown}; register that proxy's own exit address")
+
+
+def check_authorities(subject: Subject) -> Iterator[Finding]:
+    """Check the variables that name certificate authorities, and which client reads which."""
+    library = subject.library
+    for reader, names in AUTHORITIES.items():
+        for name in names:
+            if (value := os.environ.get(name)) and (trouble := _trouble(value)):
+                yield wrong(
+                    f"{name} ({reader} reads it) is {value!r}: {trouble}.",
+                    f"Set {name} to a PEM file that exists, or remove it.",
+                )
+                return
+    name = authorities_variable(library)
+    own = os.environ.get(name)
+    others = [
+        name
+        for reader, names in AUTHORITIES.items()
+        for name in names
+        if reader != library and os.environ.get(name)
+    ]
+    if others and not own:
+        yield note(
+            f"{', '.join(others)} is set, but this application's client is {library}.",
+            f"{library} reads {name}: set that to the same file if it needs it.",
+        )
+    elif own:
+        yield right(f"{library} reads {name}={own}")
+    else:
+        yield right(f"{library} trusts the authorities that it comes with; {name} is not set")
+
+
+def _trouble(value: str) -> str:
+    path = Path(value)
+    if not path.exists():
+        return "there is no such file"
+    if path.is_dir():
+        return ""
+    try:
+        ssl.create_default_context(cafile=value)
+    except (ssl.SSLError, OSError) as error:
+        return f"it holds no certificates ({type(error).__name__})"
+    return ""
+
+
+def check_addresses(subject: Subject) -> Iterator[Finding]:
+    """Check the addresses for KuCoin's form."""
+    settings = subject.settings
+    if not settings.fast_api_ips:
+        rest = subject.site.rest if subject.site else "https://api.kucoin.com"
+        yield note(
+            "KuCoin's form asks for the addresses that your calls leave from.",
+            f"Give --fast-api-ip for each. On each machine, curl {rest}/api/v1/my-ip shows it.",
+        )
+    for option, addresses in (
+        ("--fast-api-ip", settings.fast_api_ips),
+        ("--trading-ip", settings.trading_ips),
+    ):
+        if addresses:
+            yield from _address_findings(option, addresses)
+
+
+def _address_findings(option: str, addresses: tuple[str, ...]) -> Iterator[Finding]:
+    for text in addresses:
+        try:
+            address = ip_address(text)
+        except ValueError:
+            yield wrong(
+                f"{option} {text!r} is not an address.",
+                f"Give each {option} a single address: whether KuCoin takes ranges or names is not "
+                "known.",
+            )
+            return
+        if not address.is_global or address.is_multicast:
+            yield wrong(
+                f"{option} {text} is not an address of the internet, so KuCoin never sees it.",
+                f"Give {option} the public address of your NAT gateway or proxy.",
+            )
+            return
+        if address.version == 6:
+            yield note(
+                f"{option} {text} is IPv6.",
+                "Whether KuCoin's list takes IPv6 is not known: ask, or send by IPv4.",
+            )
+    yield right(f"{option}: {', '.join(addresses)}")

@@ -1,0 +1,62 @@
+"""The environment as the HTTP libraries read it: proxies and certificate authorities."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from pathlib import Path
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+#: Which variables each library reads for certificate authorities; the first one that is set counts.
+AUTHORITIES: Final = {
+    "requests": ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+    "httpx2": ("SSL_CERT_FILE", "SSL_CERT_DIR"),
+}
+
+
+def authorities_variable(library: str) -> str:
+    """Return the variable that counts for a library: the first one that is set."""
+    names = AUTHORITIES[library]
+    return next((name for name in names if os.environ.get(name)), names[0])
+
+
+def tls_context(library: str) -> ssl.SSLContext:
+    """Return a context that trusts what a library trusts in this environment."""
+    if library == "httpx2":
+        import httpx2  # noqa: PLC0415 - may not be installed
+
+        return httpx2.create_ssl_context()
+    named = os.environ.get(authorities_variable(library)) or _bundled()
+    is_folder = named is not None and Path(named).is_dir()
+    return ssl.create_default_context(
+        cafile=None if is_folder else named, capath=named if is_folder else None
+    )
+
+
+def _bundled() -> str | None:
+    """Return the authorities that come with requests."""
+    try:
+        import certifi  # noqa: PLC0415 - comes with requests
+    except ModuleNotFoundError:
+        return None
+    return certifi.where()
+
+
+def proxy_url(url: str) -> str | None:
+    """Return the proxy that the environment names for a URL, as it is written there."""
+    parts = urlsplit(url)
+    proxies = getproxies()
+    named = proxies.get(parts.scheme) or proxies.get("all")
+    if not named or proxy_bypass(parts.netloc):
+        return None
+    return named
+
+
+def proxy_for(url: str) -> SplitResult | None:
+    """Return the proxy for a URL in its parts."""
+    named = proxy_url(url)
+    if named is None:
+        return None
+    return urlsplit(named if "://" in named else f"http://{named}")

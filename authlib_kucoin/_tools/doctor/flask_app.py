@@ -1,0 +1,135 @@
+"""What the checks need of a Flask application."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NoReturn
+from urllib.parse import urlsplit
+
+from authlib_kucoin._errors import ConfigurationError, KuCoinError
+
+from .subject import App, Cookie, HostRefused
+
+_OAUTH: Final = "authlib.integrations.flask_client"
+#: The demo's own setting.
+_TRUSTED: Final = "TRUSTED_PROXIES"
+_PROXY_FIX: Final = "app.wsgi_app = ProxyFix(app.wsgi_app, x_proto=1, x_host=1)"
+
+
+def flask_settings(app: Any, name: str) -> dict[str, Any]:
+    """Return the settings of a Flask application.
+
+    Args:
+        app: The application.
+        name: The name that KuCoin is registered under.
+
+    Raises:
+        ConfigurationError: If KuCoin is not registered.
+    """
+    oauth = app.extensions.get(_OAUTH)
+    with app.app_context():
+        client = oauth and oauth.create_client(name)
+    if client is None or not hasattr(client, "create_api_key"):
+        raise ConfigurationError(
+            f"The application registers no KuCoin under the name {name!r}: call "
+            "register_kucoin(OAuth(app)) before it starts, or give the name by --name."
+        )
+    prefix = name.upper()
+    options: Mapping[str, Any] = client.client_kwargs
+    return {
+        **_site_of(client, app.config, prefix),
+        "client_id": client.client_id,
+        "client_secret": client.client_secret,
+        "redirect_uri": options.get("redirect_uri") or app.config.get(f"{prefix}_REDIRECT_URI"),
+        "vault_keys": app.config.get(f"{prefix}_VAULT_KEYS"),
+        "client_kwargs": options,
+        "library": "requests",
+    }
+
+
+def _site_of(client: Any, config: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """Return the site; if it cannot be told, what was given for it, to show what is wrong."""
+    try:
+        return {"site": client.site}
+    except KuCoinError:
+        ends = {"site": "SITE", "fast_api": "FAST_API"}
+        return {k: client._given[k] or config.get(f"{prefix}_{end}") for k, end in ends.items()}
+
+
+def flask_app(app: Any) -> App:
+    """Return what the checks need of a Flask application."""
+    config = app.config
+    trust = f"set {_TRUSTED}=1 for one proxy" if _TRUSTED in config else _PROXY_FIX
+    return App(
+        framework="Flask",
+        cookie=Cookie(
+            secure=config["SESSION_COOKIE_SECURE"],
+            http_only=config["SESSION_COOKIE_HTTPONLY"],
+            same_site=config["SESSION_COOKIE_SAMESITE"],
+        ),
+        secret_key=app.secret_key,
+        debug=bool(app.debug),
+        callback_url=lambda uri, host: _callback_url(app, uri, host),
+        trust_scheme=trust,
+        trust_host=trust,
+        allow_host="TRUSTED_HOSTS",
+        database=config.get("SQLALCHEMY_DATABASE_URI"),
+        open_database=lambda: _open_database(app),
+    )
+
+
+def _open_database(app: Any) -> None:
+    from sqlalchemy import select  # noqa: PLC0415 - the application's own
+
+    with app.app_context(), app.extensions["sqlalchemy"].engine.connect() as connection:
+        connection.execute(select(1))
+
+
+class _Arrived(BaseException):
+    """A request has passed the middleware and goes no further; no middleware catches this."""
+
+    def __init__(self, environ: dict[str, Any]) -> None:
+        super().__init__()
+        self.environ = environ
+
+
+def _callback_url(app: Any, uri: str, host: str) -> str | None:
+    """Return the callback's URL as the application builds it behind a proxy that ends TLS.
+
+    A request goes through the middleware of ``app.wsgi_app`` alone: none of the application's own
+    functions is called.
+    """
+    from werkzeug.exceptions import HTTPException, SecurityError  # noqa: PLC0415 - Flask's
+    from werkzeug.routing import RequestRedirect  # noqa: PLC0415
+    from werkzeug.test import create_environ  # noqa: PLC0415
+
+    parts = urlsplit(uri)
+    headers = {"Host": host, "X-Forwarded-Proto": parts.scheme, "X-Forwarded-Host": parts.netloc}
+    environ = _arrived(app, create_environ(path=parts.path, headers=headers))
+    try:
+        routes = app.create_url_adapter(app.request_class(environ))
+        endpoint, values = routes.match()
+    except SecurityError:
+        raise HostRefused from None
+    except RequestRedirect as redirect:
+        return redirect.new_url
+    except HTTPException:
+        return None
+    built: str = routes.build(endpoint, values, force_external=True)
+    return built
+
+
+def _arrived(app: Any, environ: dict[str, Any]) -> dict[str, Any]:
+    """Return the environ as it reaches the application behind its middleware."""
+
+    def catch(seen: dict[str, Any]) -> NoReturn:
+        raise _Arrived(seen)
+
+    app.request_context = catch  # wsgi_app calls this first
+    try:
+        app.wsgi_app(environ, lambda *_: None)
+    except _Arrived as arrived:
+        environ = arrived.environ
+    finally:
+        del app.request_context
+    return environ

@@ -1,0 +1,238 @@
+"""Checks of the settings alone: site, client id and secret, redirect URI, time-outs, vault keys."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from authlib_kucoin._clients.limits import DEFAULT_TOTAL_TIMEOUT
+from authlib_kucoin._errors import ConfigurationError, UnsafeRedirectURI
+from authlib_kucoin._protocol.calls import checked_setting
+from authlib_kucoin._protocol.redirect_uri import check_redirect_uri, is_loopback
+from authlib_kucoin._protocol.sites import SITES, resolve_site
+
+from .findings import Finding, note, right, skipped, wrong
+from .subject import Subject, host_of
+
+#: The calls of one callback: exchange, key, key info.
+_CALLS: Final = 3
+#: What people write where a value is still to come.
+_PLACEHOLDERS: Final = ("your", "example", "change", "placeholder", "todo", "xxx", "...", "<")
+_SET_SITE: Final = (
+    f"Set KUCOIN_SITE to one of {', '.join(SITES)}, or to a base URL such as "
+    "https://www.kucoin.com."
+)
+_SET_VERSION: Final = "Set KUCOIN_FAST_API to 1 or 2, or leave it out."
+_SANDBOX_ID: Final = "sandbox-client"
+_LONGEST_FERNET_KEY: Final = 32
+
+
+def check_site(subject: Subject) -> Iterator[Finding]:
+    """Check which site is meant, and which version of the Fast API."""
+    settings = subject.settings
+    try:
+        site = resolve_site(settings.site, settings.fast_api)
+    except ConfigurationError as error:
+        is_version = "fast_api" in str(error)
+        yield wrong(str(error), _SET_VERSION if is_version else _SET_SITE)
+        return
+    yield right(f"{site.name}: {site.web}, REST {site.rest}, Fast API {site.fast_api}")
+    if subject.is_sandbox:
+        yield note(
+            "The site is on this machine, so it is a sandbox and not KuCoin.",
+            f"Before going live, set KUCOIN_SITE to one of {', '.join(SITES)}.",
+        )
+    elif not {host_of(site.web), host_of(site.rest)} <= {
+        host_of(url) for known in SITES.values() for url in (known.web, known.rest)
+    }:
+        yield note(
+            "This host is none of KuCoin's that are known here.",
+            "Compare it with what KuCoin wrote when it sent your client id.",
+        )
+    elif site.name == "eu":
+        yield note(
+            "No public source shows the EU site's OAuth address.",
+            "Have KuCoin confirm www.kucoin.eu; if it is another, set KUCOIN_SITE to that URL.",
+        )
+    if site.fast_api == 2 and not subject.is_sandbox:
+        yield note(
+            "Fast API 2 is known from one broker's published client alone.",
+            "Have KuCoin confirm that your client id is for it; if not, set KUCOIN_FAST_API=1.",
+        )
+
+
+def check_client_id(subject: Subject) -> Iterator[Finding]:
+    """Check the client id for what copying and configuration files do to it."""
+    given = subject.settings.client_id
+    if given in (None, ""):
+        yield wrong(
+            "There is no client id.",
+            "Set KUCOIN_CLIENT_ID to what KuCoin sent you after your form (section 2).",
+        )
+        return
+    if isinstance(given, (bool, float)):
+        yield wrong(
+            f"The client id is a {type(given).__name__}: it was read as JSON or YAML.",
+            "Write it in quotes in the configuration file, so that it stays text.",
+        )
+        return
+    yield _text_finding("KUCOIN_CLIENT_ID", "client id", given)
+    if given == _SANDBOX_ID and subject.site and not subject.is_sandbox:
+        yield wrong(
+            "The client id is the sandbox's.", "Set KUCOIN_CLIENT_ID to the one KuCoin sent you."
+        )
+
+
+def check_client_secret(subject: Subject) -> Iterator[Finding]:
+    """Check the client secret, if there is one."""
+    given = subject.settings.client_secret
+    if given in (None, ""):
+        yield right("none is set, as in the document's parameter table")
+        return
+    if given == subject.settings.client_id:
+        yield wrong(
+            "The client secret is the client id.",
+            "Set KUCOIN_CLIENT_SECRET to what KuCoin gave you, or leave it out.",
+        )
+        return
+    yield _text_finding("KUCOIN_CLIENT_SECRET", "client secret", given)
+
+
+def _text_finding(name: str, what: str, given: object) -> Finding:
+    try:
+        text = checked_setting(what, given) or ""
+    except ConfigurationError as error:
+        return wrong(str(error), f"Set {name} to the value alone, without blanks or line breaks.")
+    if text[:1] in "\"'" or text[-1:] in "\"'":
+        return wrong(
+            f"The {what} begins or ends with a quotation mark.",
+            f"Remove the quotation marks from {name}: docker's env files keep them.",
+        )
+    if " " in text:
+        return wrong(f"The {what} has a blank in it.", f"Copy {name} again, without the blank.")
+    if any(word in text.lower() for word in _PLACEHOLDERS):
+        return wrong(f"The {what} looks like a placeholder.", f"Set {name} to KuCoin's value.")
+    return right(f"{len(text)} characters, no stray blanks")
+
+
+def check_redirect(subject: Subject) -> Iterator[Finding]:
+    """Check the rules of the redirect URI, and whether a browser elsewhere can reach it."""
+    try:
+        uri = check_redirect_uri(subject.settings.redirect_uri)
+    except UnsafeRedirectURI as error:
+        yield wrong(
+            str(error), "Set KUCOIN_REDIRECT_URI to https://HOST/PATH, as registered with KuCoin."
+        )
+        return
+    parts = urlsplit(uri)
+    host = parts.hostname or ""
+    if _is_here_only(host) and subject.site and not subject.is_sandbox:
+        yield wrong(
+            f"The redirect URI {uri} leads to a host that the user's browser cannot reach.",
+            "Set KUCOIN_REDIRECT_URI to the public https address of your callback.",
+        )
+        return
+    yield right(f"{uri} can be sent unencoded, as KuCoin demands")
+    if host != parts.netloc.rpartition("@")[2].partition(":")[0]:
+        yield note(
+            "The redirect URI's host has capitals, and KuCoin may compare it byte for byte.",
+            "Write the host in lower case, in KUCOIN_REDIRECT_URI and in KuCoin's form.",
+        )
+    if parts.query:
+        yield note(
+            "The redirect URI has a query of its own.",
+            "Ask KuCoin how it adds its parameters to it, or register a redirect URI without one.",
+        )
+
+
+def _is_here_only(host: str) -> bool:
+    try:
+        return not ip_address(host).is_global
+    except ValueError:
+        names = (".local", ".internal", ".localhost", ".lan")
+        return is_loopback(host) or "." not in host or host.endswith(names)
+
+
+def check_timeouts(subject: Subject) -> Iterator[Finding]:
+    """Check the client's time-outs, and that the server waits for longer."""
+    settings = subject.settings
+    phases = _seconds(settings.timeout)
+    total = DEFAULT_TOTAL_TIMEOUT if settings.total_timeout is None else settings.total_timeout
+    if not phases or None in phases:
+        yield wrong(
+            "timeout is None: each step of a call waits without an end.",
+            "Leave timeout out, or set timeout=10.0 in client_kwargs.",
+        )
+    elif not isinstance(total, (int, float)) or not 0 < total < math.inf:
+        yield wrong(
+            "total_timeout is not a positive number of seconds.",
+            "Leave total_timeout out, or set total_timeout=20.0 in client_kwargs.",
+        )
+    elif (server := settings.server_timeout) is None:
+        yield note(
+            f"One callback makes up to {_CALLS} calls of at most {total:g} s each.",
+            f"Give --server-timeout, and make sure that it is over {_CALLS * total:g} s.",
+        )
+    elif server and server <= _CALLS * total:
+        yield wrong(
+            f"A callback may take {_CALLS * total:g} s ({_CALLS} calls of {total:g} s), but the "
+            f"server ends a request after {server:g} s, perhaps while a key is being made.",
+            f"Start the server with a longer time-out (gunicorn --timeout "
+            f"{math.ceil(_CALLS * total) + 10}), or set total_timeout={_shorter(server):g} in "
+            "client_kwargs.",
+        )
+    else:
+        ends = f"the server waits {server:g} s" if server else "the server sets no limit"
+        yield right(f"a callback takes at most {_CALLS * total:g} s, and {ends}")
+
+
+def _seconds(timeout: Any) -> tuple[float | None, ...]:
+    """Return the parts of a time-out: a number, requests' pair, or httpx2's object or four."""
+    if hasattr(timeout, "as_dict"):
+        return tuple(timeout.as_dict().values())
+    return tuple(timeout) if isinstance(timeout, (tuple, list)) else (timeout,)
+
+
+def _shorter(server: float) -> float:
+    return max(1.0, math.floor((server - 2) / _CALLS))
+
+
+def check_vault_keys(subject: Subject) -> Iterator[Finding]:
+    """Check the form of the Fernet keys that encrypt credentials, if there are any."""
+    given = subject.settings.vault_keys
+    if not given:
+        yield skipped("KUCOIN_VAULT_KEYS is not set; only the demo's own vault reads it")
+        return
+    keys = [key.strip() for key in str(given).split(",")]
+    if not all(map(_is_fernet_key, keys)):
+        yield wrong(
+            f"{_count(keys, 'vault key')}: one is not a Fernet key (32 bytes in URL-safe base64).",
+            "Make one: python -c 'from cryptography.fernet import Fernet; "
+            "print(Fernet.generate_key().decode())', and set KUCOIN_VAULT_KEYS to it.",
+        )
+    elif len(set(keys)) < len(keys):
+        yield wrong(
+            "The same vault key stands twice.", "Remove the second one from KUCOIN_VAULT_KEYS."
+        )
+    elif any(len(set(key.rstrip("="))) < 8 for key in keys):
+        yield wrong(
+            "A vault key is not random.", "Make KUCOIN_VAULT_KEYS with Fernet.generate_key()."
+        )
+    else:
+        yield right(f"{_count(keys, 'Fernet key')}; the first one encrypts")
+
+
+def _is_fernet_key(text: str) -> bool:
+    try:
+        return len(base64.b64decode(text, b"-_", validate=True)) == _LONGEST_FERNET_KEY
+    except (binascii.Error, ValueError):
+        return False
+
+
+def _count(items: list[str], noun: str) -> str:
+    return f"{len(items)} {noun}{'s' if len(items) > 1 else ''}"

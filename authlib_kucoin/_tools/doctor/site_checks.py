@@ -1,0 +1,161 @@
+"""Checks that ask the site: its certificate, whether it answers, and its clock."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import ssl
+import time
+from collections.abc import Iterator, Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from .environment import authorities_variable, proxy_for, tls_context
+from .findings import Finding, note, right, skipped, wrong
+from .subject import PATIENCE, Subject
+
+_DAY: Final = 24 * 3600
+#: Days that a certificate has to be valid for yet.
+_SOON: Final = 14
+#: KuCoin refuses a signed request whose time is further off; in seconds.
+_LARGEST_SKEW: Final = 5.0
+
+_NO_SITE: Final = "the site is not known"
+
+
+def check_certificate(subject: Subject) -> Iterator[Finding]:
+    """Shake hands with the web site and the REST API, and look at their certificates."""
+    if subject.site is None:
+        yield skipped(_NO_SITE)
+        return
+    addresses = {}
+    for url in (subject.site.web, subject.site.rest):
+        parts = urlsplit(url)
+        addresses[parts.hostname or "", parts.port or 443] = parts.scheme
+    for (host, port), scheme in addresses.items():
+        if scheme != "https":
+            yield skipped(f"{host} is loopback without TLS")
+        else:
+            yield _certificate_finding(subject, host, port)
+
+
+def _certificate_finding(subject: Subject, host: str, port: int) -> Finding:
+    library = subject.library
+    name = authorities_variable(library)
+    try:
+        certificate = _certificate(host, port, tls_context(library))
+    except ssl.SSLCertVerificationError as error:
+        return wrong(
+            f"The certificate of {host} is not trusted: {error.verify_message}.",
+            f"If your network has an authority of its own (a TLS-inspecting proxy), set {name} to "
+            "its file. If not, this may not be KuCoin: do not go on.",
+        )
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        return wrong(
+            f"No TLS connection to {host}:{port} ({type(error).__name__}).",
+            "Look at the site, the proxy and the firewall: this machine has to reach it on "
+            f"port {port}.",
+        )
+    days = (ssl.cert_time_to_seconds(str(certificate["notAfter"])) - subject.clock()) / _DAY
+    if days < 0:
+        return wrong(
+            f"By this machine's clock, the certificate of {host} has expired.",
+            "Set this machine's clock. If it is right, KuCoin has to renew the certificate.",
+        )
+    if days < _SOON:
+        return note(
+            f"The certificate of {host} ends in {days:.0f} days.",
+            "KuCoin will renew it; look again before going live.",
+        )
+    return right(f"{host}: trusted, valid for {days:.0f} days")
+
+
+def _certificate(host: str, port: int, context: ssl.SSLContext) -> Mapping[str, Any]:
+    """Return the certificate of a server, reached through the proxy of the environment."""
+    proxy = proxy_for(f"https://{host}:{port}")
+    if proxy is None:
+        connection = http.client.HTTPSConnection(host, port, timeout=PATIENCE, context=context)
+    else:
+        connection = http.client.HTTPSConnection(
+            proxy.hostname or "", proxy.port or 80, timeout=PATIENCE, context=context
+        )
+        headers = {}
+        if proxy.username:
+            pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+            headers["Proxy-Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+        connection.set_tunnel(host, port, headers)
+    try:
+        connection.connect()
+        certificate: Mapping[str, Any] = connection.sock.getpeercert() or {}
+    finally:
+        connection.close()
+    return certificate
+
+
+def check_answer(subject: Subject) -> Iterator[Finding]:
+    """Ask for the login page without parameters, by the client that the application uses."""
+    if subject.site is None:
+        yield skipped(_NO_SITE)
+        return
+    answer = subject.answer
+    page = subject.site.authorization_endpoint
+    if isinstance(answer, str):
+        yield wrong(
+            f"{page} gave no answer ({answer.rstrip('.')}).",
+            "Look at KUCOIN_SITE, the proxy and the firewall: this machine has to reach it.",
+        )
+        return
+    status = answer.status or 0
+    if 300 <= status < 400:
+        target = urlsplit(answer.header("location")).hostname
+        elsewhere = target and target != urlsplit(page).hostname
+        where = f"to {target}" if elsewhere else "within the host"
+        finding = note if not elsewhere else wrong
+        yield finding(
+            f"{page} redirects {where} (HTTP {status}).",
+            f"If {target or 'that'} is your site, set KUCOIN_SITE to it: calls follow no redirect.",
+        )
+    elif status == 404:
+        yield wrong(
+            f"There is no login page at {page} (HTTP 404).",
+            "Set KUCOIN_SITE to the base URL of the site, which ends before /oauth.",
+        )
+    elif status in (403, 451):
+        yield note(
+            f"{page} answers HTTP {status} to this machine.",
+            "It may refuse requests that are no browser's. If the browser cannot open it either, "
+            "ask KuCoin whether it serves your region and has your addresses.",
+        )
+    elif status >= 500:
+        yield wrong(f"{page} is failing (HTTP {status}).", "Try again later; then ask KuCoin.")
+    else:
+        yield right(f"{page} answers (HTTP {status}, {answer.seconds * 1000:.0f} ms)")
+
+
+def check_clock(subject: Subject) -> Iterator[Finding]:
+    """Compare this machine's clock with the site's ``Date``."""
+    if subject.site is None:
+        yield skipped(_NO_SITE)
+        return
+    answer = subject.answer
+    if isinstance(answer, str):
+        yield skipped("the site gave no answer")
+        return
+    try:
+        theirs = parsedate_to_datetime(answer.header("date")).timestamp()
+    except ValueError:
+        yield skipped("the site's answer has no Date")
+        return
+    # A Date has whole seconds and is made somewhere between our question and its answer.
+    offset = subject.clock() - time.time()
+    begin = answer.began + offset
+    skew = max(begin - (theirs + 1), 0.0) or min(begin + answer.seconds - theirs, 0.0)
+    if abs(skew) >= _LARGEST_SKEW - 1:
+        yield wrong(
+            f"This machine's clock is {abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}.",
+            "Set it, and keep it set by NTP (timedatectl set-ntp true): KuCoin refuses signed "
+            "requests that are more than 5 s off.",
+        )
+    else:
+        yield right(f"within {max(1, round(abs(skew)))} s of the site's")

@@ -1,0 +1,174 @@
+"""What the checks look at: the settings, the app, and the site's one answer."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from functools import cached_property
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from authlib_kucoin._errors import KuCoinError
+from authlib_kucoin._protocol.call import Call
+from authlib_kucoin._protocol.redirect_uri import is_loopback
+from authlib_kucoin._protocol.sites import Site, resolve_site
+from authlib_kucoin._tools.watched import LIBRARIES, Heard, installed_library, watched_client
+
+#: Seconds to wait for the site, for each step.
+PATIENCE: Final = 10.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings as they were given, unchecked; None where nothing was given.
+
+    Attributes:
+        site: ``site``.
+        fast_api: ``fast_api``.
+        client_id: ``client_id``.
+        client_secret: ``client_secret``.
+        redirect_uri: The callback address, as registered with KuCoin.
+        timeout: The client's ``timeout``.
+        total_timeout: The client's ``total_timeout``.
+        server_timeout: After how many seconds the application's server gives up a request.
+        fast_api_ips: The addresses to register for the Fast API.
+        trading_ips: The addresses to register for trading.
+        vault_keys: Fernet keys that encrypt stored credentials.
+        client_kwargs: The other options of the client.
+        library: The HTTP library of the client: ``"requests"`` or ``"httpx2"``.
+    """
+
+    site: Any = None
+    fast_api: Any = None
+    client_id: Any = None
+    client_secret: Any = dataclasses.field(default=None, repr=False)
+    redirect_uri: Any = None
+    timeout: Any = 10.0
+    total_timeout: Any = None
+    server_timeout: Any = None
+    fast_api_ips: tuple[str, ...] = ()
+    trading_ips: tuple[str, ...] = ()
+    vault_keys: Any = dataclasses.field(default=None, repr=False)
+    client_kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False)
+    library: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Cookie:
+    """The flags of the session cookie."""
+
+    secure: Any
+    http_only: Any
+    same_site: Any
+
+
+class HostRefused(Exception):
+    """The application refuses requests for a host."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """An application, as far as a check needs it.
+
+    Attributes:
+        framework: Its name.
+        cookie: The flags of the session cookie, by the names that both frameworks have.
+        secret_key: What signs sessions.
+        debug: Whether it runs in debug mode.
+        callback_url: Takes the redirect URI and a Host header; returns the URL that the app itself
+            builds for that route behind a proxy that ends TLS, or None if no route serves it.
+            Raises :class:`HostRefused` if the app serves no such host.
+        trust_scheme: What makes the app take the scheme from the proxy.
+        trust_host: What makes the app take the host from the proxy.
+        allow_host: The setting that lists the hosts that the app serves.
+        database: The database's address, if the app has one.
+        open_database: Connects to the database and asks it something.
+    """
+
+    framework: str
+    cookie: Cookie
+    secret_key: Any = dataclasses.field(repr=False)
+    debug: bool
+    callback_url: Callable[[str, str], str | None]
+    trust_scheme: str
+    trust_host: str
+    allow_host: str
+    database: str | None = dataclasses.field(default=None, repr=False)
+    open_database: Callable[[], object] | None = None
+
+
+@dataclasses.dataclass
+class Subject:
+    """Everything that the checks look at.
+
+    Attributes:
+        settings: The settings.
+        app: The application, if one was given and could be loaded.
+        app_failure: Why the application could not be loaded.
+        offline: Whether nothing may be sent.
+        clock: Returns seconds since the epoch.
+    """
+
+    settings: Settings
+    app: App | None = None
+    app_failure: str = ""
+    offline: bool = False
+    clock: Callable[[], float] = time.time
+
+    @cached_property
+    def site(self) -> Site | None:
+        """The site; None if it cannot be told."""
+        try:
+            return resolve_site(self.settings.site, self.settings.fast_api)
+        except KuCoinError:
+            return None
+
+    @property
+    def library(self) -> str:
+        """The HTTP library of the application's client."""
+        return self.settings.library or installed_library() or LIBRARIES[0]
+
+    @property
+    def is_sandbox(self) -> bool:
+        """Whether the site is on this machine."""
+        return self.site is not None and is_loopback(host_of(self.site.web))
+
+    @cached_property
+    def answer(self) -> Heard | str:
+        """The site's answer to a request of the login page without parameters.
+
+        It is asked for once, by the client that the application would use. If there is no answer,
+        this is a text that says why.
+        """
+        assert self.site is not None  # noqa: S101 - for the type checker; checked by its users
+        heard: list[Heard] = []
+        why = ""
+        call: Call[None] = Call(
+            operation="doctor",
+            action="open the login page",
+            method="HEAD",
+            url=self.site.authorization_endpoint,
+            headers={},
+            secrets=(),
+            read=lambda _fields: None,
+            refused=lambda *_: KuCoinError,
+        )
+        try:
+            with closing(
+                watched_client(
+                    self.settings.library, heard.append, site=self.site, timeout=PATIENCE
+                )
+            ) as client:
+                client.perform(call)
+        except (KuCoinError, ModuleNotFoundError) as error:
+            why = str(error)
+        if not heard:
+            return why
+        return heard[0] if heard[0].status else heard[0].failure
+
+
+def host_of(url: str) -> str:
+    """Return the host of an absolute URL."""
+    return urlsplit(url).hostname or ""

@@ -1,0 +1,195 @@
+"""One raw answer, read for its form alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
+
+from authlib_kucoin._tools.watched import Heard
+
+from .document import BOOLEAN, LIST, NULL, NUMBER, OBJECT, STRING, Page, page_of
+from .masks import SHOWN, Secrets, alphabet, member_name
+
+#: How deep members are listed.
+_DEEPEST: Final = 4
+
+
+class Member(NamedTuple):
+    """One member of an answer.
+
+    Attributes:
+        path: Its path, such as ``data.apiKey``.
+        kind: Its type.
+        value: Its value if it may be shown, or else its length.
+        documented: Its type in the document; empty if it is not there.
+    """
+
+    path: str
+    kind: str
+    value: str
+    documented: str
+
+
+class Answer:
+    """One raw answer, read for its form alone.
+
+    Attributes:
+        heard: The answer.
+        content: Its JSON; None if there is none.
+        trouble: Why there is no JSON object.
+        doubled: The members that came twice.
+    """
+
+    def __init__(self, heard: Heard) -> None:
+        self.heard = heard
+        self.doubled: list[str] = []
+        self.content: Any = None
+        self.trouble = ""
+        if heard.status is None:
+            self.trouble = f"no answer ({heard.failure})"
+            return
+        try:
+            self.content = json.loads(heard.body, object_pairs_hook=self._object)
+        except (ValueError, RecursionError):
+            self.trouble = _no_json(heard.body)
+        else:
+            if not isinstance(self.content, dict):
+                self.trouble = f"JSON that is no object, but a {_kind(self.content)}"
+
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        content = dict(pairs)
+        if len(content) < len(pairs):
+            names = [name for name, _ in pairs]
+            self.doubled += sorted({member_name(n) for n in names if names.count(n) > 1})
+        return content
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The members of its object; empty if it is none."""
+        return self.content if isinstance(self.content, dict) else {}
+
+    @property
+    def refusal_form(self) -> str:
+        """In which form it refuses; empty if it does not."""
+        fields, status = self.fields, self.heard.status or 0
+        form = ""
+        if fields.get("success") is False:
+            form = "KuCoin's envelope"
+        elif fields.get("error"):
+            form = "an OAuth error (RFC 6749 section 5.2)"
+        elif "code" in fields and str(fields["code"]) not in ("200", "200000"):
+            form = "an envelope without success"
+        elif status >= 400:
+            form = self.trouble or "another JSON object"
+        if not form:
+            return ""
+        code = fields.get("error") or fields.get("code")
+        return f"HTTP {status}, {form}{f', code {json.dumps(code)}' if code else ''}"
+
+    def page(self) -> Page:
+        """Return what the document says about it."""
+        return page_of(self.heard.call.operation, is_refusal=bool(self.refusal_form))
+
+    def members(self, secrets: Secrets) -> list[Member]:
+        """Return its members, without what may not be shown."""
+        page = self.page()
+        known = {**page.members, **page.optional}
+        return [
+            Member(
+                ".".join(map(member_name, path)),
+                _kind(value),
+                _shown(path[-1], value, secrets),
+                known.get(".".join(path), ""),
+            )
+            for path, value in _flat(self.fields)
+        ]
+
+    def differences(self, secrets: Secrets) -> Iterator[str]:
+        """Yield what is not as the document says."""
+        heard = self.heard
+        if heard.status is None or (heard.failure and not heard.body):
+            yield f"There is no whole answer: {heard.failure}."
+            return
+        if 300 <= heard.status < 400:
+            target = urlsplit(heard.header("location")).hostname or "the same host"
+            yield f"It redirects (HTTP {heard.status}) to {target}."
+        elif heard.status != 200 and not self.refusal_form:
+            yield f"HTTP status {heard.status}, where 200 is usual."
+        content_type = heard.header("content-type").partition(";")[0].strip().lower()
+        if content_type != "application/json":
+            yield f"Content-Type {secrets.shown(content_type) or 'is missing'}, not JSON's."
+        if self.trouble:
+            yield f"The body is {self.trouble}."
+            return
+        for name in self.doubled:
+            yield f"The member {name} stands twice in one object."
+        yield from self._member_differences(secrets)
+
+    def _member_differences(self, secrets: Secrets) -> Iterator[str]:
+        page = self.page()
+        found = {".".join(path): value for path, value in _flat(self.fields)}
+        if self.refusal_form and not page.members.keys() <= found.keys():
+            yield f"It refuses in another form than the document's: {self.refusal_form}."
+            return
+        inner = self.fields.get("data")
+        if "data" not in page.members and isinstance(inner, dict):
+            yield "The answer is wrapped in an envelope: its members are below data."
+        yield from _of_other_kinds(page, found)
+        for path, value in page.values.items():
+            if path in found and _kind(found[path]) == _kind(value) and found[path] != value:
+                shown = secrets.shown(found[path])
+                yield f"{path} is {shown}, where the document has {json.dumps(value)}."
+        for path in sorted(found.keys() - page.members.keys() - page.optional.keys()):
+            name = ".".join(map(member_name, path.split(".")))
+            yield f"{name} is not in the document ({_kind(found[path])})."
+
+
+def _of_other_kinds(page: Page, found: Mapping[str, Any]) -> Iterator[str]:
+    for path, kind in page.members.items():
+        if path not in found:
+            yield f"{path} is missing."
+        elif _kind(found[path]) not in kind.split(" or "):
+            yield f"{path} is a {_kind(found[path])}, where the document has a {kind}."
+    for path, kind in page.optional.items():
+        if path in found and _kind(found[path]) not in (kind, NULL):
+            yield f"{path} is a {_kind(found[path])}, where others have seen a {kind}."
+
+
+#: In this order: in Python a bool is an int.
+_KINDS: Final = ((type(None), NULL), (bool, BOOLEAN), ((int, float), NUMBER), (str, STRING))
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, list):
+        return LIST if all(isinstance(each, str) for each in value) else "list"
+    return next((kind for classes, kind in _KINDS if isinstance(value, classes)), OBJECT)
+
+
+def _flat(
+    content: Mapping[str, Any], above: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield every member and its path."""
+    for name, value in content.items():
+        path = (*above, name)
+        yield path, value
+        if isinstance(value, dict) and len(path) < _DEEPEST:
+            yield from _flat(value, path)
+
+
+def _shown(name: str, value: object, secrets: Secrets) -> str:
+    if name in SHOWN and not isinstance(value, dict):
+        return secrets.shown(value)
+    if isinstance(value, str):
+        return alphabet(value)
+    if isinstance(value, (list, dict)):
+        return f"{len(value)} {'items' if isinstance(value, list) else 'members'}"
+    return f"{len(json.dumps(value))} digits" if _kind(value) == NUMBER else ""
+
+
+def _no_json(body: bytes) -> str:
+    start = body[:200].lstrip().lower()
+    if not start:
+        return "empty"
+    return "HTML" if start.startswith((b"<!doctype", b"<html", b"<")) else "no JSON"

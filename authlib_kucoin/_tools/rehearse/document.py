@@ -1,0 +1,101 @@
+"""What the document says each answer looks like.
+
+Sections are those of KuCoin's page "Broker Fast API Service" (modified 2026-01-29); key info is
+that of its REST API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+STRING: Final = "string"
+NUMBER: Final = "number"
+BOOLEAN: Final = "boolean"
+LIST: Final = "list of strings"
+OBJECT: Final = "object"
+NULL: Final = "null"
+
+
+class Page(NamedTuple):
+    """What the document says of one answer.
+
+    Attributes:
+        section: Where it says so.
+        members: The type of each member, by its path.
+        values: The values that the document prints, by path.
+        optional: The types of members that may be missing, by path.
+    """
+
+    section: str
+    members: Mapping[str, str]
+    values: Mapping[str, Any] = {}
+    optional: Mapping[str, str] = {}
+
+
+_ENVELOPE: Final = {"success": BOOLEAN, "code": STRING, "msg": STRING, "retry": BOOLEAN}
+_TOKEN: Final = {
+    "access_token": STRING,
+    "token_type": STRING,
+    "expires_in": NUMBER,
+    "refresh_token": STRING,
+    "scope": LIST,
+}
+_TOKEN_VALUES: Final = {
+    "token_type": "bearer",
+    "expires_in": 3600,
+    "scope": ["OAUTH_CREATE_API"],
+}
+_KEY: Final = ("apiName", "apiKey", "secret", "passphrase", "brokerId", "ipWhiteList")
+#: The documented form of each answer, by operation.
+PAGES: Final = {
+    "token": Page("7.2", _TOKEN, _TOKEN_VALUES),
+    "refresh": Page("7.3", _TOKEN, _TOKEN_VALUES),
+    "validate": Page("7.4", {"access_token": STRING, "is_valid": BOOLEAN}),
+    "create_api_key": Page(
+        "4",
+        {
+            **_ENVELOPE,
+            "data": OBJECT,
+            **{f"data.{name}": STRING for name in _KEY},
+            # Printed there as a bare comma list, which is no JSON.
+            "data.authGroup": f"{STRING} or {LIST}",
+        },
+        {"success": True, "code": "200", "msg": "success", "retry": False},
+    ),
+    "api_key_info": Page(
+        "REST API",
+        {
+            "code": STRING,
+            "data": OBJECT,
+            "data.remark": STRING,
+            "data.apiKey": STRING,
+            "data.apiVersion": NUMBER,
+            "data.permission": STRING,
+            "data.ipWhitelist": STRING,
+            "data.createdAt": NUMBER,
+            "data.uid": NUMBER,
+            "data.isMaster": BOOLEAN,
+        },
+        {"code": "200000"},
+        {
+            "data.subName": STRING,
+            "data.expiredAt": NUMBER,
+            "data.siteType": STRING,
+            "data.region": STRING,
+            "data.kycStatus": NUMBER,
+            "data.parentUid": NUMBER,
+            "data.thirdPartyApp": STRING,
+        },
+    ),
+}
+#: A refusal (section 4), and one of the REST API.
+_REFUSAL: Final = Page("4", _ENVELOPE, {"success": False}, {"data": NULL})
+_REST_REFUSAL: Final = Page("REST API", {"code": STRING, "msg": STRING})
+
+
+def page_of(operation: str, *, is_refusal: bool) -> Page:
+    """Return what the document says of an answer."""
+    if not is_refusal:
+        return PAGES[operation]
+    return _REST_REFUSAL if operation == "api_key_info" else _REFUSAL

@@ -1,0 +1,114 @@
+"""What of an answer may stand in a report.
+
+A value is shown only if its member is one of a few that hold no secret. Of every other member the
+report has the type and the length. What the shown members say is masked besides, since KuCoin's
+messages may repeat what they were sent.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from authlib_kucoin._protocol.redaction import MASK, presentable, redact
+
+#: The members whose values are shown.
+SHOWN: Final = frozenset(
+    {
+        "apiVersion",
+        "authGroup",
+        "code",
+        "error",
+        "error_description",
+        "expires_in",
+        "isMaster",
+        "is_valid",
+        "msg",
+        "permission",
+        "retry",
+        "scope",
+        "siteType",
+        "success",
+        "token_type",
+    }
+)
+#: Secrets that are this short would mask half of a report.
+_SHORTEST_MASKED: Final = 6
+_LONGEST_NAME: Final = 40
+_NAME: Final = re.compile(rf"[A-Za-z_$][\w.$-]{{0,{_LONGEST_NAME - 1}}}", re.ASCII)
+# A run of letters and digits as tokens are, and addresses.
+_RANDOM: Final = re.compile(r"(?=[\w+/=-]*[0-9])[\w+/=-]{16,}")
+_ADDRESS: Final = re.compile(
+    r"\b\d{1,3}(?:\.\d{1,3}){3}\b|\b[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){3,7}\b"
+)
+
+
+class Secrets:
+    """The secrets of a rehearsal, as far as they are known."""
+
+    def __init__(self, *known: str | None) -> None:
+        self._known = {secret for secret in known if secret}
+
+    def add(self, *values: object) -> None:
+        """Know more secrets."""
+        self._known.update(value for value in values if isinstance(value, str) and value)
+
+    def add_all_of(self, content: object) -> None:
+        """Know every text in an answer, apart from those that are shown."""
+        self.add(*_hidden_texts(content))
+
+    def masked(self, text: str) -> str:
+        """Return a text without any secret that is long enough to be searched for."""
+        return redact(text, [each for each in self._known if len(each) >= _SHORTEST_MASKED])
+
+    def shown(self, value: object) -> str:
+        """Return the value of a member that is shown."""
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        return _without_lookalikes(presentable(text, self._known) or "")
+
+    def clean(self, text: str) -> str:
+        """Return a text about an answer, without what may be a secret or an address."""
+        return _without_lookalikes(self.masked(text))
+
+
+def _without_lookalikes(text: str) -> str:
+    return _ADDRESS.sub("(an address)", _RANDOM.sub(MASK, text))
+
+
+def _hidden_texts(content: object) -> Iterator[str]:
+    if isinstance(content, str):
+        yield content
+    elif isinstance(content, Mapping):
+        for name, value in content.items():
+            if name not in SHOWN or isinstance(value, Mapping):
+                yield from _hidden_texts(value)
+    elif isinstance(content, list):
+        for value in content:
+            yield from _hidden_texts(value)
+
+
+def member_name(name: str) -> str:
+    """Return a member's name, if it looks like one."""
+    return name if _NAME.fullmatch(name) and not _RANDOM.search(name) else "(an odd name)"
+
+
+def header_names(headers: Iterable[str]) -> list[str]:
+    """Return the names of headers, sorted, in lower case."""
+    return sorted({member_name(name.lower()) for name in headers})
+
+
+def alphabet(text: str) -> str:
+    """Return the length of a text and what it consists of, which tell little of a secret."""
+    if not text:
+        return "empty"
+    kinds: dict[str, Any] = {
+        "digits": "0-9",
+        "hexadecimal": "0-9a-fA-F",
+        "letters and digits": "0-9a-zA-Z",
+        "base64": r"0-9a-zA-Z+/=_\-",
+        "printable": r"\x20-\x7e",
+    }
+    kind = next((k for k, chars in kinds.items() if re.fullmatch(f"[{chars}]+", text)), "Unicode")
+    return f"{len(text)} characters, {kind}"

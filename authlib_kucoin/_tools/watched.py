@@ -1,0 +1,123 @@
+"""A client that hands every raw answer to a listener, and otherwise sends what the library sends.
+
+It performs the package's own calls: a :class:`WatchedCall` differs from the call it copies only in
+that the listener hears the answer before it is read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from types import MappingProxyType
+from typing import Any, Final, NoReturn, TypeVar
+
+from authlib_kucoin._errors import ConfigurationError
+from authlib_kucoin._extras import load
+from authlib_kucoin._protocol.call import Call
+
+T = TypeVar("T")
+
+#: The HTTP libraries, in the order of preference, and the client for each.
+_CLIENTS: Final = {
+    "requests": ("requests_client", "KuCoinOAuth2Session"),
+    "httpx2": ("httpx_client", "KuCoinOAuth2Client"),
+}
+LIBRARIES: Final = tuple(_CLIENTS)
+
+_NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Heard:
+    """One request and its raw answer.
+
+    Attributes:
+        call: The call that was sent.
+        status: The HTTP status; None if no answer came.
+        headers: The headers of the answer.
+        body: The body of the answer.
+        failure: The name of the error if no answer came, or why its body cannot be used.
+        began: When the request was sent, in seconds since the epoch.
+        seconds: How long it took.
+    """
+
+    call: Call[Any]
+    status: int | None
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    body: bytes = b""
+    failure: str = ""
+    began: float = 0.0
+    seconds: float = 0.0
+
+    def header(self, wanted: str) -> str:
+        """Return a header of the answer; empty if there is none."""
+        return next((v for name, v in self.headers.items() if name.lower() == wanted), "")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class WatchedCall(Call[T]):
+    """A call whose raw answer a listener hears first."""
+
+    listener: Callable[[Heard], object] = dataclasses.field(repr=False)
+    original: Call[T] = dataclasses.field(repr=False)
+    began: float = dataclasses.field(default_factory=time.time)
+    _clock: float = dataclasses.field(default_factory=time.monotonic, repr=False)
+
+    # Call.answer and not super().answer: a dataclass with slots is another class than the one that
+    # super() would look for.
+    def answer(
+        self,
+        status: int,
+        body: bytes,
+        headers: Mapping[str, str] = _NO_HEADERS,
+        *,
+        unusable: str = "",
+    ) -> T:
+        """Let the listener hear the answer, then read it."""
+        self._tell(status=status, body=body, headers=dict(headers), failure=unusable)
+        return Call.answer(self, status, body, headers, unusable=unusable)
+
+    def unanswered(self, failure: str, *, sent: bool) -> NoReturn:
+        """Let the listener hear that there is no answer, then raise."""
+        self._tell(status=None, failure=failure)
+        Call.unanswered(self, failure, sent=sent)
+
+    def _tell(self, **heard: Any) -> None:
+        seconds = time.monotonic() - self._clock
+        self.listener(Heard(call=self.original, began=self.began, seconds=seconds, **heard))
+
+
+def installed_library() -> str | None:
+    """Return the HTTP library to use: requests if it is installed, else httpx2, else None."""
+    return next((name for name in LIBRARIES if find_spec(name)), None)
+
+
+def watched_client(library: str | None, listener: Callable[[Heard], object], **options: Any) -> Any:
+    """Return a blocking client of the package whose answers a listener hears.
+
+    Args:
+        library: ``"requests"`` or ``"httpx2"``; the installed one unless given.
+        listener: Called with each answer, before it is read.
+        options: The arguments of the client.
+
+    Raises:
+        ConfigurationError: If no HTTP library is installed.
+        ModuleNotFoundError: If the given one is not installed; the text says what to install.
+    """
+    library = library or installed_library()
+    if library is None:
+        raise ConfigurationError(
+            "Neither requests nor httpx2 is installed. Install one: "
+            "pip install 'authlib-kucoin[requests]' or pip install 'authlib-kucoin[httpx]'"
+        )
+    module, name = _CLIENTS[library]
+    base: Any = getattr(load(module), name)
+
+    def perform(self: Any, call: Call[T]) -> T:
+        copied = {field.name: getattr(call, field.name) for field in dataclasses.fields(call)}
+        result: T = base.perform(self, WatchedCall(**copied, original=call, listener=listener))
+        return result
+
+    return type(name, (base,), {"perform": perform})(**options)

@@ -1,0 +1,71 @@
+"""Keeps other sites' pages out: a web page may not control a sandbox on its visitor's machine.
+
+A page can make its visitor's browser send requests to a loopback address. It can even read the
+answers, once its own host name resolves to that address (DNS rebinding). So a control call must
+name a host that no other site can own, and must not come from another site's page.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from ._checks import is_loopback
+from ._http import Request
+from ._options import SandboxOptions
+
+_HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:/?#@\[\]]+)(?::(\d{1,5}))?")
+_ADDRESS: Final = re.compile(r"\[.*\]|\d{1,3}(\.\d{1,3}){3}")
+_URL: Final = re.compile(r"https?://([^/?#]*)(/.*)", re.DOTALL)
+
+
+def problem_of(request: Request, options: SandboxOptions) -> str | None:
+    """Return why a control call or a form of the sandbox's own pages is refused, if it is."""
+    host = request.headers.get("host", "")
+    if not is_known(host, options):
+        return (
+            f"the host {host[:100]!r} is not this sandbox's; call it by an IP address or a "
+            "loopback name, or add the name to allowed_hosts"
+        )
+    if request.method == "GET":
+        return None
+    origin = request.headers.get("origin")
+    if origin is not None and origin.partition("://")[2] != host:
+        return "this request comes from another site's page"
+    if request.headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
+        return "this request comes from another site's page"
+    return None
+
+
+def is_known(netloc: str, options: SandboxOptions) -> bool:
+    """Return whether a host, with or without a port, can only be this sandbox.
+
+    An IP address can: DNS rebinding needs a name.
+    """
+    match = _HOST.fullmatch(netloc)
+    if not match:
+        return False
+    name = match[1].lower()
+    return (
+        bool(_ADDRESS.fullmatch(name))
+        or is_loopback(name)
+        or name in {options.host, *options.allowed_hosts}
+    )
+
+
+def target_of(url: str, options: SandboxOptions, port: str) -> str:
+    """Return path and query of a URL of this sandbox.
+
+    Raises:
+        ValueError: It leads elsewhere.
+    """
+    match = _URL.fullmatch(url)
+    if match and is_known(match[1], options) and port_of(match[1]) == port:
+        return match[2]
+    raise ValueError("the authorization URL does not lead to this sandbox")
+
+
+def port_of(netloc: str) -> str:
+    """Return the port of a host; empty without one."""
+    match = _HOST.fullmatch(netloc)
+    return match[2] or "" if match else ""

@@ -1,0 +1,55 @@
+"""The members of a JSON body, or the parameters of a query: their types, and which are needed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """What a member must be."""
+
+    is_right: Callable[[Any], bool]
+    wanted: str
+    is_needed: bool = False
+
+    def needed(self) -> Member:
+        """Return the same, for a member that must not be left out."""
+        return replace(self, is_needed=True)
+
+
+TEXT: Final = Member(lambda value: isinstance(value, str), "a string")
+TEXTS: Final = Member(
+    lambda value: isinstance(value, list) and all(isinstance(each, str) for each in value),
+    "a list of strings",
+)
+WHOLE: Final = Member(
+    lambda value: isinstance(value, int) and not isinstance(value, bool), "a whole number"
+)
+NUMBER: Final = Member(
+    lambda value: (
+        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    ),
+    "a number",
+)
+
+
+def checked(given: Mapping[str, Any], members: Mapping[str, Member]) -> dict[str, Any]:
+    """Return what was given, if all of it is known and right, and nothing needed is missing.
+
+    Raises:
+        ValueError: A member is unknown, wrong or missing; the text says which.
+    """
+    for name in given:
+        if name not in members:
+            known = f"known are {', '.join(members)}" if members else "this call takes none"
+            raise ValueError(f"unknown member {name[:100]!r}; {known}")
+    for name, member in members.items():
+        if name not in given and not member.is_needed:
+            continue
+        if not member.is_right(given.get(name)):
+            raise ValueError(f"{name} must be {member.wanted}")
+    return dict(given)

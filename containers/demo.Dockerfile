@@ -1,0 +1,12 @@
+# The demo. From the repository's root: docker build -f containers/demo.Dockerfile .
+FROM python:3.13-slim
+WORKDIR /app
+COPY pyproject.toml README.md LICENSE ./
+COPY authlib_kucoin authlib_kucoin
+RUN pip install --no-cache-dir 'pip>=25.1' && pip install --no-cache-dir '.[flask]' --group demo gunicorn
+COPY flask_demo flask_demo
+RUN mkdir instance && chown nobody instance
+USER nobody
+EXPOSE 5000
+ENV DEMO_INSTANCE=/app/instance
+CMD ["gunicorn", "--bind", "0.0.0.0:5000", "--threads", "8", "flask_demo:create_app()"]

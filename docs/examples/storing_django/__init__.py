@@ -1,0 +1,1 @@
+"""An application for Django that keeps keys and tokens."""

@@ -1,0 +1,74 @@
+"""Keep keys and tokens with Django: encrypted, and refreshed by one worker at a time."""
+# pyright: basic
+# (django-stubs tells the types of fields to mypy's plugin alone.)
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from cryptography.fernet import Fernet, MultiFernet
+from django.conf import settings
+from django.db import models, transaction
+
+from authlib_kucoin import ApiKey, KuCoinOAuth2Session
+
+
+class KuCoinAccount(models.Model):
+    """A user's connected account. What is sealed names its row, and opens in no other."""
+
+    user_id = models.BigIntegerField(db_index=True)
+    uid = models.CharField(max_length=32, blank=True)
+    api_key = models.CharField(max_length=64, unique=True, null=True)  # noqa: DJ001 - many rows have none yet, and it is unique
+    sealed_key = models.BinaryField(null=True)
+    sealed_token = models.BinaryField(null=True)
+
+    def __str__(self) -> str:
+        """Name the account."""
+        return self.uid or "not connected"
+
+    def seal(self, values: Mapping[str, Any]) -> bytes:
+        """Encrypt credentials or a token for this row."""
+        return vault().encrypt(json.dumps([self.pk, dict(values)]).encode())
+
+    def unseal(self, sealed: bytes) -> dict[str, Any]:
+        """Decrypt what was sealed for this row."""
+        row, values = json.loads(vault().decrypt(bytes(sealed)))
+        if row != self.pk:
+            raise ValueError(f"this was sealed for row {row}, not for {self.pk}")
+        return dict(values)
+
+    def put_key(self, key: ApiKey) -> None:
+        """Store a new key at once: KuCoin shows its secret only now."""
+        credentials = {"secret": key.secret, "passphrase": key.passphrase, "name": key.api_name}
+        with transaction.atomic(durable=True):
+            self.api_key = key.api_key
+            self.sealed_key = self.seal(credentials)
+            self.save(update_fields=["api_key", "sealed_key"])
+
+
+def vault() -> MultiFernet:
+    """Return what seals and opens: the first key encrypts, all of them decrypt."""
+    return MultiFernet([Fernet(key) for key in settings.KUCOIN_VAULT_KEYS])
+
+
+def active_token(account_id: int) -> dict[str, Any]:
+    """Return a token that works; of all workers that need it, one refreshes.
+
+    The row stays locked while KuCoin is asked. The others wait for the lock, and then read the
+    pair that the first one has stored.
+    """
+    with transaction.atomic(durable=True):
+        account = KuCoinAccount.objects.select_for_update().get(pk=account_id)
+
+        def store(fresh: Mapping[str, Any], **_old: object) -> None:
+            account.sealed_token = account.seal(fresh)
+            account.save(update_fields=["sealed_token"])
+
+        with KuCoinOAuth2Session(
+            settings.KUCOIN_CLIENT_ID,
+            site=settings.KUCOIN_SITE,
+            token=account.unseal(account.sealed_token),
+            update_token=store,
+        ) as kucoin:
+            kucoin.ensure_active_token()
+            return dict(kucoin.token)

@@ -1,0 +1,51 @@
+"""The first test that ``docs/sandbox.md`` prints, for pytest, for Node and as a shell script."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.clients.conftest import CHECKOUT, run
+from tests.support.ports import free_port
+
+
+def printed(language: str, marker: str) -> str:
+    """Return the page's first program in this language that contains the marker."""
+    page = (CHECKOUT / "docs" / "sandbox.md").read_text()
+    blocks = re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
+    found: str = next(block for block in blocks if marker in block)
+    return found
+
+
+def test_in_pytest(installed: Path, tmp_path: Path) -> None:
+    """The five lines pass in a project that has only installed the package."""
+    program = printed("python", "def test_")
+    (tmp_path / "test_connect.py").write_text(program)
+
+    assert "1 passed" in run(
+        installed / "python", "-I", "-m", "pytest", "-W", "error", cwd=tmp_path
+    )
+
+
+def test_in_node(installed: Path, tmp_path: Path) -> None:
+    """Node's own fetch and test runner need no package; the charset that fetch adds is accepted."""
+    if shutil.which("node") is None:
+        pytest.skip("no Node.js: apt-get install nodejs")
+    shutil.copy(Path(__file__).parent / "node" / "first.test.mjs", tmp_path)
+
+    said = run("node", "--test", cwd=tmp_path, path=installed)
+    assert re.search(r"pass 1\b", said)
+
+
+def test_in_a_shell(installed: Path, tmp_path: Path) -> None:
+    """The script with curl ends with a key."""
+    if shutil.which("curl") is None:
+        pytest.skip("no curl: apt-get install curl")
+    script = printed("sh", "curl").replace("9400", str(free_port()))
+    (tmp_path / "connect.sh").write_text(script)
+
+    said = run("bash", "-eu", "connect.sh", cwd=tmp_path, path=installed)
+    assert re.search(r'"apiKey": "[0-9a-f]{24}"', said)

@@ -1,0 +1,69 @@
+"""Keys from the sandbox work in the Node clients that brokers use."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from authlib_kucoin.sandbox import Sandbox, run_sandbox
+from tests.clients.conftest import run
+
+CLIENTS = ("universal_sdk", "old_sdk", "ccxt")
+
+
+def outcome(folder: Path, client: str, sandbox: Sandbox, **changed: str) -> dict[str, Any]:
+    """Return what a client prints about a new key."""
+    key = sandbox.connect()
+    settings = {
+        "url": sandbox.url,
+        "apiKey": key.api_key,
+        "secret": key.secret,
+        "passphrase": key.passphrase,
+    } | changed
+    said = run("node", "run.mjs", client, json.dumps(settings), cwd=folder)
+    found: dict[str, Any] = json.loads(said.splitlines()[-1])
+    return found
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_first_calls(node_clients: Path, client: str) -> None:
+    """Key info, server time and a balance, signed by each client's own code."""
+    with run_sandbox() as sandbox:
+        partner = {
+            "partner": sandbox.options.partner,
+            "partnerKey": sandbox.options.partner_key,
+        }
+        said = outcome(node_clients, client, sandbox, **(partner if client == "ccxt" else {}))
+        assert "error" not in said, said
+        assert said["key"] == sandbox.keys[0].api_key
+        assert abs(said["time"] / 1000 - time.time()) < 60
+        assert said["balance"] == "250"
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_wrong_passphrase(node_clients: Path, client: str) -> None:
+    """The gateway's code reaches the caller."""
+    with run_sandbox() as sandbox:
+        assert "400004" in outcome(node_clients, client, sandbox, passphrase="wrong")["error"]
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_wrong_address(node_clients: Path, client: str) -> None:
+    """A key is refused if it is bound to other addresses."""
+    with run_sandbox(ip_whitelist=["203.0.113.7"]) as sandbox:
+        assert "400006" in outcome(node_clients, client, sandbox)["error"]
+
+
+@pytest.mark.parametrize("client", ["universal_sdk", "ccxt"])
+@pytest.mark.parametrize(
+    ("partner", "code"), [("unknown", "400200"), ("sandbox-partner", "400201")]
+)
+def test_wrong_partner(node_clients: Path, client: str, partner: str, code: str) -> None:
+    """An unknown partner or a wrong partner key is refused."""
+    with run_sandbox() as sandbox:
+        said = outcome(node_clients, client, sandbox, partner=partner, partnerKey="wrong")
+        assert code in said["error"]

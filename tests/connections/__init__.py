@@ -1,0 +1,1 @@
+"""How connections are shared, closed and configured: pools, threads, loops, forks, TLS, proxies."""

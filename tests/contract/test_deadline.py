@@ -1,0 +1,227 @@
+"""Every call ends in time, however slowly the answer arrives."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from authlib_kucoin import (
+    ApiKeyOutcomeUnknown,
+    AsyncKuCoinOAuth2Client,
+    ConfigurationError,
+    KuCoinUnavailable,
+)
+from tests.contract.stacks import CLIENTS, EVERYWHERE, NewStack, outcome_of
+from tests.support.certificates import self_signed
+from tests.support.waiting import wait_until
+from tests.support.wire import Answer, Seen, Wire
+
+#: Seconds between two bytes. Less than a client's timeout, so each byte starts the wait again.
+DRIP = 0.05
+TIMEOUT = 0.3
+TOTAL = 0.4
+#: A call must have ended after so many seconds, also on a busy machine.
+SOON = 2.5
+TOKEN = {"access_token": "access"}
+
+OK = b"HTTP/1.1 200 OK\r\n"
+LONG = OK + b"Content-Length: 1000\r\n\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+#: The bytes sent at once, and the bytes then sent again and again.
+SLOW: dict[str, tuple[bytes, bytes]] = {
+    "status line": (b"HTTP/1.1 200 ", b"O"),
+    "100 Continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "103 Early Hints": (b"", b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"),
+    "a header": (OK + b"X: ", b"x"),
+    "headers": (OK, b"X: y\r\n"),
+    "body": (LONG, b"x"),
+    "body without a length": (OK + b"\r\n", b"x"),
+    "chunks": (CHUNKED, b"1\r\nx\r\n"),
+    "a chunk's extension": (CHUNKED + b"1", b";x"),
+    "a trailer": (CHUNKED + b"1\r\nx\r\n0\r\nX: ", b"x"),
+}
+#: The header of a TLS handshake record.
+RECORD = b"\x16\x03\x03\x40\x00"
+IN_FRAMEWORKS = ("100 Continue", "body")
+CASES = [
+    (row, name) for row in EVERYWHERE for name in SLOW if row in CLIENTS or name in IN_FRAMEWORKS
+]
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    """A recording server."""
+    with Wire() as wire:
+        yield wire
+
+
+def slowly(wire: Wire, start: bytes, drop: bytes, *, times: int = 200) -> Iterator[bytes]:
+    """Yield the start, then further bytes slowly, for longer than any test runs."""
+    yield start
+    for _ in range(times):
+        if wire.ended.wait(DRIP):
+            return
+        yield drop
+
+
+def timed(call: Callable[[], Any]) -> tuple[Any, float]:
+    """Return the outcome of a call and its duration."""
+    start = time.monotonic()
+    return outcome_of(call), time.monotonic() - start
+
+
+@pytest.mark.parametrize(("row", "name"), CASES)
+def test_a_call_ends_however_slowly_its_answer_comes(
+    name: str, new_stack: NewStack, wire: Wire
+) -> None:
+    """Each byte starts the socket's timeout again, so only a limit for the whole call ends it."""
+    wire.answer = lambda _seen: slowly(wire, *SLOW[name])
+    stack = new_stack(site=wire.url, timeout=TIMEOUT, total_timeout=TOTAL)
+    error, seconds = timed(lambda: stack.create_api_key(TOKEN))
+    assert type(error) is ApiKeyOutcomeUnknown
+    assert "total_timeout" in str(error)
+    assert seconds < SOON
+    wait_until(lambda: not wire.open)  # the request has ended, and its connection is closed
+
+
+@pytest.mark.parametrize("row", CLIENTS)
+def test_a_proxy_that_opens_the_tunnel_slowly(
+    new_stack: NewStack, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was sent before, so trying again is safe."""
+    wire.answer = lambda _seen: slowly(wire, b"HTTP/1.1 200 ", b"O")
+    monkeypatch.setenv("HTTPS_PROXY", wire.url)
+    stack = new_stack(site="eu", timeout=TIMEOUT, total_timeout=TOTAL)
+    error, seconds = timed(lambda: stack.create_api_key(TOKEN))
+    assert type(error) is KuCoinUnavailable
+    assert seconds < SOON
+
+
+@pytest.mark.parametrize("row", CLIENTS)
+@pytest.mark.parametrize("through_proxy", [False, True])
+def test_a_handshake_that_comes_slowly(
+    new_stack: NewStack, wire: Wire, through_proxy: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A TLS record can arrive byte by byte, too."""
+
+    def tunnel(_seen: Seen) -> Answer:
+        return chain(
+            slowly(wire, b"HTTP/1.1 200 OK\r\n\r\n", RECORD, times=1),
+            slowly(wire, b"\x02", b"\x02"),
+        )
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, Wire() as other:
+        if through_proxy:
+            wire.answer = tunnel
+            monkeypatch.setenv("HTTPS_PROXY", wire.url)
+            site = "https://127.0.0.1:9"
+        else:
+            site = f"https://127.0.0.1:{listener.getsockname()[1]}"
+            other._run(_shake_hands_slowly, listener, other)
+        stack = new_stack(site=site, timeout=TIMEOUT, total_timeout=TOTAL)
+        error, seconds = timed(lambda: stack.create_api_key(TOKEN))
+    assert type(error) is KuCoinUnavailable
+    assert seconds < SOON
+
+
+def _shake_hands_slowly(listener: socket.socket, wire: Wire) -> None:
+    connection, _ = listener.accept()
+    with connection:
+        for piece in slowly(wire, RECORD, b"\x02"):
+            try:
+                connection.sendall(piece)
+            except OSError:
+                return
+
+
+@pytest.mark.parametrize("row", CLIENTS)
+def test_an_answer_that_comes_slowly_over_tls(
+    new_stack: NewStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limit holds with TLS as well."""
+    certificate, key = self_signed(tmp_path)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(certificate, key)
+    client = ssl.create_default_context(cafile=certificate)
+    monkeypatch.setattr("tests.contract.stacks._clients._TLS", client)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", certificate)
+    with Wire(server) as wire:
+        wire.answer = lambda _seen: slowly(wire, LONG, b"x")
+        stack = new_stack(site=wire.url, timeout=TIMEOUT, total_timeout=TOTAL)
+        error, seconds = timed(lambda: stack.create_api_key(TOKEN))
+    assert type(error) is ApiKeyOutcomeUnknown
+    assert seconds < SOON
+
+
+@pytest.mark.parametrize("row", ["requests", "httpx"])
+def test_a_host_with_many_addresses_is_not_tried_for_ever(
+    new_stack: NewStack, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the limit, the libraries would give each address the full timeout."""
+    full = socket.create_server(("127.0.0.1", 0), backlog=0)
+    port = full.getsockname()[1]
+    waiting = [socket.create_connection(("127.0.0.1", port)) for _ in range(1)]
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))] * 9
+    lookup = socket.getaddrinfo
+
+    def many(host: Any, *args: Any, **options: Any) -> Any:
+        return found if host == "localhost" else lookup(host, *args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", many)
+    stack = new_stack(site=f"http://localhost:{port}", timeout=TIMEOUT, total_timeout=TOTAL)
+    error, seconds = timed(lambda: stack.create_api_key(TOKEN))
+    for each in (full, *waiting):
+        each.close()
+    assert type(error) is KuCoinUnavailable
+    assert seconds < SOON
+
+
+@pytest.mark.parametrize("row", ["requests", "httpx"])
+def test_the_next_address_is_tried_if_one_does_not_answer(
+    new_stack: NewStack, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For example, a name may have an IPv6 address that cannot be reached."""
+    port = int(wire.url.rpartition(":")[2])
+    inet6 = (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("fe80::1", port, 0, 1))
+    inet = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))
+    lookup = socket.getaddrinfo
+
+    def many(host: Any, *args: Any, **options: Any) -> Any:
+        return [inet6, inet] if host == "localhost" else lookup(host, *args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", many)
+    wire.answer = lambda _seen: (200, '{"is_valid": true}')
+    stack = new_stack(site=f"http://localhost:{port}", timeout=TIMEOUT)
+    assert stack.validate(TOKEN) is True
+
+
+def test_cancelling_the_caller_ends_the_request(wire: Wire) -> None:
+    """The connection is closed as well, so that nobody else reads its answer."""
+    wire.answer = lambda _seen: slowly(wire, LONG, b"x")
+
+    async def main() -> None:
+        async with AsyncKuCoinOAuth2Client("broker", site=wire.url, token=TOKEN) as client:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.3):
+                    await client.validate_access_token()
+            assert len(wire.seen) == 1
+            await asyncio.to_thread(wait_until, lambda: not wire.open)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("row", CLIENTS)
+@pytest.mark.parametrize("seconds", [None, 0, -1, math.nan, math.inf, True, "20"])
+def test_a_total_timeout_is_a_number_of_seconds(seconds: Any, new_stack: NewStack) -> None:
+    """None is refused, because a call might then never end."""
+    with pytest.raises(ConfigurationError, match="total_timeout has to be a positive number"):
+        new_stack(site="eu", total_timeout=seconds)

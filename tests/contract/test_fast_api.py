@@ -1,0 +1,107 @@
+"""Both versions of the request for a key; every row sends the same."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from authlib_kucoin import ApiKeyError, ConfigurationError, PermissionMismatch, Site
+from authlib_kucoin.sandbox import Sandbox
+from tests.contract.recorder import Recorder
+from tests.contract.stacks import NewStack, everywhere
+
+FIRST = "/_oauth/resource/ucenter/outer/api-key/add"
+SECOND = "/_oauth/resource/cyber-truck-vault/v2/outer/api-key/add"
+TOKEN = {"access_token": "access"}
+
+
+def groups(*wanted: str) -> dict[str, bool]:
+    """Return every group, in the published client's order."""
+    names = ["COMMON", "SPOT", "FUTURES", "MARGIN", "EARN", "TRANSFER", "WITHDRAW_OAUTH"]
+    return {f"API_{name}": f"API_{name}" in wanted for name in names}
+
+
+@everywhere
+@pytest.mark.parametrize(
+    ("permissions", "wanted"),
+    [
+        (None, ("API_COMMON", "API_SPOT")),
+        (("API_FUTURES", "API_COMMON"), ("API_COMMON", "API_FUTURES")),
+    ],
+)
+def test_the_second_version_names_every_group(
+    new_stack: NewStack, recorder: Recorder, permissions: Any, wanted: tuple[str, ...]
+) -> None:
+    """The request is compared byte for byte."""
+    stack = new_stack(site=recorder.url, fast_api=2, permissions=permissions)
+    stack.create_api_key(TOKEN)
+    request = recorder.requests[0]
+    assert request.line == f"POST {SECOND} HTTP/1.1"
+    assert request.headers["content-type"] == "application/json"
+    assert request.headers["authorization"] == "bearer access"
+    body = {"authGroupMap": groups(*wanted), "isAddressbookOnly": False}
+    assert request.body.decode() == json.dumps(body)
+    assert request.headers["content-length"] == str(len(request.body))
+
+
+@everywhere
+def test_the_first_version_is_what_the_document_prints(
+    new_stack: NewStack, recorder: Recorder
+) -> None:
+    """Section 4: an empty form."""
+    new_stack(site=recorder.url).create_api_key(TOKEN)
+    request = recorder.requests[0]
+    assert request.line == f"POST {FIRST} HTTP/1.1"
+    assert request.body == b""
+    assert request.headers["content-type"] == "application/x-www-form-urlencoded"
+
+
+@everywhere
+@pytest.mark.parametrize(
+    ("fast_api", "permissions"),
+    [(None, ("API_SPOT",)), (1, ("API_SPOT",)), (2, ("SPOT",)), (2, ("API_WITHDRAW_OAUTH",))],
+)
+def test_what_cannot_be_asked_for_is_refused_before_anything_is_sent(
+    new_stack: NewStack, recorder: Recorder, fast_api: int | None, permissions: tuple[str, ...]
+) -> None:
+    """Nothing is sent for the refresh of an expired token either."""
+    stack = new_stack(site=recorder.url, fast_api=fast_api, permissions=permissions)
+    with pytest.raises(ConfigurationError, match=permissions[0] if fast_api == 2 else "fast_api=2"):
+        stack.create_api_key({**TOKEN, "refresh_token": "r", "expires_at": 1})
+    assert recorder.requests == []
+
+
+@everywhere
+def test_the_site_says_which_version_and_where(new_stack: NewStack, recorder: Recorder) -> None:
+    """It may also set an address that KuCoin gave to one broker."""
+    site = Site(recorder.url, fast_api=2, api_key_endpoint=f"{recorder.url}{SECOND}/")
+    new_stack(site=site).create_api_key(TOKEN)
+    assert recorder.requests[0].path == SECOND
+    with pytest.raises(ConfigurationError, match="1 or 2"):
+        new_stack(site=recorder.url, fast_api=3).create_api_key(TOKEN)
+
+
+@everywhere
+def test_a_key_of_the_second_version_has_just_what_was_asked(
+    new_stack: NewStack, kucoin_sandbox: Sandbox
+) -> None:
+    """The key's permissions are the requested ones, although the user granted more."""
+    stack = new_stack(site=kucoin_sandbox.url, fast_api=2)
+    key = stack.create_api_key(stack.connect(kucoin_sandbox))
+    assert key.permissions == {"API_COMMON", "API_SPOT"}
+
+
+@everywhere
+@pytest.mark.parametrize("kucoin_sandbox_options", [{"futures_opened": False}])
+def test_futures_of_an_account_that_has_none_are_a_mismatch(
+    new_stack: NewStack, kucoin_sandbox: Sandbox
+) -> None:
+    """The error names the likely cause and what to do."""
+    wanted = ("API_COMMON", "API_FUTURES")
+    stack = new_stack(site=kucoin_sandbox.url, fast_api=2, permissions=wanted)
+    with pytest.raises(ApiKeyError, match="has not opened futures trading") as caught:
+        stack.create_api_key(stack.connect(kucoin_sandbox))
+    assert type(caught.value) is PermissionMismatch
+    assert kucoin_sandbox.issued_keys == ()

@@ -1,0 +1,495 @@
+"""Each option and attribute has an effect, or is refused with an error that names one that has."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from inspect import isawaitable, signature
+from time import monotonic
+from typing import Any
+
+import httpx2
+import pytest
+from authlib.integrations import httpx_client, requests_client
+from authlib.integrations.base_client import InvalidTokenError, MissingTokenError
+from authlib.integrations.base_client.registry import OAUTH_CLIENT_PARAMS
+from authlib.integrations.base_client.sync_app import OAuth2Base
+from authlib.integrations.flask_client import OAuth
+from authlib.integrations.httpx_client.utils import HTTPX_CLIENT_KWARGS
+from authlib.integrations.requests_client.utils import REQUESTS_SESSION_KWARGS
+from authlib.oauth2.client import OAuth2Client
+
+from authlib_kucoin import (
+    AsyncKuCoinOAuth2Client,
+    ConfigurationError,
+    KuCoinOAuth2Client,
+    KuCoinOAuth2Session,
+    KuCoinUnavailable,
+    register_kucoin,
+)
+from authlib_kucoin._apps import options as of_apps
+from authlib_kucoin._clients.options import parameters_of
+from authlib_kucoin.flask_client import KuCoinFlaskApp
+from tests.contract.hosts import CALLBACK, HOSTS, Host
+from tests.contract.recorder import TOKEN, Recorder
+
+NOBODY = "http://127.0.0.1:9"
+CLIENTS = (KuCoinOAuth2Session, KuCoinOAuth2Client, AsyncKuCoinOAuth2Client)
+OVER_HTTPX = CLIENTS[1:]
+every_client = pytest.mark.parametrize("client_class", CLIENTS)
+
+
+@pytest.fixture(params=HOSTS)
+def host(request: pytest.FixtureRequest) -> Iterator[Host]:
+    """Each framework in turn."""
+    host = HOSTS[request.param]()
+    yield host
+    host.close()
+
+
+def ask(client: Any, call: Callable[[Any], Any]) -> Any:
+    """Make a call with a client, close the client, and return the result."""
+
+    async def main() -> Any:
+        async with client:
+            result = call(client)
+            return await result if isawaitable(result) else result
+
+    if isinstance(client, AsyncKuCoinOAuth2Client):
+        return asyncio.run(main())
+    with client:
+        return call(client)
+
+
+# --- the constructors of clients ---------------------------------------------------------------
+
+
+@every_client
+def test_every_option_of_the_libraries_has_been_thought_of(client_class: Any) -> None:
+    """An option that Authlib or the HTTP library adds is refused until it is handled here."""
+    names, instead = client_class.accepted
+    taken = set(OAuth2Client.EXTRA_AUTHORIZE_PARAMS) | {"response_type", "grant_type"}
+    if client_class is KuCoinOAuth2Session:
+        taken |= {*REQUESTS_SESSION_KWARGS, *signature(requests_client.OAuth2Session).parameters}
+    else:
+        taken |= {*HTTPX_CLIENT_KWARGS, *signature(httpx2.Client).parameters}
+        taken |= {*signature(httpx_client.AsyncOAuth2Client).parameters}
+    taken |= signature(OAuth2Client).parameters.keys() - {"session", "metadata"}
+    assert taken - {"kwargs"} <= names | instead.keys() | parameters_of(client_class)
+    with pytest.raises(ConfigurationError, match="Leave out another: there is no such option"):
+        client_class("broker", site="eu", another=None)
+
+
+@every_client
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"tiemout": 5}, "tiemout: there is no such option. Did you mean timeout?"),
+        ({"scop": "x"}, "Did you mean scope?"),
+        ({"sit": "eu"}, "Did you mean site?"),
+        ({"prompt": "consent"}, "prompt: KuCoin's login page has no such parameter"),
+        ({"login_hint": "me"}, "login_hint: KuCoin's login page"),
+        ({"response_type": "token"}, "response_type: KuCoin has the authorization code mode only"),
+        ({"grant_type": "password"}, "grant_type: KuCoin has the authorization code mode only"),
+        ({"code_challenge_method": "S256"}, "KuCoin has no PKCE"),
+        ({"token_endpoint_auth_method": "client_secret_basic"}, "secret is sent in the query"),
+        ({"token_endpoint_auth_method": "none", "client_secret": "s"}, "leave out client_secret"),
+        ({"token_endpoint_auth_method": lambda *_: None}, "sent in the query"),
+        ({"revocation_endpoint_auth_method": "none"}, "KuCoin revokes no tokens"),
+        ({"token_updater": print}, "the option is update_token"),
+        ({"hooks": {"response": [print]}}, "no hook runs on KuCoin's calls"),
+        ({"event_hooks": {"request": [print]}}, "no hook runs on KuCoin's calls"),
+        ({"params": {"lang": "en"}}, "the document's parameters only"),
+        ({"auth": ("me", "pw")}, "no other credentials"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_client_refuses_an_option_without_effect(
+    client_class: Any, options: dict[str, Any], says: str
+) -> None:
+    """The client cannot be created, so nobody believes that the option works."""
+    with pytest.raises(ConfigurationError) as raised:
+        client_class("broker", site="eu", **options)
+    assert says in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("client_class", "options", "says"),
+    [
+        (KuCoinOAuth2Session, {"proxy": NOBODY}, "the option is proxies="),
+        (KuCoinOAuth2Session, {"mounts": {}, "headers": {"a": "b"}}, "the session's attribute"),
+        (KuCoinOAuth2Session, {"transport": object()}, "the session's mount()"),
+        (KuCoinOAuth2Session, {"limits": object()}, "pool_maxsize and keepalive_expiry"),
+        *[(each, {"proxies": {"https": NOBODY}}, "proxy='http://…'") for each in OVER_HTTPX],
+        *[(each, {"default_timeout": 5}, "the option is timeout") for each in OVER_HTTPX],
+        *[(each, {"pool_maxsize": 5}, "limits=httpx2.Limits") for each in OVER_HTTPX],
+        *[(each, {"adapter": object()}, "the option is transport") for each in OVER_HTTPX],
+    ],
+)
+def test_an_option_of_the_other_library_is_refused(
+    client_class: Any, options: dict[str, Any], says: str
+) -> None:
+    """With ``proxy=`` for ``proxies=``, calls would come from an address unknown to KuCoin."""
+    with pytest.raises(ConfigurationError) as raised:
+        client_class("broker", site="eu", **options)
+    assert says in str(raised.value)
+
+
+@every_client
+def test_what_says_what_is_done_anyway_is_taken(client_class: Any) -> None:
+    """These values ask for what the package does anyway."""
+    client_class(
+        "broker",
+        site="eu",
+        response_type="code",
+        grant_type="authorization_code",
+        token_endpoint_auth_method="none",
+        code_challenge_method=None,
+    )
+
+
+# --- attributes of clients that have been made -------------------------------------------------
+
+
+@every_client
+@pytest.mark.parametrize(
+    "name",
+    [
+        "token_endpoint_auth_method",
+        "revocation_endpoint_auth_method",
+        "code_challenge_method",
+        "compliance_hook",
+        "token_endpoint",
+        "token_placement",
+        "prompt",
+        "proxy",
+        "mounts",
+        "limits",
+        "transport",
+    ],
+)
+def test_an_attribute_that_no_call_reads_is_refused(client_class: Any, name: str) -> None:
+    """It works if it is passed when the client is created."""
+    client = client_class("broker", site="eu")
+    with pytest.raises(ConfigurationError, match=f"Leave out {name}: "):
+        setattr(client, name, "x")
+
+
+@pytest.mark.parametrize("client_class", OVER_HTTPX)
+@pytest.mark.parametrize("name", ["verify", "cert", "proxies", "default_timeout"])
+def test_a_client_of_httpx2_refuses_what_a_session_of_requests_has(
+    client_class: Any, name: str
+) -> None:
+    """httpx2's clients lack these attributes, so setting them has no effect."""
+    client = client_class("broker", site="eu")
+    with pytest.raises(ConfigurationError, match=f"Leave out {name}: "):
+        setattr(client, name, "x")
+
+
+@pytest.mark.parametrize("name", ["verify", "cert"])
+def test_certificates_may_be_set_on_a_session(name: str) -> None:
+    """As with any requests session, each call reads them."""
+    with KuCoinOAuth2Session("broker", site="https://127.0.0.1:9") as session:
+        setattr(session, name, "/nowhere/file.pem")
+        with pytest.raises(ConfigurationError, match="/nowhere/file"):
+            session.validate_access_token("an-access-token")
+        setattr(session, name, None)  # None means "as by default", not "do not verify"
+        assert session.verify is True
+        with pytest.raises(KuCoinUnavailable):
+            session.validate_access_token("an-access-token")
+
+
+def test_proxies_may_be_set_on_a_session(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Including ``trust_env``, which decides whether the environment's proxies apply."""
+    monkeypatch.setenv("HTTP_PROXY", NOBODY)
+    with KuCoinOAuth2Session("broker", site=recorder.url) as session:
+        session.trust_env = False
+        assert session.validate_access_token(TOKEN)
+        session.proxies = {"http": NOBODY}
+        with pytest.raises(KuCoinUnavailable):
+            session.validate_access_token(TOKEN)
+
+
+@every_client
+def test_headers_and_timeout_may_be_set_on_a_client(client_class: Any, recorder: Recorder) -> None:
+    """Each call reads them."""
+    client = client_class("broker", site=recorder.url)
+    client.headers["X-Mine"] = "1"
+    client.timeout = 0.2
+    recorder.go_on.clear()
+    began = monotonic()
+    with pytest.raises(KuCoinUnavailable):
+        ask(client, lambda client: client.validate_access_token(TOKEN))
+    assert recorder.requests[0].header("x-mine") == "1"
+    assert monotonic() - began < 5  # a new client would wait 10 s
+
+
+def _add_hook(client: Any) -> None:
+    hooks = client.hooks if isinstance(client, KuCoinOAuth2Session) else client.event_hooks
+    hooks["response"].append(print)
+    if client.__class__ in OVER_HTTPX:
+        client.event_hooks = hooks
+
+
+@every_client
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda client: setattr(client, "params", {"lang": "en"}), "has params"),
+        (_add_hook, "has hooks"),
+        (
+            lambda client: client.register_compliance_hook("protected_request", print),
+            "has protected_request hooks",
+        ),
+    ],
+)
+def test_what_only_other_requests_heed_is_refused_by_a_call(
+    client_class: Any, change: Callable[[Any], None], says: str, recorder: Recorder
+) -> None:
+    """Nothing is sent."""
+    client = client_class("broker", site=recorder.url)
+    change(client)
+    with pytest.raises(ConfigurationError, match=says):
+        ask(client, lambda client: client.create_api_key("an-access-token"))
+    assert recorder.requests == []
+
+
+@every_client
+def test_hooks_and_client_authentication_are_refused(client_class: Any) -> None:
+    """The package handles KuCoin's differences itself; the token call authenticates no client."""
+    client = client_class("broker", site="eu")
+    for hook in ("access_token_response", "refresh_token_request", "refresh_token_response"):
+        with pytest.raises(ConfigurationError, match=f"no hook for '{hook}'"):
+            client.register_compliance_hook(hook, print)
+    with pytest.raises(ConfigurationError, match="no client authentication"):
+        client.register_client_auth_method(("mine", print))
+
+
+# --- the calls of clients ----------------------------------------------------------------------
+
+
+@every_client
+@pytest.mark.parametrize(
+    "params", [{"method": "GET"}, {"grant_type": None}, {"body": "", "headers": None, "auth": None}]
+)
+def test_what_changes_nothing_may_be_given(
+    client_class: Any, params: dict[str, Any], recorder: Recorder
+) -> None:
+    """Authlib's default values, and values that are in effect anyway."""
+    client = client_class("broker", site=recorder.url, redirect_uri=CALLBACK)
+    assert ask(client, lambda client: client.fetch_token(code="c", **params))["access_token"]
+
+
+@every_client
+@pytest.mark.parametrize("scope", ["A B", ["A", "B"]])
+def test_a_refresh_asks_for_the_scope_that_is_given(
+    client_class: Any, scope: Any, recorder: Recorder
+) -> None:
+    """The document has this parameter (section 7.3)."""
+    client = client_class("broker", site=recorder.url, scope="MINE", token=TOKEN)
+    assert "asked_scope" not in ask(client, lambda client: client.refresh_token(scope=scope))
+    assert recorder.requests[0].body.endswith(b"&scope=A+B")
+
+
+@every_client
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda client: client.fetch_token(code="c", timeout=3), "Give timeout when the client is"),
+        (lambda client: client.fetch_token(code="c", verify=False), "Give verify when the client"),
+        (lambda client: client.fetch_token(code="c", method="POST"), "is a GET"),
+        (lambda client: client.fetch_token(code="c", auth=("a", "b")), "no parameter 'auth'"),
+        (lambda client: client.refresh_token(timeout=3), "Give timeout when the client is made"),
+        (lambda client: client.refresh_token(body="a=b"), "no parameter 'body'"),
+        (
+            lambda client: client.refresh_token(client.site.token_endpoint),
+            "Leave out the URL of the token endpoint",
+        ),
+        (lambda client: client.revoke_token("https://www.example.com/"), "no call to revoke"),
+        (lambda client: client.introspect_token("https://www.example.com/"), "validate_access_tok"),
+        (lambda client: client.token_from_fragment(f"{CALLBACK}#access_token=a"), "code mode only"),
+    ],
+)
+def test_what_would_have_no_effect_on_a_call_is_refused(
+    client_class: Any, call: Callable[[Any], Any], says: str, recorder: Recorder
+) -> None:
+    """The error is raised before anything is sent, and the client keeps its token."""
+    client = client_class("broker", site=recorder.url, redirect_uri=CALLBACK, token=TOKEN)
+    with pytest.raises(ConfigurationError) as raised:
+        ask(client, call)
+    assert says in str(raised.value)
+    assert recorder.requests == []
+    assert client.token["access_token"] == TOKEN["access_token"]
+
+
+@every_client
+def test_an_address_of_ones_own_may_have_a_query(client_class: Any, recorder: Recorder) -> None:
+    """It stays in the URL, and the document's parameters follow."""
+    endpoint = f"{recorder.url}/_oauth/access-token?a=b"
+    client = client_class("broker", site=recorder.url, redirect_uri=CALLBACK)
+    url, _ = client.create_authorization_url("https://login.example.com/oauth?lang=en")
+    assert url.startswith("https://login.example.com/oauth?lang=en&response_type=code&client_id=")
+    assert ask(client, lambda client: client.fetch_token(endpoint, code="c"))["access_token"]
+    assert recorder.requests[0].target.startswith(
+        "/_oauth/access-token?a=b&grant_type=authorization_code&code=c&redirect_uri="
+    )
+
+
+@every_client
+def test_an_application_may_place_the_token_elsewhere(
+    client_class: Any, recorder: Recorder
+) -> None:
+    """In the application's own requests, as in Authlib. KuCoin's calls follow the document."""
+    token = {"access_token": "mine", "token_type": "bearer"}
+    client = client_class("broker", site=recorder.url, token=token, token_placement="uri")
+    ask(client, lambda client: client.get(f"{recorder.url}/own"))
+    [request] = recorder.requests
+    assert request.target == "/own?access_token=mine"
+    assert "authorization" not in request.headers
+
+
+@every_client
+def test_errors_about_a_token_are_authlibs_too(client_class: Any) -> None:
+    """Applications written for any provider catch Authlib's errors."""
+    client = client_class("broker", site="eu")
+    with pytest.raises(MissingTokenError):
+        ask(client, lambda client: client.create_api_key())
+    expired = {"access_token": "a", "expires_at": 1}
+    client = client_class("broker", site="eu", token=expired)
+    with pytest.raises(InvalidTokenError):
+        ask(client, lambda client: client.get("https://www.example.com/"))
+
+
+def test_a_session_has_authlibs_alias(recorder: Recorder) -> None:
+    """``fetch_access_token`` is ``fetch_token``."""
+    with KuCoinOAuth2Session("broker", site=recorder.url, redirect_uri=CALLBACK) as session:
+        assert session.fetch_access_token(code="c")["access_token"]
+        with pytest.raises(ConfigurationError, match="Give timeout when"):
+            session.fetch_access_token(code="c", timeout=3)
+
+
+# --- registrations -----------------------------------------------------------------------------
+
+NO_EFFECT: list[tuple[dict[str, Any], str]] = [
+    ({"client_auth_methods": ["client_secret_basic"]}, "client_auth_methods: a client secret is"),
+    ({"compliance_fix": print}, "compliance_fix: KuCoin's differences from the RFC are built in"),
+    ({"refresh_token_params": {"a": "b"}}, "refresh_token_params: the document's refresh"),
+    ({"server_metadata_url": "https://www.example.com/"}, "server_metadata_url: KuCoin publishes"),
+    ({"request_token_url": "https://www.example.com/"}, "request_token_url: it is OAuth 1's"),
+    ({"userinfo_endpoint": "https://www.example.com/"}, "no user-info"),
+    ({"authorization_endpoint": "https://www.example.com/"}, "the option is authorize_url"),
+    ({"sit": "eu"}, "sit: there is no such option. Did you mean site?"),
+    ({"client_kwarg": None}, "Did you mean client_kwargs?"),
+    ({"timeout": 5}, "timeout: give it in client_kwargs={'timeout': …}"),
+    ({"client_kwargs": {"tiemout": 5}}, "tiemout: there is no such option. Did you mean timeout?"),
+    ({"client_kwargs": {"prompt": "login"}}, "KuCoin's login page has no such parameter"),
+    ({"client_kwargs": {"token_endpoint_auth_method": "client_secret_post"}}, "sent in the query"),
+    ({"client_kwargs": {"client_id": "x"}}, "client_id in client_kwargs: give it to register"),
+    ({"client_kwargs": {"site": "eu"}}, "site in client_kwargs: give it to register"),
+    ({"client_kwargs": {"token": TOKEN}}, "token in client_kwargs: an app serves all users"),
+    ({"client_kwargs": {"adapter": None}}, "adapter in client_kwargs"),
+]
+
+
+@pytest.mark.parametrize(("option", "says"), NO_EFFECT, ids=lambda each: str(each)[:40])
+def test_an_option_that_would_not_be_used_is_refused(
+    option: dict[str, Any], says: str, host: Host
+) -> None:
+    """It is refused when it is registered, and no stock app is left behind."""
+    oauth = host.oauth()
+    with pytest.raises(ConfigurationError) as raised:
+        register_kucoin(oauth, **{"site": "eu", "client_id": "given", **option})
+    assert says in str(raised.value)
+    assert oauth.create_client("kucoin") is None
+
+
+def test_an_option_is_refused_before_there_is_an_application() -> None:
+    """With an application factory, the error points to the module that registers."""
+    with pytest.raises(ConfigurationError, match="Did you mean site"):
+        register_kucoin(OAuth(), sit="eu")
+
+
+@pytest.mark.parametrize(
+    ("host_name", "kwargs"),
+    [
+        ("flask", {"proxy": NOBODY}),
+        ("django", {"proxy": NOBODY}),
+        ("starlette", {"proxies": {"https": NOBODY}}),
+    ],
+)
+def test_an_app_says_how_its_http_library_names_a_proxy(
+    host_name: str, kwargs: dict[str, Any]
+) -> None:
+    """Otherwise calls would bypass the proxy."""
+    with pytest.raises(ConfigurationError, match="prox"):
+        register_kucoin(HOSTS[host_name]().oauth(), site="eu", client_kwargs=kwargs)
+
+
+def test_an_option_in_the_settings_is_refused_at_each_use(host: Host) -> None:
+    """The settings may be loaded after the registration."""
+    host.configure({"kucoin": {"server_metadata_url": "https://www.example.com/", "site": "eu"}})
+    app = register_kucoin(host.oauth(), client_id="given")
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match="Leave out server_metadata_url"):
+            host.location(app, CALLBACK)
+
+
+def test_every_option_of_a_registration_has_been_thought_of() -> None:
+    """An option that Authlib adds is refused until it is handled here."""
+    taken = {*OAUTH_CLIENT_PARAMS, *signature(OAuth2Base).parameters}
+    taken -= {"framework", "name", "kwargs"}
+    assert not taken - of_apps._KNOWN - of_apps._INSTEAD.keys()
+
+
+@pytest.mark.parametrize("is_used", [False, True])
+def test_an_attribute_that_is_set_on_an_app_has_its_effect(
+    is_used: bool, host: Host, recorder: Recorder
+) -> None:
+    """Authlib's apps read attributes at each call; tests and multi-tenant hosts rely on it."""
+    app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
+    if is_used:
+        host.location(app, CALLBACK)
+    app.client_id, app.client_secret = "other", "a-secret"
+    app.client_kwargs = {"scope": "OTHER"}
+    app.authorize_url = "https://login.example.com/"
+    url = host.location(app, CALLBACK)
+    assert url.startswith("https://login.example.com?response_type=code&client_id=other&")
+    assert "&scope=OTHER&" in url
+    host.run(lambda: app.fetch_access_token(CALLBACK, code="c"))
+    assert recorder.requests[-1].target.endswith("&client_id=other&client_secret=a-secret")
+    host.run(app.close)
+
+
+def test_a_class_that_brings_its_settings_stays_as_it_is(host: Host) -> None:
+    """Authlib changes the class's settings in place; another registration would get its secret."""
+    own = register_kucoin(host.oauth(), site="eu").__class__
+    config = {"site": "eu", "client_kwargs": {"scope": "MINE"}}
+    mine = type("Mine", (own,), {"OAUTH_APP_CONFIG": {**config}})
+    oauth = host.oauth()
+    app = register_kucoin(oauth, client_id="one", client_secret="s", client_cls=mine)
+    second = register_kucoin(oauth, "second", client_cls=mine)
+    assert config == mine.OAUTH_APP_CONFIG
+    assert (second.client_id, second.client_secret) == (None, None)
+    url = host.location(app, CALLBACK)
+    assert url.startswith("https://www.kucoin.eu/oauth?")
+    assert "&scope=MINE&" in url
+
+
+def test_a_subclass_may_have_options_of_its_own() -> None:
+    """Options that the subclass passes to Authlib are checked when the app is used."""
+
+    class Shop(KuCoinFlaskApp):
+        def __init__(self, *args: Any, shop: str = "", **options: Any) -> None:
+            super().__init__(*args, **options)
+            self.shop = shop
+
+    host = HOSTS["flask"]()
+    options = {"site": "eu", "client_id": "given", "client_cls": Shop}
+    app = register_kucoin(host.oauth(), shop="mine", **options)
+    assert host.location(app, CALLBACK)
+    assert app.shop == "mine"
+    app = register_kucoin(host.oauth(), shpo="mine", **options)
+    with pytest.raises(ConfigurationError, match="Leave out shpo"):
+        host.location(app, CALLBACK)

@@ -1,0 +1,199 @@
+"""A connection is reused only if its last answer has certainly ended.
+
+Alice creates a key, then Bob does, with the same pool. Whatever the server sends to Alice, Bob
+gets his own key.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from authlib_kucoin import ApiKey, ApiKeyOutcomeUnknown
+from tests.contract.stacks import CLIENTS, NewStack, Stack, everywhere, outcome_of
+from tests.support.certificates import self_signed
+from tests.support.wire import Answer, Seen, Wire, whole
+
+ADD = "/_oauth/resource/ucenter/outer/api-key/add"
+
+
+def answer_to(user: str) -> bytes:
+    """Return the answer with a user's key."""
+    key = {"apiKey": user, "secret": f"{user}-secret", "passphrase": "phrase"}
+    return whole(200, json.dumps({"success": True, "code": "200", "data": key}))
+
+
+def right(seen: Seen) -> bytes:
+    """Answer as KuCoin does, with the user's token or key."""
+    if seen.path == ADD:
+        return answer_to(seen.header("authorization").removeprefix("bearer "))
+    data = {"uid": 1, "permission": "General", "apiKey": seen.header("kc-api-key")}
+    return whole(200, json.dumps({"code": "200000", "data": data}))
+
+
+def informed(*statuses: int) -> bytes:
+    """Return informational answers."""
+    return b"".join(
+        f"HTTP/1.1 {status} Info\r\nLink: </style.css>; rel=preload\r\n\r\n".encode()
+        for status in statuses
+    )
+
+
+def in_chunks(answer: bytes) -> bytes:
+    """Return an answer's body in one chunk."""
+    body = answer.partition(b"\r\n\r\n")[2]
+    return b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (
+        len(body),
+        body,
+    )
+
+
+class Edge:
+    """A server that changes the answers to Alice.
+
+    Attributes:
+        wire: The server.
+        to_alice: Turns the correct answer into what is sent.
+    """
+
+    def __init__(self, wire: Wire) -> None:
+        self.wire = wire
+        self.to_alice: Callable[[bytes], Answer] = lambda answer: answer
+        wire.answer = self._answer
+
+    def _answer(self, seen: Seen) -> Answer:
+        if seen.path == ADD and seen.header("authorization") == "bearer alice":
+            return self.to_alice(right(seen))
+        return right(seen)
+
+
+def ask(stack: Stack, user: str) -> Any:
+    """Create a user's key; return it or the error."""
+    return outcome_of(lambda: stack.create_api_key({"access_token": user}))
+
+
+@pytest.fixture
+def edge() -> Iterator[Edge]:
+    """A server that changes the answers to Alice."""
+    with Wire() as wire:
+        yield Edge(wire)
+
+
+def _whole(before: bytes) -> Callable[[bytes], Answer]:
+    return lambda answer: before + answer
+
+
+def _in_pieces(before: bytes) -> Callable[[bytes], Answer]:
+    def pieces(answer: bytes) -> Iterator[bytes]:
+        yield before
+        time.sleep(0.05)  # so that the answer is sent as a segment of its own
+        yield answer
+
+    return pieces
+
+
+INFORMED = {
+    "early hints": _whole(informed(103)),
+    "early hints, then the answer": _in_pieces(informed(103)),
+    "several": _whole(informed(100, 102, 103, 103)),
+    "several, then the answer": _in_pieces(informed(100, 103, 199)),
+}
+
+
+@everywhere
+@pytest.mark.parametrize("to_alice", INFORMED.values(), ids=INFORMED)
+def test_informational_answers_are_skipped(
+    new_stack: NewStack, edge: Edge, to_alice: Callable[[bytes], Answer]
+) -> None:
+    """CDNs send them. They are not the answer, and the connection remains usable."""
+    edge.to_alice = to_alice
+    stack = new_stack(site=edge.wire.url)
+    assert [ask(stack, user).api_key for user in ("alice", "bob")] == ["alice", "bob"]
+    assert edge.wire.connections == 1
+
+
+SURPLUS = {
+    "an answer twice": lambda answer: answer + answer,
+    "another's answer": lambda answer: answer + answer_to("mallory"),
+    "another's answer after chunks": lambda answer: in_chunks(answer) + answer_to("mallory"),
+    "a new line": lambda answer: answer + b"\r\n",
+}
+
+
+@everywhere
+@pytest.mark.parametrize("to_alice", SURPLUS.values(), ids=SURPLUS)
+def test_bytes_after_an_answer_end_the_connection(
+    new_stack: NewStack, edge: Edge, to_alice: Callable[[bytes], Answer]
+) -> None:
+    """An answer that an edge sends twice does not reach the next caller."""
+    edge.to_alice = to_alice
+    stack = new_stack(site=edge.wire.url)
+    assert [ask(stack, user).api_key for user in ("alice", "bob")] == ["alice", "bob"]
+    assert edge.wire.connections == 2
+
+
+@everywhere
+def test_an_answer_longer_than_it_says_ends_the_connection(new_stack: NewStack, edge: Edge) -> None:
+    """Its last bytes do not become part of the next answer."""
+    edge.to_alice = lambda answer: answer.replace(b"Content-Length: 1", b"Content-Length: 0", 1)
+    stack = new_stack(site=edge.wire.url)
+    assert type(ask(stack, "alice")) is ApiKeyOutcomeUnknown
+    assert ask(stack, "bob").api_key == "bob"
+    assert edge.wire.connections == 2
+
+
+@everywhere
+def test_a_switch_of_protocol_is_no_answer(new_stack: NewStack, edge: Edge) -> None:
+    """After a 101 the connection does not speak HTTP any more, so it is closed."""
+    edge.to_alice = lambda answer: b"HTTP/1.1 101 X\r\nUpgrade: x\r\n\r\n" + answer
+    stack = new_stack(site=edge.wire.url)
+    assert type(ask(stack, "alice")) is ApiKeyOutcomeUnknown
+    assert ask(stack, "bob").api_key == "bob"
+    assert edge.wire.connections == 2
+
+
+@everywhere
+def test_an_answer_that_came_too_late_is_given_to_nobody(new_stack: NewStack, edge: Edge) -> None:
+    """When a request times out, its connection is closed."""
+    given_up = edge.wire.ended
+
+    def late(answer: bytes) -> Iterator[bytes]:
+        given_up.wait(1)
+        yield answer
+
+    edge.to_alice = late
+    stack = new_stack(site=edge.wire.url, timeout=0.5)
+    assert type(ask(stack, "alice")) is ApiKeyOutcomeUnknown
+    assert ask(stack, "bob").api_key == "bob"
+    assert edge.wire.connections == 2
+
+
+@pytest.mark.parametrize("row", CLIENTS)
+def test_bytes_in_a_tls_record_of_their_own_end_the_connection(
+    new_stack: NewStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They may wait in the TLS layer, invisible to both the socket and the HTTP layer."""
+    certificate, key = self_signed(tmp_path)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(certificate, key)
+    client = ssl.create_default_context(cafile=certificate)
+    monkeypatch.setattr("tests.contract.stacks._clients._TLS", client)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", certificate)
+    with Wire(server) as wire:
+        edge = Edge(wire)
+        edge.to_alice = lambda answer: [answer, answer_to("mallory")]
+        stack = new_stack(site=wire.url)
+        assert [ask(stack, user).api_key for user in ("carol", "alice", "bob")] == [
+            "carol",
+            "alice",
+            "bob",
+        ]
+        assert wire.connections == 2
+        assert isinstance(ask(stack, "carol"), ApiKey)
+        assert wire.connections == 2

@@ -1,0 +1,279 @@
+"""A refresh cannot be undone, so whatever it needs afterwards is checked before it is sent."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+from unittest.mock import AsyncMock
+
+import pytest
+from authlib.integrations.flask_client import OAuth, token_update
+from flask import Flask, current_app, has_app_context
+
+from authlib_kucoin import ConfigurationError, register_kucoin
+from tests.contract.recorder import REFRESHED, TOKEN, Recorder
+from tests.contract.stacks import AsyncStack, NewStack
+
+EXPIRED = {**TOKEN, "expires_at": 1}
+#: The calls that refresh a token.
+ways = pytest.mark.parametrize("way", [("refresh", TOKEN), ("create_api_key", EXPIRED)])
+
+
+def without_parameters() -> None:
+    """Accepts no token."""
+
+
+def with_one_parameter(token: Any) -> None:
+    """Accepts no ``refresh_token``."""
+
+
+def with_a_parameter_of_its_own(token: Any, db: Any, **_: Any) -> None:
+    """Requires an argument that is never passed."""
+
+
+async def coroutine_function(token: Any, **_: Any) -> None:
+    """An ``update_token`` that must be awaited."""
+
+
+class Awaitable:
+    """An awaitable that is no coroutine, as some database drivers return."""
+
+    def __init__(self, token: Any) -> None:
+        """Take a token, as a coroutine function would."""
+
+    def __await__(self) -> Iterator[None]:
+        """Never end."""
+        yield
+
+
+class AwaitedObject:
+    """An object whose call must be awaited."""
+
+    async def __call__(self, token: Any, **_: Any) -> None:
+        """Do nothing."""
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        ("store", "must be a function, not str"),
+        (without_parameters, "too many positional"),
+        (with_a_parameter_of_its_own, "'db'"),
+        (with_one_parameter, "unexpected keyword argument 'refresh_token'"),
+        (partial(with_one_parameter, token=1), "too many positional"),
+    ],
+)
+@ways
+def test_an_update_token_that_cannot_be_called_is_refused(
+    broken: Any, reason: str, way: Any, recorder: Recorder, new_stack: NewStack
+) -> None:
+    """A wrong signature costs no pair, in any framework or client."""
+    stack = new_stack(site=recorder.url, update_token=broken)
+    with pytest.raises(ConfigurationError, match=f"update_token .*({reason})"):
+        stack.settle(stack.call(*way))
+    assert recorder.requests == []
+
+
+@pytest.mark.parametrize("colour", [coroutine_function, AwaitedObject(), AsyncMock()])
+@ways
+def test_a_coroutine_function_is_refused_where_nothing_awaits_it(
+    colour: Any, way: Any, recorder: Recorder, new_stack: NewStack
+) -> None:
+    """A blocking client would create a coroutine and store nothing."""
+    stack = new_stack(site=recorder.url, update_token=colour)
+    if isinstance(stack, AsyncStack):
+        assert stack.settle(stack.call(*way))
+        return
+    with pytest.raises(ConfigurationError, match=r"coroutine function.*plain function"):
+        stack.call(*way)
+    assert recorder.requests == []
+
+
+@pytest.mark.parametrize("result", [coroutine_function, Awaitable])
+def test_an_awaitable_that_only_the_call_reveals_leaves_the_pair_owed(
+    result: Any, recorder: Recorder, new_stack: NewStack
+) -> None:
+    """A plain function may return one: the caller gets an error, and the next call stores."""
+    calls: list[Any] = []
+
+    def update_token(token: Any, **_: Any) -> Any:
+        calls.append(token["access_token"])
+        return result(token) if len(calls) == 1 else None
+
+    stack = new_stack(site=recorder.url, update_token=update_token)
+    if isinstance(stack, AsyncStack):
+        stack.refresh(TOKEN)
+        assert len(calls) == 1
+        return
+    with pytest.raises(ConfigurationError, match="has returned an awaitable"):
+        stack.refresh(TOKEN)
+    stack.refresh(TOKEN)
+    stack.refresh(TOKEN)
+    assert calls == [REFRESHED["access_token"]] * 2
+    assert len(recorder.requests) == 1
+
+
+def test_functions_without_a_signature_are_called(recorder: Recorder, new_stack: NewStack) -> None:
+    """Some functions written in C have no signature; ``dict`` accepts a mapping and keywords."""
+    stack = new_stack(site=recorder.url, update_token=dict)
+    assert stack.refresh(TOKEN)["access_token"] == REFRESHED["access_token"]
+
+
+class FlaskProject:
+    """Flask applications with an ``update_token`` that needs an application context."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.stored: list[tuple[str, str]] = []
+        self.torn_down: list[str] = []
+        self.oauth = OAuth()
+        self.site = recorder.url
+
+    def register(self, **options: Any) -> Any:
+        """Register KuCoin, before or after an application exists."""
+        options.setdefault("update_token", self.update_token)
+        return register_kucoin(self.oauth, site=self.site, **options)
+
+    def application(self, name: str) -> Flask:
+        """Return a new application of the same ``OAuth`` object."""
+        app = Flask(name)
+        app.teardown_appcontext(lambda _: self.torn_down.append(name))
+        self.oauth.init_app(app)
+        return app
+
+    def update_token(self, token: Any, refresh_token: str | None, **_: Any) -> None:
+        """Store the pair in the current application's database."""
+        assert refresh_token == TOKEN["refresh_token"]
+        self.stored.append((current_app.name, token["access_token"]))
+
+
+@pytest.fixture
+def project(recorder: Recorder) -> FlaskProject:
+    """A project that has no application yet."""
+    return FlaskProject(recorder)
+
+
+@pytest.fixture
+def signals() -> Iterator[list[Any]]:
+    """The signals that a receiver of Authlib's signal got."""
+    received: list[Any] = []
+
+    def receive(sender: Flask, **fields: Any) -> None:
+        received.append((sender.name, fields["token"]["access_token"]))
+
+    with token_update.connected_to(receive):
+        yield received
+
+
+def in_thread(call: Callable[[], Any]) -> Any:
+    """Return the result of a call in a new thread, which has no context."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(call).result(30)
+
+
+def calls(app: Any) -> list[Callable[[], Any]]:
+    """Return both calls that refresh."""
+    return [
+        lambda: app.refresh_access_token(TOKEN),
+        lambda: app.create_api_key({**TOKEN, "expires_at": int(time.time()) - 1}),
+    ]
+
+
+@pytest.mark.parametrize("way", [0, 1])
+@pytest.mark.parametrize("early", [True, False])
+def test_flask_refreshes_in_a_thread_without_a_context(
+    way: int, early: bool, project: FlaskProject, recorder: Recorder, signals: list[Any]
+) -> None:
+    """``update_token`` and the signal run in the context of the only application."""
+    if early:
+        app = project.register()
+        project.application("one")
+    else:
+        project.application("one")
+        app = project.register()
+    assert in_thread(calls(app)[way])
+    assert project.stored == signals == [("one", REFRESHED["access_token"])]
+    assert set(project.torn_down) == {"one"}
+    assert not has_app_context()
+
+
+def test_flask_uses_the_context_that_is_there(
+    project: FlaskProject, recorder: Recorder, signals: list[Any]
+) -> None:
+    """No second context is pushed, because the caller's database session belongs to its own."""
+    project.application("one")
+    app = project.register()
+    other = project.application("two")
+    with other.app_context():
+        app.refresh_access_token(TOKEN)
+        assert project.torn_down == []
+    assert project.stored == signals == [("two", REFRESHED["access_token"])]
+
+
+@pytest.mark.parametrize("way", [0, 1])
+@pytest.mark.parametrize("seen", ["at registration", "at first use", "in a context"])
+def test_flask_refuses_where_several_applications_share_an_oauth_object(
+    way: int, seen: str, project: FlaskProject, recorder: Recorder
+) -> None:
+    """Nobody knows whose database holds the pair, and nothing is sent."""
+    first = project.application("one")
+    if seen == "at registration":
+        app = project.register()
+        project.application("two")
+    elif seen == "at first use":
+        project.oauth = OAuth()
+        app = project.register()
+        first = project.application("one")
+        project.application("two")
+        with first.app_context():
+            assert app.client
+    else:
+        app = project.register()
+        second = Flask("two")  # not initialised with the OAuth object
+        with second.app_context():
+            assert app.client
+    with pytest.raises(ConfigurationError, match=r"several .* app\.app_context"):
+        in_thread(calls(app)[way])
+    assert recorder.requests == project.stored == []
+    with first.app_context():
+        calls(app)[way]()
+    assert [name for name, _ in project.stored] == ["one"]
+
+
+def test_flask_refuses_without_any_application(recorder: Recorder) -> None:
+    """An app that was created by hand has no ``OAuth`` object that leads to an application."""
+    from authlib.integrations.flask_client import FlaskIntegration
+
+    from authlib_kucoin.flask_client import KuCoinFlaskApp
+
+    app = KuCoinFlaskApp(FlaskIntegration("kucoin"), "kucoin", site=recorder.url)
+    for call in calls(app):
+        with pytest.raises(ConfigurationError, match="no Flask application"):
+            call()
+    assert recorder.requests == []
+
+
+@pytest.mark.parametrize("receiver", [coroutine_function, with_one_parameter])
+def test_flask_refuses_a_receiver_that_the_signal_cannot_call(
+    receiver: Any, project: FlaskProject, recorder: Recorder
+) -> None:
+    """Blinker would raise when the signal is sent, after the refresh."""
+    project.application("one")
+    app = project.register()
+    with (
+        token_update.connected_to(receiver),
+        pytest.raises(ConfigurationError, match="receiver of token_update"),
+    ):
+        app.refresh_access_token(TOKEN)
+    assert recorder.requests == []
+
+
+def test_a_fetch_token_that_cannot_be_called_costs_nothing(recorder: Recorder) -> None:
+    """It is called first, so its error is raised before any request."""
+    flask = Flask("one")
+    app = register_kucoin(OAuth(flask), site=recorder.url, fetch_token=with_one_parameter)
+    with flask.app_context(), pytest.raises(TypeError, match="token"):
+        app.create_api_key()
+    assert recorder.requests == []

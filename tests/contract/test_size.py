@@ -1,0 +1,147 @@
+"""The memory for an answer is limited, whatever the other side sends."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import tracemalloc
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from authlib_kucoin import ApiKeyOutcomeUnknown, KuCoinUnavailable, MalformedResponse
+from tests.contract.stacks import CLIENTS, EVERYWHERE, NewStack, everywhere, outcome_of
+from tests.support.wire import Wire, whole
+
+TOKEN = {"access_token": "access"}
+MEBIBYTE = 1024 * 1024
+OK = b"HTTP/1.1 200 OK\r\n"
+ANSWER = {"success": True, "code": "200", "data": {"apiKey": "k", "secret": "s", "passphrase": "p"}}
+INFO = {"code": "200000", "data": {"uid": 1, "permission": "General"}}
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    """A recording server."""
+    with Wire() as wire:
+        yield wire
+
+
+def endless(start: bytes, piece: bytes) -> Iterator[bytes]:
+    """Yield the start, and then as much as the client reads."""
+    yield start
+    for _ in range(64):
+        yield piece * (MEBIBYTE // len(piece))
+
+
+def gzipped(answer: Any, *, times: int = 1, encoding: str = "gzip", filler: int = 0) -> bytes:
+    """Return a compressed answer."""
+    body = json.dumps(answer).encode() + b" " * filler
+    for _ in range(times):
+        body = gzip.compress(body) if "gzip" in encoding else zlib.compress(body)
+    return whole(200, body, {"Content-Encoding": encoding})
+
+
+ENDLESS = {
+    "body": (OK + b"\r\n", b"x"),
+    "chunks": (OK + b"Transfer-Encoding: chunked\r\n\r\n", b"400\r\n" + b"x" * 1024 + b"\r\n"),
+    "trailers": (OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"X: y\r\n"),
+    "headers": (OK, b"X: y\r\n"),
+    "a header": (OK + b"X: ", b"x"),
+    "early hints": (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+}
+CASES = [(row, name) for row in EVERYWHERE for name in ENDLESS if row in CLIENTS or name == "body"]
+
+
+@pytest.mark.parametrize(("row", "name"), CASES)
+def test_an_endless_answer_is_not_read_to_its_end(
+    name: str, new_stack: NewStack, wire: Wire
+) -> None:
+    """The client reads a few mebibytes at most, in every part of an answer."""
+    wire.answer = lambda _seen: endless(*ENDLESS[name])
+    stack = new_stack(site=wire.url, total_timeout=5)
+    tracemalloc.start()
+    error = outcome_of(lambda: stack.create_api_key(TOKEN))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert type(error) is ApiKeyOutcomeUnknown
+    assert peak < 8 * MEBIBYTE
+
+
+@everywhere
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_small_answer_that_unpacks_to_a_large_one(
+    times: int, new_stack: NewStack, wire: Wire
+) -> None:
+    """One layer of compression is undone, up to the limit; a second one never is."""
+    bomb = gzipped(ANSWER, times=times, encoding=", ".join(["gzip"] * times), filler=100 * MEBIBYTE)
+    wire.answer = lambda _seen: bomb
+    stack = new_stack(site=wire.url)
+    tracemalloc.start()
+    error = outcome_of(lambda: stack.create_api_key(TOKEN))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert type(error) is ApiKeyOutcomeUnknown
+    assert peak < 8 * MEBIBYTE
+
+
+@pytest.mark.parametrize("row", CLIENTS)
+def test_the_limit_is_a_mebibyte_after_decoding(new_stack: NewStack, wire: Wire) -> None:
+    """An answer of exactly this size is read; one more byte is refused."""
+    stack = new_stack(site=wire.url)
+    fills = MEBIBYTE - len(json.dumps(ANSWER))
+    for packed in (False, True):
+        for filler, is_read in ((fills, True), (fills + 1, False)):
+            plain = whole(200, json.dumps(ANSWER) + " " * filler)
+            answer = gzipped(ANSWER, filler=filler) if packed else plain
+            wire.answer = lambda _seen, answer=answer: answer  # type: ignore[misc]  # binds the loop's value
+            outcome = outcome_of(lambda: stack.create_api_key(TOKEN))
+            assert (type(outcome) is not ApiKeyOutcomeUnknown) is is_read
+            assert is_read or "larger than 1,048,576 bytes" in str(outcome)
+
+
+@everywhere
+@pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "GZIP", "deflate", "identity"])
+def test_an_encoding_that_was_not_asked_for_is_undone(
+    encoding: str, new_stack: NewStack, wire: Wire
+) -> None:
+    """Some servers compress although the client asked for no compression."""
+
+    def answer(seen: Any) -> bytes:
+        fields = ANSWER if seen.line.startswith("POST") else INFO
+        assert seen.header("accept-encoding") == "identity"
+        return gzipped(fields, encoding=encoding.lower(), times=encoding != "identity")
+
+    wire.answer = answer
+    assert new_stack(site=wire.url).create_api_key(TOKEN).api_key == "k"
+
+
+BROKEN = {
+    "cut off": gzipped({"is_valid": True}).replace(b"Content-Length: 3", b"Content-Length: 2", 1),
+    "not gzip": whole(200, '{"is_valid": true}', {"Content-Encoding": "gzip"}),
+    "more behind it": whole(
+        200, gzip.compress(b'{"is_valid": true}') + b"x", {"Content-Encoding": "gzip"}
+    ),
+    "unknown": whole(200, '{"is_valid": true}', {"Content-Encoding": "br"}),
+}
+
+
+@pytest.mark.parametrize("row", CLIENTS)
+@pytest.mark.parametrize("answer", BROKEN.values(), ids=BROKEN)
+def test_an_encoding_that_is_broken_or_unknown(
+    answer: bytes, new_stack: NewStack, wire: Wire
+) -> None:
+    """It counts as no answer."""
+    wire.answer = lambda _seen: answer
+    error = outcome_of(lambda: new_stack(site=wire.url).validate(TOKEN))
+    assert (type(error), error.status) == (MalformedResponse, 200)
+
+
+@pytest.mark.parametrize("row", CLIENTS)
+def test_the_status_counts_even_if_the_body_is_of_no_use(new_stack: NewStack, wire: Wire) -> None:
+    """A gateway's large error page still counts as the gateway's error."""
+    wire.answer = lambda _seen: whole(503, " " * (2 * MEBIBYTE))
+    error = outcome_of(lambda: new_stack(site=wire.url).validate(TOKEN))
+    assert (type(error), error.status, error.retry) == (KuCoinUnavailable, 503, True)

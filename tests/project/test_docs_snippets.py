@@ -1,0 +1,42 @@
+"""Every Python and shell block in the README and the documentation works as printed."""
+
+import re
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+
+from authlib_kucoin import Site
+from authlib_kucoin._protocol import sites
+from authlib_kucoin.sandbox import Sandbox
+from tests.project.snippets import ROOT, reader
+from tests.project.walker import walk, walk_signed_in
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+#: Not run here: other formats, and the shell script that tests/clients runs.
+OTHER = {"nginx", "text", "json", "yaml", "ini", "html", "toml", "sh"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_block_runs(
+    page: Path, tmp_path: Path, kucoin_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blocks run in order, in an empty folder; the site ``"global"`` is replaced by the sandbox."""
+    here = {**sites.SITES, "global": Site(kucoin_sandbox.url, name="global")}
+    monkeypatch.setattr(sites, "SITES", MappingProxyType(here))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with reader(tmp_path) as one:
+        names = {"kucoin_sandbox": kucoin_sandbox, "tmp_path": tmp_path}
+        names["EXAMPLES"] = ROOT / "docs" / "examples"
+        names["walk"] = lambda *urls: walk(*map(one.here, urls))
+        names["walk_signed_in"] = lambda *given: walk_signed_in(*map(one.here, given))
+        one.read(page, names)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_block_says_what_it_is(page: Path) -> None:
+    """A block without a language, or in one that is not run, would not be tested."""
+    fences = re.findall(r"^(`{3,})(.*)\n(?:.*\n)*?\1$", page.read_text(), re.MULTILINE)
+    odd = {info for _, info in fences if not info.startswith("{")} - OTHER - {"python", "console"}
+    assert odd == set()

@@ -1,0 +1,278 @@
+"""The recipes of docs/telemetry.md keep secrets out of what monitoring libraries record.
+
+Each test first shows that the library records the secret without the recipe. Otherwise it could
+pass because nothing was recorded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import quote
+
+import flask
+import pytest
+import requests
+import sentry_sdk
+from authlib.integrations.flask_client import OAuth
+from opentelemetry.instrumentation.flask import FlaskInstrumentor
+from opentelemetry.instrumentation.httpx import HTTPX2ClientInstrumentor
+from opentelemetry.instrumentation.requests import RequestsInstrumentor
+from opentelemetry.instrumentation.urllib3 import URLLib3Instrumentor
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from sentry_sdk.envelope import Envelope
+from sentry_sdk.transport import Transport
+
+from authlib_kucoin import (
+    AsyncKuCoinOAuth2Client,
+    KuCoinOAuth2Client,
+    KuCoinOAuth2Session,
+    register_kucoin,
+)
+from authlib_kucoin.sandbox import Sandbox, SandboxKeywords
+from authlib_kucoin.telemetry import RedactingFilter, redact, span_exporter
+
+REDIRECT_URI = "https://broker.example.com/callback"
+SECRET = "made-up-client-secret"
+
+pytestmark = pytest.mark.shows_secrets("to see that the library does record them")
+
+
+@pytest.fixture
+def kucoin_sandbox_options() -> SandboxKeywords:
+    """Require a client secret, which appears in the query next to the code."""
+    return {"client_secret": SECRET}
+
+
+def exchange(client: type[Any], sandbox: Sandbox) -> str:
+    """Exchange a code and return it."""
+    options = {"site": sandbox.url, "redirect_uri": REDIRECT_URI}
+    made = client(sandbox.client_id, SECRET, **options)
+    url, _ = made.create_authorization_url()
+    code: str = sandbox.approve(url).fields["code"]
+    if client is AsyncKuCoinOAuth2Client:
+
+        async def fetch() -> None:
+            async with made:
+                await made.fetch_token(code=code)
+
+        asyncio.run(fetch())
+    else:
+        with made:
+            made.fetch_token(code=code)
+    return code
+
+
+def held(code: str, recorded: object) -> set[str]:
+    """Return the secrets that were recorded."""
+    text = json.dumps(recorded, default=repr)
+    spellings = {"code": {code, quote(code, safe="")}, "secret": {SECRET}}
+    return {name for name, found in spellings.items() if any(one in text for one in found)}
+
+
+class Recorder(Transport):
+    """A Sentry transport that stores what would be sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[Any] = []
+
+    def capture_envelope(self, envelope: Envelope) -> None:
+        self.sent += [item.payload.json for item in envelope.items]
+
+
+@pytest.fixture
+def sentry() -> Iterator[Callable[..., Recorder]]:
+    """Start Sentry with its defaults and these options; yield what it sends."""
+
+    def start(**options: Any) -> Recorder:
+        recorder = Recorder()
+        sentry_sdk.init(
+            "https://public@sentry.example.com/1",
+            transport=recorder,
+            traces_sample_rate=1.0,
+            auto_session_tracking=False,
+            **options,
+        )
+        return recorder
+
+    yield start
+    sentry_sdk.get_client().close()
+    sentry_sdk.get_global_scope().set_client(None)
+
+
+HOOKS = dict.fromkeys(("before_breadcrumb", "before_send", "before_send_transaction"), redact)
+
+
+@pytest.mark.parametrize(
+    "client", [KuCoinOAuth2Session, KuCoinOAuth2Client, AsyncKuCoinOAuth2Client]
+)
+@pytest.mark.parametrize(("hooks", "found"), [({}, {"code", "secret"}), (HOOKS, set())])
+def test_sentry(
+    sentry: Callable[..., Recorder],
+    kucoin_sandbox: Sandbox,
+    client: type[Any],
+    hooks: dict[str, Any],
+    found: set[str],
+) -> None:
+    """Breadcrumbs, spans, and the local variables of an error after the token call."""
+    recorder = sentry(**hooks)
+    with sentry_sdk.start_transaction(name="callback"):
+        code = exchange(client, kucoin_sandbox)
+        sentry_sdk.capture_message("later")
+    kinds = {item.get("type", "event") for item in recorder.sent}
+    assert kinds == {"event", "transaction"}
+    assert held(code, recorder.sent) == found
+
+
+@pytest.mark.parametrize(("hooks", "found"), [({}, {"code", "secret"}), (HOOKS, set())])
+def test_sentry_of_a_callback_that_fails(
+    sentry: Callable[..., Recorder],
+    kucoin_sandbox: Sandbox,
+    hooks: dict[str, Any],
+    found: set[str],
+) -> None:
+    """The callback's own query, and the token in a local variable of the view."""
+    recorder = sentry(**hooks)
+    app = flask.Flask("tested")
+    app.config.update(
+        SECRET_KEY="made-up",
+        KUCOIN_CLIENT_ID=kucoin_sandbox.client_id,
+        KUCOIN_CLIENT_SECRET=SECRET,
+        KUCOIN_SITE=kucoin_sandbox.url,
+    )
+    kucoin = register_kucoin(OAuth(app))
+    tokens = []
+
+    @app.get("/callback")
+    def callback() -> str:
+        pair = kucoin.authorize_access_token()
+        tokens.append(dict(pair))
+        raise ZeroDivisionError
+
+    with app.test_request_context():
+        login = kucoin.create_authorization_url("https://localhost/callback")
+    browser = app.test_client()
+    with browser.session_transaction() as session, app.test_request_context():
+        kucoin.save_authorize_data(redirect_uri="https://localhost/callback", **login)
+        session.update(flask.session)
+    back = kucoin_sandbox.approve(login["url"])
+    assert browser.get(back).status_code == 500
+    (event,) = (item for item in recorder.sent if "exception" in item)
+    frames = event["exception"]["values"][-1]["stacktrace"]["frames"]
+    assert any("pair" in frame.get("vars", {}) for frame in frames)
+    assert held(back.fields["code"], recorder.sent) == found
+    if hooks:
+        text = json.dumps(recorder.sent, default=repr)
+        assert tokens[0]["access_token"] not in text
+        assert tokens[0]["refresh_token"] not in text
+
+
+class Spans:
+    """The exported spans, as JSON."""
+
+    def __init__(self, *, redacting: bool) -> None:
+        self._kept = InMemorySpanExporter()
+        exporter = span_exporter(self._kept) if redacting else self._kept
+        self.provider = TracerProvider()
+        self.provider.add_span_processor(SimpleSpanProcessor(exporter))
+
+    def exported(self) -> list[str]:
+        return [span.to_json() for span in self._kept.get_finished_spans()]
+
+
+@pytest.mark.parametrize(
+    ("instrumentor", "client"),
+    [
+        (URLLib3Instrumentor, KuCoinOAuth2Session),
+        (HTTPX2ClientInstrumentor, KuCoinOAuth2Client),
+        (HTTPX2ClientInstrumentor, AsyncKuCoinOAuth2Client),
+    ],
+)
+def test_opentelemetry(kucoin_sandbox: Sandbox, instrumentor: type[Any], client: type[Any]) -> None:
+    """The span of the token call, with each library's instrumentation."""
+    for redacting, found in [(False, {"code", "secret"}), (True, set())]:
+        spans = Spans(redacting=redacting)
+        instrumentation = instrumentor()
+        instrumentation.instrument(tracer_provider=spans.provider)
+        try:
+            code = exchange(client, kucoin_sandbox)
+        finally:
+            instrumentation.uninstrument()
+        (span,) = spans.exported()
+        assert "/_oauth/access-token" in span
+        assert held(code, span) == found
+
+
+def test_opentelemetry_of_requests(kucoin_sandbox: Sandbox) -> None:
+    """The application's own requests; KuCoin's calls bypass this instrumentation."""
+    for redacting, found in [(False, {"code"}), (True, set())]:
+        spans = Spans(redacting=redacting)
+        instrumentation = RequestsInstrumentor()
+        instrumentation.instrument(tracer_provider=spans.provider)
+        try:
+            code = exchange(KuCoinOAuth2Session, kucoin_sandbox)
+            requests.get(kucoin_sandbox.url, params={"code": code}, timeout=10)
+        finally:
+            instrumentation.uninstrument()
+        assert held(code, spans.exported()) == found
+
+
+def test_opentelemetry_by_urllib3s_own_filter(kucoin_sandbox: Sandbox) -> None:
+    """Where the exporter cannot be replaced, ``url_filter=redact`` works for urllib3."""
+    spans = Spans(redacting=False)
+    instrumentation = URLLib3Instrumentor()
+    instrumentation.instrument(tracer_provider=spans.provider, url_filter=redact)
+    try:
+        code = exchange(KuCoinOAuth2Session, kucoin_sandbox)
+    finally:
+        instrumentation.uninstrument()
+    assert "/_oauth/access-token" in spans.exported()[0]
+    assert held(code, spans.exported()) == set()
+
+
+def test_opentelemetry_of_the_callback() -> None:
+    """The server's span contains the callback's query."""
+    for redacting, found in [(False, {"code"}), (True, set())]:
+        spans = Spans(redacting=redacting)
+        app = flask.Flask("tested")
+        app.add_url_rule("/callback", view_func=lambda: "", endpoint="callback")
+        FlaskInstrumentor().instrument_app(app, tracer_provider=spans.provider)
+        app.test_client().get("/callback?code=a-made-up-code&state=s")
+        assert held("a-made-up-code", spans.exported()) == found
+
+
+@pytest.mark.parametrize(
+    ("msg", "args"),
+    [
+        ("%s %s", ("GET /callback?code=a-made-up-code&state=s HTTP/1.1", 303)),
+        ("%(r)s", ({"r": "GET /callback?state=s&code=a-made-up-code HTTP/1.1"},)),
+        ("GET /callback?code=a-made-up-code HTTP/1.1", ()),
+    ],
+)
+def test_access_logs(msg: str, args: tuple[Any, ...], caplog: pytest.LogCaptureFixture) -> None:
+    """Whether the logger passes a tuple, a dict or a finished message."""
+    logger = logging.getLogger("uvicorn.access")
+    redacting = RedactingFilter()
+    logger.addFilter(redacting)
+    try:
+        logger.warning(msg, *args)
+    finally:
+        logger.removeFilter(redacting)
+    assert "code=***" in caplog.text
+    assert "a-made-up-code" not in caplog.text
+
+
+def test_what_is_left_whole() -> None:
+    """Other parameters, other fields, and values that are not text."""
+    event = {
+        "url": "https://other.example.com/?discount_code=x&page=2",
+        "code": "404",
+        "args": ("status code=404", 5, None, {1, 2}),
+    }
+    assert redact(event) == event

@@ -1,0 +1,80 @@
+"""The OpenAPI file: it describes what there is, and the sandbox keeps to it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from authlib_kucoin.sandbox import OPERATIONS
+from authlib_kucoin.sandbox._control import CALLS
+from authlib_kucoin.sandbox._permissions import GROUPS, PERMISSIONS
+from authlib_kucoin.sandbox._router import ROUTES
+from tests.sandbox.broker import Broker
+
+
+@pytest.fixture
+def described(broker: Broker) -> dict[str, Any]:
+    """The file, as a client gets it."""
+    content: dict[str, Any] = broker.wire.ask("GET", "/sandbox/openapi.json").json
+    return content
+
+
+def test_every_call_is_described(described: dict[str, Any]) -> None:
+    """KuCoin's calls and the control calls are all there, by path and method, and no others."""
+    there = {(path, route.method) for path, route in ROUTES.items()}
+    there |= {(path, method) for path, methods in CALLS.items() for method in methods}
+
+    paths = described["paths"].items()
+    assert {(path, method.upper()) for path, methods in paths for method in methods} == there
+
+
+def test_members_are_described(described: dict[str, Any]) -> None:
+    """Each control call's members or parameters are those that it takes."""
+    for path, methods in CALLS.items():
+        for method, call in methods.items():
+            operation = described["paths"][path][method.lower()]
+            names = {each["name"] for each in operation.get("parameters", [])}
+            body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+            names |= set(body.get("schema", {}).get("properties", {}))
+            needed = {name for name, member in call.members.items() if member.is_needed}
+
+            assert names == set(call.members), path
+            assert set(body.get("schema", {}).get("required", [])) == needed, path
+
+
+def test_words_are_described(described: dict[str, Any]) -> None:
+    """The lists of operations and permissions are the sandbox's own."""
+    schemas = described["components"]["schemas"]
+    add = "/_oauth/resource/cyber-truck-vault/v2/outer/api-key/add"
+    body = described["paths"][add]["post"]["requestBody"]["content"]["application/json"]
+
+    assert schemas["Operation"]["enum"] == list(OPERATIONS)
+    assert schemas["Permission"]["enum"] == [name for name in GROUPS if name in PERMISSIONS]
+    assert body["schema"]["properties"]["authGroupMap"]["required"] == list(GROUPS)
+
+
+def test_references_lead_somewhere(described: dict[str, Any]) -> None:
+    """No ``$ref`` is misspelt."""
+    text = json.dumps(described)
+    for part, names in described["components"].items():
+        for name in names:
+            text = text.replace(f'"#/components/{part}/{name}"', "")
+    assert "#/components" not in text
+
+
+def test_version_is_the_packages(described: dict[str, Any], broker: Broker) -> None:
+    """The file names the version that runs."""
+    health = broker.wire.ask("GET", "/sandbox/health").json
+    assert described["info"]["version"] == health["version"] != "0"
+
+
+@pytest.mark.parametrize("fast_api", ["both", 1])
+def test_description_is_the_same_for_all_options(
+    new_broker: Callable[..., Broker], described: dict[str, Any], fast_api: Any
+) -> None:
+    """It describes KuCoin and the sandbox, not one run of it."""
+    broker = new_broker(fast_api=fast_api)
+    assert broker.wire.ask("GET", "/sandbox/openapi.json").json == described

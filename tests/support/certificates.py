@@ -1,0 +1,20 @@
+"""A self-signed certificate for loopback."""
+
+import subprocess
+from pathlib import Path
+
+
+def self_signed(folder: Path) -> tuple[str, str]:
+    """Create a certificate for localhost and its key with openssl; return the two files."""
+    files = str(folder / "cert.pem"), str(folder / "key.pem")
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt"),
+            *("ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=localhost"),
+            *("-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"),
+            *("-out", files[0], "-keyout", files[1]),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return files

@@ -1,0 +1,1 @@
+"""`python -m authlib_kucoin`: doctor and rehearse."""

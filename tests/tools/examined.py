@@ -1,0 +1,47 @@
+"""Running `doctor` and reading its report."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from authlib_kucoin.__main__ import main
+
+#: Settings in which nothing is wrong.
+RIGHT = {
+    "KUCOIN_SITE": "global",
+    "KUCOIN_CLIENT_ID": "6422da9c97b45100018c6e62",
+    "KUCOIN_REDIRECT_URI": "https://broker.example.com/kucoin/callback",
+    "KUCOIN_VAULT_KEYS": "pJQuMtsNmXdxfmiQ2n2p9a1CIbWLPhWMdy4NYfJLIFY=",
+    "KUCOIN_FAST_API_IPS": "8.8.8.8",
+    "GUNICORN_CMD_ARGS": "--workers 2 --timeout 90",
+}
+
+
+class Examined:
+    """One run of `doctor --json`."""
+
+    def __init__(self, status: int, printed: str) -> None:
+        self.status = status
+        self.printed = printed
+        self.report: dict[str, Any] = json.loads(printed)
+
+    def wrong(self) -> dict[str, str]:
+        """The advice for what is wrong, by check."""
+        return self.of("wrong")
+
+    def of(self, level: str) -> dict[str, str]:
+        """The advice, or else the text, of the findings of one level, by check."""
+        return {
+            each["check"]: each["advice"] or each["text"]
+            for each in self.report["findings"]
+            if each["level"] == level
+        }
+
+
+def examine(capsys: pytest.CaptureFixture[str], *arguments: str, app: Any = None) -> Examined:
+    """Run the command in this process."""
+    status = main(["doctor", "--json", *arguments], app=app)
+    return Examined(status, capsys.readouterr().out)

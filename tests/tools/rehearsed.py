@@ -1,0 +1,161 @@
+"""Rehearsals against a sandbox whose answers a proxy changes, led by a person who is a program."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from authlib_kucoin.__main__ import parser
+from authlib_kucoin._tools import rehearse
+from authlib_kucoin._tools.rehearse.terminal import Terminal
+from authlib_kucoin.sandbox import Sandbox
+from tests.support.wire import Seen, Wire
+
+_OPERATIONS = {
+    "/_oauth/access-token": "token",
+    "/_oauth/refresh-token": "refresh",
+    "/_oauth/validate-access-token": "validate",
+    "/_oauth/resource/ucenter/outer/api-key/add": "create_api_key",
+    "/_oauth/resource/cyber-truck-vault/v2/outer/api-key/add": "create_api_key",
+    "/api/v1/user/api-key": "api_key_info",
+}
+_SECRET = ("access_token", "refresh_token", "apiKey", "secret", "passphrase")
+_REDIRECT = "https://broker.example.com/kucoin/callback"
+
+
+@dataclass
+class Reply:
+    """An answer on its way; a change may set any of it.
+
+    Attributes:
+        asked: The form that was sent.
+        status: The HTTP status.
+        headers: The headers.
+        content: The JSON.
+        raw: The body, instead of the JSON.
+    """
+
+    asked: dict[str, str]
+    status: int
+    headers: dict[str, str]
+    content: Any
+    raw: str | None = None
+
+
+Change = Callable[[Reply], object]
+
+
+@dataclass
+class Deviant:
+    """A proxy in front of a sandbox.
+
+    Attributes:
+        sandbox: The sandbox.
+        wire: The server that the client talks to.
+        changes: What is done to the answers, by operation.
+        secrets: Every credential that has passed.
+    """
+
+    sandbox: Sandbox
+    wire: Wire
+    changes: dict[str, Change] = field(default_factory=dict)
+    secrets: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Begin to pass requests on."""
+        self.wire.answer = self._answer
+
+    def _answer(self, seen: Seen) -> bytes:
+        passed = {n: v for n, v in seen.fields if n.lower() not in ("host", "connection")}
+        connection = http.client.HTTPConnection(urlsplit(self.sandbox.url).netloc, timeout=10)
+        connection.request(seen.line.split(" ")[0], seen.target, seen.body, passed)
+        answer = connection.getresponse()
+        content = json.loads(answer.read())
+        connection.close()
+        reply = Reply(
+            dict(parse_qsl(seen.body.decode())),
+            answer.status,
+            {"Content-Type": "application/json"},
+            content,
+        )
+        for each in (content, content.get("data") or {}):
+            self.secrets.update(str(each[name]) for name in _SECRET if each.get(name))
+        if change := self.changes.get(_OPERATIONS[seen.path]):
+            change(reply)
+        body = (json.dumps(reply.content) if reply.raw is None else reply.raw).encode()
+        reply.headers["Content-Length"] = str(len(body))
+        head = "".join(f"{name}: {value}\r\n" for name, value in reply.headers.items())
+        return f"HTTP/1.1 {reply.status} X\r\n{head}\r\n".encode() + body
+
+
+class Person(Terminal):
+    """Reads what is said, approves at the sandbox, and types."""
+
+    def __init__(self, deviant: Deviant, types: str = "yes") -> None:
+        """Bring the answer to the question for a key."""
+        self.said: list[str] = []
+        self.types = types
+        self.edit: Callable[[str], str] = lambda pasted: pasted
+        self.decide = deviant.sandbox.approve
+        self._deviant = deviant
+
+    def say(self, text: str = "", *, indent: str = "") -> None:
+        self.said.append(text)
+
+    def show(self, text: str) -> None:
+        self.said.append(text)
+
+    def ask(self, question: str) -> str:
+        self.said.append(question)
+        return self.types
+
+    def ask_hidden(self, question: str) -> str:
+        deviant = self._deviant
+        (url,) = [text for text in self.said if text.startswith(f"{deviant.wire.url}/oauth?")]
+        callback = self.decide(url.replace(deviant.wire.url, deviant.sandbox.url))
+        pasted = urlencode(callback.fields) if callback.method == "POST" else str(callback)
+        pasted = self.edit(pasted)
+        deviant.secrets.update(v for _, v in parse_qsl(urlsplit(pasted).query) if len(v) > 9)
+        return pasted
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    """A rehearsal that is over."""
+
+    status: int
+    report: dict[str, Any]
+    markdown: str
+    said: str
+
+    @property
+    def learnt(self) -> dict[str, str]:
+        """What was not known before."""
+        learnt: dict[str, str] = self.report["learnt"]
+        return learnt
+
+    @property
+    def differences(self) -> list[str]:
+        """What is not as the document says."""
+        differences: list[str] = self.report["differences"]
+        return differences
+
+
+def rehearsed(deviant: Deviant, folder: Path, person: Person, *arguments: str) -> Rehearsed:
+    """Lead a rehearsal through to its end, and look for secrets in what it has written."""
+    options = parser().parse_args(
+        [
+            *("rehearse", "--site", deviant.wire.url, "--client-id", "sandbox-client"),
+            *("--redirect-uri", _REDIRECT, "--report", str(folder / "report"), *arguments),
+        ]
+    )
+    status = rehearse.run(options, terminal=person)
+    text = (folder / "report.json").read_text()
+    markdown = (folder / "report.md").read_text()
+    assert [secret for secret in deviant.secrets if secret in text + markdown] == []
+    return Rehearsed(status, json.loads(text), markdown, "\n".join(person.said))

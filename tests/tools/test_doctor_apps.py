@@ -1,0 +1,290 @@
+"""`doctor` looks into applications; the code in its advice, run as it stands, mends each."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from authlib.integrations.flask_client import OAuth
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from authlib_kucoin import register_kucoin
+from flask_demo import create_app
+
+from .examined import RIGHT, Examined, examine
+
+_URI = RIGHT["KUCOIN_REDIRECT_URI"]
+_RIGHT_CONFIG = {
+    **{name: RIGHT[name] for name in ("KUCOIN_SITE", "KUCOIN_CLIENT_ID", "KUCOIN_REDIRECT_URI")},
+    "SECRET_KEY": "6b1f0c57e2d94a83",
+    "SESSION_COOKIE_SECURE": True,
+    "SESSION_COOKIE_SAMESITE": "Lax",
+}
+
+
+def _app(callback: str = "/kucoin/callback", **config: Any) -> Flask:
+    """Return an application in which nothing is wrong, but for what a test asks for."""
+    app = Flask("shop")
+    app.config.update(_RIGHT_CONFIG | config)
+    if app.config.get("SQLALCHEMY_DATABASE_URI"):
+        SQLAlchemy(app)
+    register_kucoin(OAuth(app))
+    app.add_url_rule(callback, "callback", lambda: "never called")
+    app.wsgi_app = ProxyFix(app.wsgi_app, x_proto=1, x_host=1)  # type: ignore[method-assign]
+    return app
+
+
+def _wrong(capsys: pytest.CaptureFixture[str], app: Flask) -> dict[str, str]:
+    return examine(capsys, "--offline", "--server-timeout", "0", app=app).wrong()
+
+
+def test_nothing_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    """With the right settings there is nothing to mend; the settings are the application's."""
+    report = examine(capsys, "--offline", app=_app())
+    assert report.wrong() == {}
+    assert report.report["form"]["Redirect URL"] == _URI
+    assert report.of("right")["application"] == "Flask, debug mode is off"
+
+
+@pytest.mark.parametrize(
+    ("check", "config"),
+    [
+        ("session cookie", {"SESSION_COOKIE_SECURE": False}),
+        ("session cookie", {"SESSION_COOKIE_HTTPONLY": False}),
+        ("session cookie", {"SESSION_COOKIE_SAMESITE": "Strict"}),
+    ],
+)
+def test_cookie_flags(
+    check: str, config: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The advice is the line of configuration that mends it."""
+    app = _app(**config)
+    advice = _wrong(capsys, app)
+    assert list(advice) == [check]
+    line = re.fullmatch(r"Set (SESSION_COOKIE_\w+) = (.+)\.", advice[check])
+    assert line
+    app.config[line[1]] = {"True": True, '"Lax"': "Lax"}[line[2]]
+    assert _wrong(capsys, app) == {}
+
+
+@pytest.mark.parametrize("key", [None, "dev", "a" * 40, "django-insecure-6b1f0c57e2d94a83"])
+def test_secret_key(key: str | None, capsys: pytest.CaptureFixture[str]) -> None:
+    """The advice has a command that makes a good one."""
+    app = _app(SECRET_KEY=key)
+    advice = _wrong(capsys, app)
+    assert list(advice) == ["secret key"]
+    command = re.search(r'python -c "(.+)"', advice["secret key"])
+    assert command
+    app.secret_key = subprocess.check_output([sys.executable, "-c", command[1]], text=True).strip()
+    assert _wrong(capsys, app) == {}
+
+
+def test_callback_behind_a_proxy(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without ProxyFix the callback would be http: the advice's line is what mends it."""
+    app = _app()
+    del app.wsgi_app
+    advice = _wrong(capsys, app)
+    assert list(advice) == ["callback"]
+    line = re.search(r"app\.wsgi_app = .+\)", advice["callback"])
+    assert line
+    exec(line[0], {"app": app, "ProxyFix": ProxyFix})  # noqa: S102 - a reader does the same
+    assert _wrong(capsys, app) == {}
+
+
+def test_callback_that_needs_the_host(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where the host is not taken from the proxy, the proxy has to pass it on; it is said."""
+    app = _app()
+    app.wsgi_app = ProxyFix(Flask.wsgi_app.__get__(app), x_proto=1, x_host=0)  # type: ignore[method-assign]
+    report = examine(capsys, "--offline", app=app)
+    assert report.wrong() == {}
+    assert "proxy_set_header Host $host" in report.of("note")["callback"]
+
+
+def test_callback_without_a_route(capsys: pytest.CaptureFixture[str]) -> None:
+    """A redirect URI that no route serves is wrong, and so is one that is redirected."""
+    assert "Add the route" in _wrong(capsys, _app("/callback"))["callback"]
+    assert "Register that one" in _wrong(capsys, _app("/kucoin/callback/"))["callback"]
+
+
+def test_callback_on_an_untrusted_host(capsys: pytest.CaptureFixture[str]) -> None:
+    """A host that the application refuses is named, with the setting that lists them."""
+    app = _app(TRUSTED_HOSTS=["localhost"])
+    assert _wrong(capsys, app) == {"callback": "Add 'broker.example.com' to TRUSTED_HOSTS."}
+    app.config["TRUSTED_HOSTS"].append("broker.example.com")
+    assert _wrong(capsys, app) == {}
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
+def test_database_in_memory(url: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """It loses keys; a file does not."""
+    assert "sqlite:////" in _wrong(capsys, _app(SQLALCHEMY_DATABASE_URI=url))["database"]
+    app = _app(SQLALCHEMY_DATABASE_URI=f"sqlite:////{tmp_path}/kucoin.sqlite")
+    assert _wrong(capsys, app) == {}
+
+
+def test_database_that_does_not_answer(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, kucoin_sandbox: Any
+) -> None:
+    """It is wrong, and its address is not repeated: it may hold a password."""
+    app = _app(SQLALCHEMY_DATABASE_URI=f"sqlite:///{tmp_path}/hunter2/kucoin.sqlite")
+    report = examine(capsys, "--site", kucoin_sandbox.url, app=app)
+    assert "Check DATABASE_URL" in report.wrong()["database"]
+    assert "hunter2" not in report.printed
+
+
+def test_debug_mode(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is wrong, until it is off."""
+    app = _app(DEBUG=True)
+    assert "FLASK_DEBUG" in _wrong(capsys, app)["application"]
+    app.debug = False
+    assert _wrong(capsys, app) == {}
+
+
+def test_a_site_given_in_code(capsys: pytest.CaptureFixture[str]) -> None:
+    """What `register_kucoin` was given counts, right or wrong, with the client's options."""
+    app = _app(KUCOIN_SITE=None)
+    options = {"redirect_uri": _URI, "timeout": None, "verify": "/ca.pem"}
+    register_kucoin(OAuth(app), site="glbal", client_kwargs=options)
+    report = examine(capsys, "--offline", app=app)
+    assert "'glbal' is not a KuCoin site" in report.printed
+    assert "timeout=10.0" in report.wrong()["time-outs"]
+    assert "verify" in report.printed
+
+
+def test_without_kucoin(capsys: pytest.CaptureFixture[str]) -> None:
+    """An application that does not register it is told so, and the name it may have."""
+    advice = examine(capsys, "--offline", app=Flask("shop")).wrong()["application"]
+    assert "register_kucoin(OAuth(app))" in advice
+    assert "--name" in advice
+
+
+# --- applications by name -----------------------------------------------------------------------
+
+_DJANGO = """
+SECRET_KEY = "6b1f0c57e2d94a83"
+ALLOWED_HOSTS = ["broker.example.com"]
+ROOT_URLCONF = "shop.urls"
+KUCOIN_REDIRECT_URI = "https://broker.example.com/kucoin/callback"
+SESSION_COOKIE_SECURE = True
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+USE_X_FORWARDED_HOST = True
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "kucoin.sqlite"}}
+"""
+_AUTHLIB = """
+AUTHLIB_OAUTH_CLIENTS = {"kucoin": {"client_id": "6422da9c97b45100018c6e62", "site": "eu"}}
+"""
+_SOCIAL = """
+SOCIAL_AUTH_KUCOIN_KEY = "6422da9c97b45100018c6e62"
+SOCIAL_AUTH_KUCOIN_SITE = "eu"
+"""
+_URLS = """
+from django.urls import path
+urlpatterns = [path("kucoin/callback", lambda request: None)]
+"""
+
+
+@pytest.fixture
+def django(tmp_path: Path) -> Callable[[str], Examined]:
+    """Run the program in a folder with a Django project of these settings."""
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "urls.py").write_text(_URLS)
+
+    def run(settings: str) -> Examined:
+        (tmp_path / "shop" / "settings.py").write_text(settings)
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "authlib_kucoin", "doctor", "--json"),
+                *("--app", "shop.settings", "--offline", "--server-timeout", "0"),
+            ],
+            cwd=tmp_path,
+            env={"PYTHONPATH": str(Path(__file__).parents[2])},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.stderr == ""
+        return Examined(done.returncode, done.stdout)
+
+    return run
+
+
+@pytest.mark.parametrize("client", [_AUTHLIB, _SOCIAL], ids=["authlib", "social"])
+def test_django(client: str, django: Callable[[str], Examined]) -> None:
+    """A project's settings, of Authlib or of python-social-auth, are read and in order."""
+    report = django(_DJANGO + client)
+    assert report.wrong() == {}
+    assert report.status == 0
+    assert "www.kucoin.eu" in report.of("right")["site"]
+
+
+@pytest.mark.parametrize(
+    ("check", "line"),
+    [
+        ("callback", 'SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")'),
+        ("session cookie", "SESSION_COOKIE_SECURE = True"),
+    ],
+)
+def test_django_mistakes(check: str, line: str, django: Callable[[str], Examined]) -> None:
+    """The advice has the line that is missing."""
+    settings = _DJANGO + _AUTHLIB
+    assert line in settings
+    found = django(settings.replace(line, ""))
+    assert found.status == 1
+    assert line in found.wrong()[check]
+    assert list(found.wrong()) == [check]
+
+
+def test_django_host(django: Callable[[str], Examined]) -> None:
+    """A host that is not allowed is named."""
+    found = django((_DJANGO + _AUTHLIB).replace('["broker.example.com"]', "[]"))
+    assert found.wrong() == {"callback": "Add 'broker.example.com' to ALLOWED_HOSTS."}
+
+
+def test_an_app_that_cannot_be_loaded(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whatever its code raises is told, and the settings are checked all the same."""
+    (tmp_path / "broken_shop.py").write_text("raise SystemExit('KUCOIN_VAULT_KEYS is missing')")
+    monkeypatch.chdir(tmp_path)
+    for where, says in (
+        ("broken_shop:app", "KUCOIN_VAULT_KEYS is missing"),
+        ("no_such_shop:app", "No module named 'no_such_shop'"),
+        ("json:loads", "loads() missing"),
+        ("json:decoder", "neither a Flask application nor Django's"),
+    ):
+        report = examine(capsys, "--offline", "--app", where, "--site", "eu")
+        assert says in report.wrong()["application"]
+        assert "www.kucoin.eu" in report.of("right")["site"]
+
+
+@pytest.fixture
+def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Examined]:
+    """Run the demo's own command with its settings for a real site."""
+
+    def run(**settings: str) -> Examined:
+        for name, value in {**RIGHT, "SECRET_KEY": "6b1f0c57e2d94a83", **settings}.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("DEMO_INSTANCE", str(tmp_path))
+        arguments = ["kucoin", "doctor", "--offline", "--json"]
+        result = create_app().test_cli_runner().invoke(args=arguments)
+        return Examined(result.exit_code, result.stdout)
+
+    return run
+
+
+def test_the_demo(demo: Callable[..., Examined]) -> None:
+    """Behind a proxy that it does not trust, the demo would build http; its setting mends that."""
+    found = demo().wrong()
+    assert list(found) == ["callback"]
+    assert "TRUSTED_PROXIES=1" in found["callback"]
+    report = demo(TRUSTED_PROXIES="1")
+    assert report.wrong() == {}
+    assert report.status == 0
+    assert report.of("right")["vault keys"] == "1 Fernet key; the first one encrypts"

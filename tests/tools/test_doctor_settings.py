@@ -1,0 +1,205 @@
+"""`doctor` finds mistakes in settings and environment, and each one's advice mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import pytest
+
+from authlib_kucoin.__main__ import main
+
+from .examined import RIGHT, examine
+
+_PROXY = "http://proxy.example.com:3128"
+
+
+class Mistake(NamedTuple):
+    """A mistake, and what mends it.
+
+    Attributes:
+        check: The check that finds it.
+        planted: The variables that make it, beside right ones; None removes one.
+        mended: The variables that the advice asks to set or remove.
+        also: More words of the advice.
+    """
+
+    check: str
+    planted: Mapping[str, str | None]
+    mended: Mapping[str, str | None]
+    also: str = ""
+
+
+_SITE, _ID, _SECRET, _URI, _KEYS = (
+    f"KUCOIN_{end}" for end in ("SITE", "CLIENT_ID", "CLIENT_SECRET", "REDIRECT_URI", "VAULT_KEYS")
+)
+MISTAKES = {
+    "no site": Mistake("site", {_SITE: None}, {_SITE: "global"}, "global, eu, australia"),
+    "misspelt site": Mistake("site", {_SITE: "europe"}, {_SITE: "eu"}),
+    "login page as site": Mistake(
+        "site",
+        {_SITE: "https://www.kucoin.com/oauth"},
+        {_SITE: "https://www.kucoin.com"},
+    ),
+    "clear text": Mistake(
+        "site", {_SITE: "http://www.kucoin.com"}, {_SITE: "https://www.kucoin.com"}
+    ),
+    "unknown version": Mistake(
+        "site", {"KUCOIN_FAST_API": "3"}, {"KUCOIN_FAST_API": "1"}, "1 or 2"
+    ),
+    "no client id": Mistake("client id", {_ID: None}, {_ID: RIGHT[_ID]}),
+    "line break": Mistake("client id", {_ID: f"{RIGHT[_ID]}\n"}, {_ID: RIGHT[_ID]}, "line breaks"),
+    "quotation marks": Mistake("client id", {_ID: f'"{RIGHT[_ID]}"'}, {_ID: RIGHT[_ID]}),
+    "blank within": Mistake("client id", {_ID: "6422da 9c97"}, {_ID: "6422da9c97"}, "blank"),
+    "placeholder": Mistake("client id", {_ID: "<your-client-id>"}, {_ID: RIGHT[_ID]}),
+    "the sandbox's id": Mistake("client id", {_ID: "sandbox-client"}, {_ID: RIGHT[_ID]}),
+    "masked secret": Mistake("client secret", {_SECRET: "********"}, {_SECRET: "4f9a2b7c8d"}),
+    "id as secret": Mistake("client secret", {_SECRET: RIGHT[_ID]}, {_SECRET: None}),
+    "no redirect URI": Mistake("redirect URI", {_URI: None}, {_URI: RIGHT[_URI]}),
+    "http callback": Mistake(
+        "redirect URI",
+        {_URI: RIGHT[_URI].replace("https", "http")},
+        {_URI: RIGHT[_URI]},
+        "https://HOST/PATH",
+    ),
+    "ampersand": Mistake("redirect URI", {_URI: f"{RIGHT[_URI]}?a=1&b=2"}, {_URI: RIGHT[_URI]}),
+    "loopback callback": Mistake(
+        "redirect URI", {_URI: "http://localhost:5000/callback"}, {_URI: RIGHT[_URI]}, "public"
+    ),
+    "private callback": Mistake(
+        "redirect URI", {_URI: "https://10.0.0.7/callback"}, {_URI: RIGHT[_URI]}, "public"
+    ),
+    "impatient server": Mistake(
+        "time-outs",
+        {"GUNICORN_CMD_ARGS": "--timeout 30"},
+        {"GUNICORN_CMD_ARGS": "--timeout 70"},
+        "--timeout 70",
+    ),
+    "no Fernet key": Mistake("vault keys", {_KEYS: "c2hvcnQ="}, {_KEYS: RIGHT[_KEYS]}),
+    "same key twice": Mistake(
+        "vault keys", {_KEYS: f"{RIGHT[_KEYS]},{RIGHT[_KEYS]}"}, {_KEYS: RIGHT[_KEYS]}
+    ),
+    "zeros as key": Mistake("vault keys", {_KEYS: f"{'A' * 43}="}, {_KEYS: RIGHT[_KEYS]}),
+    "proxy for http alone": Mistake("proxy", {"HTTP_PROXY": _PROXY}, {"HTTPS_PROXY": _PROXY}),
+    "two ways out": Mistake(
+        "proxy",
+        {"HTTPS_PROXY": _PROXY, "NO_PROXY": "api.kucoin.com"},
+        {"NO_PROXY": None},
+        "api.kucoin.com",
+    ),
+    "proxy without a port": Mistake(
+        "proxy", {"HTTPS_PROXY": "proxy.example.com"}, {"HTTPS_PROXY": _PROXY}, "http://HOST:PORT"
+    ),
+    "missing bundle": Mistake(
+        "authorities", {"REQUESTS_CA_BUNDLE": "/nowhere/ca.pem"}, {"REQUESTS_CA_BUNDLE": None}
+    ),
+    "bundle of nothing": Mistake(
+        "authorities", {"SSL_CERT_FILE": __file__}, {"SSL_CERT_FILE": None}, "remove it"
+    ),
+    "inner address": Mistake(
+        "addresses",
+        {"KUCOIN_FAST_API_IPS": "192.168.0.4"},
+        {"KUCOIN_FAST_API_IPS": "8.8.8.8"},
+        "NAT",
+    ),
+    "range": Mistake(
+        "addresses",
+        {"KUCOIN_TRADING_IPS": "8.8.8.0/24"},
+        {"KUCOIN_TRADING_IPS": "8.8.8.8"},
+        "single address",
+    ),
+}
+#: These are named by their flags.
+_BY_FLAG = {
+    "GUNICORN_CMD_ARGS": "gunicorn --timeout",
+    "KUCOIN_FAST_API_IPS": "--fast-api-ip",
+    "KUCOIN_TRADING_IPS": "--trading-ip",
+}
+
+
+def _set(monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            monkeypatch.delenv(name)
+        else:
+            monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(autouse=True)
+def right_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begin with settings in which nothing is wrong."""
+    _set(monkeypatch, RIGHT)
+
+
+def test_nothing_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    """With the right settings there is nothing to mend, and the exit code is 0."""
+    examined = examine(capsys, "--offline")
+    assert examined.wrong() == {}
+    assert examined.status == 0
+    assert examined.report["ok"] is True
+
+
+@pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_found_and_mended(
+    mistake: Mistake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is the one thing that is wrong; the advice names what to set, and that mends it."""
+    _set(monkeypatch, mistake.planted)
+    found = examine(capsys, "--offline")
+    assert found.status == 1
+    assert list(found.wrong()) == [mistake.check]
+    advice = found.wrong()[mistake.check]
+    assert all(_BY_FLAG.get(name, name) in advice for name in mistake.mended), advice
+    assert mistake.also in advice
+    _set(monkeypatch, mistake.mended)
+    assert examine(capsys, "--offline").wrong() == {}
+
+
+@pytest.mark.parametrize("option", ["--timeout", "--total-timeout"])
+def test_timeouts_by_flag(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A flag wins over the rest, and a time-out that the server cannot wait for is wrong."""
+    wrong = examine(capsys, "--offline", "--server-timeout", "10", "--total-timeout", "5").wrong()
+    assert "--timeout 25" in wrong["time-outs"]
+    assert "total_timeout=2" in wrong["time-outs"]
+    assert examine(capsys, "--offline", option, "2", "--server-timeout", "0").wrong() == {}
+
+
+def test_each_library_reads_its_own_authorities(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A variable of the other library is no mistake, but is said."""
+    monkeypatch.setenv("SSL_CERT_DIR", "/")
+    for_requests = examine(capsys, "--offline", "--library", "requests")
+    for_httpx2 = examine(capsys, "--offline", "--library", "httpx2")
+    assert "requests reads REQUESTS_CA_BUNDLE" in for_requests.of("note")["authorities"]
+    assert "httpx2 reads SSL_CERT_DIR=/" in for_httpx2.of("right")["authorities"]
+
+
+def test_text_fits_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No line is longer than 100 columns, each mistake is counted, and the form is filled in."""
+    monkeypatch.setenv(_ID, " ")
+    monkeypatch.setenv("KUCOIN_TRADING_IPS", "8.8.8.8,8.8.4.4")
+    assert main(["doctor", "--offline"]) == 1
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 100
+    assert "requesting Fast API Service: 8.8.8.8\n" in text
+    assert "IP list for trading: 8.8.8.8, 8.8.4.4\n" in text
+    assert f"Redirect URL: {RIGHT[_URI]}\n" in text
+    assert text.endswith("1 thing is wrong.\n")
+
+
+def test_no_secret_is_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither right nor wrong secrets, nor the password of a proxy, are repeated."""
+    secrets = ["4f9a2b7c8d secret", "not-a-fernet-key", "hunter2"]
+    monkeypatch.setenv(_SECRET, secrets[0])
+    monkeypatch.setenv(_KEYS, secrets[1])
+    monkeypatch.setenv("HTTPS_PROXY", f"http://me:{secrets[2]}@proxy.example.com:3128")
+    for arguments in (["doctor", "--offline"], ["doctor", "--offline", "--json"]):
+        main(arguments)
+        printed = capsys.readouterr().out
+        assert not [secret for secret in secrets if secret in printed]
+        assert "proxy.example.com:3128" in printed

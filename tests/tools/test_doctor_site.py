@@ -1,0 +1,157 @@
+"""`doctor` asks the site: certificate, answer and clock."""
+
+from __future__ import annotations
+
+import re
+import time
+from email.utils import formatdate
+from typing import NamedTuple
+
+import pytest
+
+from authlib_kucoin._tools import doctor
+from authlib_kucoin._tools.doctor.findings import Finding
+from authlib_kucoin._tools.doctor.site_checks import check_certificate
+from authlib_kucoin._tools.doctor.subject import Settings, Subject
+from authlib_kucoin.sandbox import Sandbox, SandboxKeywords
+from tests.support.wire import Wire, running_wire
+
+from .examined import RIGHT, examine
+
+_LIBRARIES = ("requests", "httpx2")
+_AUTHORITIES = {"requests": "REQUESTS_CA_BUNDLE", "httpx2": "SSL_CERT_FILE"}
+
+
+@pytest.fixture(autouse=True)
+def right_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begin with settings in which nothing is wrong."""
+    for name, value in RIGHT.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.parametrize("library", _LIBRARIES)
+class TestTls:
+    """A site with a certificate that no authority knows."""
+
+    @pytest.fixture
+    def kucoin_sandbox_options(self) -> SandboxKeywords:
+        """Serve https with a certificate of its own."""
+        return {"tls": "self-signed"}
+
+    def test_the_advice_makes_it_trusted(
+        self,
+        library: str,
+        kucoin_sandbox: Sandbox,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """Not trusted, until the variable that the advice names for this library is set."""
+        arguments = ("--site", kucoin_sandbox.url, "--library", library)
+        advice = examine(capsys, *arguments).wrong()
+        assert set(advice) == {"certificate", "answer"}
+        assert f"set {_AUTHORITIES[library]} to its file" in advice["certificate"]
+        monkeypatch.setenv(_AUTHORITIES[library], str(kucoin_sandbox.certificate))
+        mended = examine(capsys, *arguments)
+        assert mended.wrong() == {}
+        assert "trusted, valid for" in mended.of("right")["certificate"]
+
+    def test_one_request_is_sent(
+        self, library: str, kucoin_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is a HEAD of the login page without parameters; with --offline there is none."""
+        monkeypatch.setenv(_AUTHORITIES[library], str(kucoin_sandbox.certificate))
+        settings = Settings(site=kucoin_sandbox.url, library=library)
+        doctor.examine(Subject(settings, offline=True))
+        assert kucoin_sandbox.connections == 0
+        doctor.examine(Subject(settings))
+        assert [(each.method, each.path, each.query) for each in kucoin_sandbox.requests] == [
+            ("HEAD", "/oauth", "")
+        ]
+
+    def test_an_expired_certificate(
+        self, library: str, kucoin_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """One that has ended by our clock is wrong, one that ends soon is said."""
+        monkeypatch.setenv(_AUTHORITIES[library], str(kucoin_sandbox.certificate))
+        settings = Settings(site=kucoin_sandbox.url, library=library)
+
+        def found(days: int) -> Finding:
+            subject = Subject(settings, clock=lambda: time.time() + days * 86400)
+            (finding,) = check_certificate(subject)
+            return finding
+
+        days = int(found(0).text.split()[-2])
+        assert found(days - 3).level == "note"
+        assert found(days + 3).level == "wrong"
+        assert "Set this machine's clock" in found(days + 3).advice
+
+
+@pytest.fixture
+def wire() -> object:
+    """A server whose answers the test decides."""
+    with running_wire() as wire:
+        wire.headers["Date"] = formatdate(usegmt=True)
+        yield wire
+
+
+def _answering(wire: Wire, status: int, **headers: str) -> None:
+    wire.answer = lambda _seen: (status, "")
+    wire.headers.update(headers)
+
+
+@pytest.mark.parametrize("library", _LIBRARIES)
+def test_the_clock(library: str, wire: Wire, capsys: pytest.CaptureFixture[str]) -> None:
+    """A minute off is wrong, in either direction; the site's own time is right."""
+    for seconds, says in ((-60, "(59|60) s ahead"), (60, "(59|60) s behind"), (0, "")):
+        _answering(wire, 200, Date=formatdate(time.time() + seconds, usegmt=True))
+        report = examine(capsys, "--site", wire.url, "--library", library)
+        assert list(report.wrong()) == (["clock"] if says else [])
+        assert re.search(says or "within 1 s of the site's", report.printed)
+
+
+class Odd(NamedTuple):
+    """An answer that is no login page, and what is said about it."""
+
+    status: int
+    level: str
+    advice: str
+    location: str = ""
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        Odd(404, "wrong", "Set KUCOIN_SITE to the base URL"),
+        Odd(502, "wrong", "Try again later"),
+        Odd(301, "wrong", "www.kucoin.example", "https://www.kucoin.example/oauth"),
+        Odd(302, "note", "calls follow no redirect", "/en/oauth"),
+        Odd(403, "note", "browser"),
+    ],
+)
+def test_odd_answers(odd: Odd, wire: Wire, capsys: pytest.CaptureFixture[str]) -> None:
+    """An answer that is no login page says what to look at."""
+    _answering(wire, odd.status, **({"Location": odd.location} if odd.location else {}))
+    assert odd.advice in examine(capsys, "--site", wire.url).of(odd.level)["answer"]
+
+
+def test_no_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where nothing listens, the answer is wrong; whatever needs it is skipped."""
+    with running_wire() as wire:
+        gone = wire.url
+    report = examine(capsys, "--site", gone)
+    assert list(report.wrong()) == ["answer"]
+    assert report.of("skipped")["clock"] == "the site gave no answer"
+
+
+def test_through_a_proxy(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The certificate is asked for through the environment's proxy, with its password."""
+    monkeypatch.setenv("HTTPS_PROXY", wire.url.replace("//", "//me:pa%40ss@"))
+    wire.answer = lambda _seen: (502, "")
+    report = examine(capsys, "--site", "https://kucoin.example.com")
+    assert {(seen.line[:7], seen.target) for seen in wire.seen} == {
+        ("CONNECT", "kucoin.example.com:443")
+    }
+    assert {seen.header("proxy-authorization") for seen in wire.seen} == {"Basic bWU6cGFAc3M="}
+    assert {"certificate", "answer"} <= set(report.wrong())

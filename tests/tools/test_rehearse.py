@@ -1,0 +1,412 @@
+"""`rehearse` leads through the first sign-in, names what differs, and writes no secret."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from authlib_kucoin.__main__ import main
+from authlib_kucoin.sandbox import Sandbox, SandboxKeywords
+from tests.support.wire import running_wire
+
+from .rehearsed import Change, Deviant, Person, Rehearsed, Reply, rehearsed
+
+
+@pytest.fixture
+def deviant(kucoin_sandbox: Sandbox) -> Iterator[Deviant]:
+    """A sandbox behind a proxy that changes nothing yet."""
+    with running_wire() as wire:
+        yield Deviant(kucoin_sandbox, wire)
+
+
+@pytest.fixture
+def run(deviant: Deviant, tmp_path: Path) -> Callable[..., Rehearsed]:
+    """Lead a rehearsal, with these changes of answers, by operation."""
+
+    def run(*arguments: str, person: Person | None = None, **changes: Change) -> Rehearsed:
+        deviant.changes = changes
+        return rehearsed(deviant, tmp_path, person or Person(deviant), *arguments)
+
+    return run
+
+
+@pytest.mark.parametrize("library", ["requests", "httpx2"])
+def test_as_the_document_says(library: str, run: Callable[..., Rehearsed]) -> None:
+    """With either library nothing differs at the sandbox, and each question has its answer."""
+    result = run("--library", library)
+    assert result.differences == []
+    assert result.status == 0
+    assert [answer["name"] for answer in result.report["answers"]] == [
+        "exchange",
+        "validation",
+        "refresh",
+        "validation of the old token",
+        "validation of the new token",
+        "key",
+        "key info",
+        "second refresh",
+        "validation after the second refresh",
+        "second exchange",
+    ]
+    assert result.report["still_unknown"] == []
+    assert result.learnt["Does a refresh token rotate?"].startswith("yes")
+    assert result.learnt["Is the old access token dead after a refresh?"] == "dead at once"
+    assert result.learnt["Which form has scope?"] == "a JSON list of 1"
+    assert result.learnt["Can a refresh token be used twice?"].startswith("no: HTTP 200, KuCoin's")
+    assert result.learnt["Is a client secret wanted?"] == (
+        "the exchange without a client secret was accepted"
+    )
+
+
+def _set(**members: Any) -> Change:
+    return lambda reply: reply.content.update(members)
+
+
+def _data(**members: Any) -> Change:
+    return lambda reply: reply.content["data"].update(members)
+
+
+def _without(name: str) -> Change:
+    return lambda reply: reply.content.pop(name)
+
+
+def _wrap(reply: Reply) -> None:
+    reply.content = {"success": True, "code": "200", "msg": "success", "data": reply.content}
+
+
+def _raw(body: str, status: int = 200, **headers: str) -> Change:
+    def change(reply: Reply) -> None:
+        reply.raw, reply.status = body, status
+        reply.headers.update({name.replace("_", "-"): value for name, value in headers.items()})
+
+    return change
+
+
+def _kept(reply: Reply) -> None:
+    if "refresh_token" in reply.content:
+        reply.content["refresh_token"] = reply.asked["refresh_token"]
+
+
+def _oauth_refusals(reply: Reply) -> None:
+    if reply.content.get("success") is False:
+        reply.status, reply.content = 400, {"error": "invalid_grant"}
+
+
+class Deviation(NamedTuple):
+    """A change of answers, and what the report says of it."""
+
+    operation: str
+    change: Change
+    says: str
+
+
+DEVIATIONS = {
+    "scope as text": Deviation(
+        "token", _set(scope="OAUTH_CREATE_API"), "exchange: scope is a string, where the document"
+    ),
+    "no refresh token": Deviation(
+        "token", _without("refresh_token"), "exchange: refresh_token is missing."
+    ),
+    "lifetime as text": Deviation(
+        "token", _set(expires_in="3600"), "exchange: expires_in is a string"
+    ),
+    "other lifetime": Deviation(
+        "refresh", _set(expires_in=7200), "refresh: expires_in is 7200, where the document has 3600"
+    ),
+    "other token type": Deviation(
+        "token", _set(token_type="Bearer"), 'token_type is Bearer, where the document has "bearer"'
+    ),
+    "wrapped token": Deviation("token", _wrap, "exchange: The answer is wrapped in an envelope"),
+    "one member more": Deviation(
+        "token", _set(openid="4fd1c0"), "exchange: openid is not in the document (string)."
+    ),
+    "another status": Deviation(
+        "validate", lambda reply: setattr(reply, "status", 201), "validation: HTTP status 201"
+    ),
+    "HTML": Deviation(
+        "validate",
+        _raw("<!doctype html><p>Just a moment", Content_Type="text/html"),
+        "validation: The body is HTML.",
+    ),
+    "other content type": Deviation(
+        "refresh",
+        lambda reply: reply.headers.update({"Content-Type": "text/plain"}),
+        "refresh: Content-Type text/plain, not JSON's.",
+    ),
+    "redirect": Deviation(
+        "refresh",
+        _raw("", 302, Location="https://other.example.com/x"),
+        "refresh: It redirects (HTTP 302) to other.example.com.",
+    ),
+    "validity as text": Deviation(
+        "validate", _set(is_valid="true"), "validation: is_valid is a string"
+    ),
+    "old token alive": Deviation(
+        "validate", _set(is_valid=True), "The old access token is valid after a refresh"
+    ),
+    "dead from the start": Deviation(
+        "validate", _set(is_valid=False), "a token that was just issued is not valid"
+    ),
+    "a member twice": Deviation(
+        "token",
+        _raw('{"scope": [], "scope": []}', Content_Type="application/json"),
+        "exchange: The member scope stands twice in one object.",
+    ),
+    "code as a number": Deviation("create_api_key", _set(code=200), "key: code is a number"),
+    "no passphrase": Deviation(
+        "create_api_key",
+        lambda reply: reply.content["data"].pop("passphrase"),
+        "key: data.passphrase is missing.",
+    ),
+    "addresses as a list": Deviation(
+        "create_api_key", _data(ipWhiteList=[]), "key: data.ipWhiteList is a list of strings"
+    ),
+    "uid as text": Deviation("api_key_info", _data(uid="165111215"), "data.uid is a string"),
+    "one more in key info": Deviation(
+        "api_key_info", _data(tradeLevel=1), "key info: data.tradeLevel is not in the document"
+    ),
+    "withdrawals": Deviation(
+        "api_key_info", _data(permission="General,Transfer"), "The key may withdraw"
+    ),
+    "other form of refusals": Deviation(
+        "refresh", _oauth_refusals, "second refresh: It refuses in another form"
+    ),
+    "no answer": Deviation(
+        "create_api_key", _raw("", 503), "key: It refuses in another form than the document's"
+    ),
+}
+
+
+@pytest.mark.parametrize("deviation", DEVIATIONS.values(), ids=DEVIATIONS)
+def test_each_deviation_is_named(deviation: Deviation, run: Callable[..., Rehearsed]) -> None:
+    """It is among the differences, in both reports, and ends no rehearsal."""
+    result = run(**{deviation.operation: deviation.change})
+    assert [each for each in result.differences if deviation.says in each]
+    assert deviation.says in result.markdown
+    assert result.status == 1
+
+
+@pytest.mark.parametrize(
+    ("operation", "change", "question", "answer"),
+    [
+        ("refresh", _kept, "Does a refresh token rotate?", "no: the refresh token stays the same"),
+        ("create_api_key", _data(authGroup=["API_SPOT"]), "Which form has authGroup?", "JSON list"),
+        ("validate", _raw("", 404), "Does the validation call work", "no usable answer"),
+        (
+            "token",
+            lambda reply: reply.headers.update({"Set-Cookie": "edge=1"}),
+            "Do answers set cookies?",
+            "yes, on exchange",
+        ),
+    ],
+)
+def test_what_is_learnt(
+    operation: str, change: Change, question: str, answer: str, run: Callable[..., Rehearsed]
+) -> None:
+    """What the document leaves open is answered by what was seen."""
+    learnt = run(**{operation: change}).learnt
+    assert [said for asked, said in learnt.items() if question in asked and answer in said]
+
+
+class TestReusableTokens:
+    """A KuCoin that takes a refresh token a second time."""
+
+    @pytest.fixture
+    def kucoin_sandbox_options(self) -> SandboxKeywords:
+        """Let refresh tokens be used again."""
+        return {"refresh_tokens": "reusable"}
+
+    def test_it_is_learnt(self, run: Callable[..., Rehearsed]) -> None:
+        """The report says so, and what became of the pair in use."""
+        learnt = run().learnt
+        assert learnt["Can a refresh token be used twice?"] == "yes: it gave a pair a second time"
+        assert learnt["Does using it twice end the new pair?"]
+
+
+@pytest.mark.parametrize("callback", ["envelope", "form_post"])
+class TestCallbacks:
+    """The other forms of the callback."""
+
+    @pytest.fixture
+    def kucoin_sandbox_options(self, callback: Any) -> SandboxKeywords:
+        """Answer in this form."""
+        return {"callback": callback}
+
+    def test_it_is_learnt(self, callback: str, run: Callable[..., Rehearsed]) -> None:
+        """Pasted as a URL or as a form's content, it is taken, and its form is reported."""
+        result = run()
+        assert result.differences == []
+        form = result.learnt["In which form does the callback come?"]
+        assert form.startswith("enveloped (section 7.1), in the query, with success, code")
+
+    def test_a_refusal(
+        self, callback: str, run: Callable[..., Rehearsed], deviant: Deviant
+    ) -> None:
+        """Cancel ends the rehearsal; the report says how KuCoin says no."""
+        person = Person(deviant)
+        person.decide = deviant.sandbox.cancel
+        result = run(person=person)
+        assert result.status == 1
+        assert result.report["stopped"] == "there is no token"
+        assert "AuthorizationDenied" in result.report["answers"][0]["verdict"]
+        assert "success" in result.learnt["In which form does the callback come?"]
+
+
+def test_another_state(run: Callable[..., Rehearsed], deviant: Deviant) -> None:
+    """A state that is not the one that was sent is a difference, and the code is not used."""
+    person = Person(deviant)
+    person.edit = lambda pasted: re.sub(r"state=\w+", "state=other", pasted)
+    result = run(person=person)
+    assert [each for each in result.differences if "state is not the one that was sent" in each]
+    assert deviant.wire.seen == []
+
+
+def test_nothing_pasted(run: Callable[..., Rehearsed], deviant: Deviant) -> None:
+    """What is no callback may be pasted again, three times; then the report is written."""
+    person = Person(deviant)
+    person.edit = lambda _pasted: "https://broker.example.com/?utm=1"
+    result = run(person=person)
+    assert result.report["stopped"] == "no callback was pasted"
+    assert result.said.count("This holds no answer of KuCoin's") == 3
+
+
+def test_ctrl_c(run: Callable[..., Rehearsed], deviant: Deviant) -> None:
+    """Interrupted before the key, the report has what was learnt until then."""
+    person = Person(deviant)
+
+    def interrupt(_question: str) -> str:
+        raise KeyboardInterrupt
+
+    person.ask = interrupt  # type: ignore[method-assign]
+    result = run(person=person)
+    assert result.report["stopped"] == "it was interrupted"
+    assert "Does a refresh token rotate?" in result.learnt
+
+
+def test_no_key_without_a_yes(run: Callable[..., Rehearsed], deviant: Deviant) -> None:
+    """Anything but a typed yes asks for no key; all else goes on."""
+    result = run(person=Person(deviant, types="y"))
+    assert deviant.sandbox.issued_keys == ()
+    assert result.status == 0
+    assert "Which form has authGroup?" in result.report["still_unknown"]
+    assert "Can a code be used twice?" in result.learnt
+
+
+def test_secrets_that_answers_repeat(run: Callable[..., Rehearsed]) -> None:
+    """A message that repeats a token, or one never seen before, or an address, is masked."""
+
+    def repeat(reply: Reply) -> None:
+        if reply.content.get("access_token"):
+            token, other = reply.content["access_token"], "Zq81mNw0Pk33uTe6Rb52"
+            reply.content["msg"] = f"{token} and {other} from 203.0.113.7"
+            reply.content[other] = other
+            reply.headers[f"X-{other}"] = other
+
+    result = run(token=repeat, refresh=repeat)
+    written = json.dumps(result.report) + result.markdown
+    assert "Zq81mNw0Pk33uTe6Rb52".lower() not in written.lower()
+    assert "203.0.113.7" not in written
+    assert "exchange: (an odd name) is not in the document (string)." in result.differences
+
+
+def test_an_unknown_outcome(run: Callable[..., Rehearsed]) -> None:
+    """If the answer with the key is lost, the person is told what to do about it."""
+    result = run(create_api_key=_raw("{"))
+    assert "API management page" in result.said
+    assert "ApiKeyOutcomeUnknown" in result.markdown
+
+
+class TestTheKey:
+    """What becomes of a new key."""
+
+    def test_it_is_dropped(self, run: Callable[..., Rehearsed], deviant: Deviant) -> None:
+        """Unless asked for it is shown nowhere, and the advice is to delete it."""
+        result = run()
+        (key,) = deviant.sandbox.issued_keys
+        assert key.secret not in result.said
+        assert "Delete the key on KuCoin's API management page" in result.said
+
+    def test_it_is_shown(self, run: Callable[..., Rehearsed], deviant: Deviant) -> None:
+        """With --show-key it is on the terminal, once, and not in the report."""
+        result = run("--show-key")
+        (key,) = deviant.sandbox.issued_keys
+        assert result.said.count(key.secret) == 1
+        assert result.said.count(key.passphrase) == 1
+
+    def test_it_is_kept(
+        self, run: Callable[..., Rehearsed], deviant: Deviant, tmp_path: Path
+    ) -> None:
+        """With --key-file it is in a file that nobody else may read, and on no terminal."""
+        file = tmp_path / "key.json"
+        result = run("--key-file", str(file))
+        (key,) = deviant.sandbox.issued_keys
+        assert json.loads(file.read_text())["secret"] == key.secret
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert key.secret not in result.said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ((), "No client id is set"),
+        (("--client-id", " x"), "white space"),
+        (("--client-id", "x"), "No KuCoin site is set"),
+        (("--client-id", "x", "--site", "eu"), "There is no redirect URI"),
+        (("--app", "no_such_shop:app"), "No module named"),
+        (("--key-file", "/nowhere/key"), "/nowhere/key cannot be made"),
+        (("--report", "/nowhere/report"), "/nowhere/report.md cannot be made"),
+    ],
+)
+def test_it_cannot_begin(
+    arguments: tuple[str, ...],
+    says: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is missing is said, before anything is sent; exit code 2, and no file is left."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["rehearse", *arguments]) == 2
+    assert says in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_program(kucoin_sandbox: Sandbox, tmp_path: Path) -> None:
+    """Run as a user runs it, reading what it prints and typing into it."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "authlib_kucoin", "rehearse", "--report", "mine"],
+        cwd=tmp_path,
+        env={
+            **{name: os.environ[name] for name in ("PATH",)},
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+            "KUCOIN_SITE": kucoin_sandbox.url,
+            "KUCOIN_CLIENT_ID": kucoin_sandbox.client_id,
+            "KUCOIN_REDIRECT_URI": "https://broker.example.com/kucoin/callback",
+        },
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as program:
+        assert program.stdin
+        assert program.stdout
+        printed: list[str] = []
+        while "/oauth?" not in (printed or [""])[-1]:
+            printed.append(program.stdout.readline())
+        callback = kucoin_sandbox.approve(printed[-1].strip())
+        program.stdin.write(f"{callback}\nyes\n")
+        program.stdin.flush()
+        rest = program.communicate(timeout=60)[0]
+    assert program.returncode == 0
+    assert len(kucoin_sandbox.issued_keys) == 1
+    assert max(len(line) for line in rest.splitlines()) <= 100
+    assert "send it" in rest
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.json", "mine.md"]

@@ -1,0 +1,172 @@
+"""A refresh and its ``update_token`` finish before their event loop ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from authlib_kucoin import KuCoinToken, KuCoinUnavailable
+from authlib_kucoin._clients.refresh import Refreshes
+from authlib_kucoin._clients.refresh_task import wait_for_refreshes
+from tests.unit.refreshing import ENDPOINT, FRESH, OLD
+
+Work = Coroutine[Any, Any, Any]
+
+
+class Slow:
+    """A request and an ``update_token`` that need several turns of the event loop."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.stored: list[Any] = []
+
+    async def perform(self) -> KuCoinToken:
+        self.asked.set()
+        await asyncio.sleep(0.02)
+        return KuCoinToken(FRESH)
+
+    async def update_token(self, token: KuCoinToken) -> None:
+        await asyncio.sleep(0.02)
+        self.stored.append(dict(token))
+
+
+def give_up(share: Work) -> Work:
+    """Wait, but not long enough."""
+    return asyncio.wait_for(share, 0.001)
+
+
+async def is_cancelled(share: Work) -> None:
+    """Cancel the caller of the refresh."""
+    task = asyncio.create_task(share)
+    await asyncio.sleep(0.001)
+    task.cancel()
+
+
+async def fail(share: Work) -> None:
+    """Raise an error in ``main``."""
+    task = asyncio.create_task(share)
+    await asyncio.sleep(0.001)
+    raise LookupError(task)
+
+
+async def end(share: Work) -> asyncio.Task[Any]:
+    """Return from ``main`` while the refresh is in flight."""
+    task = asyncio.create_task(share)
+    await asyncio.sleep(0.001)
+    return task
+
+
+@pytest.mark.parametrize("leave", [give_up, is_cancelled, fail, end])
+def test_a_pair_is_stored_although_the_loop_ends(
+    refreshes: Refreshes, leave: Callable[[Work], Work]
+) -> None:
+    """However ``main`` ends, ``asyncio.run`` finishes the refresh first."""
+    slow = Slow()
+
+    async def main() -> None:
+        await leave(
+            refreshes.share_async(ENDPOINT, OLD, slow.perform, slow.update_token, longest=10)
+        )
+
+    with contextlib.suppress(TimeoutError, LookupError):
+        asyncio.run(main())
+    assert slow.stored == [FRESH]
+
+
+@pytest.mark.parametrize("part", ["task", "wait_for", "gather"])
+def test_update_token_is_repeated_if_a_task_below_it_is_cancelled(
+    refreshes: Refreshes, part: str
+) -> None:
+    """``asyncio.run`` cancels the application's own tasks, such as this one."""
+    slow, starts = Slow(), []
+
+    async def update_token(token: KuCoinToken) -> None:
+        starts.append(token)
+        work = slow.update_token(token)
+        if part == "task":
+            await asyncio.create_task(work)
+        elif part == "wait_for":
+            await asyncio.wait_for(work, 5)
+        else:
+            await asyncio.gather(work)
+
+    async def main() -> None:
+        asked = refreshes.share_async(ENDPOINT, OLD, slow.perform, update_token, longest=10)
+        task = asyncio.create_task(asked)
+        while not starts:  # noqa: ASYNC110 - no event says so
+            await asyncio.sleep(0.001)
+        assert not task.done()
+
+    asyncio.run(main())
+    assert slow.stored == [FRESH]
+
+
+def test_a_loop_waits_no_longer_than_the_deadline(refreshes: Refreshes) -> None:
+    """A stuck ``update_token`` delays the end by ``longest``; after that the pair is still owed."""
+    slow = Slow()
+
+    async def stuck(_: KuCoinToken) -> None:
+        await asyncio.Event().wait()
+
+    async def main() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(
+                refreshes.share_async(ENDPOINT, OLD, slow.perform, stuck, longest=0.1), 0.05
+            )
+
+    began = time.monotonic()
+    asyncio.run(main())
+    assert 0.1 < time.monotonic() - began < 5
+    stored: list[Any] = []
+    refreshes.share(ENDPOINT, OLD, lambda: KuCoinToken(FRESH), stored.append)
+    assert stored == [FRESH]
+
+
+def test_a_time_out_inside_the_refresh_still_works(refreshes: Refreshes) -> None:
+    """``asyncio.timeout`` cancels the task while the loop runs."""
+
+    async def perform() -> KuCoinToken:
+        try:
+            async with asyncio.timeout(0.001):
+                await asyncio.sleep(60)
+        except TimeoutError:
+            raise KuCoinUnavailable("no answer", operation="refresh") from None
+        raise AssertionError
+
+    with pytest.raises(KuCoinUnavailable, match="no answer"):
+        asyncio.run(refreshes.share_async(ENDPOINT, OLD, perform))
+
+
+def test_waiting_covers_this_loop_and_this_owner(refreshes: Refreshes) -> None:
+    """With an owner, only its refreshes are waited for, and never the caller's own."""
+    mine, theirs = Slow(), Slow()
+
+    async def main() -> None:
+        asked = [
+            asyncio.create_task(
+                refreshes.share_async(
+                    ENDPOINT, {"refresh_token": name}, slow.perform, slow.update_token, owner=name
+                )
+            )
+            for name, slow in (("mine", mine), ("theirs", theirs))
+        ]
+        await mine.asked.wait()
+        await wait_for_refreshes("nobody")
+        assert (mine.stored, theirs.stored) == ([], [])
+        await wait_for_refreshes("mine")
+        assert mine.stored == [FRESH]
+        await wait_for_refreshes()
+        assert theirs.stored == [FRESH]
+        await asyncio.gather(*asked)
+
+        async def update_token(token: KuCoinToken) -> None:
+            await wait_for_refreshes()  # like an aclose() inside update_token
+
+        await refreshes.share_async(ENDPOINT, OLD, mine.perform, update_token)
+
+    asyncio.run(main())

@@ -1,0 +1,239 @@
+"""The registry of refreshes stays small, and none of its flights blocks callers for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from authlib_kucoin import (
+    AsyncKuCoinOAuth2Client,
+    KuCoinOAuth2Client,
+    KuCoinOAuth2Session,
+    KuCoinToken,
+    KuCoinUnavailable,
+)
+from authlib_kucoin._clients import flight as flight_module
+from authlib_kucoin._clients import refresh as module
+from authlib_kucoin._clients import refresh_task
+from authlib_kucoin._clients.refresh import Refreshes
+from tests.support.waiting import wait_until
+from tests.unit.refreshing import ENDPOINT, FRESH, OLD, Endpoint, ask, ignore, ignore_async
+
+
+async def never() -> KuCoinToken:
+    """Replaces a request that gets no answer."""
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+def leave_in_flight(refreshes: Refreshes, old: str) -> asyncio.AbstractEventLoop:
+    """Start a refresh in an event loop, and stop the loop before it ends."""
+    loop = asyncio.new_event_loop()
+    loop.set_exception_handler(lambda *_: None)  # silences "Task was destroyed but it is pending!"
+    asked = refreshes.share_async(ENDPOINT, {"refresh_token": old}, never, ignore_async)
+    loop.create_task(asked)._log_destroy_pending = False
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.run_until_complete(asyncio.sleep(0))
+    return loop
+
+
+@pytest.mark.filterwarnings("ignore:unclosed event loop:ResourceWarning")
+def test_flights_of_closed_loops_are_dropped(refreshes: Refreshes) -> None:
+    """Neither the registry nor the set of tasks grows with the number of closed loops."""
+    before = len(refresh_task._tasks)
+    good = Endpoint()
+    good.go_on.set()
+    ask(refreshes, good, "a young outcome")
+    for number in range(20):
+        leave_in_flight(refreshes, f"old-{number}").close()
+    ask(refreshes, good)
+    assert len(refreshes._flights) == 2
+    assert len(refreshes._in_flight) == 1
+    assert len(refresh_task._tasks) == before
+    gc.collect()
+
+
+def test_a_refresh_in_a_stopped_loop_is_waited_for_by_nobody(refreshes: Refreshes) -> None:
+    """A stopped loop may never finish it."""
+    loop = leave_in_flight(refreshes, "old-r")
+    good = Endpoint()
+    good.go_on.set()
+    assert ask(refreshes, good) == FRESH
+    loop.close()
+    del loop
+    refresh_task.drop_abandoned_tasks()
+    gc.collect()
+
+
+def test_a_task_that_is_cancelled_before_it_starts_leaves_nobody_waiting(
+    refreshes: Refreshes,
+) -> None:
+    """The task never runs, so it cannot fail its flight itself."""
+
+    async def main() -> None:
+        caller = asyncio.create_task(refreshes.share_async(ENDPOINT, OLD, never, ignore_async))
+        before = asyncio.all_tasks()
+        await asyncio.sleep(0)
+        (leader,) = asyncio.all_tasks() - before
+        leader.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await caller
+        (flight,) = refreshes._flights.values()
+        assert isinstance(flight.outcome.exception(0), KuCoinUnavailable)
+
+    asyncio.run(main())
+
+
+def interrupt_at(step: int) -> tuple[Callable[..., Any], list[int]]:
+    """Return a profile function that raises at the n-th point where Python handles signals.
+
+    These points are the start of a function and the return of one written in C.
+    """
+    steps = [0]
+    files = {module.__file__, flight_module.__file__, refresh_task.__file__}
+
+    def profile(frame: Any, event: str, _: object) -> None:
+        if frame.f_code.co_filename in files and event in ("call", "c_return"):
+            steps[0] += 1
+            if steps[0] == step:
+                raise KeyboardInterrupt
+
+    return profile, steps
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # never awaited
+@pytest.mark.parametrize("colour", ["thread", "task"])
+def test_an_interrupt_at_any_moment_leaves_no_flight_that_never_ends(colour: str) -> None:
+    """The next caller neither waits nor fails, and its ``update_token`` stores the pair."""
+    previous, struck = sys.getprofile(), 0
+    for step in range(1, 500):
+        refreshes, endpoint, stored = Refreshes(), Endpoint(), []
+        endpoint.go_on.set()
+        profile, steps = interrupt_at(step)
+
+        async def update_token(token: KuCoinToken, stored: list[Any] = stored) -> None:
+            stored.append(token)
+
+        def refresh(
+            refreshes: Refreshes = refreshes,
+            endpoint: Endpoint = endpoint,
+            stored: list[Any] = stored,
+        ) -> KuCoinToken:
+            if colour == "thread":
+                return refreshes.share(ENDPOINT, OLD, endpoint, stored.append)
+            awaited = refreshes.share_async(ENDPOINT, OLD, endpoint.awaited, update_token)
+            return asyncio.run(awaited)
+
+        sys.setprofile(profile)
+        try:
+            refresh()
+        except KeyboardInterrupt:
+            struck += 1
+        finally:
+            sys.setprofile(previous)
+        interrupted = steps[0] >= step
+        began = time.monotonic()
+        assert refresh() == FRESH, step
+        assert time.monotonic() - began < 5, step
+        assert stored, step
+        assert not [flight for flight in refreshes._flights.values() if not flight.has_ended]
+        if refreshes._sweeper:
+            refreshes._sweeper.cancel()
+        if not interrupted:
+            break
+    gc.collect()  # collects coroutines that were interrupted before they were awaited
+    assert 20 < struck < 499
+
+
+def test_a_quiet_process_forgets_the_pair(
+    refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After ten minutes nothing holds the pair, even without another refresh."""
+    monkeypatch.setattr(module, "REMEMBER_SECONDS", 0.5)
+    monkeypatch.setattr(flight_module, "REMEMBER_SECONDS", 0.5)
+    endpoint = Endpoint()
+    endpoint.go_on.set()
+    ask(refreshes, endpoint)
+    (flight,) = refreshes._flights.values()
+    pair = weakref.ref(flight.outcome.result())
+    del flight
+    wait_until(lambda: not refreshes._flights)
+    gc.collect()
+    assert pair() is None
+    assert refreshes._sweeper is None
+
+
+def test_one_thread_sweeps_for_all(refreshes: Refreshes) -> None:
+    """However many refreshes there are, one daemon thread sweeps; it keeps no process alive."""
+    endpoint = Endpoint()
+    endpoint.go_on.set()
+    before = threading.active_count()
+    for number in range(20):
+        ask(refreshes, endpoint, f"old-{number}")
+    assert threading.active_count() == before + 1
+    assert refreshes._sweeper
+    assert refreshes._sweeper.daemon
+    refreshes._sweep()  # what the thread does
+    assert len(refreshes._flights) == 20  # too young to be dropped
+
+
+def test_a_process_that_ends_can_still_refresh(
+    refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python starts no thread while it ends; the refresh works without one."""
+
+    def refuse(_: threading.Timer) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    monkeypatch.setattr(threading.Timer, "start", refuse)
+    endpoint = Endpoint()
+    endpoint.go_on.set()
+    assert ask(refreshes, endpoint) == FRESH
+
+
+@pytest.mark.parametrize("longest", [2.0, 20.0, 60.0])
+def test_a_waiter_waits_as_long_as_the_leader_may_take(
+    refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch, longest: float
+) -> None:
+    """The limit counts from the start of the refresh, plus a second for the leader's own error."""
+    stuck = Endpoint()
+    with ThreadPoolExecutor(1) as pool:
+        leader = pool.submit(refreshes.share, ENDPOINT, OLD, stuck, ignore, longest=longest)
+        assert stuck.reached.wait(10)
+        (flight,) = refreshes._flights.values()
+        began = flight.since
+        monkeypatch.setattr(flight_module.time, "monotonic", lambda: began + 1.5)
+        assert flight.patience == pytest.approx(longest - 0.5)
+        monkeypatch.setattr(flight_module.time, "monotonic", lambda: began + 100)
+        assert flight.patience == 0
+        stuck.go_on.set()
+        leader.result(10)
+
+
+def test_a_clients_total_timeout_bounds_the_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each client tells how long its refresh may take."""
+    longest = []
+
+    def share(*_: object, longest_: list[float] = longest, **options: Any) -> KuCoinToken:
+        longest_.append(options["longest"])
+        return KuCoinToken(FRESH)
+
+    async def share_async(*_: object, **options: Any) -> KuCoinToken:
+        return share(**options)
+
+    monkeypatch.setattr(module.refreshes, "share", share)
+    monkeypatch.setattr(module.refreshes, "share_async", share_async)
+    options: dict[str, Any] = {"site": "eu", "token": OLD, "total_timeout": 7}
+    KuCoinOAuth2Session("id", **options).refresh_token()
+    KuCoinOAuth2Client("id", **options).refresh_token()
+    asyncio.run(AsyncKuCoinOAuth2Client("id", **options).refresh_token())
+    assert longest == [7.0] * 3
