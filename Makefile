@@ -19,16 +19,17 @@ PYTEST := $(BIN)/python -m pytest
 PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 EXTRAS := flask,starlette,django,social,sandbox
 
-.PHONY: help test coverage nightly lint bench drill rush demo docs test-lowest release clean
+.PHONY: help test coverage nightly lint bench drill rush fleet demo docs test-lowest release clean
 
 help:
 	@echo 'make test         run the tests (ARGS="-k vault -x" is passed on to pytest)'
 	@echo 'make coverage     the same, and fail if lines or branches are not covered'
-	@echo 'make nightly      the slow tests: memory, growth, benchmarks, drill; then test-lowest'
+	@echo 'make nightly      the slow tests: memory, growth, benchmarks, drill, Node; then test-lowest'
 	@echo 'make lint         ruff, mypy, pyright, and import-linter for the layers'
 	@echo 'make bench        measure what a sign-in costs (ARGS=--quick, or --check to fail on targets)'
 	@echo 'make drill        500 connects, failing calls, killed workers: no key is lost (ARGS="--seed 1")'
 	@echo 'make rush         200 connects at once: how long each person waits'
+	@echo 'make fleet        1,000 connects to three machines behind nginx, which lose power in turn'
 	@echo 'make demo         the demo on DEMO_PORT (5000), with a sandbox on SANDBOX_PORT (9400)'
 	@echo 'make docs         build the documentation into docs/_build/html'
 	@echo 'make test-lowest  test with the oldest supported releases of all dependencies'
@@ -47,9 +48,9 @@ coverage: $(VENV)/.test
 	$(BIN)/coverage report --include='authlib_kucoin/*' --fail-under=100
 	$(BIN)/coverage report --include='flask_demo/*' --fail-under=95
 
-# One process, because these tests measure time and memory.
+# Not in parallel, because some of these tests measure time and memory.
 nightly: $(VENV)/.test
-	$(PYTEST) tests/nightly $(ARGS)
+	$(PYTEST) tests/nightly tests/clients $(ARGS)
 	$(MAKE) test-lowest
 
 lint: $(VENV)/.lint
@@ -68,6 +69,9 @@ drill: $(VENV)/.drill
 
 rush: $(VENV)/.drill
 	$(BIN)/python -m drill.rush $(ARGS)
+
+fleet: $(VENV)/.drill
+	$(BIN)/python -m drill.fleet $(ARGS)
 
 # Ctrl-C reaches the terminal's whole foreground group, and make would report that it was killed.
 # `set -m` gives the demo a group of its own, so that only the demo receives it.

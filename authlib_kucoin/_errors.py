@@ -7,6 +7,8 @@
     * MissingCode                it holds no code (Authlib's MissingCodeException too)
   - TokenError                   exchange, refresh or validation was refused
     * ReauthorizationRequired    the refresh token is known to be spent: the user must log in
+                                 (Authlib's InvalidTokenError too)
+    * MissingToken               there is no token to send (Authlib's MissingTokenError too)
   - ApiKeyError                  the API key, or its description, was refused
     * ApiKeyNameTaken
     * ApiKeyLimitReached
@@ -27,7 +29,12 @@ No error holds a secret: KuCoin's messages are masked before they get here.
 from __future__ import annotations
 
 from authlib.common.errors import AuthlibBaseError
-from authlib.integrations.base_client import MismatchingStateError, OAuthError
+from authlib.integrations.base_client import (
+    InvalidTokenError,
+    MismatchingStateError,
+    MissingTokenError,
+    OAuthError,
+)
 from authlib.oauth2.rfc6749 import MismatchingStateException
 from authlib.oauth2.rfc6749.errors import MissingCodeException
 
@@ -118,10 +125,16 @@ class TokenError(KuCoinError):
     error = "token_refused"
 
 
-class ReauthorizationRequired(TokenError):
+class ReauthorizationRequired(TokenError, InvalidTokenError):
     """The refresh token is spent or past its 3 days: the user has to authorize again."""
 
     error = "reauthorization_required"
+
+
+class MissingToken(TokenError, MissingTokenError):
+    """There is no access token to send, so nothing was sent."""
+
+    error = "missing_token"
 
 
 class ApiKeyError(KuCoinError):

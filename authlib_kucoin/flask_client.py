@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Mapping, MutableMapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from typing import Any
 
 from authlib.integrations.flask_client import FlaskOAuth2App, token_update
@@ -24,7 +24,7 @@ class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
     client_cls: type[KuCoinOAuth2Session] = KuCoinOAuth2Session
 
     # The first Flask application seen, and whether there are more. Weak: tests make many.
-    _flask: weakref.ref[Flask] | None = None
+    _first_flask_app: weakref.ref[Flask] | None = None
     _is_shared = False
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -45,9 +45,7 @@ class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
             ConfigurationError: If they cannot, or if it is not known in which application context
                 to call them.
         """
-        with self._context():
-            flask = current_app._get_current_object()  # type: ignore[attr-defined]  # Werkzeug's
-            receivers = list(token_update.receivers_for(flask))
+        receivers = list(token_update.receivers_for(self._flask_app()))
         for receiver in receivers:
             check_function(
                 receiver,
@@ -58,18 +56,15 @@ class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
         return super().has_listener() or bool(receivers)
 
     def _on_update_token(self, *token: Any, **old: Any) -> None:
-        with self._context():
+        # Leaving a new context runs the application's teardown functions.
+        with nullcontext() if has_app_context() else self._flask_app().app_context():
             super()._on_update_token(*token, **old)
 
-    def _context(self) -> AbstractContextManager[object]:
-        """Return the current application context, or a new one where there is none.
-
-        Leaving a new one runs the application's teardown functions, so ``update_token`` has to
-        commit what it writes.
-        """
+    def _flask_app(self) -> Flask:
+        """Return the current Flask application, or the only one of the ``OAuth`` object."""
         if has_app_context():
-            return nullcontext()
-        flask = self._flask() if self._flask else None
+            return current_app._get_current_object()  # type: ignore[attr-defined,no-any-return]  # Werkzeug's
+        flask = self._first_flask_app() if self._first_flask_app else None
         if self._is_shared or flask is None:
             raise ConfigurationError(
                 "There is no application context, and this OAuth object has "
@@ -77,15 +72,15 @@ class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
                 "refresh tokens inside the context of one (with app.app_context():).",
                 operation="refresh",
             )
-        return flask.app_context()
+        return flask
 
     def _note_flask_apps(self) -> None:
         seen = [self._oauth.app if self._oauth else None]
         if has_app_context():
-            seen.append(current_app._get_current_object())  # type: ignore[attr-defined]  # as above
+            seen.append(self._flask_app())
         for flask in filter(None, seen):
-            self._flask = self._flask or weakref.ref(flask)
-            self._is_shared |= self._flask() is not flask
+            self._first_flask_app = self._first_flask_app or weakref.ref(flask)
+            self._is_shared |= self._first_flask_app() is not flask
 
     def authorize_redirect(self, redirect_uri: str | None = None, **params: Any) -> Response:
         """Send the browser to KuCoin's login page and remember its state in the session.

@@ -48,7 +48,8 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
         fast_api: The version of the Fast API, 1 or 2, if it is not the site's.
         redirect_uri: As registered with KuCoin; it is sent unencoded.
         token: A token to begin with.
-        update_token: Called as ``update_token(token, refresh_token=old)`` with each new pair.
+        update_token: Called as ``update_token(token, refresh_token=old)`` with each new pair. If it
+            raises, the next caller that receives the pair calls its own.
         timeout: Seconds to wait for a connection, and then each time for more of the answer.
         total_timeout: Seconds for a whole call, from connecting to the last byte of the answer.
         pool_maxsize: How many idle connections are kept.

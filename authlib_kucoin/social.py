@@ -25,6 +25,7 @@ from social_core.storage import UserProtocol
 from social_core.utils import module_member, setting_name, user_agent
 
 from ._apps.logins import LOGINS_AT_ONCE
+from ._clients.preconditions import check_function
 from ._errors import (
     ApiKeyError,
     ApiKeyOutcomeUnknown,
@@ -212,7 +213,9 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
         """Exchange the callback's code for a token (section 7.2)."""
         code = self._code_of(self.data)  # a subclass may have replaced process_error
         with self._social_errors("token_exchange"):
-            return self._client().fetch_token(url, code=code)
+            token = self._client().fetch_token(url, code=code)
+        self._process_error(token, stage="token_exchange")  # a hook of subclasses
+        return token
 
     def _code_of(self, data: Any) -> str:
         try:
@@ -250,11 +253,12 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
     def user_data(self, access_token: str, *_args: Any, **kwargs: Any) -> dict[str, Any]:
         """Create an API key, hand it over, and ask whose it is (section 4)."""
         keep_api_key = self._api_key_step("user_info")
+        user = kwargs["user"] if keep_api_key else None
         with self._social_errors("user_info"):
             client = self._client()
             key = client.create_api_key(access_token, permissions=self.setting("PERMISSIONS"))
         if keep_api_key:
-            keep_api_key(strategy=self.strategy, backend=self, user=kwargs["user"], api_key=key)
+            keep_api_key(strategy=self.strategy, backend=self, user=user, api_key=key)
         with self._social_errors("user_info"):
             info = client.get_api_key_info(key)
         return {
@@ -286,7 +290,9 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
     def refresh_token(self, token: str, *_args: Any, **kwargs: Any) -> dict[str, Any]:
         """Exchange a refresh token for a new pair (section 7.3), once per process."""
         with self._social_errors("refresh"):
-            return self._client().refresh_token(self.refresh_token_url(), token, **kwargs)
+            fresh = self._client().refresh_token(self.refresh_token_url(), token, **kwargs)
+        self._process_error(fresh, stage="refresh")
+        return fresh
 
     def _client(self) -> KuCoinOAuth2Session:
         for name in _UNUSED:
@@ -320,10 +326,14 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
             return None
         try:
             step: Callable[..., object] = module_member(path)  # type: ignore[no-untyped-call]  # social-core's
+            # Checked now, because a call that fails would lose the key.
+            names = ("strategy", "backend", "user", "api_key")
+            check_function(step, "API_KEY_STEP", takes=0, keywords=names)
         except (ImportError, AttributeError, ValueError) as error:
+            found = isinstance(error, ConfigurationError)
             raise AuthConfigurationError(
                 self,
-                f"There is no function {path!r} to keep a new API key.",
+                str(error) if found else f"There is no function {path!r} to keep a new API key.",
                 code="invalid_setting",
                 parameter="API_KEY_STEP",
                 stage=stage,
@@ -364,6 +374,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
             stage=stage,
             provider_code=getattr(error, "code", None),
             status_code=getattr(error, "status", None),
+            retry_after=getattr(error, "retry_after", None),
         )
         if isinstance(error, ConfigurationError) and "KUCOIN_" in str(error):
             prefix = setting_name(self.name)

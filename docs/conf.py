@@ -34,13 +34,16 @@ autodoc_class_signature = "separated"
 nitpick_ignore_regex = [
     # Docstrings name our errors without their package.
     ("py:exc", r"[A-Z]\w+"),
-    ("py:.*", r"(authlib|opentelemetry|flask|django|starlette|werkzeug|httpx2|requests|social_core)\..*"),
+    (
+        "py:.*",
+        r"(authlib|opentelemetry|flask|django|starlette|werkzeug|httpx2|requests|social_core)\..*",
+    ),
     ("py:.*", r"(collections\.abc|datetime|typing|http|pathlib|types)\..*"),
     ("py:class", r"OAuth2.*|AsyncOAuth2.*|.*OAuth2App|OAuthError|MismatchingStateError"),
     ("py:class", r"Any|Callable|Mapping|Iterable|datetime|Path|optional"),
     # Private modules; what they hold is documented under its public name.
     ("py:.*", r"authlib_kucoin\.(sandbox\.)?_.*"),
-    ("py:class", r"SandboxKeywords|BaseStrategy|ResponseT_co|KuCoin.*App|Unpack|Response"),
+    ("py:class", r"SandboxKeywords|BaseStrategy|ResponseT_co|KuCoin.*App|AppBase|Unpack|Response"),
     ("py:class", r".*Base(Transport|Adapter)|SpanExporter"),
     # Google style takes the beginning of a property's sentence for its type.
     ("py:class", r".*issued.*|oldest first|True|.* .*"),

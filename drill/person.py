@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -13,8 +15,12 @@ import requests
 from authlib_kucoin.sandbox import Sandbox
 
 _TOKEN: Final = re.compile(r'name="csrf_token" value="([^"]+)"')
+_KEY: Final = re.compile(r'action="(/kucoin/keys/\d+/rotate)"')
+_SEEN: Final = re.compile(r'name="seen" value="(\d+)"')
 _BROKEN: Final = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
-_TRIES: Final = 50
+#: How a proxy says that it reaches no machine, or that one has died while it answered.
+_FROM_A_PROXY: Final = (502, 504)
+_TRIES: Final = 100
 _PAUSE: Final = 0.1
 _TIMEOUT: Final = 60.0
 
@@ -43,6 +49,8 @@ class Person:
         self.broken: Counter[str] = Counter()
         #: What the demo has answered: each page with its headers.
         self.seen: list[str] = []
+        #: How long the slowest answer took.
+        self.slowest = 0.0
         self._url = url
         self._stop = stop or threading.Event()
         self._http = requests.Session()
@@ -84,6 +92,16 @@ class Person:
         except _BROKEN:
             return None
 
+    def renew(self, at_once: int) -> None:
+        """Ask for a new key in so many tabs at once, whatever comes of it."""
+        page = self.page("/")
+        key, token, seen = (pattern.search(page) for pattern in (_KEY, _TOKEN, _SEEN))
+        if key and token and seen:
+            form = {"csrf_token": token[1], "seen": seen[1]}
+            with ThreadPoolExecutor(at_once) as tabs:
+                for _ in range(at_once):
+                    tabs.submit(self._ask, "renew", "POST", key[1], form)
+
     def page(self, path: str) -> str:
         """Return a page."""
         return _expect(self._ask("page", "GET", path), 200, path).text
@@ -104,9 +122,12 @@ class Person:
     ) -> requests.Response:
         for _ in range(_TRIES):
             try:
-                return self._request(method, path, form)
+                response = self._request(method, path, form)
+                if response.status_code not in _FROM_A_PROXY:
+                    return response
             except _BROKEN:
-                self.broken[step] += 1
+                pass
+            self.broken[step] += 1
             if self._stop.wait(_PAUSE):
                 break
         raise Unexpected(f"{step}: the demo cannot be reached")
@@ -114,9 +135,11 @@ class Person:
     def _request(
         self, method: str, path: str, form: dict[str, str] | None = None
     ) -> requests.Response:
+        began = time.monotonic()
         response = self._http.request(
             method, f"{self._url}{path}", data=form, allow_redirects=False, timeout=_TIMEOUT
         )
+        self.slowest = max(self.slowest, time.monotonic() - began)
         self.seen.append(f"{response.headers}{response.text}")
         return response
 

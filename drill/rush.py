@@ -1,8 +1,10 @@
 """``python -m drill.rush``: everybody comes back from KuCoin at the same moment.
 
-It prints how long they wait, beside how long the same number of clients wait that ask the sandbox
-alone, without the demo and its database. The clients and the sandbox share one process in both, so
-the second line is the limit of what the first can show. Fails unless everybody gets a key.
+It prints how long they wait, beside how long as many clients wait that ask only the sandbox,
+without the demo and its database. Clients and sandbox share one process in both, so the second line
+is the limit of what the first can show. Then KuCoin is slow, and each call takes some seconds: it
+prints how long one user waits alone, how long all wait at once, and how long the front page takes
+meanwhile. Fails unless everybody gets a key.
 """
 
 from __future__ import annotations
@@ -11,12 +13,14 @@ import argparse
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from math import ceil
 from typing import Final
+
+import requests
 
 from authlib_kucoin import KuCoinOAuth2Session
 from authlib_kucoin.sandbox import Sandbox
@@ -27,6 +31,8 @@ from .person import Person
 from .program import run, say
 from .site import Site
 
+#: How much longer than one user alone all may wait while KuCoin is slow.
+_MOST: Final = 1.3
 _REDIRECT_URI: Final = "http://127.0.0.1/callback"
 
 
@@ -42,13 +48,16 @@ class Waited:
     total: float
     each: Sequence[float]
 
+    def part(self, part: float) -> float:
+        """Return how long this part of them waited at most."""
+        ordered = sorted(self.each)
+        return ordered[ceil(part * len(ordered)) - 1]
+
     def __str__(self) -> str:
         """Return it in words."""
-        ordered = sorted(self.each)
-        p50, p99 = (ordered[ceil(part * len(ordered)) - 1] for part in (0.5, 0.99))
         return (
-            f"{len(ordered) / self.total:6.1f} sign-ins/s   p50 {p50:5.2f} s   "
-            f"p99 {p99:5.2f} s   slowest {ordered[-1]:5.2f} s"
+            f"{len(self.each) / self.total:6.1f} sign-ins/s   p50 {self.part(0.5):5.2f} s   "
+            f"p99 {self.part(0.99):5.2f} s   slowest {self.part(1):5.2f} s"
         )
 
 
@@ -56,24 +65,42 @@ def main() -> int:
     """Return 0 if everybody was served, and 1 if not; otherwise as :func:`drill.program.run`."""
     parser = argparse.ArgumentParser(prog="python -m drill.rush", description=__doc__)
     parser.add_argument("--at-once", type=int, default=200, help="how many people (200)")
+    parser.add_argument("--slow", type=float, default=2, help="seconds of a slow call (2)")
+    parser.add_argument(
+        "--check", action="store_true", help="fail if the slow p99 is above 1.3 times one alone"
+    )
     return run(parser, _rush)
 
 
 def _rush(running: Site, options: argparse.Namespace) -> int:
     number = options.at_once
-    alone = _ask_the_sandbox(running.sandbox, number)
-    without_demo = len(running.sandbox.issued_keys)
-    served, problems = _connect(running, number)
+    sandbox = running.sandbox
+    alone = _ask_the_sandbox(sandbox, number)
+    without_demo = len(sandbox.issued_keys)
+    served, problems = _connect(running, number, "person")
+    _slow_down(sandbox, 1, options.slow)
+    one, more = _connect(running, 1, "patient")
+    problems += more
+    _slow_down(sandbox, number, options.slow)
+    with _front_page(running) as front:
+        slow, more = _connect(running, number, "slow")
+        problems += more
+    ratio = slow.part(0.99) / one.part(1)
+    if options.check and ratio > _MOST:
+        problems.append(f"the slow p99 is {ratio:.2f} times one alone, more than {_MOST}")
     running.gunicorn.stop()
     issued = running.sandbox.issued_keys[without_demo:]
     drawn = balance.draw(running.settings, issued)
     stored = sum(status == Status.STORED for status in drawn.statuses.values())
     problems += drawn.problems
-    if stored != number:
-        problems.append(f"{stored} of {number} are connected")
+    if stored != 2 * number + 1:
+        problems.append(f"{stored} of {2 * number + 1} are connected")
     say(f"{number} at once, {len(problems)} errors")
     say(f"through the demo   {served}")
     say(f"the sandbox alone  {alone}")
+    say(f"each call {options.slow:g} s     {slow}")
+    say(f"  one alone {one.part(1):.2f} s, so the p99 is {ratio:.2f} times that")
+    say(f"  front page meanwhile: p50 {front.part(0.5):.2f} s   slowest {front.part(1):.2f} s")
     for problem in problems:
         say(f"  ! {problem}")
     if problems:
@@ -81,12 +108,40 @@ def _rush(running: Site, options: argparse.Namespace) -> int:
     return int(bool(problems))
 
 
-def _connect(running: Site, number: int) -> tuple[Waited, list[str]]:
+def _slow_down(sandbox: Sandbox, number: int, seconds: float) -> None:
+    """Let the calls of so many connects take so long each."""
+    for operation in ("token", "create_api_key", "api_key_info"):
+        for _ in range(number):
+            sandbox.fail_next(operation, f"delay:{seconds:g}")
+
+
+@contextmanager
+def _front_page(running: Site) -> Iterator[Waited]:
+    """Open the front page over and over, as somebody who wants nothing of KuCoin."""
+    times: list[float] = []
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.wait(0.05):
+            began = time.perf_counter()
+            requests.get(running.gunicorn.url, timeout=60).raise_for_status()
+            times.append(time.perf_counter() - began)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield Waited(1, times)
+    finally:
+        done.set()
+        thread.join()
+
+
+def _connect(running: Site, number: int, name: str) -> tuple[Waited, list[str]]:
     """Let everybody go as far as KuCoin, and come back together."""
     with ExitStack() as stack:
         people = [
             stack.enter_context(
-                closing(Person(running.gunicorn.url, running.sandbox, f"person {each}"))
+                closing(Person(running.gunicorn.url, running.sandbox, f"{name} {each}"))
             )
             for each in range(number)
         ]
@@ -98,7 +153,7 @@ def _connect(running: Site, number: int) -> tuple[Waited, list[str]]:
 
         waited = _at_once(number, come_back)
     return waited, [
-        f"person {each}: {answer or 'no answer'} instead of 303"
+        f"{name} {each}: {answer or 'no answer'} instead of 303"
         for each, answer in enumerate(answers)
         if answer != 303
     ]

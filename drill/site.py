@@ -80,6 +80,11 @@ class Gunicorn:
             os.close(handle)
         return True
 
+    def lose_power(self) -> None:
+        """Kill the master and all workers at once, as when a machine loses its power."""
+        os.killpg(self._master.pid, signal.SIGKILL)
+        self._master.wait()
+
     def stop(self) -> None:
         """Let the workers finish what they do, and end them; leave nobody behind."""
         self._master.terminate()

@@ -40,7 +40,7 @@ from .extensions import csrf, db, login_manager, migrate
 from .findings import findings
 from .logins import LedgerOAuth
 from .models import now
-from .permissions import PERMISSIONS
+from .permissions import NAMES, PERMISSIONS, fewer
 from .vault import Vault
 
 _HEADERS: Final = {
@@ -70,7 +70,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     # loaded only where a template needs it, so error pages work without the database.
     login_manager.init_app(app, add_context_processor=False)
     app.add_template_global(current_user, "current_user")
-    _register_kucoin(app)
+    _register_kucoin(app, asks="KUCOIN_PERMISSIONS" in given)
     for blueprint in (accounts.bp, kucoin.bp, kucoin.public, health.bp):
         app.register_blueprint(blueprint)
     app.cli.add_command(cli.commands)
@@ -78,7 +78,10 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.after_request(_add_headers)
     app.add_template_filter(_moment, "moment")
     app.add_template_filter(_ago, "ago")
-    app.jinja_env.globals.update(findings=findings, state_of=state_of, MEANINGS=PERMISSIONS)
+    app.add_template_filter(NAMES.get, "kucoin_name")
+    app.jinja_env.globals.update(
+        fewer=fewer, findings=findings, state_of=state_of, MEANINGS=PERMISSIONS
+    )
     if proxies := app.config["TRUSTED_PROXIES"]:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # as in Flask's documentation
             app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies
@@ -91,16 +94,22 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     return app
 
 
-def _register_kucoin(app: Flask) -> None:
+def _register_kucoin(app: Flask, *, asks: bool) -> None:
     oauth = LedgerOAuth(app)
     register_kucoin(oauth)
     try:
-        site = oauth.kucoin.load_server_metadata()
+        site = oauth.kucoin.site
         if redirect_uri := app.config.get("KUCOIN_REDIRECT_URI"):
             oauth.kucoin.create_authorization_url(redirect_uri)
     except (KuCoinError, UnsafeRedirectURI) as error:
         raise SettingsError(str(error)) from None
-    login_page = urlsplit(site["authorization_endpoint"])
+    app.config["FAST_API_2"] = site.fast_api == 2
+    if asks and not app.config["FAST_API_2"]:
+        raise SettingsError(
+            "KUCOIN_PERMISSIONS has no effect with Fast API 1, where KuCoin decides. Remove it, or "
+            "set KUCOIN_FAST_API=2 if KuCoin has given you that version."
+        )
+    login_page = urlsplit(site.authorization_endpoint)
     # The Connect form is answered by a redirect to KuCoin. Browsers check that redirect, and those
     # that follow, against form-action. It is not known where KuCoin redirects to, so allow https.
     kucoin = "https:" if login_page.scheme == "https" else f"http://{login_page.netloc}"

@@ -75,7 +75,14 @@ def _start(stack: ExitStack) -> tuple[BaseWSGIServer, str]:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", port)))
         if app.config["SANDBOX"]:
             name = "SANDBOX_PORT"
-            sandbox = stack.enter_context(run_sandbox(sandbox_port))
+            # A key that has what the demo asks for, and is bound to an address.
+            sandbox = stack.enter_context(
+                run_sandbox(
+                    sandbox_port,
+                    permissions=app.config["KUCOIN_PERMISSIONS"],
+                    ip_whitelist=["127.0.0.1"],
+                )
+            )
             beside = f" (a sandbox of KuCoin runs beside it: {sandbox.url})"
     except (OSError, OverflowError) as error:
         raise _CannotStart(f"Port {app.config[name]} ({name}) cannot be used: {error}.") from None

@@ -97,6 +97,8 @@ def _write_down(row: ConnectedKey, info: ApiKeyInfo | None, error: Exception | N
     if info is not None:
         row.uid, row.sub_name = info.uid, info.sub_name
         row.permissions, row.ip_whitelist = sorted(info.permissions), list(info.ip_whitelist)
+        row.expires_at = int(info.expires_at.timestamp()) if info.expires_at else None
+        row.site_type = info.site_type
         attempt = db.session.get_one(ConnectAttempt, row.attempt_id)
         attempt.uid = info.uid
 

@@ -11,8 +11,11 @@
 ``KUCOIN_VAULT_KEYS``             Fernet keys, comma-separated. The first one encrypts.
 ``KUCOIN_KEEP_TOKENS``            ``1`` keeps tokens, so that for 3 days a new key can be made
                                   without the user.
-``KUCOIN_EXPECTED_PERMISSIONS``   The permissions that a key should have, in the words of key info:
-                                  ``General,Spot``.
+``KUCOIN_FAST_API``               ``1`` or ``2``, if it is not the site's. In 2 the user chooses
+                                  permissions.
+``KUCOIN_PERMISSIONS``            What Fast API 2 asks for. Default: ``API_COMMON,API_SPOT``.
+``KUCOIN_EXPECTED_PERMISSIONS``   The permissions that a key should have, in the words of key info.
+                                  Default: those asked for, ``General,Spot``.
 ``SECRET_KEY``                    Signs sessions and ``state``.
 ``DATABASE_URL``                  PostgreSQL or SQLite. Default: SQLite in the instance folder.
 ``TRUSTED_PROXIES``               The number of proxies in front that set ``X-Forwarded-*``.
@@ -35,7 +38,7 @@ from cryptography.fernet import Fernet
 
 from .database import database_url, engine_options
 from .errors import SettingsError
-from .permissions import PERMISSIONS
+from .permissions import NAMES, PERMISSIONS
 from .secret_files import kept_secret
 
 MAKE_VAULT_KEY: Final = (
@@ -53,6 +56,8 @@ _OPTIONAL: Final = (
     "KUCOIN_CLIENT_SECRET",
     "KUCOIN_REDIRECT_URI",
     "KUCOIN_KEEP_TOKENS",
+    "KUCOIN_FAST_API",
+    "KUCOIN_PERMISSIONS",
     "KUCOIN_EXPECTED_PERMISSIONS",
     "DATABASE_URL",
     "TRUSTED_PROXIES",
@@ -68,7 +73,7 @@ _REAL: Final = ("KUCOIN_SITE", "KUCOIN_CLIENT_SECRET", "KUCOIN_REDIRECT_URI")
 #: The path of the callback. A server may put a prefix of its own in front (SCRIPT_NAME).
 _CALLBACK: Final = "/kucoin/callback"
 _LOOPBACK: Final = ["localhost", "127.0.0.1"]
-_EXPECTED: Final = "General,Spot"
+_PERMISSIONS: Final = "API_COMMON,API_SPOT"
 _SHORTEST_KEY: Final = 16
 _FEWEST_CHARACTERS: Final = 6
 _YES: Final = {"1", "true", "yes", "on"}
@@ -99,7 +104,7 @@ def flask_config(given: Mapping[str, Any], instance: Path) -> dict[str, Any]:
         "TRUSTED_PROXIES": _number(given, "TRUSTED_PROXIES", 0),
         "LOG_JSON": str(given.get("LOG_JSON")).lower() in _YES,
         "KUCOIN_KEEP_TOKENS": str(given.get("KUCOIN_KEEP_TOKENS")).lower() in _YES,
-        "KUCOIN_EXPECTED_PERMISSIONS": _expected_permissions(given),
+        **_permissions(given),
     }
     if is_sandbox:
         settings |= _sandbox_settings(settings, instance)
@@ -184,14 +189,21 @@ def _number(settings: Mapping[str, Any], name: str, default: int) -> int:
     return number
 
 
-def _expected_permissions(settings: Mapping[str, Any]) -> list[str]:
-    expected = _words(settings, "KUCOIN_EXPECTED_PERMISSIONS", _EXPECTED)
-    if unknown := [name for name in expected if name not in PERMISSIONS]:
+def _permissions(settings: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return what keys are asked to have, and what their descriptions should say."""
+    asked = _words(settings, "KUCOIN_PERMISSIONS", _PERMISSIONS)
+    _refuse_unknown("KUCOIN_PERMISSIONS", asked, NAMES)
+    default = ",".join(NAMES[name] for name in asked)
+    expected = _words(settings, "KUCOIN_EXPECTED_PERMISSIONS", default)
+    _refuse_unknown("KUCOIN_EXPECTED_PERMISSIONS", expected, PERMISSIONS)
+    return {"KUCOIN_PERMISSIONS": asked, "KUCOIN_EXPECTED_PERMISSIONS": expected}
+
+
+def _refuse_unknown(setting: str, names: list[str], known: Mapping[str, str]) -> None:
+    if unknown := [name for name in names if name not in known]:
         raise SettingsError(
-            f"KUCOIN_EXPECTED_PERMISSIONS has an unknown permission, {unknown[0]!r}. "
-            f"Known are {', '.join(PERMISSIONS)}."
+            f"{setting} has an unknown permission, {unknown[0]!r}. Choose from {', '.join(known)}."
         )
-    return expected
 
 
 def _refuse_weak(secret_key: str | bytes) -> None:

@@ -118,8 +118,9 @@ def prepare_database() -> None:
         raise SettingsError(
             f"The database is read-only ({reason}). Give this program the right to write to it."
         ) from None
-    if not in_memory(engine.url):
-        engine.dispose()  # forked workers must not share this connection
+    finally:
+        if not in_memory(engine.url):
+            engine.dispose()  # forked workers must not share this connection
 
 
 def lock_schema(connection: Connection) -> None:

@@ -32,6 +32,7 @@ from .checks import check
 from .extensions import csrf, db, oauth
 from .limits import LOGIN_SECONDS
 from .models import LARGEST_ID, ConnectAttempt, ConnectedKey, Status, lock_keys, now
+from .permissions import fewer
 from .tokens import forget_token, fresh_token
 from .vault import vault
 
@@ -77,7 +78,10 @@ def require_user() -> Response | None:
 @bp.post("/connect")
 def connect() -> Response:
     """Send the browser to KuCoin's login page (document section 7.1)."""
-    return _to_kucoin(ledger.start(current_user_id()))
+    user_id = current_user_id()
+    number = request.form.get("fewer_than", 0, int)
+    refused = ledger.own_attempt(number, user_id) if 0 < number <= LARGEST_ID else None
+    return _to_kucoin(ledger.start(user_id, fewer(refused.permissions) if refused else None))
 
 
 @bp.get("/callback")
@@ -199,7 +203,10 @@ def _provision(
         return  # too slow: the attempt was already taken for abandoned, so no key is asked for
     try:
         # Only the access token is given, so the library cannot refresh it: see fresh_token().
-        api_key = oauth.kucoin.create_api_key(token=token["access_token"])
+        api_key = oauth.kucoin.create_api_key(
+            token=token["access_token"],
+            permissions=attempt.permissions if current_app.config["FAST_API_2"] else None,
+        )
     except KuCoinError as error:
         ledger.fail(attempt, error)
         if replaces and type(error) in _MAYBE_THE_TOKEN:

@@ -30,9 +30,14 @@ _ABANDONED: Final = {
 }
 
 
-def start(user_id: int) -> ConnectAttempt:
-    """Begin an attempt."""
-    attempt = _new_attempt(user_id=user_id)
+def start(user_id: int, permissions: Sequence[str] | None = None) -> ConnectAttempt:
+    """Begin an attempt.
+
+    Args:
+        user_id: The user.
+        permissions: What to ask for, if not ``KUCOIN_PERMISSIONS``.
+    """
+    attempt = _new_attempt(user_id=user_id, permissions=permissions)
     db.session.commit()
     events.changed("attempt", attempt.id, Status.STARTED)
     return attempt
@@ -196,7 +201,8 @@ def duties(user_id: int) -> Sequence[ConnectAttempt]:
     return db.session.scalars(attempts.order_by(ConnectAttempt.id.desc())).all()
 
 
-def _new_attempt(**columns: Any) -> ConnectAttempt:
+def _new_attempt(permissions: Sequence[str] | None = None, **columns: Any) -> ConnectAttempt:
+    columns["permissions"] = list(permissions or current_app.config["KUCOIN_PERMISSIONS"])
     attempt = ConnectAttempt(status=Status.STARTED, created_at=now(), changed_at=now(), **columns)
     db.session.add(attempt)
     return attempt

@@ -83,6 +83,8 @@ class ConnectAttempt(Base):
     #: What Authlib has to remember of the login, and a hash of the browser's id. See logins.py.
     login: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     browser: Mapped[str] = mapped_column(default="")
+    #: What Fast API 2 asks for.
+    permissions: Mapped[Words] = mapped_column(default=list)
     #: Whether the attempt is to replace a key that is connected already.
     is_renewal: Mapped[bool] = mapped_column(default=False)
     #: The number of the KuCoin account, once it is known.

@@ -1,7 +1,8 @@
-"""The permissions of a key, in the words of KuCoin's key info."""
+"""KuCoin's permissions, which have one name when a key is made and another in its description."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 _WITHDRAW: Final = "Withdraw funds"
@@ -18,4 +19,22 @@ PERMISSIONS: Final = {
     "Withdraw": _WITHDRAW,
     "Withdrawal": _WITHDRAW,
 }
+#: The names when a key is made (``KUCOIN_PERMISSIONS``), and those in key info.
+NAMES: Final = {
+    "API_COMMON": "General",
+    "API_SPOT": "Spot",
+    "API_FUTURES": "Futures",
+    "API_MARGIN": "Margin",
+    "API_EARN": "Earn",
+    "API_TRANSFER": "InnerTransfer",
+}
+_BASIC: Final = ("API_COMMON", "API_SPOT")
 WITHDRAWAL: Final = {name for name, meaning in PERMISSIONS.items() if meaning == _WITHDRAW}
+
+
+def fewer(asked: Sequence[str]) -> list[str]:
+    """Return what to ask for if KuCoin refused; nothing if there is no less to ask for."""
+    basic = [name for name in asked if name in _BASIC]
+    if len(basic) == len(asked):
+        basic = basic[:-1]
+    return basic

@@ -241,6 +241,12 @@ class ClientBase:
 
     def _refresh_call(self, token: Mapping[str, Any], url: str | None) -> Call[KuCoinToken]:
         scope = token.get(_ASKED_SCOPE) or _text_of(self.scope)
+        if url and url == self.site.token_endpoint != self.site.refresh_endpoint:
+            raise ConfigurationError(
+                "Leave out the URL of the token endpoint: KuCoin renews tokens at another "
+                "(document section 7.3), which the site has.",
+                operation="refresh",
+            )
         return calls.refresh_call(self._site_with(refresh_endpoint=url), token=token, scope=scope)
 
     def _site_with(self, **endpoint: str | None) -> Site:

@@ -21,12 +21,6 @@ _LIBRARIES: Final = {
 #: How requests and httpx2 say that a proxy has not opened a tunnel.
 _NO_TUNNEL: Final = re.compile(r"(?:Tunnel connection failed: )?407\b")
 
-_GEVENT_CAME_LATE: Final = (
-    "The TLS library called itself without end (RecursionError). gevent does that if it patches "
-    "ssl after its import: call gevent.monkey.patch_all() before anything else is imported; with "
-    "gunicorn, at the top of its configuration file, or leave preload_app out."
-)
-
 
 def is_of_http(error: BaseException) -> bool:
     """Tell whether an error is the HTTP library's or the system's.
@@ -109,7 +103,12 @@ def broken_for_good(
         elif _NO_TUNNEL.match(str(cause)):
             advice = proxy_wants_password(proxy)
         elif isinstance(cause, RecursionError):
-            advice = _GEVENT_CAME_LATE
+            advice = (
+                "The TLS library called itself without end (RecursionError). gevent does that if "
+                "it patches ssl after its import: call gevent.monkey.patch_all() before anything "
+                "else is imported; with gunicorn, at the top of its configuration file, or leave "
+                "preload_app out."
+            )
     return ConfigurationError(advice, operation=operation) if advice else None
 
 
@@ -130,8 +129,6 @@ def cannot_connect(error: BaseException, operation: str | None) -> Configuration
             about an unreadable address may hold a proxy's password.
         operation: The call that needed the connection, if any.
     """
-    if isinstance(error, RecursionError):
-        return ConfigurationError(_GEVENT_CAME_LATE, operation=operation)
     says_more = isinstance(error, (OSError, ImportError)) and not isinstance(error, ValueError)
     why = f"{type(error).__name__}: {error}" if says_more else type(error).__name__
     return ConfigurationError(

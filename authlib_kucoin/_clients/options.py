@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from inspect import signature
+from itertools import takewhile
 from typing import Any, Final, NamedTuple, NoReturn
 
 from authlib_kucoin._errors import ConfigurationError
@@ -102,13 +103,10 @@ WITH_HTTPX: Final = Accepted(
 
 def parameters_of(client_class: type) -> frozenset[str]:
     """Return the parameters that a client class adds to those of Authlib's."""
-    names: set[str] = set()
-    for base in client_class.__mro__:
-        if base.__module__.startswith("authlib."):
-            break
-        if "__init__" in vars(base):
-            names.update(signature(base).parameters)
-    return frozenset(names - {"options"})
+    ours = takewhile(lambda each: not each.__module__.startswith("authlib."), client_class.__mro__)
+    constructors = [vars(each)["__init__"] for each in ours if "__init__" in vars(each)]
+    names = {name for each in constructors for name in signature(each).parameters}
+    return frozenset(names - {"self", "options"})
 
 
 def checked(client_class: Any, options: Mapping[str, Any], client_secret: object) -> dict[str, Any]:

@@ -49,9 +49,10 @@ def check_function(
         why = str(error)
     else:
         return
-    given = ", ".join([f"{takes} positional argument", *(f"{keyword}=…" for keyword in keywords)])
+    positional = ["…"] * takes
+    given = ", ".join([*positional, *(f"{keyword}=…" for keyword in keywords)])
     raise ConfigurationError(
-        f"{name} is called with {given}, but cannot be: {why}. Change its parameters.",
+        f"{name} cannot be called as {name}({given}): {why}. Change its parameters.",
         operation=operation,
     )
 
@@ -70,7 +71,6 @@ def refuse_awaitable(result: Any, name: str, operation: str) -> None:
 
 def _not_awaited(problem: str, name: str, operation: str | None) -> ConfigurationError:
     return ConfigurationError(
-        f"{problem}, and nothing awaits it here. Pass a plain function as {name}, or use the async "
-        "client, or Authlib's OAuth for Starlette.",
+        f"{problem}, and nothing awaits it here. Pass a plain function as {name}.",
         operation=operation,
     )

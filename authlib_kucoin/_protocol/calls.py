@@ -20,6 +20,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from authlib_kucoin._errors import (
     ApiKeyError,
     ConfigurationError,
+    MissingToken,
     ReauthorizationRequired,
     TokenError,
 )
@@ -253,11 +254,11 @@ def access_token_of(token: Mapping[str, Any] | str | None, operation: str) -> st
     """Return the access token of a token, or the access token itself if that was given.
 
     Raises:
-        TokenError: If there is none, or it has characters that no header can hold.
+        MissingToken: If there is none, or it has characters that no header can hold.
     """
     value = token.get("access_token") if isinstance(token, Mapping) else token
     if not is_visible(value):
-        raise TokenError(
+        raise MissingToken(
             f"There is no access token to send ({_kind_of(token)}): give the token as token=, or "
             "have the user authorize first.",
             operation=operation,
@@ -284,7 +285,8 @@ def _with_raw_redirect_uri(
     endpoint: str, before: Mapping[str, str], redirect_uri: object, after: Mapping[str, str]
 ) -> str:
     raw = check_redirect_uri(redirect_uri)
-    return f"{endpoint}?{_query(before)}&redirect_uri={raw}&{_query(after)}"
+    joint = "&" if "?" in endpoint else "?"  # an address of the developer's may have a query
+    return f"{endpoint}{joint}{_query(before)}&redirect_uri={raw}&{_query(after)}"
 
 
 #: Percent-encodes everything but unreserved characters; no HTTP library encodes the result again.

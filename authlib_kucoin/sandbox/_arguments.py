@@ -137,17 +137,21 @@ def parse(arguments: Sequence[str] | None, environment: Mapping[str, str]) -> Co
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    flags = {
-        action.dest: action
-        for action in parser()._actions
-        if action.dest not in {"help", "version"}
+    variables = {
+        name: value
+        for name, value in environment.items()
+        if name.startswith(PREFIX)
+        and not _SERVICE_LINK.match(f"{name.removeprefix(PREFIX)}={value}")
     }
     chosen: dict[str, Any] = {}
-    for variable, value in environment.items():
+    for variable, value in variables.items():
         name = variable.removeprefix(PREFIX)
-        if name == variable or _SERVICE_LINK.match(f"{name}={value}"):
-            continue
         reader = parser(f"kucoin-sandbox: environment variable {variable}")
+        flags = {
+            action.dest: action
+            for action in reader._actions
+            if action.dest not in {"help", "version"}
+        }
         action = flags.get(name.lower())
         if action is None:
             reader.error(f"unknown; known are {', '.join(PREFIX + each.upper() for each in flags)}")

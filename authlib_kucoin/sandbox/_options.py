@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from ipaddress import ip_network
 from types import MappingProxyType
 from typing import Any, Final, Literal, get_args
@@ -266,8 +266,3 @@ LIST_OPTIONS: Final = (
     "allowed_hosts",
     "ip_whitelist",
 )
-
-
-def option_help() -> dict[str, str]:
-    """Return each option's name and its one sentence of help."""
-    return {option.name: option.metadata["help"] for option in fields(SandboxOptions)}

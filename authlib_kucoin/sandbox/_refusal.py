@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from ._advice import ADVICE
 
 
+def cited(section: str) -> str:
+    """Return a section of the document, or the name of another page, as texts cite it."""
+    return f"document section {section}" if section[0].isdigit() else section
+
+
 class Refusal(Exception):
     """The sandbox refuses a request.
 
@@ -20,11 +25,11 @@ class Refusal(Exception):
         Args:
             code: The name of the mistake, without "sandbox.".
             text: What was wrong.
-            section: Where the document says so; None if `text` is quoted from the document, so
-                that clients may match on it.
+            section: Where the document says so, or the name of another page of KuCoin; None if
+                `text` is quoted from the document, so that clients may match on it.
         """
         self.code = f"sandbox.{code}"
-        self.text = text if section is None else f"{text} (document section {section})"
+        self.text = text if section is None else f"{text} ({cited(section)})"
         self.section = section
         self.advice = ADVICE[code]
         super().__init__(self.text)

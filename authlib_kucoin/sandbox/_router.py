@@ -12,7 +12,7 @@ from ._answers import envelope
 from ._fault_queue import FaultQueue
 from ._http import Request, Response
 from ._journal import Journal
-from ._refusal import Refusal
+from ._refusal import Refusal, cited
 from ._state import State
 
 logger: Final = logging.getLogger("authlib_kucoin.sandbox")
@@ -51,9 +51,12 @@ ROUTES: Final = {
         fast_api=2,
     ),
     "/api/v1/user/api-key": Route(
-        "api_key_info", "GET", "menu, Get Apikey Info", _rest.api_key_info
+        "api_key_info", "GET", "document menu: Get Apikey Info", _rest.api_key_info
     ),
-    **{path: Route("rest", "GET", "menu, REST", handle) for path, handle in _rest.CALLS.items()},
+    **{
+        path: Route("rest", "GET", "KuCoin's REST documentation", handle)
+        for path, handle in _rest.CALLS.items()
+    },
 }
 
 
@@ -144,7 +147,7 @@ class Router:
 def _wrong_method(route: Route) -> Response:
     refused = envelope(
         "sandbox.wrong_method",
-        f"send this call with {route.method} (document section {route.section})",
+        f"send this call with {route.method} ({cited(route.section)})",
         status=405,
     )
     return replace(refused, headers=(("Allow", route.method),))

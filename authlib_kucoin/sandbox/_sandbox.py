@@ -134,7 +134,7 @@ class Sandbox:
 
     @property
     def keys(self) -> tuple[IssuedKey, ...]:
-        """The API keys that work: issued, and neither deleted nor expired."""
+        """The API keys that work, oldest first, without those that were deleted or have expired."""
         return self._state.live_keys()
 
     def delete_key(self, api_key: str) -> None:

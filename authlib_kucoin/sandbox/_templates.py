@@ -27,6 +27,7 @@ def render(name: str, values: Mapping[str, Any]) -> str:
 
     Raises:
         KeyError: A name in the template has no value.
+        ValueError: A section is not closed.
     """
     return "".join(_filled(_parsed(name), (values,)))
 
@@ -49,18 +50,16 @@ def _nodes(pieces: Any, until: str) -> tuple[_Node, ...]:
     found: list[_Node] = []
     for text in pieces:
         found.append(text)
-        kind, name = next(pieces, None), next(pieces, "")
-        if kind is None:
-            return tuple(found)
+        kind, name = next(pieces, "/"), next(pieces, "")  # the end of the file closes the file
         if kind == "/":
             if name != until:
-                raise ValueError(f"{{{{/{name}}}}} closes nothing; {until!r} is open")
-            return tuple(found)
+                raise ValueError(f"the section {until!r} ends with {name!r}")
+            break
         if kind == ">":
             found += _parsed(name)
         else:
             found.append((kind, name, _nodes(pieces, name) if kind else ()))
-    raise ValueError(f"{{{{#{until}}}}} is not closed")
+    return tuple(found)
 
 
 def _filled(nodes: tuple[_Node, ...], scopes: tuple[Any, ...]) -> Iterable[str]:

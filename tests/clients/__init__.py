@@ -1,1 +1,1 @@
-"""Clients of KuCoin in other languages, and first steps as printed: heavy, so they run apart."""
+"""Other clients of KuCoin, and the documentation's first tests; slow, so part of `make nightly`."""

@@ -1,4 +1,4 @@
-"""What these tests install: the wheel of this checkout, and Node packages, in temporary folders."""
+"""Install the wheel of this checkout, and Node packages, into temporary folders."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def run(*command: str | Path, cwd: Path, path: Path | None = None, timeout: int 
 
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of programs of an environment that has the package, pytest and no checkout."""
+    """The folder of programs of an environment with the package and pytest, but no checkout."""
     folder = tmp_path_factory.mktemp("installed")
     uv = (sys.executable, "-m", "uv")
     run(
@@ -77,7 +77,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def node_clients(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the Node programs of these tests, and the packages that they need."""
+    """A folder with the Node programs of these tests and the packages that they import."""
     if shutil.which("npm") is None:
         pytest.skip("no Node.js: apt-get install nodejs npm")
     folder = tmp_path_factory.mktemp("node")

@@ -1,4 +1,4 @@
-"""The first test as ``docs/sandbox.md`` prints it: in pytest, in Node, and as a shell script."""
+"""The first test that ``docs/sandbox.md`` prints, for pytest, for Node and as a shell script."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.ports import free_port
 
 
 def printed(language: str, marker: str) -> str:
-    """Return the first program of a language in the page that has a marker in it."""
+    """Return the page's first program in this language that contains the marker."""
     page = (CHECKOUT / "docs" / "sandbox.md").read_text()
     blocks = re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
     found: str = next(block for block in blocks if marker in block)
@@ -21,7 +21,7 @@ def printed(language: str, marker: str) -> str:
 
 
 def test_in_pytest(installed: Path, tmp_path: Path) -> None:
-    """The five lines pass in a project that has installed the package and done nothing else."""
+    """The five lines pass in a project that has only installed the package."""
     program = printed("python", "def test_")
     (tmp_path / "test_connect.py").write_text(program)
 
@@ -31,7 +31,7 @@ def test_in_pytest(installed: Path, tmp_path: Path) -> None:
 
 
 def test_in_node(installed: Path, tmp_path: Path) -> None:
-    """Node's own fetch and test runner need no package; its charset is taken."""
+    """Node's own fetch and test runner need no package; the charset that fetch adds is accepted."""
     if shutil.which("node") is None:
         pytest.skip("no Node.js: apt-get install nodejs")
     shutil.copy(Path(__file__).parent / "node" / "first.test.mjs", tmp_path)

@@ -1,4 +1,4 @@
-"""Keys from the sandbox in the hands of the clients that brokers use in Node."""
+"""Keys from the sandbox work in the Node clients that brokers use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CLIENTS = ("universal_sdk", "old_sdk", "ccxt")
 
 
 def outcome(folder: Path, client: str, sandbox: Sandbox, **changed: str) -> dict[str, Any]:
-    """Return what a client says of a new key."""
+    """Return what a client prints about a new key."""
     key = sandbox.connect()
     settings = {
         "url": sandbox.url,
@@ -31,7 +31,7 @@ def outcome(folder: Path, client: str, sandbox: Sandbox, **changed: str) -> dict
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_first_calls(node_clients: Path, client: str) -> None:
-    """Key info, server time and a balance, signed as each client does it."""
+    """Key info, server time and a balance, signed by each client's own code."""
     with run_sandbox() as sandbox:
         partner = {
             "partner": sandbox.options.partner,
@@ -53,7 +53,7 @@ def test_wrong_passphrase(node_clients: Path, client: str) -> None:
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_wrong_address(node_clients: Path, client: str) -> None:
-    """A key that is bound to other addresses is refused."""
+    """A key is refused if it is bound to other addresses."""
     with run_sandbox(ip_whitelist=["203.0.113.7"]) as sandbox:
         assert "400006" in outcome(node_clients, client, sandbox)["error"]
 
@@ -63,7 +63,7 @@ def test_wrong_address(node_clients: Path, client: str) -> None:
     ("partner", "code"), [("unknown", "400200"), ("sandbox-partner", "400201")]
 )
 def test_wrong_partner(node_clients: Path, client: str, partner: str, code: str) -> None:
-    """An unknown partner, or a wrong partner key, is refused."""
+    """An unknown partner or a wrong partner key is refused."""
     with run_sandbox() as sandbox:
         said = outcome(node_clients, client, sandbox, partner=partner, partnerKey="wrong")
         assert code in said["error"]

@@ -10,7 +10,7 @@ from authlib.integrations.flask_client import OAuth
 from flask import Flask
 
 from authlib_kucoin import ApiKeyOutcomeUnknown, KuCoinUnavailable
-from authlib_kucoin._clients import requests_adapter
+from authlib_kucoin._clients import urllib3_pool
 from tests.connections.apps import (
     REDIRECT_URI,
     App,
@@ -189,7 +189,7 @@ def test_an_idle_connection_is_not_used_again(wire: Wire, monkeypatch: pytest.Mo
         def monotonic() -> float:
             return now
 
-    monkeypatch.setattr(requests_adapter, "time", Clock)
+    monkeypatch.setattr(urllib3_pool, "time", Clock)
     for client_kwargs, idle in (({}, 5.0), ({"keepalive_expiry": 60.0}, 60.0)):
         before = wire.connections
         app = InFlask(wire.url, client_kwargs)

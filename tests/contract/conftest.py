@@ -25,6 +25,8 @@ def _silent_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _no_refresh_remembered() -> None:
     """Forget the refreshes of other tests, because ports are reused."""
+    if sweeper := _refresh.refreshes._sweeper:
+        sweeper.cancel()
     _refresh.refreshes.__init__()  # type: ignore[misc]  # also done after a fork
 
 

@@ -1,4 +1,4 @@
-"""Every call ends in time, however slowly the other side answers."""
+"""Every call ends in time, however slowly the answer arrives."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from tests.support.certificates import self_signed
 from tests.support.waiting import wait_until
 from tests.support.wire import Answer, Seen, Wire
 
-#: Seconds between two bytes; less than any wait of a client, so each byte starts a new wait.
+#: Seconds between two bytes. Less than a client's timeout, so each byte starts the wait again.
 DRIP = 0.05
 TIMEOUT = 0.3
 TOTAL = 0.4
-#: When a call has to have ended, on a busy machine.
+#: A call must have ended after so many seconds, also on a busy machine.
 SOON = 2.5
 TOKEN = {"access_token": "access"}
 
 OK = b"HTTP/1.1 200 OK\r\n"
 LONG = OK + b"Content-Length: 1000\r\n\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
-#: What is sent at once, and what is then sent again and again.
+#: The bytes sent at once, and the bytes then sent again and again.
 SLOW: dict[str, tuple[bytes, bytes]] = {
     "status line": (b"HTTP/1.1 200 ", b"O"),
     "100 Continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
@@ -49,7 +49,7 @@ SLOW: dict[str, tuple[bytes, bytes]] = {
     "a chunk's extension": (CHUNKED + b"1", b";x"),
     "a trailer": (CHUNKED + b"1\r\nx\r\n0\r\nX: ", b"x"),
 }
-#: The header of a TLS record of a handshake.
+#: The header of a TLS handshake record.
 RECORD = b"\x16\x03\x03\x40\x00"
 IN_FRAMEWORKS = ("100 Continue", "body")
 CASES = [
@@ -59,13 +59,13 @@ CASES = [
 
 @pytest.fixture
 def wire() -> Iterator[Wire]:
-    """A server."""
+    """A recording server."""
     with Wire() as wire:
         yield wire
 
 
 def slowly(wire: Wire, start: bytes, drop: bytes, *, times: int = 200) -> Iterator[bytes]:
-    """Yield the start, and then a drop again and again, for longer than any test takes."""
+    """Yield the start, then further bytes slowly, for longer than any test runs."""
     yield start
     for _ in range(times):
         if wire.ended.wait(DRIP):
@@ -74,7 +74,7 @@ def slowly(wire: Wire, start: bytes, drop: bytes, *, times: int = 200) -> Iterat
 
 
 def timed(call: Callable[[], Any]) -> tuple[Any, float]:
-    """Return what comes of a call, and how long it took."""
+    """Return the outcome of a call and its duration."""
     start = time.monotonic()
     return outcome_of(call), time.monotonic() - start
 
@@ -83,21 +83,21 @@ def timed(call: Callable[[], Any]) -> tuple[Any, float]:
 def test_a_call_ends_however_slowly_its_answer_comes(
     name: str, new_stack: NewStack, wire: Wire
 ) -> None:
-    """Each byte begins a new wait, so only a limit for the whole call ends it."""
+    """Each byte starts the socket's timeout again, so only a limit for the whole call ends it."""
     wire.answer = lambda _seen: slowly(wire, *SLOW[name])
     stack = new_stack(site=wire.url, timeout=TIMEOUT, total_timeout=TOTAL)
     error, seconds = timed(lambda: stack.create_api_key(TOKEN))
     assert type(error) is ApiKeyOutcomeUnknown
     assert "total_timeout" in str(error)
     assert seconds < SOON
-    wait_until(lambda: not wire.open)  # the request has ended, too, and its connection
+    wait_until(lambda: not wire.open)  # the request has ended, and its connection is closed
 
 
 @pytest.mark.parametrize("row", CLIENTS)
 def test_a_proxy_that_opens_the_tunnel_slowly(
     new_stack: NewStack, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing was sent by then, so another try does no harm."""
+    """Nothing was sent before, so trying again is safe."""
     wire.answer = lambda _seen: slowly(wire, b"HTTP/1.1 200 ", b"O")
     monkeypatch.setenv("HTTPS_PROXY", wire.url)
     stack = new_stack(site="eu", timeout=TIMEOUT, total_timeout=TOTAL)
@@ -111,7 +111,7 @@ def test_a_proxy_that_opens_the_tunnel_slowly(
 def test_a_handshake_that_comes_slowly(
     new_stack: NewStack, wire: Wire, through_proxy: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A TLS record may arrive byte by byte as well."""
+    """A TLS record can arrive byte by byte, too."""
 
     def tunnel(_seen: Seen) -> Answer:
         return chain(
@@ -147,7 +147,7 @@ def _shake_hands_slowly(listener: socket.socket, wire: Wire) -> None:
 def test_an_answer_that_comes_slowly_over_tls(
     new_stack: NewStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As without it."""
+    """The limit holds with TLS as well."""
     certificate, key = self_signed(tmp_path)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(certificate, key)
@@ -166,7 +166,7 @@ def test_an_answer_that_comes_slowly_over_tls(
 def test_a_host_with_many_addresses_is_not_tried_for_ever(
     new_stack: NewStack, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The libraries give each address the whole time-out."""
+    """Without the limit, the libraries would give each address the full timeout."""
     full = socket.create_server(("127.0.0.1", 0), backlog=0)
     port = full.getsockname()[1]
     waiting = [socket.create_connection(("127.0.0.1", port)) for _ in range(1)]
@@ -189,7 +189,7 @@ def test_a_host_with_many_addresses_is_not_tried_for_ever(
 def test_the_next_address_is_tried_if_one_does_not_answer(
     new_stack: NewStack, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A name may have an IPv6 address that leads nowhere."""
+    """For example, a name may have an IPv6 address that cannot be reached."""
     port = int(wire.url.rpartition(":")[2])
     inet6 = (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("fe80::1", port, 0, 1))
     inet = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))
@@ -205,7 +205,7 @@ def test_the_next_address_is_tried_if_one_does_not_answer(
 
 
 def test_cancelling_the_caller_ends_the_request(wire: Wire) -> None:
-    """And its connection, so that nobody is given its answer."""
+    """The connection is closed as well, so that nobody else reads its answer."""
     wire.answer = lambda _seen: slowly(wire, LONG, b"x")
 
     async def main() -> None:
@@ -222,6 +222,6 @@ def test_cancelling_the_caller_ends_the_request(wire: Wire) -> None:
 @pytest.mark.parametrize("row", CLIENTS)
 @pytest.mark.parametrize("seconds", [None, 0, -1, math.nan, math.inf, True, "20"])
 def test_a_total_timeout_is_a_number_of_seconds(seconds: Any, new_stack: NewStack) -> None:
-    """None is no limit, and then a call might never end."""
+    """None is refused, because a call might then never end."""
     with pytest.raises(ConfigurationError, match="total_timeout has to be a positive number"):
         new_stack(site="eu", total_timeout=seconds)

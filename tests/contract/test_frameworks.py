@@ -267,7 +267,7 @@ def test_the_session_is_bounded(host: Host, cached: bool) -> None:
 def test_a_state_that_was_put_there_by_hand_is_accepted(
     host: Host, cached: bool, recorder: Recorder
 ) -> None:
-    """As Authlib's own tests do it, and a host that sends the browser away by itself."""
+    """Authlib's own tests do this, and so do hosts that redirect the browser themselves."""
     oauth = new_oauth(host, cached)
     app = register_kucoin(oauth, site=recorder.url, client_id="given")
     data = {"data": {"redirect_uri": CALLBACK}}
@@ -280,9 +280,33 @@ def test_a_state_that_was_put_there_by_hand_is_accepted(
     host.run(app.close)
 
 
+def test_an_app_may_keep_its_logins_elsewhere(recorder: Recorder) -> None:
+    """For example in a database, with Authlib's own class for it; the session is not used then."""
+    kept: dict[str, Any] = {}
+
+    class Elsewhere(flask_client.FlaskIntegration):
+        def set_state_data(self, session: Any, state: str, data: Any) -> None:
+            kept[state] = data
+
+        def get_state_data(self, session: Any, state: str) -> Any:
+            return kept.get(state)
+
+        def clear_state_data(self, session: Any, state: str) -> None:
+            del kept[state]
+
+    host = FlaskHost()
+    oauth = host.oauth()
+    oauth.framework_integration_cls = Elsewhere
+    app = register_kucoin(oauth, site=recorder.url, client_id="given")
+    state = host.state(app, CALLBACK)
+    assert host.session == {}
+    assert host.come_back(app, f"code=c&state={state}")["access_token"]
+    app.close()
+
+
 @pytest.mark.parametrize("method", ["HEAD", "PUT"])
 def test_only_get_and_post_bring_a_callback(host: Host, method: str, recorder: Recorder) -> None:
-    """Frameworks call the view of GET for a HEAD, as of a link checker: the login goes on."""
+    """For HEAD, as link checkers send it, frameworks run the view for GET. The login survives."""
     app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
     answer = f"code=c&state={host.state(app, CALLBACK)}"
     with pytest.raises(AuthorizationDenied, match="has to be opened with GET or POST"):
@@ -293,7 +317,7 @@ def test_only_get_and_post_bring_a_callback(host: Host, method: str, recorder: R
 
 
 def test_starlette_takes_a_request_without_a_method(recorder: Recorder) -> None:
-    """As Authlib does, whose tests make such requests."""
+    """Authlib accepts it, and its tests make such requests."""
     host = StarletteHost()
     app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
     state = host.state(app, CALLBACK)
@@ -306,7 +330,7 @@ def test_starlette_takes_a_request_without_a_method(recorder: Recorder) -> None:
 def test_what_changes_nothing_may_be_given(
     host: Host, params: dict[str, Any], recorder: Recorder
 ) -> None:
-    """Authlib's users tell it so of a provider whose token call is a GET."""
+    """Users of Authlib pass this for a provider whose token call is a GET."""
     app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
     answer = f"code=c&state={host.state(app, CALLBACK)}"
     assert host.come_back(app, answer, **params)["access_token"]
@@ -326,7 +350,7 @@ def test_what_changes_nothing_may_be_given(
 def test_what_would_have_no_effect_on_an_exchange_is_refused(
     host: Host, params: dict[str, Any], says: str, recorder: Recorder
 ) -> None:
-    """Before anything is sent."""
+    """The error is raised before anything is sent."""
     app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
     answer = f"code=c&state={host.state(app, CALLBACK)}"
     with pytest.raises(ConfigurationError, match=says):
@@ -337,7 +361,7 @@ def test_what_would_have_no_effect_on_an_exchange_is_refused(
 def test_requests_of_the_application_carry_the_documents_scheme(
     host: Host, recorder: Recorder
 ) -> None:
-    """It prints "bearer" in lower case, and KuCoin may want it so."""
+    """The document prints "bearer" in lower case, and KuCoin may require it."""
     app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
     host.run(lambda: app.get(f"{recorder.url}/own", token=TOKEN))
     assert recorder.requests[0].header("authorization") == f"bearer {TOKEN['access_token']}"

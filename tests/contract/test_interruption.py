@@ -1,4 +1,4 @@
-"""What interrupts a call is not ours to rename: a worker's time limit, or Ctrl-C."""
+"""An exception that interrupts a call, such as a worker's time limit or Ctrl-C, is not replaced."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.contract.stacks import EVERYWHERE, NewStack, everywhere, outcome_of
 from tests.support.wire import Seen, Wire
 
 TOKEN = {"access_token": "old-access", "refresh_token": "old-refresh"}
-#: A signal ends the loop of an async place, not the call in it.
+#: In an async row, a signal ends the event loop and not the call.
 BLOCKING = [row for row in EVERYWHERE if row not in ("starlette", "fastapi", "httpx-async")]
 CASES = [
     (row, operation)
@@ -26,12 +26,12 @@ CASES = [
 
 
 class SoftTimeLimitExceeded(Exception):
-    """As Celery's; RQ's JobTimeoutException is of the same kind."""
+    """Like Celery's; RQ's JobTimeoutException is similar."""
 
 
 @pytest.fixture
 def silent() -> Iterator[Wire]:
-    """A server that answers nothing."""
+    """A server that never answers."""
     with Wire() as wire:
 
         def nothing(_seen: Seen) -> Iterator[bytes]:
@@ -44,7 +44,7 @@ def silent() -> Iterator[Wire]:
 
 @contextmanager
 def struck_by(error: type[BaseException], wire: Wire) -> Iterator[None]:
-    """Let a signal's handler raise an error once the server has the request."""
+    """Make a signal handler raise an error once the server has the request."""
 
     def handler(*_: object) -> None:
         if wire.seen:
@@ -65,7 +65,7 @@ def struck_by(error: type[BaseException], wire: Wire) -> Iterator[None]:
 def test_a_time_limit_reaches_the_caller(
     error: type[BaseException], operation: str, new_stack: NewStack, silent: Wire
 ) -> None:
-    """A job that is told to try again would run for ever."""
+    """If a job were told to try again, it would run for ever."""
     stack = new_stack(site=silent.url)
     with pytest.raises(error) as raised, struck_by(error, silent):
         getattr(stack, operation)(TOKEN)
@@ -75,7 +75,7 @@ def test_a_time_limit_reaches_the_caller(
 
 @pytest.mark.parametrize("row", BLOCKING)
 def test_a_key_that_may_exist_is_said_to_be_unknown(new_stack: NewStack, silent: Wire) -> None:
-    """With the name of what interrupted it, so that the job can still tell."""
+    """The error names what interrupted it, so that the job can react."""
     stack = new_stack(site=silent.url)
     with (
         pytest.raises(ApiKeyOutcomeUnknown, match="SoftTimeLimitExceeded") as raised,
@@ -87,7 +87,7 @@ def test_a_key_that_may_exist_is_said_to_be_unknown(new_stack: NewStack, silent:
 
 @pytest.mark.parametrize("row", BLOCKING)
 def test_ctrl_c_is_ctrl_c_even_then(new_stack: NewStack, silent: Wire) -> None:
-    """Whoever presses it wants the program to end."""
+    """Whoever presses Ctrl-C wants the program to end."""
     with pytest.raises(KeyboardInterrupt), struck_by(KeyboardInterrupt, silent):
         new_stack(site=silent.url).create_api_key(TOKEN)
 
@@ -97,7 +97,7 @@ def test_ctrl_c_is_ctrl_c_even_then(new_stack: NewStack, silent: Wire) -> None:
 def test_a_refresh_without_an_answer_may_have_happened(
     answer: Any, new_stack: NewStack, silent: Wire
 ) -> None:
-    """KuCoin may have replaced the pair, so the old one may be dead: the text says what to do."""
+    """KuCoin may have replaced the pair, so the old one may be dead; the error says what to do."""
     silent.answer = lambda _seen: answer
     error = outcome_of(lambda: new_stack(site=silent.url).refresh(TOKEN))
     assert str(error).startswith("It is not known whether KuCoin did refresh the token")
@@ -107,7 +107,7 @@ def test_a_refresh_without_an_answer_may_have_happened(
 
 @everywhere
 def test_a_refresh_that_was_not_sent_has_not_happened(new_stack: NewStack) -> None:
-    """The old pair is as good as before."""
+    """The old pair is still valid."""
     error = outcome_of(lambda: new_stack(site="http://127.0.0.1:9").refresh(TOKEN))
     assert str(error).startswith("KuCoin did not refresh the token")
     assert (type(error), error.retry) == (KuCoinUnavailable, True)

@@ -1,4 +1,4 @@
-"""Each option and attribute has its effect, or is refused by an error that says what has one."""
+"""Each option and attribute has an effect, or is refused with an error that names one that has."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 from authlib.integrations import httpx_client, requests_client
+from authlib.integrations.base_client import InvalidTokenError, MissingTokenError
 from authlib.integrations.base_client.registry import OAUTH_CLIENT_PARAMS
 from authlib.integrations.base_client.sync_app import OAuth2Base
 from authlib.integrations.flask_client import OAuth
@@ -47,7 +48,7 @@ def host(request: pytest.FixtureRequest) -> Iterator[Host]:
 
 
 def ask(client: Any, call: Callable[[Any], Any]) -> Any:
-    """Make a call with a client and close it; return what the call gives."""
+    """Make a call with a client, close the client, and return the result."""
 
     async def main() -> Any:
         async with client:
@@ -65,7 +66,7 @@ def ask(client: Any, call: Callable[[Any], Any]) -> Any:
 
 @every_client
 def test_every_option_of_the_libraries_has_been_thought_of(client_class: Any) -> None:
-    """A new one of Authlib's or the HTTP library's is refused until its effect is known."""
+    """An option that Authlib or the HTTP library adds is refused until it is handled here."""
     names, instead = client_class.accepted
     taken = set(OAuth2Client.EXTRA_AUTHORIZE_PARAMS) | {"response_type", "grant_type"}
     if client_class is KuCoinOAuth2Session:
@@ -106,7 +107,7 @@ def test_every_option_of_the_libraries_has_been_thought_of(client_class: Any) ->
 def test_a_client_refuses_an_option_without_effect(
     client_class: Any, options: dict[str, Any], says: str
 ) -> None:
-    """When it is made, rather than to let somebody believe that it has one."""
+    """The client cannot be created, so nobody believes that the option works."""
     with pytest.raises(ConfigurationError) as raised:
         client_class("broker", site="eu", **options)
     assert says in str(raised.value)
@@ -128,7 +129,7 @@ def test_a_client_refuses_an_option_without_effect(
 def test_an_option_of_the_other_library_is_refused(
     client_class: Any, options: dict[str, Any], says: str
 ) -> None:
-    """With proxy= for proxies=, calls would come from an address that KuCoin does not know."""
+    """With ``proxy=`` for ``proxies=``, calls would come from an address unknown to KuCoin."""
     with pytest.raises(ConfigurationError) as raised:
         client_class("broker", site="eu", **options)
     assert says in str(raised.value)
@@ -136,7 +137,7 @@ def test_an_option_of_the_other_library_is_refused(
 
 @every_client
 def test_what_says_what_is_done_anyway_is_taken(client_class: Any) -> None:
-    """The values that Authlib would take for the only way that KuCoin has."""
+    """These values ask for what the package does anyway."""
     client_class(
         "broker",
         site="eu",
@@ -168,7 +169,7 @@ def test_what_says_what_is_done_anyway_is_taken(client_class: Any) -> None:
     ],
 )
 def test_an_attribute_that_no_call_reads_is_refused(client_class: Any, name: str) -> None:
-    """It would have had its effect if it had been given when the client was made."""
+    """It works if it is passed when the client is created."""
     client = client_class("broker", site="eu")
     with pytest.raises(ConfigurationError, match=f"Leave out {name}: "):
         setattr(client, name, "x")
@@ -179,7 +180,7 @@ def test_an_attribute_that_no_call_reads_is_refused(client_class: Any, name: str
 def test_a_client_of_httpx2_refuses_what_a_session_of_requests_has(
     client_class: Any, name: str
 ) -> None:
-    """It has no such attributes, so they would have no effect."""
+    """httpx2's clients lack these attributes, so setting them has no effect."""
     client = client_class("broker", site="eu")
     with pytest.raises(ConfigurationError, match=f"Leave out {name}: "):
         setattr(client, name, "x")
@@ -187,12 +188,12 @@ def test_a_client_of_httpx2_refuses_what_a_session_of_requests_has(
 
 @pytest.mark.parametrize("name", ["verify", "cert"])
 def test_certificates_may_be_set_on_a_session(name: str) -> None:
-    """As on any session of requests: each call reads them."""
+    """As with any requests session, each call reads them."""
     with KuCoinOAuth2Session("broker", site="https://127.0.0.1:9") as session:
         setattr(session, name, "/nowhere/file.pem")
         with pytest.raises(ConfigurationError, match="/nowhere/file"):
             session.validate_access_token("an-access-token")
-        setattr(session, name, None)  # means "as by default", not "do not verify"
+        setattr(session, name, None)  # None means "as by default", not "do not verify"
         assert session.verify is True
         with pytest.raises(KuCoinUnavailable):
             session.validate_access_token("an-access-token")
@@ -201,7 +202,7 @@ def test_certificates_may_be_set_on_a_session(name: str) -> None:
 def test_proxies_may_be_set_on_a_session(
     recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And whether those of the environment are heeded."""
+    """Including ``trust_env``, which decides whether the environment's proxies apply."""
     monkeypatch.setenv("HTTP_PROXY", NOBODY)
     with KuCoinOAuth2Session("broker", site=recorder.url) as session:
         session.trust_env = False
@@ -222,7 +223,7 @@ def test_headers_and_timeout_may_be_set_on_a_client(client_class: Any, recorder:
     with pytest.raises(KuCoinUnavailable):
         ask(client, lambda client: client.validate_access_token(TOKEN))
     assert recorder.requests[0].header("x-mine") == "1"
-    assert monotonic() - began < 5  # rather than the 10 s of a new client
+    assert monotonic() - began < 5  # a new client would wait 10 s
 
 
 def _add_hook(client: Any) -> None:
@@ -257,7 +258,7 @@ def test_what_only_other_requests_heed_is_refused_by_a_call(
 
 @every_client
 def test_hooks_and_client_authentication_are_refused(client_class: Any) -> None:
-    """What KuCoin does otherwise is built in, and its token call has no client authentication."""
+    """The package handles KuCoin's differences itself; the token call authenticates no client."""
     client = client_class("broker", site="eu")
     for hook in ("access_token_response", "refresh_token_request", "refresh_token_response"):
         with pytest.raises(ConfigurationError, match=f"no hook for '{hook}'"):
@@ -276,7 +277,7 @@ def test_hooks_and_client_authentication_are_refused(client_class: Any) -> None:
 def test_what_changes_nothing_may_be_given(
     client_class: Any, params: dict[str, Any], recorder: Recorder
 ) -> None:
-    """Authlib's own defaults, and what is so anyway."""
+    """Authlib's default values, and values that are in effect anyway."""
     client = client_class("broker", site=recorder.url, redirect_uri=CALLBACK)
     assert ask(client, lambda client: client.fetch_token(code="c", **params))["access_token"]
 
@@ -286,7 +287,7 @@ def test_what_changes_nothing_may_be_given(
 def test_a_refresh_asks_for_the_scope_that_is_given(
     client_class: Any, scope: Any, recorder: Recorder
 ) -> None:
-    """The document has the parameter (section 7.3)."""
+    """The document has this parameter (section 7.3)."""
     client = client_class("broker", site=recorder.url, scope="MINE", token=TOKEN)
     assert "asked_scope" not in ask(client, lambda client: client.refresh_token(scope=scope))
     assert recorder.requests[0].body.endswith(b"&scope=A+B")
@@ -302,6 +303,10 @@ def test_a_refresh_asks_for_the_scope_that_is_given(
         (lambda client: client.fetch_token(code="c", auth=("a", "b")), "no parameter 'auth'"),
         (lambda client: client.refresh_token(timeout=3), "Give timeout when the client is made"),
         (lambda client: client.refresh_token(body="a=b"), "no parameter 'body'"),
+        (
+            lambda client: client.refresh_token(client.site.token_endpoint),
+            "Leave out the URL of the token endpoint",
+        ),
         (lambda client: client.revoke_token("https://www.example.com/"), "no call to revoke"),
         (lambda client: client.introspect_token("https://www.example.com/"), "validate_access_tok"),
         (lambda client: client.token_from_fragment(f"{CALLBACK}#access_token=a"), "code mode only"),
@@ -310,13 +315,51 @@ def test_a_refresh_asks_for_the_scope_that_is_given(
 def test_what_would_have_no_effect_on_a_call_is_refused(
     client_class: Any, call: Callable[[Any], Any], says: str, recorder: Recorder
 ) -> None:
-    """Before anything is sent, and the client keeps its token."""
+    """The error is raised before anything is sent, and the client keeps its token."""
     client = client_class("broker", site=recorder.url, redirect_uri=CALLBACK, token=TOKEN)
     with pytest.raises(ConfigurationError) as raised:
         ask(client, call)
     assert says in str(raised.value)
     assert recorder.requests == []
     assert client.token["access_token"] == TOKEN["access_token"]
+
+
+@every_client
+def test_an_address_of_ones_own_may_have_a_query(client_class: Any, recorder: Recorder) -> None:
+    """It stays in the URL, and the document's parameters follow."""
+    endpoint = f"{recorder.url}/_oauth/access-token?a=b"
+    client = client_class("broker", site=recorder.url, redirect_uri=CALLBACK)
+    url, _ = client.create_authorization_url("https://login.example.com/oauth?lang=en")
+    assert url.startswith("https://login.example.com/oauth?lang=en&response_type=code&client_id=")
+    assert ask(client, lambda client: client.fetch_token(endpoint, code="c"))["access_token"]
+    assert recorder.requests[0].target.startswith(
+        "/_oauth/access-token?a=b&grant_type=authorization_code&code=c&redirect_uri="
+    )
+
+
+@every_client
+def test_an_application_may_place_the_token_elsewhere(
+    client_class: Any, recorder: Recorder
+) -> None:
+    """In the application's own requests, as in Authlib. KuCoin's calls follow the document."""
+    token = {"access_token": "mine", "token_type": "bearer"}
+    client = client_class("broker", site=recorder.url, token=token, token_placement="uri")
+    ask(client, lambda client: client.get(f"{recorder.url}/own"))
+    [request] = recorder.requests
+    assert request.target == "/own?access_token=mine"
+    assert "authorization" not in request.headers
+
+
+@every_client
+def test_errors_about_a_token_are_authlibs_too(client_class: Any) -> None:
+    """Applications written for any provider catch Authlib's errors."""
+    client = client_class("broker", site="eu")
+    with pytest.raises(MissingTokenError):
+        ask(client, lambda client: client.create_api_key())
+    expired = {"access_token": "a", "expires_at": 1}
+    client = client_class("broker", site="eu", token=expired)
+    with pytest.raises(InvalidTokenError):
+        ask(client, lambda client: client.get("https://www.example.com/"))
 
 
 def test_a_session_has_authlibs_alias(recorder: Recorder) -> None:
@@ -354,7 +397,7 @@ NO_EFFECT: list[tuple[dict[str, Any], str]] = [
 def test_an_option_that_would_not_be_used_is_refused(
     option: dict[str, Any], says: str, host: Host
 ) -> None:
-    """At registration, which leaves nothing behind: a stock app least of all."""
+    """It is refused when it is registered, and no stock app is left behind."""
     oauth = host.oauth()
     with pytest.raises(ConfigurationError) as raised:
         register_kucoin(oauth, **{"site": "eu", "client_id": "given", **option})
@@ -363,7 +406,7 @@ def test_an_option_that_would_not_be_used_is_refused(
 
 
 def test_an_option_is_refused_before_there_is_an_application() -> None:
-    """Flask's application factory: the mistake is in the module that registers."""
+    """With an application factory, the error points to the module that registers."""
     with pytest.raises(ConfigurationError, match="Did you mean site"):
         register_kucoin(OAuth(), sit="eu")
 
@@ -379,13 +422,13 @@ def test_an_option_is_refused_before_there_is_an_application() -> None:
 def test_an_app_says_how_its_http_library_names_a_proxy(
     host_name: str, kwargs: dict[str, Any]
 ) -> None:
-    """Otherwise its calls would go past the proxy."""
+    """Otherwise calls would bypass the proxy."""
     with pytest.raises(ConfigurationError, match="prox"):
         register_kucoin(HOSTS[host_name]().oauth(), site="eu", client_kwargs=kwargs)
 
 
 def test_an_option_in_the_settings_is_refused_at_each_use(host: Host) -> None:
-    """They may come after registration."""
+    """The settings may be loaded after the registration."""
     host.configure({"kucoin": {"server_metadata_url": "https://www.example.com/", "site": "eu"}})
     app = register_kucoin(host.oauth(), client_id="given")
     for _ in range(2):
@@ -394,7 +437,7 @@ def test_an_option_in_the_settings_is_refused_at_each_use(host: Host) -> None:
 
 
 def test_every_option_of_a_registration_has_been_thought_of() -> None:
-    """A new one of Authlib's is refused until its effect is known."""
+    """An option that Authlib adds is refused until it is handled here."""
     taken = {*OAUTH_CLIENT_PARAMS, *signature(OAuth2Base).parameters}
     taken -= {"framework", "name", "kwargs"}
     assert not taken - of_apps._KNOWN - of_apps._INSTEAD.keys()
@@ -404,7 +447,7 @@ def test_every_option_of_a_registration_has_been_thought_of() -> None:
 def test_an_attribute_that_is_set_on_an_app_has_its_effect(
     is_used: bool, host: Host, recorder: Recorder
 ) -> None:
-    """Authlib's apps read theirs at each call, and so do tests and hosts with several tenants."""
+    """Authlib's apps read attributes at each call; tests and multi-tenant hosts rely on it."""
     app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
     if is_used:
         host.location(app, CALLBACK)
@@ -420,7 +463,7 @@ def test_an_attribute_that_is_set_on_an_app_has_its_effect(
 
 
 def test_a_class_that_brings_its_settings_stays_as_it_is(host: Host) -> None:
-    """Authlib writes the options into them, so another registration would inherit its secret."""
+    """Authlib changes the class's settings in place; another registration would get its secret."""
     own = register_kucoin(host.oauth(), site="eu").__class__
     config = {"site": "eu", "client_kwargs": {"scope": "MINE"}}
     mine = type("Mine", (own,), {"OAUTH_APP_CONFIG": {**config}})
@@ -435,7 +478,7 @@ def test_a_class_that_brings_its_settings_stays_as_it_is(host: Host) -> None:
 
 
 def test_a_subclass_may_have_options_of_its_own() -> None:
-    """What it leaves to Authlib is checked when the app is used."""
+    """Options that the subclass passes to Authlib are checked when the app is used."""
 
     class Shop(KuCoinFlaskApp):
         def __init__(self, *args: Any, shop: str = "", **options: Any) -> None:

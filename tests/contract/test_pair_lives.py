@@ -1,4 +1,4 @@
-"""A new pair lives until it is stored, whatever happens to its callers and their event loop."""
+"""A new pair is kept until it is stored, whatever happens to its callers and their event loop."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from authlib.integrations import django_client, flask_client
 from authlib_kucoin import KuCoinOAuth2Client, KuCoinOAuth2Session, register_kucoin
 from tests.contract.hosts import DjangoHost, FlaskHost
 from tests.contract.recorder import REFRESHED, TOKEN, Recorder
-from tests.contract.stacks import ROWS, AsyncStack, NewStack, Stack
+from tests.contract.stacks import CLIENTS, ROWS, AsyncStack, NewStack, Stack
 from tests.support.ports import free_port
 from tests.support.waiting import wait_until
 
 NEW = REFRESHED["access_token"]
-#: What other processes tell of it.
+#: How the tests' subprocesses report.
 DIGEST = hashlib.sha256(NEW.encode()).hexdigest()
 EXPIRED = {**TOKEN, "expires_at": 1}
 ASYNC_ROWS = [name for name, row in ROWS.items() if issubclass(row, AsyncStack)]
@@ -46,7 +46,7 @@ class Store:
             raise OSError("the database is down")
 
     async def awaited(self, token: Any, **old: Any) -> None:
-        """Do the same as a coroutine function."""
+        """The same as a coroutine function."""
         self(token, **old)
 
 
@@ -54,14 +54,14 @@ class Store:
 def test_update_token_is_called_again_until_it_has_stored_the_pair(
     way: Any, recorder: Recorder, new_stack: NewStack
 ) -> None:
-    """The first callers see the error; the job's next try stores the pair, once."""
+    """The first callers get the error; the next call stores the pair, once."""
     store = Store(fails=2)
     check_owed(store, new_stack(site=recorder.url, update_token=store), way, recorder)
 
 
 @pytest.mark.parametrize("row", ASYNC_ROWS)
 def test_a_coroutine_function_is_called_again_too(recorder: Recorder, new_stack: NewStack) -> None:
-    """Where it is awaited, a coroutine function is owed the pair like a plain one."""
+    """In async rows, a coroutine function is called again like a plain one."""
     store = Store(fails=2)
     stack = new_stack(site=recorder.url, update_token=store.awaited)
     check_owed(store, stack, ("refresh", TOKEN), recorder)
@@ -82,7 +82,7 @@ def check_owed(store: Store, stack: Stack, way: Any, recorder: Recorder) -> None
 def test_an_app_without_update_token_leaves_the_pair_to_others(
     recorder: Recorder, new_stack: NewStack
 ) -> None:
-    """An app registered without one, and a client without one, store nothing."""
+    """An app or a client without ``update_token`` stores nothing."""
     store = Store(fails=1)
     stack = new_stack(site=recorder.url, update_token=store)
     with pytest.raises(OSError, match="database"):
@@ -131,41 +131,41 @@ def test_a_receiver_of_the_signal_is_owed_the_pair_too(
 
 @pytest.fixture
 def slow(recorder: Recorder) -> Recorder:
-    """Answers when a test says so, or soon after the first request."""
+    """A server that answers shortly after :func:`answer_soon` was called."""
     recorder.go_on.clear()
-
-    def go_on() -> None:
-        recorder.asked.wait(10)
-        threading.Timer(0.3, recorder.go_on.set).start()
-
-    threading.Thread(target=go_on).start()
     return recorder
 
 
+def answer_soon(slow: Recorder) -> None:
+    """Let the server answer while the test continues."""
+    threading.Timer(0.2, slow.go_on.set).start()
+
+
 def close_of(stack: Any) -> Callable[[], Any]:
-    """Return what closes the client or the registered app of a stack."""
+    """Return the function that closes the client or the registered app of a stack."""
     if stack.keeps_token:
         return stack.client.aclose if isinstance(stack, AsyncStack) else stack.client.close
     return stack.app.close
 
 
 async def give_up(stack: Stack, slow: Recorder) -> None:
-    """Refresh, and give up once the request has been sent."""
+    """Refresh, and stop waiting once the request has been sent."""
     task = asyncio.create_task(stack.call("refresh", TOKEN))
     assert await asyncio.to_thread(slow.asked.wait, 10)
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(task, 0.01)
     assert stored(stack) == []
+    answer_soon(slow)
 
 
 def stored(stack: Stack) -> list[str]:
-    """Return the access tokens that ``update_token`` was called with."""
+    """Return the access tokens that ``update_token`` got."""
     return [update.token["access_token"] for update in stack.updates]
 
 
 @pytest.mark.parametrize("row", ASYNC_ROWS)
 def test_a_pair_is_stored_before_asyncio_run_returns(slow: Recorder, new_stack: NewStack) -> None:
-    """A caller gives up, and ``main`` returns, while KuCoin is about to answer."""
+    """The caller stops waiting and ``main`` returns shortly before KuCoin answers."""
     stack = new_stack(site=slow.url)
     asyncio.run(give_up(stack, slow))
     assert stored(stack) == [NEW]
@@ -173,7 +173,7 @@ def test_a_pair_is_stored_before_asyncio_run_returns(slow: Recorder, new_stack: 
 
 @pytest.mark.parametrize("row", ASYNC_ROWS)
 def test_closing_waits_for_a_refresh_of_this_loop(slow: Recorder, new_stack: NewStack) -> None:
-    """``aclose()`` of a client and ``close()`` of an app, as at the end of a lifespan."""
+    """A client's ``aclose()`` and an app's ``close()`` wait, as at the end of a lifespan."""
     stack = new_stack(site=slow.url)
 
     async def main() -> None:
@@ -185,8 +185,40 @@ def test_closing_waits_for_a_refresh_of_this_loop(slow: Recorder, new_stack: New
 
 
 @pytest.mark.parametrize("row", ["httpx-async"])
+@pytest.mark.parametrize("tells", [True, False])
+def test_a_client_keeps_the_pair_whose_caller_gave_up(
+    tells: bool, slow: Recorder, new_stack: NewStack
+) -> None:
+    """With the old one it could not go on once the memory of ten minutes is over."""
+    stack: Any = new_stack(site=slow.url)
+    if not tells:
+        stack.client.update_token = None
+
+    async def main() -> None:
+        await give_up(stack, slow)
+        await stack.client.aclose()
+        assert stack.client.token["access_token"] == NEW
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("row", CLIENTS)
+def test_a_client_keeps_the_old_pair_while_the_new_one_is_owed(
+    recorder: Recorder, new_stack: NewStack
+) -> None:
+    """Otherwise its next try would refresh again, and nobody would store the first pair."""
+    stack: Any = new_stack(site=recorder.url, update_token=Store(fails=1))
+    with pytest.raises(OSError, match="database"):
+        stack.refresh(TOKEN)
+    assert stack.client.token["access_token"] == TOKEN["access_token"]
+    stack.settle(stack.client.refresh_token())
+    assert stack.client.token["access_token"] == NEW
+    assert len(recorder.requests) == 1
+
+
+@pytest.mark.parametrize("row", ["httpx-async"])
 def test_leaving_the_with_block_waits_too(slow: Recorder, new_stack: NewStack) -> None:
-    """httpx2 closes its client another way there."""
+    """httpx2 closes the client through other code then."""
     stack: Any = new_stack(site=slow.url)
 
     async def main() -> None:
@@ -199,7 +231,7 @@ def test_leaving_the_with_block_waits_too(slow: Recorder, new_stack: NewStack) -
 
 @pytest.mark.parametrize("row", SYNC_ROWS)
 def test_closing_waits_for_a_refresh_in_another_thread(slow: Recorder, new_stack: NewStack) -> None:
-    """httpx2 would close the connection that KuCoin is about to answer on."""
+    """Otherwise httpx2 would close the connection that the answer is about to arrive on."""
     check_closing(slow, stack := new_stack(site=slow.url), close_of(stack))
 
 
@@ -207,16 +239,17 @@ def test_closing_waits_for_a_refresh_in_another_thread(slow: Recorder, new_stack
 def test_leaving_the_with_block_of_another_thread_waits_too(
     slow: Recorder, new_stack: NewStack
 ) -> None:
-    """httpx2 closes its client another way there."""
+    """httpx2 closes the client through other code then."""
     stack: Any = new_stack(site=slow.url)
     check_closing(slow, stack, lambda: stack.client.__exit__(None, None, None))
 
 
 def check_closing(slow: Recorder, stack: Stack, close: Callable[[], None]) -> None:
-    """Close while another thread refreshes, and see that it gets and stores its pair."""
+    """Close while another thread refreshes, and check that the thread gets and stores its pair."""
     with ThreadPoolExecutor(1) as pool:
         refresh = pool.submit(stack.refresh, TOKEN)
         assert slow.asked.wait(10)
+        answer_soon(slow)
         close()
         assert refresh.result(10)["access_token"] == NEW
     assert stored(stack) == [NEW]
@@ -226,7 +259,7 @@ def check_closing(slow: Recorder, stack: Stack, close: Callable[[], None]) -> No
 def test_a_request_of_the_applications_own_does_not_wait_for_a_refresh(
     slow: Recorder, new_stack: NewStack
 ) -> None:
-    """Its client shares the app's connections, so cancelling it returns at once."""
+    """It only shares the app's connections, so cancelling it returns at once."""
     stack: Any = new_stack(site=slow.url)
 
     async def main() -> None:
@@ -235,6 +268,7 @@ def test_a_request_of_the_applications_own_does_not_wait_for_a_refresh(
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(task, 0.01)
         assert stored(stack) == []
+        answer_soon(slow)
         await stack.app.close()
         assert stored(stack) == [NEW]
 
@@ -294,7 +328,7 @@ def test_uvicorn_stores_the_pair_before_it_ends(recorder: Recorder, tmp_path: Pa
 
 
 def answers(port: int) -> bool:
-    """Ask the server to refresh, if it listens yet."""
+    """Request a refresh from the server, if it already listens."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as answer:
             return answer.read() == b"started"
@@ -316,15 +350,26 @@ async def update_token(token, **_):
 async def test_refresh(anyio_backend):
     token = {"access_token": "old-a", "refresh_token": "old-r"}
     client = AsyncKuCoinOAuth2Client("id", site=SITE, token=token, update_token=update_token)
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(client.refresh_token(), 0.2)
+    refresh = asyncio.create_task(client.refresh_token())
+    await asyncio.sleep(0.2)
+    refresh.cancel()
 """
 
 
-def test_a_pair_is_stored_before_anyios_pytest_plugin_ends(slow: Recorder, tmp_path: Path) -> None:
-    """It has a runner of its own, which cancels all tasks like ``asyncio.run``."""
+def test_a_pair_is_stored_before_anyios_pytest_plugin_ends(
+    recorder: Recorder, tmp_path: Path
+) -> None:
+    """The plugin's runner cancels all tasks, like ``asyncio.run``."""
+    recorder.go_on.clear()
+
+    def answer() -> None:
+        recorder.asked.wait(30)
+        recorder.go_on.wait(0.5)
+        recorder.go_on.set()
+
+    threading.Thread(target=answer).start()
     test = tmp_path / "test_plugin.py"
-    test.write_text(f"SITE = {slow.url!r}\n{textwrap.dedent(PLUGIN_TEST)}")
+    test.write_text(f"SITE = {recorder.url!r}\n{textwrap.dedent(PLUGIN_TEST)}")
     command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", str(test)]
     done = subprocess.run(
         command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False

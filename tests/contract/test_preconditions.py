@@ -1,4 +1,4 @@
-"""What a refresh needs afterwards is checked before it is sent: it cannot be taken back."""
+"""A refresh cannot be undone, so whatever it needs afterwards is checked before it is sent."""
 
 from __future__ import annotations
 
@@ -23,23 +23,34 @@ ways = pytest.mark.parametrize("way", [("refresh", TOKEN), ("create_api_key", EX
 
 
 def without_parameters() -> None:
-    """Take no token."""
+    """Accepts no token."""
 
 
 def with_one_parameter(token: Any) -> None:
-    """Take no ``refresh_token``."""
+    """Accepts no ``refresh_token``."""
 
 
 def with_a_parameter_of_its_own(token: Any, db: Any, **_: Any) -> None:
-    """Take what nobody passes."""
+    """Requires an argument that is never passed."""
 
 
 async def coroutine_function(token: Any, **_: Any) -> None:
-    """Be an ``update_token`` that has to be awaited."""
+    """An ``update_token`` that must be awaited."""
+
+
+class Awaitable:
+    """An awaitable that is no coroutine, as some database drivers return."""
+
+    def __init__(self, token: Any) -> None:
+        """Take a token, as a coroutine function would."""
+
+    def __await__(self) -> Iterator[None]:
+        """Never end."""
+        yield
 
 
 class AwaitedObject:
-    """An object whose call has to be awaited."""
+    """An object whose call must be awaited."""
 
     async def __call__(self, token: Any, **_: Any) -> None:
         """Do nothing."""
@@ -59,7 +70,7 @@ class AwaitedObject:
 def test_an_update_token_that_cannot_be_called_is_refused(
     broken: Any, reason: str, way: Any, recorder: Recorder, new_stack: NewStack
 ) -> None:
-    """A wrong signature costs nobody the pair, in any framework or client."""
+    """A wrong signature costs no pair, in any framework or client."""
     stack = new_stack(site=recorder.url, update_token=broken)
     with pytest.raises(ConfigurationError, match=f"update_token .*({reason})"):
         stack.settle(stack.call(*way))
@@ -71,7 +82,7 @@ def test_an_update_token_that_cannot_be_called_is_refused(
 def test_a_coroutine_function_is_refused_where_nothing_awaits_it(
     colour: Any, way: Any, recorder: Recorder, new_stack: NewStack
 ) -> None:
-    """A blocking client would create a coroutine, and store nothing."""
+    """A blocking client would create a coroutine and store nothing."""
     stack = new_stack(site=recorder.url, update_token=colour)
     if isinstance(stack, AsyncStack):
         assert stack.settle(stack.call(*way))
@@ -81,15 +92,16 @@ def test_a_coroutine_function_is_refused_where_nothing_awaits_it(
     assert recorder.requests == []
 
 
-def test_a_coroutine_that_only_the_call_reveals_leaves_the_pair_owed(
-    recorder: Recorder, new_stack: NewStack
+@pytest.mark.parametrize("result", [coroutine_function, Awaitable])
+def test_an_awaitable_that_only_the_call_reveals_leaves_the_pair_owed(
+    result: Any, recorder: Recorder, new_stack: NewStack
 ) -> None:
-    """A plain function may return one; the caller sees an error, and the next call stores."""
+    """A plain function may return one: the caller gets an error, and the next call stores."""
     calls: list[Any] = []
 
     def update_token(token: Any, **_: Any) -> Any:
         calls.append(token["access_token"])
-        return coroutine_function(token) if len(calls) == 1 else None
+        return result(token) if len(calls) == 1 else None
 
     stack = new_stack(site=recorder.url, update_token=update_token)
     if isinstance(stack, AsyncStack):
@@ -105,13 +117,13 @@ def test_a_coroutine_that_only_the_call_reveals_leaves_the_pair_owed(
 
 
 def test_functions_without_a_signature_are_called(recorder: Recorder, new_stack: NewStack) -> None:
-    """Some functions written in C have none to check; ``dict`` takes a mapping and keywords."""
+    """Some functions written in C have no signature; ``dict`` accepts a mapping and keywords."""
     stack = new_stack(site=recorder.url, update_token=dict)
     assert stack.refresh(TOKEN)["access_token"] == REFRESHED["access_token"]
 
 
 class FlaskProject:
-    """Flask applications, with an ``update_token`` that needs an application context."""
+    """Flask applications with an ``update_token`` that needs an application context."""
 
     def __init__(self, recorder: Recorder) -> None:
         self.stored: list[tuple[str, str]] = []
@@ -120,7 +132,7 @@ class FlaskProject:
         self.site = recorder.url
 
     def register(self, **options: Any) -> Any:
-        """Register KuCoin before or after there is an application."""
+        """Register KuCoin, before or after an application exists."""
         options.setdefault("update_token", self.update_token)
         return register_kucoin(self.oauth, site=self.site, **options)
 
@@ -132,20 +144,20 @@ class FlaskProject:
         return app
 
     def update_token(self, token: Any, refresh_token: str | None, **_: Any) -> None:
-        """Store in the current application's database."""
+        """Store the pair in the current application's database."""
         assert refresh_token == TOKEN["refresh_token"]
         self.stored.append((current_app.name, token["access_token"]))
 
 
 @pytest.fixture
 def project(recorder: Recorder) -> FlaskProject:
-    """No application yet."""
+    """A project that has no application yet."""
     return FlaskProject(recorder)
 
 
 @pytest.fixture
 def signals() -> Iterator[list[Any]]:
-    """What a receiver of Authlib's signal has received."""
+    """The signals that a receiver of Authlib's signal got."""
     received: list[Any] = []
 
     def receive(sender: Flask, **fields: Any) -> None:
@@ -156,13 +168,13 @@ def signals() -> Iterator[list[Any]]:
 
 
 def in_thread(call: Callable[[], Any]) -> Any:
-    """Return what a call gives in a thread of its own, without any context."""
+    """Return the result of a call in a new thread, which has no context."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(call).result(30)
 
 
 def calls(app: Any) -> list[Callable[[], Any]]:
-    """Return both ways to refresh."""
+    """Return both calls that refresh."""
     return [
         lambda: app.refresh_access_token(TOKEN),
         lambda: app.create_api_key({**TOKEN, "expires_at": int(time.time()) - 1}),
@@ -190,7 +202,7 @@ def test_flask_refreshes_in_a_thread_without_a_context(
 def test_flask_uses_the_context_that_is_there(
     project: FlaskProject, recorder: Recorder, signals: list[Any]
 ) -> None:
-    """No context is pushed over the caller's, whose database session is in use."""
+    """No second context is pushed, because the caller's database session belongs to its own."""
     project.application("one")
     app = project.register()
     other = project.application("two")
@@ -205,7 +217,7 @@ def test_flask_uses_the_context_that_is_there(
 def test_flask_refuses_where_several_applications_share_an_oauth_object(
     way: int, seen: str, project: FlaskProject, recorder: Recorder
 ) -> None:
-    """It is not known whose database has the pair, and nothing is sent to find out."""
+    """Nobody knows whose database holds the pair, and nothing is sent."""
     first = project.application("one")
     if seen == "at registration":
         app = project.register()
@@ -219,7 +231,7 @@ def test_flask_refuses_where_several_applications_share_an_oauth_object(
             assert app.client
     else:
         app = project.register()
-        second = Flask("two")  # never given to the OAuth object
+        second = Flask("two")  # not initialised with the OAuth object
         with second.app_context():
             assert app.client
     with pytest.raises(ConfigurationError, match=r"several .* app\.app_context"):
@@ -231,7 +243,7 @@ def test_flask_refuses_where_several_applications_share_an_oauth_object(
 
 
 def test_flask_refuses_without_any_application(recorder: Recorder) -> None:
-    """An app that was made by hand has no ``OAuth`` object to find one by."""
+    """An app that was created by hand has no ``OAuth`` object that leads to an application."""
     from authlib.integrations.flask_client import FlaskIntegration
 
     from authlib_kucoin.flask_client import KuCoinFlaskApp
@@ -247,7 +259,7 @@ def test_flask_refuses_without_any_application(recorder: Recorder) -> None:
 def test_flask_refuses_a_receiver_that_the_signal_cannot_call(
     receiver: Any, project: FlaskProject, recorder: Recorder
 ) -> None:
-    """Blinker raises when it sends, which is after the refresh."""
+    """Blinker would raise when the signal is sent, after the refresh."""
     project.application("one")
     app = project.register()
     with (
@@ -259,7 +271,7 @@ def test_flask_refuses_a_receiver_that_the_signal_cannot_call(
 
 
 def test_a_fetch_token_that_cannot_be_called_costs_nothing(recorder: Recorder) -> None:
-    """It is called first, so its own error comes before any request."""
+    """It is called first, so its error is raised before any request."""
     flask = Flask("one")
     app = register_kucoin(OAuth(flask), site=recorder.url, fetch_token=with_one_parameter)
     with flask.app_context(), pytest.raises(TypeError, match="token"):

@@ -1,4 +1,4 @@
-"""An answer takes up a bounded amount of memory, whatever the other side sends."""
+"""The memory for an answer is limited, whatever the other side sends."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ INFO = {"code": "200000", "data": {"uid": 1, "permission": "General"}}
 
 @pytest.fixture
 def wire() -> Iterator[Wire]:
-    """A server."""
+    """A recording server."""
     with Wire() as wire:
         yield wire
 
 
 def endless(start: bytes, piece: bytes) -> Iterator[bytes]:
-    """Yield the start, and then as much as the other side takes."""
+    """Yield the start, and then as much as the client reads."""
     yield start
     for _ in range(64):
         yield piece * (MEBIBYTE // len(piece))
 
 
 def gzipped(answer: Any, *, times: int = 1, encoding: str = "gzip", filler: int = 0) -> bytes:
-    """Return an answer that is encoded."""
+    """Return a compressed answer."""
     body = json.dumps(answer).encode() + b" " * filler
     for _ in range(times):
         body = gzip.compress(body) if "gzip" in encoding else zlib.compress(body)
@@ -59,7 +59,7 @@ CASES = [(row, name) for row in EVERYWHERE for name in ENDLESS if row in CLIENTS
 def test_an_endless_answer_is_not_read_to_its_end(
     name: str, new_stack: NewStack, wire: Wire
 ) -> None:
-    """A few mebibytes at most, in whatever part of the answer they come."""
+    """The client reads a few mebibytes at most, in every part of an answer."""
     wire.answer = lambda _seen: endless(*ENDLESS[name])
     stack = new_stack(site=wire.url, total_timeout=5)
     tracemalloc.start()
@@ -75,7 +75,7 @@ def test_an_endless_answer_is_not_read_to_its_end(
 def test_a_small_answer_that_unpacks_to_a_large_one(
     times: int, new_stack: NewStack, wire: Wire
 ) -> None:
-    """One layer is unpacked up to the limit, and a second one never."""
+    """One layer of compression is undone, up to the limit; a second one never is."""
     bomb = gzipped(ANSWER, times=times, encoding=", ".join(["gzip"] * times), filler=100 * MEBIBYTE)
     wire.answer = lambda _seen: bomb
     stack = new_stack(site=wire.url)
@@ -89,14 +89,14 @@ def test_a_small_answer_that_unpacks_to_a_large_one(
 
 @pytest.mark.parametrize("row", CLIENTS)
 def test_the_limit_is_a_mebibyte_after_decoding(new_stack: NewStack, wire: Wire) -> None:
-    """An answer of that size is read, and one byte more is refused."""
+    """An answer of exactly this size is read; one more byte is refused."""
     stack = new_stack(site=wire.url)
     fills = MEBIBYTE - len(json.dumps(ANSWER))
     for packed in (False, True):
         for filler, is_read in ((fills, True), (fills + 1, False)):
             plain = whole(200, json.dumps(ANSWER) + " " * filler)
             answer = gzipped(ANSWER, filler=filler) if packed else plain
-            wire.answer = lambda _seen, answer=answer: answer  # type: ignore[misc]  # a default
+            wire.answer = lambda _seen, answer=answer: answer  # type: ignore[misc]  # binds the loop's value
             outcome = outcome_of(lambda: stack.create_api_key(TOKEN))
             assert (type(outcome) is not ApiKeyOutcomeUnknown) is is_read
             assert is_read or "larger than 1,048,576 bytes" in str(outcome)
@@ -107,7 +107,7 @@ def test_the_limit_is_a_mebibyte_after_decoding(new_stack: NewStack, wire: Wire)
 def test_an_encoding_that_was_not_asked_for_is_undone(
     encoding: str, new_stack: NewStack, wire: Wire
 ) -> None:
-    """Some servers compress whatever they are asked for."""
+    """Some servers compress although the client asked for no compression."""
 
     def answer(seen: Any) -> bytes:
         fields = ANSWER if seen.line.startswith("POST") else INFO
@@ -133,7 +133,7 @@ BROKEN = {
 def test_an_encoding_that_is_broken_or_unknown(
     answer: bytes, new_stack: NewStack, wire: Wire
 ) -> None:
-    """Such an answer is none."""
+    """It counts as no answer."""
     wire.answer = lambda _seen: answer
     error = outcome_of(lambda: new_stack(site=wire.url).validate(TOKEN))
     assert (type(error), error.status) == (MalformedResponse, 200)
@@ -141,7 +141,7 @@ def test_an_encoding_that_is_broken_or_unknown(
 
 @pytest.mark.parametrize("row", CLIENTS)
 def test_the_status_counts_even_if_the_body_is_of_no_use(new_stack: NewStack, wire: Wire) -> None:
-    """A gateway's large error page is a gateway's error all the same."""
+    """A gateway's large error page still counts as the gateway's error."""
     wire.answer = lambda _seen: whole(503, " " * (2 * MEBIBYTE))
     error = outcome_of(lambda: new_stack(site=wire.url).validate(TOKEN))
     assert (type(error), error.status, error.retry) == (KuCoinUnavailable, 503, True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -232,3 +233,58 @@ def test_left_attempts(alice: Visitor, clock: Clock) -> None:
     page = text_of(alice.follow(alice.get(path)))
     assert "This attempt has expired" in page
     assert "token" not in alice.sandbox.totals
+
+
+@pytest.fixture
+def fast_api_2(make_app: MakeApp) -> MakeApp:
+    """Make the demo with Fast API 2."""
+    return lambda **more: make_app(KUCOIN_FAST_API="2", **more)
+
+
+def test_fast_api_2(fast_api_2: MakeApp) -> None:
+    """General and Spot are asked for, the key has just those, and no note is left."""
+    with run_sandbox(ip_whitelist=["127.0.0.1"]) as sandbox:
+        alice = Visitor(fast_api_2(KUCOIN_SITE=sandbox.url), sandbox, "alice")
+        page = alice.connect()
+        assert "is connected" in text_of(page)
+        assert "warning" not in page.text
+        assert "Earn" not in text_of(page)
+
+
+def test_fewer_permissions(fast_api_2: MakeApp) -> None:
+    """If futures are refused, the page says so, and connecting with fewer works."""
+    with run_sandbox(futures_opened=False) as sandbox:
+        app = fast_api_2(
+            KUCOIN_SITE=sandbox.url, KUCOIN_PERMISSIONS="API_COMMON,API_SPOT,API_FUTURES"
+        )
+        alice = Visitor(app, sandbox, "alice")
+        page = text_of(alice.connect())
+        assert "The permissions were not granted" in page
+        assert "We asked for General, Spot, Futures" in page
+        assert "Connect with fewer" in page
+        login_page = alice.post("/kucoin/connect", fewer_than="1").location
+        page = text_of(alice.follow(alice.get(alice.approve(login_page))))
+        assert "is connected" in page
+        assert "It lacks Futures" in page
+        for odd in ("2", "99999999999", "x", "-1"):  # not refused, not there: as without it
+            assert alice.post("/kucoin/connect", fewer_than=odd).status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"key_days": 20}, "It expires within 30 days"),
+        ({"key_days": 40}, ""),
+        ({"key_info": {"siteType": "australia"}}, "another KuCoin site (australia)"),
+        ({"key_info": {"siteType": "global"}}, ""),
+    ],
+)
+def test_life_of_a_key(make_app: MakeApp, options: dict[str, Any], said: str) -> None:
+    """The end of a key that is near, and a key of another site, are told."""
+    permissions = ["API_COMMON", "API_SPOT"]
+    with run_sandbox(permissions=permissions, ip_whitelist=["127.0.0.1"], **options) as sandbox:
+        app = make_app(KUCOIN_SITE=sandbox.url)
+        app.config["KUCOIN_SITE"] = "global"  # what the key info is compared with
+        page = Visitor(app, sandbox, "alice").connect()
+    assert ("warning" in page.text) is bool(said)
+    assert said in text_of(page)

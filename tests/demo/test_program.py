@@ -61,7 +61,7 @@ def test_starts_and_stops(tmp_path: Path, number: signal.Signals) -> None:
         assert "This is not KuCoin" in page.text
         assert requests.get(f"http://127.0.0.1:{port}/oauth", timeout=10).status_code == 400
         process.send_signal(number)
-        output, errors = process.communicate(timeout=10)
+        output, errors = process.communicate(timeout=60)
     assert process.returncode == 0
     assert output == "The demo has stopped.\n"
     assert "Traceback" not in errors

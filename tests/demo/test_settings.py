@@ -13,6 +13,7 @@ from flask import Flask
 
 from authlib_kucoin.sandbox import Sandbox
 from flask_demo import create_app
+from flask_demo import database as database_module
 from flask_demo.config import flask_config, given_settings
 from flask_demo.errors import SettingsError
 from tests.demo.apps import MakeApp
@@ -115,6 +116,13 @@ def test_database_url(tmp_path: Path, given: str, expected: str) -> None:
         ("TRUSTED_PROXIES", "-1", "TRUSTED_PROXIES is not a number"),
         ("KUCOIN_REDIRECT_URI", "https://[canary/kucoin/callback", "is not an address"),
         ("KUCOIN_EXPECTED_PERMISSIONS", 7, "is not a comma-separated list"),
+        ("KUCOIN_EXPECTED_PERMISSIONS", "General,spot", "unknown permission, 'spot'"),
+        ("KUCOIN_PERMISSIONS", "API_COMMON,SPOT", "unknown permission, 'SPOT'"),
+        ("KUCOIN_PERMISSIONS", "API_WITHDRAW_OAUTH", "unknown permission, 'API_WITHDRAW_OAUTH'"),
+        ("KUCOIN_PERMISSIONS", "API_COMMON", "has no effect with Fast API 1"),
+        ("KUCOIN_FAST_API", "3", "fast_api is 1 or 2"),
+        ("SECRET_KEY", "secret", "SECRET_KEY is too easy to guess"),
+        ("SECRET_KEY", "a" * 64, "SECRET_KEY is too easy to guess"),
     ],
 )
 def test_settings_that_make_no_sense(make_app: MakeApp, name: str, value: Any, said: str) -> None:
@@ -208,3 +216,62 @@ def test_trusted_proxies(make_app: MakeApp) -> None:
     assert (
         http.get("/", headers={**forwarded, "X-Forwarded-Host": "evil.example"}).status_code == 400
     )
+
+
+@pytest.mark.parametrize("kind", ["empty", "readable", "link", "folder"])
+def test_planted_secret_file(sandbox: Sandbox, tmp_path: Path, kind: str) -> None:
+    """A secret that is none, or that somebody else may have made or read, is not used."""
+    file = tmp_path / "secret_key"
+    if kind == "link":
+        (tmp_path / "elsewhere").write_text("x" * 40)
+        file.symlink_to(tmp_path / "elsewhere")
+    elif kind == "folder":
+        file.mkdir()
+    else:
+        file.write_text("" if kind == "empty" else "canary" * 10)
+        file.chmod(0o600 if kind == "empty" else 0o644)
+    port = sandbox.url.rpartition(":")[2]
+    with pytest.raises(SettingsError, match="Delete it") as caught:
+        create_app({"DEMO_INSTANCE": str(tmp_path), "SANDBOX_PORT": port})
+    assert str(file) in str(caught.value)
+    assert "canary" not in str(caught.value)
+
+
+def test_cookies_of_a_public_host_are_secure(make_app: MakeApp) -> None:
+    """Also if only Flask's own setting names the host; on loopback they are not."""
+    for name, secure in (("demo.example.com", True), ("localhost:5000", False)):
+        app = make_app(SERVER_NAME=name)
+        url = f"http{'s' if secure else ''}://{name}"
+        cookie = app.test_client().get("/", base_url=url).headers["Set-Cookie"]
+        assert ("Secure" in cookie.split("; ")) is secure
+
+
+def test_database_file_is_ours_alone(settings: dict[str, Any], make_app: MakeApp) -> None:
+    """A database that others could read is closed to them at the start."""
+    make_app()
+    (file,) = Path(settings["DEMO_INSTANCE"]).glob("*.sqlite")
+    file.chmod(0o644)
+    make_app()
+    assert _mode(file) == 0o600
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_read_only_database(
+    make_app: MakeApp,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    database: str,
+) -> None:
+    """It is said to be that, not to be silent."""
+    if database == "postgresql":
+        url = request.getfixturevalue("postgres_database")
+        given = {"DATABASE_URL": f"{url}&options=-c%20default_transaction_read_only%3Don"}
+    else:
+        given = {}
+
+        def read_only(connection: Any, _record: object) -> None:
+            connection.execute("PRAGMA query_only = ON")
+
+        monkeypatch.setattr(database_module, "_set_up_sqlite", read_only)
+    with pytest.raises(SettingsError, match="The database is read-only"):
+        make_app(**given)

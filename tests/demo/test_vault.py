@@ -54,6 +54,30 @@ def test_blob_opens_in_its_row_only(make_app: MakeApp, sandbox: Sandbox) -> None
     assert bob.post("/kucoin/keys/2/rotate").location.startswith(f"{sandbox.url}/oauth?")
 
 
+def test_older_blob_of_the_same_row(alice: Visitor, sandbox: Sandbox) -> None:
+    """Somebody who puts an earlier key's blob back into its own row does not bring it back."""
+    alice.connect()
+    old = row_of(alice.app).sealed_key
+    alice.connect()
+    with alice.app.app_context():
+        row = db.session.get_one(ConnectedKey, 1)
+        assert vault().key(row).secret == sandbox.issued_keys[1].secret
+        row.sealed_key = old
+        with pytest.raises(VaultError, match="earlier attempt"):
+            vault().key(row)
+
+
+@pytest.mark.parametrize("content", ["7", "[]", "{}", '{"place": 1}', "not JSON", '"text"'])
+def test_blob_of_another_type(alice: Visitor, settings: dict[str, Any], content: str) -> None:
+    """What opens, and is not what the vault seals, is refused like what does not open."""
+    alice.connect()
+    with alice.app.app_context():
+        row = db.session.get_one(ConnectedKey, 1)
+        row.sealed_key = Fernet(settings["KUCOIN_VAULT_KEYS"]).encrypt(content.encode())
+        with pytest.raises(VaultError):
+            vault().key(row)
+
+
 def test_lost_vault_key(alice: Visitor, make_app: MakeApp, sandbox: Sandbox) -> None:
     """Without the key nothing is opened, the pages say so and work, and connecting again helps."""
     alice.connect()

@@ -1,4 +1,4 @@
-"""Schemathesis against the sandbox, by the sandbox's own OpenAPI file. It takes a minute."""
+"""Schemathesis tests the sandbox against its own OpenAPI file. It takes a minute."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from authlib_kucoin.sandbox import run_sandbox
 
-#: Schemathesis expects a 4xx for each mistake, and KuCoin answers most of them with HTTP 200.
+#: Checks that expect a 4xx for each mistake. KuCoin answers most mistakes with HTTP 200.
 _NOT_KUCOINS_WAY = (
     "ignored_auth",
     "missing_required_header",
@@ -24,7 +24,7 @@ _FAULTS = "/sandbox/faults"
 @pytest.mark.parametrize(
     "only",
     [
-        # Faults would spoil the answers to the other calls, as they should.
+        # Faults would change the answers to other calls, which is their purpose.
         pytest.param(["--exclude-path", _FAULTS], id="all"),
         pytest.param(["--include-path", _FAULTS], id="faults"),
         pytest.param(["--include-path-regex", "api-key/add$"], id="with-token"),
@@ -33,7 +33,7 @@ _FAULTS = "/sandbox/faults"
 def test_sandbox_keeps_to_its_description(
     only: list[str], tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """Schemathesis finds no answer that the OpenAPI file does not describe, and no 5xx."""
+    """Every answer is described in the OpenAPI file, and none is a 5xx."""
     program = shutil.which("schemathesis", path=str(Path(sys.executable).parent))
     if program is None:
         pytest.skip("no schemathesis: pip install schemathesis")

@@ -1,4 +1,4 @@
-"""``pip install`` in a page: fails unless all that is to be installed exists."""
+"""Replaces ``pip install`` in pages: fails if a requirement does not exist."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 
 
 def main(arguments: list[str]) -> None:
-    """Look at each requirement."""
+    """Check each requirement."""
     if arguments[:1] != ["install"]:
         sys.exit(f"pip shim: {arguments} is not an installation")
     for argument in arguments[1:]:

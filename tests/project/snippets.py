@@ -1,13 +1,15 @@
-"""Runs the blocks of a page as a reader would: in order, in one empty folder, in one shell.
+"""Runs the blocks of a page like a reader: in order, in an empty folder, in one shell.
 
-* A Python block that begins with ``# name.py`` is saved under that name. Any other is executed;
-  the blocks of a page share their names.
-* Of a ``console`` block each ``$ command`` is run, and has to succeed. What stands below it has to
-  be what it prints, where ``…`` and ``...`` stand for anything. A command that serves something
-  is left running until the end of the page.
-* ``pip``, ``make`` and ``python3 -m venv`` are looked at, and not run: what is to be installed has
-  to exist, and so has the target.
-* The ports that pages name are replaced by free ones, so that pages can be run side by side.
+* A Python block that starts with ``# name.py`` is saved under that name. Other Python blocks are
+  executed; all blocks of a page share their variables.
+* Tests that a block defines are called, with the fixture ``kucoin_sandbox``.
+* An ``sh`` block is a script, run as a whole.
+* In a ``console`` block, each ``$ command`` is run and must succeed. The lines below it must be
+  its output, where ``…`` and ``...`` stand for anything. Commands that serve run until the end
+  of the page.
+* ``pip``, ``make`` and ``python3 -m venv`` are checked and not run: the requirement or target
+  must exist.
+* Ports in pages are replaced by free ones, so that pages can run in parallel.
 """
 
 from __future__ import annotations
@@ -38,18 +40,19 @@ from tests.support.ports import free_port, wait_for_port
 ROOT: Final = Path(__file__).parents[2]
 _BASH: Final = shutil.which("bash") or "bash"
 PORTS: Final = re.compile(r"\b(?:5000|8000|8443|9400)\b")
-#: A command that goes on until it is stopped. Each names its port.
+#: Commands that serve until they are stopped, and their ports.
 _SERVES: Final = re.compile(
     r"(flask .*\brun|uvicorn|gunicorn|hypercorn|uwsgi|nginx|python -m authlib_kucoin\.sandbox"
     r"|kucoin-sandbox|python -m flask_demo|django-admin runserver|python \S+\.py runserver"
     r"|celery|rq worker|dramatiq)\b(?!.*--(help|version))"
 )
-#: How programs are told the port that a page leaves to their default.
+#: Environment variables that replace a program's default port.
 _PORT_SETTINGS: Final = ("PORT", "FLASK_RUN_PORT", "UVICORN_PORT", "DEMO_PORT")
 _FILE: Final = re.compile(r"# ([\w/.-]+\.py)\n")
 _PROGRAM: Final = re.compile(r"^```\{literalinclude\} (\S+)\n:caption: (\S+)$", re.MULTILINE)
 _SHIMS: Final = {
     "pip": f"exec {sys.executable} -m tests.project.pip_shim",
+    "kucoin-sandbox": f"exec {sys.executable} -m authlib_kucoin.sandbox",
     "make": f"exec {shutil.which('make')} --dry-run --no-print-directory -C {ROOT}",
     "python3": 'if [ "$1 $2" = "-m venv" ]; then mkdir -p "$3/bin"; : > "$3/bin/activate"; '
     f"exit; fi; exec {sys.executable}",
@@ -71,15 +74,16 @@ class Reader:
             (shims / name).write_text(f'#!/bin/sh\n{line} "$@"\n')
             (shims / name).chmod(0o755)
         self.env["PATH"] = f"{shims}:{Path(sys.executable).parent}:{self.env['PATH']}"
-        # What the shims import; the page itself finds the installed package.
+        # For the shims; the page itself imports the installed package.
         self.env["PYTHONPATH"] = f"{ROOT}:{self.env.get('PYTHONPATH', '')}"
 
     def read(self, page: Path, names: dict[str, Any]) -> int:
-        """Do what the page says, and return how many blocks it has."""
+        """Run the page's blocks and return their number."""
         document = Document.parse(
             str(page),
             CodeBlockParser("python", self._python),
             CodeBlockParser("console", self._console),
+            CodeBlockParser("sh", lambda example: self._run(self.here(example.parsed))),
             SkipParser(),
         )
         document.namespace.update(names, __name__=page.stem)
@@ -89,16 +93,16 @@ class Reader:
         return len(document.regions)
 
     def _save_programs(self, page: Path) -> None:
-        """Save each program that the page includes and gives a name."""
+        """Save the programs that the page includes and names."""
         for source, name in _PROGRAM.findall(page.read_text()):
             (self.folder / name).write_text(self.here((page.parent / source).read_text()))
 
     def here(self, text: str) -> str:
-        """Replace the ports by those of this page."""
+        """Replace the page's ports."""
         return PORTS.sub(lambda found: self._port(found[0]), text)
 
     def close(self) -> None:
-        """Stop what is still running."""
+        """Stop what still runs."""
         for server in self._servers:
             os.killpg(server.pid, signal.SIGTERM)
             server.wait(20)
@@ -127,6 +131,10 @@ class Reader:
                 asyncio.run(eval(code, example.namespace))  # noqa: S307 - the page's own code
             else:
                 exec(code, example.namespace)  # noqa: S102 - the page's own code
+            for test in re.findall(r"^def (test_\w+)", source, re.MULTILINE):
+                function = example.namespace[test]
+                fixtures = inspect.signature(function).parameters
+                function(**{name: example.namespace[name] for name in fixtures})
 
     def _console(self, example: Example) -> None:
         source = self.here(example.parsed).replace("\\\n", "")
@@ -162,7 +170,7 @@ class Reader:
     def _serve(self, command: str) -> None:
         named = re.search(r"(?:--port |:)(\d{4,5})\b", command)
         port = int(named[1]) if named else free_port()
-        # Not in the folder, where the tests look for secrets: development servers log the
+        # Outside the folder, whose files are searched for secrets: development servers log the
         # callback's query.
         log = self._open.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - it is closed there
         server = subprocess.Popen(
@@ -184,7 +192,7 @@ class Reader:
 
 @contextmanager
 def reader(folder: Path) -> Iterator[Reader]:
-    """Give a reader, and stop at the end what it has started."""
+    """Return a function that makes a reader; stop its programs at the end."""
     page_reader = Reader(folder)
     try:
         yield page_reader

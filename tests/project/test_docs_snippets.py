@@ -1,4 +1,4 @@
-"""Every block of Python and shell in the README and the documentation does what it says."""
+"""Every Python and shell block in the README and the documentation works as printed."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.project.snippets import ROOT, reader
 from tests.project.walker import walk, walk_signed_in
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-#: What a page holds besides what is run: other programs' formats, pictures, and Sphinx's own.
+#: Not run here: other formats, and the shell script that tests/clients runs.
 OTHER = {"nginx", "text", "json", "yaml", "ini", "html", "toml"}
 
 
@@ -21,7 +21,7 @@ OTHER = {"nginx", "text", "json", "yaml", "ini", "html", "toml"}
 def test_every_block_runs(
     page: Path, tmp_path: Path, kucoin_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In order, in an empty folder; ``"global"`` leads to the sandbox."""
+    """Blocks run in order, in an empty folder; the site ``"global"`` is replaced by the sandbox."""
     here = {**sites.SITES, "global": Site(kucoin_sandbox.url, name="global")}
     monkeypatch.setattr(sites, "SITES", MappingProxyType(here))
     monkeypatch.syspath_prepend(tmp_path)
@@ -36,7 +36,11 @@ def test_every_block_runs(
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_block_says_what_it_is(page: Path) -> None:
-    """A block in no language, or one that the tests do not run, would be tested by nobody."""
-    fences = re.findall(r"^(`{3,})(.*)\n(?:.*\n)*?\1$", page.read_text(), re.MULTILINE)
-    odd = {info for _, info in fences if not info.startswith("{")} - OTHER - {"python", "console"}
+    """A block without a language, or in one that is not run, would not be tested."""
+    fences = re.findall(r"^ *(`{3,})(.*)\n(?:.*\n)*? *\1$", page.read_text(), re.MULTILINE)
+    odd = (
+        {info for _, info in fences if not info.startswith("{")}
+        - OTHER
+        - {"python", "console", "sh"}
+    )
     assert odd == set()

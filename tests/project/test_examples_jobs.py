@@ -1,4 +1,4 @@
-"""The examples with job queues and Redis, by the real libraries on brokers in this process."""
+"""The examples with job queues and Redis run with the real libraries and in-process brokers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
 @pytest.fixture
 def token(kucoin_sandbox: Sandbox) -> dict[str, Any]:
-    """The pair of a user who has approved."""
+    """The token of a user who has approved."""
     with KuCoinOAuth2Session(
         kucoin_sandbox.client_id,
         site=kucoin_sandbox.url,
@@ -48,7 +48,7 @@ def jobs(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Any]:
-    """The example, with queues in this process, and an account whose token is stored."""
+    """The example, with in-process queues and a stored token."""
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/accounts.sqlite3")
     monkeypatch.setenv("KUCOIN_VAULT_KEYS", Fernet.generate_key().decode())
     monkeypatch.setenv("KUCOIN_CLIENT_ID", kucoin_sandbox.client_id)
@@ -69,13 +69,13 @@ def jobs(
 
 
 def by_celery(jobs: Any) -> None:
-    """Run the task as Celery's own worker would, in this thread."""
+    """Run the task in this thread, as Celery's worker does."""
     jobs.celery.conf.update(task_always_eager=True)
     jobs.new_key_by_celery.apply(args=(1,))
 
 
 def by_dramatiq(jobs: Any) -> None:
-    """Run it in a worker of Dramatiq's."""
+    """Run the task in a Dramatiq worker."""
     broker = dramatiq.get_broker()
     assert isinstance(broker, StubBroker)
     worker = dramatiq.Worker(broker, worker_timeout=10)
@@ -87,13 +87,13 @@ def by_dramatiq(jobs: Any) -> None:
 
 
 def by_rq(jobs: Any) -> None:
-    """Run it in a worker of RQ's until there is nothing left to do."""
+    """Run the task in an RQ worker until nothing is left to do."""
     redis = fakeredis.FakeStrictRedis()
     jobs.enqueue_with_rq(1, redis)
     queue = Queue(connection=redis)
     worker = SimpleWorker([queue], connection=redis)
     worker.work(burst=True)
-    for scheduled in ScheduledJobRegistry(queue=queue).get_job_ids():  # a second later
+    for scheduled in ScheduledJobRegistry(queue=queue).get_job_ids():  # retries
         queue.enqueue_job(queue.fetch_job(scheduled))
     worker.work(burst=True)
 
@@ -105,7 +105,7 @@ QUEUES = pytest.mark.parametrize("run", [by_celery, by_dramatiq, by_rq])
 def test_what_was_not_sent_is_repeated(
     kucoin_sandbox: Sandbox, jobs: Any, run: Callable[..., None]
 ) -> None:
-    """After a 429 the queue tries again, and one key exists."""
+    """After a 429 the queue tries again, and there is one key."""
     kucoin_sandbox.fail_next("create_api_key", "429")
     run(jobs)
     assert jobs.outcomes == {1: f"has {kucoin_sandbox.issued_keys[0].api_key}"}
@@ -116,7 +116,7 @@ def test_what_was_not_sent_is_repeated(
 def test_what_may_have_made_a_key_is_not_repeated(
     kucoin_sandbox: Sandbox, jobs: Any, run: Callable[..., None]
 ) -> None:
-    """The queue asks once, and the outcome says who has to look."""
+    """The queue asks once, and the stored outcome tells the user to look."""
     kucoin_sandbox.fail_next("create_api_key", "lost")
     run(jobs)
     assert jobs.outcomes[1].startswith("unknown")

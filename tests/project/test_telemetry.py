@@ -1,7 +1,7 @@
-"""The recipes of docs/telemetry.md keep secrets out of what the real libraries record.
+"""The recipes of docs/telemetry.md keep secrets out of what monitoring libraries record.
 
-Each begins by showing that the library records the secret without the recipe, so that a test which
-passes because nothing was recorded fails.
+Each test first shows that the library records the secret without the recipe. Otherwise it could
+pass because nothing was recorded.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ pytestmark = pytest.mark.shows_secrets("to see that the library does record them
 
 @pytest.fixture
 def kucoin_sandbox_options() -> SandboxKeywords:
-    """A client secret, which then stands in the query beside the code."""
+    """Require a client secret, which appears in the query next to the code."""
     return {"client_secret": SECRET}
 
 
@@ -69,14 +69,14 @@ def exchange(client: type[Any], sandbox: Sandbox) -> str:
 
 
 def held(code: str, recorded: object) -> set[str]:
-    """Return which secrets stand in what was recorded."""
+    """Return the secrets that were recorded."""
     text = json.dumps(recorded, default=repr)
     spellings = {"code": {code, quote(code, safe="")}, "secret": {SECRET}}
     return {name for name, found in spellings.items() if any(one in text for one in found)}
 
 
 class Recorder(Transport):
-    """A transport of Sentry's that keeps what would be sent."""
+    """A Sentry transport that stores what would be sent."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class Recorder(Transport):
 
 @pytest.fixture
 def sentry() -> Iterator[Callable[..., Recorder]]:
-    """Start Sentry with its defaults and these options; give what it sends."""
+    """Start Sentry with its defaults and these options; yield what it sends."""
 
     def start(**options: Any) -> Recorder:
         recorder = Recorder()
@@ -120,7 +120,7 @@ def test_sentry(
     hooks: dict[str, Any],
     found: set[str],
 ) -> None:
-    """Breadcrumbs, spans, and local variables of an error after the token call."""
+    """Breadcrumbs, spans, and the local variables of an error after the token call."""
     recorder = sentry(**hooks)
     with sentry_sdk.start_transaction(name="callback"):
         code = exchange(client, kucoin_sandbox)
@@ -137,7 +137,7 @@ def test_sentry_of_a_callback_that_fails(
     hooks: dict[str, Any],
     found: set[str],
 ) -> None:
-    """The callback's own query, and the token that the view holds in a variable."""
+    """The callback's own query, and the token in a local variable of the view."""
     recorder = sentry(**hooks)
     app = flask.Flask("tested")
     app.config.update(
@@ -174,7 +174,7 @@ def test_sentry_of_a_callback_that_fails(
 
 
 class Spans:
-    """What is exported, as JSON."""
+    """The exported spans, as JSON."""
 
     def __init__(self, *, redacting: bool) -> None:
         self._kept = InMemorySpanExporter()
@@ -195,7 +195,7 @@ class Spans:
     ],
 )
 def test_opentelemetry(kucoin_sandbox: Sandbox, instrumentor: type[Any], client: type[Any]) -> None:
-    """The span of the token call, by each client library's instrumentation."""
+    """The span of the token call, with each library's instrumentation."""
     for redacting, found in [(False, {"code", "secret"}), (True, set())]:
         spans = Spans(redacting=redacting)
         instrumentation = instrumentor()
@@ -210,7 +210,7 @@ def test_opentelemetry(kucoin_sandbox: Sandbox, instrumentor: type[Any], client:
 
 
 def test_opentelemetry_of_requests(kucoin_sandbox: Sandbox) -> None:
-    """For requests of the user's own, by its instrumentation; calls of KuCoin's go past it."""
+    """The application's own requests; KuCoin's calls bypass this instrumentation."""
     for redacting, found in [(False, {"code"}), (True, set())]:
         spans = Spans(redacting=redacting)
         instrumentation = RequestsInstrumentor()
@@ -224,7 +224,7 @@ def test_opentelemetry_of_requests(kucoin_sandbox: Sandbox) -> None:
 
 
 def test_opentelemetry_by_urllib3s_own_filter(kucoin_sandbox: Sandbox) -> None:
-    """Where the exporter is somebody else's, ``url_filter=redact`` does it for urllib3."""
+    """Where the exporter cannot be replaced, ``url_filter=redact`` works for urllib3."""
     spans = Spans(redacting=False)
     instrumentation = URLLib3Instrumentor()
     instrumentation.instrument(tracer_provider=spans.provider, url_filter=redact)
@@ -237,7 +237,7 @@ def test_opentelemetry_by_urllib3s_own_filter(kucoin_sandbox: Sandbox) -> None:
 
 
 def test_opentelemetry_of_the_callback() -> None:
-    """The server's span names the callback with its query."""
+    """The server's span contains the callback's query."""
     for redacting, found in [(False, {"code"}), (True, set())]:
         spans = Spans(redacting=redacting)
         app = flask.Flask("tested")
@@ -256,7 +256,7 @@ def test_opentelemetry_of_the_callback() -> None:
     ],
 )
 def test_access_logs(msg: str, args: tuple[Any, ...], caplog: pytest.LogCaptureFixture) -> None:
-    """Whether the logger gives a tuple, a dict, or a finished message."""
+    """Whether the logger passes a tuple, a dict or a finished message."""
     logger = logging.getLogger("uvicorn.access")
     redacting = RedactingFilter()
     logger.addFilter(redacting)
@@ -269,7 +269,7 @@ def test_access_logs(msg: str, args: tuple[Any, ...], caplog: pytest.LogCaptureF
 
 
 def test_what_is_left_whole() -> None:
-    """Other parameters, other fields, and values that are no text."""
+    """Other parameters, other fields, and values that are not text."""
     event = {
         "url": "https://other.example.com/?discount_code=x&page=2",
         "code": "404",

@@ -1,4 +1,4 @@
-"""A person with a browser, who tries what a reader of the documentation would try."""
+"""A person with a browser, who follows the documentation."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import requests
 
 
 class Walker:
-    """Presses the button of an application and decides on the sandbox's page."""
+    """Presses an application's button and decides on the sandbox's page."""
 
     def __init__(self, app: str, sandbox: str) -> None:
         self.app, self.sandbox = app, sandbox
         self.browser = requests.Session()
 
     def callback(self, decision: str) -> str:
-        """Press the button, decide, and return the address that KuCoin sends the browser to."""
+        """Press the button, decide, and return the callback URL."""
         page = self.browser.get(self.app)
         action = re.search(r'action="([^"]+)"', page.text)
         assert action, page.text
@@ -40,26 +40,26 @@ class Walker:
         return answer.headers["Location"]
 
     def come_back(self, callback: str) -> str:
-        """Open the callback and return the text of the page that it ends at."""
+        """Open the callback and return the text of the final page."""
         page = self.browser.get(callback)
         assert page.status_code == 200, page.text
         assert "code=" not in page.url
         return page.text
 
     def fail_next(self, operation: str, fault: str) -> None:
-        """Let the sandbox fail once."""
+        """Make the sandbox fail once."""
         asked = {"operation": operation, "fault": fault}
         assert requests.post(f"{self.sandbox}/sandbox/faults", json=asked, timeout=10).ok
 
     def sign_in(self, username: str, password: str) -> None:
-        """Fill in the form that the application leads to."""
+        """Fill in and submit the application's form."""
         page = self.browser.get(self.app)
         fields = [*_fields(page), ("username", username), ("password", password)]
         assert self.browser.post(page.url, fields, headers={"Referer": page.url}).ok
 
 
 def _fields(page: requests.Response) -> list[tuple[str, str]]:
-    """Return what a form has before anybody changes it: hidden fields, and ticked boxes."""
+    """Return a form's initial values: hidden fields and ticked boxes."""
     inputs = [
         dict(re.findall(r'([\w-]+)(?:="([^"]*)")?', tag))
         for tag in re.findall(r"<input ([^>]*)>", page.text)
@@ -72,7 +72,7 @@ def _fields(page: requests.Response) -> list[tuple[str, str]]:
 
 
 def walk(app: str, sandbox: str) -> None:
-    """Connect an account; cancel; use an old callback; and come back while KuCoin fails."""
+    """Connect an account; cancel; open an old callback; return while KuCoin fails."""
     walker = Walker(app, sandbox)
     used = walker.callback("approve")
     assert "is connected" in walker.come_back(used)
@@ -85,7 +85,7 @@ def walk(app: str, sandbox: str) -> None:
 
 
 def walk_signed_in(app: str, sandbox: str, username: str, password: str) -> None:
-    """Sign in, and do the same with python-social-auth, whose words are others."""
+    """The same with sign-in and python-social-auth, whose messages differ."""
     walker = Walker(app, sandbox)
     walker.sign_in(username, password)
     used = walker.callback("approve")

@@ -113,7 +113,7 @@ class Wire:
 
 
 class Broker:
-    """A broker's server that keeps to the document, until a test makes it err."""
+    """A broker's server that follows the document unless a test tells it otherwise."""
 
     def __init__(self, sandbox: Sandbox, wire: Wire) -> None:
         """Talk to a sandbox over one connection."""
@@ -200,4 +200,5 @@ def refused(answer: Answer, code: str, section: str) -> bool:
     assert (answer.status, content["success"], content["retry"]) == (200, False, False)
     assert content["data"] is None
     assert content["code"] == f"sandbox.{code}", content
-    return bool(content["msg"].endswith(f"(document section {section})"))
+    cited = f"document section {section}" if section[0].isdigit() else section
+    return bool(content["msg"].endswith(f"({cited})"))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class _Shop(BaseHTTPRequestHandler):
-    """A broker's callback: sends the browser on to another of its pages, as one should."""
+    """A broker's callback that redirects the browser to another page."""
 
     def do_GET(self) -> None:
         if self.path.startswith("/callback"):
@@ -52,7 +52,7 @@ def callback_url() -> Iterator[str]:
 def test_button_leads_back_to_the_broker(
     new_broker: Callable[..., Broker], page: Page, callback_url: str, callback: str, button: str
 ) -> None:
-    """Either button leads back, through a redirect to a third origin, whatever the policy says."""
+    """Either button leads back, through a redirect to a third origin, despite the policy."""
     broker = new_broker(callback=callback)
     page.goto(broker.login_url(callback_url))
     assert page.title() == "Connect Example Broker · Sandbox"
@@ -63,10 +63,30 @@ def test_button_leads_back_to_the_broker(
     assert {request.operation for request in broker.sandbox.requests} == {"authorize", "decision"}
 
 
+def test_user_chooses_in_the_browser(
+    new_broker: Callable[..., Broker], page: Page, callback_url: str
+) -> None:
+    """The user chooses the second account and unchecks a box; the key reflects both."""
+    broker = new_broker(account=["alice@example.com", "bob@example.com"])
+    page.goto(broker.login_url(callback_url))
+    page.get_by_label("bob@example.com").check()
+    page.get_by_label("Subscribe to and redeem Earn products").uncheck()
+    page.get_by_role("button", name="Approve").click()
+    page.wait_for_url("http://localhost:*/done")
+
+    (code,) = broker.sandbox._state._codes
+    target = broker.token_target(code, callback_url)
+    token = broker.wire.ask("GET", target).json["access_token"]
+    broker.ask_key(token)
+    (key,) = broker.sandbox.keys
+    assert key.account.name == "bob@example.com"
+    assert set(broker.sandbox.options.permissions) - set(key.permissions) == {"API_EARN"}
+
+
 def test_without_scripts_the_form_has_a_button(
     new_broker: Callable[..., Broker], browser: Browser, callback_url: str
 ) -> None:
-    """Where scripts are off, form_post mode needs one more press."""
+    """Without scripts, form_post mode needs one more press."""
     broker = new_broker(callback="form_post")
     with browser.new_context(java_script_enabled=False) as context:
         page = context.new_page()
@@ -78,7 +98,7 @@ def test_without_scripts_the_form_has_a_button(
 
 @pytest.mark.parametrize("width", [320, 1280])
 def test_page_fits_the_screen(broker: Broker, page: Page, width: int) -> None:
-    """Nothing sticks out sideways, on a small phone either, and its style is applied."""
+    """Nothing overflows sideways, not even on a small phone, and the style sheet applies."""
     page.set_viewport_size({"width": width, "height": 800})
     page.goto(broker.login_url())
 

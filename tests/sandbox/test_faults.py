@@ -32,7 +32,7 @@ def test_fault_strikes_once_and_in_order(broker: Broker) -> None:
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_every_operation_can_fail(broker: Broker, operation: str) -> None:
-    """Each of the six operations has its own queue."""
+    """Each operation has its own queue."""
     broker.sandbox.fail_next(operation, "418")
     calls: dict[str, Callable[[], int]] = {
         "authorize": lambda: broker.wire.ask("GET", broker.login_target()).status,
@@ -49,7 +49,7 @@ def test_every_operation_can_fail(broker: Broker, operation: str) -> None:
 
 
 def test_wrong_method_does_not_use_a_fault_up(broker: Broker) -> None:
-    """A call that is none of the operation's leaves the fault for the one that is."""
+    """A call with the wrong method leaves the fault for the next right call."""
     broker.sandbox.fail_next("token", "503")
     target = broker.token_target(broker.new_code())
 
@@ -76,7 +76,7 @@ def test_error_envelope(broker: Broker) -> None:
 
 
 def test_oauth_error(broker: Broker) -> None:
-    """An error in the manner of RFC 6749 comes with status 400, or another."""
+    """An RFC 6749 error has status 400 unless another one is given."""
     broker.sandbox.fail_next("token", "oauth:invalid_grant")
     broker.sandbox.fail_next("token", "oauth:invalid_client:who is that?")
     broker.sandbox.fail_next("token", Fault.oauth("server_error", status=200))
@@ -125,7 +125,7 @@ def test_server_error(broker: Broker, status: int) -> None:
 def test_answers_of_the_wrong_kind(
     broker: Broker, fault: str, content_type: str, start: bytes
 ) -> None:
-    """Status 200 with something else than the answer, and nothing done."""
+    """Status 200 without the expected answer, and nothing was done."""
     tokens = broker.new_tokens()
     broker.sandbox.fail_next("create_api_key", fault)
     answer = broker.ask_key(tokens["access_token"])
@@ -136,7 +136,7 @@ def test_answers_of_the_wrong_kind(
 
 
 def test_deep_json_breaks_naive_readers(broker: Broker) -> None:
-    """The absurdly nested JSON is well formed but cannot be read recursively."""
+    """The deeply nested JSON is valid, but a recursive parser fails on it."""
     broker.sandbox.fail_next("token", "deep_json")
     body = broker.wire.ask("GET", broker.token_target("x")).body
 
@@ -146,7 +146,7 @@ def test_deep_json_breaks_naive_readers(broker: Broker) -> None:
 
 
 def test_redirect_leads_elsewhere(broker: Broker) -> None:
-    """The 302 shows in the journal of requests if a client follows it."""
+    """If a client follows the 302, the journal shows it."""
     broker.sandbox.fail_next("token", "redirect")
     answer = broker.wire.ask("GET", broker.token_target("x"))
 
@@ -190,7 +190,7 @@ def test_cut_ends_within_the_body(broker: Broker) -> None:
 def test_connection_ends_without_an_answer(
     broker: Broker, fault: str, error: type[Exception], keys: int
 ) -> None:
-    """A reset is a real one, and what was done before it shows in the issued keys."""
+    """The reset is a real TCP reset, and the issued keys show what was done before it."""
     tokens = broker.new_tokens()
     broker.sandbox.fail_next("create_api_key", fault)
 
@@ -204,7 +204,7 @@ def test_connection_ends_without_an_answer(
 
 
 def test_delay_acts_at_once_and_answers_late(broker: Broker) -> None:
-    """What was asked is done and recorded at once; only the answer is held back."""
+    """The request is handled and recorded at once; only the answer is held back."""
     tokens = broker.new_tokens()
     broker.sandbox.fail_next("create_api_key", Fault.delay(0.15))
     start = time.monotonic()
@@ -260,14 +260,14 @@ def test_set_cookie_comes_with_the_normal_answer(broker: Broker) -> None:
 
 
 def test_login_page_can_fail_too(broker: Broker) -> None:
-    """A fault of the login page reaches whoever plays the user."""
+    """`approve` raises if a fault hits the login page."""
     broker.sandbox.fail_next("authorize", "502")
     with pytest.raises(ValueError, match="answered 502"):
         broker.sandbox.approve(broker.login_url())
 
 
 def test_fault_outlives_a_dropped_connection(broker: Broker) -> None:
-    """After a reset the next connection is served as ever."""
+    """After a reset the next connection is served normally."""
     broker.sandbox.fail_next("token", "reset_before")
     with pytest.raises(ConnectionResetError):
         broker.wire.ask("GET", broker.token_target("x"))
@@ -276,7 +276,7 @@ def test_fault_outlives_a_dropped_connection(broker: Broker) -> None:
 
 
 def test_unknown_operation(broker: Broker) -> None:
-    """A misspelt operation is an error that lists those there are."""
+    """A misspelt operation is an error that lists the known ones."""
     with pytest.raises(ValueError, match="'login'; known are authorize, token, refresh"):
         broker.sandbox.fail_next("login", "429")
 
@@ -286,7 +286,7 @@ def test_unknown_operation(broker: Broker) -> None:
     ["", "explode", "399", "600", "delay:-1", "delay:x", "envelope:", "oauth:", "html:x"],
 )
 def test_unknown_fault(broker: Broker, fault: str) -> None:
-    """A misspelt fault is an error that lists those there are, and strikes nobody."""
+    """A misspelt fault is an error that lists the known ones, and no call fails."""
     with pytest.raises(ValueError, match="unknown fault") as caught:
         broker.sandbox.fail_next("token", fault)
     assert all(form in str(caught.value) for form in FAULT_FORMS)
@@ -294,7 +294,7 @@ def test_unknown_fault(broker: Broker, fault: str) -> None:
 
 
 def test_fault_values_are_checked(broker: Broker) -> None:
-    """Typed faults are checked like written ones."""
+    """Faults built in Python are checked like faults given as text."""
     with pytest.raises(ValueError, match="from 400 to 599"):
         Fault.http(200)
     with pytest.raises(ValueError, match="from 0 to 86400"):
@@ -304,7 +304,7 @@ def test_fault_values_are_checked(broker: Broker) -> None:
 
 
 def test_every_plain_fault_parses() -> None:
-    """Each word that is documented is a fault."""
+    """Each documented word parses as a fault."""
     assert {Fault.parse(word).kind for word in PLAIN_FAULTS} == set(PLAIN_FAULTS)
     assert Fault.parse("delay:1.5") == Fault.delay(1.5)
     assert Fault.parse("503") == Fault.http(503)
@@ -323,12 +323,12 @@ def test_every_plain_fault_parses() -> None:
     ],
 )
 def test_a_fault_in_other_words(said: str, meant: str) -> None:
-    """Who writes a test need not look the word up."""
+    """Other words for the commonest faults work as well."""
     assert Fault.parse(said) == Fault.parse(meant)
 
 
 def test_an_operation_by_the_name_of_the_method(broker: Broker) -> None:
-    """As the clients and apps call it."""
+    """The name of a client's method works as an operation."""
     broker.sandbox.fail_next("fetch_token", "envelope:7:no")
     assert broker.wire.ask("GET", broker.token_target("x")).json["code"] == "7"
 
@@ -343,7 +343,7 @@ def test_an_operation_by_the_name_of_the_method(broker: Broker) -> None:
     ],
 )
 def test_retry_after(broker: Broker, fault: str | Fault, status: int, wait: str | None) -> None:
-    """An HTTP error says how long to wait, in seconds or as a date, if asked to."""
+    """An HTTP error can have Retry-After, in seconds or as a date."""
     broker.sandbox.fail_next("token", fault)
     answer = broker.wire.ask("GET", broker.token_target("x"))
 
@@ -352,13 +352,13 @@ def test_retry_after(broker: Broker, fault: str | Fault, status: int, wait: str 
 
 
 def test_retry_after_adds_no_header_line(broker: Broker) -> None:
-    """A line break in it is not a fault."""
+    """A fault text with a line break is refused."""
     with pytest.raises(ValueError, match="unknown fault"):
         broker.sandbox.fail_next("token", "429:1\r\nX: y")
 
 
 def test_fault_can_strike_several_times(broker: Broker) -> None:
-    """`times` spoils that many calls, then the next fault's turn comes."""
+    """`times` spoils that many calls before the next fault in the queue."""
     broker.sandbox.fail_next("token", "503", times=2)
     broker.sandbox.fail_next("token", "429")
     target = broker.token_target(broker.new_code())
@@ -367,7 +367,7 @@ def test_fault_can_strike_several_times(broker: Broker) -> None:
 
 
 def test_fault_can_have_a_probability(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fault with a probability spares the other calls, and waits until it has struck."""
+    """A fault with a probability lets some calls pass, and stays in the queue until it strikes."""
     rolls = iter([0.9, 0.2, 0.9, 0.1])
     monkeypatch.setattr("random.random", lambda: next(rolls))
     broker.sandbox.fail_next("refresh", "503", times=2, probability=0.25)
@@ -385,7 +385,7 @@ def test_fault_can_be_slow(broker: Broker) -> None:
 
 
 def test_waiting_faults_are_listed(broker: Broker) -> None:
-    """What has not struck yet can be looked at, in the words that ask for it."""
+    """Waiting faults are listed, each in a text that `parse` reads back."""
     faults = ["503:30", "delay:1.5", "envelope:7:no", "oauth:invalid_grant", "gateway:400003"]
     for fault in (*faults, "lost"):
         broker.sandbox.fail_next("token", fault, times=2, probability=0.5, latency=1)
@@ -410,7 +410,7 @@ def test_waiting_faults_are_listed(broker: Broker) -> None:
 def test_numbers_of_a_fault_are_checked(
     broker: Broker, numbers: dict[str, float], message: str
 ) -> None:
-    """A number out of range is an error, and no fault."""
+    """A number out of range is an error, and queues nothing."""
     wrong: Any = numbers
     with pytest.raises(ValueError, match=message):
         broker.sandbox.fail_next("token", "503", **wrong)

@@ -36,7 +36,7 @@ def info(broker: Broker, headers: dict[str, str], target: str = KEY_INFO) -> Ans
 
 
 def test_known_answer() -> None:
-    """The signature is the one KuCoin's own example has, passphrase and partner's included."""
+    """The signatures match KuCoin's own example, including passphrase and partner."""
     stamp = "1680885532722"
     body = (
         '{"symbol":"BTC-USDT","side":"buy","size":"0.0001","price":"30000","type":"limit",'
@@ -87,7 +87,7 @@ def test_lists_may_be_json(new_broker: Callable[..., Broker]) -> None:
 
 
 def test_issued_keys_are_known_and_keep_their_secrets(broker: Broker) -> None:
-    """Every issued key can be looked up, for tests that none gets lost; its repr is harmless."""
+    """Every issued key is listed with its secrets, and its repr has none."""
     first, second = broker.new_key(), broker.new_key()
     issued = broker.sandbox.issued_keys
 
@@ -142,7 +142,7 @@ def test_unknown_access_token(broker: Broker) -> None:
 
 
 def test_account_can_be_full(new_broker: Callable[..., Broker]) -> None:
-    """Beyond `max_keys` the answer is the document's second error, word for word."""
+    """Beyond `max_keys` the answer has the document's second error text, word for word."""
     broker = new_broker(max_keys=1)
     token = broker.new_tokens()["access_token"]
     broker.ask_key(token)
@@ -154,7 +154,7 @@ def test_account_can_be_full(new_broker: Callable[..., Broker]) -> None:
 
 
 def test_names_can_repeat(new_broker: Callable[..., Broker]) -> None:
-    """With a fixed name the second key is the document's first error, unless that is allowed."""
+    """With a fixed name the second key gets the document's first error, unless that is allowed."""
     strict, lax = new_broker(api_name="fixed"), new_broker(api_name="fixed", repeat_names=True)
     token = strict.new_tokens()["access_token"]
 
@@ -164,7 +164,7 @@ def test_names_can_repeat(new_broker: Callable[..., Broker]) -> None:
 
 
 def test_permissions_can_mismatch(new_broker: Callable[..., Broker]) -> None:
-    """permission_mismatch gives the risk validation error that KuCoin has a code for."""
+    """permission_mismatch answers with KuCoin's code 40503."""
     broker = new_broker(permission_mismatch=True)
     content = broker.ask_key(broker.new_tokens()["access_token"]).json
 
@@ -192,7 +192,7 @@ def test_key_info_describes_the_key(broker: Broker) -> None:
 
 
 def test_key_info_can_surprise(new_broker: Callable[..., Broker]) -> None:
-    """The key info may report more than was asked for, and a sub-account, for clients to notice."""
+    """Options make key info report other permissions, and a sub-account."""
     broker = new_broker(
         sub_name="bot", uid=7, reported_permissions=["General", "Transfer"], permissions=[]
     )
@@ -231,7 +231,7 @@ def test_wrongly_signed_request(
 
 
 def test_query_is_signed_unescaped(broker: Broker) -> None:
-    """What is signed of a query is its unescaped form."""
+    """The signature covers the unescaped query."""
     key = broker.new_key()
     headers = signed(key, f"{KEY_INFO}?a=b c")
 
@@ -264,7 +264,7 @@ def test_key_is_bound_to_its_addresses(new_broker: Callable[..., Broker]) -> Non
 
 
 def test_key_without_general_permission(new_broker: Callable[..., Broker]) -> None:
-    """A key that may not read may not read its own info."""
+    """A key without General cannot read its own info."""
     broker = new_broker(permissions=["API_SPOT"])
 
     answer = info(broker, signed(broker.new_key()))
@@ -286,7 +286,7 @@ def test_key_without_general_permission(new_broker: Callable[..., Broker]) -> No
 def test_partner_headers(
     new_broker: Callable[..., Broker], partner: str, key: str, verify: str | None, code: str
 ) -> None:
-    """A wrong partner signature is refused with VERIFY, and silently ignored without."""
+    """A wrong partner signature is refused with VERIFY, and ignored without it."""
     broker = new_broker(partner="goodbroker", partner_key="e8512b82")
     issued = broker.new_key()
     now = str(int(time.time() * 1000))
@@ -324,7 +324,7 @@ def test_partner_headers(
     ],
 )
 def test_every_code_of_the_gateway_can_be_asked_for(broker: Broker, code: str, status: int) -> None:
-    """A fault gives each of KuCoin's codes, with its HTTP status, to a request that is right."""
+    """A fault answers a correct request with any of KuCoin's codes, with its HTTP status."""
     key = broker.new_key()
     broker.sandbox.fail_next("api_key_info", f"gateway:{code}")
     answer = info(broker, signed(key))
@@ -342,7 +342,7 @@ def test_unknown_gateway_code(broker: Broker) -> None:
 
 
 def test_key_can_expire(new_broker: Callable[..., Broker]) -> None:
-    """An expiring key says so in its info, and ends on the sandbox's clock."""
+    """Key info has the expiry, and the key ends then on the sandbox's clock."""
     broker = new_broker(key_days=90)
     key = broker.new_key()
     data = info(broker, signed(key)).json["data"]
@@ -356,7 +356,7 @@ def test_key_can_expire(new_broker: Callable[..., Broker]) -> None:
 
 
 def test_key_can_be_deleted(broker: Broker) -> None:
-    """After its user has deleted a key at KuCoin it reads as unknown, as one of another site."""
+    """A deleted key gets the same answer as an unknown one."""
     deleted, kept = broker.new_key(), broker.new_key()
     broker.sandbox.delete_key(deleted["apiKey"])
 
@@ -430,14 +430,21 @@ def test_accounts_have_balances(broker: Broker, query: str, found: list[tuple[st
     assert [(each["type"], each["currency"]) for each in answer.json["data"]] == found
 
 
+def test_account_summary(broker: Broker) -> None:
+    """The summary counts sub-accounts, as official SDKs read it."""
+    target = "/api/v2/user-info"
+    data = info(broker, signed(broker.new_key(), target), target).json["data"]
+    assert (data["subQuantity"], data["maxSubQuantity"]) == (0, 5)
+
+
 @pytest.mark.parametrize("path", ["/api/v1/accounts", "/api/v2/user-info"])
 def test_private_calls_need_a_signature(broker: Broker, path: str) -> None:
-    """Without one the gateway refuses, as for key info."""
+    """The gateway refuses a request without a signature."""
     answer = broker.wire.ask("GET", path)
     assert (answer.status, answer.json["code"]) == (400, "400001")
 
 
 def test_unknown_rest_path(broker: Broker) -> None:
-    """A REST path that is not played is KuCoin's 404000."""
+    """An unknown REST path gets KuCoin's 404000."""
     answer = broker.wire.ask("GET", "/api/v1/orders")
     assert (answer.status, answer.json) == (404, {"code": "404000", "msg": "Url Not Found"})

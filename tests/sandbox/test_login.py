@@ -81,7 +81,7 @@ def ticket_of(page: Answer) -> str:
 def test_login_request_that_is_not_as_documented(
     broker: Broker, query: str, code: str, section: str
 ) -> None:
-    """Each deviation is refused with a page that names it and its section; nobody is sent on."""
+    """Each deviation gets a page that names it and its section, and no redirect."""
     page = login(broker, query)
 
     assert page.status == 400
@@ -111,14 +111,14 @@ def test_login_request_with_a_body_is_refused(broker: Broker) -> None:
 
 
 def test_encoded_redirect_is_refused_in_the_documents_words(broker: Broker) -> None:
-    """The commonest mistake gets the sentence that ends the search for it."""
+    """The commonest mistake is named in the document's own words."""
     page = login(broker, with_value("redirect_uri", "https://shop.example/a%20b"))
 
     assert "the redirect URL must not be encoded (document section 7.1)" in page.text
 
 
 def test_refusal_shows_no_name_that_could_be_a_secret(broker: Broker) -> None:
-    """A raw & inside a value makes a 'name' of what may be secret, so odd names are not shown."""
+    """A raw & in a value turns part of it into a parameter name, so unusual names are not shown."""
     page = login(broker, with_value("state", "a&s3cr3t-part=x"))
 
     assert "s3cr3t" not in page.text
@@ -135,7 +135,7 @@ def test_refusal_shows_no_name_that_could_be_a_secret(broker: Broker) -> None:
     ],
 )
 def test_redirect_comes_back_byte_for_byte(broker: Broker, redirect_uri: str) -> None:
-    """A redirect URL with ? = / : @ , in it is given back raw, and the state as it was."""
+    """A redirect URL with ? = / : @ , comes back raw, and the state unchanged."""
     state = "a b&c=d/ü+%"
     callback = broker.sandbox.approve(broker.login_url(redirect_uri, state))
 
@@ -148,7 +148,7 @@ def test_redirect_comes_back_byte_for_byte(broker: Broker, redirect_uri: str) ->
 
 
 def test_registered_redirects_are_the_only_ones(new_broker: Callable[..., Broker]) -> None:
-    """With a list of registered URLs (section 2), one more slash is another URL."""
+    """With registered URLs (section 2), an extra slash makes a different URL."""
     broker = new_broker(redirect_uris=[REDIRECT])
 
     assert broker.sandbox.approve(broker.login_url()).startswith(REDIRECT)
@@ -197,6 +197,16 @@ def test_pages_are_guarded(broker: Broker) -> None:
         assert page.headers["referrer-policy"] == "no-referrer"
 
 
+def test_style_sheet_is_served(broker: Broker) -> None:
+    """The pages' style sheet comes from the sandbox itself, and is not in the journal."""
+    answer = broker.wire.ask("GET", "/sandbox/style.css")
+
+    assert answer.headers["content-type"] == "text/css; charset=utf-8"
+    assert "color-scheme" in answer.text
+    assert broker.sandbox.requests == []
+    assert 'href="/sandbox/style.css"' in broker.wire.ask("GET", broker.login_target()).text
+
+
 @pytest.mark.parametrize("decision", ["approve", "cancel"])
 def test_envelope_mode_gives_the_documents_answer(
     new_broker: Callable[..., Broker], decision: str
@@ -236,7 +246,7 @@ def test_form_post_mode(new_broker: Callable[..., Broker], decision: str) -> Non
 
 
 def test_form_post_page_works_without_scripts(new_broker: Callable[..., Broker]) -> None:
-    """The page submits itself by a script of its own, and has a button where none may run."""
+    """The page submits itself by a script, and has a button for browsers without scripts."""
     broker = new_broker(callback="form_post")
     ticket = ticket_of(broker.wire.ask("GET", broker.login_target()))
     page = broker.form("/oauth/decision", {"ticket": ticket, "decision": "approve"})
@@ -248,7 +258,7 @@ def test_form_post_page_works_without_scripts(new_broker: Callable[..., Broker])
 
 
 def test_decision_is_taken_once(broker: Broker) -> None:
-    """A page's ticket answers one request; pressing again explains that, and makes no code."""
+    """A ticket works once; a second press gets a page that explains it, and no code."""
     ticket = ticket_of(broker.wire.ask("GET", broker.login_target()))
     fields = {"ticket": ticket, "decision": "approve"}
 
@@ -272,7 +282,7 @@ def test_decision_is_taken_once(broker: Broker) -> None:
 def test_decision_without_a_checked_request(
     broker: Broker, fields: dict[str, str], code: str
 ) -> None:
-    """A decision is bound to a login request that was checked before."""
+    """A decision needs the ticket of a checked login request."""
     page = broker.form("/oauth/decision", fields)
 
     assert page.status == 400
@@ -280,7 +290,7 @@ def test_decision_without_a_checked_request(
 
 
 def test_oldest_open_pages_are_forgotten(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is remembered of pages nobody answers is bounded."""
+    """The number of remembered login pages is bounded."""
     monkeypatch.setattr("authlib_kucoin.sandbox._state._MAX_TICKETS", 1)
     first = ticket_of(broker.wire.ask("GET", broker.login_target()))
     broker.wire.ask("GET", broker.login_target())
@@ -290,11 +300,20 @@ def test_oldest_open_pages_are_forgotten(broker: Broker, monkeypatch: pytest.Mon
 
 
 def test_decision_is_a_plain_form(broker: Broker) -> None:
-    """The decision is taken from a form only."""
+    """The decision must be a form."""
     page = broker.wire.ask(
         "POST", "/oauth/decision", urlencode({"ticket": "x"}), {"Content-Type": f"{FORM};a=b"}
     )
     assert "sandbox.content_type" in page.text
+
+
+def test_decision_by_nodes_fetch(broker: Broker) -> None:
+    """A charset may follow the content type of the decision, as Node's fetch sends it."""
+    ticket = ticket_of(broker.wire.ask("GET", broker.login_target()))
+    body = urlencode({"ticket": ticket, "decision": "approve"})
+    headers = {"Content-Type": f"{FORM};charset=UTF-8"}
+
+    assert broker.wire.ask("POST", "/oauth/decision", body, headers).status == 303
 
 
 def test_playing_the_user_needs_this_sandbox(broker: Broker) -> None:
@@ -304,18 +323,18 @@ def test_playing_the_user_needs_this_sandbox(broker: Broker) -> None:
 
 
 def test_playing_the_user_shows_the_refusal(broker: Broker) -> None:
-    """`approve` raises with the text of the page when the login request is refused."""
+    """`approve` raises with the page's text if the login request is refused."""
     with pytest.raises(ValueError, match=r"answered 400: .*must not be encoded"):
         broker.sandbox.approve(broker.login_url("https%3A//shop.example"))
 
 
 def test_playing_the_user_takes_no_connection(broker: Broker) -> None:
     """`approve` acts in the process, and still leaves both requests in the journal."""
-    before = broker.sandbox.connections
+    broker.wire.ask("GET", "/nowhere")
     broker.sandbox.approve(broker.login_url())
 
-    assert broker.sandbox.connections == before
-    assert broker.sandbox.totals == {"authorize": 1, "decision": 1}
+    assert broker.sandbox.connections == 1
+    assert broker.sandbox.totals == {"unknown": 1, "authorize": 1, "decision": 1}
 
 
 @pytest.mark.parametrize("fault", ["truncated", "empty", "html"])

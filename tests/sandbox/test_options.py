@@ -53,7 +53,7 @@ def test_flags_are_the_options() -> None:
     ],
 )
 def test_flags_set_options(flags: list[str], options: dict[str, Any]) -> None:
-    """What a flag says arrives in the option of its name."""
+    """Each flag sets the option of its name."""
     result = parse(flags, {}).options
 
     for name, value in options.items():
@@ -99,6 +99,7 @@ def test_command_line_wins_over_the_environment() -> None:
     [
         ("KUCOIN_SANDBOX_CLIENTID", "x", "variable KUCOIN_SANDBOX_CLIENTID: error: unknown; known"),
         ("KUCOIN_SANDBOX_PORT", "x", "variable KUCOIN_SANDBOX_PORT: error: argument --port"),
+        ("KUCOIN_SANDBOX_KEY_INFO", "[1]", "argument --key-info: must be a JSON object"),
         ("KUCOIN_SANDBOX_JSON", "maybe", "KUCOIN_SANDBOX_JSON: error: must be one of 1, true"),
     ],
 )
@@ -122,7 +123,7 @@ def test_variables_of_a_container_service_are_ignored() -> None:
 
 
 def test_help_explains_every_option() -> None:
-    """``--help`` names each flag, and how to steer a running sandbox."""
+    """``--help`` names each flag and the control calls."""
     text = parser().format_help()
 
     assert all(f"--{name.replace('_', '-')}" in text for name in NAMES)
@@ -131,7 +132,7 @@ def test_help_explains_every_option() -> None:
 
 
 def test_options_are_frozen_and_lists_are_copied() -> None:
-    """Options cannot change under a running sandbox, not by way of a caller's list either."""
+    """Options are frozen, and lists are copied."""
     ips = ["10.0.0.1"]
     options = SandboxOptions(allowed_ips=ips)
     ips.append("10.0.0.2")
@@ -158,13 +159,13 @@ def test_options_are_frozen_and_lists_are_copied() -> None:
     ],
 )
 def test_options_that_cannot_be_meant(options: dict[str, Any], message: str) -> None:
-    """A mistaken option is an error at the start, not a puzzle later."""
+    """An invalid option is an error at the start."""
     with pytest.raises(ValueError, match=message), run_sandbox(**options):
         pass  # pragma: no cover - it cannot start
 
 
 def test_unknown_option_is_an_error() -> None:
-    """A misspelt option is no option."""
+    """A misspelt option is an error."""
     unknown: Any = {"clientid": "x"}
     with pytest.raises(TypeError, match="clientid"), run_sandbox(**unknown):
         pass  # pragma: no cover - it cannot start

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import socket
 import ssl
 import subprocess
@@ -17,8 +18,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authlib_kucoin.sandbox import Headers, Sandbox, SandboxOptions, run_sandbox
-from tests.sandbox.broker import ADD_KEY, FORM, KEY_INFO, Broker, Wire
+from authlib_kucoin.sandbox import Headers, Sandbox, SandboxOptions, _advice, run_sandbox
+from tests.sandbox.broker import ADD_KEY, ADD_KEY_2, FORM, KEY_INFO, Broker, Wire
 from tests.support.certificates import self_signed
 from tests.support.waiting import wait_until
 
@@ -75,7 +76,7 @@ def test_connection_ends_when_asked_to(broker: Broker, request_head: str) -> Non
     ],
 )
 def test_request_that_cannot_be_read(broker: Broker, request_text: str, status: int) -> None:
-    """What is no HTTP request gets an answer that says so, and the connection ends."""
+    """Bytes that are not an HTTP request get an error answer, and the connection ends."""
     assert raw(broker, request_text) == (status, "sandbox.bad_request")
 
 
@@ -125,7 +126,9 @@ def test_unknown_path_says_what_there_is(broker: Broker) -> None:
         ("/_oauth/refresh-token", "POST", "7.3"),
         ("/_oauth/validate-access-token", "POST", "7.4"),
         (ADD_KEY, "POST", "4"),
-        (KEY_INFO, "GET", "menu, Get Apikey Info"),
+        (KEY_INFO, "GET", "document menu: Get Apikey Info"),
+        (ADD_KEY_2, "POST", "Fast API 2.0, global site"),
+        ("/api/v1/accounts", "GET", "KuCoin's REST documentation"),
     ],
 )
 def test_wrong_method(broker: Broker, path: str, allowed: str, section: str) -> None:
@@ -135,11 +138,12 @@ def test_wrong_method(broker: Broker, path: str, allowed: str, section: str) -> 
         assert (answer.status, answer.headers["allow"]) == (405, allowed)
         if method != "HEAD":
             assert answer.json["code"] == "sandbox.wrong_method"
-            assert f"(document section {section})" in answer.json["msg"]
+            assert answer.json["msg"].endswith(f"{section})")
+            assert ("document section" in answer.json["msg"]) == section[0].isdigit()
 
 
 def test_journal_masks_secrets(broker: Broker) -> None:
-    """No code, token, secret, passphrase or signature stands in what is recorded."""
+    """No code, token, secret, passphrase or signature is in the journal."""
     code = broker.new_code()
     tokens = broker.wire.ask(
         "GET", broker.token_target(code) + "&unknown=1&client_secret=s3cret"
@@ -185,7 +189,7 @@ def test_journal_masks_secrets(broker: Broker) -> None:
 
 
 def test_journal_is_bounded_in_bytes(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A few huge requests make room for each other as well."""
+    """Large requests are dropped earlier, so that the journal's size stays bounded."""
     monkeypatch.setattr("authlib_kucoin.sandbox._journal._MAX_SIZE", 100_000)
     for number in range(5):
         broker.wire.ask("POST", f"/nowhere/{number}", "x" * 30_000)
@@ -202,7 +206,7 @@ def test_journal_is_bounded_in_bytes(broker: Broker, monkeypatch: pytest.MonkeyP
 
 
 def test_journal_is_bounded_and_still_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Old records make room, while the totals count on."""
+    """Old records are dropped, and the totals still count them."""
     monkeypatch.setattr("authlib_kucoin.sandbox._journal._KEPT", 2)
     with run_sandbox() as sandbox, Wire(sandbox) as wire:
         for _ in range(3):
@@ -214,7 +218,7 @@ def test_journal_is_bounded_and_still_counts(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_answered_request_is_in_the_journal(broker: Broker) -> None:
-    """Whoever has an answer finds its request recorded, with the status it got."""
+    """A request is in the journal, with its status, before its answer arrives."""
     for _ in range(50):
         broker.sandbox.reset()
         assert broker.refresh("x").status == 200
@@ -242,7 +246,7 @@ def test_headers_are_a_mapping() -> None:
 def test_refusals_are_logged_without_secrets(
     broker: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The log tells a developer what was refused and why, and no secret."""
+    """The log says what was refused and why, without secrets."""
     caplog.set_level(logging.INFO, logger="authlib_kucoin.sandbox")
     code = broker.new_code()
     broker.wire.ask("GET", broker.token_target(code, "https://shop.example/other"))
@@ -308,14 +312,14 @@ def test_listening_everywhere_is_reached_by_loopback() -> None:
 
 
 def test_listening_on_ipv6() -> None:
-    """An IPv6 address stands in brackets in the URL; loopback counts as registered."""
+    """The URL has an IPv6 address in brackets, and ::1 counts as registered."""
     with run_sandbox(host="::1") as sandbox, Wire(sandbox, "::1") as wire:
         assert sandbox.url == f"http://[::1]:{sandbox.port}"
         assert Broker(sandbox, wire).new_tokens()["access_token"]
 
 
 def test_listening_everywhere_on_ipv6() -> None:
-    """On :: both kinds of addresses arrive, and IPv4 addresses read as such."""
+    """On :: both kinds of clients can connect, and IPv4 addresses have their usual form."""
     with (
         run_sandbox(host="::", allowed_ips=["127.0.0.1"]) as sandbox,
         socket.create_connection(("127.0.0.1", sandbox.port), timeout=10) as plain,
@@ -329,7 +333,7 @@ def test_listening_everywhere_on_ipv6() -> None:
 
 
 def test_waits_while_there_is_no_thread(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the system gives no thread for a while, a connection waits, and is served then."""
+    """While the system gives no thread, a connection waits; then it is served."""
     original = threading.Thread.start
     failures = iter(range(3))
 
@@ -361,7 +365,7 @@ def test_stops_while_there_is_no_thread(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_waits_while_there_is_no_descriptor(tmp_path: Path) -> None:
-    """With no file descriptor left, the sandbox neither dies nor spins; with one, it goes on."""
+    """With no file descriptor left the sandbox waits without spinning, and then goes on."""
     program = tmp_path / "program.py"
     program.write_text(
         textwrap.dedent(
@@ -402,7 +406,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
 
 
 def test_https(certificate: tuple[str, str]) -> None:
-    """With a certificate it serves https, plays the user over it, and stops as promptly."""
+    """With a certificate it serves https, and stops as promptly."""
     context = ssl.create_default_context(cafile=certificate[0])
     with run_sandbox(tls=certificate) as sandbox, Wire(sandbox) as plain:
         assert sandbox.url.startswith("https://127.0.0.1:")
@@ -450,3 +454,13 @@ def test_certificate_to_trust(certificate: tuple[str, str], broker: Broker) -> N
     with run_sandbox(tls=certificate) as sandbox:
         assert sandbox.certificate == certificate[0]
     assert broker.sandbox.certificate is None
+
+
+def test_every_refusal_has_advice() -> None:
+    """Each mistake that is refused comes with a way to mend it, and no advice is left over."""
+    folder = Path(_advice.__file__).parent
+    sources = "".join(path.read_text() for path in folder.glob("*.py"))
+    codes = set(re.findall(r'(?<!Gateway)Refusal\(\s*"(\w+)"', sources))
+    codes |= {f"wrong_{name}" for name in re.findall(r'equal\(\w+, "(\w+)"', sources)}
+
+    assert codes == set(_advice.ADVICE)

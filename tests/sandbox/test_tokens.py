@@ -80,7 +80,7 @@ def test_exchange_has_neither_body_nor_authorization(broker: Broker) -> None:
 
 
 def test_client_secret_is_wanted_only_where_configured(new_broker: Callable[..., Broker]) -> None:
-    """With a secret configured (section 5) it must come, in the query, and be right."""
+    """A configured secret (section 5) is required in the query, and compared."""
     broker = new_broker(client_secret="s3cr&t")
     assert broker.sandbox.client_secret == "s3cr&t"
     target = broker.token_target(broker.new_code())
@@ -105,7 +105,7 @@ def test_client_secret_without_one_configured(new_broker: Callable[..., Broker])
 
 
 def test_client_secret_can_be_optional(new_broker: Callable[..., Broker]) -> None:
-    """It may then be left out, but not be wrong."""
+    """An optional secret can be left out, but must not be wrong."""
     broker = new_broker(client_secret="right", client_secret_use="optional")
 
     assert broker.new_tokens()["access_token"]
@@ -151,7 +151,7 @@ def test_refresh_token_can_be_reusable(new_broker: Callable[..., Broker]) -> Non
 
 
 def test_code_works_once(broker: Broker) -> None:
-    """A second use is refused. Of the first one's tokens the document says nothing: they live."""
+    """A second use is refused, and the tokens of the first use stay valid."""
     target = broker.token_target(broker.new_code())
     tokens = broker.wire.ask("GET", target).json
 
@@ -181,7 +181,7 @@ def test_code_is_bound_to_its_redirect_url(broker: Broker) -> None:
 
 
 def test_refresh_rotates_the_pair(broker: Broker) -> None:
-    """A refresh gives a new pair; old access token and old refresh token are dead at once."""
+    """A refresh gives a new pair, and ends the old access token and refresh token at once."""
     old = broker.new_tokens()
     new = broker.refresh(old["refresh_token"]).json
 
@@ -258,7 +258,7 @@ def test_refresh_on_the_wire(
 
 
 def test_validation_knows_dead_from_alive(broker: Broker) -> None:
-    """Section 7.4 answers with the token and a boolean, for tokens it never issued too."""
+    """Section 7.4 answers with the token and a boolean, also for unknown tokens."""
     tokens = broker.new_tokens()
 
     assert broker.is_valid(tokens["access_token"]) is True
@@ -276,7 +276,7 @@ def test_validation_takes_one_field(broker: Broker) -> None:
 
 
 def test_unlisted_address_is_refused(new_broker: Callable[..., Broker]) -> None:
-    """Calls from an address that is not registered (section 2) get no further."""
+    """Calls from an unregistered address (section 2) are refused."""
     broker = new_broker(allowed_ips=["203.0.113.7"])
     code = broker.new_code()  # the user's browser comes from anywhere
 
@@ -294,7 +294,7 @@ def test_listed_address_passes(new_broker: Callable[..., Broker]) -> None:
 
 @pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf")])
 def test_clock_only_goes_forward(broker: Broker, seconds: float) -> None:
-    """Winding the clock back, or nowhere, is an error and changes nothing."""
+    """The clock cannot be wound back, and a refused step changes nothing."""
     before = broker.sandbox.now
     with pytest.raises(ValueError, match="only goes forward"):
         broker.sandbox.advance(seconds)
@@ -302,7 +302,7 @@ def test_clock_only_goes_forward(broker: Broker, seconds: float) -> None:
 
 
 def test_reset_forgets_everything(broker: Broker) -> None:
-    """After a reset no code, token, key, request or fault is left, and the clock is real again."""
+    """A reset removes all codes, tokens, keys, requests and faults, and sets the clock back."""
     real = broker.sandbox.now
     code = broker.new_code()
     tokens = broker.new_tokens()

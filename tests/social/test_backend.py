@@ -16,6 +16,7 @@ from social_core.exceptions import (
     AuthCanceled,
     AuthConfigurationError,
     AuthInputError,
+    ErrorStage,
 )
 from social_core.utils import PARTIAL_TOKEN_SESSION_NAME
 
@@ -177,7 +178,7 @@ def test_every_form_of_callback_is_taken(mode: Any) -> None:
 
 
 def test_addresses_of_a_subclass_or_of_the_settings_are_used(wire: Wire) -> None:
-    """By methods, attributes and settings, as in every backend of social-core."""
+    """They may be methods, attributes or settings, as in social-core's own backends."""
 
     class ByMethods(KuCoinOAuth2[str]):
         def authorization_url(self) -> str:
@@ -233,7 +234,7 @@ def test_addresses_of_a_subclass_or_of_the_settings_are_used(wire: Wire) -> None
 def test_what_a_subclass_would_change_in_vain_is_refused(
     host: Host, name: str, value: object
 ) -> None:
-    """Before the user leaves: KuCoin's calls are what the document says."""
+    """The error is raised before the user leaves: KuCoin's calls must follow the document."""
     kind: Any = type("Mine", (KuCoinOAuth2,), {name: value})
     backend = kind(host.strategy, redirect_uri="/complete/kucoin/")
     backend.prepare_auth(user=host.user)
@@ -243,7 +244,7 @@ def test_what_a_subclass_would_change_in_vain_is_refused(
 
 
 def test_an_error_code_is_not_exchanged_by_a_subclass_that_looks_away(host: Host) -> None:
-    """Its ``process_error`` only writes a log, say."""
+    """For example if its ``process_error`` only logs."""
     kind: Any = type("Mine", (KuCoinOAuth2,), {"process_error": lambda *_, **__: None})
     host.start()
     state = host.strategy.session["kucoin_state"]["state"]
@@ -253,13 +254,29 @@ def test_an_error_code_is_not_exchanged_by_a_subclass_that_looks_away(host: Host
     assert "token" not in host.sandbox.totals
 
 
+def test_the_hook_of_subclasses_sees_each_answer(kucoin_sandbox: Sandbox) -> None:
+    """social-core calls ``process_error`` with the callback and with the token."""
+    stages: list[str] = []
+
+    class Mine(KuCoinOAuth2[str]):
+        def process_error(self, data: Any, *, stage: ErrorStage = "callback") -> None:
+            stages.append(stage)
+
+    host = Host(kucoin_sandbox)
+    fields = kucoin_sandbox.approve(host.start()).fields
+    host.strategy.data = fields
+    backend = Mine(host.strategy, redirect_uri="/complete/kucoin/")
+    do_complete(backend, login=no_login, user=host.user)
+    assert stages == ["callback", "token_exchange"]
+
+
 def test_an_answer_of_another_stage_is_no_callback(host: Host) -> None:
-    """social-core calls ``process_error`` with those of providers that have errors of their own."""
+    """social-core also calls ``process_error`` for providers with errors of their own."""
     host.backend.process_error({"access_token": "a"}, stage="token_exchange")
 
 
 def test_a_head_uses_up_no_login(host: Host) -> None:
-    """Frameworks call the view of GET for it, as of a link checker."""
+    """For HEAD, frameworks run the view for GET, for example for a link checker."""
     fields = host.sandbox.approve(host.start()).fields
     host.strategy.request = SimpleNamespace(method="HEAD")  # type: ignore[attr-defined]  # Django's has it
     with pytest.raises(AuthInputError) as caught:
@@ -302,20 +319,28 @@ def test_a_setting_that_has_no_effect_is_named(kucoin_sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "user_agent"),
-    [({}, f"social-auth-{social_core.__version__}"), ({"USER_AGENT": "mine/1"}, "mine/1")],
+    ("settings", "is_named", "user_agent"),
+    [
+        ({}, True, f"social-auth-{social_core.__version__}"),
+        ({"USER_AGENT": "mine/1"}, True, "mine/1"),
+        ({"USER_AGENT": "mine/1"}, False, "python-requests"),
+    ],
 )
 def test_the_user_agent_is_social_cores(
-    kucoin_sandbox: Sandbox, settings: dict[str, str], user_agent: str
+    kucoin_sandbox: Sandbox, settings: dict[str, str], is_named: bool, user_agent: str
 ) -> None:
-    """Or what the setting says."""
-    Host(kucoin_sandbox, **settings).come_back()
-    assert {seen.headers["user-agent"] for seen in kucoin_sandbox.requests[-3:]} == {user_agent}
+    """Or the setting's, unless a subclass wants none."""
+    host = Host(kucoin_sandbox, **settings)
+    kind = type("Mine", (KuCoinOAuth2,), {"SEND_USER_AGENT": is_named})
+    assert kind(host.strategy)._client().headers["User-Agent"].startswith(user_agent)
+    host.come_back()
+    if is_named:
+        assert {seen.headers["user-agent"] for seen in kucoin_sandbox.requests[-3:]} == {user_agent}
 
 
 @pytest.mark.parametrize("name", ["REQUESTS_TIMEOUT", "URLOPEN_TIMEOUT"])
 def test_a_timeout_of_social_cores_is_heeded(kucoin_sandbox: Sandbox, name: str) -> None:
-    """Under both of its names."""
+    """The setting has two names."""
     host = Host(kucoin_sandbox, **{name: 0.2})
     assert host.backend._client().timeout == 0.2
 

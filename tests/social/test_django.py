@@ -178,7 +178,7 @@ def test_an_account_is_connected(project: Project) -> None:
         url = browser.connect()
         assert f"&redirect_uri={project.url}/complete/kucoin/&" in url
         callback = project.sandbox.approve(url)
-        # A link checker, for which Django calls the view of GET: it uses up no login.
+        # For HEAD, Django runs the view for GET, for example for a link checker.
         browser.session.head(re.sub("code=[^&]+", "code=other", callback), allow_redirects=False)
         assert "token" not in project.sandbox.totals
         response = browser.follow(callback)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import traceback
 
 import pytest
@@ -131,6 +132,38 @@ def test_a_step_that_is_not_there_is_found_out_before_the_login(
         host.complete(callback.fields)
     assert caught.value.stage == "user_info"
     assert not kucoin_sandbox.issued_keys
+
+
+async def awaited_step(**_: object) -> None:
+    """A step that must be awaited, which nothing does."""
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("tests.social.memory.HOST", "must be a function, not str"),
+        ("json.loads", "strategy=.*missing a required argument: 's'"),
+        (f"{__name__}.awaited_step", "is a coroutine function"),
+    ],
+)
+def test_a_step_that_cannot_be_called_is_found_out_before_the_key(
+    kucoin_sandbox: Sandbox, path: str, reason: str
+) -> None:
+    """If the call failed or stored nothing, the key's secret would be lost."""
+    host = Host(kucoin_sandbox, API_KEY_STEP=path)
+    for call in (host.start, lambda: host.backend.user_data("token", user=host.user)):
+        with pytest.raises(AuthConfigurationError) as caught:
+            call()
+        assert re.match(f"API_KEY_STEP.*{reason}", caught.value.detail)
+    assert not kucoin_sandbox.issued_keys
+    assert "create_api_key" not in kucoin_sandbox.totals
+
+
+def test_a_missing_user_is_found_out_before_the_key(host: Host) -> None:
+    """The step gets the user; without one, nobody could own the key."""
+    with pytest.raises(KeyError, match="user"):
+        host.backend.user_data("token")
+    assert "create_api_key" not in host.sandbox.totals
 
 
 def test_without_the_setting_a_step_of_the_pipeline_takes_the_key(kucoin_sandbox: Sandbox) -> None:

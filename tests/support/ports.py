@@ -1,6 +1,7 @@
 """Ports for programs that need one named in advance."""
 
 import contextlib
+import secrets
 import socket
 import subprocess
 import time
@@ -8,15 +9,19 @@ from typing import Any
 
 
 def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
+    """Return a free port below those that systems give to outgoing connections.
+
+    From that range, a connection of another test could take it before the program listens.
+    """
+    while True:
+        port = 10_000 + secrets.randbelow(20_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def wait_for_port(port: int, process: "subprocess.Popen[Any]") -> None:
     """Wait until the program listens on the port."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while True:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return

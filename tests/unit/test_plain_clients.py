@@ -171,7 +171,7 @@ def test_a_closed_client_of_httpx2_says_so(kucoin_sandbox: Sandbox, leave: str) 
 @every_client
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
 def test_a_client_cannot_be_copied(client_class: Any, copied: Callable[[Any], Any]) -> None:
-    """At once and with what to do, rather than that the copy fails when it is first used."""
+    """The error is raised at once and says what to do. A copy would fail later."""
     client = client_class("broker", site=NOBODY, token=TOKEN)
     with pytest.raises(TypeError, match="Store its token, and make another client with it"):
         copied(client)

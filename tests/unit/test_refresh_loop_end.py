@@ -1,4 +1,4 @@
-"""A refresh, and its ``update_token``, are finished before their event loop goes."""
+"""A refresh and its ``update_token`` finish before their event loop ends."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Work = Coroutine[Any, Any, Any]
 
 
 class Slow:
-    """A request and an ``update_token`` that take some turns of the event loop."""
+    """A request and an ``update_token`` that need several turns of the event loop."""
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
@@ -36,7 +36,7 @@ class Slow:
 
 
 def give_up(share: Work) -> Work:
-    """Wait for too short a time."""
+    """Wait, but not long enough."""
     return asyncio.wait_for(share, 0.001)
 
 
@@ -48,7 +48,7 @@ async def is_cancelled(share: Work) -> None:
 
 
 async def fail(share: Work) -> None:
-    """End ``main`` by an error."""
+    """Raise an error in ``main``."""
     task = asyncio.create_task(share)
     await asyncio.sleep(0.001)
     raise LookupError(task)
@@ -82,7 +82,7 @@ def test_a_pair_is_stored_although_the_loop_ends(
 def test_update_token_is_repeated_if_a_task_below_it_is_cancelled(
     refreshes: Refreshes, part: str
 ) -> None:
-    """``asyncio.run`` cancels these tasks of the application's own like all others."""
+    """``asyncio.run`` cancels the application's own tasks, such as this one."""
     slow, starts = Slow(), []
 
     async def update_token(token: KuCoinToken) -> None:
@@ -107,7 +107,7 @@ def test_update_token_is_repeated_if_a_task_below_it_is_cancelled(
 
 
 def test_a_loop_waits_no_longer_than_the_deadline(refreshes: Refreshes) -> None:
-    """A stuck ``update_token`` delays the end by ``longest``; the pair is owed afterwards."""
+    """A stuck ``update_token`` delays the end by ``longest``; after that the pair is still owed."""
     slow = Slow()
 
     async def stuck(_: KuCoinToken) -> None:
@@ -143,7 +143,7 @@ def test_a_time_out_inside_the_refresh_still_works(refreshes: Refreshes) -> None
 
 
 def test_waiting_covers_this_loop_and_this_owner(refreshes: Refreshes) -> None:
-    """With an owner, the refreshes of others are not waited for; the caller's own never are."""
+    """With an owner, only its refreshes are waited for, and never the caller's own."""
     mine, theirs = Slow(), Slow()
 
     async def main() -> None:
@@ -165,7 +165,7 @@ def test_waiting_covers_this_loop_and_this_owner(refreshes: Refreshes) -> None:
         await asyncio.gather(*asked)
 
         async def update_token(token: KuCoinToken) -> None:
-            await wait_for_refreshes()  # as an aclose() in there does
+            await wait_for_refreshes()  # like an aclose() inside update_token
 
         await refreshes.share_async(ENDPOINT, OLD, mine.perform, update_token)
 

@@ -1,4 +1,4 @@
-"""``update_token`` is owed each new pair until one call of it has returned."""
+"""``update_token`` is called for each new pair until one call has returned."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from authlib_kucoin._clients.refresh import Refreshes
 from tests.unit.refreshing import ENDPOINT, FRESH, OLD, Endpoint
 
 UpdateToken = Callable[[KuCoinToken], Any]
-#: Refreshes OLD with an ``update_token``, or without one.
+#: Refreshes OLD, with or without an ``update_token``.
 Ask = Callable[[UpdateToken | None], KuCoinToken]
 
 
@@ -29,7 +29,7 @@ def endpoint() -> Endpoint:
 
 @pytest.fixture(params=["thread", "task"])
 def ask(request: pytest.FixtureRequest, refreshes: Refreshes, endpoint: Endpoint) -> Ask:
-    """Refresh as a blocking client does, and as an async one."""
+    """Refresh, as a blocking client and as an async one."""
 
     def in_thread(update_token: UpdateToken | None) -> KuCoinToken:
         return refreshes.share(ENDPOINT, OLD, endpoint, update_token)
@@ -46,7 +46,7 @@ def ask(request: pytest.FixtureRequest, refreshes: Refreshes, endpoint: Endpoint
 
 
 class Store:
-    """An ``update_token`` whose database is down for its first calls."""
+    """An ``update_token`` whose database is down for the first calls."""
 
     def __init__(self, fails: int = 0, error: BaseException | None = None) -> None:
         self.fails = fails
@@ -60,7 +60,7 @@ class Store:
 
 
 def test_each_caller_tries_until_the_pair_is_stored(ask: Ask, endpoint: Endpoint) -> None:
-    """Every failed call raises; after the first one that returns, there are no more."""
+    """Each failing call raises; after the first successful one there are no more."""
     store = Store(fails=2)
     for _ in range(2):
         with pytest.raises(OSError, match="database"):
@@ -72,14 +72,14 @@ def test_each_caller_tries_until_the_pair_is_stored(ask: Ask, endpoint: Endpoint
 
 
 def test_a_pair_that_was_stored_at_once_is_not_stored_again(ask: Ask) -> None:
-    """A latecomer to a stored pair calls nothing."""
+    """A latecomer to a stored pair makes no call."""
     store = Store()
     assert ask(store) == ask(store) == FRESH
     assert store.calls == [FRESH]
 
 
 def test_a_caller_without_update_token_settles_nothing(ask: Ask) -> None:
-    """The pair stays owed to those that can store it, whoever asked for it first."""
+    """The pair remains owed to callers that can store it."""
     store = Store(fails=1)
     assert ask(None) == FRESH
     with pytest.raises(OSError, match="database"):
@@ -90,7 +90,7 @@ def test_a_caller_without_update_token_settles_nothing(ask: Ask) -> None:
 
 
 def test_another_update_token_may_store_it(ask: Ask) -> None:
-    """The next client may be another one, with a function of its own."""
+    """The next client may be another one with another function."""
     broken, good = Store(fails=1), Store()
     with pytest.raises(OSError, match="database"):
         ask(broken)
@@ -100,7 +100,7 @@ def test_another_update_token_may_store_it(ask: Ask) -> None:
 
 
 def test_an_error_of_ours_from_update_token_is_raised_too(ask: Ask) -> None:
-    """``update_token`` may use this package itself."""
+    """``update_token`` may itself call this package."""
     store = Store(fails=1, error=TokenError("validation failed"))
     with pytest.raises(TokenError, match="validation"):
         ask(store)
@@ -109,7 +109,7 @@ def test_an_error_of_ours_from_update_token_is_raised_too(ask: Ask) -> None:
 
 
 def test_an_interrupted_call_is_repeated(refreshes: Refreshes, endpoint: Endpoint) -> None:
-    """Ctrl-C, or the time limit of a worker, may interrupt ``update_token``."""
+    """Ctrl-C or a worker's time limit may interrupt ``update_token``."""
     store = Store(fails=2, error=KeyboardInterrupt())
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
@@ -119,7 +119,7 @@ def test_an_interrupted_call_is_repeated(refreshes: Refreshes, endpoint: Endpoin
 
 
 def test_threads_call_it_one_at_a_time(refreshes: Refreshes, endpoint: Endpoint) -> None:
-    """Of eight latecomers, one calls ``update_token``; the others do not wait for it."""
+    """Of eight latecomers, one calls ``update_token``, and the others do not wait for it."""
     with pytest.raises(OSError, match="database"):
         refreshes.share(ENDPOINT, OLD, endpoint, Store(fails=1))
     entered, leave = threading.Event(), threading.Event()
@@ -141,7 +141,7 @@ def test_threads_call_it_one_at_a_time(refreshes: Refreshes, endpoint: Endpoint)
 
 
 def test_tasks_call_it_one_at_a_time(refreshes: Refreshes, endpoint: Endpoint) -> None:
-    """The same on an event loop; giving up loses nothing."""
+    """The same on an event loop; a caller that gives up loses nothing."""
     with pytest.raises(OSError, match="database"):
         refreshes.share(ENDPOINT, OLD, endpoint, Store(fails=1))
     calls = []
@@ -166,7 +166,7 @@ def test_tasks_call_it_one_at_a_time(refreshes: Refreshes, endpoint: Endpoint) -
 
 
 def test_each_old_pair_is_replaced_by_the_newest(refreshes: Refreshes) -> None:
-    """A row that holds the oldest pair is found by that pair's refresh token alone."""
+    """A database row with the oldest pair can only be found by that pair's refresh token."""
     pairs = [{"access_token": f"a-{n}", "refresh_token": f"r-{n}"} for n in range(3)]
     rows = {"r-0": pairs[0]}
 

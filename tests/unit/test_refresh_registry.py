@@ -1,4 +1,4 @@
-"""The registry of refreshes stays small, and no flight in it makes others wait in vain."""
+"""The registry of refreshes stays small, and none of its flights blocks callers for ever."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ from typing import Any
 
 import pytest
 
-from authlib_kucoin import KuCoinToken, KuCoinUnavailable
+from authlib_kucoin import (
+    AsyncKuCoinOAuth2Client,
+    KuCoinOAuth2Client,
+    KuCoinOAuth2Session,
+    KuCoinToken,
+    KuCoinUnavailable,
+)
 from authlib_kucoin._clients import flight as flight_module
 from authlib_kucoin._clients import refresh as module
 from authlib_kucoin._clients import refresh_task
@@ -24,15 +30,15 @@ from tests.unit.refreshing import ENDPOINT, FRESH, OLD, Endpoint, ask, ignore, i
 
 
 async def never() -> KuCoinToken:
-    """Stand in for a request that is not answered."""
+    """Replaces a request that gets no answer."""
     await asyncio.Event().wait()
     raise AssertionError
 
 
 def leave_in_flight(refreshes: Refreshes, old: str) -> asyncio.AbstractEventLoop:
-    """Begin a refresh in an event loop, and stop the loop before it ends."""
+    """Start a refresh in an event loop, and stop the loop before it ends."""
     loop = asyncio.new_event_loop()
-    loop.set_exception_handler(lambda *_: None)  # "Task was destroyed but it is pending!"
+    loop.set_exception_handler(lambda *_: None)  # silences "Task was destroyed but it is pending!"
     asked = refreshes.share_async(ENDPOINT, {"refresh_token": old}, never, ignore_async)
     loop.create_task(asked)._log_destroy_pending = False
     loop.run_until_complete(asyncio.sleep(0))
@@ -53,21 +59,25 @@ def test_flights_of_closed_loops_are_dropped(refreshes: Refreshes) -> None:
     assert len(refreshes._flights) == 2
     assert len(refreshes._in_flight) == 1
     assert len(refresh_task._tasks) == before
+    gc.collect()
 
 
 def test_a_refresh_in_a_stopped_loop_is_waited_for_by_nobody(refreshes: Refreshes) -> None:
-    """A loop that no longer runs may never finish it."""
+    """A stopped loop may never finish it."""
     loop = leave_in_flight(refreshes, "old-r")
     good = Endpoint()
     good.go_on.set()
     assert ask(refreshes, good) == FRESH
     loop.close()
+    del loop
+    refresh_task.drop_abandoned_tasks()
+    gc.collect()
 
 
 def test_a_task_that_is_cancelled_before_it_starts_leaves_nobody_waiting(
     refreshes: Refreshes,
 ) -> None:
-    """Such a task never runs, so it cannot fail its flight itself."""
+    """The task never runs, so it cannot fail its flight itself."""
 
     async def main() -> None:
         caller = asyncio.create_task(refreshes.share_async(ENDPOINT, OLD, never, ignore_async))
@@ -84,9 +94,9 @@ def test_a_task_that_is_cancelled_before_it_starts_leaves_nobody_waiting(
 
 
 def interrupt_at(step: int) -> tuple[Callable[..., Any], list[int]]:
-    """Return a profile function that raises where Python handles the n-th possible signal.
+    """Return a profile function that raises at the n-th point where Python handles signals.
 
-    Python handles signals when a function begins and when one written in C has returned.
+    These points are the start of a function and the return of one written in C.
     """
     steps = [0]
     files = {module.__file__, flight_module.__file__, refresh_task.__file__}
@@ -103,7 +113,7 @@ def interrupt_at(step: int) -> tuple[Callable[..., Any], list[int]]:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # never awaited
 @pytest.mark.parametrize("colour", ["thread", "task"])
 def test_an_interrupt_at_any_moment_leaves_no_flight_that_never_ends(colour: str) -> None:
-    """The caller after it neither waits nor fails, and its ``update_token`` stores the pair."""
+    """The next caller neither waits nor fails, and its ``update_token`` stores the pair."""
     previous, struck = sys.getprofile(), 0
     for step in range(1, 500):
         refreshes, endpoint, stored = Refreshes(), Endpoint(), []
@@ -140,14 +150,14 @@ def test_an_interrupt_at_any_moment_leaves_no_flight_that_never_ends(colour: str
             refreshes._sweeper.cancel()
         if not interrupted:
             break
-    gc.collect()  # coroutines that were interrupted before they were awaited
+    gc.collect()  # collects coroutines that were interrupted before they were awaited
     assert 20 < struck < 499
 
 
 def test_a_quiet_process_forgets_the_pair(
     refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After ten minutes nothing holds the pair, even if no other refresh follows."""
+    """After ten minutes nothing holds the pair, even without another refresh."""
     monkeypatch.setattr(module, "REMEMBER_SECONDS", 0.5)
     monkeypatch.setattr(flight_module, "REMEMBER_SECONDS", 0.5)
     endpoint = Endpoint()
@@ -163,7 +173,7 @@ def test_a_quiet_process_forgets_the_pair(
 
 
 def test_one_thread_sweeps_for_all(refreshes: Refreshes) -> None:
-    """However many refreshes there are, one daemon thread waits, and it keeps no process alive."""
+    """However many refreshes there are, one daemon thread sweeps; it keeps no process alive."""
     endpoint = Endpoint()
     endpoint.go_on.set()
     before = threading.active_count()
@@ -172,14 +182,14 @@ def test_one_thread_sweeps_for_all(refreshes: Refreshes) -> None:
     assert threading.active_count() == before + 1
     assert refreshes._sweeper
     assert refreshes._sweeper.daemon
-    refreshes._sweep()  # as the thread would
-    assert len(refreshes._flights) == 20  # they are young
+    refreshes._sweep()  # what the thread does
+    assert len(refreshes._flights) == 20  # too young to be dropped
 
 
 def test_a_process_that_ends_can_still_refresh(
     refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Python starts no thread while it ends; the refresh succeeds without one."""
+    """Python starts no thread while it ends; the refresh works without one."""
 
     def refuse(_: threading.Timer) -> None:
         raise RuntimeError("can't create new thread at interpreter shutdown")
@@ -194,7 +204,7 @@ def test_a_process_that_ends_can_still_refresh(
 def test_a_waiter_waits_as_long_as_the_leader_may_take(
     refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch, longest: float
 ) -> None:
-    """Counted from the start of the refresh, plus a second for the leader's own error."""
+    """The limit counts from the start of the refresh, plus a second for the leader's own error."""
     stuck = Endpoint()
     with ThreadPoolExecutor(1) as pool:
         leader = pool.submit(refreshes.share, ENDPOINT, OLD, stuck, ignore, longest=longest)
@@ -207,3 +217,23 @@ def test_a_waiter_waits_as_long_as_the_leader_may_take(
         assert flight.patience == 0
         stuck.go_on.set()
         leader.result(10)
+
+
+def test_a_clients_total_timeout_bounds_the_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each client tells how long its refresh may take."""
+    longest = []
+
+    def share(*_: object, longest_: list[float] = longest, **options: Any) -> KuCoinToken:
+        longest_.append(options["longest"])
+        return KuCoinToken(FRESH)
+
+    async def share_async(*_: object, **options: Any) -> KuCoinToken:
+        return share(**options)
+
+    monkeypatch.setattr(module.refreshes, "share", share)
+    monkeypatch.setattr(module.refreshes, "share_async", share_async)
+    options: dict[str, Any] = {"site": "eu", "token": OLD, "total_timeout": 7}
+    KuCoinOAuth2Session("id", **options).refresh_token()
+    KuCoinOAuth2Client("id", **options).refresh_token()
+    asyncio.run(AsyncKuCoinOAuth2Client("id", **options).refresh_token())
+    assert longest == [7.0] * 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 import warnings
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -231,6 +232,8 @@ def test_a_refresh_in_an_event_loop_that_is_closed_is_waited_for_by_nobody(
         loop.close()
     assert ask(refreshes, good) == FRESH
     asked._log_destroy_pending = False
+    del asked, loop
+    gc.collect()
 
 
 @pytest.mark.parametrize("struck", ["set_result", "_end"])

@@ -178,11 +178,11 @@ def test_threads_that_come_first_after_a_fork_know_what_they_send(
 
 
 class SoftTimeLimitExceeded(Exception):
-    """As a job queue's."""
+    """Like a job queue's."""
 
 
 class _Struck(httpx2.BaseTransport, httpx2.AsyncBaseTransport, HTTPAdapter):
-    """Is interrupted while it handles an error of its own."""
+    """Is interrupted while it handles an error."""
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         try:
@@ -198,7 +198,7 @@ class _Struck(httpx2.BaseTransport, httpx2.AsyncBaseTransport, HTTPAdapter):
 
 
 def test_an_interruption_shows_nothing_of_the_request() -> None:
-    """It may strike while the HTTP library handles an error that holds the URL."""
+    """The HTTP library may be handling an error that holds the URL at that moment."""
     session = KuCoinOAuth2Session("broker", site=NOBODY, redirect_uri=CALLBACK)
     session.mount("http://", _Struck())
     client = KuCoinOAuth2Client("broker", site=NOBODY, redirect_uri=CALLBACK, transport=_Struck())
@@ -220,13 +220,12 @@ def test_an_interruption_shows_nothing_of_the_request() -> None:
 @pytest.mark.parametrize("transport", [httpx2.HTTPTransport, httpx2.AsyncHTTPTransport])
 @pytest.mark.parametrize("where", ["transport", "mounts"])
 def test_a_transport_that_speaks_http_2_is_refused(transport: Any, where: str) -> None:
-    """As ``http2=True`` is, in a client and in an app."""
+    """Like ``http2=True``, in a client and in an app."""
     sender = transport(http2=True)
     options = {where: sender if where == "transport" else {"all://": sender}}
     is_async = transport is httpx2.AsyncHTTPTransport
     with pytest.raises(ConfigurationError, match="http2"):
         (AsyncKuCoinOAuth2Client if is_async else KuCoinOAuth2Client)("broker", **options)
     if is_async:
-        app = register_kucoin(OAuth(), site=NOBODY, client_id="broker", client_kwargs=options)
         with pytest.raises(ConfigurationError, match="http2"):
-            asyncio.run(app.create_api_key("an-access-token"))
+            register_kucoin(OAuth(), site=NOBODY, client_id="broker", client_kwargs=options)

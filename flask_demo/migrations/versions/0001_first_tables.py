@@ -35,6 +35,7 @@ def upgrade() -> None:
         sa.Column("detail", sa.String(), nullable=False),
         sa.Column("login", sa.JSON()),
         sa.Column("browser", sa.String(), nullable=False),
+        sa.Column("permissions", sa.JSON(), nullable=False),
         sa.Column("is_renewal", sa.Boolean(), nullable=False),
         sa.Column("uid", sa.String()),
         sa.Column("to_delete", sa.JSON(), nullable=False),

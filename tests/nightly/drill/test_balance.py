@@ -57,14 +57,31 @@ def test_short_drill(postgres_url: str) -> None:
 
 def test_short_rush(postgres_url: str) -> None:
     """Forty people return from KuCoin at the same moment, and each gets a key."""
-    rush = _start(postgres_url, "--at-once", "40", program="drill.rush")
+    rush = _start(postgres_url, "--at-once", "40", "--slow", "0.5", program="drill.rush")
     output = rush.communicate(timeout=120)[0]
     assert rush.returncode == 0, output
     first, *lines = output.splitlines()
     assert first == "40 at once, 0 errors"
     figures = r"sign-ins/s +p50 +\d+\.\d+ s +p99 +\d+\.\d+ s"
-    for line, name in zip(lines, ("through the demo", "the sandbox alone"), strict=True):
+    names = ("through the demo", "the sandbox alone", "each call 0.5 s")
+    for line, name in zip(lines[:3], names, strict=True):
         assert re.match(rf"{name} +\d+\.\d {figures}", line)
+    assert re.match(r"  one alone 1\.[5-9]\d s, so the p99 is \d+\.\d\d times that", lines[3])
+    assert lines[4].startswith("  front page meanwhile: p50 0.")
+
+
+def test_short_fleet(postgres_url: str) -> None:
+    """Machines lose their power while users connect and ask for new keys: nothing is lost."""
+    options = ("--connects", "40", "--renewals", "10", "--kill-every", "3")
+    fleet = _start(postgres_url, *options, program="drill.fleet")
+    output = fleet.communicate(timeout=240)[0]
+    assert fleet.returncode == 0, output
+    assert re.search(r"^machines killed +[1-9]", output, re.MULTILINE), output
+    assert re.search(r"^slowest page +\d+\.\d\d s$", output, re.MULTILINE), output
+    assert re.search(r"^expired tokens +10 .*, at most 1 of each token;", output, re.MULTILINE), (
+        output
+    )
+    assert re.search(r"^BALANCED: ", output, re.MULTILINE), output
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ def work(client: KuCoinOAuth2Session | KuCoinOAuth2Client) -> None:
     assert_type(token.get("refresh_token"), str | None)
     assert_type(token.get("refresh_expires_at"), int | None)
     assert_type(client.refresh_token(), KuCoinToken)
+    assert_type(client.refresh_token(scope="OAUTH_CREATE_API"), KuCoinToken)
     assert_type(client.validate_access_token(), bool)
     key = client.create_api_key()
     assert_type(key, ApiKey)

@@ -1,0 +1,128 @@
+"""What stays broken until somebody changes a setting is said to be so, with what to change."""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from authlib_kucoin import ConfigurationError, KuCoinUnavailable
+from tests.contract.stacks import CLIENTS, NewStack, everywhere, outcome_of
+from tests.support.canaries import canaries
+from tests.support.certificates import self_signed
+from tests.support.wire import Wire, whole
+
+TOKEN = {"access_token": "access", "refresh_token": "refresh"}
+PASSWORD = canaries.new("a proxy's password")
+IN_A_URL = quote(PASSWORD, safe="")
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    """A server, or a proxy."""
+    with Wire() as wire:
+        yield wire
+
+
+@everywhere
+def test_a_certificate_that_is_not_trusted(
+    row: str, new_stack: NewStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The text names the variable that the row's HTTP library reads, and setting it helps."""
+    certificate, key = self_signed(tmp_path)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(certificate, key)
+    monkeypatch.setattr("tests.contract.stacks._clients._TLS", True)
+    with Wire(server) as wire:
+        wire.answer = lambda _seen: (200, '{"access_token": "new"}')
+        stack = new_stack(site=wire.url)
+        for call in (stack.create_api_key, stack.refresh):
+            error = outcome_of(lambda call=call: call(TOKEN))  # type: ignore[misc]  # a default
+            assert (type(error), error.retry) == (ConfigurationError, False)
+            assert "self-signed certificate" in str(error)
+        (variable,) = re.findall("REQUESTS_CA_BUNDLE|SSL_CERT_FILE", str(error))
+        monkeypatch.setenv(variable, certificate)
+        assert new_stack(site=wire.url).refresh(TOKEN)["access_token"] == "new"
+
+
+@everywhere
+def test_a_proxy_that_wants_a_password(
+    new_stack: NewStack, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is named, without the password that it refuses."""
+    proxy = wire.url.removeprefix("http://")
+    monkeypatch.setenv("HTTPS_PROXY", f"http://user:{quote(PASSWORD, safe='')}@{proxy}")
+    wire.answer = lambda _seen: whole(407, "", {"Proxy-Authenticate": "Basic"})
+    stack = new_stack(site="eu")
+    for call in (stack.create_api_key, stack.refresh):
+        error = outcome_of(lambda call=call: call(TOKEN))  # type: ignore[misc]  # a default
+        assert (type(error), error.retry) == (ConfigurationError, False)
+        assert f"The proxy {proxy} asks for a user name and a password" in str(error)
+        assert PASSWORD not in str(error)
+
+
+@pytest.mark.parametrize("row", CLIENTS)
+def test_a_forwarding_proxy_that_wants_a_password(
+    new_stack: NewStack, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without TLS there is no tunnel, and the proxy's answer looks like KuCoin's."""
+    monkeypatch.setenv("HTTP_PROXY", wire.url)
+    wire.answer = lambda _seen: (407, "")
+    error = outcome_of(lambda: new_stack(site="http://127.0.0.2:9").validate(TOKEN))
+    assert type(error) is ConfigurationError
+    assert f"The proxy {wire.url.removeprefix('http://')} asks for" in str(error)
+
+
+@everywhere
+def test_a_proxy_that_cannot_be_reached(
+    new_stack: NewStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may come back; that it is the proxy, the text says."""
+    monkeypatch.setenv("HTTPS_PROXY", f"http://user:{quote(PASSWORD, safe='')}@127.0.0.1:9")
+    error = outcome_of(lambda: new_stack(site="eu").refresh(TOKEN))
+    assert (type(error), error.retry) == (KuCoinUnavailable, True)
+    assert "through the proxy 127.0.0.1:9)" in str(error)
+
+
+@everywhere
+def test_a_site_that_does_not_speak_tls(new_stack: NewStack) -> None:
+    """As a proxy does whose address begins with https by mistake."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        host = f"127.0.0.1:{listener.getsockname()[1]}"
+        thread = threading.Thread(target=_answer_in_clear_text, args=(listener,))
+        thread.start()
+        error = outcome_of(lambda: new_stack(site=f"https://{host}").create_api_key(TOKEN))
+        thread.join()
+    assert (type(error), error.retry) == (ConfigurationError, False)
+    assert f"What answers at {host} does not speak TLS" in str(error)
+
+
+def _answer_in_clear_text(listener: socket.socket) -> None:
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
+def test_gevent_that_patches_after_the_import() -> None:
+    """As with gunicorn's preload_app. httpx2 is not affected."""
+    script = """
+from authlib_kucoin import KuCoinOAuth2Session, ConfigurationError
+import gevent.monkey
+gevent.monkey.patch_all()
+try:
+    KuCoinOAuth2Session("broker", site="https://127.0.0.1:9").create_api_key("access")
+except ConfigurationError as error:
+    print(error)
+"""
+    command = [sys.executable, "-W", "ignore", "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert "gevent.monkey.patch_all() before anything else is imported" in done.stdout

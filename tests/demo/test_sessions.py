@@ -1,0 +1,150 @@
+"""Sessions: what a slow or a second request must not undo, and what a lost one must not lose."""
+
+from __future__ import annotations
+
+import re
+import threading
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from authlib_kucoin.sandbox import Sandbox
+from flask_demo.extensions import db
+from flask_demo.models import ConnectAttempt, Status
+from tests.demo.apps import Clock, at_once, status_of
+from tests.demo.visitor import Visitor, kucoin_of, text_of, then
+
+
+@pytest.mark.parametrize("method", ["authorize_access_token", "create_api_key", "get_api_key_info"])
+def test_no_answer_after_kucoin_changes_the_session(alice: Visitor, method: str) -> None:
+    """A callback, a check and a new key set no cookie, so they cannot undo a sign-out."""
+    path = alice.approve(alice.begin())
+    other = Visitor(alice.app, alice.sandbox)
+
+    def sign_out() -> None:
+        other.http = alice.copy()
+        other.post("/logout")
+
+    with then(alice.app, method, sign_out):
+        response = alice.get(path)
+    assert "Set-Cookie" not in response.headers
+    assert response.location == "/kucoin/attempts/1"
+    # The cookie from before the sign-out is of no use any more.
+    assert "Signed in as" not in alice.get("/").text
+
+
+def test_check_and_new_key_set_no_cookie(alice: Visitor, app: Flask) -> None:
+    """The other two views that wait for KuCoin."""
+    alice.connect()
+    app.config["KUCOIN_KEEP_TOKENS"] = True
+    alice.connect()
+    for action in ("check", "rotate"):
+        response = alice.post(f"/kucoin/keys/1/{action}")
+        assert response.status_code == 303
+        assert "Set-Cookie" not in response.headers
+
+
+def test_sign_out_ends_copies_of_the_cookie(alice: Visitor) -> None:
+    """A cookie that was copied before the sign-out signs nobody in."""
+    copy = alice.copy()
+    assert "Signed in as" in copy.get("/").text
+    alice.post("/logout")
+    assert "Signed in as" not in copy.get("/").text
+    alice.post("/login", username="alice")
+    assert "Signed in as" not in copy.get("/").text
+
+
+def test_two_tabs_connect_at_once(alice: Visitor) -> None:
+    """Both logins can be finished, whichever cookie the browser has kept."""
+    token = alice.get("/").text.partition('name="csrf_token" value="')[2].partition('"')[0]
+
+    def connect() -> Any:
+        return alice.copy().post("/kucoin/connect", data={"csrf_token": token})
+
+    for login in at_once(connect, connect):
+        assert "Set-Cookie" not in login.headers
+        page = text_of(alice.follow(alice.get(alice.approve(login.location))))
+        assert "is connected" in page
+
+
+def test_lost_session_goes_on(alice: Visitor) -> None:
+    """An approval that meets a lost session waits for the sign-in, its code sealed meanwhile."""
+    path = alice.approve(alice.begin())
+    code = re.search("[0-9a-f]{32}", path)
+    assert code
+    alice.http.delete_cookie("session")
+    assert alice.get(path).location == "/"
+    cookie = alice.http.get_cookie("session")
+    assert cookie
+    assert code[0] not in cookie.value
+    page = alice.follow(alice.follow(alice.post("/login", username="alice")))
+    assert "is connected" in text_of(page)
+
+
+def test_lost_session_of_somebody_else(alice: Visitor, app: Flask, sandbox: Sandbox) -> None:
+    """Whoever signs in instead gets nothing of it."""
+    path = alice.approve(alice.begin())
+    alice.http.delete_cookie("session")
+    alice.get(path)
+    response = alice.get(alice.post("/login", username="mallory").location)
+    assert "begun by another user" in text_of(alice.follow(response))
+    assert "token" not in sandbox.totals
+    assert status_of(app, 1) == Status.STARTED
+
+
+def test_no_return_to_elsewhere(app: Flask, sandbox: Sandbox) -> None:
+    """What is returned to is a path that was asked for here."""
+    nobody = Visitor(app, sandbox)
+    nobody.get("/kucoin/attempts/1?next=//evil.example")
+    location = nobody.post("/login", username="alice").location
+    assert location == "/kucoin/attempts/1?next=//evil.example"
+    nobody.post("/logout")
+    nobody.get("/kucoin/attempts/1?" + "x" * 5000)  # longer than a cookie has room for
+    assert nobody.post("/login", username="alice").location == "/"
+
+
+def test_sealed_callback_ends(alice: Visitor, clock: Clock) -> None:
+    """A sealed callback is of use for as long as a login may take, and a forged one never is."""
+    response = alice.http.post("/kucoin/callback", data={"code": "c", "state": "s"})
+    assert response.location.startswith("/kucoin/callback?sealed=")
+    clock.advance(16 * 60)
+    for path in (response.location, "/kucoin/callback?sealed=forged"):
+        assert alice.follow(alice.get(path)).status_code == 400
+
+
+def test_callback_fails_unexpectedly(alice: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever goes wrong, no code stays in the address bar."""
+    alice.app.config["PROPAGATE_EXCEPTIONS"] = False
+    path = alice.approve(alice.begin())
+    monkeypatch.setattr(kucoin_of(alice.app), "authorize_access_token", lambda: 1 / 0)
+    response = alice.get(path)
+    assert response.status_code == 303
+    assert "code" not in response.location.replace("/problem/", "")
+    assert alice.follow(response).status_code == 500
+
+
+def test_clock_that_was_set_back(alice: Visitor, clock: Clock) -> None:
+    """An attempt that was changed in the future is not in progress until then."""
+    clock.advance(3600)
+    alice.http.delete_cookie("session")
+    alice.post("/login", username="alice")
+    alice.begin()
+    with alice.app.app_context():
+        db.session.get_one(ConnectAttempt, 1).status = Status.PROVISIONING
+        db.session.commit()
+    clock.advance(-3600)
+    alice.http.delete_cookie("session")  # it is dated, too
+    alice.post("/login", username="alice")
+    assert "Please look in your KuCoin account" in text_of(alice.get("/kucoin/attempts/1"))
+
+
+def test_claim_race_keeps_one(alice: Visitor, sandbox: Sandbox) -> None:
+    """Going on after a lost session, in two tabs at once, makes one key."""
+    path = alice.approve(alice.begin())
+    started = threading.Event()
+    with then(alice.app, "authorize_access_token", started.set):
+        answers = at_once(*[lambda: alice.copy().get(path).status_code] * 4)
+    assert answers == [303] * 4
+    assert started.is_set()
+    assert sandbox.totals["create_api_key"] == 1

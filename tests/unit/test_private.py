@@ -1,0 +1,149 @@
+"""What is private of the HTTP libraries: these releases have it, and without it we fail closed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import Iterator
+from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from urllib3.connection import HTTPConnection as Urllib3Connection
+from urllib3.connectionpool import HTTPConnectionPool
+
+from authlib_kucoin import (
+    AsyncKuCoinOAuth2Client,
+    ConfigurationError,
+    KuCoinOAuth2Client,
+    KuCoinOAuth2Session,
+    KuCoinUnavailable,
+)
+from authlib_kucoin._clients import httpx_guard
+from authlib_kucoin._clients.http_answer import LimitedAnswer
+from tests.support.wire import Wire, whole
+
+VALID = whole(200, json.dumps({"is_valid": True}))
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    """A server that finds every token valid."""
+    with Wire() as wire:
+        wire.answer = lambda _seen: VALID
+        yield wire
+
+
+def test_the_names_that_we_override_or_read() -> None:
+    """A release that renames one of urllib3's or http.client's would pass us by."""
+    assert callable(HTTPResponse._read_status)  # type: ignore[attr-defined]  # private
+    assert callable(HTTPConnection._tunnel)  # type: ignore[attr-defined]  # private
+    assert callable(Urllib3Connection._new_conn)
+    assert hasattr(Urllib3Connection("localhost"), "_dns_host")
+    assert callable(HTTPConnectionPool._get_conn)
+    assert callable(HTTPConnectionPool._put_conn)
+
+
+def test_the_connections_of_httpx2_are_guarded(wire: Wire) -> None:
+    """With all that is private of it, and they are used again all the same."""
+    with KuCoinOAuth2Client(site=wire.url) as client:
+        assert [client.validate_access_token("access") for _ in range(3)] == [True] * 3
+        pool = client.pool.client()._transport._pool
+        (connection,) = pool.connections
+        assert isinstance(pool._network_backend, httpx_guard._Backend)
+        assert isinstance(connection, httpx_guard._GuardedConnection)
+        assert not httpx_guard._holds_bytes(connection)
+
+    async def main() -> None:
+        async with AsyncKuCoinOAuth2Client(site=wire.url) as client:
+            for _ in range(3):
+                assert await client.validate_access_token("access")
+            (connection,) = (await client.pool.client())._transport._pool.connections
+            assert isinstance(connection, httpx_guard._GuardedConnection)
+            assert not httpx_guard._holds_bytes(connection)
+
+    asyncio.run(main())
+    assert wire.connections == 2
+
+
+@pytest.mark.parametrize("client", [KuCoinOAuth2Client, AsyncKuCoinOAuth2Client])
+def test_an_httpx2_without_a_pool_that_we_know_is_refused(client: Any) -> None:
+    """Its calls might never end."""
+    transport = httpx2.HTTPTransport()
+    del transport._pool
+    with pytest.raises(ConfigurationError, match=r"httpx2 \S+ is not supported"):
+        client(site="eu", transport=transport)
+
+
+def test_a_connection_that_does_not_show_what_it_holds_is_used_once(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It might hold the answer to another request."""
+
+    def hide(connection: Any) -> bool:
+        return hold(object())
+
+    hold = httpx_guard._holds_bytes
+    monkeypatch.setattr(httpx_guard, "_holds_bytes", hide)
+    with KuCoinOAuth2Client(site=wire.url) as client:
+        assert [client.validate_access_token("access") for _ in range(3)] == [True] * 3
+    assert wire.connections == 3
+
+
+def test_without_read_status_an_informational_answer_ends_its_connection(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is taken for the answer, as http.client does, but nobody else is given the real one."""
+    monkeypatch.delattr(LimitedAnswer, "_read_status")
+    wire.answer = lambda _seen: b"HTTP/1.1 103 Early Hints\r\n\r\n" + VALID
+    with KuCoinOAuth2Session(site=wire.url) as session:
+        for _ in range(2):
+            with pytest.raises(Exception, match="not validate"):
+                session.validate_access_token("access")
+    assert wire.connections == 2
+
+
+def test_a_socket_of_this_machine(tmp_path: Path) -> None:
+    """A transport of httpx2's own with uds= has the same limits."""
+    with (
+        socket.socket(socket.AF_UNIX) as listener,
+        KuCoinOAuth2Client(
+            site="http://localhost",
+            total_timeout=0.3,
+            transport=httpx2.HTTPTransport(uds=str(tmp_path / "s")),
+        ) as client,
+    ):
+        listener.bind(str(tmp_path / "s"))
+        listener.listen()
+        with pytest.raises(KuCoinUnavailable, match="total_timeout"):
+            client.validate_access_token("access")
+
+
+def test_retries_of_a_transport_end_at_the_deadline() -> None:
+    """They wait 0.5, 1, 2, 4… seconds in between."""
+    transport = httpx2.HTTPTransport(retries=9)
+    with (
+        KuCoinOAuth2Client(
+            site="http://127.0.0.1:9", total_timeout=0.2, transport=transport
+        ) as client,
+        pytest.raises(KuCoinUnavailable, match="total_timeout"),
+    ):
+        client.validate_access_token("access")
+
+
+def test_small_requests_through_a_proxy_leave_at_once(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """urllib3 leaves TCP_NODELAY off there, and a warm POST takes 40 ms."""
+    monkeypatch.setenv("HTTP_PROXY", wire.url)
+    with KuCoinOAuth2Session(site="http://127.0.0.2:9") as session:
+        session.validate_access_token("access")
+        (manager,) = session.pool.proxy_manager.values()
+        (key,) = manager.pools.keys()
+        connection = manager.pools[key].pool.get()
+        option = connection.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        connection.close()
+    assert option
