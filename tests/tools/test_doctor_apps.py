@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -16,7 +17,9 @@ from flask_sqlalchemy import SQLAlchemy
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from authlib_kucoin import register_kucoin
+from authlib_kucoin.sandbox import Sandbox, run_sandbox
 from flask_demo import create_app
+from tests.support.wire import running_wire
 
 from .examined import RIGHT, Examined, examine
 
@@ -105,6 +108,8 @@ def test_callback_that_needs_the_host(capsys: pytest.CaptureFixture[str]) -> Non
     report = examine(capsys, "--offline", app=app)
     assert report.wrong() == {}
     assert "proxy_set_header Host $host" in report.of("note")["callback"]
+    app.config["TRUSTED_HOSTS"] = ["broker.example.com"]  # so the proxy's own name is refused
+    assert "callback" in examine(capsys, "--offline", app=app).of("note")
 
 
 def test_callback_without_a_route(capsys: pytest.CaptureFixture[str]) -> None:
@@ -130,13 +135,37 @@ def test_database_in_memory(url: str, capsys: pytest.CaptureFixture[str], tmp_pa
 
 
 def test_database_that_does_not_answer(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, kucoin_sandbox: Any
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, kucoin_sandbox: Sandbox
 ) -> None:
     """It is a mistake. The report does not repeat the URL, which may hold a password."""
     app = _app(SQLALCHEMY_DATABASE_URI=f"sqlite:///{tmp_path}/hunter2/kucoin.sqlite")
     report = examine(capsys, "--site", kucoin_sandbox.url, app=app)
     assert "Check DATABASE_URL" in report.wrong()["database"]
     assert "hunter2" not in report.printed
+
+
+def test_database_that_answers(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, kucoin_sandbox: Sandbox, postgres_url: str
+) -> None:
+    """It is asked something; SQLite is right for one machine, PostgreSQL for many."""
+    for url, level, says in (
+        (f"sqlite:///{tmp_path}/kucoin.sqlite", "note", "several machines"),
+        (postgres_url, "right", "postgresql answers"),
+    ):
+        app = _app(SQLALCHEMY_DATABASE_URI=url)
+        report = examine(capsys, "--site", kucoin_sandbox.url, app=app)
+        assert says in report.of(level)["database"]
+        with app.app_context():
+            app.extensions["sqlalchemy"].engine.dispose()
+
+
+def test_what_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """A cookie without SameSite is no mistake, but is said; without an address no callback is."""
+    app = _app(SESSION_COOKIE_SAMESITE=None, KUCOIN_REDIRECT_URI=None, KUCOIN_CLIENT_ID=1.5e21)
+    report = examine(capsys, "--offline", app=app)
+    assert 'SESSION_COOKIE_SAMESITE = "Lax"' in report.of("note")["session cookie"]
+    assert report.of("skipped")["callback"] == "the redirect URI is not known"
+    assert "in quotes" in report.wrong()["client id"]
 
 
 def test_debug_mode(capsys: pytest.CaptureFixture[str]) -> None:
@@ -156,6 +185,27 @@ def test_a_site_given_in_code(capsys: pytest.CaptureFixture[str]) -> None:
     assert "'glbal' is not a KuCoin site" in report.printed
     assert "timeout=10.0" in report.wrong()["time-outs"]
     assert "verify" in report.printed
+
+
+def test_the_clients_own_connections(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The client's own certificates and proxy are what is tried; verify=False is wrong."""
+    with run_sandbox(tls="self-signed") as sandbox, running_wire() as wire:
+        wire.answer = lambda _seen: (502, "")
+
+        def wrong(**options: Any) -> dict[str, str]:
+            app = _app(KUCOIN_SITE=sandbox.url)
+            register_kucoin(OAuth(app), client_kwargs=options)
+            return examine(capsys, "--server-timeout", "0", app=app).wrong()
+
+        trusted = str(sandbox.certificate)
+        assert set(wrong()) == {"certificate", "answer"}
+        assert wrong(verify=trusted) == {}
+        assert "Remove verify=False" in wrong(verify=False)["certificate"]
+        assert wire.seen == []
+        assert "certificate" in wrong(verify=trusted, proxies={"https": wire.url})
+        assert wire.seen
 
 
 def test_without_kucoin(capsys: pytest.CaptureFixture[str]) -> None:
@@ -191,20 +241,20 @@ urlpatterns = [path("kucoin/callback", lambda request: None)]
 
 
 @pytest.fixture
-def django(tmp_path: Path) -> Callable[[str], Examined]:
-    """Run the command in a folder with a Django project that has these settings."""
+def django(tmp_path: Path) -> Callable[..., Examined]:
+    """Run the program in a folder with a Django project of these settings."""
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop" / "urls.py").write_text(_URLS)
 
-    def run(settings: str) -> Examined:
+    def run(settings: str, *arguments: str) -> Examined:
         (tmp_path / "shop" / "settings.py").write_text(settings)
         done = subprocess.run(
             [
                 *(sys.executable, "-m", "authlib_kucoin", "doctor", "--json"),
-                *("--app", "shop.settings", "--offline", "--server-timeout", "0"),
+                *("--app", "shop.settings", "--server-timeout", "0", *arguments),
             ],
             cwd=tmp_path,
-            env={"PYTHONPATH": str(Path(__file__).parents[2])},
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
             capture_output=True,
             text=True,
             check=False,
@@ -216,9 +266,12 @@ def django(tmp_path: Path) -> Callable[[str], Examined]:
 
 
 @pytest.mark.parametrize("client", [_AUTHLIB, _SOCIAL], ids=["authlib", "social"])
-def test_django(client: str, django: Callable[[str], Examined]) -> None:
-    """The settings of a project, for Authlib or python-social-auth, are read and correct."""
-    report = django(_DJANGO + client)
+def test_django(client: str, django: Callable[..., Examined], kucoin_sandbox: Sandbox) -> None:
+    """A project's settings, of Authlib or of python-social-auth, are read and in order."""
+    online = django(_DJANGO + client, "--site", kucoin_sandbox.url)
+    assert online.wrong() == {}
+    assert "several machines" in online.of("note")["database"]
+    report = django(_DJANGO + client, "--offline")
     assert report.wrong() == {}
     assert report.status == 0
     assert "www.kucoin.eu" in report.of("right")["site"]
@@ -231,20 +284,22 @@ def test_django(client: str, django: Callable[[str], Examined]) -> None:
         ("session cookie", "SESSION_COOKIE_SECURE = True"),
     ],
 )
-def test_django_mistakes(check: str, line: str, django: Callable[[str], Examined]) -> None:
-    """The advice contains the missing line."""
+def test_django_mistakes(check: str, line: str, django: Callable[..., Examined]) -> None:
+    """The advice has the line that is missing."""
     settings = _DJANGO + _AUTHLIB
     assert line in settings
-    found = django(settings.replace(line, ""))
+    found = django(settings.replace(line, ""), "--offline")
     assert found.status == 1
     assert line in found.wrong()[check]
     assert list(found.wrong()) == [check]
 
 
-def test_django_host(django: Callable[[str], Examined]) -> None:
-    """The advice names the host that is not allowed."""
-    found = django((_DJANGO + _AUTHLIB).replace('["broker.example.com"]', "[]"))
+def test_django_routes(django: Callable[..., Examined]) -> None:
+    """A host that is not allowed is named, and a path that no route serves."""
+    found = django((_DJANGO + _AUTHLIB).replace('["broker.example.com"]', "[]"), "--offline")
     assert found.wrong() == {"callback": "Add 'broker.example.com' to ALLOWED_HOSTS."}
+    moved = (_DJANGO + _AUTHLIB).replace("kucoin/callback", "kucoin/back")
+    assert "Add the route" in django(moved, "--offline").wrong()["callback"]
 
 
 def test_an_app_that_cannot_be_loaded(

@@ -143,6 +143,30 @@ def test_no_answer(capsys: pytest.CaptureFixture[str]) -> None:
     assert report.of("skipped")["clock"] == "the site gave no answer"
 
 
+def test_no_date(wire: Wire, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a Date the clock is not judged."""
+    del wire.headers["Date"]
+    report = examine(capsys, "--site", wire.url)
+    assert report.of("skipped")["clock"] == "the site's answer has no Date"
+
+
+def test_no_site(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a site, only that is wrong; whatever needs it is skipped."""
+    report = examine(capsys, "--site", "glbal")
+    assert list(report.wrong()) == ["site"]
+    assert {"certificate", "answer", "clock", "proxy"} <= set(report.of("skipped"))
+
+
+def test_through_an_open_proxy(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A proxy that wants no password is sent none."""
+    monkeypatch.setenv("ALL_PROXY", wire.url)
+    wire.answer = lambda _seen: (502, "")
+    assert "certificate" in examine(capsys, "--site", "https://kucoin.example.com").wrong()
+    assert not [seen for seen in wire.seen if "proxy-authorization" in seen.names()]
+
+
 def test_through_a_proxy(
     wire: Wire, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import stat
 import subprocess
@@ -15,6 +16,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from authlib_kucoin.__main__ import main
+from authlib_kucoin._tools.rehearse import _version
+from authlib_kucoin._tools.rehearse.terminal import Terminal
 from authlib_kucoin.sandbox import Sandbox, SandboxKeywords
 from tests.support.wire import running_wire
 
@@ -102,6 +105,10 @@ def _oauth_refusals(reply: Reply) -> None:
         reply.status, reply.content = 400, {"error": "invalid_grant"}
 
 
+def _same_access_token(reply: Reply) -> None:
+    reply.content["access_token"] = reply.first["access_token"]
+
+
 class Deviation(NamedTuple):
     """A change of answers, and the report's words about it."""
 
@@ -181,6 +188,30 @@ DEVIATIONS = {
     "other form of refusals": Deviation(
         "refresh", _oauth_refusals, "second refresh: It refuses in another form"
     ),
+    "a list": Deviation(
+        "validate",
+        _raw("[]", Content_Type="application/json"),
+        "validation: The body is JSON that is no object, but a list of strings.",
+    ),
+    "a reset": Deviation(
+        "refresh",
+        lambda reply: setattr(reply, "lost", True),
+        "refresh: There is no whole answer: ConnectionError",
+    ),
+    "the old token again": Deviation(
+        "refresh", _same_access_token, "A refresh gives the old access token again"
+    ),
+    "a code twice": Deviation(
+        "token",
+        lambda reply: setattr(reply, "content", dict(reply.first)),
+        "A code can be used twice",
+    ),
+    "other addresses": Deviation(
+        "api_key_info", _data(ipWhitelist="203.0.113.7"), "ipWhitelist are not the same"
+    ),
+    "odd optional member": Deviation(
+        "api_key_info", _data(subName=7), "subName is a number, where others have seen a string"
+    ),
     "failing": Deviation("create_api_key", _raw("", 503), "key: HTTP status 503"),
 }
 
@@ -200,6 +231,28 @@ def test_each_deviation_is_named(deviation: Deviation, run: Callable[..., Rehear
         ("refresh", _kept, "Does a refresh token rotate?", "no: the refresh token stays the same"),
         ("create_api_key", _data(authGroup=["API_SPOT"]), "Which form has authGroup?", "JSON list"),
         ("validate", _raw("", 404), "Does the validation call work", "no usable answer"),
+        ("token", _set(scope=7), "Which form has scope?", "a number"),
+        ("refresh", _without("refresh_token"), "Does a refresh token rotate?", "so the old one"),
+        (
+            "api_key_info",
+            lambda reply: _data(expiredAt=reply.content["data"]["createdAt"] + 90 * 86_400_000)(
+                reply
+            ),
+            "When does the key end?",
+            "90 days after",
+        ),
+        (
+            "api_key_info",
+            lambda reply: setattr(reply, "content", {"code": "400003", "msg": "no key"}),
+            "Which form have errors?",
+            'key info: HTTP 200, an envelope without success, code "400003"',
+        ),
+        (
+            "token",
+            lambda reply: reply.headers.update({"Date": "soon"}),
+            "How far is this machine's clock",
+            "its Date is no date",
+        ),
         (
             "token",
             lambda reply: reply.headers.update({"Set-Cookie": "edge=1"}),
@@ -278,6 +331,42 @@ def test_nothing_pasted(run: Callable[..., Rehearsed], deviant: Deviant) -> None
     assert result.said.count("This holds no answer of KuCoin's") == 3
 
 
+@pytest.mark.parametrize("pasted", ["", "https://[broker/?code=1"])
+def test_what_cannot_be_pasted(
+    pasted: str, run: Callable[..., Rehearsed], deviant: Deviant
+) -> None:
+    """Nothing at all ends it; an address that nobody can read does as well."""
+    person = Person(deviant)
+    person.edit = lambda _pasted: pasted
+    assert run(person=person).report["stopped"] == "no callback was pasted"
+
+
+def test_a_fragment(run: Callable[..., Rehearsed], deviant: Deviant) -> None:
+    """Parameters in the fragment are taken, and reported: no server would see them."""
+    person = Person(deviant)
+    person.edit = lambda pasted: pasted.replace("?", "#")
+    result = run(person=person)
+    assert "in the fragment" in result.learnt["In which form does the callback come?"]
+    assert result.status == 0
+
+
+def test_a_paste_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal it is read without an echo."""
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "r") as terminal, os.fdopen(ours, "r+b", buffering=0) as keyboard:
+        monkeypatch.setattr(sys, "stdin", terminal)
+        echoes = []
+
+        def getpass(prompt: str) -> str:
+            echoes.append(prompt)
+            return " pasted "
+
+        monkeypatch.setattr("getpass.getpass", getpass)
+        assert Terminal().ask_hidden("Paste it:") == "pasted"
+        assert echoes == ["Paste it: "]
+        keyboard.write(b"\n")
+
+
 def test_ctrl_c(run: Callable[..., Rehearsed], deviant: Deviant) -> None:
     """If interrupted before the key, the report contains what is known so far."""
     person = Person(deviant)
@@ -307,14 +396,14 @@ def test_secrets_that_answers_repeat(run: Callable[..., Rehearsed]) -> None:
         if reply.content.get("access_token"):
             token, other = reply.content["access_token"], "Zq81mNw0Pk33uTe6Rb52"
             reply.content["msg"] = f"{token} and {other} from 203.0.113.7"
-            reply.content[other] = other
+            reply.content[other] = [other, 7]
             reply.headers[f"X-{other}"] = other
 
     result = run(token=repeat, refresh=repeat)
     written = json.dumps(result.report) + result.markdown
     assert "Zq81mNw0Pk33uTe6Rb52".lower() not in written.lower()
     assert "203.0.113.7" not in written
-    assert "exchange: (an odd name) is not in the document (string)." in result.differences
+    assert "exchange: (an odd name) is not in the document (list)." in result.differences
 
 
 def test_an_unknown_outcome(run: Callable[..., Rehearsed]) -> None:
@@ -333,6 +422,13 @@ class TestTheKey:
         (key,) = deviant.sandbox.issued_keys
         assert key.secret not in result.said
         assert "Delete the key on KuCoin's API management page" in result.said
+
+    def test_no_file_without_a_key(
+        self, run: Callable[..., Rehearsed], deviant: Deviant, tmp_path: Path
+    ) -> None:
+        """If no key was asked for, its file is gone again."""
+        run("--key-file", str(tmp_path / "key.json"), person=Person(deviant, types="no"))
+        assert not (tmp_path / "key.json").exists()
 
     def test_it_is_shown(self, run: Callable[..., Rehearsed], deviant: Deviant) -> None:
         """With --show-key it is shown once on the terminal, and not in the report."""
@@ -390,7 +486,7 @@ def test_the_program(kucoin_sandbox: Sandbox, tmp_path: Path) -> None:
         [sys.executable, "-m", "authlib_kucoin", "rehearse", "--report", "mine"],
         cwd=tmp_path,
         env={
-            **{name: os.environ[name] for name in ("PATH",)},
+            **os.environ,
             "PYTHONPATH": str(Path(__file__).parents[2]),
             "KUCOIN_SITE": kucoin_sandbox.url,
             "KUCOIN_CLIENT_ID": kucoin_sandbox.client_id,
@@ -412,5 +508,11 @@ def test_the_program(kucoin_sandbox: Sandbox, tmp_path: Path) -> None:
     assert program.returncode == 0
     assert len(kucoin_sandbox.issued_keys) == 1
     assert max(len(line) for line in rest.splitlines()) <= 100
-    assert "send it" in rest
+    assert "Please look through it and send" in rest
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.json", "mine.md"]
+
+
+def test_versions() -> None:
+    """The report names what was used; run from a checkout, this package may not be installed."""
+    assert _version("authlib").startswith("1.")
+    assert _version("no-such-package") == "(not installed)"
