@@ -83,7 +83,7 @@ class Reader:
             str(page),
             CodeBlockParser("python", self._python),
             CodeBlockParser("console", self._console),
-            CodeBlockParser("sh", lambda example: self._run(self.here(example.parsed))),
+            CodeBlockParser("sh", self._script),
             SkipParser(),
         )
         document.namespace.update(names, __name__=page.stem)
@@ -135,6 +135,9 @@ class Reader:
                 function = example.namespace[test]
                 fixtures = inspect.signature(function).parameters
                 function(**{name: example.namespace[name] for name in fixtures})
+
+    def _script(self, example: Example) -> None:
+        self._run(self.here(example.parsed))
 
     def _console(self, example: Example) -> None:
         source = self.here(example.parsed).replace("\\\n", "")

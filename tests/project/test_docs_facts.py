@@ -64,7 +64,7 @@ FACTS = [
     ("docs/errors.md", "spent or past its {} days", DAYS),
     ("docs/errors.md", "the timestamp is more than {} s off", 5),
     ("docs/storing.md", "the refresh token's {} days", DAYS),
-    ("docs/storing.md", "after {} minutes, or in another process", NUMBERS[MINUTES]),
+    ("docs/storing.md", "After {} minutes, or in another process", NUMBERS[MINUTES]),
     (
         "docs/django.md",
         "session engine will do: {} logins at most wait in one session",
@@ -102,7 +102,6 @@ FACTS = [
     ),
     ("docs/going-live.md", "`permissions=[{}]`", ", ".join(f'"{p}"' for p in permissions._DEFAULT)),
     ("docs/going-live.md", "Signed requests may be {} s off", 5),
-    ("docs/going-live.md", "start the sandbox with `--tls {}`", "self-signed"),
     ("docs/using-the-key.md", "| `{}` | the partner id |", "KC-API-PARTNER"),
 ]
 

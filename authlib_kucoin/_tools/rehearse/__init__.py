@@ -9,7 +9,6 @@ import platform
 import sys
 from contextlib import closing
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 from typing import Any, Final, TextIO
 
@@ -23,7 +22,7 @@ from authlib_kucoin._tools.watched import Heard, installed_library, watched_clie
 
 from .masks import Secrets
 from .record import Record
-from .report import as_json, as_markdown, content
+from .report import as_json, as_markdown, content, metadata_of
 from .steps import Rehearsal
 from .terminal import Terminal
 
@@ -124,21 +123,8 @@ def _end(terminal: Terminal, report: dict[str, Any], names: list[str]) -> int:
         f"Different from the document: {len(differences)}. Not known before: "
         f"{len(report['learnt'])}. The report: {' and '.join(names)}."
     )
-    terminal.say(
-        f"It holds no code, token, key or account. Please look through it and send it {_where()}: "
-        "nobody could run this against KuCoin before, so it helps everybody who uses this package."
-    )
+    terminal.say(report["please"])
     return int(bool(differences or report["stopped"]))
-
-
-def _where() -> str:
-    try:
-        urls = metadata("authlib-kucoin").get_all("Project-URL") or []
-    except PackageNotFoundError:
-        urls = []
-    listed = dict(url.split(", ", 1) for url in urls)
-    found = listed.get("Issues") or listed.get("Source") or listed.get("Repository")
-    return f"to {found}" if found else "to the place where you found authlib_kucoin"
 
 
 def _facts(settings: Settings, site: Site) -> dict[str, str]:
@@ -153,10 +139,7 @@ def _facts(settings: Settings, site: Site) -> dict[str, str]:
 
 
 def _version(package: str) -> str:
-    try:
-        return metadata(package)["Version"]
-    except (PackageNotFoundError, ValueError):
-        return "(not installed)"
+    return next(iter(metadata_of(package, "Version")), "(not installed)")
 
 
 class _KeyKeeper:
@@ -180,8 +163,8 @@ class _KeyKeeper:
             self._terminal.say(f"The key is in {self._file.name}; nobody else may read it.")
         if self._show:
             self._terminal.say("The key, shown only now:")
-            for name, value in credentials.items():
-                self._terminal.show(f"{name}: {value}")
+            lines = (f"{name}: {value}" for name, value in credentials.items())
+            self._terminal.show("\n  ".join(lines))
         if self._file is None and not self._show:
             self._terminal.say(
                 "The key was made, and its secret is dropped. Delete the key on KuCoin's API "
