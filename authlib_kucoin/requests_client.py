@@ -206,6 +206,8 @@ def _body(response: Response) -> bytes:
         return body.decoded(None)
     while piece := raw.read(LARGEST_BODY + 1, decode_content=False):
         body.add(piece)
+        if raw.length_remaining == 0:  # as Content-Length says; urllib3 has released it
+            break
     return body.decoded(response.headers.get("Content-Encoding"))
 
 
