@@ -75,17 +75,13 @@ def _is_leaving(event: str, info: Mapping[str, Any]) -> bool:
     return event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT"
 
 
-def _whole(response: httpx2.Response) -> tuple[bytes] | None:
+def _whole(response: httpx2.Response) -> bytes | None:
     """Return the body if a transport, such as a test's, has read and decoded it already."""
-    return (response.content,) if response.is_stream_consumed else None
+    return response.content if response.is_stream_consumed else None
 
 
-def _encoding(response: httpx2.Response) -> str | None:
-    """Return how the body that was read is encoded."""
-    if hasattr(response, "_content"):
-        return None
-    encoding: str | None = response.headers.get("content-encoding")
-    return encoding
+def _decoded(body: Body, response: httpx2.Response) -> bytes:
+    return body.decoded(response.headers.get("content-encoding"))
 
 
 class _Settings:
@@ -199,9 +195,13 @@ class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[m
                 try:
                     outcome.status, outcome.headers = response.status_code, response.headers
                     body = Body()
-                    for piece in _whole(response) or response.iter_raw():
-                        body.add(piece)
-                    outcome.body = body.decoded(_encoding(response))
+                    if (whole := _whole(response)) is not None:
+                        body.add(whole)
+                        outcome.body = body.decoded(None)
+                    else:
+                        for piece in response.iter_raw():
+                            body.add(piece)
+                        outcome.body = _decoded(body, response)
                 finally:
                     response.close()
             except BaseException as error:  # noqa: BLE001 - result() raises what is not ours
@@ -262,12 +262,13 @@ class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # typ
                     try:
                         outcome.status, outcome.headers = response.status_code, response.headers
                         body = Body()
-                        if whole := _whole(response):
-                            body.add(*whole)
+                        if (whole := _whole(response)) is not None:
+                            body.add(whole)
+                            outcome.body = body.decoded(None)
                         else:
                             async for piece in response.aiter_raw():
                                 body.add(piece)
-                        outcome.body = body.decoded(_encoding(response))
+                            outcome.body = _decoded(body, response)
                     finally:
                         await response.aclose()
             except BaseException as error:  # noqa: BLE001 - as above

@@ -45,8 +45,8 @@ class Heard:
 
     call: Call[Any]
     status: int | None
-    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    body: bytes = b""
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
+    body: bytes = dataclasses.field(default=b"", repr=False)
     failure: str = ""
     began: float = 0.0
     seconds: float = 0.0

@@ -192,9 +192,7 @@ def check_timeouts(subject: Subject) -> Iterator[Finding]:
 
 
 def _seconds(timeout: Any) -> tuple[float | None, ...]:
-    """Return the parts of a time-out: a number, requests' pair, or httpx2's object or four."""
-    if hasattr(timeout, "as_dict"):
-        return tuple(timeout.as_dict().values())
+    """Return the parts of a time-out: a number, or requests' pair."""
     return tuple(timeout) if isinstance(timeout, (tuple, list)) else (timeout,)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
-from .answer import Answer
+from .answer import Answer, kind_of
 from .masks import member_name
 from .record import Record
 
@@ -48,7 +48,7 @@ def _form(fields: Any, name: str) -> str:
         return f"a JSON list of {len(value)}"
     if isinstance(value, str):
         return f"a string of {len(value.replace(',', ' ').split())} words" if value else "empty"
-    return f"a JSON {type(value).__name__}"
+    return f"a {kind_of(value)}"
 
 
 def _validation(record: Record) -> str:

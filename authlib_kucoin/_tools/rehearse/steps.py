@@ -49,7 +49,7 @@ class Rehearsal:
     secrets: Secrets
     record: Record
     permissions: Iterable[str] | None
-    keep_key: Callable[[ApiKey], object]
+    keep_key: Callable[[ApiKey], object] = lambda _key: None
 
     def lead(self) -> None:
         """Lead through all steps, as far as they go."""
