@@ -84,7 +84,7 @@ _PROGRAMS: Final = {
         f"{sys.executable} -m authlib_kucoin rehearse",
     ),
     "django-admin": ("django-admin",),
-    "flask": ("flask", "flask run"),
+    "flask": ("flask", "flask run", "flask --app flask_demo kucoin check"),
     "gunicorn": ("gunicorn",),
     "hypercorn": ("hypercorn",),
     "kucoin-sandbox": (f"{sys.executable} -m authlib_kucoin.sandbox",),
