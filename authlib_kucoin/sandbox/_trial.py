@@ -6,7 +6,7 @@ import json
 import re
 import secrets
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qs
 
@@ -32,8 +32,8 @@ class Exchange:
     """
 
     step: str
-    request: str
-    answer: str
+    request: str = field(repr=False)
+    answer: str = field(repr=False)
     refusal: RecordedRefusal | None = None
 
 

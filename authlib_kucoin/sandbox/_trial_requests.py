@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -32,7 +32,7 @@ class Caller:
     fast_api: int
     now: float
     client_ip: str
-    known: Mapping[str, str]
+    known: Mapping[str, str] = field(repr=False)
 
     def get(self, target: str, *headers: tuple[str, str]) -> Request:
         """Return a GET."""
