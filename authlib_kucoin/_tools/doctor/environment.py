@@ -30,10 +30,8 @@ def tls_context(library: str, verify: Any = None) -> ssl.SSLContext:
 
     Args:
         library: The HTTP library.
-        verify: The client's own ``verify``: a file, a folder, or a context.
+        verify: The client's own ``verify``, if it is a file or a folder.
     """
-    if isinstance(verify, ssl.SSLContext):
-        return verify
     own = verify if isinstance(verify, str) else None
     if library == "httpx2" and own is None:
         import httpx2  # noqa: PLC0415 - may not be installed
