@@ -15,9 +15,13 @@ import pytest
 from authlib_kucoin import ApiKey, KuCoinOAuth2Session
 from authlib_kucoin._apps.logins import LOGINS_AT_ONCE
 from authlib_kucoin._clients.flight import REMEMBER_SECONDS
-from authlib_kucoin._clients.limits import DEFAULT_TOTAL_TIMEOUT, LARGEST_BODY
+from authlib_kucoin._clients.limits import (
+    DEFAULT_TOTAL_TIMEOUT,
+    KEEPALIVE_EXPIRY,
+    LARGEST_BODY,
+    POOL_MAXSIZE,
+)
 from authlib_kucoin._clients.refresh import REMEMBER_AT_MOST
-from authlib_kucoin._clients.requests_adapter import KEEPALIVE_EXPIRY, POOL_MAXSIZE
 from authlib_kucoin._models import ACCESS_TOKEN_LIFETIME, REFRESH_TOKEN_LIFETIME
 from authlib_kucoin._protocol import calls, permissions
 from authlib_kucoin._protocol.callback import _LONGEST_CODE
@@ -64,7 +68,7 @@ FACTS = [
     ("docs/errors.md", "spent or past its {} days", DAYS),
     ("docs/errors.md", "the timestamp is more than {} s off", 5),
     ("docs/storing.md", "the refresh token's {} days", DAYS),
-    ("docs/storing.md", "after {} minutes, or in another process", NUMBERS[MINUTES]),
+    ("docs/storing.md", "After {} minutes, or in another process", NUMBERS[MINUTES]),
     (
         "docs/django.md",
         "session engine will do: {} logins at most wait in one session",
@@ -102,7 +106,6 @@ FACTS = [
     ),
     ("docs/going-live.md", "`permissions=[{}]`", ", ".join(f'"{p}"' for p in permissions._DEFAULT)),
     ("docs/going-live.md", "Signed requests may be {} s off", 5),
-    ("docs/going-live.md", "start the sandbox with `--tls {}`", "self-signed"),
     ("docs/using-the-key.md", "| `{}` | the partner id |", "KC-API-PARTNER"),
 ]
 

@@ -79,8 +79,12 @@ _OTHERS: Final = frozenset(
     )
 )
 _PROGRAMS: Final = {
+    "authlib_kucoin": (
+        f"{sys.executable} -m authlib_kucoin doctor",
+        f"{sys.executable} -m authlib_kucoin rehearse",
+    ),
     "django-admin": ("django-admin",),
-    "flask": ("flask", "flask run"),
+    "flask": ("flask", "flask run", "flask --app flask_demo kucoin check"),
     "gunicorn": ("gunicorn",),
     "hypercorn": ("hypercorn",),
     "kucoin-sandbox": (f"{sys.executable} -m authlib_kucoin.sandbox",),
@@ -165,8 +169,8 @@ def options_of(program: str) -> frozenset[str]:
 def unknown_words(code: str) -> Iterable[str]:
     """Return the words of a code span that exist nowhere."""
     program = next((name for name in _PROGRAMS if re.match(rf"{name}\b", code)), None)
-    if re.match(r"python -m authlib_kucoin\.sandbox\b", code):
-        program = "kucoin-sandbox"
+    if module := re.match(r"python -m (authlib_kucoin(?:\.sandbox)?)\b", code):
+        program = "kucoin-sandbox" if module[1].endswith("sandbox") else "authlib_kucoin"
     for word in WORD.findall(re.sub(r"https?://\S+\.example\.com\S*|/etc/[\w/.]+", "", code)):
         if word.startswith("--"):
             options = (

@@ -1,4 +1,4 @@
-"""Rehearsals against a sandbox whose answers a proxy changes, led by a person who is a program."""
+"""Rehearsals against a sandbox behind a proxy that changes answers, with a scripted person."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _REDIRECT = "https://broker.example.com/kucoin/callback"
 
 @dataclass
 class Reply:
-    """An answer on its way; a change may set any of it.
+    """An answer that a change may modify before it is passed on.
 
     Attributes:
         asked: The form that was sent.
@@ -56,13 +56,13 @@ Change = Callable[[Reply], object]
 
 @dataclass
 class Deviant:
-    """A proxy in front of a sandbox.
+    """A sandbox behind a proxy.
 
     Attributes:
         sandbox: The sandbox.
-        wire: The server that the client talks to.
-        changes: What is done to the answers, by operation.
-        secrets: Every credential that has passed.
+        wire: The proxy's server, which the client talks to.
+        changes: Functions that change answers, by operation.
+        secrets: Every credential that passed through.
         first: The first answer.
     """
 
@@ -73,7 +73,7 @@ class Deviant:
     first: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Begin to pass requests on."""
+        """Start passing requests on."""
         self.wire.answer = self._answer
 
     def _answer(self, seen: Seen) -> bytes | None:
@@ -104,10 +104,10 @@ class Deviant:
 
 
 class Person(Terminal):
-    """Reads what is said, approves at the sandbox, and types."""
+    """Reads the questions, approves at the sandbox, and types the answers."""
 
     def __init__(self, deviant: Deviant, types: str = "yes") -> None:
-        """Bring the answer to the question for a key."""
+        """Take the answer to the question whether to create a key."""
         self.said: list[str] = []
         self.types = types
         self.edit: Callable[[str], str] = lambda pasted: pasted
@@ -138,7 +138,7 @@ class Person(Terminal):
 
 @dataclass(frozen=True)
 class Rehearsed:
-    """A rehearsal that is over."""
+    """A finished rehearsal."""
 
     status: int
     report: dict[str, Any]
@@ -147,19 +147,19 @@ class Rehearsed:
 
     @property
     def learnt(self) -> dict[str, str]:
-        """What was not known before."""
+        """What the report says that the document leaves open."""
         learnt: dict[str, str] = self.report["learnt"]
         return learnt
 
     @property
     def differences(self) -> list[str]:
-        """What is not as the document says."""
+        """What the report says that differs from the document."""
         differences: list[str] = self.report["differences"]
         return differences
 
 
 def rehearsed(deviant: Deviant, folder: Path, person: Person, *arguments: str) -> Rehearsed:
-    """Lead a rehearsal to its end, and look for secrets in what it has written and printed."""
+    """Run a rehearsal to its end, and check that its output contains no secret."""
     options = parser().parse_args(
         [
             *("rehearse", "--site", deviant.wire.url, "--client-id", "sandbox-client"),

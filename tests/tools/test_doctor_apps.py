@@ -1,4 +1,4 @@
-"""`doctor` looks into applications; the code in its advice, run as it stands, mends each."""
+"""`doctor` examines applications. The code in its advice is executed and fixes each mistake."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _RIGHT_CONFIG = {
 
 
 def _app(callback: str = "/kucoin/callback", **config: Any) -> Flask:
-    """Return an application in which nothing is wrong, but for what a test asks for."""
+    """Return a correct application, except for what a test changes."""
     app = Flask("shop")
     app.config.update(_RIGHT_CONFIG | config)
     if app.config.get("SQLALCHEMY_DATABASE_URI"):
@@ -49,7 +49,7 @@ def _wrong(capsys: pytest.CaptureFixture[str], app: Flask) -> dict[str, str]:
 
 
 def test_nothing_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
-    """With the right settings there is nothing to mend; the settings are the application's."""
+    """A correct application has no mistake; its own settings are examined."""
     report = examine(capsys, "--offline", app=_app())
     assert report.wrong() == {}
     assert report.report["form"]["Redirect URL"] == _URI
@@ -67,7 +67,7 @@ def test_nothing_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
 def test_cookie_flags(
     check: str, config: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The advice is the line of configuration that mends it."""
+    """The advice is the line of configuration that fixes it."""
     app = _app(**config)
     advice = _wrong(capsys, app)
     assert list(advice) == [check]
@@ -79,7 +79,7 @@ def test_cookie_flags(
 
 @pytest.mark.parametrize("key", [None, "dev", "a" * 40, "django-insecure-6b1f0c57e2d94a83"])
 def test_secret_key(key: str | None, capsys: pytest.CaptureFixture[str]) -> None:
-    """The advice has a command that makes a good one."""
+    """The advice contains a command that generates a good key."""
     app = _app(SECRET_KEY=key)
     advice = _wrong(capsys, app)
     assert list(advice) == ["secret key"]
@@ -90,19 +90,19 @@ def test_secret_key(key: str | None, capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_callback_behind_a_proxy(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without ProxyFix the callback would be http: the advice's line is what mends it."""
+    """Without ProxyFix the callback URL would be http. The line in the advice fixes that."""
     app = _app()
     del app.wsgi_app
     advice = _wrong(capsys, app)
     assert list(advice) == ["callback"]
     line = re.search(r"app\.wsgi_app = .+\)", advice["callback"])
     assert line
-    exec(line[0], {"app": app, "ProxyFix": ProxyFix})  # noqa: S102 - a reader does the same
+    exec(line[0], {"app": app, "ProxyFix": ProxyFix})  # noqa: S102 - readers do the same
     assert _wrong(capsys, app) == {}
 
 
 def test_callback_that_needs_the_host(capsys: pytest.CaptureFixture[str]) -> None:
-    """Where the host is not taken from the proxy, the proxy has to pass it on; it is said."""
+    """If the application ignores the proxy's host header, the proxy must pass the host on."""
     app = _app()
     app.wsgi_app = ProxyFix(Flask.wsgi_app.__get__(app), x_proto=1, x_host=0)  # type: ignore[method-assign]
     report = examine(capsys, "--offline", app=app)
@@ -113,13 +113,13 @@ def test_callback_that_needs_the_host(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_callback_without_a_route(capsys: pytest.CaptureFixture[str]) -> None:
-    """A redirect URI that no route serves is wrong, and so is one that is redirected."""
+    """A redirect URI without a route, or with one that redirects, is a mistake."""
     assert "Add the route" in _wrong(capsys, _app("/callback"))["callback"]
     assert "Register that one" in _wrong(capsys, _app("/kucoin/callback/"))["callback"]
 
 
 def test_callback_on_an_untrusted_host(capsys: pytest.CaptureFixture[str]) -> None:
-    """A host that the application refuses is named, with the setting that lists them."""
+    """The advice names the host and the setting that lists trusted hosts."""
     app = _app(TRUSTED_HOSTS=["localhost"])
     assert _wrong(capsys, app) == {"callback": "Add 'broker.example.com' to TRUSTED_HOSTS."}
     app.config["TRUSTED_HOSTS"].append("broker.example.com")
@@ -128,7 +128,7 @@ def test_callback_on_an_untrusted_host(capsys: pytest.CaptureFixture[str]) -> No
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
 def test_database_in_memory(url: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """It loses keys; a file does not."""
+    """Keys in it would be lost; a file is accepted."""
     assert "sqlite:////" in _wrong(capsys, _app(SQLALCHEMY_DATABASE_URI=url))["database"]
     app = _app(SQLALCHEMY_DATABASE_URI=f"sqlite:////{tmp_path}/kucoin.sqlite")
     assert _wrong(capsys, app) == {}
@@ -137,7 +137,7 @@ def test_database_in_memory(url: str, capsys: pytest.CaptureFixture[str], tmp_pa
 def test_database_that_does_not_answer(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, kucoin_sandbox: Sandbox
 ) -> None:
-    """It is wrong, and its address is not repeated: it may hold a password."""
+    """It is a mistake. The report does not repeat the URL, which may hold a password."""
     app = _app(SQLALCHEMY_DATABASE_URI=f"sqlite:///{tmp_path}/hunter2/kucoin.sqlite")
     report = examine(capsys, "--site", kucoin_sandbox.url, app=app)
     assert "Check DATABASE_URL" in report.wrong()["database"]
@@ -169,7 +169,7 @@ def test_what_is_said(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_debug_mode(capsys: pytest.CaptureFixture[str]) -> None:
-    """It is wrong, until it is off."""
+    """It is a mistake until it is off."""
     app = _app(DEBUG=True)
     assert "FLASK_DEBUG" in _wrong(capsys, app)["application"]
     app.debug = False
@@ -177,7 +177,7 @@ def test_debug_mode(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_site_given_in_code(capsys: pytest.CaptureFixture[str]) -> None:
-    """What `register_kucoin` was given counts, right or wrong, with the client's options."""
+    """Arguments of `register_kucoin` count, right or wrong, including the client's options."""
     app = _app(KUCOIN_SITE=None)
     options = {"redirect_uri": _URI, "timeout": None, "verify": "/ca.pem"}
     register_kucoin(OAuth(app), site="glbal", client_kwargs=options)
@@ -209,7 +209,7 @@ def test_the_clients_own_connections(
 
 
 def test_without_kucoin(capsys: pytest.CaptureFixture[str]) -> None:
-    """An application that does not register it is told so, and the name it may have."""
+    """The report says that it is not registered, and that it may have another name."""
     advice = examine(capsys, "--offline", app=Flask("shop")).wrong()["application"]
     assert "register_kucoin(OAuth(app))" in advice
     assert "--name" in advice
@@ -305,7 +305,7 @@ def test_django_routes(django: Callable[..., Examined]) -> None:
 def test_an_app_that_cannot_be_loaded(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Whatever its code raises is told, and the settings are checked all the same."""
+    """The report shows the error that its code raises; the settings are checked anyway."""
     (tmp_path / "broken_shop.py").write_text("raise SystemExit('KUCOIN_VAULT_KEYS is missing')")
     quoted = "cannot parse postgresql://shop:hunter2@db.example.com/shop"
     (tmp_path / "secret_shop.py").write_text(f"raise ValueError({quoted!r})")
@@ -326,7 +326,7 @@ def test_an_app_that_cannot_be_loaded(
 
 @pytest.fixture
 def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Examined]:
-    """Run the demo's own command with its settings for a real site."""
+    """Run the demo's own command with settings for a real site."""
 
     def run(**settings: str) -> Examined:
         for name, value in {**RIGHT, "SECRET_KEY": "6b1f0c57e2d94a83", **settings}.items():
@@ -340,7 +340,7 @@ def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Exami
 
 
 def test_the_demo(demo: Callable[..., Examined]) -> None:
-    """Behind a proxy that it does not trust, the demo would build http; its setting mends that."""
+    """Behind a proxy that it does not trust, the demo would build http URLs; a setting fixes it."""
     found = demo().wrong()
     assert list(found) == ["callback"]
     assert "TRUSTED_PROXIES=1" in found["callback"]

@@ -1,4 +1,4 @@
-"""`doctor` finds mistakes in settings and environment, and each one's advice mends it."""
+"""`doctor` finds mistakes in settings and environment, and each advice fixes the mistake."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _PROXY = "http://proxy.example.com:3128"
 
 
 class Mistake(NamedTuple):
-    """A mistake, and what mends it.
+    """A mistake and its fix.
 
     Attributes:
         check: The check that finds it.
-        planted: The variables that make it, beside right ones; None removes one.
-        mended: The variables that the advice asks to set or remove.
+        planted: The variables that cause it, next to correct ones; None removes one.
+        mended: The variables that the advice says to set or remove.
         also: More words of the advice.
     """
 
@@ -115,7 +115,7 @@ MISTAKES = {
         "single address",
     ),
 }
-#: These are named by their flags.
+#: The report names these by their flags.
 _BY_FLAG = {
     "GUNICORN_CMD_ARGS": "gunicorn --timeout",
     "KUCOIN_FAST_API_IPS": "--fast-api-ip",
@@ -133,12 +133,12 @@ def _set(monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str | None]) -
 
 @pytest.fixture(autouse=True)
 def right_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Begin with settings in which nothing is wrong."""
+    """Start with correct settings."""
     _set(monkeypatch, RIGHT)
 
 
 def test_nothing_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
-    """With the right settings there is nothing to mend, and the exit code is 0."""
+    """With correct settings there is no mistake, and the exit code is 0."""
     examined = examine(capsys, "--offline")
     assert examined.wrong() == {}
     assert examined.status == 0
@@ -149,7 +149,7 @@ def test_nothing_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_mistake_is_found_and_mended(
     mistake: Mistake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is the one thing that is wrong; the advice names what to set, and that mends it."""
+    """Only this mistake is reported; following its advice fixes it."""
     _set(monkeypatch, mistake.planted)
     found = examine(capsys, "--offline")
     assert found.status == 1
@@ -163,7 +163,7 @@ def test_a_mistake_is_found_and_mended(
 
 @pytest.mark.parametrize("option", ["--timeout", "--total-timeout"])
 def test_timeouts_by_flag(option: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """A flag wins over the rest, and a time-out that the server cannot wait for is wrong."""
+    """A flag overrides other settings. A timeout longer than the server's is a mistake."""
     wrong = examine(capsys, "--offline", "--server-timeout", "10", "--total-timeout", "5").wrong()
     assert "--timeout 25" in wrong["time-outs"]
     assert "total_timeout=2" in wrong["time-outs"]
@@ -251,7 +251,7 @@ def test_no_http_library(
 def test_each_library_reads_its_own_authorities(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A variable of the other library is no mistake, but is said."""
+    """A variable that only the other library reads is reported, but is no mistake."""
     monkeypatch.setenv("SSL_CERT_DIR", "/")
     for_requests = examine(capsys, "--offline", "--library", "requests")
     for_httpx2 = examine(capsys, "--offline", "--library", "httpx2")
@@ -262,7 +262,7 @@ def test_each_library_reads_its_own_authorities(
 def test_text_fits_a_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """No line is longer than 100 columns, each mistake is counted, and the form is filled in."""
+    """Lines have at most 100 columns, each mistake is counted, and the form is filled in."""
     monkeypatch.setenv(_ID, " ")
     monkeypatch.setenv("KUCOIN_TRADING_IPS", "8.8.8.8,8.8.4.4")
     assert main(["doctor", "--offline"]) == 1
@@ -280,7 +280,7 @@ def test_text_fits_a_terminal(
 def test_no_secret_is_printed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Neither right nor wrong secrets, nor the password of a proxy, are repeated."""
+    """Correct and wrong secrets, and a proxy's password, are never repeated."""
     secrets = ["4f9a2b7c8d secret", "not-a-fernet-key", "hunter2"]
     monkeypatch.setenv(_SECRET, secrets[0])
     monkeypatch.setenv(_KEYS, secrets[1])

@@ -1,4 +1,4 @@
-"""`rehearse` leads through the first sign-in, names what differs, and writes no secret."""
+"""`rehearse` guides through a first sign-in, reports deviations, and writes no secret."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def deviant(kucoin_sandbox: Sandbox) -> Iterator[Deviant]:
 
 @pytest.fixture
 def run(deviant: Deviant, tmp_path: Path) -> Callable[..., Rehearsed]:
-    """Lead a rehearsal, with these changes of answers, by operation."""
+    """Run a rehearsal with these changes of answers, by operation."""
 
     def run(*arguments: str, person: Person | None = None, **changes: Change) -> Rehearsed:
         deviant.changes = changes
@@ -46,7 +46,7 @@ def run(deviant: Deviant, tmp_path: Path) -> Callable[..., Rehearsed]:
 
 @pytest.mark.parametrize("library", ["requests", "httpx2"])
 def test_as_the_document_says(library: str, run: Callable[..., Rehearsed]) -> None:
-    """With either library nothing differs at the sandbox, and each question has its answer."""
+    """With either library the sandbox has no deviation, and each open question is answered."""
     result = run("--library", library)
     assert result.differences == []
     assert result.status == 0
@@ -111,7 +111,7 @@ def _same_access_token(reply: Reply) -> None:
 
 
 class Deviation(NamedTuple):
-    """A change of answers, and what the report says of it."""
+    """A change of answers, and the report's words about it."""
 
     operation: str
     change: Change
@@ -219,7 +219,7 @@ DEVIATIONS = {
 
 @pytest.mark.parametrize("deviation", DEVIATIONS.values(), ids=DEVIATIONS)
 def test_each_deviation_is_named(deviation: Deviation, run: Callable[..., Rehearsed]) -> None:
-    """It is among the differences, in both reports, and ends no rehearsal."""
+    """Both reports list it, and the rehearsal continues."""
     result = run(**{deviation.operation: deviation.change})
     assert [each for each in result.differences if deviation.says in each]
     assert deviation.says in result.markdown
@@ -265,21 +265,21 @@ def test_each_deviation_is_named(deviation: Deviation, run: Callable[..., Rehear
 def test_what_is_learnt(
     operation: str, change: Change, question: str, answer: str, run: Callable[..., Rehearsed]
 ) -> None:
-    """What the document leaves open is answered by what was seen."""
+    """Observations answer the questions that the document leaves open."""
     learnt = run(**{operation: change}).learnt
     assert [said for asked, said in learnt.items() if question in asked and answer in said]
 
 
 class TestReusableTokens:
-    """A KuCoin that takes a refresh token a second time."""
+    """A KuCoin that accepts a refresh token twice."""
 
     @pytest.fixture
     def kucoin_sandbox_options(self) -> SandboxKeywords:
-        """Let refresh tokens be used again."""
+        """Make refresh tokens reusable."""
         return {"refresh_tokens": "reusable"}
 
     def test_it_is_learnt(self, run: Callable[..., Rehearsed]) -> None:
-        """The report says so, and what became of the pair in use."""
+        """The report says so, and whether the pair in use survived."""
         learnt = run().learnt
         assert learnt["Can a refresh token be used twice?"] == "yes: it gave a pair a second time"
         assert learnt["Does using it twice end the new pair?"]
@@ -291,11 +291,11 @@ class TestCallbacks:
 
     @pytest.fixture
     def kucoin_sandbox_options(self, callback: Any) -> SandboxKeywords:
-        """Answer in this form."""
+        """Use this form."""
         return {"callback": callback}
 
     def test_it_is_learnt(self, callback: str, run: Callable[..., Rehearsed]) -> None:
-        """Pasted as a URL or as a form's content, it is taken, and its form is reported."""
+        """It may be pasted as a URL or as form content; the report names its form."""
         result = run()
         assert result.differences == []
         form = result.learnt["In which form does the callback come?"]
@@ -304,7 +304,7 @@ class TestCallbacks:
     def test_a_refusal(
         self, callback: str, run: Callable[..., Rehearsed], deviant: Deviant
     ) -> None:
-        """Cancel ends the rehearsal; the report says how KuCoin says no."""
+        """Cancel ends the rehearsal; the report shows how KuCoin refuses."""
         person = Person(deviant)
         person.decide = deviant.sandbox.cancel
         result = run(person=person)
@@ -315,7 +315,7 @@ class TestCallbacks:
 
 
 def test_another_state(run: Callable[..., Rehearsed], deviant: Deviant) -> None:
-    """A state that is not the one that was sent is a difference, and the code is not used."""
+    """A different state is reported, and the code is not used."""
     person = Person(deviant)
     person.edit = lambda pasted: re.sub(r"state=\w+", "state=0therState", pasted)
     result = run(person=person)
@@ -324,7 +324,7 @@ def test_another_state(run: Callable[..., Rehearsed], deviant: Deviant) -> None:
 
 
 def test_nothing_pasted(run: Callable[..., Rehearsed], deviant: Deviant) -> None:
-    """What is no callback may be pasted again, three times; then the report is written."""
+    """Something else may be pasted three times; then the report is written."""
     person = Person(deviant)
     person.edit = lambda _pasted: "https://broker.example.com/?utm=1"
     result = run(person=person)
@@ -369,7 +369,7 @@ def test_a_paste_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_ctrl_c(run: Callable[..., Rehearsed], deviant: Deviant) -> None:
-    """Interrupted before the key, the report has what was learnt until then."""
+    """If interrupted before the key, the report contains what is known so far."""
     person = Person(deviant)
 
     def interrupt(_question: str) -> str:
@@ -382,7 +382,7 @@ def test_ctrl_c(run: Callable[..., Rehearsed], deviant: Deviant) -> None:
 
 
 def test_no_key_without_a_yes(run: Callable[..., Rehearsed], deviant: Deviant) -> None:
-    """Anything but a typed yes asks for no key; all else goes on."""
+    """Anything but a typed "yes" creates no key; everything else continues."""
     result = run(person=Person(deviant, types="y"))
     assert deviant.sandbox.issued_keys == ()
     assert result.status == 0
@@ -391,7 +391,7 @@ def test_no_key_without_a_yes(run: Callable[..., Rehearsed], deviant: Deviant) -
 
 
 def test_secrets_that_answers_repeat(run: Callable[..., Rehearsed]) -> None:
-    """A message that repeats a token, or one never seen before, or an address, is masked."""
+    """A token, unknown secret or address in a message is masked."""
 
     def repeat(reply: Reply) -> None:
         if reply.content.get("access_token"):
@@ -442,17 +442,17 @@ def test_the_settings_of_an_app(
 
 
 def test_an_unknown_outcome(run: Callable[..., Rehearsed]) -> None:
-    """If the answer with the key is lost, the person is told what to do about it."""
+    """If the answer with the key is lost, the person is told what to do."""
     result = run(create_api_key=_raw("{"))
     assert "API management page" in result.said
     assert "ApiKeyOutcomeUnknown" in result.markdown
 
 
 class TestTheKey:
-    """What becomes of a new key."""
+    """What happens to a new key."""
 
     def test_it_is_dropped(self, run: Callable[..., Rehearsed], deviant: Deviant) -> None:
-        """Unless asked for it is shown nowhere, and the advice is to delete it."""
+        """By default it is not shown, and the advice is to delete it."""
         result = run()
         (key,) = deviant.sandbox.issued_keys
         assert key.secret not in result.said
@@ -466,7 +466,7 @@ class TestTheKey:
         assert not (tmp_path / "key.json").exists()
 
     def test_it_is_shown(self, run: Callable[..., Rehearsed], deviant: Deviant) -> None:
-        """With --show-key it is on the terminal, once, and not in the report."""
+        """With --show-key it is shown once on the terminal, and not in the report."""
         result = run("--show-key")
         (key,) = deviant.sandbox.issued_keys
         assert result.said.count(key.secret) == 1
@@ -478,7 +478,7 @@ class TestTheKey:
         deviant: Deviant,
         tmp_path_factory: pytest.TempPathFactory,
     ) -> None:
-        """With --key-file it is in a file that nobody else may read, and on no terminal."""
+        """With --key-file it is written to a file that only its owner can read, and not shown."""
         file = tmp_path_factory.mktemp("private") / "key.json"
         result = run("--key-file", str(file))
         (key,) = deviant.sandbox.issued_keys
@@ -506,7 +506,7 @@ def test_it_cannot_begin(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What is missing is said, before anything is sent; exit code 2, and no file is left."""
+    """What is missing is named before anything is sent; the exit code is 2, no file is written."""
     monkeypatch.chdir(tmp_path)
     for name, value in RIGHT.items():
         monkeypatch.setenv(name, value)
@@ -516,7 +516,7 @@ def test_it_cannot_begin(
 
 
 def test_the_program(kucoin_sandbox: Sandbox, tmp_path: Path) -> None:
-    """Run as a user runs it, reading what it prints and typing into it."""
+    """It runs as a program: the test reads its output and types the answers."""
     with subprocess.Popen(
         [sys.executable, "-m", "authlib_kucoin", "rehearse", "--report", "mine"],
         cwd=tmp_path,

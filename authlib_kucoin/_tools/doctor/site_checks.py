@@ -132,8 +132,8 @@ def check_answer(subject: Subject) -> Iterator[Finding]:
     elif status in (403, 451):
         yield note(
             f"{page} answers HTTP {status} to this machine.",
-            "It may refuse requests that are no browser's. If the browser cannot open it either, "
-            "ask KuCoin whether it serves your region and has your addresses.",
+            "It may refuse requests that do not come from a browser. If a browser cannot open it "
+            "either, ask KuCoin whether it serves your region and has your addresses.",
         )
     elif status >= 500:
         yield wrong(f"{page} is failing (HTTP {status}).", "Try again later; then ask KuCoin.")
