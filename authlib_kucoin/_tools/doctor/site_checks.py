@@ -21,6 +21,9 @@ _SOON: Final = 14
 #: KuCoin refuses a signed request whose time is further off; in seconds.
 _LARGEST_SKEW: Final = 5.0
 
+#: OpenSSL's codes: not valid yet, and not valid any more.
+_OUT_OF_DATE: Final = (9, 10)
+_SET_CLOCK: Final = "Set this machine's clock. If it is right, KuCoin has to renew the certificate."
 _NO_SITE: Final = "the site is not known"
 
 
@@ -55,8 +58,11 @@ def _certificate_finding(subject: Subject, host: str, port: int) -> Finding:
             return skipped(f"not through a proxy of the kind {proxy.scheme}")
         certificate = _certificate(host, port, proxy, tls_context(library, own.get("verify")))
     except ssl.SSLCertVerificationError as error:
+        text = f"The certificate of {host} is not trusted: {error.verify_message}."
+        if error.verify_code in _OUT_OF_DATE:
+            return wrong(text, _SET_CLOCK)
         return wrong(
-            f"The certificate of {host} is not trusted: {error.verify_message}.",
+            text,
             f"If your network has an authority of its own (a TLS-inspecting proxy), set {name} to "
             "its file. If not, this may not be KuCoin: do not go on.",
         )
@@ -74,7 +80,7 @@ def _validity_finding(host: str, days: float) -> Finding:
     if days < 0:
         return wrong(
             f"By this machine's clock, the certificate of {host} has expired.",
-            "Set this machine's clock. If it is right, KuCoin has to renew the certificate.",
+            _SET_CLOCK,
         )
     if days < _SOON:
         return note(
