@@ -67,6 +67,7 @@ def values_of(kucoin: Router, base: str, problem: str | None) -> dict[str, Any]:
             {"name": name, "title": each.title, "text": each.text, "now": name == state.scenario}
             for name, each in SCENARIOS.items()
         ],
+        "some_waiting": bool(kucoin.faults.waiting()),
         "waiting": [fault.as_dict() for fault in kucoin.faults.waiting()],
         "faults": [
             {"call": call, "fault": fault, "label": label} for call, fault, label in _FAULTS
@@ -113,6 +114,7 @@ def _key(key: IssuedKey, *, alive: bool) -> dict[str, Any]:
 
 def _request(record: RecordedRequest) -> dict[str, Any]:
     refusal = record.refusal
+    section = cited(refusal.section) if refusal and refusal.section else None
     return {
         "time": _moment(record.received_at),
         "operation": record.operation,
@@ -125,8 +127,8 @@ def _request(record: RecordedRequest) -> dict[str, Any]:
         "refusal": refusal
         and {
             "code": refusal.code,
-            "text": refusal.text,
-            "section": refusal.section and cited(refusal.section),
+            "text": refusal.text.removesuffix(f" ({section})"),
+            "section": section,
             "advice": refusal.advice,
         },
     }

@@ -107,8 +107,7 @@ def press(page: Page, name: str) -> None:
 
 
 def test_refused_step_says_why(broker: Broker, page: Page, page_problems: list[str]) -> None:
-    """A step that is refused shows the answer, the reason and how to mend it, and can be tried
-    again; the page of a refused login shows its reason."""
+    """A step that is refused shows the reason and how to mend it, and can be sent again."""
     page.goto(broker.sandbox.url)
     approve(page, "2.0")
     page.get_by_role("button", name="Send this request").wait_for()
