@@ -24,7 +24,7 @@ _STEPS: Final = (
     (CODE_SECONDS, "10 minutes", "ends codes"),
     (ACCESS_SECONDS, "1 hour", "ends access tokens"),
     (REFRESH_SECONDS, "3 days", "ends refresh tokens"),
-    (30 * _DAY, "30 days", "ends unbound keys at KuCoin"),
+    (7 * _DAY, "7 days", "ends keys, in that scenario"),
 )
 
 #: The commonest faults: the operation, the fault, and what the broker's site lives through.
@@ -51,7 +51,7 @@ def values_of(kucoin: Router, base: str, problem: str | None) -> dict[str, Any]:
     """
     state, records = kucoin.state, kucoin.journal.records()
     return {
-        "title": "KuCoin sandbox",
+        "title": "Start page",
         "problem": problem,
         "version": version(),
         "url": base,

@@ -15,7 +15,7 @@ class Scenario:
 
     title: str
     text: str
-    changes: Mapping[str, Any] = field(default_factory=dict)
+    changes: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 #: The scenario that changes nothing.

@@ -11,7 +11,7 @@ from typing import Final
 from urllib.parse import parse_qs
 
 from . import _trial_requests
-from ._http import Request, Response
+from ._http import Request, Response, reason
 from ._raw import answer_text, request_text, without_browser_headers
 from ._refusal import RecordedRefusal, recorded
 from ._router import Router
@@ -76,7 +76,7 @@ class Trial:
 
     @property
     def key(self) -> dict[str, str]:
-        """What is known of the key: apiKey, secret, passphrase and permission."""
+        """The key's id, and its permissions as key info reports them."""
         return {name: self._known.get(name, "") for name in ("apiKey", "permission")}
 
     def exchanges(self) -> list[Exchange]:
@@ -159,7 +159,7 @@ class Trial:
             Exchange(
                 "login",
                 f"{record.method} {record.target} HTTP/1.1\nHost: {record.headers.get('host', '')}",
-                f"HTTP/1.1 {record.status}\n\n(the page that you have seen)",
+                _login_answer(record.status),
                 record.refusal,
             )
             for record in self._kucoin.journal.records()
@@ -175,3 +175,9 @@ def _read(step: Step, response: Response) -> dict[str, str] | None:
         return step.read(json.loads(response.body))
     except (ValueError, LookupError, TypeError, RecursionError):
         return None
+
+
+def _login_answer(status: int | None) -> str:
+    if status is None:
+        return "(the connection ended here)"
+    return f"HTTP/1.1 {status} {reason(status)}\n\n(the page that you have seen)"

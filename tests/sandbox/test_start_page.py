@@ -280,6 +280,34 @@ def test_refused_login_is_shown_in_the_walk(new_broker: Callable[..., Broker]) -
     assert "add this one to the option redirect_uris" in page(broker, path)
 
 
+@pytest.mark.parametrize(
+    ("fault", "shown"), [("599", "HTTP/1.1 599 Unnamed"), ("lost", "(the connection ended here)")]
+)
+def test_spoilt_login_is_shown_in_the_walk(broker: Broker, fault: str, shown: str) -> None:
+    """A fault of the login page leaves the walk where it was, and is shown there."""
+    path = walk(broker)
+    broker.sandbox.fail_next("authorize", fault)
+    with pytest.raises((ValueError, ConnectionError)):
+        come_back(broker, path)
+
+    assert shown in page(broker, path)
+    come_back(broker, path)
+    assert "Send this request" in page(broker, path)
+
+
+@pytest.mark.parametrize("fault", ["deep_json", "wrong_shape", "html", "empty", "cut", "truncated"])
+def test_spoilt_answer_is_shown_in_the_walk(broker: Broker, fault: str) -> None:
+    """A spoilt answer does not lead on, and a very long one is cut."""
+    path = walk(broker)
+    come_back(broker, path)
+    broker.sandbox.fail_next("token", fault)
+    broker.form(path, {"step": "token"})
+    text = page(broker, path)
+
+    assert "This step has not worked" in text
+    assert len(text) < 20_000
+
+
 def test_walk_without_an_ipv4_address() -> None:
     """On IPv6 the walk's redirect URL has no brackets, which would be refused."""
     try:
