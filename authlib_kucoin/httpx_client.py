@@ -36,7 +36,7 @@ __all__ = ["AsyncKuCoinOAuth2Client", "KuCoinOAuth2Client"]
 T = TypeVar("T")
 
 
-#: For a transport that does not trace: by their names, these errors precede any request.
+#: Errors that can only occur before a request is sent. Used if the transport does not trace.
 _NOT_CONNECTED: Final = (
     httpx2.ConnectError,
     httpx2.ConnectTimeout,
@@ -75,17 +75,13 @@ def _is_leaving(event: str, info: Mapping[str, Any]) -> bool:
     return event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT"
 
 
-def _whole(response: httpx2.Response) -> tuple[bytes] | None:
+def _whole(response: httpx2.Response) -> bytes | None:
     """Return the body if a transport, such as a test's, has read and decoded it already."""
-    return (response.content,) if response.is_stream_consumed else None
+    return response.content if response.is_stream_consumed else None
 
 
-def _encoding(response: httpx2.Response) -> str | None:
-    """Return how the body that was read is encoded."""
-    if hasattr(response, "_content"):
-        return None
-    encoding: str | None = response.headers.get("content-encoding")
-    return encoding
+def _decoded(body: Body, response: httpx2.Response) -> bytes:
+    return body.decoded(response.headers.get("content-encoding"))
 
 
 class _Settings:
@@ -147,7 +143,7 @@ class _Settings:
         )
 
     def _may_have_left(self, call: Call[Any], error: BaseException) -> bool:
-        """Tell, by its class, whether an error may have come after the request."""
+        """Tell, by the class of an error, whether the request may have been sent before it."""
         is_known = self._is_traced and call.creates_key
         return not is_known and not isinstance(error, _NOT_CONNECTED)
 
@@ -181,7 +177,7 @@ class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[m
     def perform(self, call: Call[T]) -> T:
         """Send one call and return its result."""
         self._refuse_if_closed(call.operation)
-        # Past this client's own layers, where there is a client beneath it that sends.
+        # If there is a pool, send by its inner client and skip this client's own layers.
         sender = self.pool.client(call.operation) if self.pool else self
         with InFlight(call.secrets, self.total_timeout) as progress:
             outcome = self._outcome(call, progress, sender)
@@ -199,9 +195,13 @@ class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[m
                 try:
                     outcome.status, outcome.headers = response.status_code, response.headers
                     body = Body()
-                    for piece in _whole(response) or response.iter_raw():
-                        body.add(piece)
-                    outcome.body = body.decoded(_encoding(response))
+                    if (whole := _whole(response)) is not None:
+                        body.add(whole)
+                        outcome.body = body.decoded(None)
+                    else:
+                        for piece in response.iter_raw():
+                            body.add(piece)
+                        outcome.body = _decoded(body, response)
                 finally:
                     response.close()
             except BaseException as error:  # noqa: BLE001 - result() raises what is not ours
@@ -262,12 +262,13 @@ class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # typ
                     try:
                         outcome.status, outcome.headers = response.status_code, response.headers
                         body = Body()
-                        if whole := _whole(response):
-                            body.add(*whole)
+                        if (whole := _whole(response)) is not None:
+                            body.add(whole)
+                            outcome.body = body.decoded(None)
                         else:
                             async for piece in response.aiter_raw():
                                 body.add(piece)
-                        outcome.body = body.decoded(_encoding(response))
+                            outcome.body = _decoded(body, response)
                     finally:
                         await response.aclose()
             except BaseException as error:  # noqa: BLE001 - as above

@@ -43,7 +43,7 @@ nitpick_ignore_regex = [
     ("py:class", r"Any|Callable|Mapping|Iterable|datetime|Path|optional"),
     # Private modules; what they hold is documented under its public name.
     ("py:.*", r"authlib_kucoin\.(sandbox\.)?_.*"),
-    ("py:class", r"SandboxKeywords|BaseStrategy|ResponseT_co|KuCoin.*App|Unpack|Response"),
+    ("py:class", r"SandboxKeywords|BaseStrategy|ResponseT_co|KuCoin.*App|AppBase|Unpack|Response"),
     ("py:class", r".*Base(Transport|Adapter)|SpanExporter"),
     # Google style takes the beginning of a property's sentence for its type.
     ("py:class", r".*issued.*|oldest first|True|.* .*"),

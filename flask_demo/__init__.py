@@ -1,17 +1,18 @@
 """The reference application: its users connect KuCoin accounts, and it keeps their API keys.
 
 ``python -m flask_demo`` runs it with a sandbox. :mod:`flask_demo.config` lists the settings of a
-real site, which ``gunicorn 'flask_demo:create_app()'`` reads, too. If you turn on an access log,
-there or in a proxy, leave out the query: the callback's holds the authorization code.
+real site, and ``gunicorn.conf.py`` and ``nginx.conf`` show how to serve it.
 
 To read it all, begin with the main path and go down from there:
 
-1. ``kucoin.py``: the routes, from Connect to the stored key.
-2. ``ledger.py``: one row for each attempt, so that no key is lost.
-3. ``vault.py``, ``checks.py``, ``tokens.py``: the key encrypted, checked, and its token kept.
-4. ``models.py``, ``extensions.py``, ``accounts.py``: the tables, and the user's own pages.
-5. ``config.py``, ``database.py``, ``secret_files.py``: the settings.
-6. ``create_app`` below, ``cli.py``, ``__main__.py``: how it is put together and run.
+1. ``kucoin.py``, ``ledger.py``: the routes from Connect to the stored key, and the row of each
+   attempt, which makes sure that no key is lost.
+2. ``models.py``, ``vault.py``, ``tokens.py``: the tables, and what is encrypted in them.
+3. ``checks.py``, ``findings.py``, ``permissions.py``: what a key may do, and what to say about it.
+4. ``accounts.py``, ``logins.py``: sign-in and first page, and sessions that stay consistent.
+5. ``limits.py``, ``database.py``, ``config.py``, ``secret_files.py``: time limits and settings.
+6. ``create_app`` below, ``extensions.py``, ``events.py``, ``health.py``, ``cli.py``,
+   ``__main__.py``: how it is put together and run.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from .database import prepare_database
 from .errors import SettingsError
 from .extensions import csrf, db, login_manager, migrate
 from .findings import findings
+from .limits import CALL_SECONDS
 from .logins import LedgerOAuth
 from .models import now
 from .permissions import NAMES, PERMISSIONS, fewer
@@ -96,7 +98,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
 
 def _register_kucoin(app: Flask, *, asks: bool) -> None:
     oauth = LedgerOAuth(app)
-    register_kucoin(oauth)
+    register_kucoin(oauth, client_kwargs={"total_timeout": CALL_SECONDS})
     try:
         site = oauth.kucoin.site
         if redirect_uri := app.config.get("KUCOIN_REDIRECT_URI"):

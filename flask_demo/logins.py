@@ -32,7 +32,7 @@ _MONTH: Final = 30 * 24 * 3600
 
 
 class LedgerIntegration(FlaskIntegration):
-    """Lets Authlib keep what it remembers of a login in the ledger."""
+    """Stores the data that Authlib keeps for a login in the ledger, not in the session."""
 
     def set_state_data(
         self, _session: MutableMapping[str, Any], state: str, data: dict[str, Any]

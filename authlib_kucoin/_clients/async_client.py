@@ -56,18 +56,28 @@ class AsyncClient(ClientBase, AsyncCalls):
         """Exchange a token for a new pair, as :meth:`SyncClient.renew`."""
         self._refuse_if_closed("refresh")
         call = self._refresh_call(token, url)
+        has_listener = self.has_listener()
         refresh_token = token["refresh_token"]
+
+        # Replace the client's own token in here, because the caller may have been cancelled. Do it
+        # after update_token: until that succeeds, a call with the old pair tries it again.
+        async def perform() -> KuCoinToken:
+            fresh = await self.perform(call)
+            if not has_listener:
+                self.on_refreshed(token, fresh)
+            return fresh
 
         async def update_token(fresh: KuCoinToken) -> None:
             told = self.update_token(KuCoinToken(fresh), refresh_token=refresh_token)
             if isawaitable(told):
                 await told
+            self.on_refreshed(token, fresh)
 
         return await refreshes.share_async(
             call.url,
             token,
-            lambda: self.perform(call),
-            update_token if self.has_listener() else None,
+            perform,
+            update_token if has_listener else None,
             longest=self.total_timeout,
             owner=self,
         )

@@ -89,8 +89,8 @@ def _greeting(sandbox: Sandbox) -> str:
     everywhere = ""
     if sandbox.is_open_to_others:
         everywhere = (
-            "Other machines can reach it. List those that may call with --allowed-ips, and the\n"
-            "host names they use with --allowed-hosts.\n"
+            "Other machines can reach it. List those that may use it with --allowed-ips, and the\n"
+            "host names that they call it by with --allowed-hosts.\n"
         )
     return (
         "A sandbox of KuCoin's Broker Fast API is listening.\n\n"

@@ -1,8 +1,9 @@
-"""Keeps other sites' pages out: a web page may not control a sandbox on its visitor's machine.
+"""Keeps strangers out: other machines, and web pages in a browser on this machine.
 
-A page can make its visitor's browser send requests to a loopback address. It can even read the
-answers, once its own host name resolves to that address (DNS rebinding). So a control call must
-name a host that no other site can own, and must not come from another site's page.
+Another machine must be listed. A web page can make its visitor's browser send requests to a
+loopback address. It can even read the answers, once its own host name resolves to that address
+(DNS rebinding). So a control call must name a host that no other site can own, and must not come
+from another site's page.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from ._checks import is_loopback
+from ._checks import is_listed, is_loopback
 from ._http import Request
 from ._options import SandboxOptions
 
@@ -21,6 +22,9 @@ _URL: Final = re.compile(r"https?://([^/?#]*)(/.*)", re.DOTALL)
 
 def problem_of(request: Request, options: SandboxOptions) -> str | None:
     """Return why a control call or a form of the sandbox's own pages is refused, if it is."""
+    client_ip = request.client_ip
+    if not (is_loopback(client_ip) or is_listed(client_ip, options.allowed_ips or ())):
+        return f"the address {client_ip} may not control this sandbox; add it to allowed_ips"
     host = request.headers.get("host", "")
     if not is_known(host, options):
         return (

@@ -153,7 +153,8 @@ class SandboxOptions:
     allowed_ips: Sequence[str] | None = field(
         default=None,
         metadata=_help(
-            "client addresses registered for the Fast API (section 2); unless set: any loopback one"
+            "addresses and networks registered for the Fast API (section 2); they may also control "
+            "the sandbox; unless set: any loopback one"
         ),
     )
     allowed_hosts: Sequence[str] = field(

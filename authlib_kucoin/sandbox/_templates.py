@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from typing import Any, Final
 
@@ -46,20 +46,19 @@ def _parsed(name: str) -> tuple[_Node, ...]:
     return _nodes(pieces, "")
 
 
-def _nodes(pieces: Any, until: str) -> tuple[_Node, ...]:
+def _nodes(pieces: Iterator[str], until: str) -> tuple[_Node, ...]:
     found: list[_Node] = []
-    for text in pieces:
-        found.append(text)
+    while True:
+        found.append(next(pieces))
         kind, name = next(pieces, "/"), next(pieces, "")  # the end of the file closes the file
         if kind == "/":
             if name != until:
                 raise ValueError(f"the section {until!r} ends with {name!r}")
-            break
+            return tuple(found)
         if kind == ">":
             found += _parsed(name)
         else:
             found.append((kind, name, _nodes(pieces, name) if kind else ()))
-    return tuple(found)
 
 
 def _filled(nodes: tuple[_Node, ...], scopes: tuple[Any, ...]) -> Iterable[str]:

@@ -21,7 +21,7 @@ from authlib.integrations import django_client, flask_client
 from authlib_kucoin import KuCoinOAuth2Client, KuCoinOAuth2Session, register_kucoin
 from tests.contract.hosts import DjangoHost, FlaskHost
 from tests.contract.recorder import REFRESHED, TOKEN, Recorder
-from tests.contract.stacks import ROWS, AsyncStack, NewStack, Stack
+from tests.contract.stacks import CLIENTS, ROWS, AsyncStack, NewStack, Stack
 from tests.support.ports import free_port
 from tests.support.waiting import wait_until
 
@@ -182,6 +182,38 @@ def test_closing_waits_for_a_refresh_of_this_loop(slow: Recorder, new_stack: New
         assert stored(stack) == [NEW]
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("row", ["httpx-async"])
+@pytest.mark.parametrize("tells", [True, False])
+def test_a_client_keeps_the_pair_whose_caller_gave_up(
+    tells: bool, slow: Recorder, new_stack: NewStack
+) -> None:
+    """With the old one it could not go on once the memory of ten minutes is over."""
+    stack: Any = new_stack(site=slow.url)
+    if not tells:
+        stack.client.update_token = None
+
+    async def main() -> None:
+        await give_up(stack, slow)
+        await stack.client.aclose()
+        assert stack.client.token["access_token"] == NEW
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("row", CLIENTS)
+def test_a_client_keeps_the_old_pair_while_the_new_one_is_owed(
+    recorder: Recorder, new_stack: NewStack
+) -> None:
+    """Otherwise its next try would refresh again, and nobody would store the first pair."""
+    stack: Any = new_stack(site=recorder.url, update_token=Store(fails=1))
+    with pytest.raises(OSError, match="database"):
+        stack.refresh(TOKEN)
+    assert stack.client.token["access_token"] == TOKEN["access_token"]
+    stack.settle(stack.client.refresh_token())
+    assert stack.client.token["access_token"] == NEW
+    assert len(recorder.requests) == 1
 
 
 @pytest.mark.parametrize("row", ["httpx-async"])

@@ -17,8 +17,10 @@ from authlib_kucoin.sandbox import Sandbox, run_sandbox
 from flask_demo.extensions import db
 from flask_demo.models import ConnectAttempt, ConnectedKey, Status
 from tests.demo.apps import MakeApp
+from tests.demo.test_program import running
 from tests.demo.test_security import served
 from tests.demo.visitor import then
+from tests.support.ports import free_port
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -139,6 +141,23 @@ def test_clean_end(page: Page, make_app: MakeApp) -> None:
         page.goto("about:blank")
 
 
+def test_clean_end_of_the_program(page: Page, tmp_path: Path) -> None:
+    """As `python -m flask_demo` runs it, the first connect leaves no note either."""
+    environment = {
+        "DEMO_INSTANCE": str(tmp_path / "instance"),
+        "SANDBOX_PORT": str(free_port()),
+        "PYTHONWARNINGS": "ignore",
+    }
+    with running(environment) as (_process, url):
+        _sign_in(page, url)
+        assert "This is not KuCoin" in page.locator(".banner").inner_text()
+        _connect(page)
+        assert _heading(page) == "Your KuCoin account 165111215 is connected"
+        assert page.locator(".warning").count() == 0
+        _look(page, "sandbox-banner")
+        page.goto("about:blank")
+
+
 def test_cancel(url: str, page: Page) -> None:
     """Cancel on KuCoin's page leads to one that says that nothing happened."""
     _sign_in(page, url)
@@ -181,7 +200,7 @@ def test_keyboard(url: str, page: Page) -> None:
     assert page.url == f"{url}/#main"
 
 
-def test_pending_and_pressed_again(url: str, page: Page, app: Flask, sandbox: Sandbox) -> None:
+def test_pending(url: str, page: Page, app: Flask, sandbox: Sandbox) -> None:
     """While KuCoin is slow, the page says so and does not reload by itself; a link leads on."""
     _sign_in(page, url)
     _connect(page)

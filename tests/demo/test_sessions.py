@@ -13,7 +13,7 @@ from authlib_kucoin.sandbox import Sandbox
 from flask_demo.extensions import db
 from flask_demo.models import ConnectAttempt, Status
 from tests.demo.apps import Clock, at_once, status_of
-from tests.demo.visitor import Visitor, kucoin_of, text_of, then
+from tests.demo.visitor import Visitor, csrf_token, kucoin_of, text_of, then
 
 
 @pytest.mark.parametrize("method", ["authorize_access_token", "create_api_key", "get_api_key_info"])
@@ -57,7 +57,7 @@ def test_sign_out_ends_copies_of_the_cookie(alice: Visitor) -> None:
 
 def test_two_tabs_connect_at_once(alice: Visitor) -> None:
     """Both logins can be finished, whichever cookie the browser has kept."""
-    token = alice.get("/").text.partition('name="csrf_token" value="')[2].partition('"')[0]
+    token = csrf_token(alice.get("/"))
 
     def connect() -> Any:
         return alice.copy().post("/kucoin/connect", data={"csrf_token": token})
@@ -66,6 +66,27 @@ def test_two_tabs_connect_at_once(alice: Visitor) -> None:
         assert "Set-Cookie" not in login.headers
         page = text_of(alice.follow(alice.get(alice.approve(login.location))))
         assert "is connected" in page
+
+
+def test_pressed_again_while_kucoin_is_slow(alice: Visitor, app: Flask) -> None:
+    """A second press, or a reload, shows that the first is still under way, and then its end."""
+    app.config["KUCOIN_KEEP_TOKENS"] = True
+    alice.connect()
+    answers: list[Any] = []
+    form = {"csrf_token": csrf_token(alice.get("/")), "seen": "1"}
+
+    def press_again() -> None:
+        tab = alice.copy()
+        answers.append(tab.post("/kucoin/keys/1/rotate", data=form))
+        answers.append(tab.get(answers[0].location))
+
+    with then(app, "create_api_key", press_again):
+        first = alice.post("/kucoin/keys/1/rotate", seen="1")
+    second, page = answers
+    assert first.location == second.location == "/kucoin/attempts/2"
+    assert "See whether it is done" in text_of(page)
+    assert "is connected" in text_of(alice.follow(first))
+    assert len(alice.sandbox.issued_keys) == 2
 
 
 def test_lost_session_goes_on(alice: Visitor) -> None:
@@ -83,7 +104,7 @@ def test_lost_session_goes_on(alice: Visitor) -> None:
 
 
 def test_lost_session_of_somebody_else(alice: Visitor, app: Flask, sandbox: Sandbox) -> None:
-    """Whoever signs in instead gets nothing of it."""
+    """Another user who signs in after the callback cannot finish the connection."""
     path = alice.approve(alice.begin())
     alice.http.delete_cookie("session")
     alice.get(path)
@@ -94,7 +115,7 @@ def test_lost_session_of_somebody_else(alice: Visitor, app: Flask, sandbox: Sand
 
 
 def test_no_return_to_elsewhere(app: Flask, sandbox: Sandbox) -> None:
-    """What is returned to is a path that was asked for here."""
+    """After signing in, the browser is sent to no other site."""
     nobody = Visitor(app, sandbox)
     nobody.get("/kucoin/attempts/1?next=//evil.example")
     location = nobody.post("/login", username="alice").location

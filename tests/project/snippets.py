@@ -2,6 +2,8 @@
 
 * A Python block that starts with ``# name.py`` is saved under that name. Other Python blocks are
   executed; all blocks of a page share their variables.
+* Tests that a block defines are called, with the fixture ``kucoin_sandbox``.
+* An ``sh`` block is a script, run as a whole.
 * In a ``console`` block, each ``$ command`` is run and must succeed. The lines below it must be
   its output, where ``…`` and ``...`` stand for anything. Commands that serve run until the end
   of the page.
@@ -23,8 +25,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 from unittest import mock
@@ -50,6 +52,7 @@ _FILE: Final = re.compile(r"# ([\w/.-]+\.py)\n")
 _PROGRAM: Final = re.compile(r"^```\{literalinclude\} (\S+)\n:caption: (\S+)$", re.MULTILINE)
 _SHIMS: Final = {
     "pip": f"exec {sys.executable} -m tests.project.pip_shim",
+    "kucoin-sandbox": f"exec {sys.executable} -m authlib_kucoin.sandbox",
     "make": f"exec {shutil.which('make')} --dry-run --no-print-directory -C {ROOT}",
     "python3": 'if [ "$1 $2" = "-m venv" ]; then mkdir -p "$3/bin"; : > "$3/bin/activate"; '
     f"exit; fi; exec {sys.executable}",
@@ -59,8 +62,9 @@ _SHIMS: Final = {
 class Reader:
     """Reads one page and does what it says."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, filled: Mapping[str, str]) -> None:
         self.folder = folder
+        self._filled = filled
         self.env = dict(os.environ)
         self._ports: dict[str, str] = {}
         self._servers: list[subprocess.Popen[bytes]] = []
@@ -80,6 +84,7 @@ class Reader:
             str(page),
             CodeBlockParser("python", self._python),
             CodeBlockParser("console", self._console),
+            CodeBlockParser("sh", self._script),
             SkipParser(),
         )
         document.namespace.update(names, __name__=page.stem)
@@ -94,15 +99,18 @@ class Reader:
             (self.folder / name).write_text(self.here((page.parent / source).read_text()))
 
     def here(self, text: str) -> str:
-        """Replace the page's ports."""
+        """Replace the page's ports, and what it leaves for the reader to fill in."""
+        for left_open, value in self._filled.items():
+            text = text.replace(left_open, value)
         return PORTS.sub(lambda found: self._port(found[0]), text)
 
     def close(self) -> None:
         """Stop what still runs."""
-        for server in self._servers:
-            os.killpg(server.pid, signal.SIGTERM)
-            server.wait(20)
-        self._open.close()
+        with self._open:
+            for server in self._servers:
+                with suppress(ProcessLookupError):
+                    os.killpg(server.pid, signal.SIGTERM)
+                server.wait(20)
 
     def _port(self, named: str) -> str:
         return self._ports.setdefault(named, str(free_port()))
@@ -127,6 +135,13 @@ class Reader:
                 asyncio.run(eval(code, example.namespace))  # noqa: S307 - the page's own code
             else:
                 exec(code, example.namespace)  # noqa: S102 - the page's own code
+            for test in re.findall(r"^def (test_\w+)", source, re.MULTILINE):
+                function = example.namespace[test]
+                fixtures = inspect.signature(function).parameters
+                function(**{name: example.namespace[name] for name in fixtures})
+
+    def _script(self, example: Example) -> None:
+        self._run(self.here(example.parsed))
 
     def _console(self, example: Example) -> None:
         source = self.here(example.parsed).replace("\\\n", "")
@@ -183,9 +198,9 @@ class Reader:
 
 
 @contextmanager
-def reader(folder: Path) -> Iterator[Reader]:
+def reader(folder: Path, filled: Mapping[str, str]) -> Iterator[Reader]:
     """Return a function that makes a reader; stop its programs at the end."""
-    page_reader = Reader(folder)
+    page_reader = Reader(folder, filled)
     try:
         yield page_reader
     finally:

@@ -23,15 +23,27 @@ _BROKEN = [
 ]
 
 
-def _contracts() -> dict[str, str]:
-    settings = tomllib.loads((_CHECKOUT / "pyproject.toml").read_text())
-    contracts = settings["tool"]["importlinter"]["contracts"]
-    return {contract["id"]: contract["name"] for contract in contracts}
+_SETTINGS = tomllib.loads((_CHECKOUT / "pyproject.toml").read_text())
+_CONTRACTS = {
+    contract["id"]: contract for contract in _SETTINGS["tool"]["importlinter"]["contracts"]
+}
 
 
 def test_each_contract_is_tested() -> None:
     """A new contract needs an entry above."""
-    assert set(_contracts()) == {contract for contract, *_ in _BROKEN}
+    assert set(_CONTRACTS) == {contract for contract, *_ in _BROKEN}
+
+
+def test_the_sandbox_is_kept_from_every_module() -> None:
+    """A new module must be added to the contract's list."""
+    package = (_CHECKOUT / "authlib_kucoin").iterdir()
+    modules = {
+        path.stem for path in package if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
+    forbidden = {
+        name.removeprefix("authlib_kucoin.") for name in _CONTRACTS["sandbox"]["forbidden_modules"]
+    }
+    assert modules - forbidden == {"__init__", "sandbox"}
 
 
 @pytest.mark.parametrize(("contract", "module", "line"), _BROKEN)
@@ -53,5 +65,5 @@ def test_a_broken_contract_fails_the_lint(
     )
     assert done.returncode == 1, done.stdout
     verdicts, _, details = done.stdout.partition("Broken contracts")
-    assert f"{_contracts()[contract]} BROKEN" in verdicts
+    assert f"{_CONTRACTS[contract]['name']} BROKEN" in verdicts
     assert Path(module).stem in details

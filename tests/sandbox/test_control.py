@@ -7,6 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
+from authlib_kucoin.sandbox import Headers, SandboxOptions
+from authlib_kucoin.sandbox._host import Host
+from authlib_kucoin.sandbox._http import Request
 from tests.sandbox.broker import REDIRECT, Answer, Broker
 from tests.sandbox.test_keys import info, signed
 
@@ -284,6 +287,17 @@ def test_own_hosts(new_broker: Callable[..., Broker], host: str) -> None:
     broker = new_broker(allowed_hosts=["box"])
     assert broker.wire.ask("GET", "/sandbox/health", None, {"Host": host}).status == 200
     assert broker.wire.ask("POST", "/sandbox/reset", "{}", JSON | {"Host": host}).status == 200
+
+
+def test_other_machines_must_be_listed(new_broker: Callable[..., Broker]) -> None:
+    """An address that is neither loopback nor listed is refused; loopback always may control."""
+    headers = Headers((("Host", "localhost"),))
+    request = Request("GET", "/sandbox/health", headers, "", "10.0.0.7", 1, keep_alive=True)
+    for allowed, status in ((None, 403), (["10.0.0.8"], 403), (["10.0.0.0/8"], 200)):
+        answer = Host(SandboxOptions(allowed_ips=allowed)).answer(request)
+        assert answer.status == status
+    broker = new_broker(allowed_ips=["10.0.0.7"])
+    assert broker.wire.ask("GET", "/sandbox/health").status == 200
 
 
 def test_own_pages_can_control(broker: Broker) -> None:

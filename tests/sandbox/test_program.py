@@ -99,6 +99,7 @@ def test_program_says_when_the_port_is_taken(capsys: pytest.CaptureFixture[str])
         (["--port", "99999"], "a port is a number from 0 to 65535"),
         (["--client-id", ""], "client_id must not be empty"),
         (["--tls", "none.pem", "key.pem"], "start: none.pem and key.pem cannot be used"),
+        (["--host", "203.0.113.1"], "cannot listen on port 0 of 203.0.113.1: "),
         (["--tls", "one.pem"], "--tls takes CERTIFICATE and KEY, or self-signed"),
     ],
 )

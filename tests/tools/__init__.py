@@ -1,1 +1,1 @@
-"""`python -m authlib_kucoin`: doctor and rehearse."""
+"""`python -m authlib_kucoin`: the commands `doctor` and `rehearse`."""

@@ -1,4 +1,4 @@
-"""An environment that says nothing but what a test has set."""
+"""An environment with no variables but those that a test sets."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Running `doctor` and reading its report."""
+"""Run `doctor` and read its report."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from authlib_kucoin.__main__ import main
 
-#: Settings in which nothing is wrong.
+#: Correct settings.
 RIGHT = {
     "KUCOIN_SITE": "global",
     "KUCOIN_CLIENT_ID": "6422da9c97b45100018c6e62",
@@ -29,11 +29,11 @@ class Examined:
         self.report: dict[str, Any] = json.loads(printed)
 
     def wrong(self) -> dict[str, str]:
-        """The advice for what is wrong, by check."""
+        """The advice of each check that found a mistake."""
         return self.of("wrong")
 
     def of(self, level: str) -> dict[str, str]:
-        """The advice, or else the text, of the findings of one level, by check."""
+        """The advice (or else the text) of the findings of one level, by check."""
         return {
             each["check"]: each["advice"] or each["text"]
             for each in self.report["findings"]

@@ -1,4 +1,4 @@
-"""Rehearsals against a sandbox whose answers a proxy changes, led by a person who is a program."""
+"""Rehearsals against a sandbox behind a proxy that changes answers, with a scripted person."""
 
 from __future__ import annotations
 
@@ -30,21 +30,25 @@ _REDIRECT = "https://broker.example.com/kucoin/callback"
 
 @dataclass
 class Reply:
-    """An answer on its way; a change may set any of it.
+    """An answer that a change may modify before it is passed on.
 
     Attributes:
         asked: The form that was sent.
+        first: The answer to the first exchange.
         status: The HTTP status.
         headers: The headers.
         content: The JSON.
         raw: The body, instead of the JSON.
+        lost: Whether the connection is reset instead.
     """
 
     asked: dict[str, str]
+    first: dict[str, Any]
     status: int
     headers: dict[str, str]
     content: Any
     raw: str | None = None
+    lost: bool = False
 
 
 Change = Callable[[Reply], object]
@@ -52,41 +56,47 @@ Change = Callable[[Reply], object]
 
 @dataclass
 class Deviant:
-    """A proxy in front of a sandbox.
+    """A sandbox behind a proxy.
 
     Attributes:
         sandbox: The sandbox.
-        wire: The server that the client talks to.
-        changes: What is done to the answers, by operation.
-        secrets: Every credential that has passed.
+        wire: The proxy's server, which the client talks to.
+        changes: Functions that change answers, by operation.
+        secrets: Every credential that passed through.
+        first: The first answer.
     """
 
     sandbox: Sandbox
     wire: Wire
     changes: dict[str, Change] = field(default_factory=dict)
     secrets: set[str] = field(default_factory=set)
+    first: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Begin to pass requests on."""
+        """Start passing requests on."""
         self.wire.answer = self._answer
 
-    def _answer(self, seen: Seen) -> bytes:
+    def _answer(self, seen: Seen) -> bytes | None:
         passed = {n: v for n, v in seen.fields if n.lower() not in ("host", "connection")}
         connection = http.client.HTTPConnection(urlsplit(self.sandbox.url).netloc, timeout=10)
         connection.request(seen.line.split(" ")[0], seen.target, seen.body, passed)
         answer = connection.getresponse()
         content = json.loads(answer.read())
         connection.close()
+        self.first = self.first or dict(content)
         reply = Reply(
             dict(parse_qsl(seen.body.decode())),
+            self.first,
             answer.status,
-            {"Content-Type": "application/json"},
+            {"Content-Type": "application/json", "Date": answer.headers["Date"]},
             content,
         )
         for each in (content, content.get("data") or {}):
             self.secrets.update(str(each[name]) for name in _SECRET if each.get(name))
         if change := self.changes.get(_OPERATIONS[seen.path]):
             change(reply)
+        if reply.lost:
+            return None
         body = (json.dumps(reply.content) if reply.raw is None else reply.raw).encode()
         reply.headers["Content-Length"] = str(len(body))
         head = "".join(f"{name}: {value}\r\n" for name, value in reply.headers.items())
@@ -94,10 +104,10 @@ class Deviant:
 
 
 class Person(Terminal):
-    """Reads what is said, approves at the sandbox, and types."""
+    """Reads the questions, approves at the sandbox, and types the answers."""
 
     def __init__(self, deviant: Deviant, types: str = "yes") -> None:
-        """Bring the answer to the question for a key."""
+        """Take the answer to the question whether to create a key."""
         self.said: list[str] = []
         self.types = types
         self.edit: Callable[[str], str] = lambda pasted: pasted
@@ -120,13 +130,15 @@ class Person(Terminal):
         callback = self.decide(url.replace(deviant.wire.url, deviant.sandbox.url))
         pasted = urlencode(callback.fields) if callback.method == "POST" else str(callback)
         pasted = self.edit(pasted)
-        deviant.secrets.update(v for _, v in parse_qsl(urlsplit(pasted).query) if len(v) > 9)
+        fields = callback.fields
+        hidden = {"state"} if fields.get("success") == "false" else {"code", "state"}
+        deviant.secrets.update(value for name, value in fields.items() if name in hidden)
         return pasted
 
 
 @dataclass(frozen=True)
 class Rehearsed:
-    """A rehearsal that is over."""
+    """A finished rehearsal."""
 
     status: int
     report: dict[str, Any]
@@ -135,19 +147,19 @@ class Rehearsed:
 
     @property
     def learnt(self) -> dict[str, str]:
-        """What was not known before."""
+        """What the report says that the document leaves open."""
         learnt: dict[str, str] = self.report["learnt"]
         return learnt
 
     @property
     def differences(self) -> list[str]:
-        """What is not as the document says."""
+        """What the report says that differs from the document."""
         differences: list[str] = self.report["differences"]
         return differences
 
 
 def rehearsed(deviant: Deviant, folder: Path, person: Person, *arguments: str) -> Rehearsed:
-    """Lead a rehearsal through to its end, and look for secrets in what it has written."""
+    """Run a rehearsal to its end, and check that its output contains no secret."""
     options = parser().parse_args(
         [
             *("rehearse", "--site", deviant.wire.url, "--client-id", "sandbox-client"),
@@ -157,5 +169,7 @@ def rehearsed(deviant: Deviant, folder: Path, person: Person, *arguments: str) -
     status = rehearse.run(options, terminal=person)
     text = (folder / "report.json").read_text()
     markdown = (folder / "report.md").read_text()
-    assert [secret for secret in deviant.secrets if secret in text + markdown] == []
+    printed = [] if "--show-key" in arguments else person.said
+    seen = "\n".join([text, markdown, *(line for line in printed if "/oauth?" not in line)])
+    assert [secret for secret in deviant.secrets if secret in seen] == []
     return Rehearsed(status, json.loads(text), markdown, "\n".join(person.said))

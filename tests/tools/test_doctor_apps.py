@@ -1,7 +1,8 @@
-"""`doctor` looks into applications; the code in its advice, run as it stands, mends each."""
+"""`doctor` examines applications. The code in its advice is executed and fixes each mistake."""
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -16,7 +17,9 @@ from flask_sqlalchemy import SQLAlchemy
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from authlib_kucoin import register_kucoin
+from authlib_kucoin.sandbox import Sandbox, run_sandbox
 from flask_demo import create_app
+from tests.support.wire import running_wire
 
 from .examined import RIGHT, Examined, examine
 
@@ -30,7 +33,7 @@ _RIGHT_CONFIG = {
 
 
 def _app(callback: str = "/kucoin/callback", **config: Any) -> Flask:
-    """Return an application in which nothing is wrong, but for what a test asks for."""
+    """Return a correct application, except for what a test changes."""
     app = Flask("shop")
     app.config.update(_RIGHT_CONFIG | config)
     if app.config.get("SQLALCHEMY_DATABASE_URI"):
@@ -46,7 +49,7 @@ def _wrong(capsys: pytest.CaptureFixture[str], app: Flask) -> dict[str, str]:
 
 
 def test_nothing_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
-    """With the right settings there is nothing to mend; the settings are the application's."""
+    """A correct application has no mistake; its own settings are examined."""
     report = examine(capsys, "--offline", app=_app())
     assert report.wrong() == {}
     assert report.report["form"]["Redirect URL"] == _URI
@@ -64,7 +67,7 @@ def test_nothing_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
 def test_cookie_flags(
     check: str, config: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The advice is the line of configuration that mends it."""
+    """The advice is the line of configuration that fixes it."""
     app = _app(**config)
     advice = _wrong(capsys, app)
     assert list(advice) == [check]
@@ -76,7 +79,7 @@ def test_cookie_flags(
 
 @pytest.mark.parametrize("key", [None, "dev", "a" * 40, "django-insecure-6b1f0c57e2d94a83"])
 def test_secret_key(key: str | None, capsys: pytest.CaptureFixture[str]) -> None:
-    """The advice has a command that makes a good one."""
+    """The advice contains a command that generates a good key."""
     app = _app(SECRET_KEY=key)
     advice = _wrong(capsys, app)
     assert list(advice) == ["secret key"]
@@ -87,34 +90,36 @@ def test_secret_key(key: str | None, capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_callback_behind_a_proxy(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without ProxyFix the callback would be http: the advice's line is what mends it."""
+    """Without ProxyFix the callback URL would be http. The line in the advice fixes that."""
     app = _app()
     del app.wsgi_app
     advice = _wrong(capsys, app)
     assert list(advice) == ["callback"]
     line = re.search(r"app\.wsgi_app = .+\)", advice["callback"])
     assert line
-    exec(line[0], {"app": app, "ProxyFix": ProxyFix})  # noqa: S102 - a reader does the same
+    exec(line[0], {"app": app, "ProxyFix": ProxyFix})  # noqa: S102 - readers do the same
     assert _wrong(capsys, app) == {}
 
 
 def test_callback_that_needs_the_host(capsys: pytest.CaptureFixture[str]) -> None:
-    """Where the host is not taken from the proxy, the proxy has to pass it on; it is said."""
+    """If the application ignores the proxy's host header, the proxy must pass the host on."""
     app = _app()
     app.wsgi_app = ProxyFix(Flask.wsgi_app.__get__(app), x_proto=1, x_host=0)  # type: ignore[method-assign]
     report = examine(capsys, "--offline", app=app)
     assert report.wrong() == {}
     assert "proxy_set_header Host $host" in report.of("note")["callback"]
+    app.config["TRUSTED_HOSTS"] = ["broker.example.com"]  # so the proxy's own name is refused
+    assert "callback" in examine(capsys, "--offline", app=app).of("note")
 
 
 def test_callback_without_a_route(capsys: pytest.CaptureFixture[str]) -> None:
-    """A redirect URI that no route serves is wrong, and so is one that is redirected."""
+    """A redirect URI without a route, or with one that redirects, is a mistake."""
     assert "Add the route" in _wrong(capsys, _app("/callback"))["callback"]
     assert "Register that one" in _wrong(capsys, _app("/kucoin/callback/"))["callback"]
 
 
 def test_callback_on_an_untrusted_host(capsys: pytest.CaptureFixture[str]) -> None:
-    """A host that the application refuses is named, with the setting that lists them."""
+    """The advice names the host and the setting that lists trusted hosts."""
     app = _app(TRUSTED_HOSTS=["localhost"])
     assert _wrong(capsys, app) == {"callback": "Add 'broker.example.com' to TRUSTED_HOSTS."}
     app.config["TRUSTED_HOSTS"].append("broker.example.com")
@@ -123,24 +128,48 @@ def test_callback_on_an_untrusted_host(capsys: pytest.CaptureFixture[str]) -> No
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
 def test_database_in_memory(url: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """It loses keys; a file does not."""
+    """Keys in it would be lost; a file is accepted."""
     assert "sqlite:////" in _wrong(capsys, _app(SQLALCHEMY_DATABASE_URI=url))["database"]
     app = _app(SQLALCHEMY_DATABASE_URI=f"sqlite:////{tmp_path}/kucoin.sqlite")
     assert _wrong(capsys, app) == {}
 
 
 def test_database_that_does_not_answer(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, kucoin_sandbox: Any
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, kucoin_sandbox: Sandbox
 ) -> None:
-    """It is wrong, and its address is not repeated: it may hold a password."""
+    """It is a mistake. The report does not repeat the URL, which may hold a password."""
     app = _app(SQLALCHEMY_DATABASE_URI=f"sqlite:///{tmp_path}/hunter2/kucoin.sqlite")
     report = examine(capsys, "--site", kucoin_sandbox.url, app=app)
     assert "Check DATABASE_URL" in report.wrong()["database"]
     assert "hunter2" not in report.printed
 
 
+def test_database_that_answers(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, kucoin_sandbox: Sandbox, postgres_url: str
+) -> None:
+    """It is asked something; SQLite is right for one machine, PostgreSQL for many."""
+    for url, level, says in (
+        (f"sqlite:///{tmp_path}/kucoin.sqlite", "note", "several machines"),
+        (postgres_url, "right", "postgresql answers"),
+    ):
+        app = _app(SQLALCHEMY_DATABASE_URI=url)
+        report = examine(capsys, "--site", kucoin_sandbox.url, app=app)
+        assert says in report.of(level)["database"]
+        with app.app_context():
+            app.extensions["sqlalchemy"].engine.dispose()
+
+
+def test_what_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """A cookie without SameSite is no mistake, but is said; without an address no callback is."""
+    app = _app(SESSION_COOKIE_SAMESITE=None, KUCOIN_REDIRECT_URI=None, KUCOIN_CLIENT_ID=1.5e21)
+    report = examine(capsys, "--offline", app=app)
+    assert 'SESSION_COOKIE_SAMESITE = "Lax"' in report.of("note")["session cookie"]
+    assert report.of("skipped")["callback"] == "the redirect URI is not known"
+    assert "in quotes" in report.wrong()["client id"]
+
+
 def test_debug_mode(capsys: pytest.CaptureFixture[str]) -> None:
-    """It is wrong, until it is off."""
+    """It is a mistake until it is off."""
     app = _app(DEBUG=True)
     assert "FLASK_DEBUG" in _wrong(capsys, app)["application"]
     app.debug = False
@@ -148,7 +177,7 @@ def test_debug_mode(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_site_given_in_code(capsys: pytest.CaptureFixture[str]) -> None:
-    """What `register_kucoin` was given counts, right or wrong, with the client's options."""
+    """Arguments of `register_kucoin` count, right or wrong, including the client's options."""
     app = _app(KUCOIN_SITE=None)
     options = {"redirect_uri": _URI, "timeout": None, "verify": "/ca.pem"}
     register_kucoin(OAuth(app), site="glbal", client_kwargs=options)
@@ -158,8 +187,29 @@ def test_a_site_given_in_code(capsys: pytest.CaptureFixture[str]) -> None:
     assert "verify" in report.printed
 
 
+def test_the_clients_own_connections(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The client's own certificates and proxy are what is tried; verify=False is wrong."""
+    with run_sandbox(tls="self-signed") as sandbox, running_wire() as wire:
+        wire.answer = lambda _seen: (502, "")
+
+        def wrong(**options: Any) -> dict[str, str]:
+            app = _app(KUCOIN_SITE=sandbox.url)
+            register_kucoin(OAuth(app), client_kwargs=options)
+            return examine(capsys, "--server-timeout", "0", app=app).wrong()
+
+        trusted = str(sandbox.certificate)
+        assert set(wrong()) == {"certificate", "answer"}
+        assert wrong(verify=trusted) == {}
+        assert "Remove verify=False" in wrong(verify=False)["certificate"]
+        assert wire.seen == []
+        assert "certificate" in wrong(verify=trusted, proxies={"https": wire.url})
+        assert wire.seen
+
+
 def test_without_kucoin(capsys: pytest.CaptureFixture[str]) -> None:
-    """An application that does not register it is told so, and the name it may have."""
+    """The report says that it is not registered, and that it may have another name."""
     advice = examine(capsys, "--offline", app=Flask("shop")).wrong()["application"]
     assert "register_kucoin(OAuth(app))" in advice
     assert "--name" in advice
@@ -191,20 +241,20 @@ urlpatterns = [path("kucoin/callback", lambda request: None)]
 
 
 @pytest.fixture
-def django(tmp_path: Path) -> Callable[[str], Examined]:
+def django(tmp_path: Path) -> Callable[..., Examined]:
     """Run the program in a folder with a Django project of these settings."""
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop" / "urls.py").write_text(_URLS)
 
-    def run(settings: str) -> Examined:
+    def run(settings: str, *arguments: str) -> Examined:
         (tmp_path / "shop" / "settings.py").write_text(settings)
         done = subprocess.run(
             [
                 *(sys.executable, "-m", "authlib_kucoin", "doctor", "--json"),
-                *("--app", "shop.settings", "--offline", "--server-timeout", "0"),
+                *("--app", "shop.settings", "--server-timeout", "0", *arguments),
             ],
             cwd=tmp_path,
-            env={"PYTHONPATH": str(Path(__file__).parents[2])},
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
             capture_output=True,
             text=True,
             check=False,
@@ -216,9 +266,12 @@ def django(tmp_path: Path) -> Callable[[str], Examined]:
 
 
 @pytest.mark.parametrize("client", [_AUTHLIB, _SOCIAL], ids=["authlib", "social"])
-def test_django(client: str, django: Callable[[str], Examined]) -> None:
+def test_django(client: str, django: Callable[..., Examined], kucoin_sandbox: Sandbox) -> None:
     """A project's settings, of Authlib or of python-social-auth, are read and in order."""
-    report = django(_DJANGO + client)
+    online = django(_DJANGO + client, "--site", kucoin_sandbox.url)
+    assert online.wrong() == {}
+    assert "several machines" in online.of("note")["database"]
+    report = django(_DJANGO + client, "--offline")
     assert report.wrong() == {}
     assert report.status == 0
     assert "www.kucoin.eu" in report.of("right")["site"]
@@ -231,26 +284,28 @@ def test_django(client: str, django: Callable[[str], Examined]) -> None:
         ("session cookie", "SESSION_COOKIE_SECURE = True"),
     ],
 )
-def test_django_mistakes(check: str, line: str, django: Callable[[str], Examined]) -> None:
+def test_django_mistakes(check: str, line: str, django: Callable[..., Examined]) -> None:
     """The advice has the line that is missing."""
     settings = _DJANGO + _AUTHLIB
     assert line in settings
-    found = django(settings.replace(line, ""))
+    found = django(settings.replace(line, ""), "--offline")
     assert found.status == 1
     assert line in found.wrong()[check]
     assert list(found.wrong()) == [check]
 
 
-def test_django_host(django: Callable[[str], Examined]) -> None:
-    """A host that is not allowed is named."""
-    found = django((_DJANGO + _AUTHLIB).replace('["broker.example.com"]', "[]"))
+def test_django_routes(django: Callable[..., Examined]) -> None:
+    """A host that is not allowed is named, and a path that no route serves."""
+    found = django((_DJANGO + _AUTHLIB).replace('["broker.example.com"]', "[]"), "--offline")
     assert found.wrong() == {"callback": "Add 'broker.example.com' to ALLOWED_HOSTS."}
+    moved = (_DJANGO + _AUTHLIB).replace("kucoin/callback", "kucoin/back")
+    assert "Add the route" in django(moved, "--offline").wrong()["callback"]
 
 
 def test_an_app_that_cannot_be_loaded(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Whatever its code raises is told, and the settings are checked all the same."""
+    """The report shows the error that its code raises; the settings are checked anyway."""
     (tmp_path / "broken_shop.py").write_text("raise SystemExit('KUCOIN_VAULT_KEYS is missing')")
     monkeypatch.chdir(tmp_path)
     for where, says in (
@@ -266,7 +321,7 @@ def test_an_app_that_cannot_be_loaded(
 
 @pytest.fixture
 def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Examined]:
-    """Run the demo's own command with its settings for a real site."""
+    """Run the demo's own command with settings for a real site."""
 
     def run(**settings: str) -> Examined:
         for name, value in {**RIGHT, "SECRET_KEY": "6b1f0c57e2d94a83", **settings}.items():
@@ -280,7 +335,7 @@ def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Exami
 
 
 def test_the_demo(demo: Callable[..., Examined]) -> None:
-    """Behind a proxy that it does not trust, the demo would build http; its setting mends that."""
+    """Behind a proxy that it does not trust, the demo would build http URLs; a setting fixes it."""
     found = demo().wrong()
     assert list(found) == ["callback"]
     assert "TRUSTED_PROXIES=1" in found["callback"]

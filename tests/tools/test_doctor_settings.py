@@ -1,7 +1,9 @@
-"""`doctor` finds mistakes in settings and environment, and each one's advice mends it."""
+"""`doctor` finds mistakes in settings and environment, and each advice fixes the mistake."""
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -15,12 +17,12 @@ _PROXY = "http://proxy.example.com:3128"
 
 
 class Mistake(NamedTuple):
-    """A mistake, and what mends it.
+    """A mistake and its fix.
 
     Attributes:
         check: The check that finds it.
-        planted: The variables that make it, beside right ones; None removes one.
-        mended: The variables that the advice asks to set or remove.
+        planted: The variables that cause it, next to correct ones; None removes one.
+        mended: The variables that the advice says to set or remove.
         also: More words of the advice.
     """
 
@@ -76,6 +78,7 @@ MISTAKES = {
         "--timeout 70",
     ),
     "no Fernet key": Mistake("vault keys", {_KEYS: "c2hvcnQ="}, {_KEYS: RIGHT[_KEYS]}),
+    "no base64": Mistake("vault keys", {_KEYS: "not a key!"}, {_KEYS: RIGHT[_KEYS]}),
     "same key twice": Mistake(
         "vault keys", {_KEYS: f"{RIGHT[_KEYS]},{RIGHT[_KEYS]}"}, {_KEYS: RIGHT[_KEYS]}
     ),
@@ -89,6 +92,9 @@ MISTAKES = {
     ),
     "proxy without a port": Mistake(
         "proxy", {"HTTPS_PROXY": "proxy.example.com"}, {"HTTPS_PROXY": _PROXY}, "http://HOST:PORT"
+    ),
+    "proxy with a named port": Mistake(
+        "proxy", {"HTTPS_PROXY": "http://proxy.example.com:http"}, {"HTTPS_PROXY": _PROXY}
     ),
     "missing bundle": Mistake(
         "authorities", {"REQUESTS_CA_BUNDLE": "/nowhere/ca.pem"}, {"REQUESTS_CA_BUNDLE": None}
@@ -109,7 +115,7 @@ MISTAKES = {
         "single address",
     ),
 }
-#: These are named by their flags.
+#: The report names these by their flags.
 _BY_FLAG = {
     "GUNICORN_CMD_ARGS": "gunicorn --timeout",
     "KUCOIN_FAST_API_IPS": "--fast-api-ip",
@@ -127,12 +133,12 @@ def _set(monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str | None]) -
 
 @pytest.fixture(autouse=True)
 def right_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Begin with settings in which nothing is wrong."""
+    """Start with correct settings."""
     _set(monkeypatch, RIGHT)
 
 
 def test_nothing_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
-    """With the right settings there is nothing to mend, and the exit code is 0."""
+    """With correct settings there is no mistake, and the exit code is 0."""
     examined = examine(capsys, "--offline")
     assert examined.wrong() == {}
     assert examined.status == 0
@@ -143,7 +149,7 @@ def test_nothing_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_mistake_is_found_and_mended(
     mistake: Mistake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is the one thing that is wrong; the advice names what to set, and that mends it."""
+    """Only this mistake is reported; following its advice fixes it."""
     _set(monkeypatch, mistake.planted)
     found = examine(capsys, "--offline")
     assert found.status == 1
@@ -157,17 +163,95 @@ def test_a_mistake_is_found_and_mended(
 
 @pytest.mark.parametrize("option", ["--timeout", "--total-timeout"])
 def test_timeouts_by_flag(option: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """A flag wins over the rest, and a time-out that the server cannot wait for is wrong."""
+    """A flag overrides other settings. A timeout longer than the server's is a mistake."""
     wrong = examine(capsys, "--offline", "--server-timeout", "10", "--total-timeout", "5").wrong()
     assert "--timeout 25" in wrong["time-outs"]
     assert "total_timeout=2" in wrong["time-outs"]
     assert examine(capsys, "--offline", option, "2", "--server-timeout", "0").wrong() == {}
 
 
+def test_timeouts_that_are_none(capsys: pytest.CaptureFixture[str]) -> None:
+    """A total time-out that is no time is wrong, and so is a variable that nobody can read."""
+    wrong = examine(capsys, "--offline", "--total-timeout", "0").wrong()
+    assert "total_timeout=20.0" in wrong["time-outs"]
+
+
+@pytest.mark.parametrize("arguments", ['--timeout "90', "--timeout soon", "--workers 2"])
+def test_gunicorn_without_a_timeout(
+    arguments: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where gunicorn's variable names none, it is asked for."""
+    monkeypatch.setenv("GUNICORN_CMD_ARGS", arguments)
+    assert "--server-timeout" in examine(capsys, "--offline").of("note")["time-outs"]
+
+
+class Note(NamedTuple):
+    """A variable, and what is said about its value."""
+
+    check: str
+    name: str
+    value: str
+    says: str
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        Note("site", _SITE, "eu", "www.kucoin.eu"),
+        Note("site", _SITE, "https://kucoin.example.com", "Compare it"),
+        Note("site", _SITE, "http://127.0.0.1:9400", "Before going live"),
+        Note("redirect URI", _URI, "https://Broker.example.com/callback", "lower case"),
+        Note("redirect URI", _URI, "https://broker.example.com/callback?a=1", "without one"),
+        Note("addresses", "KUCOIN_FAST_API_IPS", "2001:4860:4860::8888", "IPv4"),
+        Note("addresses", "KUCOIN_FAST_API_IPS", "", "/api/v1/my-ip"),
+    ],
+)
+def test_notes(
+    note: Note, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What may be meant so is no mistake, but is said."""
+    monkeypatch.setenv(note.name, note.value)
+    report = examine(capsys, "--offline")
+    assert report.status == 0
+    assert note.says in report.of("note")[note.check]
+
+
+def test_no_proxy(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A proxy that no call takes may be meant so, but is said."""
+    monkeypatch.setenv("HTTPS_PROXY", _PROXY)
+    assert "http://proxy.example.com:3128" in examine(capsys, "--offline").of("right")["proxy"]
+    monkeypatch.setenv("NO_PROXY", "kucoin.com")
+    assert "remove the site from NO_PROXY" in examine(capsys, "--offline").of("note")["proxy"]
+
+
+def test_socks_needs_a_package(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A SOCKS proxy is wrong without the package that the library needs, and right with it."""
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://proxy.example.com:1080")
+    monkeypatch.setitem(sys.modules, "socks", None)
+    assert "pip install PySocks" in examine(capsys, "--offline").wrong()["proxy"]
+    monkeypatch.setitem(sys.modules, "socks", sys)
+    assert examine(capsys, "--offline").wrong() == {}
+
+
+def test_no_http_library(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without one, the text says what to install; what needs none is checked all the same."""
+    for name in ("requests", "httpx2", "certifi"):
+        monkeypatch.setitem(sys.modules, name, None)
+    report = examine(capsys, "--site", "https://127.0.0.1:1")
+    assert "authlib-kucoin[requests]" in report.printed
+    assert set(report.wrong()) == {"certificate", "answer"}
+    assert main(["rehearse", "--report", "/nowhere/report"]) == 2
+    assert "authlib-kucoin[httpx]" in capsys.readouterr().err
+
+
 def test_each_library_reads_its_own_authorities(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A variable of the other library is no mistake, but is said."""
+    """A variable that only the other library reads is reported, but is no mistake."""
     monkeypatch.setenv("SSL_CERT_DIR", "/")
     for_requests = examine(capsys, "--offline", "--library", "requests")
     for_httpx2 = examine(capsys, "--offline", "--library", "httpx2")
@@ -178,7 +262,7 @@ def test_each_library_reads_its_own_authorities(
 def test_text_fits_a_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """No line is longer than 100 columns, each mistake is counted, and the form is filled in."""
+    """Lines have at most 100 columns, each mistake is counted, and the form is filled in."""
     monkeypatch.setenv(_ID, " ")
     monkeypatch.setenv("KUCOIN_TRADING_IPS", "8.8.8.8,8.8.4.4")
     assert main(["doctor", "--offline"]) == 1
@@ -188,12 +272,15 @@ def test_text_fits_a_terminal(
     assert "IP list for trading: 8.8.8.8, 8.8.4.4\n" in text
     assert f"Redirect URL: {RIGHT[_URI]}\n" in text
     assert text.endswith("1 thing is wrong.\n")
+    monkeypatch.setenv(_ID, RIGHT[_ID])
+    assert main(["doctor", "--offline"]) == 0
+    assert re.search(r"Nothing is wrong\. Read the \d notes\. \d checks", capsys.readouterr().out)
 
 
 def test_no_secret_is_printed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Neither right nor wrong secrets, nor the password of a proxy, are repeated."""
+    """Correct and wrong secrets, and a proxy's password, are never repeated."""
     secrets = ["4f9a2b7c8d secret", "not-a-fernet-key", "hunter2"]
     monkeypatch.setenv(_SECRET, secrets[0])
     monkeypatch.setenv(_KEYS, secrets[1])

@@ -1,4 +1,4 @@
-"""`doctor` asks the site: certificate, answer and clock."""
+"""`doctor` checks the site's certificate, answer and clock."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _AUTHORITIES = {"requests": "REQUESTS_CA_BUNDLE", "httpx2": "SSL_CERT_FILE"}
 
 @pytest.fixture(autouse=True)
 def right_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Begin with settings in which nothing is wrong."""
+    """Start with correct settings."""
     for name, value in RIGHT.items():
         monkeypatch.setenv(name, value)
 
 
 @pytest.mark.parametrize("library", _LIBRARIES)
 class TestTls:
-    """A site with a certificate that no authority knows."""
+    """A site whose certificate no authority has signed."""
 
     @pytest.fixture
     def kucoin_sandbox_options(self) -> SandboxKeywords:
-        """Serve https with a certificate of its own."""
+        """Serve https with a self-signed certificate."""
         return {"tls": "self-signed"}
 
     def test_the_advice_makes_it_trusted(
@@ -45,7 +45,7 @@ class TestTls:
         monkeypatch: pytest.MonkeyPatch,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
-        """Not trusted, until the variable that the advice names for this library is set."""
+        """It is not trusted until the variable is set that the advice names for this library."""
         arguments = ("--site", kucoin_sandbox.url, "--library", library)
         advice = examine(capsys, *arguments).wrong()
         assert set(advice) == {"certificate", "answer"}
@@ -58,7 +58,7 @@ class TestTls:
     def test_one_request_is_sent(
         self, library: str, kucoin_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """It is a HEAD of the login page without parameters; with --offline there is none."""
+        """It is a HEAD of the login page, without parameters; with --offline nothing is sent."""
         monkeypatch.setenv(_AUTHORITIES[library], str(kucoin_sandbox.certificate))
         settings = Settings(site=kucoin_sandbox.url, library=library)
         doctor.examine(Subject(settings, offline=True))
@@ -71,7 +71,7 @@ class TestTls:
     def test_an_expired_certificate(
         self, library: str, kucoin_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """One that has ended by our clock is wrong, one that ends soon is said."""
+        """One that has expired is a mistake; one that expires soon is reported."""
         monkeypatch.setenv(_AUTHORITIES[library], str(kucoin_sandbox.certificate))
         settings = Settings(site=kucoin_sandbox.url, library=library)
 
@@ -88,7 +88,7 @@ class TestTls:
 
 @pytest.fixture
 def wire() -> object:
-    """A server whose answers the test decides."""
+    """A server whose answers the test sets."""
     with running_wire() as wire:
         wire.headers["Date"] = formatdate(usegmt=True)
         yield wire
@@ -101,7 +101,7 @@ def _answering(wire: Wire, status: int, **headers: str) -> None:
 
 @pytest.mark.parametrize("library", _LIBRARIES)
 def test_the_clock(library: str, wire: Wire, capsys: pytest.CaptureFixture[str]) -> None:
-    """A minute off is wrong, in either direction; the site's own time is right."""
+    """A minute off is a mistake in either direction; the site's own time is not."""
     for seconds, says in ((-60, "(59|60) s ahead"), (60, "(59|60) s behind"), (0, "")):
         _answering(wire, 200, Date=formatdate(time.time() + seconds, usegmt=True))
         report = examine(capsys, "--site", wire.url, "--library", library)
@@ -110,7 +110,7 @@ def test_the_clock(library: str, wire: Wire, capsys: pytest.CaptureFixture[str])
 
 
 class Odd(NamedTuple):
-    """An answer that is no login page, and what is said about it."""
+    """An answer that is not a login page, and the advice."""
 
     status: int
     level: str
@@ -129,13 +129,13 @@ class Odd(NamedTuple):
     ],
 )
 def test_odd_answers(odd: Odd, wire: Wire, capsys: pytest.CaptureFixture[str]) -> None:
-    """An answer that is no login page says what to look at."""
+    """The advice says what to look at."""
     _answering(wire, odd.status, **({"Location": odd.location} if odd.location else {}))
     assert odd.advice in examine(capsys, "--site", wire.url).of(odd.level)["answer"]
 
 
 def test_no_answer(capsys: pytest.CaptureFixture[str]) -> None:
-    """Where nothing listens, the answer is wrong; whatever needs it is skipped."""
+    """If nothing listens, that is a mistake, and checks that need the answer are skipped."""
     with running_wire() as wire:
         gone = wire.url
     report = examine(capsys, "--site", gone)
@@ -143,10 +143,34 @@ def test_no_answer(capsys: pytest.CaptureFixture[str]) -> None:
     assert report.of("skipped")["clock"] == "the site gave no answer"
 
 
+def test_no_date(wire: Wire, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a Date the clock is not judged."""
+    del wire.headers["Date"]
+    report = examine(capsys, "--site", wire.url)
+    assert report.of("skipped")["clock"] == "the site's answer has no Date"
+
+
+def test_no_site(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a site, only that is wrong; whatever needs it is skipped."""
+    report = examine(capsys, "--site", "glbal")
+    assert list(report.wrong()) == ["site"]
+    assert {"certificate", "answer", "clock", "proxy"} <= set(report.of("skipped"))
+
+
+def test_through_an_open_proxy(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A proxy that wants no password is sent none."""
+    monkeypatch.setenv("ALL_PROXY", wire.url)
+    wire.answer = lambda _seen: (502, "")
+    assert "certificate" in examine(capsys, "--site", "https://kucoin.example.com").wrong()
+    assert not [seen for seen in wire.seen if "proxy-authorization" in seen.names()]
+
+
 def test_through_a_proxy(
     wire: Wire, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The certificate is asked for through the environment's proxy, with its password."""
+    """The certificate is fetched through the environment's proxy, with its password."""
     monkeypatch.setenv("HTTPS_PROXY", wire.url.replace("//", "//me:pa%40ss@"))
     wire.answer = lambda _seen: (502, "")
     report = examine(capsys, "--site", "https://kucoin.example.com")

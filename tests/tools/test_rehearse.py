@@ -1,9 +1,10 @@
-"""`rehearse` leads through the first sign-in, names what differs, and writes no secret."""
+"""`rehearse` guides through a first sign-in, reports deviations, and writes no secret."""
 
 from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import stat
 import subprocess
@@ -15,9 +16,12 @@ from typing import Any, NamedTuple
 import pytest
 
 from authlib_kucoin.__main__ import main
+from authlib_kucoin._tools.rehearse import _version
+from authlib_kucoin._tools.rehearse.terminal import Terminal
 from authlib_kucoin.sandbox import Sandbox, SandboxKeywords
 from tests.support.wire import running_wire
 
+from .examined import RIGHT
 from .rehearsed import Change, Deviant, Person, Rehearsed, Reply, rehearsed
 
 
@@ -30,7 +34,7 @@ def deviant(kucoin_sandbox: Sandbox) -> Iterator[Deviant]:
 
 @pytest.fixture
 def run(deviant: Deviant, tmp_path: Path) -> Callable[..., Rehearsed]:
-    """Lead a rehearsal, with these changes of answers, by operation."""
+    """Run a rehearsal with these changes of answers, by operation."""
 
     def run(*arguments: str, person: Person | None = None, **changes: Change) -> Rehearsed:
         deviant.changes = changes
@@ -41,7 +45,7 @@ def run(deviant: Deviant, tmp_path: Path) -> Callable[..., Rehearsed]:
 
 @pytest.mark.parametrize("library", ["requests", "httpx2"])
 def test_as_the_document_says(library: str, run: Callable[..., Rehearsed]) -> None:
-    """With either library nothing differs at the sandbox, and each question has its answer."""
+    """With either library the sandbox has no deviation, and each open question is answered."""
     result = run("--library", library)
     assert result.differences == []
     assert result.status == 0
@@ -76,7 +80,7 @@ def _data(**members: Any) -> Change:
 
 
 def _without(name: str) -> Change:
-    return lambda reply: reply.content.pop(name)
+    return lambda reply: reply.content.pop(name, None)
 
 
 def _wrap(reply: Reply) -> None:
@@ -101,8 +105,12 @@ def _oauth_refusals(reply: Reply) -> None:
         reply.status, reply.content = 400, {"error": "invalid_grant"}
 
 
+def _same_access_token(reply: Reply) -> None:
+    reply.content["access_token"] = reply.first["access_token"]
+
+
 class Deviation(NamedTuple):
-    """A change of answers, and what the report says of it."""
+    """A change of answers, and the report's words about it."""
 
     operation: str
     change: Change
@@ -180,15 +188,37 @@ DEVIATIONS = {
     "other form of refusals": Deviation(
         "refresh", _oauth_refusals, "second refresh: It refuses in another form"
     ),
-    "no answer": Deviation(
-        "create_api_key", _raw("", 503), "key: It refuses in another form than the document's"
+    "a list": Deviation(
+        "validate",
+        _raw("[]", Content_Type="application/json"),
+        "validation: The body is JSON that is no object, but a list of strings.",
     ),
+    "a reset": Deviation(
+        "refresh",
+        lambda reply: setattr(reply, "lost", True),
+        "refresh: There is no whole answer: ConnectionError",
+    ),
+    "the old token again": Deviation(
+        "refresh", _same_access_token, "A refresh gives the old access token again"
+    ),
+    "a code twice": Deviation(
+        "token",
+        lambda reply: setattr(reply, "content", dict(reply.first)),
+        "A code can be used twice",
+    ),
+    "other addresses": Deviation(
+        "api_key_info", _data(ipWhitelist="203.0.113.7"), "ipWhitelist are not the same"
+    ),
+    "odd optional member": Deviation(
+        "api_key_info", _data(subName=7), "subName is a number, where others have seen a string"
+    ),
+    "failing": Deviation("create_api_key", _raw("", 503), "key: HTTP status 503"),
 }
 
 
 @pytest.mark.parametrize("deviation", DEVIATIONS.values(), ids=DEVIATIONS)
 def test_each_deviation_is_named(deviation: Deviation, run: Callable[..., Rehearsed]) -> None:
-    """It is among the differences, in both reports, and ends no rehearsal."""
+    """Both reports list it, and the rehearsal continues."""
     result = run(**{deviation.operation: deviation.change})
     assert [each for each in result.differences if deviation.says in each]
     assert deviation.says in result.markdown
@@ -201,6 +231,28 @@ def test_each_deviation_is_named(deviation: Deviation, run: Callable[..., Rehear
         ("refresh", _kept, "Does a refresh token rotate?", "no: the refresh token stays the same"),
         ("create_api_key", _data(authGroup=["API_SPOT"]), "Which form has authGroup?", "JSON list"),
         ("validate", _raw("", 404), "Does the validation call work", "no usable answer"),
+        ("token", _set(scope=7), "Which form has scope?", "a number"),
+        ("refresh", _without("refresh_token"), "Does a refresh token rotate?", "so the old one"),
+        (
+            "api_key_info",
+            lambda reply: _data(expiredAt=reply.content["data"]["createdAt"] + 90 * 86_400_000)(
+                reply
+            ),
+            "When does the key end?",
+            "90 days after",
+        ),
+        (
+            "api_key_info",
+            lambda reply: setattr(reply, "content", {"code": "400003", "msg": "no key"}),
+            "Which form have errors?",
+            'key info: HTTP 200, an envelope without success, code "400003"',
+        ),
+        (
+            "token",
+            lambda reply: reply.headers.update({"Date": "soon"}),
+            "How far is this machine's clock",
+            "its Date is no date",
+        ),
         (
             "token",
             lambda reply: reply.headers.update({"Set-Cookie": "edge=1"}),
@@ -212,21 +264,21 @@ def test_each_deviation_is_named(deviation: Deviation, run: Callable[..., Rehear
 def test_what_is_learnt(
     operation: str, change: Change, question: str, answer: str, run: Callable[..., Rehearsed]
 ) -> None:
-    """What the document leaves open is answered by what was seen."""
+    """Observations answer the questions that the document leaves open."""
     learnt = run(**{operation: change}).learnt
     assert [said for asked, said in learnt.items() if question in asked and answer in said]
 
 
 class TestReusableTokens:
-    """A KuCoin that takes a refresh token a second time."""
+    """A KuCoin that accepts a refresh token twice."""
 
     @pytest.fixture
     def kucoin_sandbox_options(self) -> SandboxKeywords:
-        """Let refresh tokens be used again."""
+        """Make refresh tokens reusable."""
         return {"refresh_tokens": "reusable"}
 
     def test_it_is_learnt(self, run: Callable[..., Rehearsed]) -> None:
-        """The report says so, and what became of the pair in use."""
+        """The report says so, and whether the pair in use survived."""
         learnt = run().learnt
         assert learnt["Can a refresh token be used twice?"] == "yes: it gave a pair a second time"
         assert learnt["Does using it twice end the new pair?"]
@@ -238,11 +290,11 @@ class TestCallbacks:
 
     @pytest.fixture
     def kucoin_sandbox_options(self, callback: Any) -> SandboxKeywords:
-        """Answer in this form."""
+        """Use this form."""
         return {"callback": callback}
 
     def test_it_is_learnt(self, callback: str, run: Callable[..., Rehearsed]) -> None:
-        """Pasted as a URL or as a form's content, it is taken, and its form is reported."""
+        """It may be pasted as a URL or as form content; the report names its form."""
         result = run()
         assert result.differences == []
         form = result.learnt["In which form does the callback come?"]
@@ -251,7 +303,7 @@ class TestCallbacks:
     def test_a_refusal(
         self, callback: str, run: Callable[..., Rehearsed], deviant: Deviant
     ) -> None:
-        """Cancel ends the rehearsal; the report says how KuCoin says no."""
+        """Cancel ends the rehearsal; the report shows how KuCoin refuses."""
         person = Person(deviant)
         person.decide = deviant.sandbox.cancel
         result = run(person=person)
@@ -262,16 +314,16 @@ class TestCallbacks:
 
 
 def test_another_state(run: Callable[..., Rehearsed], deviant: Deviant) -> None:
-    """A state that is not the one that was sent is a difference, and the code is not used."""
+    """A different state is reported, and the code is not used."""
     person = Person(deviant)
-    person.edit = lambda pasted: re.sub(r"state=\w+", "state=other", pasted)
+    person.edit = lambda pasted: re.sub(r"state=\w+", "state=0therState", pasted)
     result = run(person=person)
     assert [each for each in result.differences if "state is not the one that was sent" in each]
     assert deviant.wire.seen == []
 
 
 def test_nothing_pasted(run: Callable[..., Rehearsed], deviant: Deviant) -> None:
-    """What is no callback may be pasted again, three times; then the report is written."""
+    """Something else may be pasted three times; then the report is written."""
     person = Person(deviant)
     person.edit = lambda _pasted: "https://broker.example.com/?utm=1"
     result = run(person=person)
@@ -279,8 +331,44 @@ def test_nothing_pasted(run: Callable[..., Rehearsed], deviant: Deviant) -> None
     assert result.said.count("This holds no answer of KuCoin's") == 3
 
 
+@pytest.mark.parametrize("pasted", ["", "https://[broker/?code=1"])
+def test_what_cannot_be_pasted(
+    pasted: str, run: Callable[..., Rehearsed], deviant: Deviant
+) -> None:
+    """Nothing at all ends it; an address that nobody can read does as well."""
+    person = Person(deviant)
+    person.edit = lambda _pasted: pasted
+    assert run(person=person).report["stopped"] == "no callback was pasted"
+
+
+def test_a_fragment(run: Callable[..., Rehearsed], deviant: Deviant) -> None:
+    """Parameters in the fragment are taken, and reported: no server would see them."""
+    person = Person(deviant)
+    person.edit = lambda pasted: pasted.replace("?", "#")
+    result = run(person=person)
+    assert "in the fragment" in result.learnt["In which form does the callback come?"]
+    assert result.status == 0
+
+
+def test_a_paste_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal it is read without an echo."""
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "r") as terminal, os.fdopen(ours, "r+b", buffering=0) as keyboard:
+        monkeypatch.setattr(sys, "stdin", terminal)
+        echoes = []
+
+        def getpass(prompt: str) -> str:
+            echoes.append(prompt)
+            return " pasted "
+
+        monkeypatch.setattr("getpass.getpass", getpass)
+        assert Terminal().ask_hidden("Paste it:") == "pasted"
+        assert echoes == ["Paste it: "]
+        keyboard.write(b"\n")
+
+
 def test_ctrl_c(run: Callable[..., Rehearsed], deviant: Deviant) -> None:
-    """Interrupted before the key, the report has what was learnt until then."""
+    """If interrupted before the key, the report contains what is known so far."""
     person = Person(deviant)
 
     def interrupt(_question: str) -> str:
@@ -293,7 +381,7 @@ def test_ctrl_c(run: Callable[..., Rehearsed], deviant: Deviant) -> None:
 
 
 def test_no_key_without_a_yes(run: Callable[..., Rehearsed], deviant: Deviant) -> None:
-    """Anything but a typed yes asks for no key; all else goes on."""
+    """Anything but a typed "yes" creates no key; everything else continues."""
     result = run(person=Person(deviant, types="y"))
     assert deviant.sandbox.issued_keys == ()
     assert result.status == 0
@@ -302,51 +390,61 @@ def test_no_key_without_a_yes(run: Callable[..., Rehearsed], deviant: Deviant) -
 
 
 def test_secrets_that_answers_repeat(run: Callable[..., Rehearsed]) -> None:
-    """A message that repeats a token, or one never seen before, or an address, is masked."""
+    """A token, unknown secret or address in a message is masked."""
 
     def repeat(reply: Reply) -> None:
         if reply.content.get("access_token"):
             token, other = reply.content["access_token"], "Zq81mNw0Pk33uTe6Rb52"
             reply.content["msg"] = f"{token} and {other} from 203.0.113.7"
-            reply.content[other] = other
+            reply.content[other] = [other, 7]
             reply.headers[f"X-{other}"] = other
 
     result = run(token=repeat, refresh=repeat)
     written = json.dumps(result.report) + result.markdown
     assert "Zq81mNw0Pk33uTe6Rb52".lower() not in written.lower()
     assert "203.0.113.7" not in written
-    assert "exchange: (an odd name) is not in the document (string)." in result.differences
+    assert "exchange: (an odd name) is not in the document (list)." in result.differences
 
 
 def test_an_unknown_outcome(run: Callable[..., Rehearsed]) -> None:
-    """If the answer with the key is lost, the person is told what to do about it."""
+    """If the answer with the key is lost, the person is told what to do."""
     result = run(create_api_key=_raw("{"))
     assert "API management page" in result.said
     assert "ApiKeyOutcomeUnknown" in result.markdown
 
 
 class TestTheKey:
-    """What becomes of a new key."""
+    """What happens to a new key."""
 
     def test_it_is_dropped(self, run: Callable[..., Rehearsed], deviant: Deviant) -> None:
-        """Unless asked for it is shown nowhere, and the advice is to delete it."""
+        """By default it is not shown, and the advice is to delete it."""
         result = run()
         (key,) = deviant.sandbox.issued_keys
         assert key.secret not in result.said
         assert "Delete the key on KuCoin's API management page" in result.said
 
+    def test_no_file_without_a_key(
+        self, run: Callable[..., Rehearsed], deviant: Deviant, tmp_path: Path
+    ) -> None:
+        """If no key was asked for, its file is gone again."""
+        run("--key-file", str(tmp_path / "key.json"), person=Person(deviant, types="no"))
+        assert not (tmp_path / "key.json").exists()
+
     def test_it_is_shown(self, run: Callable[..., Rehearsed], deviant: Deviant) -> None:
-        """With --show-key it is on the terminal, once, and not in the report."""
+        """With --show-key it is shown once on the terminal, and not in the report."""
         result = run("--show-key")
         (key,) = deviant.sandbox.issued_keys
         assert result.said.count(key.secret) == 1
         assert result.said.count(key.passphrase) == 1
 
     def test_it_is_kept(
-        self, run: Callable[..., Rehearsed], deviant: Deviant, tmp_path: Path
+        self,
+        run: Callable[..., Rehearsed],
+        deviant: Deviant,
+        tmp_path_factory: pytest.TempPathFactory,
     ) -> None:
-        """With --key-file it is in a file that nobody else may read, and on no terminal."""
-        file = tmp_path / "key.json"
+        """With --key-file it is written to a file that only its owner can read, and not shown."""
+        file = tmp_path_factory.mktemp("private") / "key.json"
         result = run("--key-file", str(file))
         (key,) = deviant.sandbox.issued_keys
         assert json.loads(file.read_text())["secret"] == key.secret
@@ -357,10 +455,10 @@ class TestTheKey:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ((), "No client id is set"),
+        (("--client-id", ""), "No client id is set"),
         (("--client-id", " x"), "white space"),
-        (("--client-id", "x"), "No KuCoin site is set"),
-        (("--client-id", "x", "--site", "eu"), "There is no redirect URI"),
+        (("--site", ""), "No KuCoin site is set"),
+        (("--redirect-uri", ""), "There is no redirect URI"),
         (("--app", "no_such_shop:app"), "No module named"),
         (("--key-file", "/nowhere/key"), "/nowhere/key cannot be made"),
         (("--report", "/nowhere/report"), "/nowhere/report.md cannot be made"),
@@ -373,20 +471,22 @@ def test_it_cannot_begin(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What is missing is said, before anything is sent; exit code 2, and no file is left."""
+    """What is missing is named before anything is sent; the exit code is 2, no file is written."""
     monkeypatch.chdir(tmp_path)
+    for name, value in RIGHT.items():
+        monkeypatch.setenv(name, value)
     assert main(["rehearse", *arguments]) == 2
     assert says in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_program(kucoin_sandbox: Sandbox, tmp_path: Path) -> None:
-    """Run as a user runs it, reading what it prints and typing into it."""
+    """It runs as a program: the test reads its output and types the answers."""
     with subprocess.Popen(
         [sys.executable, "-m", "authlib_kucoin", "rehearse", "--report", "mine"],
         cwd=tmp_path,
         env={
-            **{name: os.environ[name] for name in ("PATH",)},
+            **os.environ,
             "PYTHONPATH": str(Path(__file__).parents[2]),
             "KUCOIN_SITE": kucoin_sandbox.url,
             "KUCOIN_CLIENT_ID": kucoin_sandbox.client_id,
@@ -408,5 +508,11 @@ def test_the_program(kucoin_sandbox: Sandbox, tmp_path: Path) -> None:
     assert program.returncode == 0
     assert len(kucoin_sandbox.issued_keys) == 1
     assert max(len(line) for line in rest.splitlines()) <= 100
-    assert "send it" in rest
+    assert "Please look through it and send" in rest
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.json", "mine.md"]
+
+
+def test_versions() -> None:
+    """The report names what was used; run from a checkout, this package may not be installed."""
+    assert _version("authlib").startswith("1.")
+    assert _version("no-such-package") == "(not installed)"

@@ -175,8 +175,7 @@ def _is_in_memory(url: str) -> bool:
 
 def _failure(app: App) -> str:
     try:
-        if app.open_database:
-            app.open_database()
+        app.open_database()
     except Exception as error:  # noqa: BLE001 - each driver has its own; its text may hold the URL
         return type(error).__name__
     return ""

@@ -37,6 +37,7 @@ def django_settings(name: str) -> dict[str, Any]:
         "client_id": "KEY",
         "client_secret": "SECRET",
         "timeout": "REQUESTS_TIMEOUT",
+        "total_timeout": "TOTAL_TIMEOUT",
     }
     found = {key: getattr(settings, f"{social}_{suffix}", None) for key, suffix in names.items()}
     return {**found, "redirect_uri": redirect_uri, "library": "requests"}

@@ -33,7 +33,7 @@ def check_proxy(subject: Subject) -> Iterator[Finding]:
         yield skipped("the site is not known")
         return
     urls = list(dict.fromkeys((subject.site.web, subject.site.rest)))
-    chosen = {host_of(url): proxy_url(url) for url in urls}
+    chosen = {host_of(url): proxy_url(url, subject.settings.client_kwargs) for url in urls}
     named = getproxies()
     schemes = {urlsplit(url).scheme for url in urls}
     if not set(chosen.values()) - {None}:
@@ -68,7 +68,7 @@ def _direct(named: dict[str, str], schemes: set[str]) -> Iterator[Finding]:
 def _proxy_finding(subject: Subject, url: str) -> Finding:
     setting = f"{urlsplit(url).scheme.upper()}_PROXY"
     try:
-        proxy = proxy_for(url)
+        proxy = proxy_for(url, subject.settings.client_kwargs)
         host, port = (proxy.hostname, proxy.port) if proxy else (None, None)
     except ValueError:
         proxy = host = port = None

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import ssl
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -22,13 +25,21 @@ def authorities_variable(library: str) -> str:
     return next((name for name in names if os.environ.get(name)), names[0])
 
 
-def tls_context(library: str) -> ssl.SSLContext:
-    """Return a context that trusts what a library trusts in this environment."""
-    if library == "httpx2":
+def tls_context(library: str, verify: Any = None) -> ssl.SSLContext:
+    """Return a context that trusts what a library trusts in this environment.
+
+    Args:
+        library: The HTTP library.
+        verify: The client's own ``verify``: a file, a folder, or a context.
+    """
+    if isinstance(verify, ssl.SSLContext):
+        return verify
+    own = verify if isinstance(verify, str) else None
+    if library == "httpx2" and own is None:
         import httpx2  # noqa: PLC0415 - may not be installed
 
         return httpx2.create_ssl_context()
-    named = os.environ.get(authorities_variable(library)) or _bundled()
+    named = own or os.environ.get(authorities_variable(library)) or _bundled()
     is_folder = named is not None and Path(named).is_dir()
     return ssl.create_default_context(
         cafile=None if is_folder else named, capath=named if is_folder else None
@@ -36,17 +47,21 @@ def tls_context(library: str) -> ssl.SSLContext:
 
 
 def _bundled() -> str | None:
-    """Return the authorities that come with requests."""
-    try:
-        import certifi  # noqa: PLC0415 - comes with requests
-    except ModuleNotFoundError:
-        return None
-    return certifi.where()
+    """Return the authorities that come with requests, if it is installed."""
+    where: str | None = import_module("certifi").where() if find_spec("certifi") else None
+    return where
 
 
-def proxy_url(url: str) -> str | None:
-    """Return the proxy that the environment names for a URL, as it is written there."""
+def proxy_url(url: str, own: Mapping[str, Any]) -> str | None:
+    """Return the proxy for a URL, as it is written.
+
+    Args:
+        url: The URL.
+        own: The options of the client, whose proxies come before the environment's.
+    """
     parts = urlsplit(url)
+    if chosen := own.get("proxy") or (own.get("proxies") or {}).get(parts.scheme):
+        return str(chosen)
     proxies = getproxies()
     named = proxies.get(parts.scheme) or proxies.get("all")
     if not named or proxy_bypass(parts.netloc):
@@ -54,9 +69,9 @@ def proxy_url(url: str) -> str | None:
     return named
 
 
-def proxy_for(url: str) -> SplitResult | None:
-    """Return the proxy for a URL in its parts."""
-    named = proxy_url(url)
+def proxy_for(url: str, own: Mapping[str, Any]) -> SplitResult | None:
+    """Return the proxy for a URL in its parts; see :func:`proxy_url`."""
+    named = proxy_url(url, own)
     if named is None:
         return None
     return urlsplit(named if "://" in named else f"http://{named}")

@@ -11,6 +11,7 @@ from authlib_kucoin._errors import ConfigurationError, KuCoinError
 from .subject import App, Cookie, HostRefused
 
 _OAUTH: Final = "authlib.integrations.flask_client"
+_SQLALCHEMY: Final = "sqlalchemy"  # Flask-SQLAlchemy's
 #: The demo's own setting.
 _TRUSTED: Final = "TRUSTED_PROXIES"
 _PROXY_FIX: Final = "app.wsgi_app = ProxyFix(app.wsgi_app, x_proto=1, x_host=1)"
@@ -73,7 +74,7 @@ def flask_app(app: Any) -> App:
         trust_scheme=trust,
         trust_host=trust,
         allow_host="TRUSTED_HOSTS",
-        database=config.get("SQLALCHEMY_DATABASE_URI"),
+        database=config.get("SQLALCHEMY_DATABASE_URI") if _SQLALCHEMY in app.extensions else None,
         open_database=lambda: _open_database(app),
     )
 
@@ -81,7 +82,7 @@ def flask_app(app: Any) -> App:
 def _open_database(app: Any) -> None:
     from sqlalchemy import select  # noqa: PLC0415 - the application's own
 
-    with app.app_context(), app.extensions["sqlalchemy"].engine.connect() as connection:
+    with app.app_context(), app.extensions[_SQLALCHEMY].engine.connect() as connection:
         connection.execute(select(1))
 
 

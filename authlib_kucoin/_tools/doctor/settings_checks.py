@@ -21,7 +21,7 @@ from .subject import Subject, host_of
 
 #: The calls of one callback: exchange, key, key info.
 _CALLS: Final = 3
-#: What people write where a value is still to come.
+#: Parts of the placeholders that people write for a missing value.
 _PLACEHOLDERS: Final = ("your", "example", "change", "placeholder", "todo", "xxx", "...", "<")
 _SET_SITE: Final = (
     f"Set KUCOIN_SITE to one of {', '.join(SITES)}, or to a base URL such as "
@@ -51,7 +51,7 @@ def check_site(subject: Subject) -> Iterator[Finding]:
         host_of(url) for known in SITES.values() for url in (known.web, known.rest)
     }:
         yield note(
-            "This host is none of KuCoin's that are known here.",
+            "This is not a known host of KuCoin's.",
             "Compare it with what KuCoin wrote when it sent your client id.",
         )
     elif site.name == "eu":
@@ -192,9 +192,7 @@ def check_timeouts(subject: Subject) -> Iterator[Finding]:
 
 
 def _seconds(timeout: Any) -> tuple[float | None, ...]:
-    """Return the parts of a time-out: a number, requests' pair, or httpx2's object or four."""
-    if hasattr(timeout, "as_dict"):
-        return tuple(timeout.as_dict().values())
+    """Return the parts of a time-out: a number, or requests' pair."""
     return tuple(timeout) if isinstance(timeout, (tuple, list)) else (timeout,)
 
 

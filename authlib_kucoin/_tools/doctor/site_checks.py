@@ -43,8 +43,14 @@ def check_certificate(subject: Subject) -> Iterator[Finding]:
 def _certificate_finding(subject: Subject, host: str, port: int) -> Finding:
     library = subject.library
     name = authorities_variable(library)
+    own = subject.settings.client_kwargs
+    if own.get("verify") is False:
+        return wrong(
+            "client_kwargs has verify=False: anybody on the way can read codes, tokens and keys.",
+            f"Remove verify=False. For an authority of your own set {name} to its file.",
+        )
     try:
-        certificate = _certificate(host, port, tls_context(library))
+        certificate = _certificate(host, port, own, tls_context(library, own.get("verify")))
     except ssl.SSLCertVerificationError as error:
         return wrong(
             f"The certificate of {host} is not trusted: {error.verify_message}.",
@@ -71,9 +77,11 @@ def _certificate_finding(subject: Subject, host: str, port: int) -> Finding:
     return right(f"{host}: trusted, valid for {days:.0f} days")
 
 
-def _certificate(host: str, port: int, context: ssl.SSLContext) -> Mapping[str, Any]:
-    """Return the certificate of a server, reached through the proxy of the environment."""
-    proxy = proxy_for(f"https://{host}:{port}")
+def _certificate(
+    host: str, port: int, own: Mapping[str, Any], context: ssl.SSLContext
+) -> Mapping[str, Any]:
+    """Return the certificate of a server, reached through the proxy that a call would take."""
+    proxy = proxy_for(f"https://{host}:{port}", own)
     if proxy is None:
         connection = http.client.HTTPSConnection(host, port, timeout=PATIENCE, context=context)
     else:
@@ -124,8 +132,8 @@ def check_answer(subject: Subject) -> Iterator[Finding]:
     elif status in (403, 451):
         yield note(
             f"{page} answers HTTP {status} to this machine.",
-            "It may refuse requests that are no browser's. If the browser cannot open it either, "
-            "ask KuCoin whether it serves your region and has your addresses.",
+            "It may refuse requests that do not come from a browser. If a browser cannot open it "
+            "either, ask KuCoin whether it serves your region and has your addresses.",
         )
     elif status >= 500:
         yield wrong(f"{page} is failing (HTTP {status}).", "Try again later; then ask KuCoin.")

@@ -95,8 +95,8 @@ class App:
     trust_scheme: str
     trust_host: str
     allow_host: str
-    database: str | None = dataclasses.field(default=None, repr=False)
-    open_database: Callable[[], object] | None = None
+    database: str | None = dataclasses.field(repr=False)
+    open_database: Callable[[], object]
 
 
 @dataclasses.dataclass
@@ -158,7 +158,9 @@ class Subject:
         try:
             with closing(
                 watched_client(
-                    self.settings.library, heard.append, site=self.site, timeout=PATIENCE
+                    self.settings.library,
+                    heard.append,
+                    **{**self.settings.client_kwargs, "site": self.site, "timeout": PATIENCE},
                 )
             ) as client:
                 client.perform(call)

@@ -7,24 +7,22 @@ import json
 import os
 import platform
 import sys
-from contextlib import ExitStack, closing
+from contextlib import closing
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 from typing import Any, Final, TextIO
 
 from authlib_kucoin._errors import KuCoinError, UnsafeRedirectURI
 from authlib_kucoin._models import ApiKey
 from authlib_kucoin._protocol.calls import checked_setting
-from authlib_kucoin._protocol.redirect_uri import check_redirect_uri
-from authlib_kucoin._protocol.sites import resolve_site
+from authlib_kucoin._protocol.sites import Site, resolve_site
 from authlib_kucoin._tools.doctor.sources import add_setting_arguments, subject_of
 from authlib_kucoin._tools.doctor.subject import Settings
 from authlib_kucoin._tools.watched import Heard, installed_library, watched_client
 
 from .masks import Secrets
 from .record import Record
-from .report import as_json, as_markdown, content
+from .report import as_json, as_markdown, content, metadata_of
 from .steps import Rehearsal
 from .terminal import Terminal
 
@@ -42,32 +40,32 @@ def run(options: argparse.Namespace, app: Any = None, terminal: Terminal | None 
     Returns:
         0 if everything is as the document says, 1 if something differs, 2 if it cannot begin.
     """
+    terminal = terminal or Terminal()
     subject = subject_of(options, app)
+    files = _Files()
     try:
-        with ExitStack() as stack:
-            if subject.app_failure:
-                raise _CannotBegin(f"The application cannot be loaded: {subject.app_failure}")
-            key_file = _private_file(options.key_file)
-            reports = [_report_file(options.report, end) for end in ("md", "json")]
-            for file in (*reports, *([key_file] if key_file else [])):
-                stack.enter_context(file)
-            return _rehearse(subject.settings, options, terminal or Terminal(), key_file, reports)
+        if subject.app_failure:
+            raise _CannotBegin(f"The application cannot be loaded: {subject.app_failure}")
+        rehearsal = _prepare(subject.settings, options, terminal)
+        reports = [files.report(options.report, end) for end in ("md", "json")]
+        key_file = files.private(options.key_file)
     except (_CannotBegin, KuCoinError, UnsafeRedirectURI, ModuleNotFoundError) as error:
+        files.close()
         print(f"The rehearsal cannot begin. {error}", file=sys.stderr)
         return _CANNOT
+    rehearsal.keep_key = _KeyKeeper(terminal, key_file, show=options.show_key).keep
+    try:
+        return _lead(rehearsal, reports)
+    finally:
+        files.close()
 
 
 class _CannotBegin(Exception):
     """The text says why, and what to change."""
 
 
-def _rehearse(
-    settings: Settings,
-    options: argparse.Namespace,
-    terminal: Terminal,
-    key_file: TextIO | None,
-    reports: list[TextIO],
-) -> int:
+def _prepare(settings: Settings, options: argparse.Namespace, terminal: Terminal) -> Rehearsal:
+    """Return a rehearsal that has not begun."""
     client_id = checked_setting("client_id", settings.client_id)
     site = resolve_site(settings.site, settings.fast_api)
     heard: list[Heard] = []
@@ -83,20 +81,29 @@ def _rehearse(
         client_id=client_id,
         client_secret=settings.client_secret,
         site=site,
-        redirect_uri=check_redirect_uri(settings.redirect_uri),
+        redirect_uri=settings.redirect_uri,
     )
-    secrets = Secrets(client_id, checked_setting("client_secret", settings.client_secret))
-    record = Record(
-        _facts(settings, site.web, site.rest, site.fast_api),
-        sent_secret=bool(settings.client_secret),
-        fast_api=site.fast_api,
+    client.create_authorization_url()  # sends nothing, and raises for a wrong setting
+    return Rehearsal(
+        client,
+        heard,
+        terminal,
+        Secrets(client_id, checked_setting("client_secret", settings.client_secret)),
+        Record(
+            _facts(settings, site),
+            sent_secret=bool(settings.client_secret),
+            fast_api=site.fast_api,
+        ),
+        options.permission,
     )
-    keeper = _KeyKeeper(terminal, key_file, show=options.show_key)
-    rehearsal = Rehearsal(client, heard, terminal, secrets, record, options.permission, keeper.keep)
-    terminal.say(_BEGINNING.format(web=site.web))
-    terminal.say()
-    with closing(client):
+
+
+def _lead(rehearsal: Rehearsal, reports: list[TextIO]) -> int:
+    terminal, record, secrets = rehearsal.terminal, rehearsal.record, rehearsal.secrets
+    with closing(rehearsal.client):
         try:
+            terminal.say(_BEGINNING.format(web=rehearsal.client.site.web))
+            terminal.say()
             rehearsal.lead()
         except KeyboardInterrupt:
             record.stopped = "it was interrupted"
@@ -116,28 +123,15 @@ def _end(terminal: Terminal, report: dict[str, Any], names: list[str]) -> int:
         f"Different from the document: {len(differences)}. Not known before: "
         f"{len(report['learnt'])}. The report: {' and '.join(names)}."
     )
-    terminal.say(
-        f"It holds no code, token, key or account. Please look through it and send it {_where()}: "
-        "nobody could run this against KuCoin before, so it helps everybody who uses this package."
-    )
+    terminal.say(report["please"])
     return int(bool(differences or report["stopped"]))
 
 
-def _where() -> str:
-    try:
-        urls = metadata("authlib-kucoin").get_all("Project-URL") or []
-    except PackageNotFoundError:
-        urls = []
-    listed = dict(url.split(", ", 1) for url in urls)
-    found = listed.get("Issues") or listed.get("Source") or listed.get("Repository")
-    return f"to {found}" if found else "to the place where you found authlib_kucoin"
-
-
-def _facts(settings: Settings, web: str, rest: str, fast_api: int) -> dict[str, str]:
+def _facts(settings: Settings, site: Site) -> dict[str, str]:
     library = settings.library or installed_library() or ""
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "site": f"{web}, REST {rest}, Fast API {fast_api}",
+        "site": f"{site.web}, REST {site.rest}, Fast API {site.fast_api}",
         "client secret": "sent" if settings.client_secret else "none",
         "with": f"authlib-kucoin {_version('authlib-kucoin')}, Authlib {_version('authlib')}, "
         f"{library} {_version(library)}, Python {platform.python_version()}",
@@ -145,10 +139,7 @@ def _facts(settings: Settings, web: str, rest: str, fast_api: int) -> dict[str, 
 
 
 def _version(package: str) -> str:
-    try:
-        return metadata(package)["Version"]
-    except (PackageNotFoundError, ValueError):
-        return "(not installed)"
+    return next(iter(metadata_of(package, "Version")), "(not installed)")
 
 
 class _KeyKeeper:
@@ -172,8 +163,8 @@ class _KeyKeeper:
             self._terminal.say(f"The key is in {self._file.name}; nobody else may read it.")
         if self._show:
             self._terminal.say("The key, shown only now:")
-            for name, value in credentials.items():
-                self._terminal.show(f"{name}: {value}")
+            lines = (f"{name}: {value}" for name, value in credentials.items())
+            self._terminal.show("\n  ".join(lines))
         if self._file is None and not self._show:
             self._terminal.say(
                 "The key was made, and its secret is dropped. Delete the key on KuCoin's API "
@@ -181,25 +172,39 @@ class _KeyKeeper:
             )
 
 
-def _private_file(name: str | None) -> TextIO | None:
-    """Open a new file that only this user may read."""
-    if not name:
-        return None
-    try:
-        return os.fdopen(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w")
-    except OSError as error:
-        raise _CannotBegin(f"{name} cannot be made ({error.strerror}): name a new file.") from None
+class _Files:
+    """The files of a rehearsal: new ones, made before anything is sent."""
 
+    def __init__(self) -> None:
+        self._made: list[TextIO] = []
 
-def _report_file(name: str | None, end: str) -> TextIO:
-    base = name or f"kucoin-rehearsal-{datetime.now(UTC):%Y%m%d-%H%M%S}"
-    path = Path(f"{base}.{end}")
-    try:
-        return path.open("x", encoding="utf-8")
-    except OSError as error:
-        raise _CannotBegin(
-            f"{path} cannot be made ({error.strerror}): give another name by --report."
-        ) from None
+    def report(self, name: str | None, end: str) -> TextIO:
+        """Open a new report."""
+        base = name or f"kucoin-rehearsal-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+        return self._new(f"{base}.{end}", 0o666, "--report")
+
+    def private(self, name: str | None) -> TextIO | None:
+        """Open a new file that only this user may read."""
+        return self._new(name, 0o600, "--key-file") if name else None
+
+    def _new(self, name: str, mode: int, option: str) -> TextIO:
+        try:
+            handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        except OSError as error:
+            why = error.strerror
+        else:
+            # By the handle alone it would not know its name.
+            self._made.append(open(name, "w", encoding="utf-8", opener=lambda *_: handle))  # noqa: SIM115 - closed by close()
+            return self._made[-1]
+        raise _CannotBegin(f"{name} cannot be made ({why}): name a new file by {option}.")
+
+    def close(self) -> None:
+        """Close the files, and remove those that are empty."""
+        for file in self._made:
+            file.close()
+            path = Path(file.name)
+            if not path.stat().st_size:
+                path.unlink()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -56,7 +56,7 @@ class Answer:
             self.trouble = _no_json(heard.body)
         else:
             if not isinstance(self.content, dict):
-                self.trouble = f"JSON that is no object, but a {_kind(self.content)}"
+                self.trouble = f"JSON that is no object, but a {kind_of(self.content)}"
 
     def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         content = dict(pairs)
@@ -99,7 +99,7 @@ class Answer:
         return [
             Member(
                 ".".join(map(member_name, path)),
-                _kind(value),
+                kind_of(value),
                 _shown(path[-1], value, secrets),
                 known.get(".".join(path), ""),
             )
@@ -115,7 +115,7 @@ class Answer:
         if 300 <= heard.status < 400:
             target = urlsplit(heard.header("location")).hostname or "the same host"
             yield f"It redirects (HTTP {heard.status}) to {target}."
-        elif heard.status != 200 and not self.refusal_form:
+        elif heard.status != 200 and (heard.status >= 500 or not self.refusal_form):
             yield f"HTTP status {heard.status}, where 200 is usual."
         content_type = heard.header("content-type").partition(";")[0].strip().lower()
         if content_type != "application/json":
@@ -138,30 +138,31 @@ class Answer:
             yield "The answer is wrapped in an envelope: its members are below data."
         yield from _of_other_kinds(page, found)
         for path, value in page.values.items():
-            if path in found and _kind(found[path]) == _kind(value) and found[path] != value:
+            if path in found and kind_of(found[path]) == kind_of(value) and found[path] != value:
                 shown = secrets.shown(found[path])
                 yield f"{path} is {shown}, where the document has {json.dumps(value)}."
         for path in sorted(found.keys() - page.members.keys() - page.optional.keys()):
             name = ".".join(map(member_name, path.split(".")))
-            yield f"{name} is not in the document ({_kind(found[path])})."
+            yield f"{name} is not in the document ({kind_of(found[path])})."
 
 
 def _of_other_kinds(page: Page, found: Mapping[str, Any]) -> Iterator[str]:
     for path, kind in page.members.items():
         if path not in found:
             yield f"{path} is missing."
-        elif _kind(found[path]) not in kind.split(" or "):
-            yield f"{path} is a {_kind(found[path])}, where the document has a {kind}."
+        elif kind_of(found[path]) not in kind.split(" or "):
+            yield f"{path} is a {kind_of(found[path])}, where the document has a {kind}."
     for path, kind in page.optional.items():
-        if path in found and _kind(found[path]) not in (kind, NULL):
-            yield f"{path} is a {_kind(found[path])}, where others have seen a {kind}."
+        if path in found and kind_of(found[path]) not in (kind, NULL):
+            yield f"{path} is a {kind_of(found[path])}, where others have seen a {kind}."
 
 
 #: In this order: in Python a bool is an int.
 _KINDS: Final = ((type(None), NULL), (bool, BOOLEAN), ((int, float), NUMBER), (str, STRING))
 
 
-def _kind(value: object) -> str:
+def kind_of(value: object) -> str:
+    """Return the JSON type of a value."""
     if isinstance(value, list):
         return LIST if all(isinstance(each, str) for each in value) else "list"
     return next((kind for classes, kind in _KINDS if isinstance(value, classes)), OBJECT)
@@ -185,7 +186,7 @@ def _shown(name: str, value: object, secrets: Secrets) -> str:
         return alphabet(value)
     if isinstance(value, (list, dict)):
         return f"{len(value)} {'items' if isinstance(value, list) else 'members'}"
-    return f"{len(json.dumps(value))} digits" if _kind(value) == NUMBER else ""
+    return f"{len(json.dumps(value))} digits" if kind_of(value) == NUMBER else ""
 
 
 def _no_json(body: bytes) -> str:

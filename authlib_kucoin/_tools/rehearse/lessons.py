@@ -1,6 +1,6 @@
-"""What was not known before a rehearsal and is known after it, and what KuCoin does otherwise.
+"""What a rehearsal shows: answers to open questions, and differences from the document.
 
-Each entry of the two tables is a question about a :class:`Record`; none knows another.
+Each entry of the two tables is a question about a :class:`Record`. None depends on another.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
-from .answer import Answer
+from .answer import Answer, kind_of
 from .masks import member_name
 from .record import Record
 
@@ -48,7 +48,7 @@ def _form(fields: Any, name: str) -> str:
         return f"a JSON list of {len(value)}"
     if isinstance(value, str):
         return f"a string of {len(value.replace(',', ' ').split())} words" if value else "empty"
-    return f"a JSON {type(value).__name__}"
+    return f"a {kind_of(value)}"
 
 
 def _validation(record: Record) -> str:
@@ -166,7 +166,7 @@ def _clock(record: Record) -> str:
                 theirs = parsedate_to_datetime(heard.header("date")).timestamp()
             except ValueError:
                 return "its Date is no date"
-            return f"{heard.began - theirs:+.0f} s, where 1 s is as good as none"
+            return f"{heard.began - theirs:+.0f} s, where 1 s means nothing"
     return ""
 
 

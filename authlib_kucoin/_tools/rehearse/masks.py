@@ -1,4 +1,4 @@
-"""What of an answer may stand in a report.
+"""Which parts of an answer a report may show.
 
 A value is shown only if its member is one of a few that hold no secret. Of every other member the
 report has the type and the length. What the shown members say is masked besides, since KuCoin's

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, metadata
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -22,6 +23,7 @@ def content(record: Record, secrets: Secrets) -> dict[str, Any]:
     lessons = {question: find(record) for question, find in QUESTIONS.items()}
     return {
         "facts": dict(record.facts),
+        "please": please(),
         "stopped": record.stopped,
         "learnt": {
             question: secrets.clean(answer) for question, answer in lessons.items() if answer
@@ -30,6 +32,25 @@ def content(record: Record, secrets: Secrets) -> dict[str, Any]:
         "differences": [secrets.clean(each) for each in differences(record, secrets)],
         "answers": [_answer(exchange, secrets) for exchange in record.exchanges],
     }
+
+
+def please() -> str:
+    """Return the request to send the report, and where to."""
+    listed = dict(url.split(", ", 1) for url in metadata_of("authlib-kucoin", "Project-URL"))
+    found = listed.get("Issues") or listed.get("Source") or listed.get("Repository")
+    return (
+        "This report holds no code, token, key or account. Please look through it and send it "
+        f"to {found or 'the place where you found authlib_kucoin'}: nobody could run this against "
+        "KuCoin before, so it helps everybody who uses this package."
+    )
+
+
+def metadata_of(package: str, name: str) -> list[str]:
+    """Return the values of one field of an installed package's metadata."""
+    try:
+        return metadata(package).get_all(name) or []
+    except PackageNotFoundError:
+        return []
 
 
 def differences(record: Record, secrets: Secrets) -> Iterator[str]:
@@ -89,6 +110,7 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
     yield from ("", "## Each answer")
     for answer in report["answers"]:
         yield from _answer_lines(answer)
+    yield from ("", report["please"])
 
 
 def _section(title: str, items: list[str]) -> Iterator[str]:

@@ -3,8 +3,9 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import test from "node:test";
 
-test("a user connects", async () => {
+test("a user connects", async (t) => {
   const sandbox = spawn("kucoin-sandbox", ["--port", "0", "--json", "--quiet"]);
+  t.after(() => sandbox.kill());
   const [line] = await once(sandbox.stdout, "data");
   const { url, client_id } = JSON.parse(line);
   const control = async (path, body) =>
@@ -47,7 +48,4 @@ test("a user connects", async () => {
   const { data } = await add.json();
   const { keys } = await (await fetch(`${url}/sandbox/keys`)).json();
   assert.equal(keys[0].secret, data.secret);
-
-  sandbox.kill();
-  await once(sandbox, "exit");
 });

@@ -1,4 +1,4 @@
-"""Many keys, and many machines that check them."""
+"""Many keys, checked by several processes."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from tests.demo.apps import MakeApp
 from tests.demo.conftest import make_app, sandbox, settings
 from tests.demo.test_operating import check_by_runners, fill
 
-__all__ = ["make_app", "sandbox", "settings"]  # fixtures
+__all__ = ["make_app", "sandbox", "settings"]  # pytest finds the fixtures here
 
 
+@pytest.mark.measured("SQLAlchemy at DEBUG would take longer than the checks")
 def test_ten_thousand_keys(
     make_app: MakeApp, postgres_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Four runners at once check each of 10,000 keys once."""
+    """Four runners at once check each of 10,000 keys exactly once."""
     app = make_app(DATABASE_URL=postgres_database)
     fill(app, 10_000)
     asked = check_by_runners(app, 4, monkeypatch)

@@ -1,10 +1,10 @@
-"""What a type checker says of the sandbox's options and methods."""
+"""Type-checked, not run: the sandbox's options and methods."""
 
 from authlib_kucoin.sandbox import Callback, IssuedKey, SandboxKeywords, run_sandbox
 
 
 def options() -> SandboxKeywords:
-    """Return what the fixture ``kucoin_sandbox_options`` may return: the port is an option, too."""
+    """Return options for the fixture ``kucoin_sandbox_options``; the port is one, too."""
     return {"port": 0, "fast_api": 2, "account": ["alice@example.com:1", "bob@example.com"]}
 
 

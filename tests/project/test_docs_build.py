@@ -1,0 +1,100 @@
+"""The documentation builds without a warning, and its pages can be read by everybody."""
+
+import functools
+import http.server
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.project.snippets import ROOT
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+#: A page of each kind: tables, pictures, definitions, code, lists. Axe takes seconds for one.
+PAGES = ("index", "how-it-works", "proxies", "start", "going-live")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built pages."""
+    folder = tmp_path_factory.mktemp("site")
+    done = subprocess.run(
+        [sys.executable, "-m", "sphinx", "-n", "-W", "--keep-going", "-q", ROOT / "docs", folder],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_no_definition_is_run_together(site: Path) -> None:
+    """What was meant as a list of definitions has become one: no text begins with a colon."""
+    lists = 0
+    for page in site.glob("*.html"):
+        text = page.read_text()
+        lists += text.count('<dl class="simple myst">') + text.count('<dl class="myst">')
+        assert (
+            re.findall(r"\n: [^<]{0,60}", re.sub(r"<pre.*?</pre>", "", text, flags=re.DOTALL)) == []
+        )
+    assert lists > 5
+
+
+def test_the_pictures_are_drawn(site: Path) -> None:
+    """Both are in the page itself, with a text for those who cannot see them."""
+    page = (site / "how-it-works.html").read_text()
+    assert len(re.findall(r'<svg role="img" aria-label="[^"]{40,}"', page)) == 2
+
+
+def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
+    """Scripts, styles, fonts and pictures are the site's own."""
+    for page in site.glob("*.html"):
+        loaded = re.findall(
+            r'<(?:script|img|link)[^>]+(?:src|href)="(https?:[^"]+)"', page.read_text()
+        )
+        assert loaded == [], page.name
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def served(site: Path) -> Iterator[str]:
+    """The address of the built pages."""
+    handler = functools.partial(_Quiet, directory=site)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_pages_are_accessible(browser: "Browser", served: str, width: int, scheme: str) -> None:
+    """axe-core finds nothing, and nothing is wider than the screen."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    context = browser.new_context(
+        viewport={"width": width, "height": 900},
+        color_scheme="dark" if scheme == "dark" else "light",
+    )
+    page = context.new_page()
+    found = {}
+    for name in PAGES:
+        page.goto(f"{served}/{name}.html")
+        violations = Axe().run(page).response["violations"]
+        wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        if problems := [one["id"] for one in violations] + ["too wide"] * (wide > 0):
+            found[name] = problems
+    context.close()
+    assert found == {}

@@ -1,0 +1,70 @@
+"""The backend that is offered to social-core connects an account at the sandbox."""
+
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from social_core.exceptions import AuthCanceled, AuthProviderError
+
+from authlib_kucoin.sandbox import Sandbox
+from tests.social import memory
+from tests.social.host import COMPLETE, UID, Host
+
+pytestmark = pytest.mark.shows_secrets("it sends by requests, whose log names the whole URL")
+
+SOURCE = Path(__file__).parents[2] / "docs/upstream/social-core/kucoin.py"
+
+kept: list[dict[str, str]] = []
+
+
+def keep_api_key(api_key: dict[str, str], **_kwargs: Any) -> None:
+    """Keep a key, as the setting says."""
+    kept.append(api_key)
+
+
+@pytest.fixture
+def upstream(kucoin_sandbox: Sandbox) -> Iterator[Host]:
+    """A host with that backend."""
+    spec = importlib.util.spec_from_file_location("upstream_kucoin", SOURCE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+
+    class Upstream(Host):
+        @property
+        def backend(self) -> Any:
+            return module.KuCoinOAuth2(self.strategy, redirect_uri=COMPLETE)
+
+    url = kucoin_sandbox.url
+    step = f"{__name__}.keep_api_key"
+    kept.clear()
+    yield Upstream(kucoin_sandbox, WEB_URL=url, REST_URL=url, API_KEY_STEP=step)
+    del sys.modules[spec.name]
+
+
+def test_an_account_is_connected(upstream: Host) -> None:
+    """The strict sandbox takes each of its requests, and the account's own number is the uid."""
+    upstream.come_back()
+    assert [social.uid for social in memory.Social.rows] == [UID]
+    assert [key["secret"] for key in kept] == [key.secret for key in upstream.sandbox.issued_keys]
+
+
+def test_cancel(upstream: Host) -> None:
+    """Nothing is exchanged."""
+    with pytest.raises(AuthCanceled):
+        upstream.complete(upstream.sandbox.cancel(upstream.start()).fields)
+    assert "token" not in upstream.sandbox.totals
+
+
+@pytest.mark.parametrize("operation", ["token", "create_api_key", "api_key_info"])
+def test_an_error_with_http_200(upstream: Host, operation: str) -> None:
+    """It is an error of social-core's, not a token or a key."""
+    upstream.sandbox.fail_next(operation, "envelope:1:no")
+    with pytest.raises(AuthProviderError):
+        upstream.come_back()
+    assert not memory.Social.rows

@@ -1,0 +1,128 @@
+"""The limits of a call where no server can show them: doubles, odd errors, TLS in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import socket
+import ssl
+from typing import Any
+
+import httpx2
+import pytest
+from requests import Response
+from requests.adapters import HTTPAdapter
+
+from authlib_kucoin import (
+    AsyncKuCoinOAuth2Client,
+    KuCoinOAuth2Client,
+    KuCoinOAuth2Session,
+    KuCoinUnavailable,
+    MalformedResponse,
+)
+from authlib_kucoin._clients.failures import broken_for_good, host_of
+from authlib_kucoin._clients.http_answer import _Limited
+from authlib_kucoin._clients.network import addresses, holds_bytes
+
+SITE = "http://127.0.0.1:9"
+LARGE = b" " * (1024 * 1024 + 1)
+
+
+class _Double(HTTPAdapter):
+    """An adapter that makes its answers itself."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__()
+        self.body = body
+
+    def send(self, *_: Any, **__: Any) -> Response:
+        response = Response()
+        response.status_code = 200
+        response._content = self.body
+        return response
+
+
+def validate(kind: str, body: bytes) -> bool:
+    """Ask a double that has read its answer already, as those of tests do."""
+
+    def answer(_request: httpx2.Request) -> httpx2.Response:
+        packed = gzip.compress(body)
+        return httpx2.Response(200, content=packed, headers={"Content-Encoding": "gzip"})
+
+    transport = httpx2.MockTransport(answer)
+    if kind == "requests":
+        session = KuCoinOAuth2Session(site=SITE)
+        session.mount("http://", _Double(body))
+        return session.validate_access_token("access")
+    if kind == "httpx":
+        return KuCoinOAuth2Client(site=SITE, transport=transport).validate_access_token("access")
+    client = AsyncKuCoinOAuth2Client(site=SITE, transport=transport)
+    return asyncio.run(client.validate_access_token("access"))
+
+
+@pytest.mark.parametrize("kind", ["requests", "httpx", "httpx-async"])
+def test_an_answer_that_was_read_already_has_the_same_limit(kind: str) -> None:
+    """Doubles of a user's tests hand it out decoded."""
+    assert validate(kind, b'{"is_valid": true}') is True
+    with pytest.raises(MalformedResponse, match="larger than"):
+        validate(kind, LARGE)
+
+
+@pytest.mark.parametrize("client", [KuCoinOAuth2Session, KuCoinOAuth2Client])
+def test_a_name_that_nobody_knows(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network may come back, so trying again does no harm."""
+
+    def unknown(*_: Any, **__: Any) -> Any:
+        raise socket.gaierror("made up")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(KuCoinUnavailable, match="gaierror"):
+        client(site="http://localhost:9").create_api_key("access")
+
+
+def test_an_address_keeps_its_interface(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link-local one leads nowhere without it."""
+    found = (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("fe80::1", 80, 0, 2))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [found])
+    assert addresses("[fe80::1]", 80) == ["fe80::1%2"]
+
+
+def test_the_host_of_a_proxy_is_told_without_its_password() -> None:
+    """And nothing of an address that cannot be read."""
+    assert host_of("http://user:p@ss@proxy.example.com:3128/") == "proxy.example.com:3128"
+    assert host_of("http://[") == ""
+
+
+def test_an_error_with_endless_causes_is_looked_at_for_a_while() -> None:
+    """An error may be its own cause by way of others."""
+    error = OSError("0")
+    for number in range(1, 100):
+        above = OSError(str(number))
+        above.__cause__ = error
+        error = above
+    assert broken_for_good(error, host="h", authorities="a", proxy="", operation=None) is None
+
+
+def test_tls_in_memory_that_has_come_to_an_end_is_not_clean() -> None:
+    """Whatever ends it."""
+    incoming = ssl.MemoryBIO()
+    tls = ssl.create_default_context().wrap_bio(incoming, ssl.MemoryBIO(), server_hostname="x")
+    assert holds_bytes(tls) is False
+    incoming.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    assert holds_bytes(tls) is True
+
+
+def test_a_file_of_a_socket_that_is_gone_can_be_closed() -> None:
+    """Twice, as any file."""
+    near, far = socket.socketpair()
+    with near, far:
+
+        class Gone(socket.socket):
+            def pending(self) -> int:
+                raise OSError("closed")
+
+        with Gone(fileno=near.detach()) as gone:
+            file = _Limited(gone).makefile("rb")
+            file.close()
+            file.close()
+            assert file.closed
