@@ -85,4 +85,5 @@ def options_of(name: str, options: SandboxOptions) -> SandboxOptions:
     """
     if name not in SCENARIOS:
         raise ValueError(f"unknown scenario {name[:100]!r}; known are {', '.join(SCENARIOS)}")
-    return replace(options, **SCENARIOS[name].changes)
+    changes = SCENARIOS[name].changes
+    return replace(options, **changes) if changes else options
