@@ -67,7 +67,7 @@ def test_walk_ends_with_a_key(
     (key,) = broker.sandbox.keys
     shown = texts(page)
     assert key.secret in shown
-    assert key.api_key in page.locator("section#now").inner_text()
+    assert key.api_key in page.get_by_text("works, and may do").inner_text()
     operations = [each.operation for each in broker.sandbox.requests]
     expected = ["authorize", "decision", "token", "create_api_key", "api_key_info", "refresh"]
     assert operations == [*expected, "validate"]
