@@ -106,7 +106,7 @@ def press(page: Page, name: str) -> None:
         page.keyboard.press("Enter")
 
 
-def test_refused_step_says_why(broker: Broker, page: Page, page_problems: list[str]) -> None:
+def test_refused_step_says_why(broker: Broker, page: Page) -> None:
     """A step that is refused shows the reason and how to mend it, and can be sent again."""
     page.goto(broker.sandbox.url)
     approve(page, "2.0")
