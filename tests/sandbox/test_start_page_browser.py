@@ -106,8 +106,8 @@ def press(page: Page, name: str) -> None:
         page.keyboard.press("Enter")
 
 
-def test_refused_step_says_why(broker: Broker, page: Page) -> None:
-    """A step that is refused shows the reason and how to mend it, and can be sent again."""
+def test_refused_step_says_why(broker: Broker, page: Page, page_problems: list[str]) -> None:
+    """A refused step shows the answer, the reason and the fix, and can be repeated."""
     page.goto(broker.sandbox.url)
     approve(page, "2.0")
     page.get_by_role("button", name="Send this request").wait_for()
