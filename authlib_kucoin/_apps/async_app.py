@@ -74,10 +74,9 @@ class AsyncApp(AppBase, AsyncCalls):
         access_token: str | None = None,
     ) -> None:
         # Authlib's method awaits even the result of a plain function. It fails and loses the pair.
-        if self._update_token is not None:
-            told = self._update_token(token, refresh_token=refresh_token, access_token=access_token)
-            if isawaitable(told):
-                await told
+        told = self._update_token(token, refresh_token=refresh_token, access_token=access_token)
+        if isawaitable(told):
+            await told
 
     async def _exchange_callback(
         self,

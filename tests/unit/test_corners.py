@@ -1,0 +1,128 @@
+"""What happens rarely on the way to an answer: odd adapters, broken TLS, endless causes."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from typing import Any
+
+import httpx2
+import pytest
+from authlib.integrations.starlette_client import OAuth
+from requests import PreparedRequest, Response
+from requests.adapters import BaseAdapter
+
+from authlib_kucoin import (
+    ConfigurationError,
+    KuCoinOAuth2Client,
+    KuCoinOAuth2Session,
+    KuCoinUnavailable,
+    register_kucoin,
+)
+from authlib_kucoin._clients.failures import host_of, name_of
+from authlib_kucoin._clients.http_answer import _RawReader, _Reader
+from authlib_kucoin._clients.network import holds_bytes
+from authlib_kucoin._protocol.redaction import redact
+
+SITE = "https://kucoin.example.com"
+VALID = b'{"access_token": "a", "is_valid": true}'
+
+
+@pytest.mark.parametrize("client_class", [KuCoinOAuth2Session, KuCoinOAuth2Client])
+def test_a_client_looks_no_token_up_in_a_request(client_class: Any) -> None:
+    """Only a registered app has a ``fetch_token``."""
+    with pytest.raises(ConfigurationError, match="pass token= instead"):
+        client_class("broker", site=SITE).create_api_key(request=object())
+
+
+class _Canned(BaseAdapter):
+    """Answers by itself, as adapters for tests do."""
+
+    def send(self, _request: PreparedRequest, **_: Any) -> Response:  # type: ignore[override]
+        response = Response()
+        response.status_code, response._content = 200, VALID
+        return response
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def test_another_adapter_of_requests_can_answer() -> None:
+    """Its answer has been read and decoded already."""
+    with KuCoinOAuth2Session("broker", site=SITE) as session:
+        session.mount(SITE, _Canned())
+        assert session.validate_access_token("a") is True
+
+
+def test_another_transport_of_httpx2_can_answer() -> None:
+    """As those for tests do, in a client and in an app."""
+    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, content=VALID))
+    with KuCoinOAuth2Client("broker", site=SITE, transport=transport) as client:
+        assert client.validate_access_token("a") is True
+    app = register_kucoin(
+        OAuth(), site=SITE, client_id="broker", client_kwargs={"transport": transport}
+    )
+    assert asyncio.run(app.validate_access_token("a")) is True
+
+
+def test_a_name_that_is_not_known_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing has been sent."""
+
+    def unknown(*_: Any, **__: Any) -> None:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    for client_class in (KuCoinOAuth2Session, KuCoinOAuth2Client):
+        with pytest.raises(KuCoinUnavailable, match="gaierror"):
+            client_class("broker", site=SITE).create_api_key("a")  # type: ignore[operator]
+
+
+def test_an_address_that_cannot_be_read_names_no_host() -> None:
+    """The text of the error itself might hold a password."""
+    assert host_of("http://user:password@[proxy") == ""
+    assert host_of("http://user:password@proxy.example.com:3128") == "proxy.example.com:3128"
+
+
+def test_only_so_many_causes_of_an_error_are_looked_at() -> None:
+    """A library may hang each attempt of thousands below the last one."""
+    error: Exception = OSError("the first")
+    for _ in range(1000):
+        error = ValueError(error)
+    assert name_of(error) == "ValueError"
+
+
+def test_an_answer_can_be_closed_twice() -> None:
+    """urllib3 does, and the connection is looked at once."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"more")
+        reader = _Reader(_RawReader(ours))
+        reader.close()
+        reader.close()
+        assert theirs.recv(1) == b""  # what followed the answer has ended the connection
+
+
+class _Closed(socket.socket):
+    def pending(self) -> int:
+        raise ValueError("the connection is closed")
+
+
+def test_a_closed_connection_holds_no_bytes() -> None:
+    """There is nothing that a next caller could be given."""
+    with _Closed() as closed:
+        assert not _RawReader(closed).holds_bytes
+
+
+def test_a_broken_tls_connection_is_not_used_again() -> None:
+    """Whatever the bytes are that OpenSSL cannot read."""
+    incoming = ssl.MemoryBIO()
+    tls = ssl.create_default_context().wrap_bio(incoming, ssl.MemoryBIO(), server_hostname="a")
+    assert not holds_bytes(tls)
+    incoming.write(b"this is not TLS" * 10)
+    assert holds_bytes(tls)
+
+
+def test_a_secret_inside_another_is_masked_once() -> None:
+    """The shorter one is found in a text that was unescaped, the longer one as it is."""
+    assert redact("<%41bc>", ("%41bc", "bc")) == "<***>"
