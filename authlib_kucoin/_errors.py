@@ -13,7 +13,7 @@
     * ApiKeyNameTaken
     * ApiKeyLimitReached
     * PermissionMismatch         the permissions asked for were not granted
-    * ApiKeyInvalid              the key is gone, another site's, or its credentials are wrong
+    * ApiKeyInvalid              the key was deleted, is another site's, or a credential is wrong
     * AddressNotAllowed          our address is not allowed to use the key
     * ClockSkewed                our clock is wrong
     * ApiKeyPermissionDenied     the key lacks a permission
@@ -95,7 +95,7 @@ class AuthorizationDenied(KuCoinError):
 
 
 class _RaisedByClients:
-    """What Authlib's clients raise, without their constructor: how it answers a request."""
+    """Attributes that the constructor of Authlib's errors sets. It is not called here."""
 
     state = None
     redirect_uri = None
@@ -114,7 +114,7 @@ class MismatchingState(
 
 
 class MissingCode(AuthorizationDenied, _RaisedByClients, MissingCodeException):
-    """The callback holds no authorization code that can be one."""
+    """The callback holds no authorization code, or one that cannot be valid."""
 
     error = "missing_code"
 

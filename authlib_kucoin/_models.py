@@ -51,7 +51,7 @@ class KuCoinToken(OAuth2Token):
         for name in _SECONDS:
             if values.get(name) is None:
                 continue
-            # Authlib would take a text for no expiry at all, and never refresh the token.
+            # Authlib would ignore an expiry that is text, and never refresh the token.
             values[name] = whole_seconds(values[name])
             if values[name] is None:
                 raise TokenError(
@@ -93,8 +93,8 @@ class ApiKey:
         secret: Signs REST requests. Shown in no repr.
         passphrase: The third credential. Shown in no repr.
         broker_id: The broker that the key is bound to.
-        permissions: KuCoin's ``authGroup``, such as ``{"API_COMMON", "API_SPOT"}``. What the
-            key may really do is what :class:`ApiKeyInfo` says.
+        permissions: KuCoin's ``authGroup``, such as ``{"API_COMMON", "API_SPOT"}``.
+            :class:`ApiKeyInfo` says what the key may really do.
         ip_whitelist: The addresses that may use the key; empty if there is no restriction.
     """
 

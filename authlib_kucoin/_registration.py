@@ -104,8 +104,8 @@ def register_kucoin(
         The app, as ``oauth.register`` returns it.
 
     Raises:
-        ConfigurationError: If an option has no effect; it says what has one instead. For options
-            in the application's settings, each use of the app raises it.
+        ConfigurationError: If an option has no effect; the text says what to use instead. Options
+            in the application's settings are checked when the app is used.
         TypeError: If ``oauth`` is not an ``OAuth`` of Authlib.
         ModuleNotFoundError: If the HTTP library is not installed; the text says what to install.
     """

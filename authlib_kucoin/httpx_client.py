@@ -36,7 +36,7 @@ __all__ = ["AsyncKuCoinOAuth2Client", "KuCoinOAuth2Client"]
 T = TypeVar("T")
 
 
-#: For a transport that does not trace: by their names, these errors precede any request.
+#: Errors that can only occur before a request is sent. Used if the transport does not trace.
 _NOT_CONNECTED: Final = (
     httpx2.ConnectError,
     httpx2.ConnectTimeout,
@@ -143,7 +143,7 @@ class _Settings:
         )
 
     def _may_have_left(self, call: Call[Any], error: BaseException) -> bool:
-        """Tell, by its class, whether an error may have come after the request."""
+        """Tell, by the class of an error, whether the request may have been sent before it."""
         is_known = self._is_traced and call.creates_key
         return not is_known and not isinstance(error, _NOT_CONNECTED)
 
@@ -177,7 +177,7 @@ class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[m
     def perform(self, call: Call[T]) -> T:
         """Send one call and return its result."""
         self._refuse_if_closed(call.operation)
-        # Past this client's own layers, where there is a client beneath it that sends.
+        # If there is a pool, send by its inner client and skip this client's own layers.
         sender = self.pool.client(call.operation) if self.pool else self
         with InFlight(call.secrets, self.total_timeout) as progress:
             outcome = self._outcome(call, progress, sender)

@@ -22,8 +22,8 @@ def kucoin_sandbox_options() -> SandboxKeywords:
 def kucoin_sandbox(kucoin_sandbox_options: SandboxKeywords) -> Iterator[Sandbox]:
     """A running sandbox; see `authlib_kucoin.sandbox.Sandbox`.
 
-    After the test it warns of each fault that was asked for and never struck: the test has then
-    not tested what it seems to.
+    After the test it warns of each fault that was asked for and never struck: the test did not
+    test that fault.
     """
     from authlib_kucoin.sandbox import run_sandbox  # noqa: PLC0415 - only where it is used
 

@@ -15,10 +15,17 @@ from urllib3.exceptions import HTTPError
 from ._clients.base_client import KuCoinTokenAuth
 from ._clients.failures import host_of
 from ._clients.in_flight import InFlight
-from ._clients.limits import DEFAULT_TOTAL_TIMEOUT, LARGEST_BODY, Body, checked_total_timeout
+from ._clients.limits import (
+    DEFAULT_TOTAL_TIMEOUT,
+    KEEPALIVE_EXPIRY,
+    LARGEST_BODY,
+    POOL_MAXSIZE,
+    Body,
+    checked_total_timeout,
+)
 from ._clients.options import WITH_REQUESTS, checked
 from ._clients.outcome import Outcome
-from ._clients.requests_adapter import KEEPALIVE_EXPIRY, POOL_MAXSIZE, KuCoinAdapter
+from ._clients.requests_adapter import KuCoinAdapter
 from ._clients.sync_client import SyncClient
 from ._errors import ConfigurationError
 from ._protocol.call import Call
@@ -105,7 +112,7 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
 
     @property
     def verify(self) -> bool | str:
-        """Whether, or by which file of authorities, servers are verified."""
+        """Whether to verify servers, or the file of certificate authorities to do so."""
         # To requests, None means "do not verify".
         return True if self._own_verify is None else self._own_verify
 
@@ -191,7 +198,7 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
 
 
 def _body(response: Response) -> bytes:
-    """Return the body of an answer, read no further than it may be large."""
+    """Return the body of an answer. Reading stops at the size limit."""
     body = Body()
     raw = response.raw
     if not isinstance(raw, HTTPResponse):  # an adapter of the user's own
@@ -199,11 +206,13 @@ def _body(response: Response) -> bytes:
         return body.decoded(None)
     while piece := raw.read(LARGEST_BODY + 1, decode_content=False):
         body.add(piece)
+        if raw.length_remaining == 0:  # as Content-Length says; urllib3 has released it
+            break
     return body.decoded(response.headers.get("Content-Encoding"))
 
 
 def _may_repeat(adapter: Any) -> bool:
-    """Tell whether an adapter may send a POST again that has arrived already."""
+    """Tell whether an adapter may repeat a POST that the server has already received."""
     retries = getattr(adapter, "max_retries", None)
     if retries is None or retries.total == 0:
         return False

@@ -1,6 +1,6 @@
 """KuCoin for python-social-auth: connects a KuCoin account to a user who is signed in.
 
-KuCoin has no user-info, so this is no login. Whose account it is, the new API key tells.
+KuCoin has no user-info, so nobody can log in with it. The new API key tells whose account it is.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ __all__ = ["KuCoinOAuth2"]
 
 # A backend lives for one request; the connections outlive it.
 _POOL: Final = KuCoinOAuth2Session.new_pool({})
-# What social-core's own requests heed as well; the first that is set.
+# Settings of social-core that apply to KuCoin's calls too. The first one that is set counts.
 _SESSION_SETTINGS: Final = {
     "proxies": ("PROXIES",),
     "timeout": ("REQUESTS_TIMEOUT", "URLOPEN_TIMEOUT"),
     "total_timeout": ("TOTAL_TIMEOUT",),
     "verify": ("VERIFY_SSL",),
 }
-# What a subclass may change in social-core's other backends, and would change in vain here.
+# Attributes that a subclass of another backend may change. Here they have no effect.
 _UNUSED: Final = (
     "ACCESS_TOKEN_METHOD",
     "REDIRECT_STATE",
@@ -98,8 +98,8 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
       ``…_USER_AGENT``, ``…_AUTHORIZATION_URL``, ``…_ACCESS_TOKEN_URL``: as everywhere.
       ``…_AUTH_EXTRA_ARGUMENTS`` is refused, because KuCoin's login page has no other parameters.
 
-    **The key.** KuCoin shows a key's secret once, and whose account it is becomes known only
-    with the key in hand. So your step gets the :class:`authlib_kucoin.ApiKey` before anything
+    **The key.** KuCoin shows a key's secret once. Only a request that is signed with the key
+    tells whose account it is. So your step gets the :class:`authlib_kucoin.ApiKey` before anything
     else can fail; neither the pipeline nor ``extra_data`` nor the session ever see it. What
     fails afterwards (KuCoin does not describe the key, the account is another user's, the
     process dies) leaves the row as your step wrote it, so write it as *pending*, and let the
@@ -162,7 +162,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
 
     def auth_url(self) -> str:
         """Return the address of the login page, the redirect URI raw in it (section 7.1)."""
-        self._api_key_step("begin")  # a name that leads nowhere is found out before the login
+        self._api_key_step("begin")  # a wrong name fails here, before the login
         with self._social_errors("begin"):
             url, _ = self._client().create_authorization_url(
                 self.authorization_url(),
@@ -204,7 +204,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
             self.strategy.session_pop(f"{self.name}_state")
 
     def process_error(self, data: Any, *, stage: ErrorStage = "callback") -> None:
-        """Refuse a callback that was refused, or that does not hold together (section 7.1)."""
+        """Raise if the login was refused or the callback has no valid form (section 7.1)."""
         super().process_error(data, stage=stage)
         if stage == "callback":
             self._code_of(data)
@@ -221,7 +221,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
         try:
             return read_callback(_pairs(data)).code()
         except AuthorizationDenied as error:
-            # One that was refused says why. Any other does not hold together.
+            # A refusal has a code or a message. Without them, the callback's form is invalid.
             kind = AuthCanceled if error.code or error.msg else AuthInputError
             raise kind(self, error, stage="callback", provider_code=error.code) from error
 
@@ -237,9 +237,9 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
             )
 
     def do_auth(self, access_token: str, *args: Any, **kwargs: Any) -> Any:
-        """Go on with an access token, and with no more of the token than the settings ask for.
+        """Go on with an access token, and with those parts of the token that the settings name.
 
-        What a response holds can end up in the database, be it with a partial pipeline.
+        A response may be stored in the database, for example by a partial pipeline.
         """
         entries = [*(self.EXTRA_DATA or ()), *(self.setting("EXTRA_DATA") or ())]
         asked_for = {entry if isinstance(entry, str) else entry[0] for entry in entries}
@@ -288,7 +288,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
         return BaseAuth.extra_data(self, user, uid, response, details, pipeline_kwargs)
 
     def refresh_token(self, token: str, *_args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Exchange a refresh token for a new pair (section 7.3), once per process."""
+        """Exchange a refresh token for a new pair (section 7.3); callers share one request."""
         with self._social_errors("refresh"):
             fresh = self._client().refresh_token(self.refresh_token_url(), token, **kwargs)
         self._process_error(fresh, stage="refresh")
@@ -381,7 +381,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
             social.detail += f" In python-social-auth they are {prefix}_KEY and {prefix}_SITE."
             social.args = (social.detail,)
         if isinstance(error, ApiKeyError) and error.operation == "create_api_key":
-            # What to do about it, at KuCoin, social-core has no words for; and the user has to.
+            # The user has to act at KuCoin. social-core has no text for that, so use ours.
             social.recovery = "check_provider_profile"
             social.args = (str(error),)
         return social
@@ -394,7 +394,7 @@ def _unavailability(status: int | None) -> str:
 
 
 def _pairs(data: Any) -> Iterable[tuple[str, str]]:
-    """Return every parameter, those that came twice as often as they came."""
+    """Return every parameter, repeated ones as often as they came."""
     if hasattr(data, "lists"):  # Django's and Werkzeug's
         return [(name, value) for name, values in data.lists() for value in values]
     pairs: Iterable[tuple[str, str]] = data.items()

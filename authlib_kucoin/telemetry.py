@@ -1,8 +1,8 @@
 """Keeps KuCoin's secrets out of telemetry and access logs.
 
 The document's token call is a GET with the code, and the client secret if there is one, in its
-query (section 7.2); KuCoin's callback has the code in its query too. Whoever records URLs records
-them: error reporters, tracing, access logs. This module masks them there.
+query (section 7.2); KuCoin's callback has the code in its query too. Error reporters,
+tracing and access logs record URLs, and so these secrets. This module masks them there.
 
 It needs none of those libraries: each function takes what the library hands to a hook.
 """
@@ -33,9 +33,9 @@ def redact(value: Any, _hint: object = None) -> Any:
     """Return a copy of anything with the secrets of KuCoin's calls masked.
 
     In every text, the values of the query parameters ``code``, ``client_secret``,
-    ``access_token``, ``refresh_token``, ``secret`` and ``passphrase`` are masked, whichever host
-    the URL is of; in every mapping, the values under the same names, but for ``code``, which is
-    too common a name.
+    ``access_token``, ``refresh_token``, ``secret`` and ``passphrase`` are masked, for any host.
+    In every mapping, the values under the same names are masked, except for ``code``: that name
+    is too common.
 
     It has the signature of Sentry's hooks, for ``before_breadcrumb``, ``before_send`` and
     ``before_send_transaction``. As a ``url_filter`` of OpenTelemetry it takes a URL.
@@ -62,7 +62,7 @@ class RedactingFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Mask a record, and let it through."""
         record.msg = redact(record.msg)
-        if isinstance(record.args, dict):  # gunicorn's own kind of dict, which it formats by
+        if isinstance(record.args, dict):  # keep gunicorn's dict class: gunicorn formats with it
             record.args.update(redact(record.args))
         elif record.args:
             record.args = redact(record.args)
@@ -72,8 +72,8 @@ class RedactingFilter(logging.Filter):
 def span_exporter(exporter: SpanExporter) -> SpanExporter:
     """Return an exporter of OpenTelemetry's that masks spans before it hands them to another.
 
-    It serves every instrumentation, of clients and of servers, as it sees each span when it is
-    finished: its attributes, and those of its events.
+    It works for every instrumentation of clients and servers, because it gets every finished
+    span. It masks the attributes of the span and of its events.
     """
     from opentelemetry.sdk.trace import Event, ReadableSpan  # noqa: PLC0415 - only where it is used
     from opentelemetry.sdk.trace.export import (  # noqa: PLC0415 - likewise

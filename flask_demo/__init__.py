@@ -39,6 +39,7 @@ from .database import prepare_database
 from .errors import SettingsError
 from .extensions import csrf, db, login_manager, migrate
 from .findings import findings
+from .limits import CALL_SECONDS
 from .logins import LedgerOAuth
 from .models import now
 from .permissions import NAMES, PERMISSIONS, fewer
@@ -97,7 +98,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
 
 def _register_kucoin(app: Flask, *, asks: bool) -> None:
     oauth = LedgerOAuth(app)
-    register_kucoin(oauth)
+    register_kucoin(oauth, client_kwargs={"total_timeout": CALL_SECONDS})
     try:
         site = oauth.kucoin.site
         if redirect_uri := app.config.get("KUCOIN_REDIRECT_URI"):

@@ -1,1 +1,1 @@
-"""What every registered app does, whichever framework it runs in."""
+"""The code that registered apps of all frameworks share."""

@@ -73,7 +73,7 @@ class AsyncApp(AppBase, AsyncCalls):
         refresh_token: str | None = None,
         access_token: str | None = None,
     ) -> None:
-        # Authlib's own awaits the result of a plain function and fails: the pair would be lost.
+        # Authlib's method awaits even the result of a plain function. It fails and loses the pair.
         if self._update_token is not None:
             told = self._update_token(token, refresh_token=refresh_token, access_token=access_token)
             if isawaitable(told):

@@ -88,7 +88,7 @@ class AppBase:
 
     @property
     def site(self) -> Site:
-        """The KuCoin site of this app, resolved at its first use: settings may come late.
+        """The KuCoin site of this app, resolved at its first use: settings may be loaded later.
 
         Raises:
             ConfigurationError: If no site is set, or an unknown one.
@@ -130,7 +130,7 @@ class AppBase:
         return self._client_over(self.client_cls.new_pool(self.client_kwargs))
 
     def refuse_options_without_effect(self) -> None:
-        """Raise if an option of the registration has none.
+        """Raise if an option of the registration has no effect.
 
         Raises:
             ConfigurationError: If there is one; it says what has an effect instead.

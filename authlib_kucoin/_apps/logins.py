@@ -1,4 +1,4 @@
-"""The logins under way, each an entry of the browser's session that Authlib writes and reads.
+"""The logins in progress. Authlib stores each as an entry in the browser's session.
 
 Authlib's integrations for Flask and Django keep every login that was begun, and that for Starlette
 keeps the last one only. Here five are kept for each registered app, in every framework.
@@ -50,7 +50,7 @@ def keep_login(
 
 
 def is_of_another(session: Mapping[str, Any], name: str, state: str) -> bool:
-    """Tell whether a login belongs to another app; one without an owner belongs to whoever asks."""
+    """Tell whether a login belongs to another app. One without an owner belongs to any app."""
     entry = session.get(_key(name, state)) or {}
     return bool(entry.get(_OWNER, name) != name)
 

@@ -28,7 +28,7 @@ _KNOWN: Final = {
 }
 _OF_OAUTH_1: Final = "it is OAuth 1's."
 _OF_OPENID: Final = "KuCoin has no OpenID Connect and no user-info."
-#: What Authlib would take and KuCoin has no use for.
+#: Options that Authlib accepts and KuCoin does not use, each with its reason.
 _INSTEAD: Final = {
     "authorization_endpoint": "the option is authorize_url.",
     "client_auth_methods": "a client secret is sent in the query, if client_secret is given.",

@@ -43,7 +43,7 @@ class AsyncCalls:
         raise NotImplementedError
 
     async def renew(self, token: Mapping[str, Any], url: str | None = None) -> KuCoinToken:
-        """Exchange a token for a new pair, once per process, and call ``update_token``."""
+        """Exchange a token for a new pair (callers share one request); call ``update_token``."""
         raise NotImplementedError
 
     async def validate_access_token(self, token: AnyToken | None = None) -> bool:

@@ -59,8 +59,8 @@ class AsyncClient(ClientBase, AsyncCalls):
         has_listener = self.has_listener()
         refresh_token = token["refresh_token"]
 
-        # The client's own token is replaced in here, because the caller may have given up, and
-        # after update_token: as long as that fails, the old pair leads back to the new one.
+        # Replace the client's own token in here, because the caller may have been cancelled. Do it
+        # after update_token: until that succeeds, a call with the old pair tries it again.
         async def perform() -> KuCoinToken:
             fresh = await self.perform(call)
             if not has_listener:

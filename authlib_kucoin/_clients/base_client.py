@@ -95,7 +95,7 @@ class ClientBase:
         )
 
     def __del__(self) -> None:
-        # Authlib's fails if a constructor has raised before Authlib's own ran.
+        # Authlib's __del__ fails if an error came before Authlib's constructor had run.
         vars(self).pop("session", None)
 
     def register_compliance_hook(self, hook_type: str, hook: Callable[..., Any]) -> None:
@@ -128,7 +128,7 @@ class ClientBase:
         Raises:
             ConfigurationError: Always.
         """
-        raise ConfigurationError("KuCoin has no call to revoke a token: it ends by itself.")
+        raise ConfigurationError("KuCoin has no call to revoke a token: its tokens expire.")
 
     def introspect_token(self, *_args: object, **_kwargs: object) -> NoReturn:
         """Raise: KuCoin's own call about a token is :meth:`validate_access_token`.
@@ -256,7 +256,7 @@ class ClientBase:
         return dataclasses.replace(self.site, **changed) if changed else self.site
 
     def _refuse_if_closed(self, operation: str) -> None:
-        """Raise if this client is closed, or was given what no call of KuCoin's heeds."""
+        """Raise if this client is closed, or has params or hooks that KuCoin's calls ignore."""
         hooks = getattr(self, "event_hooks", None) or self.hooks
         ignored = {
             "params": self.params,
@@ -265,8 +265,8 @@ class ClientBase:
         }
         if names := [name for name, value in ignored.items() if value]:
             raise ConfigurationError(
-                f"This client has {', '.join(names)}, which KuCoin's calls do not heed: make "
-                "another client for requests of your own.",
+                f"This client has {', '.join(names)}, which KuCoin's calls ignore: make "
+                "another client for your own requests.",
                 operation=operation,
             )
 
@@ -281,7 +281,7 @@ class ClientBase:
         return {**token, _ASKED_SCOPE: _text_of(scope)} if scope else token
 
     def _refuse(self, params: Mapping[str, Any], what: str, operation: str) -> None:
-        """Raise if there are parameters that a call has not; None and "" are none."""
+        """Raise for parameters that a call does not have; None and "" count as not given."""
         names = sorted(name for name, value in params.items() if value not in (None, ""))
         if not names:
             return

@@ -32,7 +32,7 @@ def is_of_http(error: BaseException) -> bool:
         return True
     if any(_package(kind.__module__) in _LIBRARIES for kind in type(error).__mro__):
         return True
-    # Python's own errors belong to whoever raises them.
+    # An error class of Python's own does not tell. The module that raised it does.
     return type(error).__module__ == "builtins" and _is_raised_by_library(error)
 
 
@@ -90,14 +90,14 @@ def broken_for_good(
     for cause in (error, *_causes(error)):
         if isinstance(cause, ssl.SSLCertVerificationError):
             advice = (
-                f"The certificate shown for {host} is not trusted ({cause.verify_message}). If a "
-                "proxy or firewall of yours reads TLS, write its authority's certificate into a "
-                f"file with the others and name the file in {authorities}. Otherwise check the "
+                f"The certificate shown for {host} is not trusted ({cause.verify_message}). If "
+                "your proxy or firewall inspects TLS, add its authority's certificate to a copy "
+                f"of the trusted ones and set {authorities} to that file. Otherwise check the "
                 "machine's clock, and the host: it may not be KuCoin."
             )
         elif isinstance(cause, ssl.SSLError) and cause.reason == "WRONG_VERSION_NUMBER":
             advice = (
-                f"What answers at {proxy or host} does not speak TLS. Check the site's address, "
+                f"The server at {proxy or host} does not speak TLS. Check the site's address, "
                 "and whether a proxy's address begins with http:// rather than https://."
             )
         elif _NO_TUNNEL.match(str(cause)):
@@ -125,8 +125,8 @@ def cannot_connect(error: BaseException, operation: str | None) -> Configuration
     """Return the error for a connection that could not be set up at all.
 
     Args:
-        error: The cause. Its text is repeated only if it is the system's or an import's: the text
-            about an unreadable address may hold a proxy's password.
+        error: The cause. Its text is shown only if the system or an import raised it: other
+            texts may quote a proxy's address with its password.
         operation: The call that needed the connection, if any.
     """
     says_more = isinstance(error, (OSError, ImportError)) and not isinstance(error, ValueError)

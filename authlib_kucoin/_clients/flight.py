@@ -1,4 +1,4 @@
-"""One refresh: in flight, or its outcome, remembered for latecomers."""
+"""One refresh: in flight, or ended, with its outcome remembered for later callers."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class Flight:
         key: The digest of endpoint and old refresh token.
         successor: The same digest of the new refresh token, once there is one.
         since: When the flight began, or when it ended.
-        teller: The ``outcome`` of the flight whose caller calls ``update_token`` with the new pair,
-            or has done so. While this is None, ``update_token`` is owed the pair.
+        teller: The ``outcome`` of the flight whose caller has called ``update_token`` with the new
+            pair, or will. While this is None, ``update_token`` still has to be called.
     """
 
     __slots__ = (
@@ -122,9 +122,9 @@ class Flight:
         self._owner = None
 
     def claim(self, flight: Flight) -> None:
-        """Undertake to call ``update_token`` with a flight's pair, if it is owed."""
+        """Take over calling ``update_token`` with a flight's pair, unless another caller did."""
         if flight.teller is None:
-            if flight is not self:  # it would never be freed without the garbage collector
+            if flight is not self:  # a reference to itself would delay freeing it
                 self._claimed = flight
             flight.teller = self.outcome
 
@@ -134,7 +134,7 @@ class Flight:
         return self.outcome in (self.teller, self._claimed and self._claimed.teller)
 
     def give_up(self, error: BaseException) -> None:
-        """Fail, unless there is an outcome; ``update_token`` is owed again what was claimed."""
+        """Fail, unless there is an outcome. Leave ``update_token`` to the next caller."""
         self.fail(error)
         for flight in (self, self._claimed):
             if flight and flight.teller is self.outcome:
@@ -197,7 +197,7 @@ class Flight:
         return self._owner is owner and self._thread != threading.get_ident()
 
     def told(self) -> KuCoinToken:
-        """Return the outcome: each caller gets a token or an error of its own."""
+        """Return a copy of the new pair, or raise a copy of the error."""
         if not self.has_ended:
             # Do not start a second refresh: only one of the two would get a valid pair.
             raise unavailable("the refresh in flight does not end")

@@ -1,7 +1,7 @@
 """An answer as ``http.client`` reads it, with the limits of a call.
 
-Of ``http.client``, ``_read_status`` is private: if a release renames it, an informational answer
-is taken for the whole answer as it is there, and its connection is closed.
+``_read_status`` of ``http.client`` is private. If a release renames it, an informational answer
+(such as 103) counts as the whole answer, and its connection is closed.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The limits of a call, in the connections of httpx2.
 
-This module holds what is private of httpx2 and httpcore2: ``_transport`` and ``_mounts`` of a
+This module uses private attributes of httpx2 and httpcore2: ``_transport`` and ``_mounts`` of a
 client, ``_pool`` of a transport, ``_http2`` and ``_network_backend`` of a pool; ``_connection``,
 ``_h11_state`` and ``_network_stream`` of a connection. If a release lacks one of the first five,
 no client can be made with it; if it lacks one of the others, no connection is used twice. The
@@ -79,7 +79,7 @@ def proxy_of(client: httpx2.Client | httpx2.AsyncClient, url: str) -> str:
 
 
 class _GuardedPool:
-    """A pool whose connections tell what they hold."""
+    """A pool whose connections count as expired if they hold surplus bytes."""
 
     def create_connection(self, origin: Any) -> Any:
         connection: Any = super().create_connection(origin)  # type: ignore[misc]  # of httpcore2's pool

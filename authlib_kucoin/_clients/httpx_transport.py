@@ -1,4 +1,4 @@
-"""Connections of httpx2 that outlive a client, an event loop or a fork, and share nothing else.
+"""Transports of httpx2 that clients can share, in any event loop and after a fork.
 
 Authlib makes a client for each call, and a plain client of httpx2 must not be used after a fork or,
 if it is async, in another event loop. The transports here send through inner clients, one per

@@ -1,4 +1,4 @@
-"""The limits of a call: how long it takes, and how large its answer is."""
+"""The limits of a call (how long, how large an answer) and of idle connections."""
 
 from __future__ import annotations
 
@@ -15,9 +15,15 @@ LARGEST_BODY: Final = 1024 * 1024
 #: The most bytes of one answer on the wire: its body, and everything around it.
 LARGEST_ANSWER: Final = LARGEST_BODY + 256 * 1024
 
-#: What servers send although only ``identity`` is asked for.
+#: How many idle connections requests keeps for each host.
+POOL_MAXSIZE: Final = 50
+#: Idle seconds after which a connection is not used again: the default of httpx2, which sets its
+#: own, and of requests here.
+KEEPALIVE_EXPIRY: Final = 5.0
+
+#: Encodings that some servers use although only ``identity`` is asked for.
 _ENCODINGS: Final = ("gzip", "x-gzip", "deflate")
-#: To zlib: with the header of gzip or of zlib, whichever it is.
+#: Tells zlib to accept the header of gzip and that of zlib.
 _EITHER_HEADER: Final = 47
 
 

@@ -32,7 +32,8 @@ def holds_bytes(tls: Any) -> bool:
             else is no TLS connection.
     """
     if isinstance(tls, ssl.SSLObject):
-        # Its input is in memory, so reading does not block. A whole record may wait there.
+        # Its input is in memory, so reading does not block. Not pending(): that does not count a
+        # record that is still encrypted.
         try:
             tls.read(1)
         except ssl.SSLWantReadError:

@@ -1,4 +1,4 @@
-"""What constructors take. An option without effect is refused, and the text says what has one."""
+"""The constructors' options. One without effect is refused; the text says what to use instead."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _OF_AUTHLIB: Final = {
     "token_endpoint_auth_method",
     "token_placement",
 }
-#: What Authlib and the HTTP libraries would take and KuCoin's calls have no use for.
+#: Options that Authlib or the HTTP libraries accept and KuCoin's calls do not use.
 _NO_USE: Final = {
     "auth": "KuCoin's calls carry no other credentials.",
     "code_challenge_method": NO_PKCE,

@@ -1,7 +1,7 @@
 """The outcome of one call: an answer, or the error to raise for it.
 
-An error is chosen while the library's own is at hand, and raised later: raised inside the except
-block, it would show the library's, with the URL, as its context.
+An error is chosen inside the except block and raised after it. Raised inside, its context would be
+the HTTP library's error, which may show the URL.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 class Outcome(Generic[T]):
-    """What one call has come to.
+    """The answer to one call, or its error.
 
     Args:
         call: The call.

@@ -3,10 +3,10 @@
 A new pair invalidates the old access token at once (document section 6.3), so a second refresh of
 the same token would leave the first caller with nothing. Whether the old refresh token is spent
 too is not documented; both are handled. All threads and tasks of a process share one request and
-its outcome. For ten minutes, latecomers with the old token receive the new pair from memory.
+its outcome. For ten minutes, later callers with the old token get the new pair from memory.
 
-``update_token`` is owed each new pair until one call of it has returned. After a failed call, the
-next latecomer calls its own ``update_token`` with the pair.
+``update_token`` is called with each new pair until one call has succeeded: if a call fails, the
+next caller with the old token calls its own ``update_token`` with the pair.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Refreshes:
         Raises:
             KuCoinError: If the refresh failed. All waiters receive the error.
         """
-        # The flight exists before it is registered, so an interrupt leaves none that never ends.
+        # Made before the try block, so that after an interrupt the registered flight is ended.
         own = Flight(endpoint, old, longest=longest, owner=owner)
         try:
             flight = self._join(own, tells=update_token is not None)
@@ -95,12 +95,12 @@ class Refreshes:
         """Return the new pair, as :meth:`share` does. Cancelling a caller loses nothing.
 
         Args:
-            endpoint: As there.
-            old: As there.
-            perform: As there.
-            update_token: As there.
-            longest: As there.
-            owner: As there.
+            endpoint: As in :meth:`share`.
+            old: As in :meth:`share`.
+            perform: As in :meth:`share`, but awaited.
+            update_token: As in :meth:`share`, but awaited.
+            longest: As in :meth:`share`.
+            owner: As in :meth:`share`.
         """
         loop = asyncio.get_running_loop()
         own = Flight(endpoint, old, longest=longest, owner=owner, loop=loop)
@@ -138,9 +138,9 @@ class Refreshes:
 
         Args:
             own: The caller's flight.
-            tells: Whether the caller has an ``update_token``. It is then owed the pair that
-                replaced the caller's own: a row that holds the old pair is found by nothing else,
-                even if the new pair was refreshed again since.
+            tells: Whether the caller has an ``update_token``. It is then called for the refresh of
+                the caller's own pair, even if the new pair was refreshed again since: only with
+                the old refresh token can the application find the row to change.
         """
         with self._lock:
             earlier = self._flights.get(own.key)
@@ -185,7 +185,7 @@ class Refreshes:
         if self._sweeper or not self._flights:
             return
         oldest = min(flight.since for flight in self._flights.values())
-        # Some milliseconds before an outcome is old enough, the sweeper would run in a loop.
+        # At least 1 s. Otherwise the sweeper would run in a loop until an outcome is old enough.
         wait = max(1.0, oldest + REMEMBER_SECONDS - time.monotonic())
         sweeper = threading.Timer(wait, self._sweep)
         sweeper.daemon = True

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
-from typing import Any, Final
+from typing import Any
 
 from requests.adapters import HTTPAdapter
 from urllib3 import PoolManager
 
+from .limits import KEEPALIVE_EXPIRY, POOL_MAXSIZE
 from .urllib3_pool import watched
-
-#: How many idle connections are kept for each host.
-POOL_MAXSIZE: Final = 50
-#: Idle seconds after which a connection is not used again: the default of httpx2.
-KEEPALIVE_EXPIRY: Final = 5.0
 
 
 class KuCoinAdapter(HTTPAdapter):
@@ -57,7 +53,7 @@ class KuCoinAdapter(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         """Return the pool for a proxy; its connections note what they send as well."""
-        # Of urllib3's defaults, proxies do not get this one, so a small POST waits 40 ms.
+        # urllib3 sets this for direct connections only. Without it, a small POST waits 40 ms.
         kwargs.setdefault("socket_options", [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)])
         manager = super().proxy_manager_for(proxy, **kwargs)
         self._watch(manager)

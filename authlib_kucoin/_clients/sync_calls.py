@@ -43,7 +43,7 @@ class SyncCalls:
         raise NotImplementedError
 
     def renew(self, token: Mapping[str, Any], url: str | None = None) -> KuCoinToken:
-        """Exchange a token for a new pair, once per process, and call ``update_token``."""
+        """Exchange a token for a new pair (callers share one request); call ``update_token``."""
         raise NotImplementedError
 
     def validate_access_token(self, token: AnyToken | None = None) -> bool:
@@ -68,7 +68,7 @@ class SyncCalls:
         permissions: Iterable[str] | None = None,
         request: Any = None,
     ) -> ApiKey:
-        """Ask for an API key (section 4), once, whatever happens.
+        """Ask for an API key (section 4). The request is never repeated.
 
         An expired token is refreshed first; if that fails, no key is asked for.
 
@@ -108,7 +108,7 @@ class SyncCalls:
             key: The key, with its credentials.
 
         Raises:
-            ApiKeyInvalid: If the key is gone, another site's, or its credentials are wrong.
+            ApiKeyInvalid: If the key was deleted, is another site's, or a credential is wrong.
             AddressNotAllowed: If our address may not use the key.
             ClockSkewed: If our clock is wrong.
             ApiKeyPermissionDenied: If the key lacks the permission.

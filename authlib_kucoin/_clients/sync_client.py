@@ -29,8 +29,8 @@ class SyncClient(ClientBase, SyncCalls):
 
         Args:
             url: The token endpoint, if it is not the site's.
-            code: The authorization code; or
-            authorization_response: the whole URL of the callback.
+            code: The authorization code.
+            authorization_response: The whole URL of the callback, in place of ``code``.
             state: The state that the callback must hold. It is compared only if it is given.
             params: ``redirect_uri``, if it differs from the client's.
 

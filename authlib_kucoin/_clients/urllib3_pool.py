@@ -1,8 +1,8 @@
 """Connections and pools of urllib3 with the limits of a call.
 
-This module holds what is private of urllib3: ``_new_conn``, ``_dns_host`` and ``_tunnel`` of a
-connection, ``_put_conn`` and ``_get_conn`` of a pool. tests/unit/test_private.py tells if a release
-has changed them.
+This module uses private names of urllib3: ``_new_conn``, ``_dns_host`` and ``_tunnel`` of a
+connection, ``_put_conn`` and ``_get_conn`` of a pool. tests/unit/test_private.py fails if a
+release has changed them.
 
 requests cannot tell whether a request has left: a stalled TLS handshake raises the same
 ``ReadTimeout`` as a missing answer. For a call that creates an API key the difference matters, so
@@ -36,7 +36,7 @@ _AT_ONCE: Final = 0.001
 
 
 class _WatchedConnection(_Connection):
-    """Ends at the deadline, and notes when a request, not a handshake or a CONNECT, leaves."""
+    """Ends at the deadline, and notes when a request (no handshake, no CONNECT) is sent."""
 
     response_class = LimitedAnswer
     _connecting = False

@@ -1,1 +1,1 @@
-"""What KuCoin says and hears. Nothing in here does I/O."""
+"""The requests to KuCoin, and its answers. Nothing in here does I/O."""

@@ -31,7 +31,7 @@ T = TypeVar("T")
 _LONGEST_LIFETIME: Final = 10**10  # seconds: three hundred years
 #: How much of KuCoin's message is read for its meaning, in characters.
 _LONGEST_MATCHED: Final = 500
-#: How the words begin that say that a refresh token is spent.
+#: A word with one of these beginnings says that a refresh token is spent.
 _SPENT: Final = ("expired", "invalid", "used", "revoked", "exist")
 
 
@@ -174,7 +174,7 @@ def api_key_refusal(code: str | None, msg: str | None) -> type[KuCoinError]:
 
 
 def _belongs(named: object, asked: str) -> None:
-    """Raise if an answer names something else than the request does."""
+    """Raise if an answer is about another token or key than the request."""
     if isinstance(named, str) and named.strip() != asked:
         raise Unreadable("it gave us the answer to another request")
 

@@ -32,12 +32,12 @@ from authlib_kucoin._errors import (
 )
 from authlib_kucoin._models import whole_seconds
 
-from .gateway import RATE_LIMITED
+from .error_codes import RATE_LIMITED
 from .redaction import presentable
 
 T = TypeVar("T")
 
-#: Default headers of the HTTP library that would turn the request into another one.
+#: Default headers of the HTTP library that are left out: they would change the request.
 _NOT_TAKEN_OVER: Final = {"authorization", "cookie", "content-type"}
 #: The characters of a code or token (RFC 6749 appendix A) without the space: any other character
 #: could not travel in a header unchanged.
@@ -83,7 +83,7 @@ class _Answer(NamedTuple):
 
     @property
     def says_yes(self) -> bool:
-        """Whether a refusal may hold a result all the same."""
+        """Whether the answer may hold a result, even if it also refuses."""
         success = self.fields.get("success")
         return success is True or (success is not False and bool(self.fields.get("data")))
 
@@ -330,6 +330,6 @@ def _moment(date: str) -> float | None:
 def is_visible(value: object) -> TypeGuard[str]:
     """Tell whether a value is a string that can be a code, token or credential.
 
-    Asterisks alone are a mask: whoever showed the value has hidden it.
+    Asterisks alone are not one: they are a mask that hides the value.
     """
     return isinstance(value, str) and bool(_VISIBLE.fullmatch(value) and value.strip("*"))

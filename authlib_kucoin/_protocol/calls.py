@@ -1,8 +1,8 @@
 """The calls of KuCoin's Broker Fast API: what to send, and how to read the answer.
 
 Section numbers are those of KuCoin's page "Broker Fast API Service" (modified 2026-01-29).
-Everything odd about this OAuth stands here and in ``answers.py``, once: the token comes by GET
-(7.2), the redirect URL must not be encoded (7.1, 7.2), the refresh is a form POST elsewhere with
+Every oddity of this OAuth is handled here and in ``answers.py``: the token call is a GET (7.2), the
+redirect URL must not be encoded (7.1, 7.2), the refresh is a form POST to another endpoint with
 the grant type of an authorization code (7.3), and errors come with HTTP 200.
 
 Nothing here does I/O: a client performs the :class:`Call` and hands the answer back to it.
@@ -28,7 +28,7 @@ from authlib_kucoin._models import ApiKey, ApiKeyInfo, KuCoinToken
 
 from . import answers
 from .call import Call, is_visible
-from .gateway import ADVICE, gateway_refusal
+from .error_codes import ADVICE, gateway_refusal
 from .redirect_uri import check_redirect_uri
 from .signing import signed_headers
 from .sites import Site

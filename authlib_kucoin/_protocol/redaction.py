@@ -17,7 +17,7 @@ MASK: Final = "***"
 _LONGEST_MESSAGE: Final = 300
 #: How many layers of escapes are removed.
 _MOST_LAYERS: Final = 6
-#: The longest escape of one character that is allowed for where a text has to be cut.
+#: The assumed length of the longest escape of one character, for the margin of a cut text.
 _LONGEST_ESCAPE: Final = 12
 #: One escaped character, or a run of escaped bytes.
 _ESCAPE: Final = re.compile(

@@ -1,7 +1,7 @@
 """Which redirect URIs can be sent unencoded.
 
-"Please don't encode the redirect URL" (document sections 7.1 and 7.2). Its bytes stand in the
-query unchanged. A character that would end the parameter, or that an HTTP library, framework or
+"Please don't encode the redirect URL" (document sections 7.1 and 7.2). It is sent in
+the query unchanged. A character that would end the parameter, or that an HTTP library, framework or
 browser on the way would escape, is therefore refused.
 """
 

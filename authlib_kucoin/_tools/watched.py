@@ -58,7 +58,7 @@ class Heard:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class WatchedCall(Call[T]):
-    """A call whose raw answer a listener hears first."""
+    """A call that passes its raw answer to a listener before it reads it."""
 
     listener: Callable[[Heard], object] = dataclasses.field(repr=False)
     original: Call[T] = dataclasses.field(repr=False)

@@ -1,15 +1,23 @@
-"""The one host that the sandbox serves: KuCoin's calls, and the control API beside them."""
+"""The one host that the sandbox serves: KuCoin's calls, the control API and the pages."""
 
 from __future__ import annotations
 
-from . import _guard, _pages
+from collections.abc import Callable
+from dataclasses import replace
+
+from . import _guard, _pages, _trial, _try
 from ._answers import as_json
 from ._control import Control
 from ._http import Request, Response
 from ._options import SandboxOptions
 from ._router import Router
+from ._start import StartPage
 from ._state import State
+from ._try import TryPages
 from ._user import User
+
+#: A page for people, made from a request and from the address that it was sent to.
+_Page = Callable[[Request, str], Response]
 
 
 class Host:
@@ -21,14 +29,41 @@ class Host:
         self.kucoin = Router(self.state)
         self.user = User(self.kucoin)
         self._control = Control(self.kucoin, self.user)
+        self._start = StartPage(self.kucoin)
+        self._try = TryPages(self.kucoin)
 
     def answer(self, request: Request) -> Response:
         """Return the answer to a request."""
         if request.path == _pages.STYLE_PATH:
             return _pages.style()
-        if request.path.startswith("/sandbox/"):
+        if request.path.startswith("/sandbox/") and not request.path.startswith(_try.PATH):
             problem = _guard.problem_of(request, self.state.options)
             if problem is not None:
                 return as_json({"error": problem}, 403)
             return self._control.answer(request)
-        return self.kucoin.answer(request)
+        page = self._page_of(request.path)
+        return self.kucoin.answer(request) if page is None else self._show(page, request)
+
+    def _page_of(self, path: str) -> _Page | None:
+        if path == "/":
+            return self._start.answer
+        return self._try.answer if path.startswith(_try.PATH) else None
+
+    def _show(self, page: _Page, request: Request) -> Response:
+        # The way back comes from another page by design, and its state is checked.
+        checked = replace(request, method="GET") if request.path == _trial.CALLBACK else request
+        problem = _guard.problem_of(checked, self.state.options)
+        if problem is not None:
+            return _pages.problem(
+                403, "This request was refused", f"Reason: {problem}.", "sandbox.refused"
+            )
+        if request.method not in {"GET", "HEAD", "POST"}:
+            text = "Open this page with GET; its forms use POST."
+            refused = _pages.problem(
+                405, "This method is not allowed", text, "sandbox.wrong_method"
+            )
+            return replace(refused, headers=(*refused.headers, ("Allow", "GET, HEAD, POST")))
+        if request.method == "HEAD":
+            request = replace(request, method="GET")
+        scheme = "https" if self.state.options.tls else "http"
+        return page(request, f"{scheme}://{request.headers.get('host', '')}")

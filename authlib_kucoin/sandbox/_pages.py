@@ -1,4 +1,4 @@
-"""The pages for people: consent, the form back to the broker, and problems.
+"""How pages are made, and those of KuCoin: consent, the form back to the broker, and problems.
 
 They load nothing from other hosts, work without JavaScript, and say that this is not KuCoin. Their
 content security policy has no ``form-action``: Chromium would apply it to the redirect after the
@@ -79,6 +79,16 @@ def problem(status: int, title: str, text: str, code: str) -> Response:
     return replace(page, result=f"{title}. {text}")
 
 
+def own(template: str, values: Mapping[str, Any], status: int = 200) -> Response:
+    """Return a page of the sandbox itself, whose forms post to the sandbox.
+
+    Its referrer policy is looser: under no-referrer, browsers send ``Origin: null`` with a form.
+    """
+    page = page_from(template, {**values, "wide": True}, status)
+    headers = dict(page.headers) | {"Referrer-Policy": "same-origin"}
+    return replace(page, headers=tuple(headers.items()))
+
+
 def style() -> Response:
     """Return the style sheet."""
     return Response(200, _templates.read("style.css").encode(), "text/css; charset=utf-8")
@@ -90,7 +100,7 @@ def page_from(template: str, values: Mapping[str, Any], status: int = 200) -> Re
     The template may use ``{{nonce}}`` for a script of its own. Every template needs ``{{title}}``.
     """
     nonce = secrets.token_urlsafe(16)
-    html = _templates.render(template, {**values, "nonce": nonce})
+    html = _templates.render(template, {"wide": False, **values, "nonce": nonce})
     policy = (
         f"default-src 'none'; style-src 'self'; script-src 'nonce-{nonce}'; img-src data:; "
         "base-uri 'none'; frame-ancestors 'none'"

@@ -12,6 +12,7 @@ from typing import Final
 from ._model import Code, Grant, IssuedKey, Login, Pair, Ticket
 from ._options import SandboxOptions
 from ._refusal import Refusal
+from ._scenarios import AS_STARTED, options_of
 
 SCOPE: Final = "OAUTH_CREATE_API"
 ACCESS_SECONDS: Final = 3600
@@ -49,13 +50,14 @@ class State:
 
     def __init__(self, options: SandboxOptions) -> None:
         """Start with nothing issued."""
-        self.options = options
+        self._given = options
         self._lock = threading.RLock()
         self.reset()
 
     def reset(self) -> None:
-        """Forget all logins, codes, tokens and keys, and set the clock back."""
+        """Forget all logins, codes, tokens, keys and the scenario, and set the clock back."""
         with self._lock:
+            self.switch(AS_STARTED)
             self.clock = Clock()
             self._tickets: OrderedDict[Ticket, Login | None] = OrderedDict()
             self._codes: dict[str, Code] = {}
@@ -63,6 +65,16 @@ class State:
             self._by_refresh: dict[str, Pair] = {}
             self._issued: list[IssuedKey] = []
             self._keys: dict[str, IssuedKey] = {}
+
+    def switch(self, scenario: str) -> None:
+        """Change the options as a scenario does.
+
+        Raises:
+            ValueError: There is no such scenario.
+        """
+        with self._lock:
+            self.options = options_of(scenario, self._given)
+            self.scenario = scenario
 
     def open_login(self, login: Login) -> Ticket:
         """Remember a checked login, and return the ticket for its consent page."""

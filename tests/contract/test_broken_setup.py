@@ -102,7 +102,7 @@ def test_a_site_that_does_not_speak_tls(new_stack: NewStack) -> None:
         error = outcome_of(lambda: new_stack(site=f"https://{host}").create_api_key(TOKEN))
         thread.join()
     assert (type(error), error.retry) == (ConfigurationError, False)
-    assert f"What answers at {host} does not speak TLS" in str(error)
+    assert f"The server at {host} does not speak TLS" in str(error)
 
 
 def _answer_in_clear_text(listener: socket.socket) -> None:

@@ -136,7 +136,7 @@ def test_a_key_is_asked_for_with_the_token_in_a_header(requests: dict[str, Seen]
 
 @everywhere
 def test_a_key_is_described_to_who_signs_with_it(requests: dict[str, Seen]) -> None:
-    """KuCoin's authentication page: neither secret nor passphrase is sent in clear text."""
+    """As KuCoin documents: neither secret nor passphrase is sent in clear text."""
     request = requests["/api/v1/user/api-key"]
     assert request.line == "GET /api/v1/user/api-key HTTP/1.1"
     assert request.names() == sent(_SIGNED)

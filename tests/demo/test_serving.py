@@ -22,6 +22,8 @@ from drill import nginx
 from drill.person import Person
 from drill.site import ROOT, serving
 from flask_demo import limits
+from tests.demo.apps import MakeApp
+from tests.demo.visitor import kucoin_of
 from tests.support.ports import free_port
 from tests.support.waiting import wait_until
 
@@ -59,6 +61,11 @@ def test_limits_follow_from_each_other() -> None:
     conf = runpy.run_path(str(ROOT / "flask_demo" / "gunicorn.conf.py"))
     assert conf["timeout"] == conf["graceful_timeout"] == limits.REQUEST_SECONDS
     assert f"proxy_read_timeout {limits.REQUEST_SECONDS}s;" in nginx.DEMO.read_text()
+
+
+def test_every_call_ends(make_app: MakeApp) -> None:
+    """The library is told the limit that all others follow from."""
+    assert kucoin_of(make_app()).client.total_timeout == limits.CALL_SECONDS
 
 
 def test_gunicorn(settings: dict[str, Any], tmp_path: Path, postgres_database: str) -> None:

@@ -104,7 +104,7 @@ def test_lost_session_goes_on(alice: Visitor) -> None:
 
 
 def test_lost_session_of_somebody_else(alice: Visitor, app: Flask, sandbox: Sandbox) -> None:
-    """Whoever signs in instead gets nothing of it."""
+    """Another user who signs in after the callback cannot finish the connection."""
     path = alice.approve(alice.begin())
     alice.http.delete_cookie("session")
     alice.get(path)
@@ -115,7 +115,7 @@ def test_lost_session_of_somebody_else(alice: Visitor, app: Flask, sandbox: Sand
 
 
 def test_no_return_to_elsewhere(app: Flask, sandbox: Sandbox) -> None:
-    """What is returned to is a path that was asked for here."""
+    """After signing in, the browser is sent to no other site."""
     nobody = Visitor(app, sandbox)
     nobody.get("/kucoin/attempts/1?next=//evil.example")
     location = nobody.post("/login", username="alice").location

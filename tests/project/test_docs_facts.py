@@ -15,9 +15,13 @@ import pytest
 from authlib_kucoin import ApiKey, KuCoinOAuth2Session
 from authlib_kucoin._apps.logins import LOGINS_AT_ONCE
 from authlib_kucoin._clients.flight import REMEMBER_SECONDS
-from authlib_kucoin._clients.limits import DEFAULT_TOTAL_TIMEOUT, LARGEST_BODY
+from authlib_kucoin._clients.limits import (
+    DEFAULT_TOTAL_TIMEOUT,
+    KEEPALIVE_EXPIRY,
+    LARGEST_BODY,
+    POOL_MAXSIZE,
+)
 from authlib_kucoin._clients.refresh import REMEMBER_AT_MOST
-from authlib_kucoin._clients.requests_adapter import KEEPALIVE_EXPIRY, POOL_MAXSIZE
 from authlib_kucoin._models import ACCESS_TOKEN_LIFETIME, REFRESH_TOKEN_LIFETIME
 from authlib_kucoin._protocol import calls, permissions
 from authlib_kucoin._protocol.callback import _LONGEST_CODE

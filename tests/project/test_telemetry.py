@@ -146,7 +146,7 @@ def test_sentry_of_a_callback_that_fails(
     hooks: dict[str, Any],
     found: set[str],
 ) -> None:
-    """The callback's own query, and the token in a local variable of the view."""
+    """Sentry records the callback's query and the view's local variables; hooks mask both."""
     recorder = sentry(**hooks)
     app = flask.Flask("tested")
     app.config.update(

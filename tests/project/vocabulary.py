@@ -90,6 +90,9 @@ _PROGRAMS: Final = {
     "kucoin-sandbox": (f"{sys.executable} -m authlib_kucoin.sandbox",),
     "make bench": (f"{sys.executable} -m benchmarks",),
     "make drill": (f"{sys.executable} -m drill",),
+    "python -m authlib_kucoin": tuple(
+        f"{sys.executable} -m authlib_kucoin {command}" for command in ("doctor", "rehearse")
+    ),
     "uvicorn": ("uvicorn",),
 }
 #: uWSGI is in no environment of ours; these are its options.

@@ -36,7 +36,7 @@ REFUSED = {
 
 
 def untrusted(operation: str, kind: type[KuCoinError]) -> type[KuCoinError]:
-    """Return the error class of a kind of failure when a key may have been created."""
+    """Return the expected class: for a key, ``ApiKeyOutcomeUnknown`` replaces the kind."""
     return ApiKeyOutcomeUnknown if operation == "create_api_key" else kind
 
 

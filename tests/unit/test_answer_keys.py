@@ -240,7 +240,7 @@ def test_a_description_is_an_object(data: Any) -> None:
 
 @pytest.mark.parametrize("name", ["another-key", ""])
 def test_the_description_of_another_key_is_refused(name: str) -> None:
-    """It may belong to another user, so nobody may see it."""
+    """The key described may be another user's, so its description is not returned."""
     error = failure("api_key_info", changed(INFO, apiKey=name))
     assert type(error) is MalformedResponse
     assert "the answer to another request" in str(error)

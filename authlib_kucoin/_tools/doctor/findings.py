@@ -41,7 +41,7 @@ def wrong(text: str, advice: str) -> Finding:
 
 
 def note(text: str, advice: str = "") -> Finding:
-    """Return a finding that may be meant so."""
+    """Return a finding that may be intended."""
     return Finding(Level.NOTE, text, advice)
 
 

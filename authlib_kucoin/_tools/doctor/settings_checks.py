@@ -21,7 +21,7 @@ from .subject import Subject, host_of
 
 #: The calls of one callback: exchange, key, key info.
 _CALLS: Final = 3
-#: What people write where a value is still to come.
+#: Parts of the placeholders that people write for a missing value.
 _PLACEHOLDERS: Final = ("your", "example", "change", "placeholder", "todo", "xxx", "...", "<")
 _SET_SITE: Final = (
     f"Set KUCOIN_SITE to one of {', '.join(SITES)}, or to a base URL such as "
@@ -51,7 +51,7 @@ def check_site(subject: Subject) -> Iterator[Finding]:
         host_of(url) for known in SITES.values() for url in (known.web, known.rest)
     }:
         yield note(
-            "This host is none of KuCoin's that are known here.",
+            "This is not a known host of KuCoin's.",
             "Compare it with what KuCoin wrote when it sent your client id.",
         )
     elif site.name == "eu":
@@ -183,8 +183,8 @@ def check_timeouts(subject: Subject) -> Iterator[Finding]:
             f"A callback may take {_CALLS * total:g} s ({_CALLS} calls of {total:g} s), but the "
             f"server ends a request after {server:g} s, perhaps while a key is being made.",
             f"Start the server with a longer time-out (gunicorn --timeout "
-            f"{math.ceil(_CALLS * total) + 10}), or set total_timeout={_shorter(server):g} in "
-            "client_kwargs.",
+            f"{math.ceil(_CALLS * total) + 10}), and a proxy in front of it likewise; or set "
+            f"total_timeout={_shorter(server):g} in client_kwargs.",
         )
     else:
         ends = f"the server waits {server:g} s" if server else "the server sets no limit"

@@ -1,6 +1,6 @@
-"""What was not known before a rehearsal and is known after it, and what KuCoin does otherwise.
+"""What a rehearsal shows: answers to open questions, and differences from the document.
 
-Each entry of the two tables is a question about a :class:`Record`; none knows another.
+Each entry of the two tables is a question about a :class:`Record`. None depends on another.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ def _clock(record: Record) -> str:
                 theirs = parsedate_to_datetime(heard.header("date")).timestamp()
             except ValueError:
                 return "its Date is no date"
-            return f"{heard.began - theirs:+.0f} s, where 1 s is as good as none"
+            return f"{heard.began - theirs:+.0f} s, where 1 s means nothing"
     return ""
 
 

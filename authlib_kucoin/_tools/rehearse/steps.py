@@ -152,7 +152,7 @@ class Rehearsal:
             self._attempt("key info", lambda: self.client.get_api_key_info(key))
 
     def _use_twice(self, token: KuCoinToken, fresh: KuCoinToken | None, query: str) -> None:
-        """Use what is spent: last, since it may end the pair that is in use."""
+        """Use the old refresh token and the code again: last, since that may end the new pair."""
         self.terminal.say("Step 5: use the old refresh token and the code again. Are they spent?")
         old = token.get("refresh_token")
         if fresh is not None and old and old != fresh.get("refresh_token"):

@@ -11,6 +11,7 @@ from tests.demo.test_operating import check_by_runners, fill
 __all__ = ["make_app", "sandbox", "settings"]  # pytest finds the fixtures here
 
 
+@pytest.mark.measured("SQLAlchemy at DEBUG would take longer than the checks")
 def test_ten_thousand_keys(
     make_app: MakeApp, postgres_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,7 +34,7 @@ def refused(code: str, status: int, headers: dict[str, str] | None = None) -> Ku
     [
         ("400001", 400, ApiKeyError, "proxy on the way that removes headers"),
         ("400002", 400, ClockSkewed, "Set this machine's clock"),
-        ("400003", 401, ApiKeyInvalid, "deleted, or of another KuCoin site"),
+        ("400003", 401, ApiKeyInvalid, "it was deleted or is another site's"),
         ("400004", 401, ApiKeyInvalid, "passphrase is wrong. Have the user connect"),
         ("400005", 401, ApiKeyInvalid, "secret is wrong. Have the user connect"),
         ("400006", 403, AddressNotAllowed, "Ask KuCoin to add the address of this server"),

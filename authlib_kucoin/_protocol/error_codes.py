@@ -1,4 +1,4 @@
-"""What the REST gateway's codes mean for a key, and what to do about each.
+"""The error codes of the REST gateway: the error class for each, and what to do.
 
 From KuCoin's error-code pages; the HTTP statuses that come with them are from public reports.
 """
@@ -32,7 +32,7 @@ _CODES: Final[dict[str, tuple[type[ApiKeyError], str]]] = {
     "400002": (ClockSkewed, "Set this machine's clock: KuCoin accepts a difference of 5 s."),
     "400003": (
         ApiKeyInvalid,
-        f"The key does not exist there: deleted, or of another KuCoin site. {_RECONNECT}",
+        f"KuCoin does not know the key: it was deleted or is another site's. {_RECONNECT}",
     ),
     "400004": (ApiKeyInvalid, f"The stored passphrase is wrong. {_RECONNECT}"),
     "400005": (ApiKeyInvalid, f"The stored secret is wrong. {_RECONNECT}"),
@@ -51,7 +51,7 @@ _CODES: Final[dict[str, tuple[type[ApiKeyError], str]]] = {
     "400201": (ApiKeyError, "The partner signature is wrong: compare the broker key."),
     "400202": (AddressNotAllowed, f"Your partner id is bound to other addresses. {_REGISTER}"),
     "400301": (ApiKeyError, "KuCoin does not serve the region of this account or address."),
-    "404000": (ApiKeyError, "The path is unknown there: compare the REST address of the site."),
+    "404000": (ApiKeyError, "KuCoin does not know the path: compare the REST address of the site."),
     "411100": (ApiKeyError, "KuCoin has frozen the account: the user has to ask KuCoin's support."),
 }
 #: What to do next, by code.

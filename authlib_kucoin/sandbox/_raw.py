@@ -1,0 +1,39 @@
+"""Requests and answers as text, as they are on the wire."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from ._http import Headers, Request, Response
+
+_SHOWN: Final = 4_000
+
+
+def request_text(request: Request) -> str:
+    """Return a request as it is on the wire."""
+    lines = [
+        f"{request.method} {request.target} HTTP/1.1",
+        *(f"{name}: {value}" for name, value in request.headers.pairs),
+    ]
+    return "\n".join(lines) + (f"\n\n{request.body}" if request.body else "")
+
+
+def answer_text(response: Response, request: Request) -> str:
+    """Return what is sent of an answer; its end is cut off if it is very long."""
+    text = ""
+    if response.is_sent:
+        text = response.encode(request).decode("utf-8", "replace").replace("\r\n", "\n")
+    if len(text) > _SHOWN:
+        text = f"{text[:_SHOWN]}\n(and so on: {len(response.body)} bytes in all)"
+    if response.ending != "keep":
+        text += "\n(the connection ended here)"
+    return text.strip()
+
+
+def without_browser_headers(request: Request) -> Request:
+    """Return a browser's request without the header fields that tell about the browser."""
+    kept = tuple(
+        pair for pair in request.headers.pairs if pair[0].lower() in {"host", "content-type"}
+    )
+    return replace(request, headers=Headers(kept))

@@ -1,0 +1,81 @@
+"""The start page: what the sandbox is and what it has seen, with buttons to control it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from . import _pages
+from ._forms import Form, see
+from ._http import Request, Response
+from ._overview import values_of
+from ._router import Router
+
+
+class StartPage:
+    """Shows the page, and does what its forms ask for."""
+
+    def __init__(self, kucoin: Router) -> None:
+        """Show and control this KuCoin."""
+        self._kucoin = kucoin
+
+    def answer(self, request: Request, base: str) -> Response:
+        """Return the page, or send the browser back to its section after a form."""
+        if request.method == "GET":
+            return self._page(base)
+        try:
+            form = Form(request)
+            action = form.text("do")
+            if action not in _ACTIONS:
+                raise ValueError(f"do must be one of {', '.join(_ACTIONS)}")
+            act, section = _ACTIONS[action]
+            act(self, form)
+        except ValueError as error:
+            return self._page(base, str(error), 400)
+        return see(f"/#{section}")
+
+    def _page(self, base: str, problem: str | None = None, status: int = 200) -> Response:
+        return _pages.own("start.html", values_of(self._kucoin, base, problem), status)
+
+    def advance(self, form: Form) -> None:
+        """Wind the clock forward."""
+        self._kucoin.state.clock.advance(form.number("seconds"))
+
+    def fail_next(self, form: Form) -> None:
+        """Queue a fault that was written."""
+        self._kucoin.faults.add(
+            form.text("operation"), form.text("fault"), times=form.whole("times")
+        )
+
+    def fail_so(self, form: Form) -> None:
+        """Queue one of the commonest faults."""
+        operation, _, fault = form.text("fault").partition(" ")
+        self._kucoin.faults.add(operation, fault)
+
+    def drop_faults(self, _form: Form) -> None:
+        """Forget the faults that are waiting."""
+        self._kucoin.faults.clear()
+
+    def switch(self, form: Form) -> None:
+        """Choose a scenario."""
+        self._kucoin.state.switch(form.text("scenario"))
+
+    def delete_key(self, form: Form) -> None:
+        """Delete a key, as its user can at KuCoin."""
+        self._kucoin.state.delete_key(form.text("api_key"))
+
+    def reset(self, _form: Form) -> None:
+        """Forget everything."""
+        self._kucoin.reset()
+
+
+#: What the forms do, by their field "do", and the section of the page to show afterwards.
+_ACTIONS: Final[dict[str, tuple[Callable[[StartPage, Form], None], str]]] = {
+    "advance": (StartPage.advance, "clock"),
+    "fail": (StartPage.fail_next, "faults"),
+    "fail-so": (StartPage.fail_so, "faults"),
+    "drop-faults": (StartPage.drop_faults, "faults"),
+    "scenario": (StartPage.switch, "scenarios"),
+    "delete-key": (StartPage.delete_key, "accounts"),
+    "reset": (StartPage.reset, "requests"),
+}
