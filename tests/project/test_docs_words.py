@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 
 import authlib_kucoin
 from authlib_kucoin import KuCoinError
-from authlib_kucoin._protocol import gateway
+from authlib_kucoin._protocol.error_codes import RATE_LIMITED, gateway_refusal
 from authlib_kucoin._protocol.sites import SITES
 from authlib_kucoin.flask_client import KuCoinFlaskApp
 from authlib_kucoin.sandbox import Fault, Sandbox, run_sandbox
@@ -116,8 +116,8 @@ def test_the_gateways_codes_have_their_class() -> None:
     assert len(rows) >= 6
     for codes, name in rows:
         for code in re.findall(r"\d{6}", codes):
-            if code != gateway.RATE_LIMITED:
-                assert gateway.gateway_refusal(code, None).__name__ == name, code
+            if code != RATE_LIMITED:
+                assert gateway_refusal(code, None).__name__ == name, code
 
 
 @pytest.mark.parametrize("name", ["README.md", "docs/going-live.md"])

@@ -187,11 +187,14 @@ class Spans:
 
     def __init__(self, *, redacting: bool) -> None:
         self._kept = InMemorySpanExporter()
-        exporter = span_exporter(self._kept) if redacting else self._kept
+        self._exporter = span_exporter(self._kept) if redacting else self._kept
         self.provider = TracerProvider()
-        self.provider.add_span_processor(SimpleSpanProcessor(exporter))
+        self.provider.add_span_processor(SimpleSpanProcessor(self._exporter))
 
     def exported(self) -> list[str]:
+        """Return what was exported, after the end of the program, as it were."""
+        assert self._exporter.force_flush()
+        self.provider.shutdown()
         return [span.to_json() for span in self._kept.get_finished_spans()]
 
 
