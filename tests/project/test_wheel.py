@@ -122,6 +122,7 @@ def test_base_install(install: Callable[[str], Path]) -> None:
     assert modules & _NOT_OURS_TO_IMPORT == set()
     assert int(_run(python, "-I", "-c", _SANDBOX)) < 500
     assert "--port" in _run(python, "-I", "-m", "authlib_kucoin.sandbox", "--help")
+    assert "--offline" in _run(python, "-I", "-m", "authlib_kucoin", "doctor", "--help")
 
 
 @pytest.mark.parametrize("extra", _EXTRAS)

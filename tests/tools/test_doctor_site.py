@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 import time
+from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import trustme
 
 from authlib_kucoin._tools import doctor
 from authlib_kucoin._tools.doctor.findings import Finding
 from authlib_kucoin._tools.doctor.site_checks import check_certificate
 from authlib_kucoin._tools.doctor.subject import Settings, Subject
-from authlib_kucoin.sandbox import Sandbox, SandboxKeywords
+from authlib_kucoin.sandbox import Sandbox, SandboxKeywords, run_sandbox
 from tests.support.wire import Wire, running_wire
 
 from .examined import RIGHT, examine
@@ -165,6 +168,43 @@ def test_through_an_open_proxy(
     wire.answer = lambda _seen: (502, "")
     assert "certificate" in examine(capsys, "--site", "https://kucoin.example.com").wrong()
     assert not [seen for seen in wire.seen if "proxy-authorization" in seen.names()]
+
+
+def test_a_certificate_of_the_past(
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """One that has ended is not trusted, and the advice is about the clock."""
+    folder = tmp_path_factory.mktemp("tls")
+    authority = trustme.CA()
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    certificate = authority.issue_cert("127.0.0.1", not_after=yesterday)
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    certificate.private_key_pem.write_to_path(folder / "key.pem")
+    certificate.cert_chain_pems[0].write_to_path(folder / "cert.pem")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(folder / "ca.pem"))
+    with run_sandbox(tls=(str(folder / "cert.pem"), str(folder / "key.pem"))) as sandbox:
+        wrong = examine(capsys, "--site", sandbox.url, "--library", "requests").wrong()
+    assert "Set this machine's clock" in wrong["certificate"]
+
+
+def test_through_socks(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Through any other proxy the certificate is left to the request."""
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://127.0.0.1:1")
+    report = examine(capsys, "--site", "https://kucoin.example.com")
+    assert report.of("skipped")["certificate"] == "not through a proxy of the kind socks5"
+    assert "answer" in report.wrong()
+
+
+def test_a_folder_of_authorities(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An empty one trusts nobody."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path))
+    with run_sandbox(tls="self-signed") as sandbox:
+        wrong = examine(capsys, "--site", sandbox.url, "--library", "requests").wrong()
+    assert "set REQUESTS_CA_BUNDLE to its file" in wrong["certificate"]
 
 
 def test_through_a_proxy(

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from authlib_kucoin.__main__ import main
+from authlib_kucoin.__main__ import main, parser
+from authlib_kucoin._tools import rehearse
 from authlib_kucoin._tools.rehearse import _version
 from authlib_kucoin._tools.rehearse.terminal import Terminal
 from authlib_kucoin.sandbox import Sandbox, SandboxKeywords
@@ -395,7 +396,8 @@ def test_secrets_that_answers_repeat(run: Callable[..., Rehearsed]) -> None:
     def repeat(reply: Reply) -> None:
         if reply.content.get("access_token"):
             token, other = reply.content["access_token"], "Zq81mNw0Pk33uTe6Rb52"
-            reply.content["msg"] = f"{token} and {other} from 203.0.113.7"
+            reply.content["msg"] = f"{token}, {other} and swordfish from 203.0.113.7"
+            reply.content["swordfish"] = "swordfish"
             reply.content[other] = [other, 7]
             reply.headers[f"X-{other}"] = other
 
@@ -403,7 +405,42 @@ def test_secrets_that_answers_repeat(run: Callable[..., Rehearsed]) -> None:
     written = json.dumps(result.report) + result.markdown
     assert "Zq81mNw0Pk33uTe6Rb52".lower() not in written.lower()
     assert "203.0.113.7" not in written
+    assert "swordfish" not in written
     assert "exchange: (an odd name) is not in the document (list)." in result.differences
+
+
+def test_names_that_answers_repeat(run: Callable[..., Rehearsed]) -> None:
+    """An account's name is masked in a message; elsewhere it may be a usual word, and stays."""
+
+    def repeat(reply: Reply) -> None:
+        reply.content["data"] |= {"subName": "document", "uid": 165111215}
+        reply.content["msg"] = "document 165111215 is fine"
+
+    result = run(api_key_info=repeat)
+    (members,) = [a["members"] for a in result.report["answers"] if a["name"] == "key info"]
+    assert [member["value"] for member in members if member["path"] == "msg"] == ["*** *** is fine"]
+    assert "differs from the document" in result.markdown
+
+
+def test_the_settings_of_an_app(
+    deviant: Deviant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With --app it signs in as the application would, with its redirect URI and options."""
+    (tmp_path / "rehearsed_shop.py").write_text(
+        "from authlib.integrations.flask_client import OAuth\n"
+        "from flask import Flask\n"
+        "from authlib_kucoin import register_kucoin\n"
+        "app = Flask('shop')\n"
+        "options = {'redirect_uri': 'https://shop.example.com/back', 'timeout': 5}\n"
+        f"register_kucoin(OAuth(app), site={deviant.wire.url!r}, client_id='sandbox-client',\n"
+        "    client_kwargs=options)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    options = parser().parse_args(["rehearse", "--app", "rehearsed_shop:app"])
+    person = Person(deviant)
+    assert rehearse.run(options, terminal=person) == 0
+    assert "redirect_uri=https://shop.example.com/back&" in "\n".join(person.said)
+    assert len(list(tmp_path.glob("kucoin-rehearsal-*.md"))) == 1
 
 
 def test_an_unknown_outcome(run: Callable[..., Rehearsed]) -> None:

@@ -30,20 +30,23 @@ def tls_context(library: str, verify: Any = None) -> ssl.SSLContext:
 
     Args:
         library: The HTTP library.
-        verify: The client's own ``verify``: a file, a folder, or a context.
+        verify: The client's own ``verify``, if it is a file or a folder.
     """
-    if isinstance(verify, ssl.SSLContext):
-        return verify
     own = verify if isinstance(verify, str) else None
     if library == "httpx2" and own is None:
         import httpx2  # noqa: PLC0415 - may not be installed
 
         return httpx2.create_ssl_context()
     named = own or os.environ.get(authorities_variable(library)) or _bundled()
-    is_folder = named is not None and Path(named).is_dir()
-    return ssl.create_default_context(
-        cafile=None if is_folder else named, capath=named if is_folder else None
-    )
+    if named is None:
+        return ssl.create_default_context()
+    # As strict as requests is: by default, Python refuses more since 3.13.
+    context: ssl.SSLContext = import_module("urllib3.util.ssl_").create_urllib3_context()
+    if Path(named).is_dir():
+        context.load_verify_locations(capath=named)
+    else:
+        context.load_verify_locations(cafile=named)
+    return context
 
 
 def _bundled() -> str | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from authlib_kucoin._protocol.redaction import redact
+from authlib_kucoin._protocol.redaction import MASK, redact
 
 from .findings import Finding, Level
 from .subject import Subject
@@ -18,6 +19,8 @@ _WIDTH: Final = 98
 _LEVEL_WIDTH: Final = 9
 _NAME_WIDTH: Final = 16
 _FORM: Final = "For KuCoin's form (document section 2)"
+#: The password in an address.
+_PASSWORD: Final = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
 _NOT_GIVEN: Final = "(not given)"
 
 Findings = Sequence[tuple[str, Finding]]
@@ -98,4 +101,5 @@ def _without_secrets(subject: Subject, text: str) -> str:
     if subject.app and subject.app.database:
         given.append(urlsplit(subject.app.database).password)
     secrets = [str(each).strip() for each in given if each]
-    return redact(text, [each for each in secrets if each.strip("*")])
+    clean = redact(text, [each for each in secrets if each.strip("*")])
+    return _PASSWORD.sub(rf"\1{MASK}@", clean)  # an application's error may quote an address

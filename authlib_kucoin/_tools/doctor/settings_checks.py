@@ -183,8 +183,8 @@ def check_timeouts(subject: Subject) -> Iterator[Finding]:
             f"A callback may take {_CALLS * total:g} s ({_CALLS} calls of {total:g} s), but the "
             f"server ends a request after {server:g} s, perhaps while a key is being made.",
             f"Start the server with a longer time-out (gunicorn --timeout "
-            f"{math.ceil(_CALLS * total) + 10}), or set total_timeout={_shorter(server):g} in "
-            "client_kwargs.",
+            f"{math.ceil(_CALLS * total) + 10}), and a proxy in front of it likewise; or set "
+            f"total_timeout={_shorter(server):g} in client_kwargs.",
         )
     else:
         ends = f"the server waits {server:g} s" if server else "the server sets no limit"

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from .environment import authorities_variable, proxy_for, tls_context
 from .findings import Finding, note, right, skipped, wrong
@@ -21,6 +21,9 @@ _SOON: Final = 14
 #: KuCoin refuses a signed request whose time is further off; in seconds.
 _LARGEST_SKEW: Final = 5.0
 
+#: OpenSSL's codes: not valid yet, and not valid any more.
+_OUT_OF_DATE: Final = (9, 10)
+_SET_CLOCK: Final = "Set this machine's clock. If it is right, KuCoin has to renew the certificate."
 _NO_SITE: Final = "the site is not known"
 
 
@@ -50,10 +53,16 @@ def _certificate_finding(subject: Subject, host: str, port: int) -> Finding:
             f"Remove verify=False. For an authority of your own set {name} to its file.",
         )
     try:
-        certificate = _certificate(host, port, own, tls_context(library, own.get("verify")))
+        proxy = proxy_for(f"https://{host}:{port}", own)
+        if proxy is not None and proxy.scheme != "http":
+            return skipped(f"not through a proxy of the kind {proxy.scheme}")
+        certificate = _certificate(host, port, proxy, tls_context(library, own.get("verify")))
     except ssl.SSLCertVerificationError as error:
+        text = f"The certificate of {host} is not trusted: {error.verify_message}."
+        if error.verify_code in _OUT_OF_DATE:
+            return wrong(text, _SET_CLOCK)
         return wrong(
-            f"The certificate of {host} is not trusted: {error.verify_message}.",
+            text,
             f"If your network has an authority of its own (a TLS-inspecting proxy), set {name} to "
             "its file. If not, this may not be KuCoin: do not go on.",
         )
@@ -63,11 +72,15 @@ def _certificate_finding(subject: Subject, host: str, port: int) -> Finding:
             "Look at the site, the proxy and the firewall: this machine has to reach it on "
             f"port {port}.",
         )
-    days = (ssl.cert_time_to_seconds(str(certificate["notAfter"])) - subject.clock()) / _DAY
+    ends = ssl.cert_time_to_seconds(str(certificate["notAfter"]))
+    return _validity_finding(host, (ends - subject.clock()) / _DAY)
+
+
+def _validity_finding(host: str, days: float) -> Finding:
     if days < 0:
         return wrong(
             f"By this machine's clock, the certificate of {host} has expired.",
-            "Set this machine's clock. If it is right, KuCoin has to renew the certificate.",
+            _SET_CLOCK,
         )
     if days < _SOON:
         return note(
@@ -78,10 +91,9 @@ def _certificate_finding(subject: Subject, host: str, port: int) -> Finding:
 
 
 def _certificate(
-    host: str, port: int, own: Mapping[str, Any], context: ssl.SSLContext
+    host: str, port: int, proxy: SplitResult | None, context: ssl.SSLContext
 ) -> Mapping[str, Any]:
-    """Return the certificate of a server, reached through the proxy that a call would take."""
-    proxy = proxy_for(f"https://{host}:{port}", own)
+    """Return the certificate of a server."""
     if proxy is None:
         connection = http.client.HTTPSConnection(host, port, timeout=PATIENCE, context=context)
     else:

@@ -9,6 +9,7 @@ import shlex
 import sys
 from collections.abc import Mapping
 from importlib import import_module
+from inspect import isroutine
 from pathlib import Path
 from typing import Any, Final
 
@@ -100,8 +101,7 @@ def _load(where: str) -> Any:
     found: Any = import_module(module)
     for name in attribute.removesuffix("()").split("."):
         found = getattr(found, name)
-    is_factory = callable(found) and not hasattr(found, "extensions") and not _is_django(found)
-    return found() if is_factory else found
+    return found() if isroutine(found) else found  # a factory
 
 
 def _load_django(settings_module: str) -> Any:

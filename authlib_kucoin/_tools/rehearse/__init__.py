@@ -74,15 +74,15 @@ def _prepare(settings: Settings, options: argparse.Namespace, terminal: Terminal
         for name in ("timeout", "total_timeout")
         if (value := getattr(settings, name)) is not None
     }
-    client = watched_client(
-        settings.library,
-        heard.append,
-        **{**settings.client_kwargs, **timeouts},
-        client_id=client_id,
-        client_secret=settings.client_secret,
-        site=site,
-        redirect_uri=settings.redirect_uri,
-    )
+    options_of_client = {
+        **settings.client_kwargs,
+        **timeouts,
+        "client_id": client_id,
+        "client_secret": settings.client_secret,
+        "site": site,
+        "redirect_uri": settings.redirect_uri,
+    }
+    client = watched_client(settings.library, heard.append, **options_of_client)
     client.create_authorization_url()  # sends nothing, and raises for a wrong setting
     return Rehearsal(
         client,

@@ -34,7 +34,25 @@ SHOWN: Final = frozenset(
         "token_type",
     }
 )
-#: Secrets that are this short would mask half of a report.
+#: The members that describe an account or a key.
+_DESCRIPTIONS: Final = frozenset(
+    {
+        "apiName",
+        "brokerId",
+        "createdAt",
+        "expiredAt",
+        "ipWhiteList",
+        "ipWhitelist",
+        "kycStatus",
+        "parentUid",
+        "region",
+        "remark",
+        "subName",
+        "thirdPartyApp",
+        "uid",
+    }
+)
+#: Shorter ones would mask half of a report.
 _SHORTEST_MASKED: Final = 6
 _LONGEST_NAME: Final = 40
 _NAME: Final = re.compile(rf"[A-Za-z_$][\w.$-]{{0,{_LONGEST_NAME - 1}}}", re.ASCII)
@@ -46,47 +64,64 @@ _ADDRESS: Final = re.compile(
 
 
 class Secrets:
-    """The secrets of a rehearsal, as far as they are known."""
+    """What of a rehearsal must not be reported, as far as it is known.
+
+    Credentials are searched for in the whole report. What describes an account, such as the name
+    of a key, may be a usual word: it is searched for in KuCoin's own texts alone.
+    """
 
     def __init__(self, *known: str | None) -> None:
-        self._known = {secret for secret in known if secret}
+        self._credentials: set[str] = set()
+        self._descriptions: set[str] = set()
+        self.add(*known)
 
     def add(self, *values: object) -> None:
-        """Know more secrets."""
-        self._known.update(value for value in values if isinstance(value, str) and value)
+        """Know more credentials."""
+        self._credentials.update(value for value in values if isinstance(value, str) and value)
 
     def add_all_of(self, content: object) -> None:
-        """Know every text in an answer, apart from those that are shown."""
-        self.add(*_hidden_texts(content))
+        """Know every value in an answer, apart from those that are shown."""
+        for name, value in _hidden_values(content):
+            known = self._descriptions if name in _DESCRIPTIONS else self._credentials
+            known.add(value)
 
     def masked(self, text: str) -> str:
-        """Return a text without any secret that is long enough to be searched for."""
-        return redact(text, [each for each in self._known if len(each) >= _SHORTEST_MASKED])
+        """Return a text without credentials."""
+        return redact(text, _long(self._credentials))
 
     def shown(self, value: object) -> str:
         """Return the value of a member that is shown."""
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        return _without_lookalikes(presentable(text, self._known) or "")
+        return _without_lookalikes(presentable(text, self._all) or "")
 
     def clean(self, text: str) -> str:
         """Return a text about an answer, without what may be a secret or an address."""
-        return _without_lookalikes(self.masked(text))
+        return _without_lookalikes(redact(text, self._all))
+
+    @property
+    def _all(self) -> list[str]:
+        return _long(self._credentials | self._descriptions)
+
+
+def _long(known: Iterable[str]) -> list[str]:
+    return [each for each in known if len(each) >= _SHORTEST_MASKED]
 
 
 def _without_lookalikes(text: str) -> str:
     return _ADDRESS.sub("(an address)", _RANDOM.sub(MASK, text))
 
 
-def _hidden_texts(content: object) -> Iterator[str]:
-    if isinstance(content, str):
-        yield content
-    elif isinstance(content, Mapping):
-        for name, value in content.items():
-            if name not in SHOWN or isinstance(value, Mapping):
-                yield from _hidden_texts(value)
+def _hidden_values(content: object, name: str = "") -> Iterator[tuple[str, str]]:
+    """Yield every value that is not shown, as text, with the name of its member."""
+    if isinstance(content, Mapping):
+        for each, value in content.items():
+            if each not in SHOWN or isinstance(value, Mapping):
+                yield from _hidden_values(value, each)
     elif isinstance(content, list):
         for value in content:
-            yield from _hidden_texts(value)
+            yield from _hidden_values(value, name)
+    elif content is not None and not isinstance(content, bool):
+        yield name, str(content)
 
 
 def member_name(name: str) -> str:
