@@ -24,7 +24,7 @@ _STEPS: Final = (
     (CODE_SECONDS, "10 minutes", "ends codes"),
     (ACCESS_SECONDS, "1 hour", "ends access tokens"),
     (REFRESH_SECONDS, "3 days", "ends refresh tokens"),
-    (7 * _DAY, "7 days", "ends keys, in that scenario"),
+    (7 * _DAY, "7 days", "ends keys that have an end"),
 )
 
 #: The commonest faults: the operation, the fault, and what the broker's site lives through.
