@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -59,6 +60,7 @@ def draw(settings: Mapping[str, str], issued: Sequence[IssuedKey]) -> Balance:
         issued: The keys that KuCoin has issued.
     """
     app = create_app(settings)
+    app.logger.setLevel(logging.WARNING)  # settling attempts is no news here
     later = models.now() + _LATER + 1
     try:
         with app.app_context(), patch.object(ledger, "now", lambda: later):

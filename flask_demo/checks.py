@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from authlib_kucoin import (
     ApiKey,
@@ -118,8 +118,8 @@ def due_keys(before: int, limit: int | None = None) -> Iterator[ConnectedKey]:
         due = (
             select(ConnectedKey)
             .where(
-                func.coalesce(ConnectedKey.checked_at, 0) < before,
-                func.coalesce(ConnectedKey.tried_at, 0) < now() - _CLAIM_SECONDS,
+                ConnectedKey.checked_at < before,
+                ConnectedKey.tried_at < now() - _CLAIM_SECONDS,
             )
             .order_by(ConnectedKey.checked_at, ConnectedKey.id)
             .limit(min(_BATCH, left or _BATCH))

@@ -173,7 +173,7 @@ def store(
     row.api_name = key.api_name
     row.hint = f"{key.api_key[:4]}…{key.api_key[-4:]}"
     row.granted = sorted(key.permissions)
-    row.checked_at = row.tried_at = None
+    row.checked_at = row.tried_at = 0
     row.check_error = ""
     db.session.flush()  # gives a new row its id, which the vault needs
     vault().put_key(row, key)

@@ -128,9 +128,9 @@ class ConnectedKey(Base):
     ip_whitelist: Mapped[Words] = mapped_column(default=list)
     expires_at: Mapped[Seconds | None]
     site_type: Mapped[str | None]
-    #: When KuCoin last answered a check, and when one was last begun.
-    checked_at: Mapped[Seconds | None] = mapped_column(index=True)
-    tried_at: Mapped[Seconds | None]
+    #: When KuCoin last answered a check, and when one was last begun; 0 for never.
+    checked_at: Mapped[Seconds] = mapped_column(default=0, index=True)
+    tried_at: Mapped[Seconds] = mapped_column(default=0)
     #: The class of the error of the last check; empty if it went well.
     check_error: Mapped[str] = mapped_column(default="")
 

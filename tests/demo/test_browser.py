@@ -227,7 +227,7 @@ def test_pending(url: str, page: Page, app: Flask, sandbox: Sandbox) -> None:
             "Check failed",
         ),
         (
-            {"uid": None, "checked_at": None},
+            {"uid": None, "checked_at": 0},
             "Your key is stored, but not checked yet",
             "Not checked",
         ),

@@ -7,6 +7,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -106,29 +107,28 @@ def test_a_page_says_so(app: Flask, alice: Visitor, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.fixture
-def pgbouncer(postgres_database: str, tmp_path: Path) -> Iterator[str]:
+def pgbouncer(postgres_database: str) -> Iterator[str]:
     """The URL of a PgBouncer in transaction mode, with two connections to the database."""
     program = shutil.which("pgbouncer")
     if program is None:
         pytest.skip("no PgBouncer: apt-get install pgbouncer")
     url, port = make_url(postgres_database), free_port()
-    (tmp_path / "users").write_text('"postgres" ""\n')
-    (tmp_path / "ini").write_text(
-        f"[databases]\n* = host={url.query.get('host', url.host)}\n[pgbouncer]\n"
-        f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
-        f"auth_type = trust\nauth_file = {tmp_path / 'users'}\n"
-        "pool_mode = transaction\ndefault_pool_size = 2\n"
-    )
     user: dict[str, Any] = {}
     with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        (folder / "users").write_text('"postgres" ""\n')
+        (folder / "ini").write_text(
+            f"[databases]\n* = host={url.query.get('host', url.host)}\n[pgbouncer]\n"
+            f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
+            f"auth_type = trust\nauth_file = {folder / 'users'}\n"
+            "pool_mode = transaction\ndefault_pool_size = 2\n"
+        )
         if os.geteuid() == 0:  # it refuses to run as root
             nobody = pwd.getpwnam("nobody")
             user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-            for folder in (tmp_path, *tmp_path.parents[:2]):
-                stack.callback(folder.chmod, folder.stat().st_mode & 0o777)
-                folder.chmod(0o755)
+            os.chown(folder, nobody.pw_uid, nobody.pw_gid)
         process = stack.enter_context(
-            subprocess.Popen([program, "-q", tmp_path / "ini"], stderr=subprocess.DEVNULL, **user)
+            subprocess.Popen([program, "-q", folder / "ini"], stderr=subprocess.DEVNULL, **user)
         )
         stack.callback(process.terminate)
 

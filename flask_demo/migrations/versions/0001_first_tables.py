@@ -70,8 +70,8 @@ def upgrade() -> None:
         sa.Column("ip_whitelist", sa.JSON(), nullable=False),
         sa.Column("expires_at", sa.BigInteger()),
         sa.Column("site_type", sa.String()),
-        sa.Column("checked_at", sa.BigInteger(), index=True),
-        sa.Column("tried_at", sa.BigInteger()),
+        sa.Column("checked_at", sa.BigInteger(), nullable=False, index=True),
+        sa.Column("tried_at", sa.BigInteger(), nullable=False),
         sa.Column("check_error", sa.String(), nullable=False),
         sqlite_autoincrement=True,
     )
