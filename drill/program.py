@@ -1,4 +1,4 @@
-"""What the two programs have in common: their site, and how they end."""
+"""Shared by the drill and the rush: setting up the site, and exit codes."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from . import site
 def run(
     parser: argparse.ArgumentParser, act: Callable[[site.Site, argparse.Namespace], int]
 ) -> int:
-    """Run a program on a site of its own.
+    """Set up a site and run a program on it.
 
     Args:
         parser: Its options; those of the site are added here.
-        act: What it does, once the site runs; returns the exit status.
+        act: The program. It is given the running site and returns the exit status.
 
     Returns:
         The exit status: 2 if the site could not start, 130 if it was stopped.

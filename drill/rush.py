@@ -117,7 +117,7 @@ def _slow_down(sandbox: Sandbox, number: int, seconds: float) -> None:
 
 @contextmanager
 def _front_page(running: Site) -> Iterator[Waited]:
-    """Open the front page over and over, as somebody who wants nothing of KuCoin."""
+    """Load the front page repeatedly, as a user who does not need KuCoin."""
     times: list[float] = []
     done = threading.Event()
 

@@ -1,4 +1,4 @@
-"""What the drill runs on: PostgreSQL, the sandbox, and the demo under gunicorn."""
+"""The site under test: PostgreSQL, the sandbox, and the demo under gunicorn."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
     end = time.monotonic() + _DEADLINE
     while not condition():
         if time.monotonic() > end:
-            raise TimeoutError(f"waited in vain for {what}")
+            raise TimeoutError(f"timed out waiting for {what}")
         time.sleep(0.01)
 
 
@@ -51,7 +51,7 @@ class Gunicorn:
 
     Attributes:
         url: Where it listens.
-        log: What it has written.
+        log: The file with its output.
     """
 
     url: str
@@ -86,14 +86,14 @@ class Gunicorn:
         self._master.wait()
 
     def stop(self) -> None:
-        """Let the workers finish what they do, and end them; leave nobody behind."""
+        """Stop gracefully, then kill any process of the group that is left."""
         self._master.terminate()
         try:
             self._master.wait(_DEADLINE)
         except subprocess.TimeoutExpired:
             pass
         finally:
-            # Whoever is left of its group, also if we were interrupted while waiting.
+            # Also if we were interrupted while waiting.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._master.pid, signal.SIGKILL)
             self._master.wait()
@@ -160,7 +160,7 @@ class Site:
     Attributes:
         sandbox: KuCoin.
         gunicorn: The demo.
-        settings: What the demo was started with.
+        settings: The settings of the demo.
     """
 
     sandbox: Sandbox
@@ -170,7 +170,7 @@ class Site:
 
 @contextmanager
 def running(database: str, *, workers: int, keys: int = 10_000) -> Iterator[Site]:
-    """Run the sandbox here, and the demo in processes of its own.
+    """Run the sandbox in this process, and the demo in other processes.
 
     Args:
         database: The URL of an empty database.
@@ -219,7 +219,7 @@ def database(server: str | None) -> Iterator[str]:
 def _environment() -> dict[str, str]:
     """Return the environment without anybody's settings for the demo or for gunicorn.
 
-    Nor is it measured for coverage: that takes time, and who is killed reports nothing.
+    Coverage is off, too: it takes time, and a killed process reports nothing.
     """
     others = ("KUCOIN_", "GUNICORN_", "TRUSTED_PROXIES", "WEB_CONCURRENCY", "COVERAGE_")
     return {name: value for name, value in os.environ.items() if not name.startswith(others)}

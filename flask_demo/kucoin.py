@@ -39,7 +39,7 @@ from .vault import vault
 log = logging.getLogger(__name__)
 
 bp = Blueprint("kucoin", __name__, url_prefix="/kucoin")
-#: Pages that nobody has to be signed in for.
+#: Routes that need no sign-in.
 public = Blueprint("kucoin_public", __name__, url_prefix="/kucoin")
 
 #: The pages that a callback without an outcome redirects to, by their status.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-#: The user has so long at KuCoin, from Connect to the callback.
+#: The longest login at KuCoin, from Connect to the callback.
 LOGIN_SECONDS: Final = 15 * 60
 
-#: One call to KuCoin ends after so long, whatever happens.
+#: The longest call to KuCoin.
 CALL_SECONDS: Final = 20
 
 #: Waiting for a row's lock: its holder may be refreshing a token, which is one call.

@@ -1,4 +1,4 @@
-"""Sessions and logins that do not get into each other's way.
+"""Sessions and logins that survive parallel and slow requests.
 
 The session is a signed cookie, and each answer that changes it sends the whole cookie. So two
 requests at once could undo each other's changes, and a slow one could bring back what a sign-out
@@ -8,8 +8,8 @@ has ended. Three rules prevent that:
 * A login at KuCoin is kept in its row of the ledger instead of the session.
 * No view changes the session after it has waited for KuCoin.
 
-A login belongs to a browser as well as to a user. The browser is known by a cookie of its own, so
-that a login can go on when the session has been lost meanwhile.
+A login is bound to a browser as well as to a user. A separate cookie identifies the browser, so
+that a login can go on after the session was lost.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class LedgerIntegration(FlaskIntegration):
         return None
 
     def clear_state_data(self, _session: MutableMapping[str, Any], _state: str) -> None:
-        """Do nothing: the ledger lets nobody use a login twice."""
+        """Do nothing: the ledger allows each login only once."""
 
 
 class LedgerOAuth(OAuth):

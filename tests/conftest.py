@@ -1,4 +1,4 @@
-"""Fixtures for every test (PostgreSQL, a browser), and the rule that CI skips nothing."""
+"""Fixtures for every test: PostgreSQL, and a browser."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -14,10 +14,7 @@ from tests.support.canaries import canaries
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-pytest_plugins = ["tests.support.canary_watch"]
-
-# Outcomes of tests that did not run, or were allowed to fail.
-_NOT_RUN = ("skipped", "xfailed", "xpassed")
+pytest_plugins = ["tests.support.canary_watch", "tests.support.no_skips"]
 
 
 @pytest.fixture(scope="session")
@@ -82,28 +79,3 @@ def new_page(browser: "Browser", page_problems: list[str]) -> Iterator[Callable[
 def page(new_page: Callable[[], "Page"]) -> "Page":
     """A page in a new browser context; see `new_page` for what makes the test fail."""
     return new_page()
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail a CI run in which a test was skipped or expected to fail."""
-    if _not_run(session.config) and session.exitstatus == pytest.ExitCode.OK:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """List the tests that failed the run because they did not run."""
-    if names := _not_run(terminalreporter.config):
-        terminalreporter.section("CI_NO_SKIP is set, so these count as failures", red=True)
-        for name in names:
-            terminalreporter.line(name)
-
-
-def _not_run(config: pytest.Config) -> list[str]:
-    if not os.environ.get("CI_NO_SKIP"):
-        return []
-    reporter = config.pluginmanager.get_plugin("terminalreporter")
-    return [
-        f"{outcome}: {report.nodeid}"
-        for outcome in _NOT_RUN
-        for report in (reporter.stats.get(outcome, []) if reporter else [])
-    ]

@@ -98,6 +98,7 @@ def _greeting(sandbox: Sandbox) -> str:
         + f"\n\nPoint a client at it:  register_kucoin(oauth, site={sandbox.url!r}, "
         f"client_id={options.client_id!r})\n"
         f"or by configuration:   KUCOIN_SITE={sandbox.url} KUCOIN_CLIENT_ID={options.client_id}\n"
+        f"Open {sandbox.url} in a browser to see the requests, and to try the flow.\n"
         f"{everywhere}"
         f"Stop it with Ctrl-C."
     )

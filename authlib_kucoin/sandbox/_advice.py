@@ -1,4 +1,4 @@
-"""How to mend each request that the sandbox refuses, in one sentence."""
+"""How to mend each request that is refused, in a sentence or two."""
 
 from __future__ import annotations
 
@@ -51,4 +51,23 @@ ADVICE: Final = {
     "wrong_response_type": "Send response_type=code.",
     "wrong_scope": "Send scope=OAUTH_CREATE_API.",
     "wrong_type": "Send JSON booleans, without quotation marks.",
+}
+
+#: By the code of KuCoin itself, of those that a request can run into here.
+KUCOIN_ADVICE: Final = {
+    "400001": "Send all four headers.",
+    "400002": "Send the time in milliseconds, and let the machine's clock be set by NTP.",
+    "400003": "Use a key of this site that its user has not deleted and that has not expired.",
+    "400004": "Send base64(HMAC-SHA256(secret, passphrase)).",
+    "400005": "Sign timestamp + method + path with query + body, with the secret of the key.",
+    "400006": "Call from an address that the key is bound to; here, the option ip_whitelist.",
+    "400007": "The user has to connect again, and to grant this permission.",
+    "400008": "Send KC-API-KEY-VERSION: 3.",
+    "400009": "Send KC-API-KEY-VERSION: 3.",
+    "400200": "Send your own partner name; here, the option partner.",
+    "400201": "Sign timestamp + partner + API key with the broker's key; here, the option "
+    "partner_key.",
+    "404000": "Compare the path, and the version in it, with KuCoin's REST documentation.",
+    "40503": "Ask only for permissions that the user has granted and can use, with "
+    "isAddressbookOnly false; here, look at the scenario and the options, too.",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from . import _checks
@@ -9,7 +10,7 @@ from ._answers import as_json, envelope
 from ._http import Request, Response
 from ._model import IssuedKey, Pair
 from ._permissions import GROUPS
-from ._refusal import Refusal
+from ._refusal import Refusal, by_kucoin
 from ._state import ACCESS_SECONDS, SCOPE, State
 
 #: What the refusals of Fast API 2.0 name instead of a section; the EU document does not have it.
@@ -151,7 +152,8 @@ def _token_answer(pair: Pair) -> Response:
 
 
 def _risk_validation() -> Response:
-    return envelope("40503", "risk validation")
+    refused = envelope("40503", "risk validation")
+    return replace(refused, result=by_kucoin("40503", "risk validation", _VERSION_2))
 
 
 def _key_answer(key: IssuedKey, state: State) -> Response:

@@ -57,5 +57,13 @@ class Host:
             return _pages.problem(
                 403, "This request was refused", f"Reason: {problem}.", "sandbox.refused"
             )
+        if request.method not in {"GET", "HEAD", "POST"}:
+            text = "Open this page with GET; its forms use POST."
+            refused = _pages.problem(
+                405, "This method is not allowed", text, "sandbox.wrong_method"
+            )
+            return replace(refused, headers=(*refused.headers, ("Allow", "GET, HEAD, POST")))
+        if request.method == "HEAD":
+            request = replace(request, method="GET")
         scheme = "https" if self.state.options.tls else "http"
         return page(request, f"{scheme}://{request.headers.get('host', '')}")

@@ -117,7 +117,7 @@ class Response:
         """Return the bytes to send; without a request, the answer says that it closes."""
         closing = request is None or not request.keep_alive or self.ending != "keep"
         lines = [
-            f"HTTP/1.1 {self.status} {_reason(self.status)}",
+            f"HTTP/1.1 {self.status} {reason(self.status)}",
             f"Date: {_http_date()}",
             f"Content-Type: {self.content_type}",
             f"Content-Length: {len(self.body)}",
@@ -140,7 +140,8 @@ def _http_date() -> str:
     return f"{day}, {now.tm_mday:02} {month} {now.tm_year} {clock} GMT"
 
 
-def _reason(status: int) -> str:
+def reason(status: int) -> str:
+    """Return the words behind a status."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:

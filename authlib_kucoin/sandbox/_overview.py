@@ -24,7 +24,7 @@ _STEPS: Final = (
     (CODE_SECONDS, "10 minutes", "ends codes"),
     (ACCESS_SECONDS, "1 hour", "ends access tokens"),
     (REFRESH_SECONDS, "3 days", "ends refresh tokens"),
-    (30 * _DAY, "30 days", "ends unbound keys at KuCoin"),
+    (7 * _DAY, "7 days", "ends keys that have an end"),
 )
 
 #: The commonest faults: the operation, the fault, and what the broker's site lives through.
@@ -51,7 +51,7 @@ def values_of(kucoin: Router, base: str, problem: str | None) -> dict[str, Any]:
     """
     state, records = kucoin.state, kucoin.journal.records()
     return {
-        "title": "KuCoin sandbox",
+        "title": "Start page",
         "problem": problem,
         "version": version(),
         "url": base,
@@ -67,6 +67,7 @@ def values_of(kucoin: Router, base: str, problem: str | None) -> dict[str, Any]:
             {"name": name, "title": each.title, "text": each.text, "now": name == state.scenario}
             for name, each in SCENARIOS.items()
         ],
+        "some_waiting": bool(kucoin.faults.waiting()),
         "waiting": [fault.as_dict() for fault in kucoin.faults.waiting()],
         "faults": [
             {"call": call, "fault": fault, "label": label} for call, fault, label in _FAULTS
@@ -113,6 +114,7 @@ def _key(key: IssuedKey, *, alive: bool) -> dict[str, Any]:
 
 def _request(record: RecordedRequest) -> dict[str, Any]:
     refusal = record.refusal
+    section = cited(refusal.section) if refusal and refusal.section else None
     return {
         "time": _moment(record.received_at),
         "operation": record.operation,
@@ -125,8 +127,8 @@ def _request(record: RecordedRequest) -> dict[str, Any]:
         "refusal": refusal
         and {
             "code": refusal.code,
-            "text": refusal.text,
-            "section": refusal.section and cited(refusal.section),
+            "text": refusal.text.removesuffix(f" ({section})"),
+            "section": section,
             "advice": refusal.advice,
         },
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ._advice import ADVICE
+from ._advice import ADVICE, KUCOIN_ADVICE
 
 
 def cited(section: str) -> str:
@@ -34,10 +34,6 @@ class Refusal(Exception):
         self.advice = ADVICE[code]
         super().__init__(self.text)
 
-    def recorded(self) -> RecordedRefusal:
-        """Return the refusal as the journal keeps it."""
-        return RecordedRefusal(self.code, self.text, self.section, self.advice)
-
 
 @dataclass(frozen=True, slots=True)
 class RecordedRefusal:
@@ -54,3 +50,15 @@ class RecordedRefusal:
     text: str
     section: str | None
     advice: str
+
+
+def by_kucoin(code: str, text: str, section: str) -> RecordedRefusal:
+    """Return a refusal that has a code of KuCoin's own."""
+    return RecordedRefusal(code, text.rstrip("."), section, KUCOIN_ADVICE[code])
+
+
+def recorded(result: object) -> RecordedRefusal | None:
+    """Return the refusal that a response's `result` is, as the journal keeps it."""
+    if isinstance(result, Refusal):
+        return RecordedRefusal(result.code, result.text, result.section, result.advice)
+    return result if isinstance(result, RecordedRefusal) else None

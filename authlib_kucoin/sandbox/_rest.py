@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import parse_qs
 
 from . import _gateway
 from ._http import Request, Response
 from ._model import IssuedKey
+from ._refusal import by_kucoin
 from ._state import State
 
 #: The market and the balances that every account sees: enough for clients to load what they need.
@@ -58,7 +61,7 @@ def signed(data: Callable[[Request, State, IssuedKey], object]) -> Handler:
         try:
             key = _gateway.check(request, state, time.time())
         except _gateway.GatewayRefusal as refusal:
-            return _gateway.refuse(refusal.code, request.client_ip)
+            return _refused(refusal.code, request)
         return _gateway.answer(data(request, state, key))
 
     return handle
@@ -66,7 +69,13 @@ def signed(data: Callable[[Request, State, IssuedKey], object]) -> Handler:
 
 def unknown_path(request: Request) -> Response:
     """Return the gateway's answer for a path that it does not have."""
-    return _gateway.refuse("404000", request.client_ip)
+    return _refused("404000", request)
+
+
+def _refused(code: str, request: Request) -> Response:
+    answer = _gateway.refuse(code, request.client_ip)
+    text = str(json.loads(answer.body)["msg"])
+    return replace(answer, result=by_kucoin(code, text, "KuCoin's REST documentation"))
 
 
 def _key_info(_request: Request, state: State, key: IssuedKey) -> dict[str, Any]:

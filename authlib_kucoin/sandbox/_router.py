@@ -12,7 +12,7 @@ from ._answers import envelope
 from ._fault_queue import FaultQueue
 from ._http import Request, Response
 from ._journal import Journal
-from ._refusal import Refusal, cited
+from ._refusal import Refusal, cited, recorded
 from ._state import State
 
 logger: Final = logging.getLogger("authlib_kucoin.sandbox")
@@ -118,7 +118,7 @@ class Router:
         self, operation: str, request: Request, response: Response, fault: str | None = None
     ) -> Response:
         status = response.status if response.is_sent else None
-        refusal = response.result.recorded() if isinstance(response.result, Refusal) else None
+        refusal = recorded(response.result)
         record = self.journal.record(
             operation,
             request,

@@ -15,7 +15,7 @@ class Scenario:
 
     title: str
     text: str
-    changes: Mapping[str, Any] = field(default_factory=dict)
+    changes: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 #: The scenario that changes nothing.
@@ -85,4 +85,5 @@ def options_of(name: str, options: SandboxOptions) -> SandboxOptions:
     """
     if name not in SCENARIOS:
         raise ValueError(f"unknown scenario {name[:100]!r}; known are {', '.join(SCENARIOS)}")
-    return replace(options, **SCENARIOS[name].changes)
+    changes = SCENARIOS[name].changes
+    return replace(options, **changes) if changes else options

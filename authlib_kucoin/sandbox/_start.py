@@ -21,8 +21,6 @@ class StartPage:
 
     def answer(self, request: Request, base: str) -> Response:
         """Return the page, or send the browser back to its section after a form."""
-        if request.method not in {"GET", "POST"}:
-            return self._page(base, "open this page with GET", 405)
         if request.method == "GET":
             return self._page(base)
         try:

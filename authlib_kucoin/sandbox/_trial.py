@@ -11,9 +11,9 @@ from typing import Final
 from urllib.parse import parse_qs
 
 from . import _trial_requests
-from ._http import Request, Response
+from ._http import Request, Response, reason
 from ._raw import answer_text, request_text, without_browser_headers
-from ._refusal import RecordedRefusal, Refusal
+from ._refusal import RecordedRefusal, recorded
 from ._router import Router
 from ._trial_requests import STEPS, Caller, Step
 
@@ -76,7 +76,7 @@ class Trial:
 
     @property
     def key(self) -> dict[str, str]:
-        """What is known of the key: apiKey, secret, passphrase and permission."""
+        """The key's id, and its permissions as key info reports them."""
         return {name: self._known.get(name, "") for name in ("apiKey", "permission")}
 
     def exchanges(self) -> list[Exchange]:
@@ -104,7 +104,7 @@ class Trial:
             else:
                 answer = "The broker's own page. The user has cancelled, so there is no code."
             sent = request_text(without_browser_headers(request))
-            self._exchanges.append(Exchange("login", sent, answer))
+            self._exchanges += [self._decision(request), Exchange("login", sent, answer)]
 
     def send(self, name: str, client_ip: str) -> float:
         """Send the next request, if this is its name; return how long its answer is held back.
@@ -117,13 +117,12 @@ class Trial:
                 return 0.0
             request = step.request(self._caller(client_ip))
             response = self._kucoin.answer(request)
-            refusal = response.result
             self._exchanges.append(
                 Exchange(
                     step.name,
                     request_text(request),
                     answer_text(response, request),
-                    refusal.recorded() if isinstance(refusal, Refusal) else None,
+                    recorded(response.result),
                 )
             )
             found = _read(step, response)
@@ -144,13 +143,23 @@ class Trial:
             self._known,
         )
 
+    def _decision(self, request: Request) -> Exchange:
+        """Return the request before the callback, which KuCoin's own page makes."""
+        if request.method == "POST":
+            answer = "HTTP/1.1 200 OK\n\n(a page that posts a form to the redirect URL)"
+        else:
+            query = request.target.removeprefix(CALLBACK)
+            answer = f"HTTP/1.1 303 See Other\nLocation: {self._redirect_uri}{query}"
+        sent = f"POST /oauth/decision HTTP/1.1\nHost: {self._host}\n\n(the user's decision)"
+        return Exchange("login", sent, answer)
+
     def _logins(self) -> list[Exchange]:
         """Return the requests for the login page, from the journal."""
         return [
             Exchange(
                 "login",
                 f"{record.method} {record.target} HTTP/1.1\nHost: {record.headers.get('host', '')}",
-                f"HTTP/1.1 {record.status}\n\n(the page that you have seen)",
+                _login_answer(record.status),
                 record.refusal,
             )
             for record in self._kucoin.journal.records()
@@ -166,3 +175,9 @@ def _read(step: Step, response: Response) -> dict[str, str] | None:
         return step.read(json.loads(response.body))
     except (ValueError, LookupError, TypeError, RecursionError):
         return None
+
+
+def _login_answer(status: int | None) -> str:
+    if status is None:
+        return "(the connection ended here)"
+    return f"HTTP/1.1 {status} {reason(status)}\n\n(the page that you have seen)"

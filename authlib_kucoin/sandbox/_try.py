@@ -141,11 +141,13 @@ def _progress(name: str, current: str, exchanges: list[Exchange]) -> dict[str, A
             {
                 "request": each.request,
                 "answer": each.answer,
+                "last": each is exchanges[-1],
                 "refusal": each.refusal
                 and {"text": each.refusal.text, "advice": each.refusal.advice},
             }
             for each in own
         ],
+        "current": name == current,
         "login_now": name == current == "login",
         "send_now": name == current != "login",
         "again": bool(own),

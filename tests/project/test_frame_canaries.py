@@ -17,7 +17,9 @@ def test_a_secret_that_is_shown_fails_the_test(tmp_path: Path) -> None:
     shutil.copytree(_TESTS / "support", frame / "support")
     shutil.copy(_TESTS / "conftest.py", frame)
     shutil.copy(_EXAMPLES, frame / "test_examples.py")
-    (tmp_path / "pytest.ini").write_text("[pytest]\npythonpath = .\naddopts = --strict-markers\n")
+    (tmp_path / "pytest.ini").write_text(
+        "[pytest]\npythonpath = .\naddopts = --strict-markers -p no:schemathesis\n"
+    )
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-n", "2", "-rA", frame],
         env={**os.environ, "CI_NO_SKIP": "1"},

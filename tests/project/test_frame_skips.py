@@ -20,15 +20,26 @@ _NOT_RUN = {
 def test_skips_fail_in_ci(tmp_path: Path, ci: str, workers: str, status: int) -> None:
     """Exit status and output name the tests that did not run, also with parallel workers."""
     frame = tmp_path / "tests"
-    shutil.copytree(_TESTS / "support", frame / "support")
-    shutil.copy(_TESTS / "conftest.py", frame)
-    (tmp_path / "pytest.ini").write_text("[pytest]\npythonpath = .\n")
+    frame.mkdir()
+    shutil.copy(_TESTS / "support" / "no_skips.py", frame / "conftest.py")
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
     (frame / "test_passes.py").write_text("def test_it():\n    pass\n")
     for name, source in _NOT_RUN.items():
         (frame / name).write_text(source)
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-n", workers, frame],
-        env={**os.environ, "CI_NO_SKIP": ci},
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "xdist",
+            "-n",
+            workers,
+            frame,
+        ],
+        env={**os.environ, "CI_NO_SKIP": ci, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -9,7 +9,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -36,7 +43,9 @@ from authlib_kucoin import (
 )
 from authlib_kucoin.sandbox import Sandbox, SandboxKeywords
 from authlib_kucoin.telemetry import RedactingFilter, redact, span_exporter
+from tests.support.ports import free_port, wait_for_port
 
+ROOT = Path(__file__).parents[2]
 REDIRECT_URI = "https://broker.example.com/callback"
 SECRET = "made-up-client-secret"
 
@@ -266,6 +275,100 @@ def test_access_logs(msg: str, args: tuple[Any, ...], caplog: pytest.LogCaptureF
         logger.removeFilter(redacting)
     assert "code=***" in caplog.text
     assert "a-made-up-code" not in caplog.text
+
+
+WEB_APP = """
+import logging, sys
+from flask import Flask
+app = Flask("web")
+app.add_url_rule("/callback", view_func=lambda: "", endpoint="callback")
+"""
+ASGI_APP = """
+import logging
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
+app = Starlette(routes=[Route("/callback", lambda request: Response())])
+"""
+DJANGO_APP = """
+import logging, sys
+from django.conf import settings
+from django.core.management import execute_from_command_line
+from django.http import HttpResponse
+from django.urls import path
+settings.configure(SECRET_KEY="x", ROOT_URLCONF=__name__, ALLOWED_HOSTS=["127.0.0.1"])
+urlpatterns = [path("callback", lambda request: HttpResponse())]
+{filter}
+if __name__ == "__main__":
+    execute_from_command_line(sys.argv)
+"""
+SERVERS = {
+    "flask": (WEB_APP, "-m flask --app web run --port {port}"),
+    "gunicorn": (WEB_APP, "-m gunicorn --access-logfile - --bind 127.0.0.1:{port} web:app"),
+    "uvicorn": (ASGI_APP, "-m uvicorn --port {port} web:app"),
+    "django": (DJANGO_APP, "web.py runserver --noreload 127.0.0.1:{port}"),
+}
+
+
+def served_log(folder: Path, command: list[str], port: int) -> str:
+    """Run a server, open its callback, and return what it printed."""
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(
+            command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        try:
+            wait_for_port(port, server)
+            url = f"http://127.0.0.1:{port}/callback?code=a-made-up-code&state=s"
+            requests.get(url, timeout=10)
+        finally:
+            os.killpg(server.pid, signal.SIGTERM)
+            server.wait(20)
+    return (folder / "log").read_text()
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_the_servers_logs(name: str, tmp_path: Path) -> None:
+    """The page's own lines keep the code out of each real server's access log."""
+    page = (ROOT / "docs" / "telemetry.md").read_text()
+    recipe = re.findall(r"```python\n(import logging\n.*?)```", page, re.DOTALL)[0]
+    source, command = SERVERS[name]
+    for redacting in (False, True):
+        lines = recipe if redacting else ""
+        text = source.replace("{filter}", lines) if "{filter}" in source else source + lines
+        (tmp_path / "web.py").write_text(text)
+        port = free_port()
+        arguments = command.format(port=port).split()
+        log = served_log(tmp_path, [sys.executable, *arguments], port)
+        assert "/callback?code=" in log
+        assert ("a-made-up-code" in log) is not redacting
+
+
+@pytest.mark.skipif(not shutil.which("nginx"), reason="no nginx: apt-get install nginx-light")
+def test_nginxs_logs(tmp_path: Path) -> None:
+    """With nobody behind it, its own default logs the code thrice, and the page's block never."""
+    page = (ROOT / "docs" / "telemetry.md").read_text()
+    recipe = re.findall(r"```nginx\n(.*?)```", page, re.DOTALL)[0]
+    default = "server { listen 127.0.0.1:8000; location / { proxy_pass http://127.0.0.1:5000; } }"
+    for given, times in ((default, 3), (recipe, 0)):
+        port, nobody = free_port(), free_port()
+        block = given.replace("127.0.0.1:8000", f"127.0.0.1:{port}")
+        block = block.replace("127.0.0.1:5000", f"127.0.0.1:{nobody}")
+        temporary = "".join(
+            f"{kind}_temp_path {tmp_path}/{kind};"
+            for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        )
+        for name in ("access.log", "error.log"):
+            (tmp_path / name).write_text("")
+        (tmp_path / "nginx.conf").write_text(
+            f"daemon off; pid {tmp_path}/pid; error_log {tmp_path}/error.log; events {{}}"
+            f"http {{ access_log {tmp_path}/access.log; {temporary} {block} }}"
+        )
+        served_log(
+            tmp_path, ["nginx", "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")], port
+        )
+        logs = (tmp_path / "access.log").read_text() + (tmp_path / "error.log").read_text()
+        assert "/callback" in logs
+        assert logs.count("a-made-up-code") == times
 
 
 def test_what_is_left_whole() -> None:

@@ -67,7 +67,7 @@ def test_walk_ends_with_a_key(
     (key,) = broker.sandbox.keys
     shown = texts(page)
     assert key.secret in shown
-    assert key.api_key in page.locator("section#now").inner_text()
+    assert key.api_key in page.get_by_text("works, and may do").inner_text()
     operations = [each.operation for each in broker.sandbox.requests]
     expected = ["authorize", "decision", "token", "create_api_key", "api_key_info", "refresh"]
     assert operations == [*expected, "validate"]
@@ -107,8 +107,7 @@ def press(page: Page, name: str) -> None:
 
 
 def test_refused_step_says_why(broker: Broker, page: Page, page_problems: list[str]) -> None:
-    """A step that is refused shows the answer, the reason and how to mend it, and can be tried
-    again; the page of a refused login shows its reason."""
+    """A refused step shows the answer, the reason and the fix, and can be repeated."""
     page.goto(broker.sandbox.url)
     approve(page, "2.0")
     page.get_by_role("button", name="Send this request").wait_for()

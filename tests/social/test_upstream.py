@@ -21,7 +21,7 @@ kept: list[dict[str, str]] = []
 
 
 def keep_api_key(api_key: dict[str, str], **_kwargs: Any) -> None:
-    """Keep a key, as the setting says."""
+    """The function that the setting names; it stores the key."""
     kept.append(api_key)
 
 
@@ -55,7 +55,7 @@ def test_an_account_is_connected(upstream: Host) -> None:
 
 
 def test_cancel(upstream: Host) -> None:
-    """Nothing is exchanged."""
+    """No code is exchanged."""
     with pytest.raises(AuthCanceled):
         upstream.complete(upstream.sandbox.cancel(upstream.start()).fields)
     assert "token" not in upstream.sandbox.totals
@@ -63,7 +63,7 @@ def test_cancel(upstream: Host) -> None:
 
 @pytest.mark.parametrize("operation", ["token", "create_api_key", "api_key_info"])
 def test_an_error_with_http_200(upstream: Host, operation: str) -> None:
-    """It is an error of social-core's, not a token or a key."""
+    """It raises an error of social-core and yields no token or key."""
     upstream.sandbox.fail_next(operation, "envelope:1:no")
     with pytest.raises(AuthProviderError):
         upstream.come_back()

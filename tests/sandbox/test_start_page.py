@@ -1,0 +1,333 @@
+"""The start page over the wire: what it shows, what its forms do, and whom it refuses."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Callable
+from html import unescape
+from typing import TYPE_CHECKING
+
+import pytest
+
+from authlib_kucoin.sandbox import SandboxOptions, run_sandbox
+from authlib_kucoin.sandbox._overview import _FAULTS
+from authlib_kucoin.sandbox._scenarios import SCENARIOS, options_of
+from tests.sandbox.broker import FORM, REDIRECT, Answer, Broker, Wire
+from tests.sandbox.test_keys import info, signed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def page(broker: Broker, path: str = "/") -> str:
+    """Return a page, unescaped."""
+    answer = broker.wire.ask("GET", path)
+    assert answer.status == 200
+    return unescape(answer.text)
+
+
+def press(broker: Broker, do: str, path: str = "/", **fields: str) -> Answer:
+    """Post a form of the start page."""
+    return broker.form(path, {"do": do, **fields})
+
+
+def walk(broker: Broker, version: str = "2") -> str:
+    """Begin a walk of "try it", and return its path."""
+    answer = broker.form("/sandbox/try", {"fast_api": version})
+    assert answer.status == 303
+    return answer.headers["location"].partition("#")[0]
+
+
+def come_back(broker: Broker, path: str) -> None:
+    """Approve the login of a walk, and follow the way back."""
+    login = re.search(r'href="(/oauth\?[^"]+)"', broker.wire.ask("GET", path).text)
+    assert login is not None
+    callback = broker.sandbox.approve(broker.sandbox.url + unescape(login[1]))
+    assert broker.wire.ask("GET", callback.removeprefix(broker.sandbox.url)).status == 303
+
+
+def test_refused_request_is_explained(broker: Broker) -> None:
+    """A refused request stands there with its operation, what it broke and how to mend it."""
+    broker.wire.ask("GET", broker.login_target("https%3A%2F%2Fshop.example"))
+    text = page(broker)
+
+    assert "<strong>authorize</strong> <span>400</span>" in text
+    assert "the redirect URL must not be encoded. <code>sandbox.redirect_uri_encoded" in text
+    assert "document section 7.1. " in text
+    assert "build this URL by hand" in text
+
+
+def test_refusal_of_kucoins_own_is_explained(broker: Broker) -> None:
+    """So does one with a code of KuCoin's own: of a signed request, and of a key."""
+    key = broker.new_key()
+    info(broker, signed(key, passphrase="wrong"))
+    broker.ask_key_2(broker.new_tokens()["access_token"], "API_FUTURES")
+    text = page(broker)
+
+    for expected in ("Invalid KC-API-PASSPHRASE", "400004", "HMAC-SHA256(secret, passphrase)"):
+        assert expected in text
+    for expected in ("risk validation", "40503", "permissions that the user has granted"):
+        assert expected in text
+
+
+def test_secrets_are_masked(broker: Broker) -> None:
+    """The page has the key's id, but no secret of it, no code and no token."""
+    tokens = broker.new_tokens()
+    key = broker.ask_key(tokens["access_token"]).json["data"]
+    text = page(broker)
+
+    assert key["apiKey"] in text
+    for secret in (key["secret"], key["passphrase"], *tokens.values()):
+        assert not (isinstance(secret, str) and secret.startswith("sandbox-") and secret in text)
+    assert key["secret"] not in text
+    assert key["passphrase"] not in text
+
+
+def test_what_was_sent_cannot_become_markup(broker: Broker) -> None:
+    """A request with markup in it shows as text, and no script of another kind may run."""
+    broker.wire.ask("GET", "/<script>alert(1)</script>?x=\"'>")
+    answer = broker.wire.ask("GET", "/")
+
+    assert "<script" not in answer.text
+    assert "script-src 'nonce-" in answer.headers["content-security-policy"]
+
+
+def test_page_itself_is_not_recorded(broker: Broker) -> None:
+    """Looking at the page adds nothing to the journal."""
+    page(broker)
+    page(broker, "/sandbox/try")
+    assert broker.sandbox.requests == []
+
+
+@pytest.mark.parametrize("name", [name for name in SCENARIOS if name != "as-started"])
+def test_scenario_changes_what_kucoin_does(new_broker: Callable[..., Broker], name: str) -> None:
+    """Each scenario makes some answer differ; a reset brings the old answer back."""
+
+    def answers() -> tuple[object, ...]:
+        consent = "bob@example.com" in broker.wire.ask("GET", broker.login_target()).text
+        token = broker.new_tokens()["access_token"]
+        asked = broker.ask_key_2(token, "API_COMMON", "API_FUTURES").json
+        if not asked["success"]:
+            return consent, asked["code"], asked["msg"]
+        seen = info(broker, signed(asked["data"])).json
+        data = seen.get("data", {})
+        same = ("remark", "apiKey", "createdAt", "expiredAt")
+        return (
+            consent,
+            asked["data"]["ipWhiteList"],
+            seen["code"],
+            "expiredAt" in data,
+            {member: value for member, value in data.items() if member not in same},
+        )
+
+    broker = new_broker(permissions=["API_COMMON", "API_FUTURES"], ip_whitelist=["127.0.0.1"])
+    as_started = answers()
+    assert press(broker, "scenario", scenario=name).headers["location"] == "/#scenarios"
+    assert answers() != as_started
+    press(broker, "reset")
+    assert answers() == as_started
+
+
+def test_scenarios_name_options() -> None:
+    """An unknown scenario is refused, and one keeps the options that it does not change."""
+    options = SandboxOptions(client_id="mine", fast_api=2, key_info={"region": "AU"})
+    changed = options_of("no-address", options)
+    assert (changed.client_id, changed.fast_api, dict(changed.key_info)) == (
+        "mine",
+        2,
+        {"region": "AU"},
+    )
+    with pytest.raises(ValueError, match="unknown scenario 'x'; known are as-started, no-address"):
+        options_of("x", options)
+
+
+def test_every_fault_button_works(broker: Broker) -> None:
+    """Each of the commonest faults is one that the sandbox can play."""
+    for operation, fault, _ in _FAULTS:
+        assert press(broker, "fail-so", fault=f"{operation} {fault}").status == 303
+    waiting = [(each.operation, str(each.fault)) for each in broker.sandbox.waiting_faults]
+    assert sorted(waiting) == sorted((operation, fault) for operation, fault, _ in _FAULTS)
+    press(broker, "drop-faults")
+    assert broker.sandbox.waiting_faults == ()
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({}, "the field do is missing"),
+        ({"do": "x"}, "do must be one of advance"),
+        ({"do": "advance", "seconds": "-1"}, "the clock only goes forward"),
+        ({"do": "advance", "seconds": "nan"}, "the clock only goes forward"),
+        ({"do": "advance", "seconds": "x"}, "the field seconds must be a number"),
+        ({"do": "fail", "operation": "x", "fault": "503", "times": "1"}, "unknown operation 'x'"),
+        ({"do": "fail", "operation": "token", "fault": "503", "times": "x"}, "a whole number"),
+        ({"do": "delete-key", "api_key": "x"}, "no key with this api_key exists"),
+        ({f"x{number}": "" for number in range(50)}, "Max number of fields exceeded"),
+    ],
+)
+def test_mistake_changes_nothing(broker: Broker, fields: Mapping[str, str], problem: str) -> None:
+    """A form that cannot be meant is a 400 that shows the page and says what was wrong."""
+    answer = broker.form("/", fields)
+
+    assert answer.status == 400
+    assert problem in unescape(answer.text)
+    assert broker.sandbox.waiting_faults == ()
+
+
+FROM_ELSEWHERE = (
+    {"Origin": "https://evil.example"},
+    {"Origin": "http://127.0.0.1:1"},
+    {"Origin": "null"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+)
+
+
+@pytest.mark.parametrize("headers", FROM_ELSEWHERE)
+@pytest.mark.parametrize("path", ["/", "/sandbox/try", "WALK"])
+def test_form_of_another_site_is_refused(
+    broker: Broker, path: str, headers: Mapping[str, str]
+) -> None:
+    """A form that another site's page posts does nothing."""
+    own = walk(broker)
+    come_back(broker, own)
+    key = broker.sandbox.connect()
+    before = broker.sandbox.totals
+    fields = {"do": "reset", "fast_api": "2", "step": "token"}
+    answer = broker.form(own if path == "WALK" else path, fields, **headers)
+
+    assert answer.status == 403
+    assert "another site" in answer.text
+    assert broker.sandbox.keys == (key,)
+    assert broker.sandbox.totals == before
+
+
+@pytest.mark.parametrize("path", ["/", "/sandbox/try", "/sandbox/try/x", "/sandbox/try/callback"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_foreign_host_is_refused(broker: Broker, path: str, method: str) -> None:
+    """A host name that another site can own sees no page, and posts no form (DNS rebinding)."""
+    answer = broker.wire.ask(method, path, "", {"Host": "evil.example", "Content-Type": FORM})
+
+    assert answer.status == 403
+    assert "'evil.example' is not this sandbox's" in unescape(answer.text)
+    assert broker.sandbox.client_id not in answer.text
+
+
+def test_other_methods(broker: Broker) -> None:
+    """HEAD has the headers of GET; a method that a page does not have is a 405."""
+    for path in ("/", "/sandbox/try"):
+        answer = broker.wire.ask("HEAD", path)
+        assert (answer.status, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+        answer = broker.wire.ask("DELETE", path)
+        assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD, POST")
+
+
+def test_unknown_walk(broker: Broker) -> None:
+    """A walk that is not known any more is a 404 that offers a new one."""
+    for path in ("/sandbox/try/x", "/sandbox/try/callback?code=1&state=x", "/sandbox/tryx"):
+        answer = broker.wire.ask("GET", path)
+        assert answer.status == 404
+        assert "start a new one" in answer.text
+
+
+def test_step_is_taken_once(broker: Broker) -> None:
+    """A button that is pressed twice sends one request, and steps cannot be skipped."""
+    path = walk(broker)
+    broker.form(path, {"step": "token"})
+    assert "token" not in broker.sandbox.totals
+    come_back(broker, path)
+    for step in ("key", "token", "token", "key", "key", "info", "info"):
+        assert broker.form(path, {"step": step}).headers["location"] == f"{path}#now"
+
+    once = ("authorize", "decision", "token", "create_api_key", "api_key_info")
+    assert broker.sandbox.totals == dict.fromkeys(once, 1)
+    assert len(broker.sandbox.keys) == 1
+
+
+def test_walk_of_another_state_is_not_touched(broker: Broker) -> None:
+    """A callback changes the walk of its own state only, and only once."""
+    one, other = walk(broker), walk(broker)
+    come_back(broker, one)
+    state = one.rpartition("/")[2]
+    broker.wire.ask("GET", f"/sandbox/try/callback?code=planted&state={state}")
+
+    assert "planted" not in page(broker, one)
+    assert "Open the login page" in page(broker, other)
+
+
+@pytest.mark.parametrize(("offered", "refused"), [(1, "2"), (2, "1")])
+def test_only_offered_versions(
+    new_broker: Callable[..., Broker], offered: int, refused: str
+) -> None:
+    """A walk uses a version of the Fast API that the sandbox offers."""
+    broker = new_broker(fast_api=offered)
+    assert f"Fast API {refused}.0</button>" not in page(broker, "/sandbox/try")
+    assert broker.form("/sandbox/try", {"fast_api": refused}).status == 400
+    path = walk(broker, str(offered))
+    come_back(broker, path)
+    broker.form(path, {"step": "token"})
+    broker.form(path, {"step": "key"})
+    assert len(broker.sandbox.keys) == 1
+
+
+def test_refused_login_is_shown_in_the_walk(new_broker: Callable[..., Broker]) -> None:
+    """Where the sandbox's options refuse the walk's own redirect URL, the walk says so."""
+    broker = new_broker(redirect_uris=[REDIRECT])
+    path = walk(broker)
+    with pytest.raises(ValueError, match="not registered"):
+        come_back(broker, path)
+
+    assert "add this one to the option redirect_uris" in page(broker, path)
+
+
+@pytest.mark.parametrize(
+    ("fault", "shown"), [("599", "HTTP/1.1 599 Unnamed"), ("lost", "(the connection ended here)")]
+)
+def test_spoilt_login_is_shown_in_the_walk(broker: Broker, fault: str, shown: str) -> None:
+    """A fault of the login page leaves the walk where it was, and is shown there."""
+    path = walk(broker)
+    broker.sandbox.fail_next("authorize", fault)
+    with pytest.raises((ValueError, ConnectionError)):
+        come_back(broker, path)
+
+    assert shown in page(broker, path)
+    come_back(broker, path)
+    assert "Send this request" in page(broker, path)
+
+
+@pytest.mark.parametrize("fault", ["deep_json", "wrong_shape", "html", "empty", "cut", "truncated"])
+def test_spoilt_answer_is_shown_in_the_walk(broker: Broker, fault: str) -> None:
+    """A spoilt answer does not lead on, and a very long one is cut."""
+    path = walk(broker)
+    come_back(broker, path)
+    broker.sandbox.fail_next("token", fault)
+    broker.form(path, {"step": "token"})
+    text = page(broker, path)
+
+    assert "This step has not worked" in text
+    assert len(text) < 20_000
+
+
+def test_walk_without_an_ipv4_address() -> None:
+    """On IPv6 the walk's redirect URL has no brackets, which would be refused."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("no IPv6 here")
+    with run_sandbox(host="::1") as sandbox, Wire(sandbox, "::1") as wire:
+        broker = Broker(sandbox, wire)
+        path = walk(broker)
+        assert f"redirect_uri=http://localhost:{sandbox.port}/sandbox/try/callback" in page(
+            broker, path
+        )
+        assert f'value="http://[::1]:{sandbox.port}"' in page(broker)
+
+
+def test_many_walks_are_bounded(broker: Broker) -> None:
+    """The oldest walks are forgotten."""
+    first = walk(broker)
+    for _ in range(100):
+        last = walk(broker)
+    assert broker.wire.ask("GET", first).status == 404
+    assert broker.wire.ask("GET", last).status == 200
