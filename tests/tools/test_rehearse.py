@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import select
 import stat
 import subprocess
 import sys
@@ -18,7 +19,6 @@ import pytest
 from authlib_kucoin.__main__ import main, parser
 from authlib_kucoin._tools import rehearse
 from authlib_kucoin._tools.rehearse import _version
-from authlib_kucoin._tools.rehearse.terminal import Terminal
 from authlib_kucoin.sandbox import Sandbox, SandboxKeywords
 from tests.support.wire import running_wire
 
@@ -351,23 +351,6 @@ def test_a_fragment(run: Callable[..., Rehearsed], deviant: Deviant) -> None:
     assert result.status == 0
 
 
-def test_a_paste_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a terminal it is read without an echo."""
-    ours, theirs = pty.openpty()
-    with os.fdopen(theirs, "r") as terminal, os.fdopen(ours, "r+b", buffering=0) as keyboard:
-        monkeypatch.setattr(sys, "stdin", terminal)
-        echoes = []
-
-        def getpass(prompt: str) -> str:
-            echoes.append(prompt)
-            return " pasted "
-
-        monkeypatch.setattr("getpass.getpass", getpass)
-        assert Terminal().ask_hidden("Paste it:") == "pasted"
-        assert echoes == ["Paste it: "]
-        keyboard.write(b"\n")
-
-
 def test_ctrl_c(run: Callable[..., Rehearsed], deviant: Deviant) -> None:
     """If interrupted before the key, the report contains what is known so far."""
     person = Person(deviant)
@@ -517,36 +500,81 @@ def test_it_cannot_begin(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_program(kucoin_sandbox: Sandbox, tmp_path: Path) -> None:
-    """It runs as a program: the test reads its output and types the answers."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "authlib_kucoin", "rehearse", "--report", "mine"],
-        cwd=tmp_path,
-        env={
-            **os.environ,
-            "PYTHONPATH": str(Path(__file__).parents[2]),
-            "KUCOIN_SITE": kucoin_sandbox.url,
-            "KUCOIN_CLIENT_ID": kucoin_sandbox.client_id,
-            "KUCOIN_REDIRECT_URI": "https://broker.example.com/kucoin/callback",
-        },
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as program:
-        assert program.stdin
-        assert program.stdout
-        printed: list[str] = []
-        while "/oauth?" not in (printed or [""])[-1]:
-            printed.append(program.stdout.readline())
-        callback = kucoin_sandbox.approve(printed[-1].strip())
-        program.stdin.write(f"{callback}\nyes\n")
-        program.stdin.flush()
-        rest = program.communicate(timeout=60)[0]
-    assert program.returncode == 0
+@pytest.fixture
+def program(kucoin_sandbox: Sandbox, tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+    """Start the program as a user starts it."""
+
+    def start(**streams: int) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "authlib_kucoin", "rehearse", "--report", "mine"],
+            cwd=tmp_path,
+            env={
+                **os.environ,
+                "PYTHONPATH": str(Path(__file__).parents[2]),
+                "KUCOIN_SITE": kucoin_sandbox.url,
+                "KUCOIN_CLIENT_ID": kucoin_sandbox.client_id,
+                "KUCOIN_REDIRECT_URI": RIGHT["KUCOIN_REDIRECT_URI"],
+            },
+            text=True,
+            **streams,  # type: ignore[arg-type]  # only streams
+            start_new_session=True,
+        )
+
+    return start
+
+
+def test_the_program(
+    kucoin_sandbox: Sandbox, tmp_path: Path, program: Callable[..., subprocess.Popen[str]]
+) -> None:
+    """It prints the login page's address, reads what is typed, and writes two reports."""
+    with program(stdin=subprocess.PIPE, stdout=subprocess.PIPE) as running:
+        assert running.stdin
+        assert running.stdout
+        line = ""
+        while "/oauth?" not in line:
+            line = running.stdout.readline()
+            assert line
+        running.stdin.write(f"{kucoin_sandbox.approve(line.strip())}\nyes\n")
+        running.stdin.flush()
+        rest = running.communicate(timeout=60)[0]
+    assert running.returncode == 0
     assert len(kucoin_sandbox.issued_keys) == 1
     assert max(len(line) for line in rest.splitlines()) <= 100
     assert "Please look through it and send" in rest
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.json", "mine.md"]
+
+
+def _shown_until(terminal: int, words: str) -> str:
+    """Return what a terminal shows, up to these words."""
+    shown = ""
+    while words not in shown:
+        assert select.select([terminal], [], [], 30)[0], shown
+        shown += os.read(terminal, 4096).decode()
+    return shown
+
+
+def test_a_paste_is_not_shown(
+    kucoin_sandbox: Sandbox, program: Callable[..., subprocess.Popen[str]]
+) -> None:
+    """On a terminal the callback is read without an echo; what else is typed is shown."""
+    ours, theirs = pty.openpty()
+    with program(stdin=theirs, stdout=theirs, stderr=theirs) as running:
+        try:
+            login = re.search(r"http://\S+/oauth\?\S+", _shown_until(ours, "(it is not shown): "))
+            assert login
+            callback = kucoin_sandbox.approve(login[0])
+            os.write(ours, f"{callback}\n".encode())
+            shown = _shown_until(ours, "ask for one: ")
+            os.write(ours, b"not now\n")
+            shown += _shown_until(ours, "this package.")
+            running.wait(30)
+        finally:
+            running.terminate()
+            os.close(ours)
+            os.close(theirs)
+    assert callback.fields["code"] not in shown
+    assert "not now" in shown
+    assert "HTTP 200, readable" in shown
 
 
 def test_versions() -> None:
