@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from ._errors import KuCoinError as KuCoinError
     from ._errors import KuCoinUnavailable as KuCoinUnavailable
     from ._errors import MalformedResponse as MalformedResponse
+    from ._errors import MismatchingState as MismatchingState
+    from ._errors import MissingCode as MissingCode
+    from ._errors import MissingToken as MissingToken
     from ._errors import PermissionMismatch as PermissionMismatch
     from ._errors import ReauthorizationRequired as ReauthorizationRequired
     from ._errors import TokenError as TokenError
@@ -58,6 +61,9 @@ _HOME = {
     "KuCoinToken": "_models",
     "KuCoinUnavailable": "_errors",
     "MalformedResponse": "_errors",
+    "MismatchingState": "_errors",
+    "MissingCode": "_errors",
+    "MissingToken": "_errors",
     "PermissionMismatch": "_errors",
     "ReauthorizationRequired": "_errors",
     "Site": "_protocol.sites",

@@ -1,6 +1,6 @@
 """Signing in, and the page that lists the user's KuCoin accounts.
 
-The sign-in believes any name. Replace it by your own sign-in and keep the rest.
+The sign-in accepts any name, without a password. Replace it by your own sign-in and keep the rest.
 """
 
 from __future__ import annotations

@@ -107,7 +107,7 @@ def due_keys(before: int, limit: int | None = None) -> Iterator[ConnectedKey]:
     """Claim and yield keys that KuCoin was last asked about before some time.
 
     Any number of processes can do this at once: they claim small batches, and PostgreSQL gives each
-    of them other rows. A key whose check does not come to an answer is due again later.
+    of them other rows. A key is due again later if KuCoin was unavailable.
 
     Args:
         before: The time, in seconds since the epoch.

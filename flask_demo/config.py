@@ -190,7 +190,7 @@ def _number(settings: Mapping[str, Any], name: str, default: int) -> int:
 
 
 def _permissions(settings: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return what keys are asked to have, and what their descriptions should say."""
+    """Return the permissions to ask for, and those that key info should report."""
     asked = _words(settings, "KUCOIN_PERMISSIONS", _PERMISSIONS)
     _refuse_unknown("KUCOIN_PERMISSIONS", asked, NAMES)
     default = ",".join(NAMES[name] for name in asked)

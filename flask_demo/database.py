@@ -132,7 +132,7 @@ def lock_schema(connection: Connection) -> None:
 
 
 def _own_file(path: Path) -> None:
-    """Create the SQLite file, or take away what rights others have to it."""
+    """Create the SQLite file, or remove the rights that others have to it."""
     try:
         # SQLite gives its journal the mode of the database file.
         file = os.open(path, os.O_CREAT | os.O_RDONLY, 0o600)

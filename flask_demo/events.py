@@ -28,7 +28,7 @@ class _JsonFormatter(logging.Formatter):
 
 
 def init_app(app: Flask) -> None:
-    """Set up the demo's logger, which is the app's, as Flask does; with ``LOG_JSON`` as JSON."""
+    """Set up the app's logger, which the demo uses; with ``LOG_JSON``, it writes JSON."""
     app.logger.setLevel(logging.INFO)
     if app.config["LOG_JSON"]:
         handler = logging.StreamHandler()

@@ -34,7 +34,7 @@ access_log_format = '%(h)s %(t)s "%(m)s %(U)s %(H)s" %(s)s %(B)s bytes %(M)s ms'
 
 
 class _WithoutQueries(logging.Filter):
-    """Removes the queries of URLs from a record, as "Error handling request" has one."""
+    """Removes the queries of URLs from log records: "Error handling request" names the URL."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = re.sub(r"\?\S*", "", record.getMessage()), None

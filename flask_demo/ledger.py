@@ -102,7 +102,7 @@ def settle(attempts: Iterable[ConnectAttempt]) -> None:
     """Write down the outcome of abandoned attempts."""
     for attempt in attempts:
         seconds, outcome = _ABANDONED.get(attempt.status, (0, attempt.status))
-        # If the clock was set back, the attempt was changed in the future.
+        # abs(), because changed_at is in the future if the clock was set back.
         if outcome != attempt.status and abs(now() - attempt.changed_at) > seconds:
             advance(attempt, outcome, error="Interrupted")
 

@@ -33,7 +33,7 @@ WITHDRAWAL: Final = {name for name, meaning in PERMISSIONS.items() if meaning ==
 
 
 def fewer(asked: Sequence[str]) -> list[str]:
-    """Return what to ask for if KuCoin refused; nothing if there is no less to ask for."""
+    """Return fewer permissions to ask for if KuCoin refused; an empty list if none is left."""
     basic = [name for name in asked if name in _BASIC]
     if len(basic) == len(asked):
         basic = basic[:-1]

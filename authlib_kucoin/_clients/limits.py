@@ -17,8 +17,8 @@ LARGEST_ANSWER: Final = LARGEST_BODY + 256 * 1024
 
 #: How many idle connections requests keeps for each host.
 POOL_MAXSIZE: Final = 50
-#: Idle seconds after which a connection is not used again: the default of httpx2, which sets its
-#: own, and of requests here.
+#: Idle seconds after which requests does not use a connection again: the same as httpx2's own
+#: default.
 KEEPALIVE_EXPIRY: Final = 5.0
 
 #: Encodings that some servers use although only ``identity`` is asked for.

@@ -54,7 +54,7 @@ class Command:
 def parser(prog: str = "kucoin-sandbox") -> argparse.ArgumentParser:
     """Return the parser: a flag for each field of `SandboxOptions`, and a few more.
 
-    It leaves out what was not given.
+    Its result has no entry for an option that was not given.
     """
     result = argparse.ArgumentParser(
         prog=prog,

@@ -13,7 +13,7 @@ from ._permissions import GROUPS
 from ._refusal import Refusal, by_kucoin
 from ._state import ACCESS_SECONDS, SCOPE, State
 
-#: What the refusals of Fast API 2.0 name instead of a section; the EU document does not have it.
+#: Refusals of Fast API 2.0 name this instead of a section of the EU document, which lacks it.
 _VERSION_2: Final = "Fast API 2.0, global site"
 
 

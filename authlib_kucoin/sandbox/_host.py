@@ -16,7 +16,7 @@ from ._state import State
 from ._try import TryPages
 from ._user import User
 
-#: A page for people, made from a request and from the address that it was sent to.
+#: Makes a page for people from a request and the base URL under which it was sent.
 _Page = Callable[[Request, str], Response]
 
 
@@ -50,7 +50,7 @@ class Host:
         return self._try.answer if path.startswith(_try.PATH) else None
 
     def _show(self, page: _Page, request: Request) -> Response:
-        # The way back comes from another page by design, and its state is checked.
+        # The callback comes from another page by design, and its state is checked.
         checked = replace(request, method="GET") if request.path == _trial.CALLBACK else request
         problem = _guard.problem_of(checked, self.state.options)
         if problem is not None:

@@ -17,7 +17,7 @@ class Member:
     is_needed: bool = False
 
     def needed(self) -> Member:
-        """Return the same, for a member that must not be left out."""
+        """Return a copy of this member that is required."""
         return replace(self, is_needed=True)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-#: The account of a sandbox that was not told any.
+#: The account of a sandbox whose options name none.
 DEFAULT_ACCOUNT: Final = ("trader@example.com", 165_111_215)
 
 

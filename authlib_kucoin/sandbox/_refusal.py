@@ -58,7 +58,7 @@ def by_kucoin(code: str, text: str, section: str) -> RecordedRefusal:
 
 
 def recorded(result: object) -> RecordedRefusal | None:
-    """Return the refusal that a response's `result` is, as the journal keeps it."""
+    """Return a response's `result` as the journal keeps it; None if it is not a refusal."""
     if isinstance(result, Refusal):
         return RecordedRefusal(result.code, result.text, result.section, result.advice)
     return result if isinstance(result, RecordedRefusal) else None

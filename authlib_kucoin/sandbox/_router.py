@@ -23,7 +23,7 @@ class Route:
     """One call: its name, the only method it takes, and the section that says so.
 
     Attributes:
-        fast_api: The version of the Fast API that alone has it; None for calls of both.
+        fast_api: The only version of the Fast API that has this call; None if both have it.
     """
 
     operation: str

@@ -168,7 +168,7 @@ class Trial:
 
 
 def _read(step: Step, response: Response) -> dict[str, str] | None:
-    """Return what an answer holds; None if it is not the one that was hoped for."""
+    """Return the values that later requests need; None if the answer does not hold them."""
     if response.ending != "keep":
         return None
     try:

@@ -56,7 +56,8 @@ class Step:
     """One request of the flow.
 
     Attributes:
-        read: Takes from the answer what later requests need; any error means that it is refused.
+        read: Takes from the answer what later requests need. Raises an error if the answer does
+            not hold it.
     """
 
     name: str

@@ -134,7 +134,7 @@ def _steps() -> list[dict[str, Any]]:
 
 
 def _progress(name: str, current: str, exchanges: list[Exchange]) -> dict[str, Any]:
-    """Return how far a step is: what was sent, and whether it is its turn."""
+    """Return the progress of a step: the requests sent for it, and whether it is the next one."""
     own = [each for each in exchanges if each.step == name]
     return {
         "sent": [

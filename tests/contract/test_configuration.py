@@ -227,7 +227,7 @@ def test_a_redirect_uri_that_cannot_travel_raw_is_refused(
 def test_what_kucoin_does_not_know_is_an_error_that_names_it(
     options: dict[str, Any], params: dict[str, str], reason: str, host: Host
 ) -> None:
-    """KuCoin would ignore it, although somebody set it for a purpose (section 7.1)."""
+    """KuCoin would ignore the parameter, although somebody set it for a purpose (section 7.1)."""
 
     def register_and_log_in() -> None:
         app = register_kucoin(host.oauth(), site="eu", client_id="given", **options)

@@ -39,7 +39,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def settings(sandbox: Sandbox, tmp_path: Path) -> dict[str, Any]:
-    """Complete settings, as for a real site; that this one is the sandbox is not known."""
+    """Complete settings, as for a real site. The app is not told that the site is a sandbox."""
     return {
         "DEMO_INSTANCE": str(tmp_path / "instance"),
         "KUCOIN_CLIENT_ID": sandbox.client_id,

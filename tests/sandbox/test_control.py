@@ -143,7 +143,7 @@ def test_approving_over_http(broker: Broker) -> None:
 
 
 def test_cancelling_over_http(new_broker: Callable[..., Broker]) -> None:
-    """A cancelled login answers with its fields, in each mode."""
+    """Cancelling returns the fields of the callback; here in form_post mode."""
     broker = new_broker(callback="form_post")
     answer = post(broker, "/sandbox/cancel", {"url": broker.login_url()}).json
 

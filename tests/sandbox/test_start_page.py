@@ -206,7 +206,7 @@ def test_form_of_another_site_is_refused(
 @pytest.mark.parametrize("path", ["/", "/sandbox/try", "/sandbox/try/x", "/sandbox/try/callback"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_foreign_host_is_refused(broker: Broker, path: str, method: str) -> None:
-    """A host name that another site can own sees no page, and posts no form (DNS rebinding)."""
+    """A request for a host name that another site can own is refused (DNS rebinding)."""
     answer = broker.wire.ask(method, path, "", {"Host": "evil.example", "Content-Type": FORM})
 
     assert answer.status == 403

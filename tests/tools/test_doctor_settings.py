@@ -217,7 +217,7 @@ def test_notes(
 
 
 def test_no_proxy(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """A proxy that no call takes may be meant so, but is said."""
+    """A proxy that no call uses may be intended, so it is reported as a note."""
     monkeypatch.setenv("HTTPS_PROXY", _PROXY)
     assert "http://proxy.example.com:3128" in examine(capsys, "--offline").of("right")["proxy"]
     monkeypatch.setenv("NO_PROXY", "kucoin.com")

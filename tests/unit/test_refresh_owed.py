@@ -72,7 +72,7 @@ def test_each_caller_tries_until_the_pair_is_stored(ask: Ask, endpoint: Endpoint
 
 
 def test_a_pair_that_was_stored_at_once_is_not_stored_again(ask: Ask) -> None:
-    """A latecomer to a stored pair makes no call."""
+    """A later caller gets the stored pair, and update_token is not called again."""
     store = Store()
     assert ask(store) == ask(store) == FRESH
     assert store.calls == [FRESH]

@@ -23,6 +23,7 @@ PUBLIC = {
     *("ApiKeyError", "ApiKeyNameTaken", "ApiKeyLimitReached", "PermissionMismatch"),
     *("ApiKeyOutcomeUnknown", "KuCoinUnavailable", "MalformedResponse", "ConfigurationError"),
     *("ApiKeyInvalid", "AddressNotAllowed", "ClockSkewed", "ApiKeyPermissionDenied"),
+    *("MismatchingState", "MissingCode", "MissingToken"),
     "UnsafeRedirectURI",
 }
 ERRORS = [

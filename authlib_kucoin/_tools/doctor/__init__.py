@@ -1,4 +1,4 @@
-"""``doctor``: checks before going live what can be checked from here."""
+"""``doctor``: checks, before going live, everything that can be checked from this machine."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Check(NamedTuple):
     asks_site: bool = False
 
 
-#: All checks, in the order of the report. No check knows another one.
+#: All checks, in the order of the report. They do not depend on each other.
 CHECKS: Final = (
     Check("application", app_checks.check_app),
     Check("site", settings_checks.check_site),

@@ -11,7 +11,7 @@ from .subject import App, HostRefused, Subject
 
 #: The shortest secret key that cannot be guessed, in characters.
 _SHORTEST_SECRET: Final = 16
-#: The Host header of a proxy that does not pass the browser's on.
+#: The Host header that a proxy sends if it does not pass on the browser's.
 _INNER_HOST: Final = "127.0.0.1:8000"
 _NO_APP: Final = "no --app was given"
 
@@ -69,7 +69,7 @@ def check_cookies(subject: Subject) -> Iterator[Finding]:
 
 
 def check_secret_key(subject: Subject) -> Iterator[Finding]:
-    """Check what signs the session: whoever knows it can forge a login."""
+    """Check the secret key, which signs the session: whoever knows it can forge a login."""
     if subject.app is None:
         yield skipped(_NO_APP)
         return
@@ -87,7 +87,7 @@ def check_secret_key(subject: Subject) -> Iterator[Finding]:
 
 
 def check_callback(subject: Subject) -> Iterator[Finding]:
-    """Check that a route serves the redirect URI, and what it is built as behind a proxy."""
+    """Check that a route serves the redirect URI, and that the app builds it behind a proxy."""
     uri = str(subject.settings.redirect_uri or "")
     if subject.app is None:
         yield skipped(_NO_APP)

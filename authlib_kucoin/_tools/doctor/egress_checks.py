@@ -1,4 +1,4 @@
-"""Checks of the way out: proxies, certificate authorities, and the addresses to register."""
+"""Checks of outgoing calls: proxies, certificate authorities, and the addresses to register."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _OVERRULING: Final = ("proxies", "proxy", "mounts", "transport", "trust_env", "v
 
 
 def check_proxy(subject: Subject) -> Iterator[Finding]:
-    """Check which proxies the calls take, and that all of them leave by one address."""
+    """Check which proxies the calls use, and that all of them come from one address."""
     if own := sorted(set(_OVERRULING).intersection(subject.settings.client_kwargs)):
         yield note(
             f"client_kwargs sets {', '.join(own)} itself, so the environment may not count.",

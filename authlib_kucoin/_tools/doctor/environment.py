@@ -40,7 +40,7 @@ def tls_context(library: str, verify: Any = None) -> ssl.SSLContext:
     named = own or os.environ.get(authorities_variable(library)) or _bundled()
     if named is None:
         return ssl.create_default_context()
-    # As strict as requests is: by default, Python refuses more since 3.13.
+    # Only as strict as requests: since 3.13, Python's default context refuses more.
     context: ssl.SSLContext = import_module("urllib3.util.ssl_").create_urllib3_context()
     if Path(named).is_dir():
         context.load_verify_locations(capath=named)
@@ -50,7 +50,7 @@ def tls_context(library: str, verify: Any = None) -> ssl.SSLContext:
 
 
 def _bundled() -> str | None:
-    """Return the authorities that come with requests, if it is installed."""
+    """Return the path of certifi's CA bundle, which requests uses; None without certifi."""
     where: str | None = import_module("certifi").where() if find_spec("certifi") else None
     return where
 

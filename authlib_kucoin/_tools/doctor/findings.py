@@ -46,5 +46,5 @@ def note(text: str, advice: str = "") -> Finding:
 
 
 def skipped(why: str) -> Finding:
-    """Return the finding of a check that could not look."""
+    """Return the finding of a check that could not be made."""
     return Finding(Level.SKIPPED, why)

@@ -49,7 +49,7 @@ def flask_settings(app: Any, name: str) -> dict[str, Any]:
 
 
 def _site_of(client: Any, config: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    """Return the site; if it cannot be told, what was given for it, to show what is wrong."""
+    """Return the site; if it is wrong, the settings given for it, so that a check reports them."""
     try:
         return {"site": client.site}
     except KuCoinError:
@@ -87,7 +87,7 @@ def _open_database(app: Any) -> None:
 
 
 class _Arrived(BaseException):
-    """A request has passed the middleware and goes no further; no middleware catches this."""
+    """Stops a request behind the middleware. A BaseException, so that no middleware catches it."""
 
     def __init__(self, environ: dict[str, Any]) -> None:
         super().__init__()

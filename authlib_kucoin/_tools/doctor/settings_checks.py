@@ -67,7 +67,7 @@ def check_site(subject: Subject) -> Iterator[Finding]:
 
 
 def check_client_id(subject: Subject) -> Iterator[Finding]:
-    """Check the client id for what copying and configuration files do to it."""
+    """Check the client id for mistakes that copying and configuration files cause."""
     given = subject.settings.client_id
     if given in (None, ""):
         yield wrong(

@@ -16,9 +16,9 @@ from .findings import Finding, note, right, skipped, wrong
 from .subject import PATIENCE, Subject
 
 _DAY: Final = 24 * 3600
-#: Days that a certificate has to be valid for yet.
+#: For how many more days a certificate has to be valid.
 _SOON: Final = 14
-#: KuCoin refuses a signed request whose time is further off; in seconds.
+#: KuCoin refuses a signed request whose time is off by more than this, in seconds.
 _LARGEST_SKEW: Final = 5.0
 
 #: OpenSSL's codes: not valid yet, and not valid any more.

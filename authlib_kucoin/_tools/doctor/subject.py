@@ -84,7 +84,7 @@ class App:
         trust_host: What makes the app take the host from the proxy.
         allow_host: The setting that lists the hosts that the app serves.
         database: The database's address, if the app has one.
-        open_database: Connects to the database and asks it something.
+        open_database: Connects to the database and runs a query.
     """
 
     framework: str

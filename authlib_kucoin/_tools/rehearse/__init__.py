@@ -193,7 +193,7 @@ class _Files:
         except OSError as error:
             why = error.strerror
         else:
-            # By the handle alone it would not know its name.
+            # Opened by its name, not by the handle alone, so that file.name is the name.
             self._made.append(open(name, "w", encoding="utf-8", opener=lambda *_: handle))  # noqa: SIM115 - closed by close()
             return self._made[-1]
         raise _CannotBegin(f"{name} cannot be made ({why}): name a new file by {option}.")

@@ -67,12 +67,12 @@ class Answer:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """The members of its object; empty if it is none."""
+        """The members of the JSON object; empty if the answer is not one."""
         return self.content if isinstance(self.content, dict) else {}
 
     @property
     def refusal_form(self) -> str:
-        """In which form it refuses; empty if it does not."""
+        """The form of the refusal; empty if the answer is not a refusal."""
         fields, status = self.fields, self.heard.status or 0
         form = ""
         if fields.get("success") is False:
@@ -157,7 +157,7 @@ def _of_other_kinds(page: Page, found: Mapping[str, Any]) -> Iterator[str]:
             yield f"{path} is a {kind_of(found[path])}, where others have seen a {kind}."
 
 
-#: In this order: in Python a bool is an int.
+#: bool comes before int, because in Python a bool is an int.
 _KINDS: Final = ((type(None), NULL), (bool, BOOLEAN), ((int, float), NUMBER), (str, STRING))
 
 

@@ -58,7 +58,7 @@ PAGES: Final = {
             **_ENVELOPE,
             "data": OBJECT,
             **{f"data.{name}": STRING for name in _KEY},
-            # Printed there as a bare comma list, which is no JSON.
+            # The document prints a bare comma list, which is not JSON.
             "data.authGroup": f"{STRING} or {LIST}",
         },
         {"success": True, "code": "200", "msg": "success", "retry": False},

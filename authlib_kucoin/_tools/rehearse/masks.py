@@ -1,8 +1,8 @@
 """Which parts of an answer a report may show.
 
-A value is shown only if its member is one of a few that hold no secret. Of every other member the
-report has the type and the length. What the shown members say is masked besides, since KuCoin's
-messages may repeat what they were sent.
+A value is shown only if its member is one of a few that hold no secret. For every other
+member, the report has the type and the length. Secrets are masked in the shown values, too,
+because KuCoin's messages may repeat what a request held.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _DESCRIPTIONS: Final = frozenset(
         "uid",
     }
 )
-#: Shorter ones would mask half of a report.
+#: Shorter secrets are not masked: they would match too much of a report.
 _SHORTEST_MASKED: Final = 6
 _LONGEST_NAME: Final = 40
 _NAME: Final = re.compile(rf"[A-Za-z_$][\w.$-]{{0,{_LONGEST_NAME - 1}}}", re.ASCII)
@@ -80,7 +80,7 @@ class Secrets:
         self._credentials.update(value for value in values if isinstance(value, str) and value)
 
     def add_all_of(self, content: object) -> None:
-        """Know every value in an answer, apart from those that are shown."""
+        """Add every value in an answer, except those that are shown."""
         for name, value in _hidden_values(content):
             known = self._descriptions if name in _DESCRIPTIONS else self._credentials
             known.add(value)

@@ -23,7 +23,7 @@ from .terminal import Terminal
 
 T = TypeVar("T")
 
-#: How often a paste that is no callback may be repeated.
+#: How many times a person may try to paste the callback.
 _PASTES: Final = 3
 #: The parameters that only an answer of KuCoin's has.
 _OF_CALLBACK: Final = {"code", "success", "error"}
@@ -156,7 +156,7 @@ class Rehearsal:
         self.terminal.say("Step 5: use the old refresh token and the code again. Are they spent?")
         old = token.get("refresh_token")
         if fresh is not None and old and old != fresh.get("refresh_token"):
-            # By refresh_call: refresh_token() would know the new pair, and send nothing.
+            # Not refresh_token(): it remembers the new pair, and would send nothing.
             self._attempt(
                 "second refresh",
                 lambda: self.client.perform(
