@@ -96,8 +96,10 @@ def test_an_answer_can_be_closed_twice() -> None:
     """urllib3 does, and the connection is looked at once."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        theirs.sendall(b"more")
+        theirs.settimeout(10)
+        theirs.sendall(b"answer, and more")
         reader = _Reader(_RawReader(ours))
+        assert reader.read(6) == b"answer"
         reader.close()
         reader.close()
         assert theirs.recv(1) == b""  # what followed the answer has ended the connection
