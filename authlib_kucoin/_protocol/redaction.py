@@ -61,12 +61,9 @@ def presentable(text: str | None, secrets: Iterable[str] = ()) -> str | None:
 def _masked(text: str, spans: Iterable[tuple[int, int]]) -> str:
     pieces, shown = [], 0
     for start, end in sorted(spans):
-        if start > len(text):
-            break
-        if end > shown:
-            if start >= shown:
-                pieces += [text[shown:start], MASK]
-            shown = end
+        if shown <= start < len(text):
+            pieces += [text[shown:start], MASK]
+        shown = max(shown, min(end, len(text))) if start < len(text) else shown
     return "".join([*pieces, text[shown:]])
 
 

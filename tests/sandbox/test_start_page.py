@@ -331,3 +331,54 @@ def test_many_walks_are_bounded(broker: Broker) -> None:
         last = walk(broker)
     assert broker.wire.ask("GET", first).status == 404
     assert broker.wire.ask("GET", last).status == 200
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_walk_to_its_end(new_broker: Callable[..., Broker], version: str) -> None:
+    """Every step is answered: a key is there, and the old pair has been replaced."""
+    broker = new_broker(client_secret="a-made-up-secret", client_secret_use="required")
+    path = walk(broker, version)
+    come_back(broker, path)
+    for step in ("token", "key", "info", "refresh", "validate"):
+        broker.form(path, {"step": step})
+    text = page(broker, path)
+    assert unescape(text).count('"is_valid": true') == 1
+    assert len(broker.sandbox.keys) == 1
+    assert set(broker.sandbox.totals.values()) == {1}
+
+
+def test_cancelled_walk(broker: Broker) -> None:
+    """It says that there is no code, and that the login can be opened again."""
+    path = walk(broker)
+    state = path.rpartition("/")[2]
+    broker.wire.ask("GET", f"/sandbox/try/callback?success=false&code=1&state={state}")
+    assert "has cancelled, so there is no code" in unescape(page(broker, path))
+
+
+def test_walk_comes_back_by_form(new_broker: Callable[..., Broker]) -> None:
+    """With ``callback="form_post"`` the browser posts the code."""
+    broker = new_broker(callback="form_post")
+    path = walk(broker)
+    login = re.search(r'href="(/oauth\?[^"]+)"', broker.wire.ask("GET", path).text)
+    assert login is not None
+    callback = broker.sandbox.approve(broker.sandbox.url + unescape(login[1]))
+    answer = broker.form(callback.removeprefix(broker.sandbox.url), dict(callback.fields))
+    assert answer.status == 303
+    assert "a page that posts a form to the redirect URL" in page(broker, path)
+
+
+def test_clock_ahead_is_told_in_words(broker: Broker) -> None:
+    """Days, hours and minutes, without those that are none."""
+    broker.sandbox.advance(2 * 86400 + 3660)
+    assert "2 days 1 hour 1 minute" in page(broker)
+    broker.sandbox.advance(86400 - 3660)
+    assert "3 days" in page(broker)
+
+
+def test_lost_answer_is_shown_as_lost(broker: Broker) -> None:
+    """The walk says that the connection ended, and shows no answer."""
+    path = walk(broker)
+    come_back(broker, path)
+    broker.sandbox.fail_next("token", "lost")
+    broker.form(path, {"step": "token"})
+    assert "(the connection ended here)" in page(broker, path)
