@@ -6,8 +6,18 @@ import json
 from typing import Any
 
 import pytest
+from authlib.integrations import django_client, flask_client, starlette_client
+from django.test.utils import override_settings
+from flask import Flask
+from starlette.config import Config
 
-from authlib_kucoin import ApiKeyError, ConfigurationError, PermissionMismatch, Site
+from authlib_kucoin import (
+    ApiKeyError,
+    ConfigurationError,
+    PermissionMismatch,
+    Site,
+    register_kucoin,
+)
 from authlib_kucoin.sandbox import Sandbox
 from tests.contract.recorder import Recorder
 from tests.contract.stacks import NewStack, everywhere
@@ -81,6 +91,20 @@ def test_the_site_says_which_version_and_where(new_stack: NewStack, recorder: Re
     assert recorder.requests[0].path == SECOND
     with pytest.raises(ConfigurationError, match="1 or 2"):
         new_stack(site=recorder.url, fast_api=3).create_api_key(TOKEN)
+
+
+def test_the_settings_of_a_framework_say_which_version(recorder: Recorder) -> None:
+    """``KUCOIN_FAST_API`` as text, and overruled by an argument."""
+    flask = Flask("settings")
+    flask.config.update(KUCOIN_SITE=recorder.url, KUCOIN_FAST_API="2")
+    environ = {"KUCOIN_SITE": recorder.url, "KUCOIN_FAST_API": "2"}
+    starlette = starlette_client.OAuth(Config(environ=environ))
+    with override_settings(AUTHLIB_OAUTH_CLIENTS={"kucoin": {"site": "eu", "fast_api": 2}}):
+        for oauth in (flask_client.OAuth(flask), starlette, django_client.OAuth()):
+            for given, version in ((None, 2), (1, 1)):
+                app: Any = register_kucoin(oauth, client_id="broker", fast_api=given)
+                assert app.site.fast_api == version
+                assert app.site.api_key_endpoint.endswith(SECOND if version == 2 else FIRST)
 
 
 @everywhere

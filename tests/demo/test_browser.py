@@ -6,7 +6,7 @@ import os
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -421,3 +421,50 @@ def test_print(url: str, page: Page) -> None:
     assert page.get_by_role("article").is_visible()
     assert not page.get_by_role("button", name="Sign out").is_visible()
     assert not page.get_by_role("button", name="Connect KuCoin").is_visible()
+
+
+@pytest.fixture
+def of_sandbox(make_app: MakeApp) -> Iterator[Any]:
+    """Serve a demo with Fast API 2 beside a sandbox of its own; asked for before the page."""
+    with ExitStack() as stack:
+
+        def start(settings: dict[str, str], **options: Any) -> tuple[str, Sandbox]:
+            sandbox = stack.enter_context(run_sandbox(**options))
+            app = make_app(KUCOIN_SITE=sandbox.url, KUCOIN_FAST_API="2", **settings)
+            return stack.enter_context(served(app)), sandbox
+
+        yield start
+
+
+def test_fast_api_2(of_sandbox: Any, page: Page) -> None:
+    """The consent page lists General and Spot, the key has just those, and no note is left."""
+    permissions = ["API_COMMON", "API_SPOT"]
+    url, sandbox = of_sandbox({}, permissions=permissions, ip_whitelist=["127.0.0.1"])
+    _sign_in(page, url)
+    page.get_by_role("button", name="Connect KuCoin").click()
+    listed = page.get_by_role("main").inner_text()
+    assert re.findall(r"API_\w+", listed) == permissions
+    page.get_by_role("button", name="Approve").click()
+    page.wait_for_url("**/kucoin/attempts/*")
+    assert _heading(page) == "Your KuCoin account 165111215 is connected"
+    assert page.locator(".warning, .note").count() == 0
+    assert [key.permissions for key in sandbox.keys] == [tuple(permissions)]
+    page.get_by_role("link", name="Your accounts", exact=True).click()
+    card = page.get_by_role("article", name="Account 165111215")
+    assert card.locator(".warning, .note").count() == 0
+
+
+def test_fewer_permissions(of_sandbox: Any, page: Page) -> None:
+    """If the account has no futures, the page says so, and connecting with fewer works."""
+    wanted = {"KUCOIN_PERMISSIONS": "API_COMMON,API_SPOT,API_FUTURES"}
+    url, sandbox = of_sandbox(wanted, futures_opened=False)
+    _sign_in(page, url)
+    _connect(page)
+    assert "We asked for General, Spot, Futures" in page.get_by_role("main").inner_text()
+    assert sandbox.keys == ()
+    _look(page, "not-granted")
+    page.get_by_role("button", name="Connect with fewer").click()
+    page.get_by_role("button", name="Approve").click()
+    page.wait_for_url("**/kucoin/attempts/*")
+    assert "is connected" in _heading(page)
+    assert len(sandbox.keys) == 1
