@@ -24,7 +24,7 @@ EXTRAS := flask,starlette,django,social,sandbox
 help:
 	@echo 'make test         run the tests (ARGS="-k vault -x" is passed on to pytest)'
 	@echo 'make coverage     the same, and fail if lines or branches are not covered'
-	@echo 'make nightly      the slow tests: memory, growth, benchmarks, drill, Node; then test-lowest'
+	@echo 'make nightly      the slow tests: memory, growth, drill, Node.js'
 	@echo 'make lint         ruff, mypy, pyright, and import-linter for the layers'
 	@echo 'make bench        measure what a sign-in costs (ARGS=--quick, or --check to fail on targets)'
 	@echo 'make drill        500 connects, failing calls, killed workers: no key is lost (ARGS="--seed 1")'
@@ -51,7 +51,6 @@ coverage: $(VENV)/.test
 # Not in parallel, because some of these tests measure time and memory.
 nightly: $(VENV)/.test
 	$(PYTEST) tests/nightly tests/clients $(ARGS)
-	$(MAKE) test-lowest
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check
