@@ -204,7 +204,7 @@ class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[m
                         outcome.body = _decoded(body, response)
                 finally:
                     response.close()
-            except BaseException as error:  # noqa: BLE001 - result() raises what is not ours
+            except BaseException as error:  # noqa: BLE001 - result() raises it, or an error of ours
                 progress.sent |= self._may_have_left(call, error)
                 outcome.failed(error)
         return outcome.result()

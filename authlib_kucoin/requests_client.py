@@ -164,7 +164,7 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
                 with self._send(call, request, proxies, progress) as response:
                     outcome.status, outcome.headers = response.status_code, response.headers
                     outcome.body = _body(response)
-            except BaseException as error:  # noqa: BLE001 - result() raises what is not ours
+            except BaseException as error:  # noqa: BLE001 - result() raises it, or an error of ours
                 outcome.failed(error)
         return outcome.result()
 

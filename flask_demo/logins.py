@@ -64,7 +64,7 @@ class LedgerOAuth(OAuth):
 
 
 def browser_id() -> str:
-    """Return the id of the current request's browser; a new one if it has none."""
+    """Return the id in the browser's own cookie; a new one, for this request, if it has none."""
     if "browser_id" not in g:
         given = request.cookies.get(_cookie_name(), "")
         g.browser_id = given if 0 < len(given) <= _LONGEST_ID else secrets.token_urlsafe()

@@ -32,7 +32,7 @@ def is_of_http(error: BaseException) -> bool:
         return True
     if any(_package(kind.__module__) in _LIBRARIES for kind in type(error).__mro__):
         return True
-    # An error class of Python's own does not tell. The module that raised it does.
+    # Anyone may raise a built-in class, so the module that raised it decides.
     return type(error).__module__ == "builtins" and _is_raised_by_library(error)
 
 

@@ -59,7 +59,7 @@ CASES = [(row, name) for row in EVERYWHERE for name in ENDLESS if row in CLIENTS
 def test_an_endless_answer_is_not_read_to_its_end(
     name: str, new_stack: NewStack, wire: Wire
 ) -> None:
-    """The client reads a few mebibytes at most, in every part of an answer."""
+    """The client needs a few mebibytes of memory at most, whichever part is endless."""
     wire.answer = lambda _seen: endless(*ENDLESS[name])
     stack = new_stack(site=wire.url, total_timeout=5)
     tracemalloc.start()

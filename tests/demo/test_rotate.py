@@ -259,7 +259,7 @@ def test_an_old_token_is_dropped(
 
 
 def test_a_token_that_is_good_is_kept(carol: Visitor, clock: Clock) -> None:
-    """By the same two, until its three days are over."""
+    """Neither a check nor `rekey` drops a token before its three days are over."""
     clock.advance(3 * DAY - 60)
     carol.post("/kucoin/keys/1/check")
     assert carol.app.test_cli_runner().invoke(args=["kucoin", "rekey"]).exit_code == 0

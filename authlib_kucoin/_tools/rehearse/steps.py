@@ -176,7 +176,7 @@ class Rehearsal:
         self._attempt(name, lambda: self.client.validate_access_token(token["access_token"]))
 
     def _attempt(self, name: str, send: Callable[[], T]) -> T | None:
-        """Make a call, whatever becomes of it, and note its answer."""
+        """Make a call and note its answer, result and error. Return None if the error is ours."""
         self.heard.clear()
         result: T | None = None
         error: Exception | None = None
