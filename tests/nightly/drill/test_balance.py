@@ -72,7 +72,7 @@ def test_short_rush(postgres_url: str) -> None:
 
 def test_short_fleet(postgres_url: str) -> None:
     """Machines lose power while users connect and rotate keys: no key is lost."""
-    options = ("--connects", "40", "--renewals", "10", "--kill-every", "3")
+    options = ("--connects", "40", "--renewals", "10", "--kill-every", "0.5")
     fleet = _start(postgres_url, *options, program="drill.fleet")
     output = fleet.communicate(timeout=240)[0]
     assert fleet.returncode == 0, output
