@@ -64,11 +64,25 @@ class User(Base, UserMixin):  # type: ignore[misc]  # Flask-Login has no types
         return f"{self.id}.{self.epoch}"
 
 
+#: An attempt that leaves something for the user to do at KuCoin, as SQL.
+OPEN_DUTY: Final = "done_at IS NULL AND (status = 'unknown' OR CAST(to_delete AS VARCHAR) != '[]')"
+
+
 class ConnectAttempt(Base):
     """A row of the ledger, written before the browser leaves for KuCoin."""
 
     __tablename__ = "connect_attempt"
-    __table_args__ = (Index("ix_connect_attempt_user", "user_id", "id"),)
+    __table_args__ = (
+        Index("ix_connect_attempt_user", "user_id", "id"),
+        # For the open duties: few rows, however many attempts a user has.
+        Index(
+            "ix_connect_attempt_duty",
+            "user_id",
+            "id",
+            postgresql_where=text(OPEN_DUTY),
+            sqlite_where=text(OPEN_DUTY),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey(User.id))

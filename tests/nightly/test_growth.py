@@ -30,7 +30,8 @@ A_PAGE = 12
 #: Most extra blocks to read: the index of a million rows has one more level.
 DEEPER_INDEXES = 4
 TABLES = ("connected_key", "connect_attempt", "user_account")
-BY_INDEX = {"Index Scan", "Index Only Scan", "ModifyTable"}
+# A bitmap heap scan reads only the rows that an index has found.
+BY_INDEX = {"Bitmap Heap Scan", "Index Scan", "Index Only Scan", "ModifyTable"}
 
 
 @dataclass

@@ -16,6 +16,9 @@ _STATUSES = (
 )
 
 
+_OPEN_DUTY = "done_at IS NULL AND (status = 'unknown' OR CAST(to_delete AS VARCHAR) != '[]')"
+
+
 def upgrade() -> None:
     """Apply this revision."""
     op.create_table(
@@ -42,6 +45,13 @@ def upgrade() -> None:
         sa.Column("done_at", sa.BigInteger()),
     )
     op.create_index("ix_connect_attempt_user", "connect_attempt", ["user_id", "id"])
+    op.create_index(
+        "ix_connect_attempt_duty",
+        "connect_attempt",
+        ["user_id", "id"],
+        postgresql_where=sa.text(_OPEN_DUTY),
+        sqlite_where=sa.text(_OPEN_DUTY),
+    )
     op.create_table(
         "connected_key",
         sa.Column("id", sa.Integer(), primary_key=True),
