@@ -12,7 +12,7 @@ from authlib.integrations.httpx_client import AsyncOAuth2Client, OAuth2Auth, OAu
 
 from ._clients.async_client import AsyncClient
 from ._clients.base_client import KuCoinTokenAuth
-from ._clients.httpx_guard import guard, proxy_of, refuse_http2
+from ._clients.httpx_guard import guard, is_direct, proxy_of, refuse_http2
 from ._clients.httpx_transport import (
     AsyncSharedTransport,
     AsyncTransport,
@@ -50,24 +50,38 @@ class _Auth(KuCoinTokenAuth, OAuth2Auth):
     """Signs the application's own requests with the token."""
 
 
-#: Parsing takes half the time of building a request, so it is cached. Addresses with a query are
+#: Parsing takes most of the time of building a request, so it is cached. Addresses with a query are
 #: not: they belong to one call and hold the code.
 _parsed: Final = lru_cache(maxsize=64)(httpx2.URL)
 
 
 def _request(
-    client: httpx2.Client | httpx2.AsyncClient, call: Call[Any], trace: Callable[..., Any]
+    client: httpx2.Client | httpx2.AsyncClient,
+    call: Call[Any],
+    trace: Callable[..., Any],
+    *,
+    is_direct: bool,
 ) -> httpx2.Request:
     extensions: dict[str, Any] = {"timeout": client.timeout.as_dict()}
     if call.creates_key:  # no other call needs it, and each event takes time
         extensions["trace"] = trace
-    return httpx2.Request(
-        call.method,
-        call.url if "?" in call.url else _parsed(call.url),
-        headers=call.headers_among(client.headers),
-        content=call.body.encode() if call.body or call.method == "POST" else None,
-        extensions=extensions,
+    address, _, query = call.url.partition("?")
+    url = _parsed(address) if is_direct or not query else httpx2.URL(call.url)
+    if query and is_direct:
+        # httpx2's way to send a query as it is. It need not be parsed, and is in no log record.
+        extensions["target"] = url.raw_path + f"?{query}".encode()
+    body = call.body.encode()
+    headers = call.headers_among(client.headers)
+    if "host" not in map(str.lower, headers):
+        headers = {"Host": url.netloc.decode(), **headers}
+    if call.method == "POST":
+        headers["Content-Length"] = str(len(body))
+    # With content=, httpx2 would add these two headers, and build all headers twice for it.
+    request = httpx2.Request(
+        call.method, url, headers=headers, stream=httpx2.ByteStream(body), extensions=extensions
     )
+    request.read()
+    return request
 
 
 def _is_leaving(event: str, info: Mapping[str, Any]) -> bool:
@@ -142,6 +156,10 @@ class _Settings:
             proxy=lambda: proxy_of(sender, call.url),
         )
 
+    def _is_direct(self, sender: Any) -> bool:
+        """Tell whether a request goes to the site by httpx2's own transport, and by no proxy."""
+        return self._is_traced and is_direct(sender)
+
     def _may_have_left(self, call: Call[Any], error: BaseException) -> bool:
         """Tell, by the class of an error, whether the request may have been sent before it."""
         is_known = self._is_traced and call.creates_key
@@ -188,7 +206,7 @@ class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[m
                     request.extensions.pop("trace", None)  # nothing more to learn
 
             try:
-                request = _request(self, call, trace)
+                request = _request(self, call, trace, is_direct=self._is_direct(sender))
                 response = sender.send(
                     request, auth=httpx2.Auth(), follow_redirects=False, stream=True
                 )
@@ -254,7 +272,7 @@ class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # typ
                     request.extensions.pop("trace", None)  # as above
 
             try:
-                request = _request(self, call, trace)
+                request = _request(self, call, trace, is_direct=self._is_direct(sender))
                 async with asyncio.timeout(self.total_timeout):
                     response = await sender.send(
                         request, auth=httpx2.Auth(), follow_redirects=False, stream=True

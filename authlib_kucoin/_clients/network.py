@@ -1,7 +1,8 @@
-"""What both blocking clients need of the network: addresses, and the state of a TLS connection."""
+"""The network below the HTTP libraries: addresses, and what a connection holds."""
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 from typing import Any
@@ -43,3 +44,14 @@ def holds_bytes(tls: Any) -> bool:
         return True  # a byte, or the end of the connection
     pending = getattr(tls, "pending", None)
     return pending is not None and bool(pending())
+
+
+def is_readable(sock: Any) -> bool:
+    """Tell whether a socket has received something, or was closed at either end."""
+    if sock.fileno() < 0:
+        return True
+    if not hasattr(select, "poll"):  # Windows
+        return bool(select.select([sock], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))

@@ -289,9 +289,15 @@ def _with_raw_redirect_uri(
     return f"{endpoint}{joint}{_query(before)}&redirect_uri={raw}&{_query(after)}"
 
 
-#: Percent-encodes everything but unreserved characters; no HTTP library encodes the result again.
-#: A lone surrogate, which some frameworks let through, becomes a question mark.
-_query = partial(urlencode, safe="", errors="replace", quote_via=quote)
+def _query(parameters: Mapping[str, object]) -> str:
+    """Percent-encode everything but unreserved characters; no HTTP library encodes it again.
+
+    A lone surrogate, which some frameworks let through, becomes a question mark.
+    """
+    return "&".join(
+        f"{name}={quote(str(value), safe='', errors='replace')}"
+        for name, value in parameters.items()
+    )
 
 
 def _required_client_id(client_id: str | None) -> str:

@@ -141,6 +141,7 @@ def test_no_site_is_an_error_that_lists_the_choices(nothing: Any) -> None:
         "https://www.example.com:port",
         "https://www.exämple.com",
         " https://www.example.com",
+        "https://www.example.com/a b",
     ],
 )
 def test_an_address_that_is_none_is_refused(url: str) -> None:
