@@ -45,7 +45,7 @@ class KuCoinTokenAuth(TokenAuth):
         self.token = token if token is None else KuCoinToken(token)
 
     def prepare(self, uri: str, headers: Any, body: Any) -> tuple[str, Any, Any]:
-        """Add the token to a request. ``bearer`` is in lower case as in the document (section 4)."""
+        """Add the token to a request, with ``bearer`` in lower case as in the document."""
         uri, headers, body = super().prepare(uri, headers, body)
         scheme, _, value = headers.get("Authorization", "").partition(" ")
         if scheme == "Bearer":

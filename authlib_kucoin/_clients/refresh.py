@@ -187,7 +187,7 @@ class Refreshes:
         if self._sweeper or not self._flights:
             return
         oldest = min(flight.since for flight in self._flights.values())
-        # Wait at least 1 s: otherwise the timer could restart without a pause until a flight is over.
+        # Wait at least 1 s, or the timer could restart without a pause until a flight is over.
         wait = max(1.0, oldest + REMEMBER_SECONDS - time.monotonic())
         sweeper = threading.Timer(wait, self._sweep)
         sweeper.daemon = True
