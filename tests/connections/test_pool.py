@@ -174,7 +174,7 @@ def test_client_kwargs_say_how_many_connections_are_kept(
     wait_until(lambda: len(wire.open) == 2)
     opened, seen = wire.connections, len(wire.seen)
     app.sign_in_at_once(CODES[:5])
-    # Count exchanges only. The server makes these wait for one another, but not the others.
+    # Count exchanges only: the server makes them wait for one another, but not requests for keys.
     used = {each.connection for each in wire.seen[seen:] if "/access-token" in each.target}
     assert len(used) == 5
     assert len([number for number in used if number > opened]) == 3

@@ -71,7 +71,7 @@ FOREIGN: dict[str, Callable[[str, str], Pairs]] = {
 def test_a_callback_that_does_not_hold_together_is_refused(
     name: str, stack: Stack, kucoin_sandbox: Sandbox
 ) -> None:
-    """The error also has the fitting class of Authlib, and no token is requested."""
+    """The error is of Authlib's fitting class as well, and no token is requested."""
     given = kucoin_sandbox.approve(stack.login()).fields
     pairs = (REFUSED | FOREIGN)[name](given["code"], given["state"])
     with pytest.raises(AuthorizationDenied) as caught:
@@ -103,7 +103,7 @@ def test_a_user_who_cancels_is_a_denial(callback: str, new_stack: NewStack) -> N
 
 @everywhere
 def test_a_state_works_once(stack: Stack, kucoin_sandbox: Sandbox) -> None:
-    """If the same callback is opened a second time, it is refused, and no code is sent."""
+    """If the same callback is opened a second time, it is refused, and no exchange is sent."""
     back = kucoin_sandbox.approve(stack.login())
     stack.finish(back)
     with pytest.raises(MismatchingStateError):

@@ -129,7 +129,7 @@ def test_a_client_refuses_an_option_without_effect(
 def test_an_option_of_the_other_library_is_refused(
     client_class: Any, options: dict[str, Any], says: str
 ) -> None:
-    """The error names the way to set this with the client's own HTTP library."""
+    """The error says how to set the same with the client's own HTTP library."""
     with pytest.raises(ConfigurationError) as raised:
         client_class("broker", site="eu", **options)
     assert says in str(raised.value)
@@ -169,7 +169,7 @@ def test_what_says_what_is_done_anyway_is_taken(client_class: Any) -> None:
     ],
 )
 def test_an_attribute_that_no_call_reads_is_refused(client_class: Any, name: str) -> None:
-    """Setting it on a client raises an error, since it would have no effect."""
+    """Setting such an attribute on a client raises an error, since it would have no effect."""
     client = client_class("broker", site="eu")
     with pytest.raises(ConfigurationError, match=f"Leave out {name}: "):
         setattr(client, name, "x")

@@ -76,7 +76,7 @@ def test_a_token_has_what_authlib_and_the_document_promise(
 
 @everywhere
 def test_a_refresh_gives_a_new_pair_and_ends_the_old(stack: Stack, kucoin_sandbox: Sandbox) -> None:
-    """``update_token`` gets the new pair and the old refresh token; the old pair is invalid."""
+    """After a refresh, the new pair is valid and the old is not; ``update_token`` was called."""
     old = stack.connect(kucoin_sandbox)
     assert stack.is_alive(old) is True
     new = stack.refresh(old)

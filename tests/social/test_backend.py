@@ -329,7 +329,7 @@ def test_a_setting_that_has_no_effect_is_named(kucoin_sandbox: Sandbox) -> None:
 def test_the_user_agent_is_social_cores(
     kucoin_sandbox: Sandbox, settings: dict[str, str], is_named: bool, user_agent: str
 ) -> None:
-    """It is social-core's, or that of the settings; a subclass can leave requests' own."""
+    """The header is social-core's or the setting's; without ``SEND_USER_AGENT``, requests' own."""
     host = Host(kucoin_sandbox, **settings)
     kind = type("Mine", (KuCoinOAuth2,), {"SEND_USER_AGENT": is_named})
     assert kind(host.strategy)._client().headers["User-Agent"].startswith(user_agent)

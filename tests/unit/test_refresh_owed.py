@@ -156,7 +156,7 @@ def test_tasks_call_it_one_at_a_time(refreshes: Refreshes, endpoint: Endpoint) -
             asyncio.create_task(refreshes.share_async(ENDPOINT, OLD, endpoint.awaited, slow))
             for _ in range(8)
         ]
-        while not calls:  # noqa: ASYNC110 - no event says so
+        while not calls:  # noqa: ASYNC110 - there is no event to await
             await asyncio.sleep(0)
         asked[0].cancel()
         await asyncio.wait(asked)
@@ -166,7 +166,7 @@ def test_tasks_call_it_one_at_a_time(refreshes: Refreshes, endpoint: Endpoint) -
 
 
 def test_each_old_pair_is_replaced_by_the_newest(refreshes: Refreshes) -> None:
-    """A late ``update_token`` for the oldest pair receives the newest, and replaces the old row."""
+    """A late caller's ``update_token`` replaces the row of the oldest pair by the newest pair."""
     pairs = [{"access_token": f"a-{n}", "refresh_token": f"r-{n}"} for n in range(3)]
     rows = {"r-0": pairs[0]}
 

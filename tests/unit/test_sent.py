@@ -124,7 +124,7 @@ def test_what_may_send_a_request_twice_is_refused(ask: Ask) -> None:
 def test_a_transport_of_the_users_own_is_judged_by_its_errors(
     ask: Ask, raised: type[Exception], kind: type[KuCoinError]
 ) -> None:
-    """Only its connect and pool errors mean that nothing was sent; others leave that unknown."""
+    """Only connect and pool errors of the user's transport mean that nothing was sent."""
 
     class Transport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         def handle_request(self, _request: httpx2.Request) -> httpx2.Response:
