@@ -96,7 +96,7 @@ def test_a_coroutine_function_is_refused_where_nothing_awaits_it(
 def test_an_awaitable_that_only_the_call_reveals_leaves_the_pair_owed(
     result: Any, recorder: Recorder, new_stack: NewStack
 ) -> None:
-    """Blocking rows raise if ``update_token`` returns an awaitable; a later call stores the pair."""
+    """Blocking rows refuse an awaitable from ``update_token``; the next call stores the pair."""
     calls: list[Any] = []
 
     def update_token(token: Any, **_: Any) -> Any:
