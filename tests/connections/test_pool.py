@@ -102,7 +102,7 @@ def test_an_applications_own_requests_share_the_connection(wire: Wire, new_app: 
 
 
 def test_a_connection_that_the_server_closed_costs_a_new_one(wire: Wire, new_app: Any) -> None:
-    """If the server has closed the connection, the next call opens one, and is sent once."""
+    """After the server has closed the connection, each request is sent once, over a new one."""
     app = new_app(wire.url)
     app.sign_in("first")
     for number in range(5):

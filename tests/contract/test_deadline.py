@@ -29,7 +29,7 @@ from tests.support.wire import Answer, Seen, Wire
 DRIP = 0.05
 TIMEOUT = 0.3
 TOTAL = 0.4
-#: A call must have ended after so many seconds, also on a busy machine.
+#: Seconds after which a call must have ended, also on a busy machine.
 SOON = 2.5
 TOKEN = {"access_token": "access"}
 

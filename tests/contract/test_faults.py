@@ -201,7 +201,7 @@ def test_the_table_has_every_fault_of_the_sandbox() -> None:
 def test_what_kucoin_says_is_kept_without_what_it_was_sent(
     operation: str, kucoin_sandbox: Sandbox, new_stack: NewStack
 ) -> None:
-    """The error has KuCoin's code and message, in which each repeated secret is masked."""
+    """The error has KuCoin's code and message; each secret in the message is masked."""
     act = prepare(operation, kucoin_sandbox, new_stack, 10)
     kucoin_sandbox.fail_next(operation, "echo")
     error = outcome_of(act.make)

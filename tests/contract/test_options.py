@@ -188,7 +188,7 @@ def test_a_client_of_httpx2_refuses_what_a_session_of_requests_has(
 
 @pytest.mark.parametrize("name", ["verify", "cert"])
 def test_certificates_may_be_set_on_a_session(name: str) -> None:
-    """A changed attribute is used by the next call, as in any session of requests."""
+    """A changed ``verify`` or ``cert`` is used by the next call, as in any requests session."""
     with KuCoinOAuth2Session("broker", site="https://127.0.0.1:9") as session:
         setattr(session, name, "/nowhere/file.pem")
         with pytest.raises(ConfigurationError, match="/nowhere/file"):
@@ -463,7 +463,7 @@ def test_an_attribute_that_is_set_on_an_app_has_its_effect(
 
 
 def test_a_class_that_brings_its_settings_stays_as_it_is(host: Host) -> None:
-    """``OAUTH_APP_CONFIG`` of a class is not changed: a second app has no secret of the first."""
+    """``OAUTH_APP_CONFIG`` is not changed, and a second app does not get the first app's secret."""
     own = register_kucoin(host.oauth(), site="eu").__class__
     config = {"site": "eu", "client_kwargs": {"scope": "MINE"}}
     mine = type("Mine", (own,), {"OAUTH_APP_CONFIG": {**config}})

@@ -109,7 +109,7 @@ def test_an_error_of_ours_from_update_token_is_raised_too(ask: Ask) -> None:
 
 
 def test_an_interrupted_call_is_repeated(refreshes: Refreshes, endpoint: Endpoint) -> None:
-    """If ``KeyboardInterrupt`` ends ``update_token``, the next caller calls it again."""
+    """If ``KeyboardInterrupt`` ends ``update_token``, the next caller runs the function again."""
     store = Store(fails=2, error=KeyboardInterrupt())
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):

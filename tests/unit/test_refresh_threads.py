@@ -276,7 +276,7 @@ def test_a_very_late_caller_gets_the_newest_pair(refreshes: Refreshes) -> None:
 
 
 def test_a_very_late_caller_joins_the_refresh_in_flight(refreshes: Refreshes) -> None:
-    """A caller with the oldest pair waits while the next pair is being refreshed."""
+    """While the second pair is being refreshed, a caller with the first pair joins that refresh."""
     first = Endpoint({"access_token": "a-1", "refresh_token": "r-1"})
     first.go_on.set()
     ask(refreshes, first)
