@@ -97,7 +97,7 @@ def test_a_call_ends_however_slowly_its_answer_comes(
 def test_a_proxy_that_opens_the_tunnel_slowly(
     new_stack: NewStack, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The call ends in time, and nothing was sent to KuCoin: ``KuCoinUnavailable``."""
+    """The call ends in time with ``KuCoinUnavailable``, because nothing was sent to KuCoin."""
     wire.answer = lambda _seen: slowly(wire, b"HTTP/1.1 200 ", b"O")
     monkeypatch.setenv("HTTPS_PROXY", wire.url)
     stack = new_stack(site="eu", timeout=TIMEOUT, total_timeout=TOTAL)
@@ -111,7 +111,7 @@ def test_a_proxy_that_opens_the_tunnel_slowly(
 def test_a_handshake_that_comes_slowly(
     new_stack: NewStack, wire: Wire, through_proxy: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A TLS handshake that arrives byte by byte ends in time: ``KuCoinUnavailable``."""
+    """A call whose TLS handshake arrives byte by byte ends in time with ``KuCoinUnavailable``."""
 
     def tunnel(_seen: Seen) -> Answer:
         return chain(

@@ -23,7 +23,7 @@ SCOPE = "OAUTH_CREATE_API"
 
 @pytest.mark.parametrize("callback", ["plain", "envelope", "form_post"])
 def test_from_the_login_to_the_key(callback: CallbackMode, new_stack: NewStack) -> None:
-    """With each form of callback, a login gives a token, the token a key, and the key its info."""
+    """For each form of callback: log in, create a key with the token, and read the key's info."""
     with run_sandbox(callback=callback, ip_whitelist=["127.0.0.1"]) as sandbox:
         stack = new_stack(site=sandbox.url)
         token = stack.come_back(sandbox.approve(stack.login()))

@@ -59,7 +59,7 @@ def test_an_update_token_of_the_registration_is_told(host: Host, recorder: Recor
 def test_an_update_token_of_the_oauth_object_is_told_the_name_too(
     host: Host, recorder: Recorder
 ) -> None:
-    """``update_token`` gets the registration's name first, since all registrations share it."""
+    """All apps of the ``OAuth`` object share ``update_token``, so it gets the app's name first."""
     told = Told()
     oauth = host.oauth(update_token=told)
     refresh(host, register_kucoin(oauth, "kucoin_eu", site=recorder.url))

@@ -164,7 +164,7 @@ def test_a_client_keeps_no_cookie(new_stack: NewStack, recorder: Recorder) -> No
 def test_a_site_can_ask_for_a_header_in_rest_requests(
     new_stack: NewStack, recorder: Recorder
 ) -> None:
-    """A header in the site's ``rest_headers`` is sent with key info, and with no other call."""
+    """A header in ``rest_headers`` is sent with the request for key info, and with no other."""
     site = Site(recorder.url, rest_headers={"X-SITE-TYPE": "australia"})
     stack = new_stack(site=site)
     stack.create_api_key(stack.finish_with(CODE))
@@ -198,7 +198,7 @@ def test_the_environments_proxy_is_used(
 def test_a_proxy_that_refuses_has_let_nothing_through(
     new_stack: NewStack, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If the proxy refuses CONNECT, no request for a key was sent: ``KuCoinUnavailable``."""
+    """If the proxy refuses CONNECT, a request for a key raises ``KuCoinUnavailable``."""
     monkeypatch.setenv("HTTPS_PROXY", recorder.url)
     recorder.status = 403
     stack = new_stack(site="eu")

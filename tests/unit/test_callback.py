@@ -51,7 +51,7 @@ def test_no_repr_holds_the_code() -> None:
 
 @pytest.mark.parametrize("success", ["false", "False"])
 def test_where_success_is_false_the_code_is_an_error_code(success: str) -> None:
-    """``code()`` raises ``AuthorizationDenied`` with KuCoin's error code and message."""
+    """With ``success=false``, ``code()`` raises an error with KuCoin's error code and message."""
     callback = read_callback(
         envelope(success=success, code="40001", msg="user cancelled", retry="true")
     )

@@ -93,7 +93,7 @@ def test_a_client_secret_in_a_wrapper_is_masked_as_it_is_sent() -> None:
 
 
 class _SecretStr:
-    """Behaves like pydantic's class: ``str()`` returns asterisks."""
+    """Behaves like pydantic's ``SecretStr``: ``str()`` returns asterisks."""
 
     def get_secret_value(self) -> str:
         return "s&1"

@@ -67,7 +67,7 @@ def test_another_transport_of_httpx2_can_answer() -> None:
 
 
 def test_a_name_that_is_not_known_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the host's name is unknown, no request for a key was sent: ``KuCoinUnavailable``."""
+    """If the host's name is unknown, a request for a key raises ``KuCoinUnavailable``."""
 
     def unknown(*_: Any, **__: Any) -> None:
         raise socket.gaierror(-2, "Name or service not known")

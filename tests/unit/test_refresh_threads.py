@@ -84,7 +84,7 @@ def test_a_failure_is_not_remembered_unless_it_is_final(refreshes: Refreshes) ->
 
 
 def test_a_refresh_token_that_goes_on_can_be_used_again(refreshes: Refreshes) -> None:
-    """If KuCoin keeps the refresh token, a caller without an access token sends a new request."""
+    """If the refresh token stays the same, a caller that passes no access token sends a request."""
     endpoint = Endpoint({**FRESH, "refresh_token": "old-r"})
     endpoint.go_on.set()
     ask(refreshes, endpoint)
@@ -95,7 +95,7 @@ def test_a_refresh_token_that_goes_on_can_be_used_again(refreshes: Refreshes) ->
 def test_a_latecomer_is_known_by_the_access_token_if_the_refresh_token_stays_the_same(
     refreshes: Refreshes,
 ) -> None:
-    """If KuCoin keeps the refresh token, a caller with the old access token gets the new pair."""
+    """If the refresh token stays the same, a caller with the old access token gets the new pair."""
     old = {"access_token": "old-a", "refresh_token": "old-r"}
     new = {**FRESH, "refresh_token": "old-r"}
     endpoint = Endpoint(new)

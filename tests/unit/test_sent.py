@@ -80,7 +80,7 @@ def _say_nothing(connection: socket.socket) -> None:
 
 @either
 def test_what_fails_before_the_first_byte_has_made_no_key(ask: Ask) -> None:
-    """If nothing listens at the address, nothing was sent: ``KuCoinUnavailable``."""
+    """If nothing listens at the address, a request for a key raises ``KuCoinUnavailable``."""
     assert type(ask(NOBODY)) is KuCoinUnavailable
 
 

@@ -80,7 +80,7 @@ def test_an_exchange_and_a_key_take_one_connection(wire: Wire) -> None:
 
 
 def test_urls_in_debug_logs_hold_no_code(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
-    """In urllib3's log record the code is masked; with Authlib, the record shows it."""
+    """In urllib3's log record the code is masked; with Authlib, the record shows the code."""
     caplog.set_level(logging.DEBUG)
     with our_session(wire, client_secret="the-secret") as ours:
         ours.fetch_token(code="the-code")
