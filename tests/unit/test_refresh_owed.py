@@ -79,7 +79,7 @@ def test_a_pair_that_was_stored_at_once_is_not_stored_again(ask: Ask) -> None:
 
 
 def test_a_caller_without_update_token_settles_nothing(ask: Ask) -> None:
-    """After a caller without ``update_token``, the next caller that has one still calls it."""
+    """After a caller without ``update_token``, a caller that has one still stores the pair."""
     store = Store(fails=1)
     assert ask(None) == FRESH
     with pytest.raises(OSError, match="database"):
