@@ -133,7 +133,7 @@ BROKEN = {
 def test_an_encoding_that_is_broken_or_unknown(
     answer: bytes, new_stack: NewStack, wire: Wire
 ) -> None:
-    """The answer is malformed, with its status 200 in the error."""
+    """Each of these answers raises ``MalformedResponse`` with the status 200."""
     wire.answer = lambda _seen: answer
     error = outcome_of(lambda: new_stack(site=wire.url).validate(TOKEN))
     assert (type(error), error.status) == (MalformedResponse, 200)
