@@ -89,7 +89,7 @@ class _Answer(NamedTuple):
 
     @property
     def retry_after(self) -> int | None:
-        """The seconds to wait: ``Retry-After`` is a number or a date (RFC 9110 section 10.2.3)."""
+        """The seconds to wait, from ``Retry-After``: a number or a date (RFC 9110, 10.2.3)."""
         given = self._header("retry-after")
         if given is None or given.isdecimal():
             return whole_seconds(given)
@@ -98,7 +98,7 @@ class _Answer(NamedTuple):
 
     @property
     def clock_skew(self) -> str:
-        """This machine's clock against the answer's ``Date``: "7 s ahead"; empty without one."""
+        """How far this machine's clock is from the answer's ``Date``: "7 s ahead". Can be empty."""
         moment = _moment(self._header("date") or "")
         if moment is None:
             return ""
@@ -244,7 +244,7 @@ class Call(Generic[T]):
             operation=self.operation,
             code=code,
             msg=msg,
-            # Whatever KuCoin's "retry" says: no second request while a key may exist.
+            # False if a key may have been created, whatever KuCoin's "retry" says.
             retry=kind is KuCoinUnavailable
             or (answer.fields.get("retry") is True and kind is not ApiKeyOutcomeUnknown),
             status=answer.status,

@@ -133,7 +133,7 @@ def refresh_call(
         site: The site that issued the token.
         token: The old token pair, with a ``refresh_token``.
         scope: The scope to ask for; the old token's ``scope`` if left out.
-        clock: Returns seconds since the epoch. Called now, and when the answer has arrived.
+        clock: Returns seconds since the epoch. Called at once, and when the answer has arrived.
 
     Raises:
         ReauthorizationRequired: If there is no refresh token, or it is past its 3 days.
@@ -221,12 +221,12 @@ def api_key_info_call(
 ) -> Call[ApiKeyInfo]:
     """Return the call that asks which account and permissions a key has.
 
-    KuCoin's REST API calls it "Get Apikey Info".
+    Its name in KuCoin's REST API is "Get Apikey Info".
 
     Args:
         site: The site that issued the key.
         key: The credentials to sign with.
-        clock: Returns seconds since the epoch. Called now; KuCoin refuses a time that is more
+        clock: Returns seconds since the epoch. Called at once; KuCoin refuses a time that is more
             than 5 s off.
 
     Raises:
@@ -327,10 +327,12 @@ def checked_setting(name: str, value: object) -> str | None:
         ConfigurationError: If the string begins or ends with white space, has an unprintable
             character, or is a mask in the place of the value.
     """
-    holder = getattr(value, "get_secret_value", None)  # pydantic's; for Starlette's Secret, use str
+    holder = getattr(value, "get_secret_value", None)  # pydantic's; str() unwraps Starlette's
     text = str(holder() if callable(holder) else value) if value else ""
     if text != text.strip() or not text.isprintable():
-        raise ConfigurationError(f"{name} begins or ends with white space, or holds a line break.")
+        raise ConfigurationError(
+            f"Remove the white space around {name}, and any line break or control character in it."
+        )
     if text and not text.strip("*"):
         raise ConfigurationError(f"{name} is a mask ({text}), not the value: unwrap it.")
     return text or None

@@ -73,7 +73,7 @@ class Site:
 
     Args:
         web: Base URL of the web site, where users sign in, and tokens and keys are issued.
-        rest: Base URL of the REST API, which :meth:`get_api_key_info` asks; ``web`` if left out.
+        rest: Base URL of the REST API, for ``get_api_key_info``; the same as ``web`` if left out.
         name: The name of the site in messages.
         rest_headers: Headers that are added to every REST request to this site.
         authorization_endpoint: URL of the login page (section 7.1); ``{web}/oauth`` if left out.
@@ -85,8 +85,8 @@ class Site:
             ``{web}/_oauth/resource/ucenter/outer/api-key/add`` or, for Fast API 2,
             ``{web}/_oauth/resource/cyber-truck-vault/v2/outer/api-key/add``.
         fast_api: The version of the Fast API, 1 or 2. In version 2 the user chooses permissions.
-            Its request is known from one published client only: ask KuCoin whether your client
-            id can use it.
+            The request of version 2 is known from one published client only: ask KuCoin whether
+            your client id can use it.
 
     Raises:
         ConfigurationError: If a URL is not an absolute https URL (http is for loopback only), or
