@@ -19,7 +19,7 @@ from .requests_client import KuCoinOAuth2Session
 
 
 class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
-    """KuCoin in a Flask application."""
+    """The app that ``register_kucoin`` returns for Flask."""
 
     client_cls: type[KuCoinOAuth2Session] = KuCoinOAuth2Session
 

@@ -221,9 +221,8 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
         code = self._code_of(self.data)  # checked again: a subclass can override process_error
         with self._social_errors("token_exchange"):
             token = self._client().fetch_token(url, code=code)
-        self._process_error(
-            token, stage="token_exchange"
-        )  # it calls process_error, which subclasses can override
+        # _process_error calls process_error, which subclasses can override.
+        self._process_error(token, stage="token_exchange")
         return token
 
     def _code_of(self, data: Any) -> str:

@@ -136,7 +136,7 @@ class Flight:
         Does nothing if a caller is responsible already.
         """
         if flight.teller is None:
-            if flight is not self:  # only the garbage collector frees a reference cycle
+            if flight is not self:  # avoid a reference cycle, which delays freeing the memory
                 self._claimed = flight
             flight.teller = self.outcome
 

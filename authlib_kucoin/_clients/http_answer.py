@@ -23,7 +23,7 @@ class LimitedAnswer(HTTPResponse):
     """
 
     def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
-        super().__init__(_Limited(sock), *args, **kwargs)  # type: ignore[arg-type]  # not a socket
+        super().__init__(_Limited(sock), *args, **kwargs)  # type: ignore[arg-type]  # _Limited is no socket
 
     def _read_status(self) -> tuple[str, int, str]:
         """Skip informational answers (1xx). http.client itself skips only 100."""

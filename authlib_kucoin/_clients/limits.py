@@ -91,4 +91,4 @@ def checked_total_timeout(seconds: object) -> float:
             f"total_timeout has to be a positive number of seconds, and is {seconds!r}. The "
             f"default is {DEFAULT_TOTAL_TIMEOUT:g}."
         )
-    return float(seconds)  # type: ignore[arg-type]  # as above
+    return float(seconds)  # type: ignore[arg-type]  # is_number says so

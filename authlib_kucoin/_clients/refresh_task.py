@@ -63,7 +63,7 @@ class RefreshTask(asyncio.Task[None]):
 async def wait_for_refreshes(owner: object = None) -> None:
     """Wait until the refreshes of this event loop, and their ``update_token``, have ended.
 
-    Waits no longer than the largest ``longest`` of the refreshes.
+    The wait takes at most as long as the largest ``longest`` of these refreshes.
 
     Args:
         owner: The client whose refreshes to wait for; all refreshes if left out.
@@ -71,7 +71,7 @@ async def wait_for_refreshes(owner: object = None) -> None:
     loop, caller = asyncio.get_running_loop(), asyncio.current_task()
     running = [
         task
-        for task in _tasks.copy()  # other event loops change it in their threads
+        for task in _tasks.copy()  # other threads can change the set meanwhile
         if task.get_loop() is loop and task is not caller and owner in (None, task._owner)
     ]
     if running:

@@ -89,7 +89,7 @@ class _Answer(NamedTuple):
 
     @property
     def retry_after(self) -> int | None:
-        """The seconds to wait, from ``Retry-After``: a number or a date (RFC 9110, 10.2.3)."""
+        """The seconds to wait, computed from ``Retry-After`` (RFC 9110 section 10.2.3)."""
         given = self._header("retry-after")
         if given is None or given.isdecimal():
             return whole_seconds(given)
@@ -98,7 +98,7 @@ class _Answer(NamedTuple):
 
     @property
     def clock_skew(self) -> str:
-        """How far this machine's clock is from the answer's ``Date``: "7 s ahead". Can be empty."""
+        """This machine's clock compared with the answer's ``Date``, such as "7 s ahead"; or ""."""
         moment = _moment(self._header("date") or "")
         if moment is None:
             return ""

@@ -146,14 +146,14 @@ _BEGINS_A_PATH: Final = re.compile(r"/(?:_?oauth(?:/|$)|api/v[0-9])")
 
 SITES: Final[Mapping[str, Site]] = MappingProxyType(
     {
-        # Named by KuCoin's global page and its SDK.
+        # KuCoin's global page and its SDK name these hosts.
         "global": Site(
             "https://www.kucoin.com", "https://api.kucoin.com", name="global", fast_api=2
         ),
-        # The web host is named by KuCoin EU's legal page, the REST host by public clients.
-        # No public source shows its OAuth address: confirm it with KuCoin.
+        # KuCoin EU's legal page names the web host, and public clients name the REST host. No
+        # public source shows the URL of the login page: confirm it with KuCoin.
         "eu": Site("https://www.kucoin.eu", "https://api.kucoin.eu", name="eu"),
-        # The global hosts; REST requests name the site in a header.
+        # The hosts are those of the global site. REST requests name this site in a header.
         "australia": Site(
             "https://www.kucoin.com",
             "https://api.kucoin.com",
