@@ -75,7 +75,7 @@ class AppBase:
         settings_win: bool = False,
         **options: Any,
     ) -> None:
-        # Nothing here must raise: after an error, Authlib would create its own app instead.
+        # This must not raise: after an error, Authlib would create its own app instead of this.
         super().__init__(framework, name, **options)  # type: ignore[call-arg]  # Authlib's app
         self._oauth = oauth
         self._given: dict[str, Any] = {"site": site, "fast_api": fast_api}

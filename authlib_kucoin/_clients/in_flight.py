@@ -127,7 +127,7 @@ def limited(seconds: float | None) -> float | None:
         return seconds
     left = current.deadline - time.monotonic()
     if left <= 0:
-        raise TimeoutError("the call has taken its total_timeout")
+        raise TimeoutError("the total_timeout of the call is over")
     # For "not given", urllib3 has an object of its own.
     return min(seconds, left) if isinstance(seconds, (int, float)) else left
 

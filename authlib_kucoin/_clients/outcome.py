@@ -94,7 +94,7 @@ class Outcome(Generic[T]):
 
     def _described(self, error: Exception) -> str:
         if self._progress.is_late:
-            return "its total_timeout is over"
+            return "the total_timeout of the call is over"
         proxy = self._proxy()
         return f"{name_of(error)}{proxy and f', through the proxy {proxy}'}"
 

@@ -275,7 +275,8 @@ _NEXT: Final[dict[type[KuCoinError] | tuple[type[KuCoinError], str], str]] = {
     ApiKeyLimitReached: (f"Have the user delete an unused key {_AT_KUCOIN}, and connect again."),
     PermissionMismatch: (
         "The user has not granted these permissions, or has not opened futures trading at "
-        "KuCoin: ask for fewer permissions, or have the user open it, and connect again."
+        "KuCoin: ask for fewer permissions, or have the user open futures trading, and connect "
+        "again."
     ),
     ApiKeyOutcomeUnknown: (
         f"If it did, the secret is lost: have the user look {_AT_KUCOIN}, and delete the key there "

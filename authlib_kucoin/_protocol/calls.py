@@ -234,7 +234,9 @@ def api_key_info_call(
     """
     if not _can_sign(key):
         raise ApiKeyError(
-            f"This is not an API key of KuCoin ({_kind_of(key)}).", operation="api_key_info"
+            f"No request can be signed with this ({_kind_of(key)}): pass an ApiKey whose api_key, "
+            "secret and passphrase are complete and not masked.",
+            operation="api_key_info",
         )
     target = urlsplit(site.rest).path + _KEY_INFO_PATH
     signature = signed_headers(key, "GET", target, timestamp_ms=int(clock() * 1000))
@@ -310,8 +312,8 @@ def _required_client_id(client_id: str | None) -> str:
     checked = checked_setting("client_id", client_id)
     if not checked:
         raise ConfigurationError(
-            "No client id is set: pass client_id=, or set KUCOIN_CLIENT_ID. KuCoin sends it "
-            "after you have submitted your IP addresses and redirect URL (section 2)."
+            "No client id is set: pass client_id=, or set KUCOIN_CLIENT_ID. KuCoin sends the "
+            "client id after you have submitted your IP addresses and redirect URL (section 2)."
         )
     return checked
 

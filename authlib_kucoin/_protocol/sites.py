@@ -192,7 +192,7 @@ def _find(site: Site | str | None) -> Site:
     said = "No KuCoin site is set" if not site else f"{site!r} is not a KuCoin site"
     raise ConfigurationError(
         f"{said}: set site= to one of {', '.join(map(repr, SITES))}, to a base URL such as "
-        "'https://www.kucoin.com', or to an authlib_kucoin.Site. The setting is KUCOIN_SITE (the "
-        "prefix is the name it is registered under), or with Django "
+        "'https://www.kucoin.com', or to an authlib_kucoin.Site. The setting is KUCOIN_SITE (its "
+        "prefix is the name of the registered app), or with Django "
         "AUTHLIB_OAUTH_CLIENTS['kucoin']['site']."
     )
