@@ -14,7 +14,7 @@ from .requests_client import KuCoinOAuth2Session
 
 
 class KuCoinDjangoApp(SyncApp, DjangoOAuth2App):
-    """KuCoin in a Django project."""
+    """The app that ``register_kucoin`` returns for Django."""
 
     client_cls: type[KuCoinOAuth2Session] = KuCoinOAuth2Session
 

@@ -71,7 +71,7 @@ def _request(
 
 
 def _is_leaving(event: str, info: Mapping[str, Any]) -> bool:
-    """Tell whether an event says that a request is about to be sent, other than a CONNECT."""
+    """Tell whether a trace event announces that a request other than a CONNECT is sent now."""
     return event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT"
 
 
@@ -114,7 +114,7 @@ class _Settings:
         if options.get("transport") is None:
             options |= self._own_transport(options).client_options
         transport = options["transport"]
-        # For other transports than ours there is no inner client, and perhaps no trace.
+        # A transport of the application has no inner client, and perhaps does not trace.
         self.pool: Any = transport if isinstance(transport, KeptConnections) else None
         self._is_traced = self.pool is not None and self.pool.are_traced
         options.setdefault("cookies", no_cookies())
@@ -143,16 +143,16 @@ class _Settings:
         )
 
     def _may_have_left(self, call: Call[Any], error: BaseException) -> bool:
-        """Tell whether an error leaves it open that the request was sent, by the error's class.
+        """Tell, by the class of an error, whether the request may have been sent.
 
-        False for a traced request, because the trace has set ``progress.sent``.
+        Always False for a traced request, because its trace has set ``progress.sent`` if needed.
         """
         is_known = self._is_traced and call.creates_key
         return not is_known and not isinstance(error, _NOT_CONNECTED)
 
     def _refuse_if_closed(self, operation: str) -> None:
         super()._refuse_if_closed(operation)  # type: ignore[misc]  # ClientBase is later in the MRO
-        if self.is_closed:  # type: ignore[attr-defined]  # httpx2's
+        if self.is_closed:  # type: ignore[attr-defined]  # httpx2's attribute
             raise ConfigurationError(
                 "This client is closed: use it inside its with block, or make another.",
                 operation=operation,
@@ -215,7 +215,7 @@ class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[m
         return outcome.result()
 
 
-class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # type: ignore[misc]  # as above
+class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # type: ignore[misc]  # Authlib's methods take more
     """Authlib's ``AsyncOAuth2Client`` for KuCoin.
 
     The arguments are those of :class:`KuCoinOAuth2Client`. ``update_token`` can be a plain function
@@ -231,7 +231,7 @@ class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # typ
         finally:
             await super().aclose()
 
-    async def __aexit__(self, *error: Any) -> None:  # noqa: PYI036 - as above
+    async def __aexit__(self, *error: Any) -> None:  # noqa: PYI036 - the types are httpx2's
         """Close the client, as :meth:`aclose`."""
         try:
             await self._finish_refreshes()
@@ -239,7 +239,9 @@ class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # typ
             await super().__aexit__(*error)
 
     async def _finish_refreshes(self) -> None:
-        if self.pool is None or isinstance(self.pool, AsyncTransport):  # a shared one stays open
+        if self.pool is None or isinstance(
+            self.pool, AsyncTransport
+        ):  # a shared transport stays open
             await wait_for_refreshes(self)
 
     @staticmethod
@@ -250,14 +252,14 @@ class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # typ
     async def perform(self, call: Call[T]) -> T:
         """Send one call and return its result."""
         self._refuse_if_closed(call.operation)
-        sender = await self.pool.client(call.operation) if self.pool else self  # as above
+        sender = await self.pool.client(call.operation) if self.pool else self  # as when blocking
         with InFlight(call.secrets, self.total_timeout) as progress:
             outcome = self._outcome(call, progress, sender)
 
             async def trace(event: str, info: Mapping[str, Any]) -> None:
                 if _is_leaving(event, info):
                     progress.sent = True
-                    request.extensions.pop("trace", None)  # as above
+                    request.extensions.pop("trace", None)  # the other events are not needed
 
             try:
                 request = _request(self, call, trace)
@@ -277,7 +279,7 @@ class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # typ
                             outcome.body = _decoded(body, response)
                     finally:
                         await response.aclose()
-            except BaseException as error:  # noqa: BLE001 - as above
+            except BaseException as error:  # noqa: BLE001 - result() raises it or our own error
                 progress.sent |= self._may_have_left(call, error)
                 outcome.failed(error)
         return outcome.result()

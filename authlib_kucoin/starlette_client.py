@@ -15,7 +15,7 @@ from .httpx_client import AsyncKuCoinOAuth2Client
 
 
 class KuCoinStarletteApp(AsyncApp, StarletteOAuth2App):
-    """KuCoin in a Starlette or FastAPI application."""
+    """The app that ``register_kucoin`` returns for Starlette or FastAPI."""
 
     client_cls: type[AsyncKuCoinOAuth2Client] = AsyncKuCoinOAuth2Client
 

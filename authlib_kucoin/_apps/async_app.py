@@ -64,7 +64,7 @@ class AsyncApp(AppBase, AsyncCalls):
         session = self._session_of(*request)
         before = all_logins(session)
         data.pop("url", None)
-        await super().save_authorize_data(*request, **data)  # type: ignore[misc]  # Authlib's
+        await super().save_authorize_data(*request, **data)  # type: ignore[misc]  # a method of Authlib's app
         keep_login(session, self.name, data["state"], before)
 
     async def _on_update_token(
@@ -113,6 +113,6 @@ class AsyncApp(AppBase, AsyncCalls):
         if not self._fetch_token:
             return None
         if request is None:
-            raise TokenError("Pass token=, or request=, which fetch_token is called with.")
+            raise TokenError("Pass token=, or request= for fetch_token, which needs the request.")
         token: AnyToken | None = await self._fetch_token(request)
         return token

@@ -55,7 +55,7 @@ def bare(error: BaseException) -> BaseException:
 
 
 def name_of(error: BaseException) -> str:
-    """Return the class name of an error and, if a system error caused it, of that.
+    """Return the class name of an error, and that of the system error that caused it, if any.
 
     The texts of the errors are left out, because they may hold the URL.
     """
@@ -82,7 +82,7 @@ def broken_for_good(
     Args:
         error: The HTTP library's error.
         host: The host of the request.
-        authorities: The environment variable that sets trusted certificates.
+        authorities: The name of the environment variable for trusted certificates.
         proxy: Host and port of the proxy in use; empty if there is none.
         operation: The call that failed.
     """
@@ -126,7 +126,7 @@ def cannot_connect(error: BaseException, operation: str | None) -> Configuration
 
     Args:
         error: The cause. Its text is shown only if the system or an import raised it: other
-            texts may quote a proxy's address with its password.
+            texts can quote a proxy's URL with the password.
         operation: The call that needed the connection, if any.
     """
     says_more = isinstance(error, (OSError, ImportError)) and not isinstance(error, ValueError)

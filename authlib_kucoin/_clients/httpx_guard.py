@@ -1,4 +1,4 @@
-"""Limits the connections of httpx2 to the time and the answer of a call.
+"""Makes the connections of httpx2 obey deadlines, and drops connections with surplus bytes.
 
 This module uses private attributes of httpx2 and httpcore2: ``_transport`` and ``_mounts`` of a
 client, ``_pool`` of a transport, ``_http2`` and ``_network_backend`` of a pool; ``_connection``,
@@ -85,7 +85,7 @@ class _GuardedPool:
     """A pool whose connections count as expired if they hold surplus bytes."""
 
     def create_connection(self, origin: Any) -> Any:
-        connection: Any = super().create_connection(origin)  # type: ignore[misc]  # of httpcore2's pool
+        connection: Any = super().create_connection(origin)  # type: ignore[misc]  # httpcore2's
         connection.__class__ = _guarded(connection.__class__, _GuardedConnection)
         return connection
 
@@ -94,8 +94,8 @@ class _GuardedConnection:
     """A connection that counts as expired if it holds bytes that belong to no answer."""
 
     def has_expired(self) -> bool:
-        return super().has_expired() or (  # type: ignore[misc]  # of httpcore2's connection
-            self.is_idle() and _holds_bytes(self)  # type: ignore[attr-defined]  # as above
+        return super().has_expired() or (  # type: ignore[misc]  # httpcore2's
+            self.is_idle() and _holds_bytes(self)  # type: ignore[attr-defined]  # httpcore2's
         )
 
 

@@ -19,7 +19,8 @@ class KuCoinAdapter(HTTPAdapter):
     After a fork, the child process opens connections of its own.
 
     Args:
-        pool_maxsize: The most idle connections that are kept for each host. More can be in use.
+        pool_maxsize: How many idle connections are kept at most for each host. More connections
+            can be in use at the same time.
         keepalive_expiry: After how many idle seconds a connection is closed rather than used again.
             The server closes idle connections too, and a request that is sent at that moment is
             lost.
