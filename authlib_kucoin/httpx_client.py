@@ -50,8 +50,8 @@ class _Auth(KuCoinTokenAuth, OAuth2Auth):
     """Adds the token to the application's own requests."""
 
 
-#: Parsing a URL takes most of the time of building a request, so parsed URLs are cached. URLs with a
-#: query are not cached, because they belong to one call and hold the authorization code.
+#: Parsing a URL takes most of the time of building a request, so parsed URLs are cached. URLs with
+#: a query are not cached, because they belong to one call and hold the authorization code.
 _parsed: Final = lru_cache(maxsize=64)(httpx2.URL)
 
 
