@@ -88,7 +88,7 @@ class MultiDict(dict[str, list[str]]):
 
 
 @pytest.mark.parametrize("doubled", ["code", "state", "success", "other"])
-def test_a_doubled_parameter_is_refused(host: Host, doubled: str) -> None:
+def test_duplicate_parameter_is_refused(host: Host, doubled: str) -> None:
     """If the framework shows that a parameter came twice, the callback is refused."""
     host.start()
     state = host.strategy.session["kucoin_state"]["state"]
