@@ -14,7 +14,7 @@ from tests.connections.apps import App, InFlask
 from tests.support.wire import Wire
 
 
-def test_the_environments_proxy_is_used(
+def test_proxy_of_the_environment_is_used(
     wire: Wire, new_app: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two sign-ins send all four requests through the proxy, over one connection to the proxy."""

@@ -106,7 +106,7 @@ def test_two_registrations_share_no_client_id(wire: Wire) -> None:
     assert inherited.client_secret == "secret-one"
 
 
-def test_registering_a_name_again_takes_the_new_settings(wire: Wire) -> None:
+def test_second_registration_of_a_name_replaces_the_first(wire: Wire) -> None:
     """After a second registration, this package returns the new app; Authlib, the old one."""
     app = flask_app()
     oauth = OAuth(app)
