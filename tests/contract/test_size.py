@@ -115,9 +115,9 @@ def test_unrequested_compression_is_decoded(encoding: str, new_stack: NewStack, 
 
 
 BROKEN = {
-    "cut off": gzipped({"is_valid": True}).replace(b"Content-Length: 3", b"Content-Length: 2", 1),
+    "truncated": gzipped({"is_valid": True}).replace(b"Content-Length: 3", b"Content-Length: 2", 1),
     "not gzip": whole(200, '{"is_valid": true}', {"Content-Encoding": "gzip"}),
-    "more behind it": whole(
+    "trailing bytes": whole(
         200, gzip.compress(b'{"is_valid": true}') + b"x", {"Content-Encoding": "gzip"}
     ),
     "unknown": whole(200, '{"is_valid": true}', {"Content-Encoding": "br"}),
