@@ -30,7 +30,7 @@ def with_one_parameter(token: Any) -> None:
     """An ``update_token`` that accepts no ``refresh_token``."""
 
 
-def with_a_parameter_of_its_own(token: Any, db: Any, **_: Any) -> None:
+def with_an_extra_parameter(token: Any, db: Any, **_: Any) -> None:
     """An ``update_token`` with a required parameter that is never passed."""
 
 
@@ -61,13 +61,13 @@ class AwaitedObject:
     [
         ("store", "must be a function, not str"),
         (without_parameters, "too many positional"),
-        (with_a_parameter_of_its_own, "'db'"),
+        (with_an_extra_parameter, "'db'"),
         (with_one_parameter, "unexpected keyword argument 'refresh_token'"),
         (partial(with_one_parameter, token=1), "too many positional"),
     ],
 )
 @ways
-def test_an_update_token_that_cannot_be_called_is_refused(
+def test_uncallable_update_token_is_refused(
     broken: Any, reason: str, way: Any, recorder: Recorder, new_stack: NewStack
 ) -> None:
     """A call that would have to refresh raises instead, and nothing is sent."""
@@ -77,13 +77,13 @@ def test_an_update_token_that_cannot_be_called_is_refused(
     assert recorder.requests == []
 
 
-@pytest.mark.parametrize("colour", [coroutine_function, AwaitedObject(), AsyncMock()])
+@pytest.mark.parametrize("function", [coroutine_function, AwaitedObject(), AsyncMock()])
 @ways
-def test_a_coroutine_function_is_refused_where_nothing_awaits_it(
-    colour: Any, way: Any, recorder: Recorder, new_stack: NewStack
+def test_coroutine_function_is_refused_by_blocking_rows(
+    function: Any, way: Any, recorder: Recorder, new_stack: NewStack
 ) -> None:
     """Blocking rows refuse a coroutine function and send nothing; async rows await it."""
-    stack = new_stack(site=recorder.url, update_token=colour)
+    stack = new_stack(site=recorder.url, update_token=function)
     if isinstance(stack, AsyncStack):
         assert stack.settle(stack.call(*way))
         return
@@ -93,7 +93,7 @@ def test_a_coroutine_function_is_refused_where_nothing_awaits_it(
 
 
 @pytest.mark.parametrize("result", [coroutine_function, Awaitable])
-def test_an_awaitable_that_only_the_call_reveals_leaves_the_pair_owed(
+def test_returned_awaitable_leaves_the_pair_owed(
     result: Any, recorder: Recorder, new_stack: NewStack
 ) -> None:
     """Blocking rows refuse an awaitable from ``update_token``; the next call stores the pair."""
@@ -199,7 +199,7 @@ def test_flask_refreshes_in_a_thread_without_a_context(
     assert not has_app_context()
 
 
-def test_flask_uses_the_context_that_is_there(
+def test_flask_uses_the_current_context(
     project: FlaskProject, recorder: Recorder, signals: list[Any]
 ) -> None:
     """``update_token`` and the signal run in the caller's context; no other one is pushed."""
@@ -214,7 +214,7 @@ def test_flask_uses_the_context_that_is_there(
 
 @pytest.mark.parametrize("way", [0, 1])
 @pytest.mark.parametrize("seen", ["at registration", "at first use", "in a context"])
-def test_flask_refuses_where_several_applications_share_an_oauth_object(
+def test_flask_without_context_refuses_several_applications(
     way: int, seen: str, project: FlaskProject, recorder: Recorder
 ) -> None:
     """Without a context, the call raises and sends nothing; in a context, it succeeds."""
@@ -242,7 +242,7 @@ def test_flask_refuses_where_several_applications_share_an_oauth_object(
     assert [name for name, _ in project.stored] == ["one"]
 
 
-def test_flask_refuses_without_any_application(recorder: Recorder) -> None:
+def test_flask_refuses_a_refresh_without_any_application(recorder: Recorder) -> None:
     """An app that was made without an ``OAuth`` object raises if there is no context."""
     from authlib.integrations.flask_client import FlaskIntegration
 
@@ -256,7 +256,7 @@ def test_flask_refuses_without_any_application(recorder: Recorder) -> None:
 
 
 @pytest.mark.parametrize("receiver", [coroutine_function, with_one_parameter])
-def test_flask_refuses_a_receiver_that_the_signal_cannot_call(
+def test_flask_refuses_an_uncallable_signal_receiver(
     receiver: Any, project: FlaskProject, recorder: Recorder
 ) -> None:
     """A receiver of ``token_update`` with wrong parameters is refused, and nothing is sent."""
@@ -270,7 +270,7 @@ def test_flask_refuses_a_receiver_that_the_signal_cannot_call(
     assert recorder.requests == []
 
 
-def test_a_fetch_token_that_cannot_be_called_costs_nothing(recorder: Recorder) -> None:
+def test_uncallable_fetch_token_sends_nothing(recorder: Recorder) -> None:
     """``fetch_token`` is called first, so its ``TypeError`` comes before any request."""
     flask = Flask("one")
     app = register_kucoin(OAuth(flask), site=recorder.url, fetch_token=with_one_parameter)
