@@ -67,7 +67,7 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
         pool_maxsize: How many idle connections are kept at most for each host. More connections
             can be in use at the same time.
         keepalive_expiry: After how many idle seconds a connection is closed rather than used again.
-        adapter: An adapter whose connections other sessions share. :meth:`close` does not close
+        adapter: An adapter whose connections other sessions share. ``close()`` does not close
             them.
         options: The other arguments of Authlib's ``OAuth2Session``.
 
