@@ -24,7 +24,7 @@ from tests.support.wire import Wire
 
 
 def test_threads_share_connections(wire: Wire) -> None:
-    """A connection opened in one thread serves another thread, and outlives its client."""
+    """Threads share one connection, which stays open when the client that opened it is closed."""
     pool = KuCoinOAuth2Session.new_pool({})
 
     def sign_in() -> None:

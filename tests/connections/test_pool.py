@@ -102,7 +102,7 @@ def test_an_applications_own_requests_share_the_connection(wire: Wire, new_app: 
 
 
 def test_a_connection_that_the_server_closed_costs_a_new_one(wire: Wire, new_app: Any) -> None:
-    """If the server has closed the connection, the next call opens one, and is sent once."""
+    """After the server has closed the connection, each request is sent once, over a new one."""
     app = new_app(wire.url)
     app.sign_in("first")
     for number in range(5):
@@ -174,7 +174,7 @@ def test_client_kwargs_say_how_many_connections_are_kept(
     wait_until(lambda: len(wire.open) == 2)
     opened, seen = wire.connections, len(wire.seen)
     app.sign_in_at_once(CODES[:5])
-    # Count exchanges only. The server makes these wait for one another, but not the others.
+    # Count exchanges only: the server makes them wait for one another, but not requests for keys.
     used = {each.connection for each in wire.seen[seen:] if "/access-token" in each.target}
     assert len(used) == 5
     assert len([number for number in used if number > opened]) == 3

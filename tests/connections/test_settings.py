@@ -123,7 +123,7 @@ def test_a_changed_file_of_authorities_is_read_again(
 
 
 def test_a_missing_file_of_authorities_is_no_riddle(tmp_path: Path) -> None:
-    """The error is a ``ConfigurationError`` that names the missing file."""
+    """A missing file of authorities raises a ``ConfigurationError`` that names the file."""
     app = InFlask("https://127.0.0.1:9", {"verify": str(tmp_path / "none.pem")})
     with pytest.raises(ConfigurationError, match=r"none\.pem"):
         app.call("create_api_key", token="an-access-token")

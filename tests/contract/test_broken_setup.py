@@ -36,7 +36,7 @@ def wire() -> Iterator[Wire]:
 def test_a_certificate_that_is_not_trusted(
     row: str, new_stack: NewStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The error names an environment variable; if it is set to the certificate, calls succeed."""
+    """The error names an environment variable; once that names the certificate, calls succeed."""
     certificate, key = self_signed(tmp_path)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(certificate, key)

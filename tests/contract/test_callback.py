@@ -71,7 +71,7 @@ FOREIGN: dict[str, Callable[[str, str], Pairs]] = {
 def test_a_callback_that_does_not_hold_together_is_refused(
     name: str, stack: Stack, kucoin_sandbox: Sandbox
 ) -> None:
-    """The error also has the fitting class of Authlib, and no token is requested."""
+    """Each of these callbacks raises an error of Authlib's fitting class; no token is requested."""
     given = kucoin_sandbox.approve(stack.login()).fields
     pairs = (REFUSED | FOREIGN)[name](given["code"], given["state"])
     with pytest.raises(AuthorizationDenied) as caught:
@@ -88,7 +88,7 @@ def test_a_callback_that_does_not_hold_together_is_refused(
 @everywhere
 @pytest.mark.parametrize("callback", ["plain", "envelope", "form_post"])
 def test_a_user_who_cancels_is_a_denial(callback: str, new_stack: NewStack) -> None:
-    """The error has KuCoin's error code, and no token is requested."""
+    """A cancelled login raises an error with KuCoin's error code, and no token is requested."""
     with run_sandbox(callback=callback) as sandbox:  # type: ignore[arg-type]  # one of its choices
         stack = new_stack(site=sandbox.url)
         back = sandbox.cancel(stack.login())
@@ -103,7 +103,7 @@ def test_a_user_who_cancels_is_a_denial(callback: str, new_stack: NewStack) -> N
 
 @everywhere
 def test_a_state_works_once(stack: Stack, kucoin_sandbox: Sandbox) -> None:
-    """If the same callback is opened a second time, it is refused, and no code is sent."""
+    """If the same callback is opened a second time, it is refused, and no exchange is sent."""
     back = kucoin_sandbox.approve(stack.login())
     stack.finish(back)
     with pytest.raises(MismatchingStateError):

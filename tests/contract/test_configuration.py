@@ -1,4 +1,4 @@
-"""Settings in every framework: where they come from, and that registrations share none."""
+"""Settings in every framework: where they come from; registrations do not share them."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ def test_a_configured_redirect_uri_stands_in_for_one_that_is_not_given(host: Hos
 def test_a_redirect_uri_that_cannot_travel_raw_is_refused(
     uri: str | None, reason: str, host: Host, recorder: Recorder
 ) -> None:
-    """The login and the exchange refuse such a URI, and nothing is sent."""
+    """The login and the exchange refuse a URI that cannot be sent raw, and nothing is sent."""
     app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
     with pytest.raises(UnsafeRedirectURI, match=reason):
         host.location(app, uri)
@@ -248,7 +248,7 @@ def test_what_kucoin_does_not_know_is_an_error_that_names_it(
 def test_what_the_token_endpoint_does_not_know_is_an_error_too(
     options: dict[str, Any], params: dict[str, str], reason: str, host: Host, recorder: Recorder
 ) -> None:
-    """A parameter that the token call does not have is refused, and nothing is sent (7.2)."""
+    """A parameter that the token call does not have is refused; nothing is sent (section 7.2)."""
     app = register_kucoin(host.oauth(), site=recorder.url, client_id="given", **options)
     with pytest.raises(KuCoinError, match=reason):
         host.run(lambda: app.fetch_access_token(CALLBACK, code="code", **params))
@@ -267,6 +267,6 @@ def test_without_any_token_no_key_is_asked_for(host: Host, recorder: Recorder) -
 
 
 def test_an_object_that_is_no_oauth_is_refused() -> None:
-    """``register_kucoin`` raises, rather than a later use of the app."""
+    """``register_kucoin`` raises for an object that is no ``OAuth`` of Authlib."""
     with pytest.raises(TypeError, match="Flask, Starlette, Django"):
         register_kucoin(object())

@@ -29,7 +29,7 @@ from tests.support.wire import Answer, Seen, Wire
 DRIP = 0.05
 TIMEOUT = 0.3
 TOTAL = 0.4
-#: A call must have ended after so many seconds, also on a busy machine.
+#: Seconds after which a call must have ended, also on a busy machine.
 SOON = 2.5
 TOKEN = {"access_token": "access"}
 
@@ -97,7 +97,7 @@ def test_a_call_ends_however_slowly_its_answer_comes(
 def test_a_proxy_that_opens_the_tunnel_slowly(
     new_stack: NewStack, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The call ends in time, and nothing was sent to KuCoin: ``KuCoinUnavailable``."""
+    """The call ends in time with ``KuCoinUnavailable``, because nothing was sent to KuCoin."""
     wire.answer = lambda _seen: slowly(wire, b"HTTP/1.1 200 ", b"O")
     monkeypatch.setenv("HTTPS_PROXY", wire.url)
     stack = new_stack(site="eu", timeout=TIMEOUT, total_timeout=TOTAL)
@@ -111,7 +111,7 @@ def test_a_proxy_that_opens_the_tunnel_slowly(
 def test_a_handshake_that_comes_slowly(
     new_stack: NewStack, wire: Wire, through_proxy: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A TLS handshake that arrives byte by byte ends in time: ``KuCoinUnavailable``."""
+    """A call whose TLS handshake arrives byte by byte ends in time with ``KuCoinUnavailable``."""
 
     def tunnel(_seen: Seen) -> Answer:
         return chain(

@@ -28,7 +28,7 @@ TOKEN = {"access_token": "access"}
 
 
 def groups(*wanted: str) -> dict[str, bool]:
-    """Return every permission group in order, each with whether it is wanted."""
+    """Return all permission groups in order, with true for those that are wanted."""
     names = ["COMMON", "SPOT", "FUTURES", "MARGIN", "EARN", "TRANSFER", "WITHDRAW_OAUTH"]
     return {f"API_{name}": f"API_{name}" in wanted for name in names}
 

@@ -172,11 +172,11 @@ def test_a_fault_has_one_name_and_harms_nothing_else(
     assert len(act.stack.updates) == (kind is OK and operation == "refresh" and act.stack.tells)
     if act.stack.keeps_token and operation in ("token", "refresh") and kind is not OK:
         assert act.stack.held == act.token
-    # Each key that KuCoin created is either returned, or the error says to look for it.
+    # Each key that the sandbox created is either returned, or the error says to look for it.
     if operation == "create_api_key":
         assert len(kucoin_sandbox.issued_keys) == (fault in DONE)
         assert fault not in DONE or isinstance(outcome, ApiKey | LOST)
-    # A next call works. The token is still valid, unless KuCoin has carried out its refresh.
+    # A next call works. The old token is still valid, unless the sandbox has refreshed it.
     if act.token:
         assert act.stack.is_alive(act.token) is not (operation == "refresh" and fault in DONE)
 
@@ -201,7 +201,7 @@ def test_the_table_has_every_fault_of_the_sandbox() -> None:
 def test_what_kucoin_says_is_kept_without_what_it_was_sent(
     operation: str, kucoin_sandbox: Sandbox, new_stack: NewStack
 ) -> None:
-    """The error has KuCoin's code and message, in which each repeated secret is masked."""
+    """The error has KuCoin's code and message; each secret in the message is masked."""
     act = prepare(operation, kucoin_sandbox, new_stack, 10)
     kucoin_sandbox.fail_next(operation, "echo")
     error = outcome_of(act.make)

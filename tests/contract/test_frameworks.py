@@ -105,7 +105,7 @@ def test_a_name_that_another_begins_with_has_logins_of_its_own(recorder: Recorde
 
 @pytest.mark.parametrize("kind", [FlaskHost, DjangoHost, StarletteHost])
 def test_update_token_is_called_as_authlib_calls_it(kind: type[Host], recorder: Recorder) -> None:
-    """It gets the new token, the old refresh token, and None as the old access token."""
+    """``update_token`` gets the new token, the old refresh token and ``access_token=None``."""
     told: list[tuple[Any, Any, Any]] = []
 
     def update_token(token: Any, refresh_token: Any, access_token: Any) -> None:
@@ -166,10 +166,10 @@ def test_starlette_awaits_fetch_token_with_the_request(
 
 
 def test_starlette_says_that_fetch_token_needs_the_request() -> None:
-    """``create_api_key()`` without a token and without ``request=`` raises this error."""
+    """``create_api_key()`` without a token raises an error that asks for ``request=``."""
     host = StarletteHost()
     app = register_kucoin(host.oauth(), site="eu", fetch_token=lambda _request: TOKEN)
-    with pytest.raises(KuCoinError, match="request= for fetch_token"):
+    with pytest.raises(KuCoinError, match="request=, which fetch_token"):
         host.run(app.create_api_key)
     host.close()
 
@@ -319,7 +319,7 @@ def test_only_get_and_post_bring_a_callback(host: Host, method: str, recorder: R
 
 
 def test_starlette_takes_a_request_without_a_method(recorder: Recorder) -> None:
-    """A callback is accepted whose Starlette request has no method, as in Authlib's tests."""
+    """A Starlette request without a method, as in Authlib's tests, is accepted as a callback."""
     host = StarletteHost()
     app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
     state = host.state(app, CALLBACK)

@@ -15,7 +15,7 @@ from tests.contract.stacks import EVERYWHERE, NewStack, everywhere, outcome_of
 from tests.support.wire import Seen, Wire
 
 TOKEN = {"access_token": "old-access", "refresh_token": "old-refresh"}
-#: The rows that block. In the other rows, a signal interrupts the event loop, not the call.
+#: The rows whose calls block. In others, a signal interrupts the event loop, not the call.
 BLOCKING = [row for row in EVERYWHERE if row not in ("starlette", "fastapi", "httpx-async")]
 CASES = [
     (row, operation)
@@ -75,7 +75,7 @@ def test_a_time_limit_reaches_the_caller(
 
 @pytest.mark.parametrize("row", BLOCKING)
 def test_a_key_that_may_exist_is_said_to_be_unknown(new_stack: NewStack, silent: Wire) -> None:
-    """A time limit that interrupts a request for a key is named by ``ApiKeyOutcomeUnknown``."""
+    """``ApiKeyOutcomeUnknown`` is raised, and names the time limit that interrupted the request."""
     stack = new_stack(site=silent.url)
     with (
         pytest.raises(ApiKeyOutcomeUnknown, match="SoftTimeLimitExceeded") as raised,

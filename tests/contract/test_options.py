@@ -129,7 +129,7 @@ def test_a_client_refuses_an_option_without_effect(
 def test_an_option_of_the_other_library_is_refused(
     client_class: Any, options: dict[str, Any], says: str
 ) -> None:
-    """The error names the way to set this with the client's own HTTP library."""
+    """The error says how to set the same with the client's own HTTP library."""
     with pytest.raises(ConfigurationError) as raised:
         client_class("broker", site="eu", **options)
     assert says in str(raised.value)
@@ -169,7 +169,7 @@ def test_what_says_what_is_done_anyway_is_taken(client_class: Any) -> None:
     ],
 )
 def test_an_attribute_that_no_call_reads_is_refused(client_class: Any, name: str) -> None:
-    """Setting it on a client raises an error, since it would have no effect."""
+    """Setting such an attribute on a client raises an error, since it would have no effect."""
     client = client_class("broker", site="eu")
     with pytest.raises(ConfigurationError, match=f"Leave out {name}: "):
         setattr(client, name, "x")
@@ -188,7 +188,7 @@ def test_a_client_of_httpx2_refuses_what_a_session_of_requests_has(
 
 @pytest.mark.parametrize("name", ["verify", "cert"])
 def test_certificates_may_be_set_on_a_session(name: str) -> None:
-    """A changed attribute is used by the next call, as in any session of requests."""
+    """A changed ``verify`` or ``cert`` is used by the next call, as in any requests session."""
     with KuCoinOAuth2Session("broker", site="https://127.0.0.1:9") as session:
         setattr(session, name, "/nowhere/file.pem")
         with pytest.raises(ConfigurationError, match="/nowhere/file"):
@@ -463,7 +463,7 @@ def test_an_attribute_that_is_set_on_an_app_has_its_effect(
 
 
 def test_a_class_that_brings_its_settings_stays_as_it_is(host: Host) -> None:
-    """``OAUTH_APP_CONFIG`` of a class is not changed: a second app has no secret of the first."""
+    """``OAUTH_APP_CONFIG`` is not changed, and a second app does not get the first app's secret."""
     own = register_kucoin(host.oauth(), site="eu").__class__
     config = {"site": "eu", "client_kwargs": {"scope": "MINE"}}
     mine = type("Mine", (own,), {"OAUTH_APP_CONFIG": {**config}})

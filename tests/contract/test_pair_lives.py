@@ -245,7 +245,7 @@ def test_leaving_the_with_block_of_another_thread_waits_too(
 
 
 def check_closing(slow: Recorder, stack: Stack, close: Callable[[], None]) -> None:
-    """Close while another thread refreshes, and check that the thread gets and stores its pair."""
+    """Close while another thread refreshes; the other thread must get its pair and store it."""
     with ThreadPoolExecutor(1) as pool:
         refresh = pool.submit(stack.refresh, TOKEN)
         assert slow.asked.wait(10)

@@ -111,7 +111,7 @@ INFORMED = {
 def test_informational_answers_are_skipped(
     new_stack: NewStack, edge: Edge, to_alice: Callable[[bytes], Answer]
 ) -> None:
-    """Alice gets her key after the 1xx answers, and Bob gets his over the same connection."""
+    """Alice gets her key after the 1xx answers, and Bob gets his over Alice's connection."""
     edge.to_alice = to_alice
     stack = new_stack(site=edge.wire.url)
     assert [ask(stack, user).api_key for user in ("alice", "bob")] == ["alice", "bob"]

@@ -1,4 +1,4 @@
-"""A refresh cannot be undone, so all that follows it is checked before the request is sent."""
+"""A refresh cannot be undone, so what runs after it is checked before the request is sent."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class AwaitedObject:
 def test_an_update_token_that_cannot_be_called_is_refused(
     broken: Any, reason: str, way: Any, recorder: Recorder, new_stack: NewStack
 ) -> None:
-    """The call raises, and no refresh is sent."""
+    """A call that would have to refresh raises instead, and nothing is sent."""
     stack = new_stack(site=recorder.url, update_token=broken)
     with pytest.raises(ConfigurationError, match=f"update_token .*({reason})"):
         stack.settle(stack.call(*way))
@@ -82,7 +82,7 @@ def test_an_update_token_that_cannot_be_called_is_refused(
 def test_a_coroutine_function_is_refused_where_nothing_awaits_it(
     colour: Any, way: Any, recorder: Recorder, new_stack: NewStack
 ) -> None:
-    """The rows that block refuse it, and send no refresh; the async rows await it."""
+    """Blocking rows refuse a coroutine function and send nothing; async rows await it."""
     stack = new_stack(site=recorder.url, update_token=colour)
     if isinstance(stack, AsyncStack):
         assert stack.settle(stack.call(*way))
@@ -96,7 +96,7 @@ def test_a_coroutine_function_is_refused_where_nothing_awaits_it(
 def test_an_awaitable_that_only_the_call_reveals_leaves_the_pair_owed(
     result: Any, recorder: Recorder, new_stack: NewStack
 ) -> None:
-    """If a plain function returns one, the rows that block raise; the next call stores the pair."""
+    """Blocking rows refuse an awaitable from ``update_token``; the next call stores the pair."""
     calls: list[Any] = []
 
     def update_token(token: Any, **_: Any) -> Any:

@@ -23,7 +23,7 @@ SCOPE = "OAUTH_CREATE_API"
 
 @pytest.mark.parametrize("callback", ["plain", "envelope", "form_post"])
 def test_from_the_login_to_the_key(callback: CallbackMode, new_stack: NewStack) -> None:
-    """With each form of callback, a login gives a token, the token a key, and the key its info."""
+    """For each form of callback: log in, create a key with the token, and read the key's info."""
     with run_sandbox(callback=callback, ip_whitelist=["127.0.0.1"]) as sandbox:
         stack = new_stack(site=sandbox.url)
         token = stack.come_back(sandbox.approve(stack.login()))
@@ -76,7 +76,7 @@ def test_a_token_has_what_authlib_and_the_document_promise(
 
 @everywhere
 def test_a_refresh_gives_a_new_pair_and_ends_the_old(stack: Stack, kucoin_sandbox: Sandbox) -> None:
-    """``update_token`` gets the new pair and the old refresh token; the old pair is invalid."""
+    """After a refresh, the new pair is valid and the old is not; ``update_token`` was called."""
     old = stack.connect(kucoin_sandbox)
     assert stack.is_alive(old) is True
     new = stack.refresh(old)

@@ -90,7 +90,7 @@ def test_while_a_handshake_stalls_nothing_was_sent(
 def test_a_request_that_is_not_answered_may_have_made_a_key(
     silent_port: int, new_stack: NewStack
 ) -> None:
-    """The error is ``ApiKeyOutcomeUnknown``, and refers the user to KuCoin's page of keys."""
+    """A request for a key that is not answered raises ``ApiKeyOutcomeUnknown``."""
     stack = new_stack(site=f"http://127.0.0.1:{silent_port}", timeout=HASTY)
     error = outcome_of(lambda: stack.create_api_key(TOKEN))
     assert type(error) is ApiKeyOutcomeUnknown

@@ -30,14 +30,14 @@ def wire() -> Iterator[Wire]:
 
 
 def endless(start: bytes, piece: bytes) -> Iterator[bytes]:
-    """Yield the start, and then 64 MiB of the piece, as far as the client reads."""
+    """Yield the start, and then at most 64 MiB that consist of the piece."""
     yield start
     for _ in range(64):
         yield piece * (MEBIBYTE // len(piece))
 
 
 def gzipped(answer: Any, *, times: int = 1, encoding: str = "gzip", filler: int = 0) -> bytes:
-    """Return an answer whose body is compressed so many times."""
+    """Return an answer whose body is compressed ``times`` times."""
     body = json.dumps(answer).encode() + b" " * filler
     for _ in range(times):
         body = gzip.compress(body) if "gzip" in encoding else zlib.compress(body)
@@ -133,7 +133,7 @@ BROKEN = {
 def test_an_encoding_that_is_broken_or_unknown(
     answer: bytes, new_stack: NewStack, wire: Wire
 ) -> None:
-    """The answer is malformed, with its status 200 in the error."""
+    """Each of these answers raises ``MalformedResponse`` with the status 200."""
     wire.answer = lambda _seen: answer
     error = outcome_of(lambda: new_stack(site=wire.url).validate(TOKEN))
     assert (type(error), error.status) == (MalformedResponse, 200)

@@ -49,7 +49,7 @@ def refresh(host: Host, app: Any) -> None:
 
 
 def test_an_update_token_of_the_registration_is_told(host: Host, recorder: Recorder) -> None:
-    """It gets the new token and the old refresh token, and None as the old access token."""
+    """``update_token`` gets the new token, the old refresh token and ``access_token=None``."""
     told = Told()
     app = register_kucoin(host.oauth(), site=recorder.url, update_token=told)
     refresh(host, app)
@@ -59,7 +59,7 @@ def test_an_update_token_of_the_registration_is_told(host: Host, recorder: Recor
 def test_an_update_token_of_the_oauth_object_is_told_the_name_too(
     host: Host, recorder: Recorder
 ) -> None:
-    """It gets the registration's name before the token, since all registrations share it."""
+    """All apps of the ``OAuth`` object share ``update_token``, so it gets the app's name first."""
     told = Told()
     oauth = host.oauth(update_token=told)
     refresh(host, register_kucoin(oauth, "kucoin_eu", site=recorder.url))
@@ -67,7 +67,7 @@ def test_an_update_token_of_the_oauth_object_is_told_the_name_too(
 
 
 def test_an_async_framework_takes_a_coroutine_function(recorder: Recorder) -> None:
-    """It is awaited, and called once for the pair that two registrations receive."""
+    """The coroutine function is awaited, and called once for the pair that two apps receive."""
     told, host = Told(), StarletteHost()
     refresh(host, register_kucoin(host.oauth(), site=recorder.url, update_token=told.awaited))
     refresh(

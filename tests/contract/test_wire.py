@@ -55,7 +55,7 @@ def _netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @everywhere
 def test_the_login_page_is_asked_for_with_the_raw_redirect_uri(new_stack: NewStack) -> None:
-    """The URL has the document's parameters in its order; each login has a new state (7.1)."""
+    """The URL has the parameters of document section 7.1 in order; each login has a new state."""
     stack = new_stack(site="eu", client_id=CLIENT_ID)
     first, second = stack.login(), stack.login("bob")
     shape = (
@@ -69,7 +69,7 @@ def test_the_login_page_is_asked_for_with_the_raw_redirect_uri(new_stack: NewSta
 
 @everywhere
 def test_the_token_is_asked_for_by_a_bare_get(requests: dict[str, Seen]) -> None:
-    """The redirect URI is raw, the code encoded; there is no body and no extra header (7.2)."""
+    """The redirect URI is raw; there is no body and no extra header (document section 7.2)."""
     request = requests["/_oauth/access-token"]
     assert request.line == (
         "GET /_oauth/access-token?grant_type=authorization_code&code=a%2Fb%2Bc%3D%26d%3F%2523"
@@ -101,7 +101,7 @@ def test_a_client_secret_stands_last_in_the_token_request(
 def test_a_refresh_is_a_form_with_the_documents_own_grant_type(
     requests: dict[str, Seen],
 ) -> None:
-    """The form has ``grant_type=authorization_code``, the refresh token and the scope (7.3)."""
+    """The form has ``grant_type=authorization_code``, refresh token and scope (section 7.3)."""
     request = requests["/_oauth/refresh-token"]
     assert request.line == "POST /_oauth/refresh-token HTTP/1.1"
     assert request.names() == sent(_FORM)
@@ -164,7 +164,7 @@ def test_a_client_keeps_no_cookie(new_stack: NewStack, recorder: Recorder) -> No
 def test_a_site_can_ask_for_a_header_in_rest_requests(
     new_stack: NewStack, recorder: Recorder
 ) -> None:
-    """A header in the site's ``rest_headers`` is sent with key info, and with no other call."""
+    """A header in ``rest_headers`` is sent with the request for key info, and with no other."""
     site = Site(recorder.url, rest_headers={"X-SITE-TYPE": "australia"})
     stack = new_stack(site=site)
     stack.create_api_key(stack.finish_with(CODE))
@@ -198,7 +198,7 @@ def test_the_environments_proxy_is_used(
 def test_a_proxy_that_refuses_has_let_nothing_through(
     new_stack: NewStack, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If the proxy refuses CONNECT, no request for a key was sent: ``KuCoinUnavailable``."""
+    """If the proxy refuses CONNECT, a request for a key raises ``KuCoinUnavailable``."""
     monkeypatch.setenv("HTTPS_PROXY", recorder.url)
     recorder.status = 403
     stack = new_stack(site="eu")

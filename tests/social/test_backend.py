@@ -178,7 +178,7 @@ def test_every_form_of_callback_is_taken(mode: Any) -> None:
 
 
 def test_addresses_of_a_subclass_or_of_the_settings_are_used(wire: Wire) -> None:
-    """Addresses may be methods, attributes or settings, as in social-core's own backends."""
+    """A backend's addresses can be methods, attributes or settings, as in social-core itself."""
 
     class ByMethods(KuCoinOAuth2[str]):
         def authorization_url(self) -> str:
@@ -311,7 +311,7 @@ def test_an_incomplete_setting_is_named(
 
 
 def test_a_setting_that_has_no_effect_is_named(kucoin_sandbox: Sandbox) -> None:
-    """A parameter in ``AUTH_EXTRA_ARGUMENTS`` raises an error that names this parameter."""
+    """With ``AUTH_EXTRA_ARGUMENTS``, starting a login raises an error that names its parameter."""
     with pytest.raises(AuthConfigurationError) as caught:
         Host(kucoin_sandbox, AUTH_EXTRA_ARGUMENTS={"lang": "en"}).start()
     assert "no parameter 'lang'" in caught.value.detail
@@ -329,7 +329,7 @@ def test_a_setting_that_has_no_effect_is_named(kucoin_sandbox: Sandbox) -> None:
 def test_the_user_agent_is_social_cores(
     kucoin_sandbox: Sandbox, settings: dict[str, str], is_named: bool, user_agent: str
 ) -> None:
-    """It is social-core's, or that of the settings; a subclass can leave requests' own."""
+    """The header is social-core's or the setting's; without ``SEND_USER_AGENT``, requests' own."""
     host = Host(kucoin_sandbox, **settings)
     kind = type("Mine", (KuCoinOAuth2,), {"SEND_USER_AGENT": is_named})
     assert kind(host.strategy)._client().headers["User-Agent"].startswith(user_agent)

@@ -83,7 +83,7 @@ class Browser:
             self.submit("/login", "/login", username=username, password="password")
 
     def __enter__(self) -> Self:
-        """Open it."""
+        """Return the browser."""
         return self
 
     def __exit__(self, *_error: object) -> None:

@@ -35,7 +35,7 @@ def failure(host: Host, fields: Any) -> SocialAuthBaseException:
 
 @pytest.mark.parametrize("mode", ["plain", "envelope", "form_post"])
 def test_a_user_may_cancel(mode: Any) -> None:
-    """The error has KuCoin's code and text, and the login is over."""
+    """A cancelled login raises ``AuthCanceled`` with KuCoin's code and text."""
     with run_sandbox(callback=mode) as sandbox:
         host = Host(sandbox)
         error = failure(host, sandbox.cancel(host.start()).fields)

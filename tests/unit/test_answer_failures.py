@@ -1,4 +1,4 @@
-"""Which error class each call raises for each kind of failure, and that none shows a secret."""
+"""Which error class each call raises for each failure, and that no error shows a secret."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_what_kucoin_says_beside_a_status_is_kept(operation: str, status: int) -
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 @pytest.mark.parametrize("good", [True, False])
 def test_a_server_error_is_unavailable(operation: str, status: int, good: bool) -> None:
-    """A 5xx raises ``KuCoinUnavailable``, whatever its body; for a key, the outcome is unknown."""
+    """HTTP 5xx raises ``KuCoinUnavailable``, or ``ApiKeyOutcomeUnknown`` if a key was asked for."""
     error = failure(operation, GOOD[operation] if good else b"<html>", status)
     assert type(error) is untrusted(operation, KuCoinUnavailable)
     assert error.status == status
@@ -150,7 +150,10 @@ def test_a_status_without_json_is_malformed(operation: str, status: int) -> None
 @every_operation
 @pytest.mark.parametrize("sent", [True, False])
 def test_no_answer_is_unavailable(operation: str, sent: bool) -> None:
-    """``KuCoinUnavailable``, unless a request for a key was sent: then the outcome is unknown."""
+    """If a request for a key was sent, no answer raises ``ApiKeyOutcomeUnknown``.
+
+    In all other cases the error is ``KuCoinUnavailable``.
+    """
     with pytest.raises(KuCoinError) as caught:
         CALLS[operation].unanswered("the line is dead", sent=sent)
     kind = untrusted(operation, KuCoinUnavailable) if sent else KuCoinUnavailable

@@ -70,7 +70,7 @@ def test_a_key_with_odd_trimmings_is_kept() -> None:
 @pytest.mark.parametrize("name", ["apiKey", "secret", "passphrase"])
 @pytest.mark.parametrize("value", [None, "", 5, "a\nb"])
 def test_a_key_without_all_three_credentials_may_exist_all_the_same(name: str, value: Any) -> None:
-    """The error is ``ApiKeyOutcomeUnknown``; it names the missing credential and KuCoin's page."""
+    """A missing credential raises ``ApiKeyOutcomeUnknown``, which names the credential."""
     error = failure("create_api_key", changed(NEW_KEY, **{name: value}))
     assert type(error) is ApiKeyOutcomeUnknown
     assert name in str(error)

@@ -51,7 +51,7 @@ def test_no_repr_holds_the_code() -> None:
 
 @pytest.mark.parametrize("success", ["false", "False"])
 def test_where_success_is_false_the_code_is_an_error_code(success: str) -> None:
-    """``code()`` then raises ``AuthorizationDenied`` with KuCoin's error code and message."""
+    """With ``success=false``, ``code()`` raises an error with KuCoin's error code and message."""
     callback = read_callback(
         envelope(success=success, code="40001", msg="user cancelled", retry="true")
     )
@@ -77,7 +77,7 @@ def test_where_success_is_neither_true_nor_false_the_code_may_be_of_either_kind(
 
 
 def test_an_oauth_error_is_a_refusal_too() -> None:
-    """A callback with ``error`` is a refusal, and its value the code (RFC 6749, 4.1.2.1)."""
+    """A callback with ``error`` is a refusal; the value becomes its code (RFC 6749, 4.1.2.1)."""
     pairs = [("error", "access_denied"), ("error_description", "no"), ("state", "s")]
     with pytest.raises(AuthorizationDenied) as caught:
         read_callback(pairs).code()
@@ -86,7 +86,7 @@ def test_an_oauth_error_is_a_refusal_too() -> None:
 
 @pytest.mark.parametrize("refusal", [{"error": "access_denied"}, {"success": "no"}])
 def test_a_refusal_that_repeats_the_code_shows_none_of_it(refusal: dict[str, str]) -> None:
-    """The code may be valid next to these refusals, so KuCoin's message is shown with a mask."""
+    """The error masks the code in KuCoin's message, because the code may be a valid one."""
     code = canaries.new("a code")
     callback = read_callback(envelope(msg=f"not with {code}", code=code, **refusal))
     with pytest.raises(AuthorizationDenied, match=r"not with \*\*\*") as caught:
@@ -125,7 +125,7 @@ def test_a_callback_without_state_is_refused(pairs: Pairs) -> None:
 
 
 def test_a_foreign_state_is_authlibs_own_error_too() -> None:
-    """Applications can catch the error for a foreign state by the name of Authlib's class."""
+    """The error for a state that is not ours can be caught as each of these three classes."""
     error = mismatching_state()
     assert {AuthorizationDenied, MismatchingStateError, OAuthError} <= {*type(error).__mro__}
     assert error.error == "mismatching_state"

@@ -69,7 +69,7 @@ def test_the_login_page_has_the_documents_parameters_in_its_order() -> None:
 
 
 def test_the_exchange_is_a_get_with_nothing_but_the_url() -> None:
-    """It has no body and no ``Authorization``; the redirect URI is unencoded (section 7.2)."""
+    """The call has no body and no ``Authorization``; its redirect URI is raw (section 7.2)."""
     call = protocol.token_call(SITE, client_id="broker", code="c/o+de", redirect_uri=REDIRECT_URI)
     assert (call.method, call.body, dict(call.headers)) == (
         "GET",
@@ -93,7 +93,7 @@ def test_a_client_secret_in_a_wrapper_is_masked_as_it_is_sent() -> None:
 
 
 class _SecretStr:
-    """Behaves like pydantic's class: ``str()`` returns asterisks."""
+    """Behaves like pydantic's ``SecretStr``: ``str()`` returns asterisks."""
 
     def get_secret_value(self) -> str:
         return "s&1"
@@ -117,7 +117,7 @@ def test_a_secret_that_hides_itself_is_taken_out() -> None:
     [("***", "a mask"), ("broker\n", "white space"), (" broker", "white space"), ("a\tb", "line")],
 )
 def test_a_setting_with_stray_characters_is_refused(name: str, value: str, text: str) -> None:
-    """A client id or secret that is a mask, or holds stray white space, is refused by name."""
+    """The error names the client id or secret that is a mask, or that holds stray white space."""
     settings: Any = {"client_id": "b", "client_secret": "s", name: value}
     with pytest.raises(ConfigurationError, match=f"{name}.*{text}"):
         protocol.token_call(SITE, code="c", redirect_uri=REDIRECT_URI, **settings)
@@ -132,7 +132,7 @@ def test_a_redirect_uri_may_be_an_object_with_a_text() -> None:
 
 
 def test_the_clock_is_read_when_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A ``time.time`` that is replaced after the import is used, as tools like freezegun do."""
+    """If a tool such as freezegun replaces ``time.time`` after the import, its clock is used."""
     call = protocol.token_call(SITE, client_id="b", code="c", redirect_uri=REDIRECT_URI)
     monkeypatch.setattr("time.time", lambda: 2_000_000_000.0)
     token = call.answer(200, b'{"access_token": "a"}')
@@ -186,7 +186,7 @@ def test_a_client_secret_is_sent_only_where_it_is_configured() -> None:
 
 
 def test_the_refresh_is_a_form_with_the_grant_type_of_a_code() -> None:
-    """A form POST with ``grant_type=authorization_code`` and a scope (document section 7.3)."""
+    """The call is a form POST with ``grant_type=authorization_code`` and a scope (section 7.3)."""
     call = protocol.refresh_call(SITE, token={"access_token": "a", "refresh_token": "r+1"})
     assert (call.method, call.url) == ("POST", "https://www.kucoin.eu/_oauth/refresh-token")
     assert dict(call.headers) == FORM

@@ -67,7 +67,7 @@ def test_another_transport_of_httpx2_can_answer() -> None:
 
 
 def test_a_name_that_is_not_known_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the host's name is unknown, no request for a key was sent: ``KuCoinUnavailable``."""
+    """If the host's name is unknown, a request for a key raises ``KuCoinUnavailable``."""
 
     def unknown(*_: Any, **__: Any) -> None:
         raise socket.gaierror(-2, "Name or service not known")
@@ -85,7 +85,7 @@ def test_an_address_that_cannot_be_read_names_no_host() -> None:
 
 
 def test_only_so_many_causes_of_an_error_are_looked_at() -> None:
-    """``name_of`` follows a limited number of causes, so an OSError 1,000 below is not named."""
+    """``name_of`` follows a limited number of causes, so the 1,000th, an OSError, is not named."""
     error: Exception = OSError("the first")
     for _ in range(1000):
         error = ValueError(error)
@@ -117,7 +117,7 @@ def test_a_closed_connection_holds_no_bytes() -> None:
 
 
 def test_a_broken_tls_connection_is_not_used_again() -> None:
-    """Input that OpenSSL cannot read counts as surplus bytes."""
+    """``holds_bytes`` is true if OpenSSL cannot read the input of a TLS connection."""
     incoming = ssl.MemoryBIO()
     tls = ssl.create_default_context().wrap_bio(incoming, ssl.MemoryBIO(), server_hostname="a")
     assert not holds_bytes(tls)

@@ -38,7 +38,7 @@ def lines() -> Iterator[list[str]]:
 
 
 def test_records_of_the_http_libraries_are_redacted_during_a_call_only(lines: list[str]) -> None:
-    """Records before and after a call stay unchanged; so do those without a secret during it."""
+    """Records outside of a call stay unchanged; so do records inside it that hold no secret."""
     logger = logging.getLogger("urllib3.connectionpool")
     logger.debug("GET %s", "/before?code=s3cret")
     with InFlight(("s3cret",)):

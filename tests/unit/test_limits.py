@@ -62,7 +62,7 @@ def validate(kind: str, body: bytes) -> bool:
 
 @pytest.mark.parametrize("kind", ["requests", "httpx", "httpx-async"])
 def test_an_answer_that_was_read_already_has_the_same_limit(kind: str) -> None:
-    """The largest size applies to an answer that a double returns read and decoded, too."""
+    """The largest size also applies to a body that a test double has read and decoded."""
     assert validate(kind, b'{"is_valid": true}') is True
     with pytest.raises(MalformedResponse, match="larger than"):
         validate(kind, LARGE)
@@ -104,7 +104,7 @@ def test_an_error_with_endless_causes_is_looked_at_for_a_while() -> None:
 
 
 def test_tls_in_memory_that_has_come_to_an_end_is_not_clean() -> None:
-    """Plain HTTP in the input of a TLS connection counts as surplus bytes."""
+    """``holds_bytes`` is true if the input of a TLS connection is plain HTTP."""
     incoming = ssl.MemoryBIO()
     tls = ssl.create_default_context().wrap_bio(incoming, ssl.MemoryBIO(), server_hostname="x")
     assert holds_bytes(tls) is False

@@ -61,7 +61,7 @@ def test_fast_api_1_has_no_body_and_no_permissions() -> None:
     ],
 )
 def test_what_cannot_be_asked_for_is_refused(permissions: Any, text: str) -> None:
-    """The error says which name is wrong, or why the whole argument is."""
+    """The error names the wrong permission, or says why the whole argument is refused."""
     with pytest.raises(ConfigurationError, match=text) as caught:
         api_key_body(SITES["global"], permissions)
     assert caught.value.operation == "create_api_key"

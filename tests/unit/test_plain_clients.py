@@ -1,4 +1,4 @@
-"""The three clients without a registered app: in threads, forks and event loops, and closed."""
+"""The three clients without a registered app: threads, forks, event loops, closing."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ async def _awaited(coroutine: Any) -> Any:
 def test_a_client_made_before_a_fork_shares_no_connection_with_the_child(
     kucoin_sandbox: Sandbox, client_class: Any
 ) -> None:
-    """The child opens a connection of its own, and the parent goes on with the one it had."""
+    """The child opens a connection of its own; the parent goes on with the connection it had."""
 
     def is_refused(token: str) -> bool:
         return not client.validate_access_token(token)

@@ -96,7 +96,7 @@ def test_a_connection_that_does_not_show_what_it_holds_is_used_once(
 def test_without_read_status_an_informational_answer_ends_its_connection(
     wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """HTTP 103 then counts as the answer; the connection closes, so nobody gets the real one."""
+    """Without ``_read_status``, HTTP 103 counts as the answer, and its connection is closed."""
     monkeypatch.delattr(LimitedAnswer, "_read_status")
     wire.answer = lambda _seen: b"HTTP/1.1 103 Early Hints\r\n\r\n" + VALID
     with KuCoinOAuth2Session(site=wire.url) as session:
@@ -107,7 +107,7 @@ def test_without_read_status_an_informational_answer_ends_its_connection(
 
 
 def test_a_socket_of_this_machine(tmp_path: Path) -> None:
-    """``total_timeout`` ends a call over a Unix socket (``uds=``) whose server says nothing."""
+    """``total_timeout`` ends a call over a Unix socket (``uds=``) whose server does not answer."""
     with (
         socket.socket(socket.AF_UNIX) as listener,
         KuCoinOAuth2Client(

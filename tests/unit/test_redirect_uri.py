@@ -70,7 +70,7 @@ def test_space_control_and_non_ascii_are_refused_by_name(character: str, name: s
     ],
 )
 def test_what_must_not_be_sent_to_is_refused_with_the_reason(uri: str, reason: str) -> None:
-    """The error says why: no URI, no host, a bad character, or neither https nor loopback."""
+    """The error says why: no URI, no host, a bad character, or neither https nor local http."""
     with pytest.raises(UnsafeRedirectURI, match=reason):
         check_redirect_uri(uri)
 

@@ -82,7 +82,7 @@ def test_a_pair_is_stored_although_the_loop_ends(
 def test_update_token_is_repeated_if_a_task_below_it_is_cancelled(
     refreshes: Refreshes, part: str
 ) -> None:
-    """If the end of the loop cancels a task that ``update_token`` awaits, it is called again."""
+    """If the loop's end cancels a task inside ``update_token``, a second call stores the pair."""
     slow, starts = Slow(), []
 
     async def update_token(token: KuCoinToken) -> None:
@@ -98,7 +98,7 @@ def test_update_token_is_repeated_if_a_task_below_it_is_cancelled(
     async def main() -> None:
         asked = refreshes.share_async(ENDPOINT, OLD, slow.perform, update_token, longest=10)
         task = asyncio.create_task(asked)
-        while not starts:  # noqa: ASYNC110 - no event says so
+        while not starts:  # noqa: ASYNC110 - there is no event to await
             await asyncio.sleep(0.001)
         assert not task.done()
 

@@ -79,7 +79,7 @@ def test_a_pair_that_was_stored_at_once_is_not_stored_again(ask: Ask) -> None:
 
 
 def test_a_caller_without_update_token_settles_nothing(ask: Ask) -> None:
-    """After a caller without ``update_token``, the next caller that has one still calls it."""
+    """After a caller without ``update_token``, a caller that has one still stores the pair."""
     store = Store(fails=1)
     assert ask(None) == FRESH
     with pytest.raises(OSError, match="database"):
@@ -109,7 +109,7 @@ def test_an_error_of_ours_from_update_token_is_raised_too(ask: Ask) -> None:
 
 
 def test_an_interrupted_call_is_repeated(refreshes: Refreshes, endpoint: Endpoint) -> None:
-    """If ``KeyboardInterrupt`` ends ``update_token``, the next caller calls it again."""
+    """If ``KeyboardInterrupt`` ends ``update_token``, the next caller runs the function again."""
     store = Store(fails=2, error=KeyboardInterrupt())
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
@@ -156,7 +156,7 @@ def test_tasks_call_it_one_at_a_time(refreshes: Refreshes, endpoint: Endpoint) -
             asyncio.create_task(refreshes.share_async(ENDPOINT, OLD, endpoint.awaited, slow))
             for _ in range(8)
         ]
-        while not calls:  # noqa: ASYNC110 - no event says so
+        while not calls:  # noqa: ASYNC110 - there is no event to await
             await asyncio.sleep(0)
         asked[0].cancel()
         await asyncio.wait(asked)
@@ -166,7 +166,7 @@ def test_tasks_call_it_one_at_a_time(refreshes: Refreshes, endpoint: Endpoint) -
 
 
 def test_each_old_pair_is_replaced_by_the_newest(refreshes: Refreshes) -> None:
-    """A late ``update_token`` for the oldest pair receives the newest, and replaces the old row."""
+    """A late caller's ``update_token`` replaces the row of the oldest pair by the newest pair."""
     pairs = [{"access_token": f"a-{n}", "refresh_token": f"r-{n}"} for n in range(3)]
     rows = {"r-0": pairs[0]}
 

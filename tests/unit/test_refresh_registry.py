@@ -38,7 +38,7 @@ async def never() -> KuCoinToken:
 def leave_in_flight(refreshes: Refreshes, old: str) -> asyncio.AbstractEventLoop:
     """Start a refresh in a new event loop, and stop the loop before the refresh ends."""
     loop = asyncio.new_event_loop()
-    loop.set_exception_handler(lambda *_: None)  # or asyncio logs the unfinished task
+    loop.set_exception_handler(lambda *_: None)  # otherwise asyncio logs the unfinished task
     asked = refreshes.share_async(ENDPOINT, {"refresh_token": old}, never, ignore_async)
     loop.create_task(asked)._log_destroy_pending = False
     loop.run_until_complete(asyncio.sleep(0))
@@ -111,7 +111,7 @@ def interrupt_at(step: int) -> tuple[Callable[..., Any], list[int]]:
     return profile, steps
 
 
-# An interrupt may strike before a coroutine is awaited, and Python warns about that.
+# An interrupt can leave a coroutine that is never awaited, and Python warns about that.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("colour", ["thread", "task"])
 def test_an_interrupt_at_any_moment_leaves_no_flight_that_never_ends(colour: str) -> None:

@@ -69,7 +69,7 @@ def test_another_token_or_endpoint_is_another_refresh(refreshes: Refreshes) -> N
 
 
 def test_a_failure_is_not_remembered_unless_it_is_final(refreshes: Refreshes) -> None:
-    """After ``KuCoinUnavailable`` the next caller asks again; a spent token is remembered."""
+    """``KuCoinUnavailable`` is forgotten at once; ``ReauthorizationRequired`` is remembered."""
     endpoint = Endpoint(KuCoinUnavailable("down", operation="refresh"))
     endpoint.go_on.set()
     for _ in range(2):
@@ -84,7 +84,7 @@ def test_a_failure_is_not_remembered_unless_it_is_final(refreshes: Refreshes) ->
 
 
 def test_a_refresh_token_that_goes_on_can_be_used_again(refreshes: Refreshes) -> None:
-    """If KuCoin keeps the refresh token, a caller that gives no access token asks again."""
+    """If the refresh token stays the same, a caller that passes no access token sends a request."""
     endpoint = Endpoint({**FRESH, "refresh_token": "old-r"})
     endpoint.go_on.set()
     ask(refreshes, endpoint)
@@ -95,7 +95,7 @@ def test_a_refresh_token_that_goes_on_can_be_used_again(refreshes: Refreshes) ->
 def test_a_latecomer_is_known_by_the_access_token_if_the_refresh_token_stays_the_same(
     refreshes: Refreshes,
 ) -> None:
-    """If KuCoin keeps the refresh token, a caller with the old access token gets the new pair."""
+    """If the refresh token stays the same, a caller with the old access token gets the new pair."""
     old = {"access_token": "old-a", "refresh_token": "old-r"}
     new = {**FRESH, "refresh_token": "old-r"}
     endpoint = Endpoint(new)
@@ -103,12 +103,12 @@ def test_a_latecomer_is_known_by_the_access_token_if_the_refresh_token_stays_the
     for _ in range(2):
         assert refreshes.share(ENDPOINT, old, endpoint, ignore) == new
     assert endpoint.asked == 1
-    refreshes.share(ENDPOINT, new, endpoint, ignore)  # a holder of the new pair may refresh it
+    refreshes.share(ENDPOINT, new, endpoint, ignore)  # a caller with the new pair refreshes it
     assert endpoint.asked == 2
 
 
 def test_a_pair_that_goes_on_as_it_was_is_not_remembered(refreshes: Refreshes) -> None:
-    """If KuCoin returns the same pair, the outcome is not reused: the next caller asks again."""
+    """If KuCoin returns the same pair again, the next caller sends a new request."""
     pair = {"access_token": "old-a", "refresh_token": "old-r"}
     endpoint = Endpoint(pair)
     endpoint.go_on.set()
@@ -139,7 +139,7 @@ def test_a_failure_keeps_nothing_of_its_caller(refreshes: Refreshes) -> None:
 
 
 def test_the_memory_ends(refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After more than ten minutes an outcome is forgotten, and the next caller asks again."""
+    """After more than ten minutes an outcome is forgotten, and the next caller sends a request."""
     clock = [1000.0]
     monkeypatch.setattr(flight_module.time, "monotonic", lambda: clock[0])
     endpoint = Endpoint()
@@ -197,7 +197,7 @@ def test_an_interrupted_leader_does_not_leave_the_others_waiting(refreshes: Refr
 
 
 def test_nobody_waits_for_ever(refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waiters give up after ``longest``; none asks again before the stuck refresh is forgotten."""
+    """Waiters give up after ``longest``; none sends a request until the stuck one is forgotten."""
     monkeypatch.setattr(flight_module, "_GRACE", 0.0)
     stuck = Endpoint()
     good = Endpoint()
@@ -276,7 +276,7 @@ def test_a_very_late_caller_gets_the_newest_pair(refreshes: Refreshes) -> None:
 
 
 def test_a_very_late_caller_joins_the_refresh_in_flight(refreshes: Refreshes) -> None:
-    """A caller with the oldest pair waits while the next pair is being refreshed."""
+    """While the second pair is being refreshed, a caller with the first pair joins that refresh."""
     first = Endpoint({"access_token": "a-1", "refresh_token": "r-1"})
     first.go_on.set()
     ask(refreshes, first)

@@ -80,7 +80,7 @@ def _say_nothing(connection: socket.socket) -> None:
 
 @either
 def test_what_fails_before_the_first_byte_has_made_no_key(ask: Ask) -> None:
-    """If nothing listens at the address, nothing was sent: ``KuCoinUnavailable``."""
+    """If nothing listens at the address, a request for a key raises ``KuCoinUnavailable``."""
     assert type(ask(NOBODY)) is KuCoinUnavailable
 
 
@@ -124,7 +124,7 @@ def test_what_may_send_a_request_twice_is_refused(ask: Ask) -> None:
 def test_a_transport_of_the_users_own_is_judged_by_its_errors(
     ask: Ask, raised: type[Exception], kind: type[KuCoinError]
 ) -> None:
-    """Only its connect and pool errors mean that nothing was sent; others leave that unknown."""
+    """Only connect and pool errors of the user's transport mean that nothing was sent."""
 
     class Transport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         def handle_request(self, _request: httpx2.Request) -> httpx2.Response:

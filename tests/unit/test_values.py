@@ -48,7 +48,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 
 def test_importing_the_package_imports_neither_framework_nor_http_library() -> None:
-    """The import loads no Authlib client code either, which takes a fifth of a second."""
+    """The import also loads no client code of Authlib, which would take 0.2 s."""
     code = (
         "import sys, authlib_kucoin, authlib_kucoin.pytest_plugin\n"
         "heavy = {'authlib.integrations', 'flask', 'starlette', 'django', 'requests', 'urllib3',"

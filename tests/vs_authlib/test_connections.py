@@ -60,7 +60,7 @@ def test_a_silent_server_is_not_waited_for_for_ever(wire: Wire) -> None:
 
 
 def test_an_exchange_and_a_key_take_one_connection(wire: Wire) -> None:
-    """This package uses one connection for both calls; Authlib opens one for each call."""
+    """This package opens one connection for an exchange and a key; Authlib opens two."""
     app = flask_app()
     key = {"apiKey": "k", "secret": "s", "passphrase": "p"}
     answers = answering(TOKEN, {"success": True, "data": key})
@@ -80,7 +80,7 @@ def test_an_exchange_and_a_key_take_one_connection(wire: Wire) -> None:
 
 
 def test_urls_in_debug_logs_hold_no_code(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
-    """In urllib3's log record the code is masked; with Authlib, the record shows it."""
+    """In urllib3's log record the code is masked; with Authlib, the record shows the code."""
     caplog.set_level(logging.DEBUG)
     with our_session(wire, client_secret="the-secret") as ours:
         ours.fetch_token(code="the-code")
@@ -93,7 +93,7 @@ def test_urls_in_debug_logs_hold_no_code(wire: Wire, caplog: pytest.LogCaptureFi
 
 
 def test_netrc_is_not_read(wire: Wire, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """This package sends its own ``Authorization``; plain requests puts ~/.netrc in its place."""
+    """This package ignores ~/.netrc; plain requests sends the password from that file."""
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login me password netrc-password\n")
     monkeypatch.setenv("NETRC", str(netrc))

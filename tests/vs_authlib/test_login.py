@@ -107,7 +107,7 @@ def test_two_registrations_share_no_client_id(wire: Wire) -> None:
 
 
 def test_registering_a_name_again_takes_the_new_settings(wire: Wire) -> None:
-    """This package then returns the new app; Authlib still returns the old one."""
+    """After a second registration, this package returns the new app; Authlib, the old one."""
     app = flask_app()
     oauth = OAuth(app)
     our_app(oauth, wire)

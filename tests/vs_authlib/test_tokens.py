@@ -98,7 +98,7 @@ def test_an_expired_token_is_refreshed_where_and_how_kucoin_does_it(wire: Wire) 
 def test_an_answer_that_is_no_token_has_a_name(
     wire: Wire, status: int, body: Any, ours: type[Exception], stock: type[Exception]
 ) -> None:
-    """Authlib raises a ``ValueError``, or the HTTP library's error, whose text shows the code."""
+    """This package raises its own error; Authlib, a ``ValueError`` or one that shows the code."""
     wire.answer = answering(body, status=status)
     with our_session(wire) as session, pytest.raises(ours) as mine:
         session.fetch_token(code="the-secret-code")
