@@ -227,7 +227,7 @@ def _body(response: Response) -> bytes:
 
 
 def _may_repeat(adapter: Any) -> bool:
-    """Tell whether an adapter may repeat a POST that the server has already received."""
+    """Tell whether an adapter can repeat a POST that the server has already received."""
     retries = getattr(adapter, "max_retries", None)
     if retries is None or retries.total == 0:
         return False

@@ -299,7 +299,7 @@ def _with_raw_redirect_uri(
     endpoint: str, before: Mapping[str, str], redirect_uri: object, after: Mapping[str, str]
 ) -> str:
     raw = check_redirect_uri(redirect_uri)
-    joint = "&" if "?" in endpoint else "?"  # a configured endpoint may have a query already
+    joint = "&" if "?" in endpoint else "?"  # a configured endpoint can have a query already
     return f"{endpoint}{joint}{_query(before)}&redirect_uri={raw}&{_query(after)}"
 
 
