@@ -104,7 +104,7 @@ class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
         """Check the callback of the current request and exchange its code for a token.
 
         Args:
-            params: Parameters for :meth:`fetch_access_token`; normally none.
+            params: Parameters for ``fetch_access_token``; normally none.
 
         Raises:
             AuthorizationDenied: If the login was refused or the callback cannot be trusted.

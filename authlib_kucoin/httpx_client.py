@@ -163,7 +163,7 @@ class _Settings:
     def _may_have_left(self, call: Call[Any], error: BaseException) -> bool:
         """Tell, by the class of an error, whether the request may have been sent.
 
-        Always False for a traced request, because its trace has set ``progress.sent`` if needed.
+        Always False for a traced request: its trace has set ``progress.sent`` if it was sent.
         """
         is_known = self._is_traced and call.creates_key
         return not is_known and not isinstance(error, _NOT_CONNECTED)

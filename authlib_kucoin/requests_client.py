@@ -67,7 +67,7 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
         pool_maxsize: How many idle connections are kept at most for each host. More connections
             can be in use at the same time.
         keepalive_expiry: After how many idle seconds a connection is closed rather than used again.
-        adapter: An adapter whose connections other sessions share. :meth:`close` does not close
+        adapter: An adapter whose connections other sessions share. ``close()`` does not close
             them.
         options: The other arguments of Authlib's ``OAuth2Session``.
 
@@ -227,7 +227,7 @@ def _body(response: Response) -> bytes:
 
 
 def _may_repeat(adapter: Any) -> bool:
-    """Tell whether an adapter may repeat a POST that the server has already received."""
+    """Tell whether an adapter can repeat a POST that the server has already received."""
     retries = getattr(adapter, "max_retries", None)
     if retries is None or retries.total == 0:
         return False

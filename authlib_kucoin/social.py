@@ -229,7 +229,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
         try:
             return read_callback(_pairs(data)).code()
         except AuthorizationDenied as error:
-            # An error with a code or a message is a refusal. Any other says that the callback is
+            # If the error has a code or a message, the login was refused. Otherwise the callback is
             # not valid.
             kind = AuthCanceled if error.code or error.msg else AuthInputError
             raise kind(self, error, stage="callback", provider_code=error.code) from error

@@ -1,4 +1,4 @@
-"""Describes errors of the HTTP libraries without quoting their texts, which may hold the URL."""
+"""Describes errors of the HTTP libraries without quoting their texts, which can hold the URL."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _package(module: str) -> str:
 
 
 def bare(error: BaseException) -> BaseException:
-    """Remove the traceback, cause and context of an error, which may hold the URL. Return it."""
+    """Remove the traceback, cause and context of an error, which can hold the URL. Return it."""
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)
 
@@ -57,7 +57,7 @@ def bare(error: BaseException) -> BaseException:
 def name_of(error: BaseException) -> str:
     """Return the class name of an error, and that of the system error that caused it, if any.
 
-    The texts of the errors are left out, because they may hold the URL.
+    The texts of the errors are left out, because they can hold the URL.
     """
     names = [type(error).__name__]
     for below in _causes(error):

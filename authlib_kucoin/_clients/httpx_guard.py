@@ -31,7 +31,7 @@ def guard(client: httpx2.Client | httpx2.AsyncClient, *others: object) -> None:
 
     Args:
         client: The client.
-        others: More transports that it uses. A transport that is not httpx2's is not changed.
+        others: Further transports of the client. A transport that is not httpx2's is not changed.
 
     Raises:
         ConfigurationError: If a transport can speak HTTP/2, or this release of httpx2 lacks a

@@ -51,7 +51,7 @@ class KuCoinAdapter(HTTPAdapter):
         """Set up the pools, whose connections note when they send a request."""
         manager = PoolManager(num_pools=connections, maxsize=maxsize, block=block, **pool_kwargs)
         self._watch(manager)
-        # In this order: another thread may use the pool as soon as the process id matches.
+        # In this order: another thread can use the pool as soon as the process id matches.
         self.poolmanager = manager
         self._process = os.getpid()
 

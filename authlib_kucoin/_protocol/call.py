@@ -177,7 +177,7 @@ class Call(Generic[T]):
         answer = _Answer(status, fields, headers)
         if status == 429:  # Too Many Requests, whatever the body says
             self._fail(KuCoinUnavailable, "too many requests", answer)
-        if 300 <= status < 400:  # not followed: no other host may see the request
+        if 300 <= status < 400:  # not followed: no other host must get the request
             where = f"it redirected us (HTTP {status}), so {self.host} may be the wrong host"
             self._distrust(MalformedResponse, where, answer)
         if status >= 500:
@@ -199,7 +199,7 @@ class Call(Generic[T]):
         """Raise the error for a request that got no answer.
 
         Args:
-            failure: What happened. It must not quote an error's text, which may hold the URL.
+            failure: What happened. It must not quote an error's text, which can hold the URL.
             sent: Whether any part of the request may have reached KuCoin.
         """
         reason = f"{self.host} gave no answer ({failure})"

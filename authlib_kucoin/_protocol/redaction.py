@@ -50,8 +50,8 @@ def presentable(text: str | None, secrets: Iterable[str] = ()) -> str | None:
     if not text:
         return None
     secrets = tuple(secrets)
-    # The text may be very long, so search only its beginning. The last ``margin`` characters of
-    # that are searched but not shown, because they may end with the first half of a secret.
+    # The text can be very long, so search only its beginning. The last ``margin`` characters of
+    # that are searched but not shown, because they could end with the first half of a secret.
     margin = _LONGEST_ESCAPE * max(map(len, secrets), default=0)
     shown = _LONGEST_MESSAGE + margin
     spans = _spans(text[: shown + margin], secrets)
@@ -70,7 +70,7 @@ def _masked(text: str, spans: Iterable[tuple[int, int]]) -> str:
 
 def _spans(text: str, secrets: Iterable[str]) -> set[tuple[int, int]]:
     """Return the start and end of each secret in a text."""
-    # A secret may itself look escaped ("50%25"), so search for its unescaped forms too.
+    # A secret can itself look escaped ("50%25"), so search for its unescaped forms too.
     wanted = {layer.text for secret in secrets if secret for layer in _layers(secret)}
     if not wanted:
         return set()
