@@ -52,6 +52,8 @@ class KuCoinError(OAuthError):
         retry: Whether the same call may be tried again: the ``retry`` field of KuCoin's
             envelope, and true for :class:`KuCoinUnavailable`.
         status: The HTTP status of the answer, if there was one.
+        failure: Why there was no answer, if there was none: ``"timeout"``, ``"tls"``, or
+            ``"connection"`` for any other reason.
         retry_after: After how many seconds KuCoin asks to try again, if it said so.
         error: A short constant name of the kind of error, as in Authlib.
         description: What is wrong and what to do next, in a sentence.
@@ -69,6 +71,7 @@ class KuCoinError(OAuthError):
         retry: bool = False,
         status: int | None = None,
         retry_after: int | None = None,
+        failure: str | None = None,
     ) -> None:
         # Not super(): MissingCodeException and the like refuse characters that KuCoin may send.
         AuthlibBaseError.__init__(self, description=description)
@@ -80,6 +83,7 @@ class KuCoinError(OAuthError):
         self.retry = retry
         self.status = status
         self.retry_after = retry_after
+        self.failure = failure
 
     def __str__(self) -> str:
         return self.description

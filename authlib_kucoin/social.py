@@ -40,6 +40,7 @@ from ._errors import (
 )
 from ._models import KuCoinToken
 from ._protocol.callback import read_callback
+from ._protocol.permissions import api_key_body
 from .requests_client import KuCoinOAuth2Session
 
 __all__ = ["KuCoinOAuth2"]
@@ -53,9 +54,12 @@ _SESSION_SETTINGS: Final = {
     "total_timeout": ("TOTAL_TIMEOUT",),
     "verify": ("VERIFY_SSL",),
 }
+# social-core's codes by why there was no answer.
+_FAILURES: Final = {"timeout": "timeout", "tls": "tls_error"}
 # Attributes that a subclass of another backend may change. Here they have no effect.
 _UNUSED: Final = (
     "ACCESS_TOKEN_METHOD",
+    "ACCESS_TOKEN_PAYLOAD",
     "REDIRECT_STATE",
     "REFRESH_TOKEN_METHOD",
     "RESPONSE_TYPE",
@@ -67,10 +71,14 @@ _UNUSED: Final = (
     "auth_complete_params",
     "auth_headers",
     "auth_params",
+    "get_json",
+    "get_querystring",
     "get_scope_argument",
     "process_refresh_token_response",
     "refresh_token_auth",
     "refresh_token_params",
+    "request",
+    "use_basic_auth",
 )
 
 
@@ -162,9 +170,8 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
 
     def auth_url(self) -> str:
         """Return the address of the login page, the redirect URI raw in it (section 7.1)."""
-        self._api_key_step("begin")  # a wrong name fails here, before the login
         with self._social_errors("begin"):
-            url, _ = self._client().create_authorization_url(
+            url, _ = self._checked_client("begin").create_authorization_url(
                 self.authorization_url(),
                 **{**self.auth_extra_arguments(), "state": self.get_or_create_state()},
             )
@@ -213,7 +220,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
         """Exchange the callback's code for a token (section 7.2)."""
         code = self._code_of(self.data)  # a subclass may have replaced process_error
         with self._social_errors("token_exchange"):
-            token = self._client().fetch_token(url, code=code)
+            token = self._checked_client("token_exchange").fetch_token(url, code=code)
         self._process_error(token, stage="token_exchange")  # a hook of subclasses
         return token
 
@@ -287,12 +294,22 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
         """Return what the settings ask for; social-core's OAuth adds the access token to it."""
         return BaseAuth.extra_data(self, user, uid, response, details, pipeline_kwargs)
 
-    def refresh_token(self, token: str, *_args: Any, **kwargs: Any) -> dict[str, Any]:
+    def refresh_token(self, token: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Exchange a refresh token for a new pair (section 7.3); callers share one request."""
         with self._social_errors("refresh"):
+            if args:
+                raise ConfigurationError("A refresh has one argument: the refresh token.")
             fresh = self._client().refresh_token(self.refresh_token_url(), token, **kwargs)
         self._process_error(fresh, stage="refresh")
+        self.get_access_token(fresh)  # a hook of subclasses
         return fresh
+
+    def _checked_client(self, stage: ErrorStage) -> KuCoinOAuth2Session:
+        """Return a client, if a key can be asked for with these settings."""
+        self._api_key_step(stage)
+        client = self._client()
+        api_key_body(client.site, self.setting("PERMISSIONS"))
+        return client
 
     def _client(self) -> KuCoinOAuth2Session:
         for name in _UNUSED:
@@ -353,6 +370,8 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
     ) -> SocialAuthBaseException:
         kind: type[SocialAuthBaseException] = AuthProviderError
         match error:
+            case ConfigurationError(failure="tls"):
+                code = "tls_error"
             case UnsafeRedirectURI() | ConfigurationError():
                 kind, code = AuthConfigurationError, "invalid_setting"
             case ReauthorizationRequired():
@@ -364,9 +383,10 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
             case ApiKeyOutcomeUnknown() | MalformedResponse():
                 kind, code = AuthResponseError, "malformed_response"
             case KuCoinUnavailable():
-                code = _unavailability(error.status)
+                code = _unavailability(error)
             case _:
                 code = "http_error"
+        after = getattr(error, "retry_after", None)
         social = kind(
             self,
             error,
@@ -374,7 +394,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
             stage=stage,
             provider_code=getattr(error, "code", None),
             status_code=getattr(error, "status", None),
-            retry_after=getattr(error, "retry_after", None),
+            retry_after=str(after) if after is not None else None,
         )
         if isinstance(error, ConfigurationError) and "KUCOIN_" in str(error):
             prefix = setting_name(self.name)
@@ -387,10 +407,10 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
         return social
 
 
-def _unavailability(status: int | None) -> str:
-    if status is None:
-        return "connection_failed"
-    return "unavailable" if status >= 500 else "rate_limited"
+def _unavailability(error: KuCoinError) -> str:
+    if error.status is None:
+        return _FAILURES.get(error.failure or "", "connection_failed")
+    return "unavailable" if error.status >= 500 else "rate_limited"
 
 
 def _pairs(data: Any) -> Iterable[tuple[str, str]]:

@@ -12,6 +12,7 @@ from authlib_kucoin._protocol.permissions import api_key_body
 from authlib_kucoin._protocol.sites import Site
 
 from .base_client import AnyToken
+from .preconditions import check_one_source
 
 T = TypeVar("T")
 
@@ -28,6 +29,10 @@ class AsyncCalls:
 
     async def default_token(self, request: Any) -> AnyToken | None:
         """Return the token to use if none was given."""
+        raise NotImplementedError
+
+    def check_ready(self, operation: str) -> None:
+        """Check, before anything is sent, that a call can be made."""
         raise NotImplementedError
 
     def is_expired(self, token: AnyToken | None) -> TypeGuard[Mapping[str, Any]]:
@@ -60,7 +65,10 @@ class AsyncCalls:
         request: Any = None,
     ) -> ApiKey:
         """Ask for an API key, once, as :meth:`SyncCalls.create_api_key`."""
+        # All checks come first: a refresh cannot be taken back either.
+        self.check_ready("create_api_key")
         body = api_key_body(self.site, permissions)
+        check_one_source(token, request)
         token = await self.default_token(request) if token is None else token
         if self.is_expired(token):
             fresh = await self.renew(token)

@@ -8,6 +8,8 @@ from typing import Final
 
 from authlib_kucoin._errors import ConfigurationError
 
+#: Seconds to wait for a connection, and then each time for more of the answer.
+DEFAULT_TIMEOUT: Final = 10.0
 #: Seconds for a whole call, from connecting to the last byte of the answer.
 DEFAULT_TOTAL_TIMEOUT: Final = 20.0
 #: The largest body of an answer, in bytes, after decoding.

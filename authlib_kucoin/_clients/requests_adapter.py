@@ -17,15 +17,20 @@ class KuCoinAdapter(HTTPAdapter):
     """Keeps connections over threads and forks; sends each request once.
 
     Args:
-        pool_maxsize: How many idle connections to keep for each host.
-        keepalive_expiry: Idle seconds after which a connection is not used again. The server
-            closes idle connections too; a request sent at that moment is lost.
+        pool_maxsize: How many idle connections to keep for each host; 50 unless given.
+        keepalive_expiry: Idle seconds after which a connection is not used again; 5 unless given.
+            The server closes idle connections too; a request sent at that moment is lost.
+
+    Attributes:
+        settings: The arguments, by name.
     """
 
     def __init__(
-        self, *, pool_maxsize: int = POOL_MAXSIZE, keepalive_expiry: float = KEEPALIVE_EXPIRY
+        self, *, pool_maxsize: int | None = None, keepalive_expiry: float | None = None
     ) -> None:
-        self._keepalive_expiry = keepalive_expiry
+        self.settings = {"pool_maxsize": pool_maxsize, "keepalive_expiry": keepalive_expiry}
+        self._keepalive_expiry = KEEPALIVE_EXPIRY if keepalive_expiry is None else keepalive_expiry
+        pool_maxsize = POOL_MAXSIZE if pool_maxsize is None else pool_maxsize
         super().__init__(pool_maxsize=pool_maxsize, max_retries=0)
 
     @property

@@ -12,6 +12,7 @@ from authlib_kucoin._protocol.permissions import api_key_body
 from authlib_kucoin._protocol.sites import Site
 
 from .base_client import AnyToken
+from .preconditions import check_one_source
 
 T = TypeVar("T")
 
@@ -28,6 +29,10 @@ class SyncCalls:
 
     def default_token(self, request: Any) -> AnyToken | None:
         """Return the token to use if none was given."""
+        raise NotImplementedError
+
+    def check_ready(self, operation: str) -> None:
+        """Check, before anything is sent, that a call can be made."""
         raise NotImplementedError
 
     def is_expired(self, token: AnyToken | None) -> TypeGuard[Mapping[str, Any]]:
@@ -78,7 +83,8 @@ class SyncCalls:
             permissions: KuCoin's names of the permissions to ask for, such as ``["API_COMMON",
                 "API_SPOT"]``, which is the default. Fast API 2 only, which is known from one
                 published client: confirm with KuCoin that your client id is for it.
-            request: The framework's request, for ``fetch_token`` of a registered app.
+            request: The framework's request, for the ``fetch_token`` of an app that is registered
+                in Django or Starlette. Not together with ``token``.
 
         Returns:
             The key. KuCoin shows its secret only now.
@@ -90,7 +96,10 @@ class SyncCalls:
             KuCoinUnavailable: If nothing was sent, or KuCoin asks to wait (HTTP 429).
             TokenError: If there is no token, or it could not be refreshed.
         """
+        # All checks come first: a refresh cannot be taken back either.
+        self.check_ready("create_api_key")
         body = api_key_body(self.site, permissions)
+        check_one_source(token, request)
         token = self.default_token(request) if token is None else token
         if self.is_expired(token):
             fresh = self.renew(token)

@@ -97,7 +97,7 @@ class SyncClient(ClientBase, SyncCalls):
             ConfigurationError: If ``update_token`` cannot be called. Nothing has been sent.
         """
         # All checks come first: a refresh cannot be taken back, and its failure fails all waiters.
-        self._refuse_if_closed("refresh")
+        self.check_ready("refresh")
         call = self._refresh_call(token, url)
         refresh_token = token["refresh_token"]
 

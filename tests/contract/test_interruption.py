@@ -61,7 +61,7 @@ def struck_by(error: type[BaseException], wire: Wire) -> Iterator[None]:
 
 
 @pytest.mark.parametrize(("row", "operation"), CASES)
-@pytest.mark.parametrize("error", [SoftTimeLimitExceeded, KeyboardInterrupt])
+@pytest.mark.parametrize("error", [SoftTimeLimitExceeded, TimeoutError, KeyboardInterrupt])
 def test_a_time_limit_reaches_the_caller(
     error: type[BaseException], operation: str, new_stack: NewStack, silent: Wire
 ) -> None:
@@ -74,12 +74,15 @@ def test_a_time_limit_reaches_the_caller(
 
 
 @pytest.mark.parametrize("row", BLOCKING)
-def test_a_key_that_may_exist_is_said_to_be_unknown(new_stack: NewStack, silent: Wire) -> None:
+@pytest.mark.parametrize("error", [SoftTimeLimitExceeded, TimeoutError])
+def test_a_key_that_may_exist_is_said_to_be_unknown(
+    error: type[Exception], new_stack: NewStack, silent: Wire
+) -> None:
     """The error names what interrupted it, so that the job can react."""
     stack = new_stack(site=silent.url)
     with (
-        pytest.raises(ApiKeyOutcomeUnknown, match="SoftTimeLimitExceeded") as raised,
-        struck_by(SoftTimeLimitExceeded, silent),
+        pytest.raises(ApiKeyOutcomeUnknown, match=error.__name__) as raised,
+        struck_by(error, silent),
     ):
         stack.create_api_key(TOKEN)
     assert raised.value.retry is False

@@ -186,8 +186,26 @@ def test_a_time_out_is_social_cores_setting(kucoin_sandbox: Sandbox) -> None:
     kucoin_sandbox.fail_next("token", "delay:1")
     with pytest.raises(AuthProviderError) as caught:
         host.come_back()
-    assert caught.value.code == "connection_failed"
+    assert caught.value.code == "timeout"
     assert caught.value.recovery == "retry_later"
+
+
+def test_a_certificate_that_is_not_trusted_is_a_tls_error() -> None:
+    """social-core's code for it, with our advice as the detail."""
+    with run_sandbox(tls="self-signed") as sandbox:
+        host = Host(sandbox)
+        with pytest.raises(AuthProviderError, match="secure connection") as caught:
+            host.come_back()
+    assert (caught.value.code, caught.value.stage) == ("tls_error", "token_exchange")
+    assert "REQUESTS_CA_BUNDLE" in caught.value.detail
+
+
+def test_a_refused_connection_is_neither(kucoin_sandbox: Sandbox) -> None:
+    """social-core's code for it."""
+    host = Host(kucoin_sandbox, PROXIES={"http": "http://127.0.0.1:9"})
+    with pytest.raises(AuthProviderError) as caught:
+        host.come_back()
+    assert caught.value.code == "connection_failed"
 
 
 def test_proxies_and_certificates_are_social_cores_settings(kucoin_sandbox: Sandbox) -> None:
