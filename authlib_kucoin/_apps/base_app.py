@@ -13,6 +13,7 @@ from authlib_kucoin._models import KuCoinToken
 from authlib_kucoin._protocol.call import Call
 from authlib_kucoin._protocol.sites import Site, resolve_site
 
+from .openid import NoOpenID
 from .options import check_options
 
 #: The attributes that the client is made of.
@@ -27,7 +28,7 @@ _SETTINGS: Final = {
 }
 
 
-class AppBase:
+class AppBase(NoOpenID):
     """An app that is registered with Authlib's ``OAuth``.
 
     Args:

@@ -207,6 +207,20 @@ def host(request: pytest.FixtureRequest) -> Iterator[Host]:
     host.close()
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("create_logout_url", "fetch_jwk_set", "logout_redirect", "parse_id_token", "userinfo"),
+        "validate_logout_response",
+    ],
+)
+def test_openid_connect_is_refused(name: str, host: Host) -> None:
+    """In Authlib these would raise a bare ``KeyError``, or ask KuCoin for nothing."""
+    app = register_kucoin(host.oauth(), site="eu", client_id="b")
+    with pytest.raises(ConfigurationError, match="no OpenID Connect"):
+        host.run(lambda: getattr(app, name)(TOKEN))
+
+
 def test_the_methods_of_an_app_are_called(host: Host, recorder: Recorder) -> None:
     """A subclass may see each step of a login and of a refresh."""
     own = register_kucoin(host.oauth(), site="eu").__class__
