@@ -213,7 +213,8 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
     def process_error(self, data: Any, *, stage: ErrorStage = "callback") -> None:
         """Raise if the login was refused or the callback has no valid form (section 7.1)."""
         super().process_error(data, stage=stage)
-        if stage == "callback":
+        # A hook of an older form names no stage, whichever answer it was called with.
+        if stage == "callback" and not isinstance(data, KuCoinToken):
             self._code_of(data)
 
     def request_access_token(self, url: str, *_args: Any, **_kwargs: Any) -> dict[Any, Any]:
@@ -313,7 +314,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
 
     def _client(self) -> KuCoinOAuth2Session:
         for name in _UNUSED:
-            if getattr(type(self), name) != getattr(KuCoinOAuth2, name):
+            if getattr(type(self), name) != getattr(KuCoinOAuth2, name) or name in vars(self):
                 raise ConfigurationError(
                     f"Leave {name} as {KuCoinOAuth2.__module__} has it: KuCoin's calls are what "
                     "the document says, and do not use it."
@@ -386,6 +387,10 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
                 code = _unavailability(error)
             case _:
                 code = "http_error"
+        if isinstance(error, TokenError) and error.code:  # it may be one of RFC 6749's
+            named = self.get_provider_error({"error": error.code}, stage=stage)
+            if named and named.code != "http_error":
+                kind, code = type(named), named.code
         after = getattr(error, "retry_after", None)
         social = kind(
             self,

@@ -144,6 +144,8 @@ def test_nobody_is_sent_to_kucoin_who_is_not_signed_in(host: Host) -> None:
     [
         ("token", "envelope:1:no", AuthCredentialError, "authorization_code_rejected"),
         ("token", "oauth:invalid_grant", AuthCredentialError, "authorization_code_rejected"),
+        ("token", "oauth:invalid_client", AuthConfigurationError, "invalid_setting"),
+        ("token", "oauth:access_denied", AuthCanceled, "authorization_declined"),
         ("token", "429", AuthProviderError, "rate_limited"),
         ("token", "envelope:429000:slow", AuthProviderError, "rate_limited"),
         ("token", "502", AuthProviderError, "unavailable"),
