@@ -1,4 +1,4 @@
-"""KuCoin with httpx2: for Starlette, FastAPI, and scripts and workers, sync or async."""
+"""The clients that send with httpx2, for Starlette, FastAPI, scripts and workers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ __all__ = ["AsyncKuCoinOAuth2Client", "KuCoinOAuth2Client"]
 T = TypeVar("T")
 
 
-#: Errors that can only occur before a request is sent. Used if the transport does not trace.
+#: Errors that can occur only before a request is sent.
 _NOT_CONNECTED: Final = (
     httpx2.ConnectError,
     httpx2.ConnectTimeout,
@@ -55,11 +55,11 @@ _OF_OWN_TRANSPORT: Final = ("cert", "http1", "limits", "verify")
 
 
 class _Auth(KuCoinTokenAuth, OAuth2Auth):
-    """Signs the application's own requests with the token."""
+    """Adds the token to the application's own requests."""
 
 
-#: Parsing takes half the time of building a request, so it is cached. Addresses with a query are
-#: not: they belong to one call and hold the code.
+#: Parsing a URL takes half the time of building a request, so parsed URLs are cached. URLs with a
+#: query are not cached, because they belong to one call and hold the authorization code.
 _parsed: Final = lru_cache(maxsize=64)(httpx2.URL)
 
 
@@ -67,7 +67,7 @@ def _request(
     client: httpx2.Client | httpx2.AsyncClient, call: Call[Any], trace: Callable[..., Any]
 ) -> httpx2.Request:
     extensions: dict[str, Any] = {"timeout": client.timeout.as_dict()}
-    if call.creates_key:  # no other call needs it, and each event takes time
+    if call.creates_key:  # other calls do not need the trace, which takes time
         extensions["trace"] = trace
     return httpx2.Request(
         call.method,
@@ -79,12 +79,12 @@ def _request(
 
 
 def _is_leaving(event: str, info: Mapping[str, Any]) -> bool:
-    """Tell whether httpcore2 begins to send a request, apart from a CONNECT to a proxy."""
+    """Tell whether an event says that a request is about to be sent, other than a CONNECT."""
     return event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT"
 
 
 def _whole(response: httpx2.Response) -> bytes | None:
-    """Return the body if a transport, such as a test's, has read and decoded it already."""
+    """Return the body if the transport has read and decoded it already, else None."""
     return response.content if response.is_stream_consumed else None
 
 
@@ -93,7 +93,7 @@ def _decoded(body: Body, response: httpx2.Response) -> bytes:
 
 
 class _Settings:
-    """The constructor of both clients."""
+    """The constructor that both clients share."""
 
     token_auth_class = _Auth
     accepted = WITH_HTTPX
@@ -127,11 +127,11 @@ class _Settings:
         if options.get("transport") is None:
             options |= self._own_transport(options).client_options
         transport = options["transport"]
-        # Another transport may neither trace nor keep connections.
+        # For other transports than ours there is no inner client, and perhaps no trace.
         self.pool: Any = transport if isinstance(transport, KeptConnections) else None
         self._is_traced = self.pool is not None and self.pool.are_traced
         options.setdefault("cookies", no_cookies())
-        super().__init__(  # type: ignore[call-arg]  # Authlib's client comes after us
+        super().__init__(  # type: ignore[call-arg]  # Authlib's client is next in the MRO
             client_id=client_id,
             client_secret=client_secret,
             redirect_uri=redirect_uri,
@@ -143,7 +143,7 @@ class _Settings:
         self.total_timeout = checked_total_timeout(total_timeout)
         if http2:
             refuse_http2()
-        guard(self, *given)  # type: ignore[arg-type]  # httpx2's client comes after us
+        guard(self, *given)  # type: ignore[arg-type]  # httpx2's client is later in the MRO
         self._is_made = True
 
     def _outcome(self, call: Call[T], progress: InFlight, sender: Any) -> Outcome[T]:
@@ -160,12 +160,15 @@ class _Settings:
         return getattr(self.send, "__func__", None) not in _SENDS  # type: ignore[attr-defined]  # httpx2's
 
     def _may_have_left(self, call: Call[Any], error: BaseException) -> bool:
-        """Tell, by the class of an error, whether the request may have been sent before it."""
+        """Tell whether an error leaves it open that the request was sent, by the error's class.
+
+        False for a traced request, because the trace has set ``progress.sent``.
+        """
         is_known = self._is_traced and call.creates_key and not self._has_own_send
         return not is_known and not isinstance(error, _NOT_CONNECTED)
 
     def check_ready(self, operation: str) -> None:
-        super().check_ready(operation)  # type: ignore[misc]  # the client's, which comes after us
+        super().check_ready(operation)  # type: ignore[misc]  # ClientBase is later in the MRO
         if self.is_closed:  # type: ignore[attr-defined]  # httpx2's
             raise ConfigurationError(
                 "This client is closed: use it inside its with block, or make another.",
@@ -174,15 +177,17 @@ class _Settings:
 
 
 class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[misc]  # Authlib's methods take more
-    """Authlib's ``OAuth2Client`` for KuCoin; arguments as :class:`KuCoinOAuth2Session`.
+    """Authlib's ``OAuth2Client`` for KuCoin.
 
-    The ``options`` are the other arguments of Authlib's ``OAuth2Client`` and ``httpx2.Client``.
+    The arguments are those of :class:`KuCoinOAuth2Session` without ``pool_maxsize``,
+    ``keepalive_expiry`` and ``adapter``. The ``options`` are the other arguments of Authlib's
+    ``OAuth2Client`` and of ``httpx2.Client``, such as ``limits`` and ``transport``.
     """
 
     _own_transport = Transport
 
     def close(self) -> None:
-        """Close the client once the refreshes that it performs in other threads have ended."""
+        """Wait for the refreshes that other threads perform with this client, then close it."""
         refreshes.wait_for(self)
         super().close()
 
@@ -194,7 +199,7 @@ class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[m
     def perform(self, call: Call[T]) -> T:
         """Send one call and return its result."""
         self.check_ready(call.operation)
-        # If there is a pool, send by its inner client and skip this client's own layers.
+        # With our own transport, send by its inner client: that skips the layers of this client.
         is_pooled = self.pool and not self._has_own_send
         sender = self.pool.client(call.operation) if is_pooled else self
         with InFlight(call.secrets, self.total_timeout) as progress:
@@ -203,7 +208,7 @@ class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[m
             def trace(event: str, info: Mapping[str, Any]) -> None:
                 if _is_leaving(event, info):
                     progress.sent = True
-                    request.extensions.pop("trace", None)  # nothing more to learn
+                    request.extensions.pop("trace", None)  # the other events are not needed
 
             try:
                 request = _request(self, call, trace)
@@ -222,22 +227,23 @@ class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[m
                         outcome.body = _decoded(body, response)
                 finally:
                     response.close()
-            except BaseException as error:  # noqa: BLE001 - result() raises it, or an error of ours
+            except BaseException as error:  # noqa: BLE001 - result() raises it or our own error
                 progress.sent |= self._may_have_left(call, error)
                 outcome.failed(error)
         return outcome.result()
 
 
 class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # type: ignore[misc]  # as above
-    """Authlib's ``AsyncOAuth2Client`` for KuCoin; arguments as :class:`KuCoinOAuth2Client`.
+    """Authlib's ``AsyncOAuth2Client`` for KuCoin.
 
-    ``update_token`` may be a function or a coroutine function. The event loop is asyncio's.
+    The arguments are those of :class:`KuCoinOAuth2Client`. ``update_token`` can be a plain function
+    or a coroutine function. The client needs asyncio, and does not run on trio.
     """
 
     _own_transport = AsyncTransport
 
     async def aclose(self) -> None:
-        """Close the client once the refreshes that it has begun in this event loop have ended."""
+        """Wait for the refreshes of this client in this event loop, then close the client."""
         try:
             await self._finish_refreshes()
         finally:
@@ -251,12 +257,12 @@ class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # typ
             await super().__aexit__(*error)
 
     async def _finish_refreshes(self) -> None:
-        if self.pool is None or isinstance(self.pool, AsyncTransport):  # else it is shared
+        if self.pool is None or isinstance(self.pool, AsyncTransport):  # a shared one stays open
             await wait_for_refreshes(self)
 
     @staticmethod
     def new_pool(client_kwargs: Mapping[str, Any]) -> AsyncSharedTransport:
-        """Return connections that clients with these settings can share."""
+        """Return a transport whose connections clients with these settings can share."""
         return AsyncSharedTransport(client_kwargs)
 
     async def perform(self, call: Call[T]) -> T:

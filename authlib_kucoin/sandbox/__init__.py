@@ -20,11 +20,13 @@ from ._model import Account, IssuedKey
 from ._options import SandboxOptions
 from ._refusal import RecordedRefusal
 from ._sandbox import Sandbox, run_sandbox
+from ._scenarios import SCENARIOS, Scenario
 
 __all__ = [
     "FAULT_FORMS",
     "OPERATIONS",
     "PLAIN_FAULTS",
+    "SCENARIOS",
     "Account",
     "Callback",
     "CallbackMode",
@@ -37,6 +39,7 @@ __all__ = [
     "Sandbox",
     "SandboxKeywords",
     "SandboxOptions",
+    "Scenario",
     "WaitingFault",
     "run_sandbox",
 ]

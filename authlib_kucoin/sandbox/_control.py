@@ -15,12 +15,14 @@ from urllib.parse import parse_qsl
 from . import _guard, _members, _templates
 from ._answers import as_json
 from ._callback import Callback
-from ._fault_queue import operation_named
+from ._fault_queue import WaitingFault, operation_named
+from ._faults import Fault
 from ._http import Request, Response
 from ._journal import MASK
 from ._model import IssuedKey
 from ._options import SandboxOptions
 from ._router import Router
+from ._scenarios import SCENARIOS
 from ._user import User
 from ._version import version
 
@@ -67,7 +69,8 @@ class Control:
 
     def cancel(self, request: Request, given: dict[str, Any]) -> object:
         """Play a user who cancels."""
-        return _callback(self._user.decide(self._target(request, given["url"]), "cancel"))
+        target = self._target(request, given.pop("url"))
+        return _callback(self._user.decide(target, "cancel", **given))
 
     def _target(self, request: Request, url: str) -> str:
         port = _guard.port_of(request.headers.get("host", ""))
@@ -83,7 +86,8 @@ class Control:
 
     def fail_next(self, _request: Request, given: dict[str, Any]) -> object:
         """Queue a fault."""
-        self._kucoin.faults.add(given.pop("operation"), given.pop("fault"), **given)
+        fault = Fault.parse(given.pop("fault"))
+        self._kucoin.faults.add(WaitingFault(fault=fault, **given))
         return _OK
 
     def waiting_faults(self, _request: Request, _given: dict[str, Any]) -> object:
@@ -93,6 +97,11 @@ class Control:
     def advance(self, _request: Request, given: dict[str, Any]) -> object:
         """Wind the clock forward."""
         self._kucoin.state.clock.advance(given["seconds"])
+        return _OK
+
+    def set_scenario(self, _request: Request, given: dict[str, Any]) -> object:
+        """Choose a scenario."""
+        self._kucoin.state.set_scenario(given["name"])
         return _OK
 
     def reset(self, _request: Request, _given: dict[str, Any]) -> object:
@@ -133,6 +142,11 @@ class Control:
             "clock": {"now": state.clock.now(), "ahead": state.clock.ahead},
             "options": _options(state.options),
             "accounts": [asdict(account) for account in state.options.accounts],
+            "scenario": state.scenario,
+            "scenarios": [
+                {"name": name, "title": each.title, "text": each.text}
+                for name, each in SCENARIOS.items()
+            ],
             "version": version(),
         }
 
@@ -155,7 +169,9 @@ CALLS: Final[dict[str, dict[str, Call]]] = {
     "/sandbox/approve": {
         "POST": Call(Control.approve, {"url": _members.TEXT.needed(), **_USER}),
     },
-    "/sandbox/cancel": {"POST": Call(Control.cancel, {"url": _members.TEXT.needed()})},
+    "/sandbox/cancel": {
+        "POST": Call(Control.cancel, {"url": _members.TEXT.needed(), "account": _members.TEXT}),
+    },
     "/sandbox/connect": {"POST": Call(Control.connect, _USER)},
     "/sandbox/token": {"POST": Call(Control.token, _USER)},
     "/sandbox/faults": {
@@ -173,6 +189,9 @@ CALLS: Final[dict[str, dict[str, Call]]] = {
     },
     "/sandbox/advance": {
         "POST": Call(Control.advance, {"seconds": _members.NUMBER.needed()}),
+    },
+    "/sandbox/scenario": {
+        "POST": Call(Control.set_scenario, {"name": _members.TEXT.needed()}),
     },
     "/sandbox/reset": {"POST": Call(Control.reset, _NOTHING)},
     "/sandbox/requests": {"GET": Call(Control.requests, {"operation": _members.TEXT})},

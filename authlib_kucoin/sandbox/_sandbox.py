@@ -181,14 +181,29 @@ class Sandbox:
             ValueError: The operation or the fault is unknown, or a number is out of range; the
                 text says which are right.
         """
-        self._kucoin.faults.add(
-            operation, fault, times=times, probability=probability, latency=latency
-        )
+        known = fault if isinstance(fault, Fault) else Fault.parse(str(fault))
+        self._kucoin.faults.add(WaitingFault(operation, known, times, probability, latency))
 
     @property
     def waiting_faults(self) -> tuple[WaitingFault, ...]:
         """The faults that have yet to spoil a call."""
         return self._kucoin.faults.waiting()
+
+    @property
+    def scenario(self) -> str:
+        """The name of the current scenario, a key of `SCENARIOS`."""
+        return self._state.scenario
+
+    def set_scenario(self, name: str) -> None:
+        """Change several options together, until the next scenario or `reset`.
+
+        Args:
+            name: A key of `SCENARIOS`, such as "withdrawals" or "other-address".
+
+        Raises:
+            ValueError: There is no such scenario; the text lists the scenarios.
+        """
+        self._state.set_scenario(name)
 
     def reset(self) -> None:
         """Forget codes, tokens, keys, requests and faults, and set the clock back."""
@@ -218,9 +233,9 @@ class Sandbox:
         target = self._target(authorization_url)
         return self._user.decide(target, "approve", account, permissions)
 
-    def cancel(self, authorization_url: str) -> Callback:
+    def cancel(self, authorization_url: str, *, account: str | None = None) -> Callback:
         """Play a user who opens the login page and presses Cancel; see `approve`."""
-        return self._user.decide(self._target(authorization_url), "cancel")
+        return self._user.decide(self._target(authorization_url), "cancel", account)
 
     def connect(
         self, *, account: str | None = None, permissions: Iterable[str] | None = None

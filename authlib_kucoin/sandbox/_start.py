@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Final
 
 from . import _pages
+from ._fault_queue import WaitingFault
+from ._faults import Fault
 from ._forms import Form, see
 from ._http import Request, Response
 from ._overview import values_of
@@ -43,22 +45,21 @@ class StartPage:
 
     def fail_next(self, form: Form) -> None:
         """Queue a fault that was written."""
-        self._kucoin.faults.add(
-            form.text("operation"), form.text("fault"), times=form.whole("times")
-        )
+        fault = Fault.parse(form.text("fault"))
+        self._kucoin.faults.add(WaitingFault(form.text("operation"), fault, form.whole("times")))
 
     def fail_so(self, form: Form) -> None:
         """Queue one of the commonest faults."""
         operation, _, fault = form.text("fault").partition(" ")
-        self._kucoin.faults.add(operation, fault)
+        self._kucoin.faults.add(WaitingFault(operation, Fault.parse(fault)))
 
     def drop_faults(self, _form: Form) -> None:
         """Forget the faults that are waiting."""
         self._kucoin.faults.clear()
 
-    def switch(self, form: Form) -> None:
+    def set_scenario(self, form: Form) -> None:
         """Choose a scenario."""
-        self._kucoin.state.switch(form.text("scenario"))
+        self._kucoin.state.set_scenario(form.text("scenario"))
 
     def delete_key(self, form: Form) -> None:
         """Delete a key, as its user can at KuCoin."""
@@ -75,7 +76,7 @@ _ACTIONS: Final[dict[str, tuple[Callable[[StartPage, Form], None], str]]] = {
     "fail": (StartPage.fail_next, "faults"),
     "fail-so": (StartPage.fail_so, "faults"),
     "drop-faults": (StartPage.drop_faults, "faults"),
-    "scenario": (StartPage.switch, "scenarios"),
+    "scenario": (StartPage.set_scenario, "scenarios"),
     "delete-key": (StartPage.delete_key, "accounts"),
     "reset": (StartPage.reset, "requests"),
 }

@@ -57,7 +57,7 @@ class State:
     def reset(self) -> None:
         """Forget all logins, codes, tokens, keys and the scenario, and set the clock back."""
         with self._lock:
-            self.switch(AS_STARTED)
+            self.set_scenario(AS_STARTED)
             self.clock = Clock()
             self._tickets: OrderedDict[Ticket, Login | None] = OrderedDict()
             self._codes: dict[str, Code] = {}
@@ -66,7 +66,7 @@ class State:
             self._issued: list[IssuedKey] = []
             self._keys: dict[str, IssuedKey] = {}
 
-    def switch(self, scenario: str) -> None:
+    def set_scenario(self, scenario: str) -> None:
         """Change the options as a scenario does.
 
         Raises:
