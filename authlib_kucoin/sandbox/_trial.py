@@ -20,7 +20,7 @@ from ._trial_requests import STEPS, Caller, Step
 #: Where the sandbox sends the browser back to.
 CALLBACK: Final = "/sandbox/try/callback"
 
-_BRACKETS: Final = re.compile(r"\[.*\]")
+_BRACKETS: Final = re.compile(r"\[[^\[\]]*\]")
 
 
 @dataclass(frozen=True, slots=True)
