@@ -23,7 +23,7 @@ def _receivers(sender: type) -> Iterable[Any]:
 
 
 class KuCoinDjangoApp(SyncApp, DjangoOAuth2App):
-    """KuCoin in a Django project."""
+    """The app that ``register_kucoin`` returns for Django."""
 
     client_cls: type[KuCoinOAuth2Session] = KuCoinOAuth2Session
 
@@ -73,7 +73,7 @@ class KuCoinDjangoApp(SyncApp, DjangoOAuth2App):
 
         Args:
             request: The request of the callback.
-            params: Parameters for :meth:`fetch_access_token`; normally none.
+            params: Parameters for ``fetch_access_token``; normally none.
 
         Raises:
             AuthorizationDenied: If the login was refused or the callback cannot be trusted.

@@ -20,7 +20,7 @@ from .requests_client import KuCoinOAuth2Session
 
 
 class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
-    """KuCoin in a Flask application."""
+    """The app that ``register_kucoin`` returns for Flask."""
 
     client_cls: type[KuCoinOAuth2Session] = KuCoinOAuth2Session
 
@@ -60,14 +60,15 @@ class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
         return super().has_listener() or bool(receivers)
 
     def _on_update_token(self, *token: Any, **old: Any) -> None:
-        # No new context inside an existing one: leaving it would run the teardown functions.
+        # Do not enter a new context inside an existing one: leaving the new one would run the
+        # application's teardown functions.
         with nullcontext() if has_app_context() else self._flask_app().app_context():
             super()._on_update_token(*token, **old)
 
     def _flask_app(self) -> Flask:
         """Return the current Flask application or, outside of any context, the only one known."""
         if has_app_context():
-            return current_app._get_current_object()  # type: ignore[attr-defined,no-any-return]  # Werkzeug's
+            return current_app._get_current_object()  # type: ignore[attr-defined,no-any-return]  # of the proxy
         flask = self._first_flask_app() if self._first_flask_app else None
         if self._is_shared or flask is None:
             raise ConfigurationError(
@@ -106,7 +107,7 @@ class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
         """Check the callback of the current request and exchange its code for a token.
 
         Args:
-            params: Parameters for :meth:`fetch_access_token`; normally none.
+            params: Parameters for ``fetch_access_token``; normally none.
 
         Raises:
             AuthorizationDenied: If the login was refused or the callback cannot be trusted.

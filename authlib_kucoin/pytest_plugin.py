@@ -31,4 +31,4 @@ def kucoin_sandbox(kucoin_sandbox_options: SandboxKeywords) -> Iterator[Sandbox]
         yield sandbox
         unused = [f"{each.operation}: {each.fault}" for each in sandbox.waiting_faults]
     if unused:
-        warnings.warn(f"faults that never struck: {', '.join(unused)}", stacklevel=1)
+        warnings.warn(f"queued faults that did not occur: {', '.join(unused)}", stacklevel=1)

@@ -63,15 +63,15 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
             ``update_token(token, refresh_token=old)``, where ``old`` is the old refresh token. If
             it raises, the refresh raises the same error; the pair is kept in memory, and the next
             refresh with the old token calls ``update_token`` with it again.
-        timeout: The most seconds to wait for a connection, and then for each part of the answer.
-            Two numbers set the two apart.
-        total_timeout: The most seconds for a whole call, from connecting to the last byte of the
-            answer.
-        pool_maxsize: The most idle connections that are kept for each host; 50 if left
-            out. More can be in use.
+        timeout: How many seconds to wait at most for a connection, and then for each part of the
+            answer. A pair of numbers sets the two separately.
+        total_timeout: How many seconds a whole call takes at most, from connecting to the last
+            byte of the answer.
+        pool_maxsize: How many idle connections are kept at most for each host; 50 if left
+            out. More connections can be in use at the same time.
         keepalive_expiry: After how many idle seconds a connection is closed rather than used
             again; 5 if left out.
-        adapter: An adapter whose connections other sessions share. :meth:`close` does not close
+        adapter: An adapter whose connections other sessions share. ``close()`` does not close
             them.
         options: The other arguments of Authlib's ``OAuth2Session``.
 
@@ -132,7 +132,7 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
 
     @property
     def verify(self) -> bool | str:
-        """Whether to verify the server's certificate, or the path of the authorities to trust."""
+        """Whether to verify the server's certificate, or the file of the authorities to trust."""
         # To requests, None means "do not verify".
         return True if self._own_verify is None else self._own_verify
 
@@ -220,7 +220,8 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
             # REQUESTS_CA_BUNDLE applies only if ``verify`` was not set.
             settings["verify"] = self._own_verify
         adapter = self.get_adapter(call.url)
-        # A KuCoinAdapter sets this when it sends. Other adapters do not, so assume the worst.
+        # A KuCoinAdapter sets ``sent`` when it sends the request. No other adapter does, so set it
+        # for that now.
         progress.sent = not isinstance(adapter, KuCoinAdapter)
         settings["timeout"] = self.default_timeout
         if getattr(self.send, "__func__", None) is _SEND:
@@ -250,7 +251,7 @@ def _body(response: Response) -> bytes:
 
 
 def _may_repeat(adapter: Any) -> bool:
-    """Tell whether an adapter may repeat a POST that the server has already received."""
+    """Tell whether an adapter can repeat a POST that the server has already received."""
     retries = getattr(adapter, "max_retries", None)
     if retries is None or retries.total == 0:
         return False

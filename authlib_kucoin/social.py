@@ -186,7 +186,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
     def _logins(self) -> list[Any]:
         """Return the unfinished logins in the session, the newest last.
 
-        social-core itself stores only one, and so does not read ``…_earlier_states``.
+        social-core itself stores and reads only the newest.
         """
         earlier = self.strategy.session_get(f"{self.name}_earlier_states") or []
         newest = self.strategy.session_get(f"{self.name}_state")
@@ -212,14 +212,15 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
         code = self._code_of(self.data)  # checked again: a subclass can override process_error
         with social_errors(self, "token_exchange"):
             token = self._checked_client("token_exchange").fetch_token(url, code=code)
-        self._process_error(token, stage="token_exchange")  # subclasses can override this hook
+        # _process_error calls process_error, which subclasses can override.
+        self._process_error(token, stage="token_exchange")
         return token
 
     def _code_of(self, data: Any) -> str:
         try:
             return read_callback(_pairs(data)).code()
         except AuthorizationDenied as error:
-            # An error with a code or a message is a refusal. Any other says that the callback is
+            # If the error has a code or a message, the login was refused. Otherwise the callback is
             # not valid.
             kind = AuthCanceled if error.code or error.msg else AuthInputError
             raise kind(self, error, stage="callback", provider_code=error.code) from error
@@ -244,7 +245,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
         asked_for = {entry if isinstance(entry, str) else entry[0] for entry in entries}
         token = {"access_token": access_token, **(kwargs.get("response") or {})}
         kwargs["response"] = KuCoinToken(
-            # social-core would add the access token to a response without this key.
+            # If this entry were missing, social-core would add the access token.
             {"access_token": None} | {k: v for k, v in token.items() if k in asked_for}
         )
         return super().do_auth(access_token, *args, **kwargs)
@@ -285,7 +286,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
     ) -> dict[str, Any]:
         """Return the fields that ``EXTRA_DATA`` names.
 
-        The method of social-core's OAuth backends would add the access token.
+        This skips the method of social-core's OAuth backends, which adds the access token.
         """
         return BaseAuth.extra_data(self, user, uid, response, details, pipeline_kwargs)
 
@@ -340,7 +341,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
         if not path:
             return None
         try:
-            step: Callable[..., object] = module_member(path)  # type: ignore[no-untyped-call]  # social-core's
+            step: Callable[..., object] = module_member(path)  # type: ignore[no-untyped-call]  # untyped in social-core
             # Check the function now: if its call failed later, the key would be lost.
             names = ("strategy", "backend", "user", "api_key")
             check_function(step, "API_KEY_STEP", takes=0, keywords=names)
@@ -348,7 +349,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
             found = isinstance(error, ConfigurationError)
             raise AuthConfigurationError(
                 self,
-                str(error) if found else f"There is no function {path!r} to keep a new API key.",
+                str(error) if found else f"There is no function {path!r}: correct API_KEY_STEP.",
                 code="invalid_setting",
                 parameter="API_KEY_STEP",
                 stage=stage,
@@ -358,7 +359,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
 
 def _pairs(data: Any) -> Iterable[tuple[str, str]]:
     """Return every parameter as a pair, and a repeated one as often as it occurs."""
-    if hasattr(data, "lists"):  # Django's and Werkzeug's
+    if hasattr(data, "lists"):  # as Django's and Werkzeug's objects have
         return [(name, value) for name, values in data.lists() for value in values]
     pairs: Iterable[tuple[str, str]] = data.items()
     return pairs

@@ -15,7 +15,7 @@ from .httpx_client import AsyncKuCoinOAuth2Client
 
 
 class KuCoinStarletteApp(AsyncApp, StarletteOAuth2App):
-    """KuCoin in a Starlette or FastAPI application."""
+    """The app that ``register_kucoin`` returns for Starlette or FastAPI."""
 
     client_cls: type[AsyncKuCoinOAuth2Client] = AsyncKuCoinOAuth2Client
 
@@ -48,7 +48,7 @@ class KuCoinStarletteApp(AsyncApp, StarletteOAuth2App):
 
         Args:
             request: The request of the callback.
-            params: Parameters for :meth:`fetch_access_token`; normally none.
+            params: Parameters for ``fetch_access_token``; normally none.
 
         Raises:
             AuthorizationDenied: If the login was refused or the callback cannot be trusted.

@@ -81,7 +81,7 @@ class AsyncApp(AppBase, AsyncCalls):
         session = self._session_of(*request)
         before = all_logins(session)
         data.pop("url", None)
-        await super().save_authorize_data(*request, **data)  # type: ignore[misc]  # Authlib's
+        await super().save_authorize_data(*request, **data)  # type: ignore[misc]  # a method of Authlib's app
         keep_login(session, self.name, data["state"], before)
 
     async def _on_update_token(

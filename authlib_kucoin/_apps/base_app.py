@@ -83,7 +83,7 @@ class AppBase(NoOpenID):
         settings_win: bool = False,
         **options: Any,
     ) -> None:
-        # Nothing here must raise: after an error, Authlib would create its own app instead.
+        # This must not raise: after an error, Authlib would create its own app instead of this.
         super().__init__(framework, name, **options)  # type: ignore[call-arg]  # Authlib's app
         self._oauth = oauth
         self._given: dict[str, Any] = {"site": site, "fast_api": fast_api}
@@ -91,7 +91,7 @@ class AppBase(NoOpenID):
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
-        if name in _SETTINGS:  # Authlib's apps read these at each call
+        if name in _SETTINGS:  # a new value counts from the next call on, as in Authlib
             vars(self).pop("_client", None)
             vars(self).pop("_site", None)
 
@@ -195,7 +195,7 @@ class AppBase(NoOpenID):
     def _login(self, redirect_uri: str | None, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return the login page's URL and the data to store in the session."""
         params = {"redirect_uri": redirect_uri, **params, **(self.authorize_params or {})}
-        rv: dict[str, Any] = self._create_oauth2_authorization_url(  # type: ignore[attr-defined]  # Authlib's
+        rv: dict[str, Any] = self._create_oauth2_authorization_url(  # type: ignore[attr-defined]  # a method of Authlib's app
             self.client, None, **params
         )
         return rv
@@ -216,7 +216,7 @@ class AppBase(NoOpenID):
         self.client.check_ready(operation)
 
     def is_expired(self, token: AnyToken | None) -> TypeGuard[Mapping[str, Any]]:
-        """Tell whether a token expires within the client's ``leeway`` seconds."""
+        """Tell whether a token has expired, or will within the client's ``leeway`` seconds."""
         return bool(self.client.is_expired(token))
 
     def has_listener(self) -> bool:

@@ -28,7 +28,8 @@ _KNOWN: Final = {
 }
 _OF_OAUTH_1: Final = "it is OAuth 1's."
 _OF_OPENID: Final = "KuCoin has no OpenID Connect and no user-info."
-#: Options that Authlib accepts and KuCoin does not use. The error text says what follows the name.
+#: Options that Authlib accepts and KuCoin does not use, with the reason or the advice that the
+#: error text gives.
 _INSTEAD: Final = {
     "authorization_endpoint": "the option is authorize_url.",
     "client_auth_methods": "a client secret is sent in the query, if client_secret is given.",
@@ -46,7 +47,7 @@ _INSTEAD: Final = {
     "userinfo_endpoint": _OF_OPENID,
 }
 #: Options of a client that are refused in client_kwargs, because they belong to the registration
-#: or to one user. The error text says what follows the name.
+#: or to one user, with the advice that the error text gives.
 _NOT_IN_CLIENT_KWARGS: Final = {
     "adapter": "an app keeps connections of its own. See pool_maxsize and keepalive_expiry.",
     "client_id": "give it to register_kucoin.",

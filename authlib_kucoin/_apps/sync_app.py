@@ -66,7 +66,7 @@ class SyncApp(AppBase, SyncCalls):
         session = self._session_of(*request)
         before = all_logins(session)
         data.pop("url", None)  # the login page's URL is long, and nothing reads it
-        super().save_authorize_data(*request, **data)  # type: ignore[misc]  # Authlib's
+        super().save_authorize_data(*request, **data)  # type: ignore[misc]  # a method of Authlib's app
         keep_login(session, self.name, data["state"], before)
 
     def _on_update_token(
@@ -112,5 +112,5 @@ class SyncApp(AppBase, SyncCalls):
 
     def default_token(self, request: Any) -> AnyToken | None:
         """Return the result of ``fetch_token``, for a call that was given no token."""
-        token: AnyToken | None = self._get_requested_token(request)  # type: ignore[attr-defined]  # Authlib's
+        token: AnyToken | None = self._get_requested_token(request)  # type: ignore[attr-defined]  # a method of Authlib's app
         return token

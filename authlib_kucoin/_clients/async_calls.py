@@ -20,7 +20,8 @@ T = TypeVar("T")
 class AsyncCalls:
     """KuCoin's calls that use a token or a key; see :class:`SyncCalls`."""
 
-    # The first methods are abstract. A client defines them itself, an app through its client.
+    # The methods up to renew() are abstract. Clients define them. Apps define them too, and call
+    # the methods of their client.
 
     @property
     def site(self) -> Site:

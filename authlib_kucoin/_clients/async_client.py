@@ -1,4 +1,4 @@
-"""Async twin of ``sync_client``; identical except for ``await``."""
+"""Async twin of ``sync_client``: the same methods, awaited."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class AsyncClient(ClientBase, AsyncCalls):
 
     _awaits = True
 
-    async def default_token(self, request: object) -> AnyToken | None:  # type: ignore[override]  # awaited
+    async def default_token(self, request: object) -> AnyToken | None:  # type: ignore[override]  # async
         """Return the client's own token; see :meth:`ClientBase.default_token`."""
         return super().default_token(request)
 
@@ -46,7 +46,7 @@ class AsyncClient(ClientBase, AsyncCalls):
         return KuCoinToken(token)
 
     async def ensure_active_token(self, token: Mapping[str, Any] | None = None) -> bool:
-        """Refresh a token that is about to expire; see :meth:`SyncClient.ensure_active_token`."""
+        """Refresh a token if necessary; see :meth:`SyncClient.ensure_active_token`."""
         token = self.token if token is None else token
         if self.is_expired(token):
             self.token = await self.renew(token)

@@ -25,7 +25,7 @@ from .preconditions import check_function
 #: A token with its fields, or the access token or refresh token alone as a string.
 AnyToken = Mapping[str, Any] | str
 
-#: A further key in a token that is to be refreshed: the scope, if the caller asks for another one.
+#: An extra field of a token that is to be refreshed: the scope that the caller asked for.
 _ASKED_SCOPE: Final = "asked_scope"
 
 
@@ -42,7 +42,7 @@ class KuCoinTokenAuth(TokenAuth):
         self.set_token(token)
 
     def set_token(self, token: Mapping[str, Any] | None) -> None:
-        """Replace the token by a copy of this one."""
+        """Store a copy of ``token``. None removes the stored token."""
         self.token = token if token is None else KuCoinToken(token)
 
     def prepare(self, uri: str, headers: Any, body: Any) -> tuple[str, Any, Any]:
@@ -72,10 +72,10 @@ class ClientBase:
     hooks: Any
     params: Any
 
-    #: The options that the constructor takes beside its own parameters.
+    #: The options that the constructor takes besides its own parameters.
     accepted: ClassVar[Accepted]
 
-    #: The most seconds for a whole call.
+    #: The longest time for a whole call, in seconds.
     total_timeout: float = DEFAULT_TOTAL_TIMEOUT
 
     _site: Site | str | None
@@ -166,7 +166,7 @@ class ClientBase:
             ConfigurationError: If no site was given, or an unknown one was.
         """
         if self._resolved_site is None:
-            names = ("authorization_endpoint", "token_endpoint")  # as in RFC 8414
+            names = ("authorization_endpoint", "token_endpoint")  # the names in RFC 8414
             given = {name: self.metadata[name] for name in names if self.metadata.get(name)}
             site = resolve_site(self._site, self._fast_api)
             self._resolved_site = dataclasses.replace(site, **given) if given else site
@@ -309,7 +309,7 @@ class ClientBase:
         return {**token, _ASKED_SCOPE: _text_of(scope)} if scope else token
 
     def _refuse(self, params: Mapping[str, Any], what: str, operation: str) -> None:
-        """Raise if a parameter was given that KuCoin does not have, other than as None or ""."""
+        """Raise for parameters that KuCoin does not have. One that is None or "" does not count."""
         names = sorted(name for name, value in params.items() if value not in (None, ""))
         if not names:
             return
@@ -323,7 +323,7 @@ class ClientBase:
         raise ConfigurationError(text, operation=operation)
 
     def has_listener(self) -> bool:
-        """Tell whether ``update_token`` is set. This is asked before a refresh is sent.
+        """Tell whether ``update_token`` is set. The client asks this before it sends a refresh.
 
         A registered app replaces this method by its own ``has_listener``.
 
@@ -356,7 +356,10 @@ class ClientBase:
         return token
 
     def is_expired(self, token: AnyToken | None) -> TypeGuard[Mapping[str, Any]]:
-        """Tell whether a token expires within ``leeway`` seconds."""
+        """Tell whether a token has expired or will expire within ``leeway`` seconds.
+
+        A string has no known expiry, so the result is False.
+        """
         return isinstance(token, Mapping) and bool(KuCoinToken(token).is_expired(self.leeway))
 
     def on_refreshed(self, old: Mapping[str, Any], fresh: KuCoinToken) -> None:

@@ -1,4 +1,4 @@
-"""Describes errors of the HTTP libraries without quoting their texts, which may hold the URL."""
+"""Describes errors of the HTTP libraries without quoting their texts, which can hold the URL."""
 
 from __future__ import annotations
 
@@ -72,15 +72,15 @@ def _package(module: str) -> str:
 
 
 def bare(error: BaseException) -> BaseException:
-    """Remove the traceback, cause and context of an error, which may hold the URL. Return it."""
+    """Remove the traceback, cause and context of an error, which can hold the URL. Return it."""
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)
 
 
 def name_of(error: BaseException) -> str:
-    """Return the class name of an error and, if a system error caused it, of that.
+    """Return the class name of an error, and that of the system error that caused it, if any.
 
-    The texts of the errors are left out, because they may hold the URL.
+    The texts of the errors are left out, because they can hold the URL.
     """
     names = [type(error).__name__]
     for below in _causes(error):
@@ -105,7 +105,7 @@ def broken_for_good(
     Args:
         error: The HTTP library's error.
         host: The host of the request.
-        authorities: The environment variable that sets trusted certificates.
+        authorities: The name of the environment variable for trusted certificates.
         proxy: Host and port of the proxy in use; empty if there is none.
         operation: The call that failed.
     """
@@ -151,7 +151,7 @@ def cannot_connect(error: BaseException, operation: str | None) -> Configuration
 
     Args:
         error: The cause. Its text is shown only if the system or an import raised it: other
-            texts may quote a proxy's address with its password.
+            texts can quote a proxy's URL with the password.
         operation: The call that needed the connection, if any.
     """
     says_more = isinstance(error, (OSError, ImportError)) and not isinstance(error, ValueError)

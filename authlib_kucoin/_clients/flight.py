@@ -2,7 +2,7 @@
 
 The leader is the caller that sends the request. Waiters are callers that come with the same token
 while the request is in flight; they receive the leader's outcome: the new token pair or the error.
-Afterwards the outcome is remembered for callers that come with the same token even later.
+When the request has ended, the outcome is remembered for later callers with the same token.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Flight:
     Args:
         endpoint: URL of the refresh endpoint.
         old: The old token pair, or a mapping that holds only its refresh token.
-        longest: The most seconds that the leader's request takes.
+        longest: The longest time that the leader's request takes, in seconds.
         loop: The event loop of the leader; None if the leader is a blocking client.
         owner: The client that sends the request.
 
@@ -97,7 +97,7 @@ class Flight:
 
     @property
     def is_over(self) -> bool:
-        """Whether to forget this flight: it is too old, or its loop stopped before the outcome."""
+        """Whether to forget this flight: it is too old, or its loop stopped without an outcome."""
         if time.monotonic() - self.since > REMEMBER_SECONDS:
             return True
         return not self.has_ended and self._loop is not None and not self._loop.is_running()
@@ -136,7 +136,7 @@ class Flight:
         Does nothing if a caller is responsible already.
         """
         if flight.teller is None:
-            if flight is not self:  # only the garbage collector frees a cycle
+            if flight is not self:  # avoid a reference cycle, which delays freeing the memory
                 self._claimed = flight
             flight.teller = self.outcome
 
@@ -196,7 +196,8 @@ class Flight:
         if self.successor != self.key:
             return True
         # KuCoin has returned the same refresh token. So only the access token tells whether the
-        # caller still has the old pair. If KuCoin has returned that unchanged too, nothing tells.
+        # caller still has the old pair. If KuCoin has returned the same access token too, nothing
+        # tells, and the caller refreshes again.
         unchanged = self._replaced == _digest(self.outcome.result()["access_token"])
         return access_token is not None and access_token == self._replaced and not unchanged
 
@@ -219,7 +220,11 @@ class Flight:
         return self._owner is owner and self._thread != threading.get_ident()
 
     def told(self) -> KuCoinToken:
-        """Return a copy of the new pair, or raise a copy of the error, if the flight has ended."""
+        """Return a copy of the new pair, or raise a copy of the error.
+
+        Raises:
+            KuCoinError: The error of this flight, or that it has not ended in time.
+        """
         if not self.has_ended:
             # Do not start a second refresh: only one of the two would get a valid pair.
             raise unavailable("the refresh of another caller has not ended in time")

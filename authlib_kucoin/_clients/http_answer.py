@@ -17,15 +17,18 @@ from .network import holds_bytes
 
 
 class LimitedAnswer(HTTPResponse):
-    """An answer whose reading ends at the deadline. Bytes after it close its connection."""
+    """An answer that is read until the deadline at most.
+
+    If more bytes follow the answer, its connection is closed.
+    """
 
     def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
-        super().__init__(_Limited(sock), *args, **kwargs)  # type: ignore[arg-type]  # has makefile
+        super().__init__(_Limited(sock), *args, **kwargs)  # type: ignore[arg-type]  # _Limited is no socket
 
     def _read_status(self) -> tuple[str, int, str]:
         """Skip informational answers (1xx). http.client itself skips only 100."""
         while True:
-            line: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]  # private
+            line: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]  # a private method
             if not 100 <= line[1] < 200 or line[1] == 101:
                 return line
             parse_headers(self.fp)
@@ -38,7 +41,7 @@ class LimitedAnswer(HTTPResponse):
 
 
 class _Limited:
-    """The only method of a socket that ``HTTPResponse`` uses, with the limits of a call."""
+    """Given to ``HTTPResponse`` as its socket, of which it only calls ``makefile``."""
 
     def __init__(self, sock: Any) -> None:
         self._sock = sock

@@ -171,7 +171,7 @@ class AsyncSharedTransport(KeptConnections, httpx2.AsyncBaseTransport):
     async def _close_with_loop(
         self, loop: asyncio.AbstractEventLoop, client: httpx2.AsyncClient
     ) -> AsyncGenerator[None]:
-        """Close a client when its loop shuts down, because asyncio then ends async generators."""
+        """Close a client when its loop shuts down: asyncio then closes this async generator."""
         try:
             yield
         finally:

@@ -48,7 +48,7 @@ class InFlight:
 
     Args:
         secrets: The texts to mask.
-        total_timeout: The most seconds for the whole call.
+        total_timeout: The longest time for the whole call, in seconds.
 
     Attributes:
         deadline: The time by which the call must have ended, on the clock :func:`time.monotonic`.
@@ -73,7 +73,7 @@ class InFlight:
 
     def __enter__(self) -> Self:
         for logger in _LOGGERS:
-            if _FILTER not in logger.filters:  # the application may have removed it
+            if _FILTER not in logger.filters:  # for example, the application has removed it
                 logger.addFilter(_FILTER)
         self._reset = _current.set(self)
         return self
@@ -94,7 +94,7 @@ def note_sent() -> None:
 
 
 def in_call() -> bool:
-    """Tell whether a call of ours is in flight in this thread or task."""
+    """Tell whether a call of this package is in flight in this thread or task."""
     return _current.get() is not None
 
 
@@ -111,10 +111,14 @@ def note_received(count: int) -> None:
 
 
 def limited(seconds: float | None) -> float | None:
-    """Return the most seconds to wait for one step of a call, with regard to the deadline.
+    """Return the time limit for one step of a call, in seconds.
 
     Args:
-        seconds: The most seconds without a deadline. Anything but a number means no limit.
+        seconds: The limit for the step alone. Anything but a number means that there is none.
+
+    Returns:
+        The given limit or the time left until the deadline, whichever is less. Outside of a call,
+        ``seconds``.
 
     Raises:
         TimeoutError: If the deadline has passed.
@@ -123,7 +127,7 @@ def limited(seconds: float | None) -> float | None:
         return seconds
     left = current.deadline - time.monotonic()
     if left <= 0:
-        raise TimeoutError("the call has taken its total_timeout")
+        raise TimeoutError("the total_timeout of the call is over")
     # For "not given", urllib3 has an object of its own.
     return min(seconds, left) if isinstance(seconds, (int, float)) else left
 

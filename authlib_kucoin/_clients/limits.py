@@ -8,13 +8,13 @@ from typing import Final
 
 from authlib_kucoin._errors import ConfigurationError
 
-#: The most seconds to wait for a connection, and then for each part of the answer.
+#: The longest time to wait for a connection, and then for each part of the answer, in seconds.
 DEFAULT_TIMEOUT: Final = 10.0
-#: The most seconds for a whole call, from connecting to the last byte of the answer.
+#: The longest time for a whole call, from connecting to the last byte of the answer, in seconds.
 DEFAULT_TOTAL_TIMEOUT: Final = 20.0
-#: The largest body of an answer, in bytes, after decoding.
+#: The largest body of an answer that is accepted, after decoding, in bytes.
 LARGEST_BODY: Final = 1024 * 1024
-#: The most bytes that one answer takes on the wire, with its headers.
+#: The largest answer that is accepted, as it is on the wire with its headers, in bytes.
 LARGEST_ANSWER: Final = LARGEST_BODY + 256 * 1024
 
 #: The most idle connections for each host, in the client over requests.
@@ -93,4 +93,4 @@ def checked_total_timeout(seconds: object) -> float:
             f"total_timeout has to be a positive number of seconds, and is {seconds!r}. The "
             f"default is {DEFAULT_TOTAL_TIMEOUT:g}."
         )
-    return float(seconds)  # type: ignore[arg-type]  # as above
+    return float(seconds)  # type: ignore[arg-type]  # is_number says so

@@ -31,8 +31,8 @@ _OF_AUTHLIB: Final = {
     "token_endpoint_auth_method",
     "token_placement",
 }
-#: Options that Authlib or the HTTP libraries accept and KuCoin's calls do not use. The error text
-#: says what follows the name.
+#: Options that Authlib or the HTTP libraries accept and KuCoin's calls do not use, with the reason
+#: or the advice that the error text gives.
 _NO_USE: Final = {
     "auth": "KuCoin's calls carry no other credentials.",
     "code_challenge_method": NO_PKCE,
@@ -64,7 +64,7 @@ class Accepted(NamedTuple):
 
     Attributes:
         names: The options of Authlib's and the library's constructors that have an effect.
-        instead: The options that have no effect, and for each the advice in the error text.
+        instead: The options that have no effect, with the reason or the advice for the error text.
     """
 
     names: frozenset[str]
@@ -106,7 +106,7 @@ WITH_HTTPX: Final = Accepted(
 
 
 def parameters_of(client_class: type) -> frozenset[str]:
-    """Return the names of the parameters that our constructors of a client class have."""
+    """Return the parameter names of this package's own constructors of a client class."""
     ours = takewhile(lambda each: not each.__module__.startswith("authlib."), client_class.__mro__)
     constructors = [vars(each)["__init__"] for each in ours if "__init__" in vars(each)]
     names = {name for each in constructors for name in signature(each).parameters}
@@ -168,7 +168,7 @@ def refuse(name: str, known: Iterable[str], instead: Mapping[str, str]) -> NoRet
     Args:
         name: The name of the option.
         known: Options that have an effect, of which a similar one is suggested.
-        instead: By name of an option, the advice in the error text.
+        instead: The reason or the advice for the error text, by the name of an option.
     """
     reason = instead.get(name)
     if reason is None:

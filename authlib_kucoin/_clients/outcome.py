@@ -34,7 +34,7 @@ class Outcome(Generic[T]):
     Args:
         call: The call.
         progress: Tells whether the request was sent and whether the deadline has passed.
-        authorities: The environment variable that sets trusted certificates, for an error text.
+        authorities: The name of the environment variable for trusted certificates.
         temporary: Errors of the library that are also an OSError or a ValueError, and come from
             the network rather than from the settings.
         proxy: Returns host and port of the proxy in use; empty if there is none.
@@ -99,7 +99,7 @@ class Outcome(Generic[T]):
 
     def _described(self, error: Exception) -> str:
         if self._progress.is_late:
-            return "its total_timeout is over"
+            return "the total_timeout of the call is over"
         proxy = self._proxy()
         return f"{name_of(error)}{proxy and f', through the proxy {proxy}'}"
 

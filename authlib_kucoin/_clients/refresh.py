@@ -60,7 +60,7 @@ class Refreshes:
             perform: Sends the request and returns the new pair.
             update_token: Called with the new pair if this caller is responsible for that; see the
                 module's docstring.
-            longest: The most seconds that ``perform`` takes.
+            longest: The longest time that ``perform`` takes, in seconds.
             owner: The client that ``perform`` sends with.
 
         Raises:
@@ -136,7 +136,7 @@ class Refreshes:
             flight.wait()
 
     def _join(self, own: Flight, *, tells: bool) -> Flight:
-        """Register the caller's flight, or return an earlier flight whose outcome it shall use.
+        """Register the caller's flight, or return an earlier flight whose outcome it should use.
 
         Args:
             own: The caller's flight.

@@ -29,7 +29,7 @@ class RefreshTask(asyncio.Task[None]):
     Args:
         work: The coroutine to run.
         owner: The client that sends the refresh.
-        longest: The most seconds for which the task then goes on.
+        longest: How many seconds the task then goes on at most.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class RefreshTask(asyncio.Task[None]):
         self.add_done_callback(_tasks.discard)
 
     def cancel(self, msg: Any | None = None) -> bool:
-        """Cancel the task: at once if the loop runs, ``longest`` seconds later if the loop ends."""
+        """Cancel the task at once or, if its loop is about to end, ``longest`` seconds later."""
         loop = self.get_loop()
         if loop.is_running() or loop.is_closed():
             return super().cancel(msg)
@@ -56,14 +56,14 @@ class RefreshTask(asyncio.Task[None]):
 
     @property
     def is_abandoned(self) -> bool:
-        """Whether the task will not end: its loop is closed, or it is far too old."""
+        """Whether the task will not end: its loop is closed, or it is more than ten minutes old."""
         return self.get_loop().is_closed() or time.monotonic() - self._began > REMEMBER_SECONDS
 
 
 async def wait_for_refreshes(owner: object = None) -> None:
     """Wait until the refreshes of this event loop, and their ``update_token``, have ended.
 
-    Waits no longer than the largest ``longest`` of the refreshes.
+    The wait takes at most as long as the largest ``longest`` of these refreshes.
 
     Args:
         owner: The client whose refreshes to wait for; all refreshes if left out.
@@ -71,7 +71,7 @@ async def wait_for_refreshes(owner: object = None) -> None:
     loop, caller = asyncio.get_running_loop(), asyncio.current_task()
     running = [
         task
-        for task in _tasks.copy()  # other event loops change it in their threads
+        for task in _tasks.copy()  # other threads can change the set meanwhile
         if task.get_loop() is loop and task is not caller and owner in (None, task._owner)
     ]
     if running:

@@ -19,8 +19,8 @@ class KuCoinAdapter(HTTPAdapter):
     After a fork, the child process opens connections of its own.
 
     Args:
-        pool_maxsize: The most idle connections that are kept for each host; 50 if left out. More
-            can be in use.
+        pool_maxsize: How many idle connections are kept at most for each host; 50 if left out. More
+            connections can be in use at the same time.
         keepalive_expiry: After how many idle seconds a connection is closed rather than used
             again; 5 if left out. The server closes idle connections too, and a request that is
             sent at that moment is lost.
@@ -56,7 +56,7 @@ class KuCoinAdapter(HTTPAdapter):
         """Set up the pools, whose connections note when they send a request."""
         manager = PoolManager(num_pools=connections, maxsize=maxsize, block=block, **pool_kwargs)
         self._watch(manager)
-        # In this order: another thread may use the pool as soon as the process id matches.
+        # In this order: another thread can use the pool as soon as the process id matches.
         self.poolmanager = manager
         self._process = os.getpid()
 

@@ -20,7 +20,8 @@ T = TypeVar("T")
 class SyncCalls:
     """KuCoin's calls that use a token or a key."""
 
-    # The first methods are abstract. A client defines them itself, an app through its client.
+    # The methods up to renew() are abstract. Clients define them. Apps define them too, and call
+    # the methods of their client.
 
     @property
     def site(self) -> Site:
@@ -59,7 +60,7 @@ class SyncCalls:
 
         Args:
             token: The token, or its access token as a string. If left out, a client uses its own
-                token, and the app of Flask the token of the current request.
+                token, and a registered Flask app uses the token of the current request.
 
         Raises:
             TokenError: If there is no token, or KuCoin refused to answer.

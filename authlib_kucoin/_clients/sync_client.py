@@ -55,10 +55,10 @@ class SyncClient(ClientBase, SyncCalls):
     def refresh_token(
         self, url: str | None = None, refresh_token: str | None = None, **params: Any
     ) -> KuCoinToken:
-        """Exchange the refresh token for a new token pair (section 7.3). Call ``update_token``.
+        """Exchange the refresh token for a new token pair, and call ``update_token`` with it.
 
         If several threads refresh the same token, one request is sent and all of them receive the
-        new pair. After an error, the client has its old token still.
+        new pair (section 7.3). If this raises, the client keeps its old token.
 
         Args:
             url: URL of the refresh endpoint; the site's if left out.
@@ -76,7 +76,9 @@ class SyncClient(ClientBase, SyncCalls):
         return KuCoinToken(token)
 
     def ensure_active_token(self, token: Mapping[str, Any] | None = None) -> bool:
-        """Refresh a token if it expires within ``leeway`` seconds. The client keeps the new one.
+        """Refresh a token that has expired, or will within ``leeway`` seconds.
+
+        The new token becomes the client's own.
 
         Args:
             token: The token to check; the client's own if left out.

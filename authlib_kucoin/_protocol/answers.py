@@ -38,7 +38,7 @@ _SPENT: Final = ("expired", "invalid", "used", "revoked", "exist")
 
 
 def read_token(fields: dict[str, Any], requested_scope: str, now: float) -> KuCoinToken:
-    """Read a token answer (sections 7.2 and 7.3).
+    """Read an answer with a token (sections 7.2 and 7.3).
 
     Args:
         fields: The JSON object.
@@ -171,8 +171,8 @@ def refresh_refusal(code: str | None, msg: str | None) -> type[KuCoinError]:
 def _beginning(msg: str | None) -> str:
     """Return the beginning of a message in lower case, with single spaces.
 
-    The callers search it for plain words. A regular expression over a long message could take
-    minutes.
+    The callers search the result for plain words. A regular expression over a long message could
+    take minutes.
     """
     return " ".join((msg or "")[:_LONGEST_MATCHED].lower().split())
 
@@ -216,7 +216,7 @@ def scope_text(value: object) -> str | None:
 
 
 def _optional(data: Mapping[str, Any], name: str, kind: type[T]) -> T | None:
-    """Return a field if it has the given type, else None: one odd field must not lose the rest."""
+    """Return a field, or None if it has the wrong type, so that the other fields stay usable."""
     value = data.get(name)
     # A bool is an int in Python, but not in JSON.
     return value if isinstance(value, kind) and isinstance(value, bool) == (kind is bool) else None

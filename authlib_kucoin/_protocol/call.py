@@ -90,7 +90,7 @@ class _Answer(NamedTuple):
 
     @property
     def retry_after(self) -> int | None:
-        """The seconds to wait: ``Retry-After`` is a number or a date (RFC 9110 section 10.2.3)."""
+        """The seconds to wait, computed from ``Retry-After`` (RFC 9110 section 10.2.3)."""
         given = self._header("retry-after")
         if given is None or given.isdecimal():
             return whole_seconds(given)
@@ -99,7 +99,7 @@ class _Answer(NamedTuple):
 
     @property
     def clock_skew(self) -> str:
-        """This machine's clock against the answer's ``Date``: "7 s ahead"; empty without one."""
+        """This machine's clock compared with the answer's ``Date``, such as "7 s ahead"; or ""."""
         moment = _moment(self._header("date") or "")
         if moment is None:
             return ""
@@ -178,7 +178,7 @@ class Call(Generic[T]):
         answer = _Answer(status, fields, headers)
         if status == 429:  # Too Many Requests, whatever the body says
             self._fail(KuCoinUnavailable, "too many requests", answer)
-        if 300 <= status < 400:  # not followed: no other host may see the request
+        if 300 <= status < 400:  # not followed: no other host must get the request
             where = f"it redirected us (HTTP {status}), so {self.host} may be the wrong host"
             self._distrust(MalformedResponse, where, answer)
         if status >= 500:
@@ -200,7 +200,7 @@ class Call(Generic[T]):
         """Raise the error for a request that got no answer.
 
         Args:
-            error: What happened. It must not quote an error's text, which may hold the URL.
+            error: What happened. It must not quote an error's text, which can hold the URL.
             sent: Whether any part of the request may have reached KuCoin.
             failure: The kind of error, as in :attr:`KuCoinError.failure`.
         """
@@ -246,7 +246,7 @@ class Call(Generic[T]):
             operation=self.operation,
             code=code,
             msg=msg,
-            # Whatever KuCoin's "retry" says: no second request while a key may exist.
+            # False if a key may have been created, whatever KuCoin's "retry" says.
             retry=kind is KuCoinUnavailable
             or (answer.fields.get("retry") is True and kind is not ApiKeyOutcomeUnknown),
             status=answer.status,
@@ -278,7 +278,8 @@ _NEXT: Final[dict[type[KuCoinError] | tuple[type[KuCoinError], str], str]] = {
     ApiKeyLimitReached: (f"Have the user delete an unused key {_AT_KUCOIN}, and connect again."),
     PermissionMismatch: (
         "The user has not granted these permissions, or has not opened futures trading at "
-        "KuCoin: ask for fewer permissions, or have the user open it, and connect again."
+        "KuCoin: ask for fewer permissions, or have the user open futures trading, and connect "
+        "again."
     ),
     ApiKeyOutcomeUnknown: (
         f"If it did, the secret is lost: have the user look {_AT_KUCOIN}, and delete the key there "

@@ -133,7 +133,7 @@ def refresh_call(
         site: The site that issued the token.
         token: The old token pair, with a ``refresh_token``.
         scope: The scope to ask for; the old token's ``scope`` if left out.
-        clock: Returns seconds since the epoch. Called now, and when the answer has arrived.
+        clock: Returns seconds since the epoch. Called at once, and when the answer has arrived.
 
     Raises:
         ReauthorizationRequired: If there is no refresh token, or it is past its 3 days.
@@ -221,12 +221,12 @@ def api_key_info_call(
 ) -> Call[ApiKeyInfo]:
     """Return the call that asks which account and permissions a key has.
 
-    KuCoin's REST API calls it "Get Apikey Info".
+    Its name in KuCoin's REST API is "Get Apikey Info".
 
     Args:
         site: The site that issued the key.
         key: The credentials to sign with.
-        clock: Returns seconds since the epoch. Called now; KuCoin refuses a time that is more
+        clock: Returns seconds since the epoch. Called at once; KuCoin refuses a time that is more
             than 5 s off.
 
     Raises:
@@ -234,7 +234,9 @@ def api_key_info_call(
     """
     if not _can_sign(key):
         raise ApiKeyError(
-            f"This is not an API key of KuCoin ({_kind_of(key)}).", operation="api_key_info"
+            f"No request can be signed with this ({_kind_of(key)}): pass an ApiKey with all its "
+            "credentials, none of them masked.",
+            operation="api_key_info",
         )
     target = urlsplit(site.rest).path + _KEY_INFO_PATH
     signature = signed_headers(key, "GET", target, timestamp_ms=int(clock() * 1000))
@@ -297,21 +299,27 @@ def _with_raw_redirect_uri(
     endpoint: str, before: Mapping[str, str], redirect_uri: object, after: Mapping[str, str]
 ) -> str:
     raw = check_redirect_uri(redirect_uri)
-    joint = "&" if "?" in endpoint else "?"  # a configured endpoint may have a query already
+    joint = "&" if "?" in endpoint else "?"  # a configured endpoint can have a query already
     return f"{endpoint}{joint}{_query(before)}&redirect_uri={raw}&{_query(after)}"
 
 
-#: Percent-encodes everything but unreserved characters; no HTTP library encodes the result again.
-#: A lone surrogate, which some frameworks let through, becomes a question mark.
-_query = partial(urlencode, safe="", errors="replace", quote_via=quote)
+def _query(parameters: Mapping[str, object]) -> str:
+    """Percent-encode everything but unreserved characters; no HTTP library encodes it again.
+
+    A lone surrogate, which some frameworks let through, becomes a question mark.
+    """
+    return "&".join(
+        f"{name}={quote(str(value), safe='', errors='replace')}"
+        for name, value in parameters.items()
+    )
 
 
 def _required_client_id(client_id: str | None) -> str:
     checked = checked_setting("client_id", client_id)
     if not checked:
         raise ConfigurationError(
-            "No client id is set: pass client_id=, or set KUCOIN_CLIENT_ID. KuCoin sends it "
-            "after you have submitted your IP addresses and redirect URL (section 2)."
+            "No client id is set: pass client_id=, or set KUCOIN_CLIENT_ID. KuCoin sends the "
+            "client id after you have submitted your IP addresses and redirect URL (section 2)."
         )
     return checked
 
@@ -327,10 +335,13 @@ def checked_setting(name: str, value: object) -> str | None:
         ConfigurationError: If the string begins or ends with white space, has an unprintable
             character, or is a mask in the place of the value.
     """
-    holder = getattr(value, "get_secret_value", None)  # pydantic's; for Starlette's Secret, use str
+    holder = getattr(value, "get_secret_value", None)  # pydantic's; str() unwraps Starlette's
     text = str(holder() if callable(holder) else value) if value else ""
     if text != text.strip() or not text.isprintable():
-        raise ConfigurationError(f"{name} begins or ends with white space, or holds a line break.")
+        raise ConfigurationError(
+            f"{name} has white space around it, or a line break or control character in it: "
+            "remove that."
+        )
     if text and not text.strip("*"):
         raise ConfigurationError(f"{name} is a mask ({text}), not the value: unwrap it.")
     return text or None

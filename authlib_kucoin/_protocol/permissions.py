@@ -37,8 +37,8 @@ def api_key_body(site: Site, permissions: Iterable[str] | None) -> str:
         permissions: KuCoin's names of the permissions; ``API_COMMON`` and ``API_SPOT`` if None.
 
     Raises:
-        ConfigurationError: If permissions are given for Fast API 1, or the list is empty, or
-            has one that is unknown or for withdrawals.
+        ConfigurationError: If permissions are given for Fast API 1, if an empty list is given, or
+            if one of the permissions is unknown or for withdrawals.
     """
     if site.fast_api == 1:
         if permissions is not None:

@@ -56,8 +56,8 @@ def presentable(text: str | None, secrets: Iterable[str] = ()) -> str | None:
     if not text:
         return None
     secrets = tuple(secrets)
-    # The text may be very long, so search only its beginning. The last ``margin`` characters of
-    # that are searched but not shown, because they may end with the first half of a secret.
+    # The text can be very long, so search only its beginning. The last ``margin`` characters of
+    # that are searched but not shown, because they could end with the first half of a secret.
     margin = _LONGEST_ESCAPE * max(map(len, secrets), default=0)
     shown = _LONGEST_MESSAGE + margin
     spans = _spans(text[: shown + margin], secrets)
@@ -75,8 +75,8 @@ def _masked(text: str, spans: Iterable[tuple[int, int]]) -> str:
 
 
 def _spans(text: str, secrets: Iterable[str]) -> set[tuple[int, int]]:
-    """Return where a text holds a secret."""
-    # A secret may look escaped itself ("50%25"), so its own layers are searched for as well.
+    """Return the start and end of each secret in a text."""
+    # A secret can itself look escaped ("50%25"), so search for its unescaped forms too.
     layers = [layer for secret in secrets if secret for layer in _layers(secret)]
     wanted = {layer.text.translate(_FOLDED) for layer in layers} - {""}
     spans = set()

@@ -27,7 +27,8 @@ def check_redirect_uri(uri: object) -> str:
 
     Raises:
         UnsafeRedirectURI: If the URI is missing, relative, has no host, is not https (http is for
-            loopback only) or holds a character that cannot be sent unencoded. The text names it.
+            loopback only) or holds a character that cannot be sent unencoded. The
+            text names the character.
     """
     uri = "" if uri is None else str(uri)
     if not uri:

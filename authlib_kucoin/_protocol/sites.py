@@ -29,7 +29,7 @@ def _checked(url: str) -> str:
         raise ConfigurationError(
             "Remove the user name and password from the site's address: KuCoin uses neither."
         )
-    if not host or parts.fragment or not url.isascii() or url != url.strip():
+    if not host or parts.fragment or not url.isascii() or url.split() != [url]:
         raise ConfigurationError(f"{url!r} is not a base URL such as 'https://www.kucoin.com'.")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
         raise ConfigurationError(
@@ -73,7 +73,7 @@ class Site:
 
     Args:
         web: Base URL of the web site, where users sign in, and tokens and keys are issued.
-        rest: Base URL of the REST API, which :meth:`get_api_key_info` asks; ``web`` if left out.
+        rest: Base URL of the REST API, for ``get_api_key_info``; the same as ``web`` if left out.
         name: The name of the site in messages.
         rest_headers: Headers that are added to every REST request to this site.
         authorization_endpoint: URL of the login page (section 7.1); ``{web}/oauth`` if left out.
@@ -85,8 +85,8 @@ class Site:
             ``{web}/_oauth/resource/ucenter/outer/api-key/add`` or, for Fast API 2,
             ``{web}/_oauth/resource/cyber-truck-vault/v2/outer/api-key/add``.
         fast_api: The version of the Fast API, 1 or 2. In version 2 the user chooses permissions.
-            Its request is known from one published client only: ask KuCoin whether your client
-            id can use it.
+            The request of version 2 is known from one published client only: ask KuCoin whether
+            your client id can use it.
 
     Raises:
         ConfigurationError: If a URL is not an absolute https URL (http is for loopback only), or
@@ -146,14 +146,14 @@ _BEGINS_A_PATH: Final = re.compile(r"/(?:_?oauth(?:/|$)|api/v[0-9])")
 
 SITES: Final[Mapping[str, Site]] = MappingProxyType(
     {
-        # Named by KuCoin's global page and its SDK.
+        # KuCoin's global page and its SDK name these hosts.
         "global": Site(
             "https://www.kucoin.com", "https://api.kucoin.com", name="global", fast_api=2
         ),
-        # The web host is named by KuCoin EU's legal page, the REST host by public clients.
-        # No public source shows its OAuth address: confirm it with KuCoin.
+        # KuCoin EU's legal page names the web host, and public clients name the REST host. No
+        # public source shows the URL of the login page: confirm it with KuCoin.
         "eu": Site("https://www.kucoin.eu", "https://api.kucoin.eu", name="eu"),
-        # The global hosts; REST requests name the site in a header.
+        # The hosts are those of the global site. REST requests name this site in a header.
         "australia": Site(
             "https://www.kucoin.com",
             "https://api.kucoin.com",
@@ -192,7 +192,7 @@ def _find(site: Site | str | None) -> Site:
     said = "No KuCoin site is set" if not site else f"{site!r} is not a KuCoin site"
     raise ConfigurationError(
         f"{said}: set site= to one of {', '.join(map(repr, SITES))}, to a base URL such as "
-        "'https://www.kucoin.com', or to an authlib_kucoin.Site. The setting is KUCOIN_SITE (the "
-        "prefix is the name it is registered under), or with Django "
+        "'https://www.kucoin.com', or to an authlib_kucoin.Site. The setting is KUCOIN_SITE (its "
+        "prefix is the name of the registered app), or with Django "
         "AUTHLIB_OAUTH_CLIENTS['kucoin']['site']."
     )

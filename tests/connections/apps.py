@@ -1,4 +1,4 @@
-"""An app in each of two frameworks, with the same interface, and a server's good answers."""
+"""An app in each of two frameworks, with the same methods, and the answers of a server."""
 
 from __future__ import annotations
 

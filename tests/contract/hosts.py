@@ -61,7 +61,7 @@ class Host(ABC):
 
     @abstractmethod
     def run(self, call: Callable[[], Any]) -> Any:
-        """Make a call, in a request if the framework needs one; return its result, awaited."""
+        """Make a call, in a request if the framework needs one; await its result if necessary."""
 
     @abstractmethod
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""A refresh cannot be undone, so all that follows it is checked before the request is sent."""
+"""A refresh cannot be undone, so what runs after it is checked before the request is sent."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def with_one_parameter(token: Any) -> None:
     """An ``update_token`` that accepts no ``refresh_token``."""
 
 
-def with_a_parameter_of_its_own(token: Any, db: Any, **_: Any) -> None:
+def with_an_extra_parameter(token: Any, db: Any, **_: Any) -> None:
     """An ``update_token`` with a required parameter that is never passed."""
 
 
@@ -72,29 +72,29 @@ class AwaitedObject:
     [
         ("store", "must be a function, not str"),
         (without_parameters, "too many positional"),
-        (with_a_parameter_of_its_own, "'db'"),
+        (with_an_extra_parameter, "'db'"),
         (with_one_parameter, "unexpected keyword argument 'refresh_token'"),
         (partial(with_one_parameter, token=1), "too many positional"),
     ],
 )
 @ways
-def test_an_update_token_that_cannot_be_called_is_refused(
+def test_uncallable_update_token_is_refused(
     broken: Any, reason: str, way: Any, recorder: Recorder, new_stack: NewStack
 ) -> None:
-    """The call raises, and no refresh is sent."""
+    """A call that would have to refresh raises instead, and nothing is sent."""
     stack = new_stack(site=recorder.url, update_token=broken)
     with pytest.raises(ConfigurationError, match=f"update_token .*({reason})"):
         stack.settle(stack.call(*way))
     assert recorder.requests == []
 
 
-@pytest.mark.parametrize("colour", [coroutine_function, AwaitedObject(), AsyncMock()])
+@pytest.mark.parametrize("function", [coroutine_function, AwaitedObject(), AsyncMock()])
 @ways
-def test_a_coroutine_function_is_refused_where_nothing_awaits_it(
-    colour: Any, way: Any, recorder: Recorder, new_stack: NewStack
+def test_coroutine_function_is_refused_by_blocking_rows(
+    function: Any, way: Any, recorder: Recorder, new_stack: NewStack
 ) -> None:
-    """The rows that block refuse it, and send no refresh; the async rows await it."""
-    stack = new_stack(site=recorder.url, update_token=colour)
+    """Blocking rows refuse a coroutine function and send nothing; async rows await it."""
+    stack = new_stack(site=recorder.url, update_token=function)
     if isinstance(stack, AsyncStack):
         assert stack.settle(stack.call(*way))
         return
@@ -104,10 +104,10 @@ def test_a_coroutine_function_is_refused_where_nothing_awaits_it(
 
 
 @pytest.mark.parametrize("result", [coroutine_function, Awaitable])
-def test_an_awaitable_that_only_the_call_reveals_leaves_the_pair_owed(
+def test_returned_awaitable_leaves_the_pair_owed(
     result: Any, recorder: Recorder, new_stack: NewStack
 ) -> None:
-    """If a plain function returns one, the rows that block raise; the next call stores the pair."""
+    """Blocking rows refuse an awaitable from ``update_token``; the next call stores the pair."""
     calls: list[Any] = []
 
     def update_token(token: Any, **_: Any) -> Any:
@@ -210,7 +210,7 @@ def test_flask_refreshes_in_a_thread_without_a_context(
     assert not has_app_context()
 
 
-def test_flask_uses_the_context_that_is_there(
+def test_flask_uses_the_current_context(
     project: FlaskProject, recorder: Recorder, signals: list[Any]
 ) -> None:
     """``update_token`` and the signal run in the caller's context; no other one is pushed."""
@@ -225,7 +225,7 @@ def test_flask_uses_the_context_that_is_there(
 
 @pytest.mark.parametrize("way", [0, 1])
 @pytest.mark.parametrize("seen", ["at registration", "at first use", "in a context"])
-def test_flask_refuses_where_several_applications_share_an_oauth_object(
+def test_flask_without_context_refuses_several_applications(
     way: int, seen: str, project: FlaskProject, recorder: Recorder
 ) -> None:
     """Without a context, the call raises and sends nothing; in a context, it succeeds."""
@@ -253,7 +253,7 @@ def test_flask_refuses_where_several_applications_share_an_oauth_object(
     assert [name for name, _ in project.stored] == ["one"]
 
 
-def test_flask_refuses_without_any_application(recorder: Recorder) -> None:
+def test_flask_refuses_a_refresh_without_any_application(recorder: Recorder) -> None:
     """An app that was made without an ``OAuth`` object raises if there is no context."""
     from authlib.integrations.flask_client import FlaskIntegration
 
@@ -267,7 +267,7 @@ def test_flask_refuses_without_any_application(recorder: Recorder) -> None:
 
 
 @pytest.mark.parametrize("receiver", [coroutine_function, with_one_parameter])
-def test_flask_refuses_a_receiver_that_the_signal_cannot_call(
+def test_flask_refuses_an_uncallable_signal_receiver(
     receiver: Any, project: FlaskProject, recorder: Recorder
 ) -> None:
     """A receiver of ``token_update`` with wrong parameters is refused, and nothing is sent."""
@@ -283,7 +283,7 @@ def test_flask_refuses_a_receiver_that_the_signal_cannot_call(
 
 def test_a_fetch_token_that_cannot_be_called_is_refused(host: Host) -> None:
     """When it is registered. Flask calls it without arguments, the others with the request."""
-    for broken in ("find", with_a_parameter_of_its_own, lambda _one, _two: None):
+    for broken in ("find", with_an_extra_parameter, lambda _one, _two: None):
         with pytest.raises(ConfigurationError, match=r"fetch_token (must be|cannot be called as)"):
             register_kucoin(host.oauth(), site="eu", fetch_token=broken)
     app = register_kucoin(host.oauth(fetch_token=lambda _one, _two, _three: None), site="eu")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from jinja2 import FileSystemBytecodeCache
 
 from authlib_kucoin.sandbox import Sandbox, run_sandbox
 from flask_demo import create_app
@@ -49,13 +50,23 @@ def settings(sandbox: Sandbox, tmp_path: Path) -> dict[str, Any]:
     }
 
 
+@pytest.fixture(scope="session")
+def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCache:
+    """The compiled templates of all apps. Compiling them for each app took half of the time."""
+    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+
+
 @pytest.fixture
-def make_app(settings: dict[str, Any]) -> Iterator[MakeApp]:
+def make_app(
+    settings: dict[str, Any], compiled_templates: FileSystemBytecodeCache
+) -> Iterator[MakeApp]:
     """Make apps with the settings, and others that are given."""
     with ExitStack() as stack:
 
         def make(**more: Any) -> Flask:
-            return stack.enter_context(closed_after(create_app({**settings, **more})))
+            app = stack.enter_context(closed_after(create_app({**settings, **more})))
+            app.jinja_env.bytecode_cache = compiled_templates
+            return app
 
         yield make
 

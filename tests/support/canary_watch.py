@@ -46,7 +46,7 @@ _errors: Final[list[BaseException]] = []
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start watching."""
+    """Attach to the sandbox, to this package's errors and classes, to loggers and to the demo."""
     for line in (
         "shows_secrets(why): the test shows secrets on purpose, and does not fail for that",
         "measured(why): the test measures time or memory, so libraries log at WARNING only",
@@ -109,7 +109,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.line(f"{canaries.released} secrets were looked for in: {places}")
 
 
-# --- the watched places --------------------------------------------------------------------------
+# --- the searched places -------------------------------------------------------------------------
 
 
 def _release_pair(_state: State, pair: Any) -> None:
@@ -143,7 +143,7 @@ def _look_at_page(app: flask.Flask, response: flask.Response, **_more: object) -
             canaries.look("page", place, response.get_data())
 
 
-# --- how the watch attaches ----------------------------------------------------------------------
+# --- how the plugin attaches ---------------------------------------------------------------------
 
 
 def _classes_of(package: Any) -> Iterator[type]:

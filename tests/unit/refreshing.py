@@ -21,7 +21,7 @@ FRESH = {"access_token": "new-a", "refresh_token": "new-r", "expires_at": 1}
 
 
 class Endpoint:
-    """Stands in for a refresh request: counts its calls, waits for ``go_on``, gives ``outcome``."""
+    """Stands in for a refresh: counts calls, waits for ``go_on``, returns or raises ``outcome``."""
 
     def __init__(self, outcome: Any = FRESH) -> None:
         self.outcome = outcome
@@ -70,7 +70,7 @@ def outcome_of(ask: Callable[[], Any]) -> Any:
 
 
 def all_at_once(refreshes: Refreshes, endpoint: Endpoint, count: int) -> list[Any]:
-    """Refresh in several threads, and release the one request when all others wait for it."""
+    """Refresh in ``count`` threads; release the one request when all other threads wait for it."""
     with ThreadPoolExecutor(count) as pool:
         asked = [pool.submit(outcome_of, lambda: ask(refreshes, endpoint)) for _ in range(count)]
         assert endpoint.reached.wait(10)

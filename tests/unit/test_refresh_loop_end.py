@@ -62,7 +62,7 @@ async def end(share: Work) -> asyncio.Task[Any]:
 
 
 @pytest.mark.parametrize("leave", [give_up, is_cancelled, fail, end])
-def test_a_pair_is_stored_although_the_loop_ends(
+def test_pair_is_stored_before_the_loop_ends(
     refreshes: Refreshes, leave: Callable[[Work], Work]
 ) -> None:
     """However ``main`` ends, ``update_token`` has stored the pair when ``asyncio.run`` returns."""
@@ -82,7 +82,7 @@ def test_a_pair_is_stored_although_the_loop_ends(
 def test_update_token_is_repeated_if_a_task_below_it_is_cancelled(
     refreshes: Refreshes, part: str
 ) -> None:
-    """If the end of the loop cancels a task that ``update_token`` awaits, it is called again."""
+    """If the loop's end cancels a task inside ``update_token``, a second call stores the pair."""
     slow, starts = Slow(), []
 
     async def update_token(token: KuCoinToken) -> None:
@@ -98,7 +98,7 @@ def test_update_token_is_repeated_if_a_task_below_it_is_cancelled(
     async def main() -> None:
         asked = refreshes.share_async(ENDPOINT, OLD, slow.perform, update_token, longest=10)
         task = asyncio.create_task(asked)
-        while not starts:  # noqa: ASYNC110 - no event says so
+        while not starts:  # noqa: ASYNC110 - there is no event to await
             await asyncio.sleep(0.001)
         assert not task.done()
 
@@ -106,7 +106,7 @@ def test_update_token_is_repeated_if_a_task_below_it_is_cancelled(
     assert slow.stored == [FRESH]
 
 
-def test_a_loop_waits_no_longer_than_the_deadline(refreshes: Refreshes) -> None:
+def test_loop_waits_for_update_token_until_the_deadline_only(refreshes: Refreshes) -> None:
     """After ``longest``, a stuck ``update_token`` is cancelled; the next caller stores the pair."""
     slow = Slow()
 
@@ -127,7 +127,7 @@ def test_a_loop_waits_no_longer_than_the_deadline(refreshes: Refreshes) -> None:
     assert stored == [FRESH]
 
 
-def test_a_time_out_inside_the_refresh_still_works(refreshes: Refreshes) -> None:
+def test_asyncio_timeout_interrupts_the_refresh_request(refreshes: Refreshes) -> None:
     """``asyncio.timeout`` interrupts ``perform`` while the loop runs."""
 
     async def perform() -> KuCoinToken:
@@ -142,7 +142,7 @@ def test_a_time_out_inside_the_refresh_still_works(refreshes: Refreshes) -> None
         asyncio.run(refreshes.share_async(ENDPOINT, OLD, perform))
 
 
-def test_waiting_covers_this_loop_and_this_owner(refreshes: Refreshes) -> None:
+def test_wait_for_refreshes_covers_this_loop_and_this_owner(refreshes: Refreshes) -> None:
     """``wait_for_refreshes`` waits for one owner's refreshes, or for all but the caller's own."""
     mine, theirs = Slow(), Slow()
 

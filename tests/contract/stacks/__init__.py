@@ -47,7 +47,7 @@ if find_spec("social_core"):
 
     EVERYWHERE["social"] = SocialStack
 
-#: The rows that keep a login in the browser's session. A script with a client keeps it itself.
+#: The rows that keep a login in the browser's session. A client's script stores it by itself.
 WITH_SESSIONS = [name for name in EVERYWHERE if name not in CLIENTS]
 
 everywhere = pytest.mark.parametrize("row", EVERYWHERE)
