@@ -106,7 +106,7 @@ class SyncClient(ClientBase, SyncCalls):
             KuCoinError: If the refresh failed.
         """
         # All checks come before share(): a refresh cannot be undone, and all waiters get its error.
-        self._refuse_if_closed("refresh")
+        self.check_ready("refresh")
         call = self._refresh_call(token, url)
         refresh_token = token["refresh_token"]
 

@@ -61,7 +61,7 @@ def interrupted_by(error: type[BaseException], wire: Wire) -> Iterator[None]:
 
 
 @pytest.mark.parametrize(("row", "operation"), CASES)
-@pytest.mark.parametrize("error", [SoftTimeLimitExceeded, KeyboardInterrupt])
+@pytest.mark.parametrize("error", [SoftTimeLimitExceeded, TimeoutError, KeyboardInterrupt])
 def test_time_limit_error_reaches_the_caller(
     error: type[BaseException], operation: str, new_stack: NewStack, silent: Wire
 ) -> None:
@@ -74,12 +74,15 @@ def test_time_limit_error_reaches_the_caller(
 
 
 @pytest.mark.parametrize("row", BLOCKING)
-def test_interrupted_key_request_leaves_outcome_unknown(new_stack: NewStack, silent: Wire) -> None:
+@pytest.mark.parametrize("error", [SoftTimeLimitExceeded, TimeoutError])
+def test_interrupted_key_request_leaves_outcome_unknown(
+    error: type[Exception], new_stack: NewStack, silent: Wire
+) -> None:
     """``ApiKeyOutcomeUnknown`` is raised, and names the time limit that interrupted the request."""
     stack = new_stack(site=silent.url)
     with (
-        pytest.raises(ApiKeyOutcomeUnknown, match="SoftTimeLimitExceeded") as raised,
-        interrupted_by(SoftTimeLimitExceeded, silent),
+        pytest.raises(ApiKeyOutcomeUnknown, match=error.__name__) as raised,
+        interrupted_by(error, silent),
     ):
         stack.create_api_key(TOKEN)
     assert raised.value.retry is False

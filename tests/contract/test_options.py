@@ -29,6 +29,7 @@ from authlib_kucoin import (
 )
 from authlib_kucoin._apps import options as of_apps
 from authlib_kucoin._clients.options import parameters_of
+from authlib_kucoin._clients.requests_adapter import KuCoinAdapter
 from authlib_kucoin.flask_client import KuCoinFlaskApp
 from tests.contract.hosts import CALLBACK, HOSTS, Host
 from tests.contract.recorder import TOKEN, Recorder
@@ -124,9 +125,19 @@ def test_client_option_without_effect_is_refused(
         *[(each, {"default_timeout": 5}, "the option is timeout") for each in OVER_HTTPX],
         *[(each, {"pool_maxsize": 5}, "limits=httpx2.Limits") for each in OVER_HTTPX],
         *[(each, {"adapter": object()}, "the option is transport") for each in OVER_HTTPX],
+        *[
+            (each, {"transport": object(), name: value}, f"{name}: beside transport it has no")
+            for each in OVER_HTTPX
+            for name, value in {"verify": False, "cert": "c", "limits": object()}.items()
+        ],
+        *[
+            (KuCoinOAuth2Session, {"adapter": KuCoinAdapter(), name: 9}, f"{name}: beside adapter")
+            for name in ("pool_maxsize", "keepalive_expiry")
+        ],
+        (KuCoinOAuth2Session, {"timeout": 3, "default_timeout": 4}, "default_timeout: beside time"),
     ],
 )
-def test_option_of_the_other_http_library_is_refused(
+def test_option_without_effect_in_this_http_library_is_refused(
     client_class: Any, options: dict[str, Any], says: str
 ) -> None:
     """The error says how to set the same with the client's own HTTP library."""
@@ -295,6 +306,18 @@ def test_refresh_sends_the_given_scope(client_class: Any, scope: Any, recorder: 
         (lambda client: client.fetch_token(code="c", verify=False), "Give verify when the client"),
         (lambda client: client.fetch_token(code="c", method="POST"), "is a GET"),
         (lambda client: client.fetch_token(code="c", auth=("a", "b")), "no parameter 'auth'"),
+        (lambda client: client.fetch_token(code="c", state="s"), "Pass state= with authorization"),
+        (
+            lambda client: client.fetch_token(
+                code="c", authorization_response=f"{CALLBACK}?code=d"
+            ),
+            "code= or authorization_response=, not both",
+        ),
+        (
+            lambda client: client.create_api_key("a", request=object()),
+            "token= or request=, not both",
+        ),
+        (lambda client: client.create_api_key(request=object()), "has no use for request="),
         (lambda client: client.refresh_token(timeout=3), "Give timeout when the client is made"),
         (lambda client: client.refresh_token(body="a=b"), "no parameter 'body'"),
         (

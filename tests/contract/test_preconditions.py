@@ -5,21 +5,32 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 from unittest.mock import AsyncMock
 
 import pytest
+from authlib.integrations import django_client
 from authlib.integrations.flask_client import OAuth, token_update
 from flask import Flask, current_app, has_app_context
 
 from authlib_kucoin import ConfigurationError, register_kucoin
+from tests.contract.hosts import HOSTS, FlaskHost, Host, StarletteHost
 from tests.contract.recorder import REFRESHED, TOKEN, Recorder
 from tests.contract.stacks import AsyncStack, NewStack
 
 EXPIRED = {**TOKEN, "expires_at": 1}
 #: The calls that refresh a token.
 ways = pytest.mark.parametrize("way", [("refresh", TOKEN), ("create_api_key", EXPIRED)])
+
+
+@pytest.fixture(params=HOSTS)
+def host(request: pytest.FixtureRequest) -> Iterator[Host]:
+    """Each framework in turn."""
+    host = HOSTS[request.param]()
+    yield host
+    host.close()
 
 
 def without_parameters() -> None:
@@ -270,10 +281,76 @@ def test_flask_refuses_an_uncallable_signal_receiver(
     assert recorder.requests == []
 
 
-def test_uncallable_fetch_token_sends_nothing(recorder: Recorder) -> None:
-    """``fetch_token`` is called first, so its ``TypeError`` comes before any request."""
-    flask = Flask("one")
-    app = register_kucoin(OAuth(flask), site=recorder.url, fetch_token=with_one_parameter)
-    with flask.app_context(), pytest.raises(TypeError, match="token"):
-        app.create_api_key()
+def test_a_fetch_token_that_cannot_be_called_is_refused(host: Host) -> None:
+    """When it is registered. Flask calls it without arguments, the others with the request."""
+    for broken in ("find", with_an_extra_parameter, lambda _one, _two: None):
+        with pytest.raises(ConfigurationError, match=r"fetch_token (must be|cannot be called as)"):
+            register_kucoin(host.oauth(), site="eu", fetch_token=broken)
+    app = register_kucoin(host.oauth(fetch_token=lambda _one, _two, _three: None), site="eu")
+    with pytest.raises(ConfigurationError, match="fetch_token cannot be called as"):
+        host.run(app.create_api_key)
+
+
+def test_a_fetch_token_is_awaited_or_refused(host: Host, recorder: Recorder) -> None:
+    """Without ``await`` a coroutine function finds nothing. With it, a plain one may be given."""
+
+    async def awaited(*_request: Any) -> Any:
+        return TOKEN
+
+    if not isinstance(host, StarletteHost):
+        with pytest.raises(ConfigurationError, match="fetch_token is a coroutine function"):
+            register_kucoin(host.oauth(), site="eu", fetch_token=awaited)
+        return
+    for fetch_token in (awaited, lambda _request: TOKEN):
+        app = register_kucoin(host.oauth(), site=recorder.url, fetch_token=fetch_token)
+        assert host.run(lambda app=app: app.create_api_key(request=object()))
+        assert host.run(lambda app=app: app.get(recorder.url, request=object())).status_code == 200
+        host.run(app.close)
+
+
+def test_a_request_is_given_where_it_has_an_effect(host: Host, recorder: Recorder) -> None:
+    """In Flask ``fetch_token`` takes none; elsewhere it is called only if no token is given."""
+    app = register_kucoin(host.oauth(), site=recorder.url, fetch_token=lambda *_: TOKEN)
+    with pytest.raises(ConfigurationError, match=r"token= or request=, not both"):
+        host.run(lambda: app.create_api_key(TOKEN, request=object()))
+    if isinstance(host, FlaskHost):
+        with pytest.raises(ConfigurationError, match="Leave out request="):
+            host.run(lambda: app.create_api_key(request=object()))
     assert recorder.requests == []
+
+
+def test_django_refuses_a_receiver_that_the_signal_cannot_call(recorder: Recorder) -> None:
+    """As in Flask; a coroutine function may receive it, since Django awaits it."""
+    host = HOSTS["django"]()
+    app = register_kucoin(host.oauth(), site=recorder.url)
+
+    def receive(token: Any, **_: Any) -> None:
+        """Accepts what is sent."""
+
+    async def receive_async(token: Any, **_: Any) -> None:
+        """Accepts it as well."""
+
+    def broken(wanted: Any, **_: Any) -> None:
+        """Requires what is not sent."""
+
+    with connected(django_client.token_update, receive, receive_async):
+        assert app.refresh_access_token(TOKEN)
+    with (
+        connected(django_client.token_update, broken),
+        pytest.raises(ConfigurationError, match=r"receiver of token_update .*'wanted'"),
+    ):
+        app.refresh_access_token({**TOKEN, "refresh_token": "another"})
+    assert len(recorder.requests) == 1
+    host.close()
+
+
+@contextmanager
+def connected(signal: Any, *receivers: Any) -> Iterator[None]:
+    """Connect receivers to a signal of Django."""
+    for receiver in receivers:
+        signal.connect(receiver)
+    try:
+        yield
+    finally:
+        for receiver in receivers:
+            signal.disconnect(receiver)

@@ -20,7 +20,8 @@ from social_core.exceptions import (
 )
 from social_core.utils import PARTIAL_TOKEN_SESSION_NAME
 
-from authlib_kucoin import Site
+from authlib_kucoin import KuCoinUnavailable, Site
+from authlib_kucoin._social.errors import social_error
 from authlib_kucoin.sandbox import Sandbox, run_sandbox
 from authlib_kucoin.social import KuCoinOAuth2
 from tests.social.host import PIPELINE, REDIRECT_URI, REFRESHABLE, UID, Host, no_login
@@ -229,6 +230,7 @@ def test_addresses_of_subclass_or_settings_are_used(wire: Wire) -> None:
         ("USE_BASIC_AUTH", True),
         ("auth_params", lambda _self, _state=None: {}),
         ("refresh_token_params", lambda _self, *_args: {}),
+        ("get_json", lambda _self, *_args: {}),
     ],
 )
 def test_subclass_override_without_effect_is_refused(host: Host, name: str, value: object) -> None:
@@ -239,6 +241,65 @@ def test_subclass_override_without_effect_is_refused(host: Host, name: str, valu
     with pytest.raises(AuthConfigurationError) as caught:
         backend.start()
     assert f"Leave {name} as authlib_kucoin.social has it" in caught.value.detail
+
+
+def test_what_is_replaced_on_a_backend_in_vain_is_refused(host: Host) -> None:
+    """For example by a test with ``patch.object``: the call would go out to KuCoin."""
+    backend: Any = host.backend
+    backend.request = print
+    with pytest.raises(AuthConfigurationError) as caught:
+        backend.refresh_token("r")
+    assert "Leave request as" in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    "setting", [{"PERMISSIONS": ["API_WITHDRAW_OAUTH"]}, {"API_KEY_STEP": "no.where"}]
+)
+def test_settings_of_the_key_are_checked_before_the_code_is_used(
+    kucoin_sandbox: Sandbox, setting: dict[str, Any]
+) -> None:
+    """Before the login, and again at the callback: a code can be exchanged only once."""
+    host = Host(kucoin_sandbox, FAST_API=2)
+    fields = kucoin_sandbox.approve(host.start()).fields
+    for name, value in setting.items():
+        host.strategy.settings[f"SOCIAL_AUTH_KUCOIN_{name}"] = value
+    with pytest.raises(AuthConfigurationError) as caught:
+        host.complete(fields)
+    assert caught.value.stage == "token_exchange"
+    with pytest.raises(AuthConfigurationError) as caught:
+        host.start()
+    assert caught.value.stage == "begin"
+    assert "token" not in kucoin_sandbox.totals
+
+
+def test_a_refresh_takes_one_argument(host: Host) -> None:
+    """social-core hands others to methods that are not called here."""
+    with pytest.raises(AuthConfigurationError) as caught:
+        host.backend.refresh_token("r", "another")
+    assert "one argument" in caught.value.detail
+
+
+def test_a_hook_of_the_older_form_is_called_for_each_answer(kucoin_sandbox: Sandbox) -> None:
+    """Without a ``stage``. It may call ours, which then takes no token for a callback."""
+    seen: list[bool] = []
+
+    class Mine(KuCoinOAuth2[str]):
+        def process_error(self, data: Any) -> None:  # type: ignore[override]  # the older form
+            seen.append("access_token" in data)
+            super().process_error(data)
+
+    host = Host(kucoin_sandbox)
+    host.strategy.data = kucoin_sandbox.approve(host.start()).fields
+    backend = Mine(host.strategy, redirect_uri="/complete/kucoin/")
+    do_complete(backend, login=no_login, user=host.user)
+    assert seen == [False, True]
+
+
+def test_retry_after_is_text_as_everywhere_in_social_core(host: Host) -> None:
+    """A host may send it on as a header."""
+    error = KuCoinUnavailable("wait", retry_after=120)
+    assert social_error(host.backend, error, "refresh").retry_after == "120"
+    assert social_error(host.backend, KuCoinUnavailable("wait"), "refresh").retry_after is None
 
 
 def test_error_code_is_not_exchanged_if_process_error_is_silent(host: Host) -> None:

@@ -144,6 +144,8 @@ def test_anonymous_user_cannot_start_a_login(host: Host) -> None:
     [
         ("token", "envelope:1:no", AuthCredentialError, "authorization_code_rejected"),
         ("token", "oauth:invalid_grant", AuthCredentialError, "authorization_code_rejected"),
+        ("token", "oauth:invalid_client", AuthConfigurationError, "invalid_setting"),
+        ("token", "oauth:access_denied", AuthCanceled, "authorization_declined"),
         ("token", "429", AuthProviderError, "rate_limited"),
         ("token", "envelope:429000:slow", AuthProviderError, "rate_limited"),
         ("token", "502", AuthProviderError, "unavailable"),
@@ -186,8 +188,26 @@ def test_requests_timeout_setting_limits_the_calls(kucoin_sandbox: Sandbox) -> N
     kucoin_sandbox.fail_next("token", "delay:1")
     with pytest.raises(AuthProviderError) as caught:
         host.come_back()
-    assert caught.value.code == "connection_failed"
+    assert caught.value.code == "timeout"
     assert caught.value.recovery == "retry_later"
+
+
+def test_a_certificate_that_is_not_trusted_is_a_tls_error() -> None:
+    """social-core's code for it, with our advice as the detail."""
+    with run_sandbox(tls="self-signed") as sandbox:
+        host = Host(sandbox)
+        with pytest.raises(AuthProviderError, match="secure connection") as caught:
+            host.come_back()
+    assert (caught.value.code, caught.value.stage) == ("tls_error", "token_exchange")
+    assert "REQUESTS_CA_BUNDLE" in caught.value.detail
+
+
+def test_a_refused_connection_is_neither(kucoin_sandbox: Sandbox) -> None:
+    """social-core's code for it."""
+    host = Host(kucoin_sandbox, PROXIES={"http": "http://127.0.0.1:9"})
+    with pytest.raises(AuthProviderError) as caught:
+        host.come_back()
+    assert caught.value.code == "connection_failed"
 
 
 def test_proxies_and_verify_ssl_settings_reach_the_client(kucoin_sandbox: Sandbox) -> None:

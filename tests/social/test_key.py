@@ -130,7 +130,8 @@ def test_missing_key_step_raises_at_the_start_of_a_login(
     host.strategy.settings["SOCIAL_AUTH_KUCOIN_API_KEY_STEP"] = path
     with pytest.raises(AuthConfigurationError) as caught:
         host.complete(callback.fields)
-    assert caught.value.stage == "user_info"
+    assert caught.value.stage == "token_exchange"
+    assert "token" not in kucoin_sandbox.totals
     assert not kucoin_sandbox.issued_keys
 
 
