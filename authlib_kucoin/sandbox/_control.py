@@ -1,7 +1,7 @@
 """The control API under ``/sandbox/``: the methods of `Sandbox`, over HTTP.
 
-A POST must be JSON: a page of another site cannot send that without a preflight request, which
-gets no permission.
+The body of a POST must be JSON. A browser lets a page of another site post JSON only with the
+server's permission (a CORS preflight), and the sandbox gives none.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _OK: Final = {"ok": True}
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One control call: what does it, and the members or parameters that it takes."""
+    """One control call: its function, and the members or parameters that it takes."""
 
     act: Callable[[Control, Request, dict[str, Any]], object]
     members: Mapping[str, _members.Member]
@@ -41,7 +41,7 @@ class Control:
     """Answers the control calls."""
 
     def __init__(self, kucoin: Router, user: User) -> None:
-        """Control this KuCoin and play this user."""
+        """Control `kucoin`, and let `user` decide on login requests."""
         self._kucoin = kucoin
         self._user = user
 
@@ -53,7 +53,7 @@ class Control:
         call = methods.get(request.method)
         if call is None:
             allowed = ", ".join(methods)
-            return as_json({"error": f"send {allowed}"}, 405, (("Allow", allowed),))
+            return as_json({"error": f"send this call with {allowed}"}, 405, (("Allow", allowed),))
         try:
             given = _parameters(request) if request.method == "GET" else _json_object(request)
             return as_json(call.act(self, request, _members.checked(given, call.members)))
@@ -91,7 +91,7 @@ class Control:
         return _OK
 
     def waiting_faults(self, _request: Request, _given: dict[str, Any]) -> object:
-        """List the faults that have yet to spoil a call."""
+        """List the faults that have not yet struck as often as was asked for."""
         return {"faults": [fault.as_dict() for fault in self._kucoin.faults.waiting()]}
 
     def advance(self, _request: Request, given: dict[str, Any]) -> object:
@@ -123,7 +123,7 @@ class Control:
         return {"requests": records, "totals": journal.totals()}
 
     def keys(self, _request: Request, _given: dict[str, Any]) -> object:
-        """List every key that was issued, with its secrets, to compare."""
+        """List every key that was issued, with its secrets, so that tests can compare them."""
         state = self._kucoin.state
         alive = {key.api_key for key in state.live_keys()}
         return {
@@ -136,7 +136,7 @@ class Control:
         return _OK
 
     def state(self, _request: Request, _given: dict[str, Any]) -> object:
-        """Return the clock, the options and the accounts."""
+        """Return the clock, the options, the accounts and the scenarios."""
         state = self._kucoin.state
         return {
             "clock": {"now": state.clock.now(), "ahead": state.clock.ahead},
@@ -151,7 +151,7 @@ class Control:
         }
 
     def health(self, _request: Request, _given: dict[str, Any]) -> object:
-        """Say that it runs."""
+        """Say that the sandbox runs."""
         return _OK | {"version": version()}
 
     def openapi(self, _request: Request, _given: dict[str, Any]) -> object:

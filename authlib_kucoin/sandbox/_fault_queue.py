@@ -23,7 +23,7 @@ OPERATIONS: Final = (
     "rest",
 )
 
-#: Client methods, as other names for operations.
+#: The client methods whose names work as names of operations.
 _BY_METHOD: Final = {
     "authorize_redirect": "authorize",
     "authorize_access_token": "token",
@@ -41,7 +41,7 @@ def operation_named(name: str) -> str:
     """Return the operation of this name, or of this client method.
 
     Raises:
-        ValueError: There is no such operation; the text lists those there are.
+        ValueError: There is no such operation; the text lists the operations.
     """
     operation = _BY_METHOD.get(name, name)
     if operation not in OPERATIONS:

@@ -1,4 +1,4 @@
-"""Hostile requests: the sandbox answers each of them, or ends the connection, and never breaks."""
+"""Hostile requests: the sandbox answers, or ends the connection, and goes on serving."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def hostile_requests(count: int) -> Iterator[bytes]:
 
 
 def test_ten_thousand_hostile_requests() -> None:
-    """Each gets an answer below 500, or the end of its connection; afterwards all is well."""
+    """Each is answered with a status below 500, or its connection ends; then health is 200."""
     with run_sandbox() as sandbox:
         wire = Wire(sandbox)
         statuses: set[int] = set()

@@ -1,4 +1,4 @@
-"""The OpenAPI file: it describes what there is, and the sandbox keeps to it."""
+"""The OpenAPI file describes every call of the sandbox."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_every_call_is_described(described: dict[str, Any]) -> None:
 
 
 def test_members_are_described(described: dict[str, Any]) -> None:
-    """Each control call's members or parameters are those that it takes."""
+    """The file lists for each control call the members or parameters that the call takes."""
     for path, methods in CALLS.items():
         for method, call in methods.items():
             operation = described["paths"][path][method.lower()]
@@ -76,6 +76,6 @@ def test_version_is_the_packages(described: dict[str, Any], broker: Broker) -> N
 def test_description_is_the_same_for_all_options(
     new_broker: Callable[..., Broker], described: dict[str, Any], fast_api: Any
 ) -> None:
-    """It describes KuCoin and the sandbox, not one run of it."""
+    """The file does not depend on the sandbox's options."""
     broker = new_broker(fast_api=fast_api)
     assert broker.wire.ask("GET", "/sandbox/openapi.json").json == described
