@@ -26,10 +26,9 @@ from authlib_kucoin import KuCoinOAuth2Session
 from authlib_kucoin.sandbox import Sandbox
 from flask_demo.models import Status
 
-from . import balance
+from . import balance, site
 from .person import Person
 from .program import run, say
-from .site import Site
 
 #: How much longer than one user alone all may wait while KuCoin is slow.
 _MOST: Final = 1.3
@@ -69,10 +68,10 @@ def main() -> int:
     parser.add_argument(
         "--check", action="store_true", help="fail if the slow p99 is above 1.3 times one alone"
     )
-    return run(parser, _rush)
+    return run(parser, site.running, _rush)
 
 
-def _rush(running: Site, options: argparse.Namespace) -> int:
+def _rush(running: site.Site, options: argparse.Namespace) -> int:
     number = options.at_once
     sandbox = running.sandbox
     alone = _ask_the_sandbox(sandbox, number)
@@ -116,7 +115,7 @@ def _slow_down(sandbox: Sandbox, number: int, seconds: float) -> None:
 
 
 @contextmanager
-def _front_page(running: Site) -> Iterator[Waited]:
+def _front_page(running: site.Site) -> Iterator[Waited]:
     """Load the front page repeatedly, as a user who does not need KuCoin."""
     times: list[float] = []
     done = threading.Event()
@@ -136,7 +135,7 @@ def _front_page(running: Site) -> Iterator[Waited]:
         thread.join()
 
 
-def _connect(running: Site, number: int, name: str) -> tuple[Waited, list[str]]:
+def _connect(running: site.Site, number: int, name: str) -> tuple[Waited, list[str]]:
     """Let everybody go as far as KuCoin, and come back together."""
     with ExitStack() as stack:
         people = [

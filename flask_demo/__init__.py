@@ -10,15 +10,15 @@ To read it all, begin with the main path and go down from there:
 2. ``models.py``, ``vault.py``, ``tokens.py``: the tables, and what is encrypted in them.
 3. ``checks.py``, ``findings.py``, ``permissions.py``: what a key may do, and what to say about it.
 4. ``accounts.py``, ``logins.py``: sign-in and first page, and sessions that stay consistent.
-5. ``limits.py``, ``database.py``, ``config.py``, ``secret_files.py``: time limits and settings.
-6. ``create_app`` below, ``extensions.py``, ``events.py``, ``health.py``, ``cli.py``,
-   ``__main__.py``: how it is put together and run.
+5. ``limits.py``, ``database.py``, ``config.py``: time limits and settings.
+6. ``create_app`` below, ``extensions.py``, ``events.py``, ``cli.py``, ``__main__.py``: how it is
+   put together and run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -26,14 +26,16 @@ from urllib.parse import urlsplit
 from flask import Flask, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
+from humanize import naturaltime
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug import Response
 from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from authlib_kucoin import KuCoinError, UnsafeRedirectURI, register_kucoin
 
-from . import accounts, cli, events, health, kucoin
-from .checks import state_of
+from . import accounts, cli, events, kucoin
 from .config import flask_config, given_settings
 from .database import prepare_database
 from .errors import SettingsError
@@ -71,18 +73,20 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     # Flask-Login's context processor would load the user for every page. As a global, the user is
     # loaded only where a template needs it, so error pages work without the database.
     login_manager.init_app(app, add_context_processor=False)
-    app.add_template_global(current_user, "current_user")
     _register_kucoin(app, asks="KUCOIN_PERMISSIONS" in given)
-    for blueprint in (accounts.bp, kucoin.bp, kucoin.public, health.bp):
-        app.register_blueprint(blueprint)
+    app.register_blueprint(accounts.bp)
+    app.register_blueprint(kucoin.bp)
+    app.add_url_rule("/healthz", view_func=healthz)
     app.cli.add_command(cli.commands)
     app.register_error_handler(HTTPException, _show_error)
     app.after_request(_add_headers)
-    app.add_template_filter(_moment, "moment")
-    app.add_template_filter(_ago, "ago")
-    app.add_template_filter(NAMES.get, "kucoin_name")
+    app.jinja_env.filters.update(
+        moment=lambda seconds: datetime.fromtimestamp(seconds, UTC),
+        ago=lambda seconds: naturaltime(timedelta(seconds=now() - seconds)),
+        kucoin_name=NAMES.get,
+    )
     app.jinja_env.globals.update(
-        fewer=fewer, findings=findings, state_of=state_of, MEANINGS=PERMISSIONS
+        current_user=current_user, fewer=fewer, findings=findings, MEANINGS=PERMISSIONS
     )
     if proxies := app.config["TRUSTED_PROXIES"]:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # as in Flask's documentation
@@ -121,6 +125,15 @@ def _register_kucoin(app: Flask, *, asks: bool) -> None:
     )
 
 
+def healthz() -> ResponseReturnValue:
+    """Answer 200 to a load balancer if this process can use the database, otherwise 503."""
+    try:
+        db.session.execute(text("SELECT 1"))
+    except SQLAlchemyError as error:
+        return {"database": type(error).__name__}, 503
+    return {"database": "ok"}
+
+
 def _add_headers(response: Response) -> Response:
     response.headers.update(_HEADERS)
     response.headers["Content-Security-Policy"] = current_app.config["CONTENT_SECURITY_POLICY"]
@@ -137,17 +150,3 @@ def _show_error(error: HTTPException) -> ResponseReturnValue:
         return kucoin.callback_problem(error.code)
     response.data = render_template("error.html", error=error)
     return response
-
-
-def _moment(seconds: int) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
-
-
-def _ago(seconds: int) -> str:
-    """Return a time in relation to now, such as "3 minutes ago"."""
-    past = now() - seconds
-    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
-        if number := abs(past) // length:
-            words = f"{number} {unit}{'s' if number > 1 else ''}"
-            return f"{words} ago" if past > 0 else f"in {words}"
-    return "just now"

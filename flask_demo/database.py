@@ -13,35 +13,30 @@ from sqlalchemy import URL, Connection, event, func, make_url, select, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
+from . import limits
 from .errors import SettingsError
 from .extensions import db, migrate
-from .limits import (
-    CONNECT_SECONDS,
-    IDLE_SECONDS,
-    LOCK_SECONDS,
-    SILENCE_SECONDS,
-    STATEMENT_SECONDS,
-)
 
 _SCHEMA_LOCK: Final = 0x6B75636F696E  # any number, as long as all workers use the same one
 
-_SQLITE: Final = {"timeout": STATEMENT_SECONDS}
+_SQLITE: Final = {"timeout": limits.STATEMENT_SECONDS}
 _POSTGRESQL: Final = {
-    "connect_timeout": CONNECT_SECONDS,
-    # A host that has gone silent: when it owes us acknowledgements, and when nothing is sent.
-    "tcp_user_timeout": SILENCE_SECONDS * 1000,
-    "keepalives_idle": SILENCE_SECONDS,
-    "keepalives_interval": CONNECT_SECONDS,
+    "connect_timeout": limits.CONNECT_SECONDS,
+    # The kernel gives up a host that has gone silent. The first option, in milliseconds, applies
+    # while the host owes us acknowledgements; the other three apply while nothing is sent.
+    "tcp_user_timeout": limits.SILENCE_SECONDS * 1000,
+    "keepalives_idle": limits.SILENCE_SECONDS,
+    "keepalives_interval": limits.CONNECT_SECONDS,
     "keepalives_count": 3,
-    # PgBouncer in transaction mode gives each transaction another server connection, which does
-    # not know our prepared statements.
+    # No prepared statements: PgBouncer in transaction mode may give each transaction another
+    # connection to the server, and that connection does not know them.
     "prepare_threshold": None,
 }
 # Set in each transaction, because PgBouncer refuses them as options of the connection.
 _LIMITS: Final[dict[str, float]] = {
-    "lock_timeout": LOCK_SECONDS,
-    "statement_timeout": STATEMENT_SECONDS,
-    "idle_in_transaction_session_timeout": IDLE_SECONDS,
+    "lock_timeout": limits.LOCK_SECONDS,
+    "statement_timeout": limits.STATEMENT_SECONDS,
+    "idle_in_transaction_session_timeout": limits.IDLE_SECONDS,
 }
 
 
@@ -132,15 +127,14 @@ def lock_schema(connection: Connection) -> None:
 
 
 def _own_file(path: Path) -> None:
-    """Create the SQLite file, or remove the rights that others have to it."""
+    """Create the SQLite file for its owner alone, or take away the rights of other users to it.
+
+    SQLite gives its journal the mode of the database file.
+    """
     try:
-        # SQLite gives its journal the mode of the database file.
-        file = os.open(path, os.O_CREAT | os.O_RDONLY, 0o600)
-        try:
-            if os.fstat(file).st_mode & 0o077:
-                os.fchmod(file, 0o600)
-        finally:
-            os.close(file)
+        os.close(os.open(path, os.O_CREAT | os.O_RDONLY, 0o600))
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o600)
     except OSError as error:
         raise SettingsError(
             f"The database file {path} cannot be opened: {error}. Check DATABASE_URL."

@@ -1,4 +1,4 @@
-"""The ledger: one row for each attempt to connect, written before the browser leaves.
+"""The ledger: one row for each attempt to connect, written before the browser leaves for KuCoin.
 
 ``started → claimed → provisioning → stored``, or ``denied``, ``failed``, ``unknown``, ``expired``.
 Each step is committed before the next one begins. After a crash the row still says how far the
@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from flask import current_app
-from itsdangerous import BadData, SignatureExpired, URLSafeTimedSerializer
-from sqlalchemy import select, text, update
+from itsdangerous import BadData, URLSafeTimedSerializer
+from sqlalchemy import select, update
 
 from authlib_kucoin import ApiKey, ApiKeyOutcomeUnknown, AuthorizationDenied, KuCoinError
 
@@ -30,41 +30,45 @@ _ABANDONED: Final = {
 }
 
 
-def start(user_id: int, permissions: Sequence[str] | None = None) -> ConnectAttempt:
+def start(user_id: int, permissions: Sequence[str] = ()) -> ConnectAttempt:
     """Begin an attempt.
 
     Args:
         user_id: The user.
-        permissions: What to ask for, if not ``KUCOIN_PERMISSIONS``.
+        permissions: The permissions to ask for; ``KUCOIN_PERMISSIONS`` if empty.
     """
-    attempt = _new_attempt(user_id=user_id, permissions=permissions)
-    db.session.commit()
-    events.changed("attempt", attempt.id, Status.STARTED)
+    return _started(_add(user_id=user_id, permissions=permissions))
+
+
+def start_rotation(key: ConnectedKey) -> ConnectAttempt | None:
+    """Begin an attempt to replace a key.
+
+    Returns:
+        The attempt, or None if another request has begun one since ``key`` was read, or has
+        deleted the key.
+    """
+    attempt = _add(user_id=key.user_id, is_renewal=True, uid=key.uid)
+    db.session.flush()
+    moved = db.session.execute(
+        update(ConnectedKey)
+        .filter_by(id=key.id, latest_attempt_id=key.latest_attempt_id)
+        .values(latest_attempt_id=attempt.id)
+        .returning(ConnectedKey.id)
+    ).scalar()
+    if moved is None:
+        db.session.rollback()
+        return None
+    return _started(attempt)
+
+
+def _add(permissions: Sequence[str] = (), **columns: Any) -> ConnectAttempt:
+    columns["permissions"] = list(permissions or current_app.config["KUCOIN_PERMISSIONS"])
+    attempt = ConnectAttempt(status=Status.STARTED, created_at=now(), changed_at=now(), **columns)
+    db.session.add(attempt)
     return attempt
 
 
-def start_rotation(key: ConnectedKey, seen: int) -> ConnectAttempt | None:
-    """Begin an attempt to replace a key.
-
-    Args:
-        key: The key to be replaced.
-        seen: The latest attempt about the key when the form was shown.
-
-    Returns:
-        The attempt, or None if there is a newer one: the form was sent twice.
-    """
-    attempt = _new_attempt(user_id=key.user_id, is_renewal=True, uid=key.uid)
-    db.session.flush()
-    turn = db.session.execute(
-        update(ConnectedKey)
-        .where(ConnectedKey.id == key.id, ConnectedKey.latest_attempt_id == seen)
-        .values(latest_attempt_id=attempt.id)
-        .returning(ConnectedKey.id)
-        .execution_options(synchronize_session=False)
-    ).scalar()
-    if turn is None:
-        db.session.rollback()
-        return None
+def _started(attempt: ConnectAttempt) -> ConnectAttempt:
     db.session.commit()
     events.changed("attempt", attempt.id, Status.STARTED)
     return attempt
@@ -76,30 +80,32 @@ def sign(attempt: ConnectAttempt) -> str:
 
 
 def find(state: str) -> ConnectAttempt | None:
-    """Return the attempt that a ``state`` belongs to; None if the signature is not ours."""
-    serializer = _serializer()
+    """Return the attempt that a ``state`` belongs to; None if the signature is not ours.
+
+    The age of the ``state`` is not checked, because the attempt expires by its row.
+    """
     try:
-        attempt_id, user_id = serializer.loads(state, max_age=LOGIN_SECONDS)
-    except SignatureExpired as late:
-        # The signature is ours but too old: find the attempt, which has expired.
-        attempt_id, user_id = serializer.load_payload(late.payload or b"")
+        attempt_id, user_id = _serializer().loads(state)
     except BadData:
         return None
     return own_attempt(attempt_id, user_id)
 
 
+def _serializer() -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(str(current_app.secret_key), salt="kucoin-connect-attempt")
+
+
 def own_attempt(attempt_id: int, user_id: int) -> ConnectAttempt | None:
     """Return an attempt of a user, settled if it was abandoned."""
-    attempts = select(ConnectAttempt).where(
-        ConnectAttempt.id == attempt_id, ConnectAttempt.user_id == user_id
-    )
-    attempt = db.session.scalar(attempts)
-    settle(filter(None, [attempt]))
-    return attempt
+    found = db.session.scalars(
+        select(ConnectAttempt).filter_by(id=attempt_id, user_id=user_id)
+    ).all()
+    settle(found)
+    return found[0] if found else None
 
 
 def settle(attempts: Iterable[ConnectAttempt]) -> None:
-    """Write down the outcome of abandoned attempts."""
+    """Write down the outcome of those attempts that were abandoned."""
     for attempt in attempts:
         seconds, outcome = _ABANDONED.get(attempt.status, (0, attempt.status))
         # abs(), because changed_at is in the future if the clock was set back.
@@ -110,20 +116,20 @@ def settle(attempts: Iterable[ConnectAttempt]) -> None:
 def advance(
     attempt: ConnectAttempt, status: Status, *, error: str = "", detail: str = "", reason: str = ""
 ) -> bool:
-    """Take an attempt one step further; return False if another worker has done so.
+    """Take an attempt one step further; return False if another worker has done so already.
 
-    It is a single UPDATE, so at most one of two workers succeeds.
+    This is a single UPDATE, so at most one of several workers succeeds.
 
     Args:
-        attempt: The attempt, as this worker knows it.
+        attempt: The attempt, as this worker has read it.
         status: The next step.
         error: The class of the error, if there is one. It chooses the text of the page.
         detail: KuCoin's own words, for the page.
-        reason: What went wrong, for the log.
+        reason: The cause of the error, for the log.
     """
     moved = db.session.execute(
         update(ConnectAttempt)
-        .where(ConnectAttempt.id == attempt.id, ConnectAttempt.status == attempt.status)
+        .filter_by(id=attempt.id, status=attempt.status)
         .values(status=status, changed_at=now(), error=error, detail=detail)
         .returning(ConnectAttempt.id)
         .execution_options(synchronize_session=False)
@@ -156,14 +162,14 @@ def store(
     """Seal a new key and commit it together with the outcome of its attempt.
 
     Args:
-        attempt: The attempt that created the key. It ends as stored even if it was taken for
-            abandoned in the meantime.
+        attempt: The attempt that created the key. It becomes ``stored`` even if another worker
+            has settled it as abandoned while KuCoin was asked.
         key: The new key. KuCoin shows its secret only once (document section 4).
         token: The token that created it. It is kept only with ``KUCOIN_KEEP_TOKENS``.
         replaces: The row of the same account whose key is replaced.
     """
     row = next(iter(lock_keys(ConnectedKey.id == replaces.id)), None) if replaces else None
-    if row is None:  # also if the row was disconnected in the meantime
+    if row is None:  # also if the row was deleted while KuCoin was asked
         row = ConnectedKey(user_id=attempt.user_id, sealed_key=b"")
         db.session.add(row)
     elif not row.is_gone:
@@ -178,7 +184,7 @@ def store(
     db.session.flush()  # gives a new row its id, which the vault needs
     vault().put_key(row, key)
     vault().put_token(row, token if current_app.config["KUCOIN_KEEP_TOKENS"] else None)
-    # An explicit UPDATE, because another worker may have changed the row since it was read.
+    # An explicit UPDATE of all columns, because another worker may have settled the attempt.
     db.session.execute(
         update(ConnectAttempt)
         .where(ConnectAttempt.id == attempt.id)
@@ -191,20 +197,6 @@ def store(
 
 
 def duties(user_id: int) -> Sequence[ConnectAttempt]:
-    """Return the attempts that leave something for the user to do at KuCoin."""
-    attempts = select(ConnectAttempt).where(
-        ConnectAttempt.user_id == user_id,
-        text(OPEN_DUTY),  # word for word, so that its index is used
-    )
+    """Return the attempts that left something for the user to do at KuCoin, newest first."""
+    attempts = select(ConnectAttempt).where(ConnectAttempt.user_id == user_id, OPEN_DUTY)
     return db.session.scalars(attempts.order_by(ConnectAttempt.id.desc())).all()
-
-
-def _new_attempt(permissions: Sequence[str] | None = None, **columns: Any) -> ConnectAttempt:
-    columns["permissions"] = list(permissions or current_app.config["KUCOIN_PERMISSIONS"])
-    attempt = ConnectAttempt(status=Status.STARTED, created_at=now(), changed_at=now(), **columns)
-    db.session.add(attempt)
-    return attempt
-
-
-def _serializer() -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(str(current_app.secret_key), salt="kucoin-connect-attempt")

@@ -71,21 +71,13 @@ def browser_id() -> str:
     return str(g.browser_id)
 
 
-def knows_browser() -> bool:
-    """Return whether the browser has sent its id."""
-    return browser_id() == request.cookies.get(_cookie_name())
-
-
 def remember_browser(response: Response) -> Response:
-    """Set the cookie with the browser's id."""
-    response.set_cookie(
-        _cookie_name(),
-        browser_id(),
-        max_age=_MONTH,
-        secure=current_app.config["SESSION_COOKIE_SECURE"],
-        httponly=True,
-        samesite="Lax",
-    )
+    """Set the cookie with the browser's id, if the browser has not sent this cookie already."""
+    if browser_id() != request.cookies.get(_cookie_name()):
+        secure = current_app.config["SESSION_COOKIE_SECURE"]
+        response.set_cookie(
+            _cookie_name(), browser_id(), _MONTH, secure=secure, httponly=True, samesite="Lax"
+        )
     return response
 
 

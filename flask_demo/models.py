@@ -8,20 +8,11 @@ from enum import StrEnum
 from typing import Annotated, Any, Final
 
 from flask_login import UserMixin
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    ColumnElement,
-    Enum,
-    ForeignKey,
-    Index,
-    String,
-    select,
-    text,
-)
+from sqlalchemy import JSON, BigInteger, ColumnElement, Enum, ForeignKey, Index, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from .extensions import Base, db
+from .permissions import WITHDRAWAL
 
 #: Seconds since the epoch, as in tokens.
 Seconds = Annotated[int, mapped_column(BigInteger)]
@@ -55,7 +46,7 @@ class User(Base, UserMixin):  # type: ignore[misc]  # Flask-Login has no types
     __tablename__ = "user_account"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(String(64), unique=True)
+    name: Mapped[str] = mapped_column(unique=True)
     #: Raised by each sign-out, which ends all sessions of the user, also copies of the cookie.
     epoch: Mapped[int] = mapped_column(default=0)
 
@@ -64,8 +55,10 @@ class User(Base, UserMixin):  # type: ignore[misc]  # Flask-Login has no types
         return f"{self.id}.{self.epoch}"
 
 
-#: An attempt that leaves something for the user to do at KuCoin, as SQL.
-OPEN_DUTY: Final = "done_at IS NULL AND (status = 'unknown' OR CAST(to_delete AS VARCHAR) != '[]')"
+#: The condition for attempts that left something for the user to do at KuCoin, and it is not done.
+OPEN_DUTY: Final = text(
+    "done_at IS NULL AND (status = 'unknown' OR CAST(to_delete AS VARCHAR) != '[]')"
+)
 
 
 class ConnectAttempt(Base):
@@ -74,14 +67,8 @@ class ConnectAttempt(Base):
     __tablename__ = "connect_attempt"
     __table_args__ = (
         Index("ix_connect_attempt_user", "user_id", "id"),
-        # For the open duties: few rows, however many attempts a user has.
-        Index(
-            "ix_connect_attempt_duty",
-            "user_id",
-            "id",
-            postgresql_where=text(OPEN_DUTY),
-            sqlite_where=text(OPEN_DUTY),
-        ),
+        # Holds the open duties only: few rows, however many attempts a user has.
+        Index("ix_open_duty", "user_id", "id", postgresql_where=OPEN_DUTY, sqlite_where=OPEN_DUTY),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -118,8 +105,12 @@ class ConnectedKey(Base):
     """An API key of a KuCoin account. The vault seals its credentials."""
 
     __tablename__ = "connected_key"
-    # Ids are never reused, because forms and sealed credentials name them.
-    __table_args__ = ({"sqlite_autoincrement": True},)
+    __table_args__ = (
+        # For the check of all keys, which begins with the key that was checked longest ago.
+        Index("ix_connected_key_due", "checked_at", "id"),
+        # Ids are never reused, because forms and sealed credentials name them.
+        {"sqlite_autoincrement": True},
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey(User.id), index=True)
@@ -142,8 +133,10 @@ class ConnectedKey(Base):
     ip_whitelist: Mapped[Words] = mapped_column(default=list)
     expires_at: Mapped[Seconds | None]
     site_type: Mapped[str | None]
-    #: When KuCoin last answered a check, and when one was last begun; 0 for never.
-    checked_at: Mapped[Seconds] = mapped_column(default=0, index=True)
+    #: When a check last ended with a result, which may be a refusal. 0 if none has. An unreachable
+    #: KuCoin is no result, so this decides when a key is due again.
+    checked_at: Mapped[Seconds] = mapped_column(default=0)
+    #: When a check was last begun, whether or not it had a result. 0 if none has been begun.
     tried_at: Mapped[Seconds] = mapped_column(default=0)
     #: The class of the error of the last check; empty if it went well.
     check_error: Mapped[str] = mapped_column(default="")
@@ -152,6 +145,17 @@ class ConnectedKey(Base):
     def is_gone(self) -> bool:
         """Whether KuCoin has said that the key does not exist."""
         return self.check_error == "ApiKeyInvalid"
+
+    @property
+    def state(self) -> str:
+        """The state that the pages show and the log names."""
+        if self.is_gone:
+            return "gone"
+        if WITHDRAWAL & set(self.permissions):
+            return "dangerous"
+        if self.check_error:
+            return "check-failed"
+        return "connected" if self.uid else "unchecked"
 
 
 def begin_write() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, cast
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -28,16 +29,13 @@ class Vault:
 
     def __init__(self, keys: str) -> None:
         """Read the keys."""
-        try:
+        with suppress(ValueError):
             self._fernet = MultiFernet([Fernet(key.strip()) for key in keys.split(",")])
-        except ValueError:
-            failed = True
-        else:
-            failed = False
-        if failed:  # raised here, because a traceback of the ValueError would show the key
-            raise SettingsError(
-                f"KUCOIN_VAULT_KEYS is not a comma-separated list of Fernet keys. {MAKE_VAULT_KEY}"
-            )
+            return
+        # Not raised in an except block, because the context of the error would hold the key.
+        raise SettingsError(
+            f"KUCOIN_VAULT_KEYS is not a comma-separated list of Fernet keys. {MAKE_VAULT_KEY}"
+        )
 
     def put_key(self, row: ConnectedKey, key: ApiKey) -> None:
         """Seal the credentials of a key into a row, which must have its id already."""

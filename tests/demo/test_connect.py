@@ -148,7 +148,7 @@ def test_check_fails_and_key_stays(alice: Visitor, sandbox: Sandbox) -> None:
             "can withdraw funds (Transfer)",
         ),
         ({"reported_permissions": ["General", "Spot", "Earn"]}, "more than we need: Earn."),
-        ({"reported_permissions": ["General"]}, "It lacks Spot"),
+        ({"reported_permissions": ["General"]}, "lacks Spot"),
         ({"ip_whitelist": []}, "works from any IP address"),
     ],
 )
@@ -265,7 +265,7 @@ def test_fewer_permissions(fast_api_2: MakeApp) -> None:
         login_page = alice.post("/kucoin/connect", fewer_than="1").location
         page = text_of(alice.follow(alice.get(alice.approve(login_page))))
         assert "is connected" in page
-        assert "It lacks Futures" in page
+        assert "lacks Futures" in page
         for odd in ("2", "99999999999", "x", "-1"):  # not refused, not there: as without it
             assert alice.post("/kucoin/connect", fewer_than=odd).status_code == 302
 
@@ -273,7 +273,7 @@ def test_fewer_permissions(fast_api_2: MakeApp) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"key_days": 20}, "It expires within 30 days"),
+        ({"key_days": 20}, "This key expires within 30 days"),
         ({"key_days": 40}, ""),
         ({"key_info": {"siteType": "australia"}}, "another KuCoin site (australia)"),
         ({"key_info": {"siteType": "global"}}, ""),

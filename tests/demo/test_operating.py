@@ -63,7 +63,7 @@ def test_check_without_an_answer(alice: Visitor, sandbox: Sandbox, clock: Clock)
     alice.connect()
     clock.advance(DAY + 1)
     sandbox.fail_next("api_key_info", "503")
-    assert _check(alice.app) == "Checked 1 keys: 1 failed.\n"
+    assert _check(alice.app) == "Checked 1 keys: 1 check-failed.\n"
     assert _check(alice.app) == "Checked 0 keys: none was due.\n"
     clock.advance(11 * 60)
     assert _check(alice.app) == "Checked 1 keys: 1 connected.\n"

@@ -115,7 +115,7 @@ def test_database_url(tmp_path: Path, given: str, expected: str) -> None:
         ("DATABASE_URL", "sqlite:////nowhere/at/all.sqlite", "cannot be opened"),
         ("TRUSTED_PROXIES", "-1", "TRUSTED_PROXIES is not a number"),
         ("KUCOIN_REDIRECT_URI", "https://[canary/kucoin/callback", "is not an address"),
-        ("KUCOIN_EXPECTED_PERMISSIONS", 7, "is not a comma-separated list"),
+        ("KUCOIN_EXPECTED_PERMISSIONS", 7, "is not a list. Write it as General,Spot"),
         ("KUCOIN_EXPECTED_PERMISSIONS", "General,spot", "unknown permission, 'spot'"),
         ("KUCOIN_PERMISSIONS", "API_COMMON,SPOT", "unknown permission, 'SPOT'"),
         ("KUCOIN_PERMISSIONS", "API_WITHDRAW_OAUTH", "unknown permission, 'API_WITHDRAW_OAUTH'"),

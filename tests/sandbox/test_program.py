@@ -249,7 +249,7 @@ def test_fixture_gives_a_sandbox_per_test(
 def test_fixture_names_faults_that_never_struck(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A fault that never struck is a warning; a strict suite turns it into an error."""
+    """A queued fault that did not occur is a warning; a strict suite turns it into an error."""
     pytester.makepyfile(
         """
         def test_first(kucoin_sandbox):
@@ -264,7 +264,7 @@ def test_fixture_names_faults_that_never_struck(
     lax.assert_outcomes(passed=1, warnings=1)
     strict.assert_outcomes(passed=1, errors=1)
     for result in (lax, strict):
-        result.stdout.fnmatch_lines("*faults that never struck: token: 500, refresh: lost*")
+        result.stdout.fnmatch_lines("*queued faults that did not occur: token: 500, refresh: lost*")
 
 
 def test_plugin_imports_next_to_nothing() -> None:
