@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,6 +72,26 @@ def test_version_is_the_packages(described: dict[str, Any], broker: Broker) -> N
     """The file names the version that runs."""
     health = broker.wire.ask("GET", "/sandbox/health").json
     assert described["info"]["version"] == health["version"] != "0"
+
+
+def test_documentation_lists_calls_and_scenarios() -> None:
+    """The tables in ``docs/sandbox.md`` list every control call, and every scenario by its name."""
+    page = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text()
+    table = page.partition("| call | body, or parameters | answer |")[2].partition("\n\n")[0]
+    calls = {
+        (f"/sandbox/{name}", method): set(re.findall(r"`(\w+)`", members))
+        for names, members in re.findall(r"^\| (`.+?`) \| (.*?) \|", table, re.MULTILINE)
+        for method, name in re.findall(r"(GET|POST) ([\w/]+)", names)
+    }
+    scenarios = page.partition("| scenario | what KuCoin does |")[2].partition("\n\n")[0]
+
+    assert calls == {
+        (path, method): set(call.members)
+        for path, methods in CALLS.items()
+        for method, call in methods.items()
+        if path != "/sandbox/openapi.json"
+    }
+    assert re.findall(r"^\| `([\w-]+)`", scenarios, re.MULTILINE) == list(SCENARIOS)
 
 
 @pytest.mark.parametrize("fast_api", ["both", 1])
