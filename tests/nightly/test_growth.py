@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.pool import NullPool
 
@@ -80,7 +79,7 @@ class Explainer:
         statement: str,
         parameters: Any,
         _context: object,
-        _executemany: object,
+        executemany: bool,
     ) -> None:
         """Explain the statement; SQLAlchemy calls this."""
         # The demo sets its time limits while a transaction begins, where nothing can be nested.
@@ -91,7 +90,8 @@ class Explainer:
         try:
             with connection.begin_nested() as savepoint:
                 answer = connection.exec_driver_sql(
-                    f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", parameters
+                    f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}",
+                    parameters[0] if executemany else parameters,
                 ).scalar_one()
                 savepoint.rollback()
             self.plans.append(_read(" ".join(statement.split()), answer))
@@ -125,15 +125,16 @@ _FILL = (
     INSERT INTO connected_key (user_id, attempt_id, latest_attempt_id, sealed_key, stored_at,
         api_name, hint, granted, uid, permissions, ip_whitelist, checked_at, tried_at, check_error)
     SELECT CASE WHEN n IN (3, :rows / 2, :rows) THEN 1 ELSE n END, n, n, 'sealed', n, 'key', 'k…y',
-        '[]', n, '["General"]', '[]', n, n, ''
+        '[]', n, '["General"]', '[]', 0, 0, ''
     FROM generate_series(1, :rows) n
     """,
     "ANALYZE",
 )
 
 
-def _visit(client: FlaskClient, sandbox: Sandbox) -> None:
-    """Use every feature of the demo, as user 1."""
+def _visit(app: Flask, sandbox: Sandbox) -> None:
+    """Use every feature of the demo, as user 1 and as its operator."""
+    client = app.test_client()
 
     def send(path: str, **fields: str) -> str:
         found = re.search(r'name="csrf_token" value="([^"]+)"', client.get("/").text)
@@ -158,6 +159,10 @@ def _visit(client: FlaskClient, sandbox: Sandbox) -> None:
     send(f"/kucoin/keys/{key}/check")
     connect(send(f"/kucoin/keys/{key}/rotate", seen=outcome.rpartition("/")[2]))
     send(f"/kucoin/keys/{key}/disconnect")
+    # All keys are due, because none was ever checked. None is due for a time before 1970.
+    for options, checked in (("--limit", "3"), 3), (("--older-than", f"{10**10}s"), 0):
+        done = app.test_cli_runner().invoke(args=["kucoin", "check", *options])
+        assert done.output.startswith(f"Checked {checked} keys")
 
 
 @contextmanager
@@ -186,7 +191,7 @@ def _plans(database: str, rows: int) -> dict[str, list[Plan]]:
         _fill(database, rows)
         with app.app_context():
             event.listen(db.engine, "before_cursor_execute", explainer.before)
-        _visit(app.test_client(), sandbox)
+        _visit(app, sandbox)
     plans: dict[str, list[Plan]] = {}
     for plan in explainer.plans:
         # Only changed columns are set, and which ones change depends on the current second.
@@ -220,6 +225,8 @@ def found(postgres_url: str) -> Found:
         # Each step of the ledger, including the claim, and the lock on an account's keys.
         "UPDATE connect_attempt SET .* WHERE connect_attempt.id = .* AND connect_attempt.status = ",
         "SELECT .* FROM connected_key WHERE connected_key.user_id = .* FOR UPDATE",
+        # The keys that are due for a check.
+        "SELECT .* FROM connected_key WHERE .*checked_at < .* LIMIT .* FOR UPDATE SKIP LOCKED",
     ],
 )
 def test_indexes(found: Found, pattern: str) -> None:
