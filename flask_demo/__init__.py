@@ -103,7 +103,8 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
 
 def _register_kucoin(app: Flask, *, asks: bool) -> None:
     oauth = LedgerOAuth(app)
-    register_kucoin(oauth, client_kwargs={"total_timeout": CALL_SECONDS})
+    # Keep as many connections to KuCoin as gunicorn.conf.py lets a worker serve requests at once.
+    register_kucoin(oauth, client_kwargs={"total_timeout": CALL_SECONDS, "pool_maxsize": 500})
     try:
         site = oauth.kucoin.site
         if redirect_uri := app.config.get("KUCOIN_REDIRECT_URI"):

@@ -68,6 +68,13 @@ def test_every_call_ends(make_app: MakeApp) -> None:
     assert kucoin_of(make_app()).client.total_timeout == limits.CALL_SECONDS
 
 
+def test_a_connection_for_each_request(make_app: MakeApp) -> None:
+    """A worker of gunicorn can keep a connection to KuCoin for each of its parallel requests."""
+    conf = runpy.run_path(str(ROOT / "flask_demo" / "gunicorn.conf.py"))
+    adapter = kucoin_of(make_app()).client.get_adapter("https://")
+    assert adapter._pool_maxsize == conf["worker_connections"]
+
+
 def test_gunicorn(settings: dict[str, Any], tmp_path: Path, postgres_database: str) -> None:
     """A connect over TLS works under gunicorn with gevent; the log has no query and no secret."""
     log = tmp_path / "log"
