@@ -1,4 +1,4 @@
-"""KuCoin with httpx2: for Starlette, FastAPI, and scripts and workers, sync or async."""
+"""The clients that send with httpx2, for Starlette, FastAPI, scripts and workers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ __all__ = ["AsyncKuCoinOAuth2Client", "KuCoinOAuth2Client"]
 T = TypeVar("T")
 
 
-#: Errors that can only occur before a request is sent. Used if the transport does not trace.
+#: Errors that can occur only before a request is sent.
 _NOT_CONNECTED: Final = (
     httpx2.ConnectError,
     httpx2.ConnectTimeout,
@@ -47,11 +47,11 @@ _NOT_CONNECTED: Final = (
 
 
 class _Auth(KuCoinTokenAuth, OAuth2Auth):
-    """Signs the application's own requests with the token."""
+    """Adds the token to the application's own requests."""
 
 
-#: Parsing takes half the time of building a request, so it is cached. Addresses with a query are
-#: not: they belong to one call and hold the code.
+#: Parsing a URL takes half the time of building a request, so parsed URLs are cached. URLs with a
+#: query are not cached, because they belong to one call and hold the authorization code.
 _parsed: Final = lru_cache(maxsize=64)(httpx2.URL)
 
 
@@ -59,7 +59,7 @@ def _request(
     client: httpx2.Client | httpx2.AsyncClient, call: Call[Any], trace: Callable[..., Any]
 ) -> httpx2.Request:
     extensions: dict[str, Any] = {"timeout": client.timeout.as_dict()}
-    if call.creates_key:  # no other call needs it, and each event takes time
+    if call.creates_key:  # other calls do not need the trace, which takes time
         extensions["trace"] = trace
     return httpx2.Request(
         call.method,
@@ -71,12 +71,12 @@ def _request(
 
 
 def _is_leaving(event: str, info: Mapping[str, Any]) -> bool:
-    """Tell whether httpcore2 begins to send a request, apart from a CONNECT to a proxy."""
+    """Tell whether a trace event announces that a request other than a CONNECT is sent now."""
     return event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT"
 
 
 def _whole(response: httpx2.Response) -> bytes | None:
-    """Return the body if a transport, such as a test's, has read and decoded it already."""
+    """Return the body if the transport has read and decoded it already, else None."""
     return response.content if response.is_stream_consumed else None
 
 
@@ -85,7 +85,7 @@ def _decoded(body: Body, response: httpx2.Response) -> bytes:
 
 
 class _Settings:
-    """The constructor of both clients."""
+    """The constructor that both clients share."""
 
     token_auth_class = _Auth
     accepted = WITH_HTTPX
@@ -114,11 +114,11 @@ class _Settings:
         if options.get("transport") is None:
             options |= self._own_transport(options).client_options
         transport = options["transport"]
-        # Another transport may neither trace nor keep connections.
+        # A transport of the application has no inner client, and perhaps does not trace.
         self.pool: Any = transport if isinstance(transport, KeptConnections) else None
         self._is_traced = self.pool is not None and self.pool.are_traced
         options.setdefault("cookies", no_cookies())
-        super().__init__(  # type: ignore[call-arg]  # Authlib's client comes after us
+        super().__init__(  # type: ignore[call-arg]  # Authlib's client is next in the MRO
             client_id=client_id,
             client_secret=client_secret,
             redirect_uri=redirect_uri,
@@ -130,7 +130,7 @@ class _Settings:
         self.total_timeout = checked_total_timeout(total_timeout)
         if http2:
             refuse_http2()
-        guard(self, *given)  # type: ignore[arg-type]  # httpx2's client comes after us
+        guard(self, *given)  # type: ignore[arg-type]  # httpx2's client is later in the MRO
         self._is_made = True
 
     def _outcome(self, call: Call[T], progress: InFlight, sender: Any) -> Outcome[T]:
@@ -143,13 +143,16 @@ class _Settings:
         )
 
     def _may_have_left(self, call: Call[Any], error: BaseException) -> bool:
-        """Tell, by the class of an error, whether the request may have been sent before it."""
+        """Tell, by the class of an error, whether the request may have been sent.
+
+        Always False for a traced request, because its trace has set ``progress.sent`` if needed.
+        """
         is_known = self._is_traced and call.creates_key
         return not is_known and not isinstance(error, _NOT_CONNECTED)
 
     def _refuse_if_closed(self, operation: str) -> None:
-        super()._refuse_if_closed(operation)  # type: ignore[misc]  # the client's, which comes after us
-        if self.is_closed:  # type: ignore[attr-defined]  # httpx2's
+        super()._refuse_if_closed(operation)  # type: ignore[misc]  # ClientBase is later in the MRO
+        if self.is_closed:  # type: ignore[attr-defined]  # httpx2's attribute
             raise ConfigurationError(
                 "This client is closed: use it inside its with block, or make another.",
                 operation=operation,
@@ -157,15 +160,17 @@ class _Settings:
 
 
 class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[misc]  # Authlib's methods take more
-    """Authlib's ``OAuth2Client`` for KuCoin; arguments as :class:`KuCoinOAuth2Session`.
+    """Authlib's ``OAuth2Client`` for KuCoin.
 
-    The ``options`` are the other arguments of Authlib's ``OAuth2Client`` and ``httpx2.Client``.
+    The arguments are those of :class:`KuCoinOAuth2Session` without ``pool_maxsize``,
+    ``keepalive_expiry`` and ``adapter``. The ``options`` are the other arguments of Authlib's
+    ``OAuth2Client`` and of ``httpx2.Client``, such as ``limits`` and ``transport``.
     """
 
     _own_transport = Transport
 
     def close(self) -> None:
-        """Close the client once the refreshes that it performs in other threads have ended."""
+        """Wait for the refreshes that other threads perform with this client, then close it."""
         refreshes.wait_for(self)
         super().close()
 
@@ -177,7 +182,7 @@ class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[m
     def perform(self, call: Call[T]) -> T:
         """Send one call and return its result."""
         self._refuse_if_closed(call.operation)
-        # If there is a pool, send by its inner client and skip this client's own layers.
+        # With our own transport, send by its inner client: that skips the layers of this client.
         sender = self.pool.client(call.operation) if self.pool else self
         with InFlight(call.secrets, self.total_timeout) as progress:
             outcome = self._outcome(call, progress, sender)
@@ -185,7 +190,7 @@ class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[m
             def trace(event: str, info: Mapping[str, Any]) -> None:
                 if _is_leaving(event, info):
                     progress.sent = True
-                    request.extensions.pop("trace", None)  # nothing more to learn
+                    request.extensions.pop("trace", None)  # the other events are not needed
 
             try:
                 request = _request(self, call, trace)
@@ -204,28 +209,29 @@ class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[m
                         outcome.body = _decoded(body, response)
                 finally:
                     response.close()
-            except BaseException as error:  # noqa: BLE001 - result() raises it, or an error of ours
+            except BaseException as error:  # noqa: BLE001 - result() raises it or our own error
                 progress.sent |= self._may_have_left(call, error)
                 outcome.failed(error)
         return outcome.result()
 
 
-class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # type: ignore[misc]  # as above
-    """Authlib's ``AsyncOAuth2Client`` for KuCoin; arguments as :class:`KuCoinOAuth2Client`.
+class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # type: ignore[misc]  # Authlib's methods take more
+    """Authlib's ``AsyncOAuth2Client`` for KuCoin.
 
-    ``update_token`` may be a function or a coroutine function. The event loop is asyncio's.
+    The arguments are those of :class:`KuCoinOAuth2Client`. ``update_token`` can be a plain function
+    or a coroutine function. The client needs asyncio, and does not run on trio.
     """
 
     _own_transport = AsyncTransport
 
     async def aclose(self) -> None:
-        """Close the client once the refreshes that it has begun in this event loop have ended."""
+        """Wait for the refreshes of this client in this event loop, then close the client."""
         try:
             await self._finish_refreshes()
         finally:
             await super().aclose()
 
-    async def __aexit__(self, *error: Any) -> None:  # noqa: PYI036 - as above
+    async def __aexit__(self, *error: Any) -> None:  # noqa: PYI036 - the types are httpx2's
         """Close the client, as :meth:`aclose`."""
         try:
             await self._finish_refreshes()
@@ -233,25 +239,27 @@ class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # typ
             await super().__aexit__(*error)
 
     async def _finish_refreshes(self) -> None:
-        if self.pool is None or isinstance(self.pool, AsyncTransport):  # else it is shared
+        if self.pool is None or isinstance(
+            self.pool, AsyncTransport
+        ):  # a shared transport stays open
             await wait_for_refreshes(self)
 
     @staticmethod
     def new_pool(client_kwargs: Mapping[str, Any]) -> AsyncSharedTransport:
-        """Return connections that clients with these settings can share."""
+        """Return a transport whose connections clients with these settings can share."""
         return AsyncSharedTransport(client_kwargs)
 
     async def perform(self, call: Call[T]) -> T:
         """Send one call and return its result."""
         self._refuse_if_closed(call.operation)
-        sender = await self.pool.client(call.operation) if self.pool else self  # as above
+        sender = await self.pool.client(call.operation) if self.pool else self  # as when blocking
         with InFlight(call.secrets, self.total_timeout) as progress:
             outcome = self._outcome(call, progress, sender)
 
             async def trace(event: str, info: Mapping[str, Any]) -> None:
                 if _is_leaving(event, info):
                     progress.sent = True
-                    request.extensions.pop("trace", None)  # as above
+                    request.extensions.pop("trace", None)  # the other events are not needed
 
             try:
                 request = _request(self, call, trace)
@@ -271,7 +279,7 @@ class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # typ
                             outcome.body = _decoded(body, response)
                     finally:
                         await response.aclose()
-            except BaseException as error:  # noqa: BLE001 - as above
+            except BaseException as error:  # noqa: BLE001 - result() raises it or our own error
                 progress.sent |= self._may_have_left(call, error)
                 outcome.failed(error)
         return outcome.result()

@@ -36,7 +36,7 @@ def postgres_url() -> Iterator[str]:
 
 @pytest.fixture
 def postgres_database(postgres_url: str) -> Iterator[str]:
-    """The URL of an empty PostgreSQL database for this test alone."""
+    """The URL of an empty PostgreSQL database for this test, searched for secrets afterwards."""
     with postgres.fresh_database(postgres_url) as url:
         yield url
         canaries.look_at_database(url)
@@ -56,13 +56,13 @@ def browser() -> Iterator["Browser"]:
 
 @pytest.fixture
 def page_problems() -> list[str]:
-    """The problems of this test's pages. A test that expects some checks and clears them."""
+    """The problems that this test's pages have. A test that expects some must clear the list."""
     return []
 
 
 @pytest.fixture
 def new_page(browser: "Browser", page_problems: list[str]) -> Iterator[Callable[[], "Page"]]:
-    """Open a page in a new browser context, as another user with other cookies.
+    """Return a function that opens a page in a new browser context, with cookies of its own.
 
     The test fails if a page raises an error, logs one to the console (Chromium logs each answer
     of 400 and above), or sends a request to another host.

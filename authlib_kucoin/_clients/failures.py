@@ -1,4 +1,4 @@
-"""Errors of the HTTP libraries, described without their text, which may hold the URL."""
+"""Describes errors of the HTTP libraries without quoting their texts, which may hold the URL."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from urllib.parse import urlsplit
 
 from authlib_kucoin._errors import ConfigurationError
 
-#: How many causes of an error are looked at; a bound, since an error may be its own cause.
+#: The most causes of an error that are looked at.
 _MOST_CAUSES: Final = 20
-#: The packages whose errors say why there is no answer.
+#: The packages whose errors mean that a call got no answer.
 _LIBRARIES: Final = {
     *("authlib_kucoin", "requests", "urllib3", "http", "socks", "gevent"),
     *("httpx2", "httpcore2", "httpx", "httpcore", "h11", "socksio", "anyio", "sniffio"),
 }
-#: How requests and httpx2 say that a proxy has not opened a tunnel.
+#: The beginning of the error texts of requests and httpx2 if a proxy wants a password (HTTP 407).
 _NO_TUNNEL: Final = re.compile(r"(?:Tunnel connection failed: )?407\b")
 
 
 def is_of_http(error: BaseException) -> bool:
-    """Tell whether an error is the HTTP library's or the system's.
+    """Tell whether an error comes from the HTTP library or the system.
 
-    Any other error, such as a job queue's time limit, comes from a signal handler or from a
-    transport of the user's own, and is the caller's.
+    Any other error comes from a signal handler (such as a job queue's time limit) or from a
+    transport of the application, and is raised to the caller as it is.
     """
     if isinstance(error, (OSError, ValueError)):
         return True
     if any(_package(kind.__module__) in _LIBRARIES for kind in type(error).__mro__):
         return True
-    # Anyone may raise a built-in class, so the module that raised it decides.
+    # Any code can raise a built-in class, so look at the module that raised this one.
     return type(error).__module__ == "builtins" and _is_raised_by_library(error)
 
 
@@ -49,15 +49,15 @@ def _package(module: str) -> str:
 
 
 def bare(error: BaseException) -> BaseException:
-    """Return an error without its traceback and context, which may hold the URL."""
+    """Remove the traceback, cause and context of an error, which may hold the URL. Return it."""
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)
 
 
 def name_of(error: BaseException) -> str:
-    """Return the class name of an error, and of the system's error that caused it.
+    """Return the class name of an error, and that of the system error that caused it, if any.
 
-    Never its text, which may hold the URL.
+    The texts of the errors are left out, because they may hold the URL.
     """
     names = [type(error).__name__]
     for below in _causes(error):
@@ -67,7 +67,7 @@ def name_of(error: BaseException) -> str:
 
 
 def host_of(url: object) -> str:
-    """Return host and port of a proxy's address, without user and password."""
+    """Return host and port of a proxy's URL, without user name and password."""
     try:
         return urlsplit(str(url)).netloc.rpartition("@")[2]
     except ValueError:
@@ -82,8 +82,8 @@ def broken_for_good(
     Args:
         error: The HTTP library's error.
         host: The host of the request.
-        authorities: The environment's variable for more certificate authorities.
-        proxy: Host and port of the proxy in use, if there is one.
+        authorities: The name of the environment variable for trusted certificates.
+        proxy: Host and port of the proxy in use; empty if there is none.
         operation: The call that failed.
     """
     advice = ""
@@ -113,7 +113,7 @@ def broken_for_good(
 
 
 def proxy_wants_password(proxy: str) -> str:
-    """Return the advice for a proxy that answers 407."""
+    """Return the error text for a proxy that answers with HTTP 407."""
     return (
         f"The proxy {proxy} asks for a user name and a password (HTTP 407), so nothing reached "
         "KuCoin. Write them into its address, http://user:password@host:port, in HTTPS_PROXY or "
@@ -126,7 +126,7 @@ def cannot_connect(error: BaseException, operation: str | None) -> Configuration
 
     Args:
         error: The cause. Its text is shown only if the system or an import raised it: other
-            texts may quote a proxy's address with its password.
+            texts can quote a proxy's URL with the password.
         operation: The call that needed the connection, if any.
     """
     says_more = isinstance(error, (OSError, ImportError)) and not isinstance(error, ValueError)
@@ -139,7 +139,7 @@ def cannot_connect(error: BaseException, operation: str | None) -> Configuration
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield the errors below an error: causes, contexts, and those it holds as arguments."""
+    """Yield the errors that led to an error: causes, contexts, and errors among its arguments."""
     seen = [error]
     for above in seen:
         below = (above.__cause__ or above.__context__, *above.args, getattr(above, "reason", None))

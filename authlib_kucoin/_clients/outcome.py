@@ -1,7 +1,7 @@
 """The outcome of one call: an answer, or the error to raise for it.
 
-An error is chosen inside the except block and raised after it. Raised inside, its context would be
-the HTTP library's error, which may show the URL.
+A client chooses the error inside its except block and raises it after the block. If it were raised
+inside, its ``__context__`` would be the HTTP library's error, which may show the URL.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ class Outcome(Generic[T]):
 
     Args:
         call: The call.
-        progress: What is known of its sending.
-        authorities: The environment's variable for more certificate authorities.
+        progress: Tells whether the request was sent and whether the deadline has passed.
+        authorities: The name of the environment variable for trusted certificates.
         temporary: Errors of the library that are also an OSError or a ValueError, and come from
             the network rather than from the settings.
         proxy: Returns host and port of the proxy in use; empty if there is none.
 
     Attributes:
-        status: The answer's status, once it has arrived.
+        status: The HTTP status of the answer; None while there is no answer.
         headers: The answer's headers.
         body: The answer's body.
     """
@@ -65,7 +65,7 @@ class Outcome(Generic[T]):
         self._error: BaseException | None = None
 
     def failed(self, error: BaseException) -> None:
-        """Choose what to raise for an error: inside the except block."""
+        """Choose what to raise for an error. Call this inside the except block."""
         may_have_key = self._progress.sent and self._call.creates_key
         if isinstance(error, UnusableBody):
             self._unusable = self._failure = str(error)
@@ -81,7 +81,7 @@ class Outcome(Generic[T]):
             self._error = None if may_have_key else self._setting_at_fault(error)
 
     def result(self) -> T:
-        """Return the result, or raise the error: outside of the except block."""
+        """Return the call's result, or raise its error. Call this after the except block."""
         if (error := self._error) is not None:
             self._error = None
             raise error
@@ -94,7 +94,7 @@ class Outcome(Generic[T]):
 
     def _described(self, error: Exception) -> str:
         if self._progress.is_late:
-            return "its total_timeout is over"
+            return "the total_timeout of the call is over"
         proxy = self._proxy()
         return f"{name_of(error)}{proxy and f', through the proxy {proxy}'}"
 

@@ -13,7 +13,7 @@ from ._permissions import GROUPS
 from ._refusal import Refusal, by_kucoin
 from ._state import ACCESS_SECONDS, SCOPE, State
 
-#: Refusals of Fast API 2.0 name this instead of a section of the EU document, which lacks it.
+#: Refusals of Fast API 2.0 cite this. The EU document has no section about it.
 _VERSION_2: Final = "Fast API 2.0, global site"
 
 
@@ -137,7 +137,7 @@ def bearer_token(request: Request) -> str:
 
 
 def token_members(pair: Pair) -> dict[str, object]:
-    """Return a pair as the document's answer gives it."""
+    """Return a pair of tokens with the members of the document's answer."""
     return {
         "access_token": pair.access_token,
         "token_type": "bearer",

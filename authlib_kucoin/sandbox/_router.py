@@ -1,4 +1,4 @@
-"""KuCoin's own calls: find the route, check the method, play a fault if one is due, record."""
+"""KuCoin's own calls: finds the route, checks the method, plays a fault, records the request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ logger: Final = logging.getLogger("authlib_kucoin.sandbox")
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One call: its name, the only method it takes, and the section that says so.
+    """One call: its operation, its only method, and the section of the document about it.
 
     Attributes:
         fast_api: The only version of the Fast API that has this call; None if both have it.

@@ -17,7 +17,7 @@ from tests.support.wire import Wire
 def test_the_environments_proxy_is_used(
     wire: Wire, new_app: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Brokers must call from registered addresses. The connection to the proxy is kept alive."""
+    """Two sign-ins send all four requests through the proxy, over one connection to the proxy."""
     monkeypatch.setenv("http_proxy", wire.url)
     kucoin = "http://127.0.0.1:9"  # nothing listens there
     app = new_app(kucoin)
@@ -31,7 +31,7 @@ def test_the_environments_proxy_is_used(
 def test_the_environments_exceptions_are_heeded(
     wire: Wire, new_app: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A host in ``NO_PROXY`` is called directly."""
+    """A host in ``no_proxy`` is called directly, although a proxy is set."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     new_app(wire.url).sign_in()
@@ -66,11 +66,11 @@ def _trust(kind: type[App], bundle: Path) -> dict[str, Any]:
     return {"verify": ssl.create_default_context(cafile=bundle)}
 
 
-@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")  # one app below turns it off
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")  # one app below has verify=False
 def test_whom_to_trust_is_each_apps_own_affair(
     new_server: Callable[[], Authority], new_app: Any, kind: type[App]
 ) -> None:
-    """Each app trusts only what it was told to; a failed handshake sends nothing."""
+    """An app trusts the authorities in its own settings, whatever earlier apps trusted."""
     one, other = new_server(), new_server()
     for url, client_kwargs, succeeds in (
         (one.url, {}, False),
@@ -96,7 +96,7 @@ def test_the_environments_authorities_are_trusted(
     variable: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Each HTTP library reads the variable of its own."""
+    """An app over requests reads only REQUESTS_CA_BUNDLE; an app over httpx2, SSL_CERT_FILE."""
     server = new_server()
     monkeypatch.setenv(variable, str(server.bundle))
     app = new_app(server.url)
@@ -110,7 +110,7 @@ def test_the_environments_authorities_are_trusted(
 def test_a_changed_file_of_authorities_is_read_again(
     new_server: Callable[[], Authority], tmp_path: Path
 ) -> None:
-    """As with requests itself; unlike requests, our adapter reads it only after it has changed."""
+    """An app over requests trusts a server whose authority was added to the file later."""
     one, other = new_server(), new_server()
     bundle = tmp_path / "authorities.pem"
     bundle.write_bytes(other.bundle.read_bytes())
@@ -123,7 +123,7 @@ def test_a_changed_file_of_authorities_is_read_again(
 
 
 def test_a_missing_file_of_authorities_is_no_riddle(tmp_path: Path) -> None:
-    """Nothing is sent, and the error names the file."""
+    """A missing file of authorities raises a ``ConfigurationError`` that names the file."""
     app = InFlask("https://127.0.0.1:9", {"verify": str(tmp_path / "none.pem")})
     with pytest.raises(ConfigurationError, match=r"none\.pem"):
         app.call("create_api_key", token="an-access-token")
@@ -133,7 +133,7 @@ def test_a_missing_file_of_authorities_is_no_riddle(tmp_path: Path) -> None:
 def test_a_folder_of_authorities_will_do(
     new_server: Callable[[], Authority], tmp_path: Path
 ) -> None:
-    """OpenSSL finds certificates by the hash in their file name; an empty folder trusts nothing."""
+    """``verify`` may be a folder; an empty folder makes the app trust no server."""
     server = new_server()
     app = InFlask(server.url, {"verify": str(tmp_path)})
     with pytest.raises(ConfigurationError, match="certificate"):

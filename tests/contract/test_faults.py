@@ -1,4 +1,4 @@
-"""One table says which error each fault causes in each call; it holds for every row."""
+"""A table of the error that each fault causes in each call; it applies to every row."""
 
 from __future__ import annotations
 
@@ -84,9 +84,9 @@ TABLE: dict[str, tuple[int | None, *tuple[type[KuCoinError] | None, ...]]] = {
 }
 # fmt: on
 
-#: Faults in which KuCoin does what it was asked and only the answer is lost or damaged.
+#: Faults in which the sandbox carries out the request, even if its answer is lost or damaged.
 DONE = ("set_cookie", "delay:0.01", "reset_after", "lost", "cut", "truncated", SLOW)
-#: These stand for all frameworks, because frameworks send calls through the clients.
+#: The faults tried in frameworks; all are tried in the clients, which send frameworks' calls.
 IN_FRAMEWORKS = ("set_cookie", "oauth:invalid_grant", "echo", "429", "500", "lost", "html")
 
 CASES = [
@@ -121,7 +121,7 @@ class Act(NamedTuple):
 
 
 def prepare(operation: str, sandbox: Sandbox, new_stack: NewStack, timeout: float) -> Act:
-    """Run everything before the call, without its short timeout."""
+    """Do what comes before the call, with a long timeout; return the call, not yet made."""
     settings = {"site": sandbox.url, "client_secret": CLIENT_SECRET}
     secrets = [CLIENT_SECRET]
     if operation == "token":
@@ -147,7 +147,7 @@ def test_a_fault_has_one_name_and_harms_nothing_else(
     new_stack: NewStack,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """One request is sent; the held token stays, nothing is reported, and the next call works."""
+    """The call sends one request and raises the table's error; the held token stays."""
     status, *kinds = TABLE[fault]
     kind = kinds[OPERATIONS.index(operation)]
     act = prepare(operation, kucoin_sandbox, new_stack, 0.2 if fault == SLOW else 10)
@@ -158,7 +158,7 @@ def test_a_fault_has_one_name_and_harms_nothing_else(
     outcome = outcome_of(act.make)
 
     assert kucoin_sandbox.totals[operation] == 1
-    assert "unknown" not in kucoin_sandbox.totals  # the target of the redirect
+    assert "unknown" not in kucoin_sandbox.totals  # the redirect was not followed
     if kind is OK:
         assert not isinstance(outcome, KuCoinError)
     else:
@@ -172,18 +172,18 @@ def test_a_fault_has_one_name_and_harms_nothing_else(
     assert len(act.stack.updates) == (kind is OK and operation == "refresh" and act.stack.tells)
     if act.stack.keeps_token and operation in ("token", "refresh") and kind is not OK:
         assert act.stack.held == act.token
-    # Each key that KuCoin created is either returned, or the error says to look for it.
+    # Each key that the sandbox created is either returned, or the error says to look for it.
     if operation == "create_api_key":
         assert len(kucoin_sandbox.issued_keys) == (fault in DONE)
         assert fault not in DONE or isinstance(outcome, ApiKey | LOST)
-    # Connections still work, and the token is valid if KuCoin did not end it.
+    # A next call works. The old token is still valid, unless the sandbox has refreshed it.
     if act.token:
         assert act.stack.is_alive(act.token) is not (operation == "refresh" and fault in DONE)
 
 
 @everywhere
 def test_the_status_alone_says_too_many_requests(recorder: Recorder, new_stack: NewStack) -> None:
-    """Its body does not matter. No key was created, so trying again is safe."""
+    """HTTP 429 with the body of a good answer raises ``KuCoinUnavailable``, even for a key."""
     recorder.status = 429
     stack = new_stack(site=recorder.url)
     error = outcome_of(lambda: stack.create_api_key({"access_token": "access"}))
@@ -192,7 +192,7 @@ def test_the_status_alone_says_too_many_requests(recorder: Recorder, new_stack: 
 
 
 def test_the_table_has_every_fault_of_the_sandbox() -> None:
-    """A fault added to the sandbox needs a line in the table."""
+    """Each kind of fault that the sandbox offers has a line in the table."""
     written = {fault.partition(":")[0] for fault in TABLE}
     assert written >= {*PLAIN_FAULTS, "delay", "envelope", "oauth"}
 
@@ -201,7 +201,7 @@ def test_the_table_has_every_fault_of_the_sandbox() -> None:
 def test_what_kucoin_says_is_kept_without_what_it_was_sent(
     operation: str, kucoin_sandbox: Sandbox, new_stack: NewStack
 ) -> None:
-    """KuCoin's code and message stay readable in the log; secrets that they repeat are masked."""
+    """The error has KuCoin's code and message; each secret in the message is masked."""
     act = prepare(operation, kucoin_sandbox, new_stack, 10)
     kucoin_sandbox.fail_next(operation, "echo")
     error = outcome_of(act.make)
@@ -215,7 +215,7 @@ def test_what_kucoin_says_is_kept_without_what_it_was_sent(
 def test_how_long_kucoin_asks_to_wait_is_kept(
     fault: str, new_stack: NewStack, kucoin_sandbox: Sandbox
 ) -> None:
-    """RFC 9110, section 10.2.3. A job queue can wait exactly that long."""
+    """``retry_after`` is the number of seconds in the answer's ``Retry-After``."""
     stack = new_stack(site=kucoin_sandbox.url, client_secret=CLIENT_SECRET)
     token = stack.connect(kucoin_sandbox)
     kucoin_sandbox.fail_next("create_api_key", fault)

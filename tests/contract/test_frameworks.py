@@ -21,7 +21,7 @@ CALLBACK = "https://broker.example.com/callback"
 
 
 def test_flask_registers_before_there_is_an_application(recorder: Recorder) -> None:
-    """With an application factory, settings are read at the first use."""
+    """With an application factory, settings made after the registration are used."""
     oauth = flask_client.OAuth()
     returned = register_kucoin(oauth)
     app = Flask("factory")
@@ -59,7 +59,7 @@ def test_flask_takes_the_token_of_the_same_request(recorder: Recorder) -> None:
 
 
 def test_flask_uses_the_new_token_once_it_has_been_refreshed(recorder: Recorder) -> None:
-    """Within a request, a refreshed token replaces that of ``authorize_access_token``."""
+    """Only a refresh of the request's own token replaces the token that later calls use."""
     host = FlaskHost()
     kucoin = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
 
@@ -77,9 +77,10 @@ def test_flask_uses_the_new_token_once_it_has_been_refreshed(recorder: Recorder)
 
 
 def test_a_name_that_another_begins_with_has_logins_of_its_own(recorder: Recorder) -> None:
-    """No code goes to the other site, and many logins of one do not end the other's.
+    """An app cannot finish another app's login, nor end that login by beginning many of its own.
 
-    Authlib stores a login under name and state: "kucoin" and "eu_1" read like "kucoin_eu" and "1".
+    Authlib joins name and state to a key, which is the same for "kucoin" with state "eu_1" and for
+    "kucoin_eu" with state "1".
     """
     host = FlaskHost()
     oauth = host.oauth()
@@ -104,7 +105,7 @@ def test_a_name_that_another_begins_with_has_logins_of_its_own(recorder: Recorde
 
 @pytest.mark.parametrize("kind", [FlaskHost, DjangoHost, StarletteHost])
 def test_update_token_is_called_as_authlib_calls_it(kind: type[Host], recorder: Recorder) -> None:
-    """It gets both of Authlib's keywords, or the one that the function accepts."""
+    """``update_token`` gets the new token, the old refresh token and ``access_token=None``."""
     told: list[tuple[Any, Any, Any]] = []
 
     def update_token(token: Any, refresh_token: Any, access_token: Any) -> None:
@@ -120,12 +121,12 @@ def test_update_token_is_called_as_authlib_calls_it(kind: type[Host], recorder: 
 
 @pytest.fixture
 def fetched() -> list[Any]:
-    """The calls of ``fetch_token``."""
+    """What ``fetch_token`` was called with, one entry for each call."""
     return []
 
 
 def test_flask_asks_fetch_token(recorder: Recorder, fetched: list[Any]) -> None:
-    """Once per request, as in Authlib."""
+    """``create_api_key()`` without a token calls ``fetch_token`` once."""
     host = FlaskHost()
     app = register_kucoin(
         host.oauth(), site=recorder.url, fetch_token=lambda: fetched.append(None) or TOKEN
@@ -136,7 +137,7 @@ def test_flask_asks_fetch_token(recorder: Recorder, fetched: list[Any]) -> None:
 
 
 def test_django_asks_fetch_token_with_the_request(recorder: Recorder, fetched: list[Any]) -> None:
-    """The request is its only way to know the user."""
+    """``create_api_key(request=…)`` calls ``fetch_token`` with this request."""
     host = DjangoHost()
     app = register_kucoin(
         host.oauth(), site=recorder.url, fetch_token=lambda r: fetched.append(r) or TOKEN
@@ -150,7 +151,7 @@ def test_django_asks_fetch_token_with_the_request(recorder: Recorder, fetched: l
 def test_starlette_awaits_fetch_token_with_the_request(
     recorder: Recorder, fetched: list[Any]
 ) -> None:
-    """As in Authlib's async apps."""
+    """``create_api_key(request=…)`` awaits ``fetch_token`` with this request."""
     host = StarletteHost()
 
     async def fetch_token(request: Request) -> dict[str, Any]:
@@ -165,16 +166,16 @@ def test_starlette_awaits_fetch_token_with_the_request(
 
 
 def test_starlette_says_that_fetch_token_needs_the_request() -> None:
-    """In Flask it may be left out."""
+    """``create_api_key()`` without a token raises an error that asks for ``request=``."""
     host = StarletteHost()
     app = register_kucoin(host.oauth(), site="eu", fetch_token=lambda _request: TOKEN)
-    with pytest.raises(KuCoinError, match="request= for fetch_token"):
+    with pytest.raises(KuCoinError, match="request=, which fetch_token"):
         host.run(app.create_api_key)
     host.close()
 
 
 def test_an_async_app_serves_one_event_loop_after_the_other(recorder: Recorder) -> None:
-    """Each loop has connections of its own, which close with it."""
+    """One app serves two event loops in turn, with one connection for each loop."""
     first, second = StarletteHost(), StarletteHost()
     app = register_kucoin(first.oauth(), site=recorder.url)
     for host in (first, second, first):
@@ -185,7 +186,7 @@ def test_an_async_app_serves_one_event_loop_after_the_other(recorder: Recorder) 
 
 
 class MemoryCache:
-    """A cache as Authlib accepts it for its state, such as Redis behind Flask-Caching."""
+    """A cache in which Authlib can keep logins, such as Redis behind Flask-Caching."""
 
     def __init__(self) -> None:
         self.kept: dict[str, str] = {}
@@ -201,7 +202,7 @@ class MemoryCache:
 
 
 class AsyncMemoryCache(MemoryCache):
-    """The same for Authlib's async apps."""
+    """Async twin of ``MemoryCache``, for Authlib's async apps."""
 
     async def get(self, key: str) -> str | None:  # type: ignore[override]  # awaited
         return super().get(key)
@@ -215,7 +216,7 @@ class AsyncMemoryCache(MemoryCache):
 
 @pytest.fixture(params=HOSTS)
 def host(request: pytest.FixtureRequest) -> Iterator[Host]:
-    """Each framework in turn."""
+    """An application of each framework in turn."""
     host = HOSTS[request.param]()
     yield host
     host.close()
@@ -231,10 +232,11 @@ def new_oauth(host: Host, cached: bool) -> Any:
 def test_five_logins_at_once_for_each_registration(
     host: Host, cached: bool, recorder: Recorder
 ) -> None:
-    """They do not end each other, and no code goes to the other site.
+    """Five logins of each of two apps can all be finished, and only by the app that began them.
 
-    Authlib stores a login under name and state: "kucoin" and "eu_1" read like "kucoin_eu" and "1".
-    Its Starlette integration drops logins whose key starts like that of a new one.
+    Authlib joins name and state to a key, which is the same for "kucoin" with state "eu_1" and for
+    "kucoin_eu" with state "1". Its Starlette integration drops all logins whose key begins like
+    that of a new one.
     """
     oauth = new_oauth(host, cached)
     names = ("kucoin", "kucoin_eu")
@@ -255,7 +257,7 @@ def test_five_logins_at_once_for_each_registration(
 
 @pytest.mark.parametrize("cached", [False, True])
 def test_the_session_is_bounded(host: Host, cached: bool) -> None:
-    """Abandoned logins are removed; everything else in the session stays."""
+    """The session keeps the last five of 20 logins, and the application's own entry."""
     host.session["user"] = "alice"
     app = register_kucoin(new_oauth(host, cached), site="eu", client_id="given")
     states = [host.state(app, CALLBACK) for _ in range(20)]
@@ -267,7 +269,7 @@ def test_the_session_is_bounded(host: Host, cached: bool) -> None:
 def test_a_state_that_was_put_there_by_hand_is_accepted(
     host: Host, cached: bool, recorder: Recorder
 ) -> None:
-    """Authlib's own tests do this, and so do hosts that redirect the browser themselves."""
+    """A login that the host itself wrote into the session can be finished, once."""
     oauth = new_oauth(host, cached)
     app = register_kucoin(oauth, site=recorder.url, client_id="given")
     data = {"data": {"redirect_uri": CALLBACK}}
@@ -281,7 +283,7 @@ def test_a_state_that_was_put_there_by_hand_is_accepted(
 
 
 def test_an_app_may_keep_its_logins_elsewhere(recorder: Recorder) -> None:
-    """For example in a database, with Authlib's own class for it; the session is not used then."""
+    """A subclass of Authlib's integration can keep logins outside of the session."""
     kept: dict[str, Any] = {}
 
     class Elsewhere(flask_client.FlaskIntegration):
@@ -306,7 +308,7 @@ def test_an_app_may_keep_its_logins_elsewhere(recorder: Recorder) -> None:
 
 @pytest.mark.parametrize("method", ["HEAD", "PUT"])
 def test_only_get_and_post_bring_a_callback(host: Host, method: str, recorder: Recorder) -> None:
-    """For HEAD, as link checkers send it, frameworks run the view for GET. The login survives."""
+    """A callback by HEAD or PUT is refused; afterwards the login can be finished by GET."""
     app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
     answer = f"code=c&state={host.state(app, CALLBACK)}"
     with pytest.raises(AuthorizationDenied, match="has to be opened with GET or POST"):
@@ -317,7 +319,7 @@ def test_only_get_and_post_bring_a_callback(host: Host, method: str, recorder: R
 
 
 def test_starlette_takes_a_request_without_a_method(recorder: Recorder) -> None:
-    """Authlib accepts it, and its tests make such requests."""
+    """A Starlette request without a method, as in Authlib's tests, is accepted as a callback."""
     host = StarletteHost()
     app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
     state = host.state(app, CALLBACK)
@@ -330,7 +332,7 @@ def test_starlette_takes_a_request_without_a_method(recorder: Recorder) -> None:
 def test_what_changes_nothing_may_be_given(
     host: Host, params: dict[str, Any], recorder: Recorder
 ) -> None:
-    """Users of Authlib pass this for a provider whose token call is a GET."""
+    """Arguments that are None, or ask for what is done anyway, are accepted."""
     app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
     answer = f"code=c&state={host.state(app, CALLBACK)}"
     assert host.come_back(app, answer, **params)["access_token"]
@@ -350,7 +352,7 @@ def test_what_changes_nothing_may_be_given(
 def test_what_would_have_no_effect_on_an_exchange_is_refused(
     host: Host, params: dict[str, Any], says: str, recorder: Recorder
 ) -> None:
-    """The error is raised before anything is sent."""
+    """An argument without effect raises an error before anything is sent."""
     app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
     answer = f"code=c&state={host.state(app, CALLBACK)}"
     with pytest.raises(ConfigurationError, match=says):
@@ -361,7 +363,7 @@ def test_what_would_have_no_effect_on_an_exchange_is_refused(
 def test_requests_of_the_application_carry_the_documents_scheme(
     host: Host, recorder: Recorder
 ) -> None:
-    """The document prints "bearer" in lower case, and KuCoin may require it."""
+    """``app.get`` sends the token with "bearer" in lower case, as the document prints it."""
     app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
     host.run(lambda: app.get(f"{recorder.url}/own", token=TOKEN))
     assert recorder.requests[0].header("authorization") == f"bearer {TOKEN['access_token']}"
@@ -369,7 +371,7 @@ def test_requests_of_the_application_carry_the_documents_scheme(
 
 
 def test_a_state_that_is_kept_in_a_cache_works_once_too(recorder: Recorder) -> None:
-    """Authlib's ``OAuth(cache=...)`` keeps the state out of the session cookie."""
+    """With Authlib's ``OAuth(cache=…)``, a callback that is opened twice is exchanged once."""
     host, cache = FlaskHost(), MemoryCache()
     kucoin = register_kucoin(host.oauth(cache=cache), site=recorder.url, client_id="given")
     host.flask.add_url_rule("/login", "login", lambda: kucoin.authorize_redirect(CALLBACK))

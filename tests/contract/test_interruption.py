@@ -1,4 +1,4 @@
-"""An exception that interrupts a call, such as a worker's time limit or Ctrl-C, is not replaced."""
+"""Calls that a worker's time limit or Ctrl-C interrupts, and refreshes without an answer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.contract.stacks import EVERYWHERE, NewStack, everywhere, outcome_of
 from tests.support.wire import Seen, Wire
 
 TOKEN = {"access_token": "old-access", "refresh_token": "old-refresh"}
-#: In an async row, a signal ends the event loop and not the call.
+#: The rows whose calls block. In others, a signal interrupts the event loop, not the call.
 BLOCKING = [row for row in EVERYWHERE if row not in ("starlette", "fastapi", "httpx-async")]
 CASES = [
     (row, operation)
@@ -26,7 +26,7 @@ CASES = [
 
 
 class SoftTimeLimitExceeded(Exception):
-    """Like Celery's; RQ's JobTimeoutException is similar."""
+    """Stands for the error with which Celery or RQ ends a job that takes too long."""
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def struck_by(error: type[BaseException], wire: Wire) -> Iterator[None]:
 def test_a_time_limit_reaches_the_caller(
     error: type[BaseException], operation: str, new_stack: NewStack, silent: Wire
 ) -> None:
-    """If a job were told to try again, it would run for ever."""
+    """The interrupting exception itself is raised, and its traceback shows no token."""
     stack = new_stack(site=silent.url)
     with pytest.raises(error) as raised, struck_by(error, silent):
         getattr(stack, operation)(TOKEN)
@@ -75,7 +75,7 @@ def test_a_time_limit_reaches_the_caller(
 
 @pytest.mark.parametrize("row", BLOCKING)
 def test_a_key_that_may_exist_is_said_to_be_unknown(new_stack: NewStack, silent: Wire) -> None:
-    """The error names what interrupted it, so that the job can react."""
+    """``ApiKeyOutcomeUnknown`` is raised, and names the time limit that interrupted the request."""
     stack = new_stack(site=silent.url)
     with (
         pytest.raises(ApiKeyOutcomeUnknown, match="SoftTimeLimitExceeded") as raised,
@@ -87,7 +87,7 @@ def test_a_key_that_may_exist_is_said_to_be_unknown(new_stack: NewStack, silent:
 
 @pytest.mark.parametrize("row", BLOCKING)
 def test_ctrl_c_is_ctrl_c_even_then(new_stack: NewStack, silent: Wire) -> None:
-    """Whoever presses Ctrl-C wants the program to end."""
+    """Ctrl-C during a request for a key raises ``KeyboardInterrupt``, although a key may exist."""
     with pytest.raises(KeyboardInterrupt), struck_by(KeyboardInterrupt, silent):
         new_stack(site=silent.url).create_api_key(TOKEN)
 
@@ -97,7 +97,7 @@ def test_ctrl_c_is_ctrl_c_even_then(new_stack: NewStack, silent: Wire) -> None:
 def test_a_refresh_without_an_answer_may_have_happened(
     answer: Any, new_stack: NewStack, silent: Wire
 ) -> None:
-    """KuCoin may have replaced the pair, so the old one may be dead; the error says what to do."""
+    """The error says that it is unknown whether KuCoin did refresh, and what to do next."""
     silent.answer = lambda _seen: answer
     error = outcome_of(lambda: new_stack(site=silent.url).refresh(TOKEN))
     assert str(error).startswith("It is not known whether KuCoin did refresh the token")
@@ -107,7 +107,7 @@ def test_a_refresh_without_an_answer_may_have_happened(
 
 @everywhere
 def test_a_refresh_that_was_not_sent_has_not_happened(new_stack: NewStack) -> None:
-    """The old pair is still valid."""
+    """The error says that KuCoin did not refresh the token."""
     error = outcome_of(lambda: new_stack(site="http://127.0.0.1:9").refresh(TOKEN))
     assert str(error).startswith("KuCoin did not refresh the token")
     assert (type(error), error.retry) == (KuCoinUnavailable, True)

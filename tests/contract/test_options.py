@@ -1,4 +1,4 @@
-"""Each option and attribute has an effect, or is refused with an error that names one that has."""
+"""Each option and attribute has an effect, or is refused with an error that says what to do."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ every_client = pytest.mark.parametrize("client_class", CLIENTS)
 
 @pytest.fixture(params=HOSTS)
 def host(request: pytest.FixtureRequest) -> Iterator[Host]:
-    """Each framework in turn."""
+    """An application of each framework in turn."""
     host = HOSTS[request.param]()
     yield host
     host.close()
@@ -66,7 +66,7 @@ def ask(client: Any, call: Callable[[Any], Any]) -> Any:
 
 @every_client
 def test_every_option_of_the_libraries_has_been_thought_of(client_class: Any) -> None:
-    """An option that Authlib or the HTTP library adds is refused until it is handled here."""
+    """Each option of Authlib and the HTTP library is listed as accepted or as refused."""
     names, instead = client_class.accepted
     taken = set(OAuth2Client.EXTRA_AUTHORIZE_PARAMS) | {"response_type", "grant_type"}
     if client_class is KuCoinOAuth2Session:
@@ -107,7 +107,7 @@ def test_every_option_of_the_libraries_has_been_thought_of(client_class: Any) ->
 def test_a_client_refuses_an_option_without_effect(
     client_class: Any, options: dict[str, Any], says: str
 ) -> None:
-    """The client cannot be created, so nobody believes that the option works."""
+    """The constructor raises an error that says what to do instead."""
     with pytest.raises(ConfigurationError) as raised:
         client_class("broker", site="eu", **options)
     assert says in str(raised.value)
@@ -129,7 +129,7 @@ def test_a_client_refuses_an_option_without_effect(
 def test_an_option_of_the_other_library_is_refused(
     client_class: Any, options: dict[str, Any], says: str
 ) -> None:
-    """With ``proxy=`` for ``proxies=``, calls would come from an address unknown to KuCoin."""
+    """The error says how to set the same with the client's own HTTP library."""
     with pytest.raises(ConfigurationError) as raised:
         client_class("broker", site="eu", **options)
     assert says in str(raised.value)
@@ -137,7 +137,7 @@ def test_an_option_of_the_other_library_is_refused(
 
 @every_client
 def test_what_says_what_is_done_anyway_is_taken(client_class: Any) -> None:
-    """These values ask for what the package does anyway."""
+    """The constructor accepts values that ask for what is done anyway."""
     client_class(
         "broker",
         site="eu",
@@ -169,7 +169,7 @@ def test_what_says_what_is_done_anyway_is_taken(client_class: Any) -> None:
     ],
 )
 def test_an_attribute_that_no_call_reads_is_refused(client_class: Any, name: str) -> None:
-    """It works if it is passed when the client is created."""
+    """Setting such an attribute on a client raises an error, since it would have no effect."""
     client = client_class("broker", site="eu")
     with pytest.raises(ConfigurationError, match=f"Leave out {name}: "):
         setattr(client, name, "x")
@@ -180,7 +180,7 @@ def test_an_attribute_that_no_call_reads_is_refused(client_class: Any, name: str
 def test_a_client_of_httpx2_refuses_what_a_session_of_requests_has(
     client_class: Any, name: str
 ) -> None:
-    """httpx2's clients lack these attributes, so setting them has no effect."""
+    """Setting an attribute that only sessions of requests have raises an error."""
     client = client_class("broker", site="eu")
     with pytest.raises(ConfigurationError, match=f"Leave out {name}: "):
         setattr(client, name, "x")
@@ -188,7 +188,7 @@ def test_a_client_of_httpx2_refuses_what_a_session_of_requests_has(
 
 @pytest.mark.parametrize("name", ["verify", "cert"])
 def test_certificates_may_be_set_on_a_session(name: str) -> None:
-    """As with any requests session, each call reads them."""
+    """A changed ``verify`` or ``cert`` is used by the next call, as in any requests session."""
     with KuCoinOAuth2Session("broker", site="https://127.0.0.1:9") as session:
         setattr(session, name, "/nowhere/file.pem")
         with pytest.raises(ConfigurationError, match="/nowhere/file"):
@@ -202,7 +202,7 @@ def test_certificates_may_be_set_on_a_session(name: str) -> None:
 def test_proxies_may_be_set_on_a_session(
     recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Including ``trust_env``, which decides whether the environment's proxies apply."""
+    """A changed ``trust_env`` or ``proxies`` is used by the next call."""
     monkeypatch.setenv("HTTP_PROXY", NOBODY)
     with KuCoinOAuth2Session("broker", site=recorder.url) as session:
         session.trust_env = False
@@ -214,7 +214,7 @@ def test_proxies_may_be_set_on_a_session(
 
 @every_client
 def test_headers_and_timeout_may_be_set_on_a_client(client_class: Any, recorder: Recorder) -> None:
-    """Each call reads them."""
+    """Changed headers and a changed timeout are used by the next call."""
     client = client_class("broker", site=recorder.url)
     client.headers["X-Mine"] = "1"
     client.timeout = 0.2
@@ -223,7 +223,7 @@ def test_headers_and_timeout_may_be_set_on_a_client(client_class: Any, recorder:
     with pytest.raises(KuCoinUnavailable):
         ask(client, lambda client: client.validate_access_token(TOKEN))
     assert recorder.requests[0].header("x-mine") == "1"
-    assert monotonic() - began < 5  # a new client would wait 10 s
+    assert monotonic() - began < 5  # the default timeout is 10 s
 
 
 def _add_hook(client: Any) -> None:
@@ -248,7 +248,7 @@ def _add_hook(client: Any) -> None:
 def test_what_only_other_requests_heed_is_refused_by_a_call(
     client_class: Any, change: Callable[[Any], None], says: str, recorder: Recorder
 ) -> None:
-    """Nothing is sent."""
+    """``create_api_key`` raises if params or hooks are set on the client, and sends nothing."""
     client = client_class("broker", site=recorder.url)
     change(client)
     with pytest.raises(ConfigurationError, match=says):
@@ -258,7 +258,7 @@ def test_what_only_other_requests_heed_is_refused_by_a_call(
 
 @every_client
 def test_hooks_and_client_authentication_are_refused(client_class: Any) -> None:
-    """The package handles KuCoin's differences itself; the token call authenticates no client."""
+    """A client accepts no hook for KuCoin's token calls, and no client authentication."""
     client = client_class("broker", site="eu")
     for hook in ("access_token_response", "refresh_token_request", "refresh_token_response"):
         with pytest.raises(ConfigurationError, match=f"no hook for '{hook}'"):
@@ -277,7 +277,7 @@ def test_hooks_and_client_authentication_are_refused(client_class: Any) -> None:
 def test_what_changes_nothing_may_be_given(
     client_class: Any, params: dict[str, Any], recorder: Recorder
 ) -> None:
-    """Authlib's default values, and values that are in effect anyway."""
+    """``fetch_token`` accepts empty arguments, and those that ask for what is done anyway."""
     client = client_class("broker", site=recorder.url, redirect_uri=CALLBACK)
     assert ask(client, lambda client: client.fetch_token(code="c", **params))["access_token"]
 
@@ -287,7 +287,7 @@ def test_what_changes_nothing_may_be_given(
 def test_a_refresh_asks_for_the_scope_that_is_given(
     client_class: Any, scope: Any, recorder: Recorder
 ) -> None:
-    """The document has this parameter (section 7.3)."""
+    """``refresh_token(scope=…)`` sends this scope in place of the client's own."""
     client = client_class("broker", site=recorder.url, scope="MINE", token=TOKEN)
     assert "asked_scope" not in ask(client, lambda client: client.refresh_token(scope=scope))
     assert recorder.requests[0].body.endswith(b"&scope=A+B")
@@ -315,7 +315,7 @@ def test_a_refresh_asks_for_the_scope_that_is_given(
 def test_what_would_have_no_effect_on_a_call_is_refused(
     client_class: Any, call: Callable[[Any], Any], says: str, recorder: Recorder
 ) -> None:
-    """The error is raised before anything is sent, and the client keeps its token."""
+    """The call raises before anything is sent, and the client keeps its token."""
     client = client_class("broker", site=recorder.url, redirect_uri=CALLBACK, token=TOKEN)
     with pytest.raises(ConfigurationError) as raised:
         ask(client, call)
@@ -326,7 +326,7 @@ def test_what_would_have_no_effect_on_a_call_is_refused(
 
 @every_client
 def test_an_address_of_ones_own_may_have_a_query(client_class: Any, recorder: Recorder) -> None:
-    """It stays in the URL, and the document's parameters follow."""
+    """The query of a given address stays in the URL, before the document's parameters."""
     endpoint = f"{recorder.url}/_oauth/access-token?a=b"
     client = client_class("broker", site=recorder.url, redirect_uri=CALLBACK)
     url, _ = client.create_authorization_url("https://login.example.com/oauth?lang=en")
@@ -341,7 +341,7 @@ def test_an_address_of_ones_own_may_have_a_query(client_class: Any, recorder: Re
 def test_an_application_may_place_the_token_elsewhere(
     client_class: Any, recorder: Recorder
 ) -> None:
-    """In the application's own requests, as in Authlib. KuCoin's calls follow the document."""
+    """``token_placement="uri"`` puts the token into the URL of the application's own request."""
     token = {"access_token": "mine", "token_type": "bearer"}
     client = client_class("broker", site=recorder.url, token=token, token_placement="uri")
     ask(client, lambda client: client.get(f"{recorder.url}/own"))
@@ -352,7 +352,7 @@ def test_an_application_may_place_the_token_elsewhere(
 
 @every_client
 def test_errors_about_a_token_are_authlibs_too(client_class: Any) -> None:
-    """Applications written for any provider catch Authlib's errors."""
+    """The errors for a missing and for an expired token have Authlib's classes."""
     client = client_class("broker", site="eu")
     with pytest.raises(MissingTokenError):
         ask(client, lambda client: client.create_api_key())
@@ -363,7 +363,7 @@ def test_errors_about_a_token_are_authlibs_too(client_class: Any) -> None:
 
 
 def test_a_session_has_authlibs_alias(recorder: Recorder) -> None:
-    """``fetch_access_token`` is ``fetch_token``."""
+    """``fetch_access_token`` of a session does the same as ``fetch_token``."""
     with KuCoinOAuth2Session("broker", site=recorder.url, redirect_uri=CALLBACK) as session:
         assert session.fetch_access_token(code="c")["access_token"]
         with pytest.raises(ConfigurationError, match="Give timeout when"):
@@ -397,7 +397,7 @@ NO_EFFECT: list[tuple[dict[str, Any], str]] = [
 def test_an_option_that_would_not_be_used_is_refused(
     option: dict[str, Any], says: str, host: Host
 ) -> None:
-    """It is refused when it is registered, and no stock app is left behind."""
+    """``register_kucoin`` raises, and Authlib has no app under this name afterwards."""
     oauth = host.oauth()
     with pytest.raises(ConfigurationError) as raised:
         register_kucoin(oauth, **{"site": "eu", "client_id": "given", **option})
@@ -406,7 +406,7 @@ def test_an_option_that_would_not_be_used_is_refused(
 
 
 def test_an_option_is_refused_before_there_is_an_application() -> None:
-    """With an application factory, the error points to the module that registers."""
+    """``register_kucoin`` raises, although no Flask application exists yet."""
     with pytest.raises(ConfigurationError, match="Did you mean site"):
         register_kucoin(OAuth(), sit="eu")
 
@@ -422,13 +422,13 @@ def test_an_option_is_refused_before_there_is_an_application() -> None:
 def test_an_app_says_how_its_http_library_names_a_proxy(
     host_name: str, kwargs: dict[str, Any]
 ) -> None:
-    """Otherwise calls would bypass the proxy."""
+    """``register_kucoin`` refuses the proxy option of the other HTTP library."""
     with pytest.raises(ConfigurationError, match="prox"):
         register_kucoin(HOSTS[host_name]().oauth(), site="eu", client_kwargs=kwargs)
 
 
 def test_an_option_in_the_settings_is_refused_at_each_use(host: Host) -> None:
-    """The settings may be loaded after the registration."""
+    """An option without effect in the application's settings makes each use of the app raise."""
     host.configure({"kucoin": {"server_metadata_url": "https://www.example.com/", "site": "eu"}})
     app = register_kucoin(host.oauth(), client_id="given")
     for _ in range(2):
@@ -437,7 +437,7 @@ def test_an_option_in_the_settings_is_refused_at_each_use(host: Host) -> None:
 
 
 def test_every_option_of_a_registration_has_been_thought_of() -> None:
-    """An option that Authlib adds is refused until it is handled here."""
+    """Each option that Authlib's registration takes is listed as accepted or as refused."""
     taken = {*OAUTH_CLIENT_PARAMS, *signature(OAuth2Base).parameters}
     taken -= {"framework", "name", "kwargs"}
     assert not taken - of_apps._KNOWN - of_apps._INSTEAD.keys()
@@ -447,7 +447,7 @@ def test_every_option_of_a_registration_has_been_thought_of() -> None:
 def test_an_attribute_that_is_set_on_an_app_has_its_effect(
     is_used: bool, host: Host, recorder: Recorder
 ) -> None:
-    """Authlib's apps read attributes at each call; tests and multi-tenant hosts rely on it."""
+    """A changed attribute is used by the next call, even if the app was used before."""
     app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
     if is_used:
         host.location(app, CALLBACK)
@@ -463,7 +463,7 @@ def test_an_attribute_that_is_set_on_an_app_has_its_effect(
 
 
 def test_a_class_that_brings_its_settings_stays_as_it_is(host: Host) -> None:
-    """Authlib changes the class's settings in place; another registration would get its secret."""
+    """``OAUTH_APP_CONFIG`` is not changed, and a second app does not get the first app's secret."""
     own = register_kucoin(host.oauth(), site="eu").__class__
     config = {"site": "eu", "client_kwargs": {"scope": "MINE"}}
     mine = type("Mine", (own,), {"OAUTH_APP_CONFIG": {**config}})
@@ -478,7 +478,7 @@ def test_a_class_that_brings_its_settings_stays_as_it_is(host: Host) -> None:
 
 
 def test_a_subclass_may_have_options_of_its_own() -> None:
-    """Options that the subclass passes to Authlib are checked when the app is used."""
+    """A subclass can take its own option; an unknown one raises at the app's first use."""
 
     class Shop(KuCoinFlaskApp):
         def __init__(self, *args: Any, shop: str = "", **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""A refresh cannot be undone, so whatever it needs afterwards is checked before it is sent."""
+"""A refresh cannot be undone, so what runs after it is checked before the request is sent."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ ways = pytest.mark.parametrize("way", [("refresh", TOKEN), ("create_api_key", EX
 
 
 def without_parameters() -> None:
-    """Accepts no token."""
+    """An ``update_token`` that accepts no token."""
 
 
 def with_one_parameter(token: Any) -> None:
-    """Accepts no ``refresh_token``."""
+    """An ``update_token`` that accepts no ``refresh_token``."""
 
 
 def with_a_parameter_of_its_own(token: Any, db: Any, **_: Any) -> None:
-    """Requires an argument that is never passed."""
+    """An ``update_token`` with a required parameter that is never passed."""
 
 
 async def coroutine_function(token: Any, **_: Any) -> None:
-    """An ``update_token`` that must be awaited."""
+    """An ``update_token`` whose result must be awaited."""
 
 
 class Awaitable:
@@ -70,7 +70,7 @@ class AwaitedObject:
 def test_an_update_token_that_cannot_be_called_is_refused(
     broken: Any, reason: str, way: Any, recorder: Recorder, new_stack: NewStack
 ) -> None:
-    """A wrong signature costs no pair, in any framework or client."""
+    """A call that would have to refresh raises instead, and nothing is sent."""
     stack = new_stack(site=recorder.url, update_token=broken)
     with pytest.raises(ConfigurationError, match=f"update_token .*({reason})"):
         stack.settle(stack.call(*way))
@@ -82,7 +82,7 @@ def test_an_update_token_that_cannot_be_called_is_refused(
 def test_a_coroutine_function_is_refused_where_nothing_awaits_it(
     colour: Any, way: Any, recorder: Recorder, new_stack: NewStack
 ) -> None:
-    """A blocking client would create a coroutine and store nothing."""
+    """Blocking rows refuse a coroutine function and send nothing; async rows await it."""
     stack = new_stack(site=recorder.url, update_token=colour)
     if isinstance(stack, AsyncStack):
         assert stack.settle(stack.call(*way))
@@ -96,7 +96,7 @@ def test_a_coroutine_function_is_refused_where_nothing_awaits_it(
 def test_an_awaitable_that_only_the_call_reveals_leaves_the_pair_owed(
     result: Any, recorder: Recorder, new_stack: NewStack
 ) -> None:
-    """A plain function may return one: the caller gets an error, and the next call stores."""
+    """Blocking rows refuse an awaitable from ``update_token``; the next call stores the pair."""
     calls: list[Any] = []
 
     def update_token(token: Any, **_: Any) -> Any:
@@ -117,7 +117,7 @@ def test_an_awaitable_that_only_the_call_reveals_leaves_the_pair_owed(
 
 
 def test_functions_without_a_signature_are_called(recorder: Recorder, new_stack: NewStack) -> None:
-    """Some functions written in C have no signature; ``dict`` accepts a mapping and keywords."""
+    """``dict``, whose signature Python does not know, is accepted as ``update_token``."""
     stack = new_stack(site=recorder.url, update_token=dict)
     assert stack.refresh(TOKEN)["access_token"] == REFRESHED["access_token"]
 
@@ -157,7 +157,7 @@ def project(recorder: Recorder) -> FlaskProject:
 
 @pytest.fixture
 def signals() -> Iterator[list[Any]]:
-    """The signals that a receiver of Authlib's signal got."""
+    """The application and the access token of each ``token_update`` signal that was sent."""
     received: list[Any] = []
 
     def receive(sender: Flask, **fields: Any) -> None:
@@ -174,7 +174,7 @@ def in_thread(call: Callable[[], Any]) -> Any:
 
 
 def calls(app: Any) -> list[Callable[[], Any]]:
-    """Return both calls that refresh."""
+    """Return the two calls of an app that send a refresh."""
     return [
         lambda: app.refresh_access_token(TOKEN),
         lambda: app.create_api_key({**TOKEN, "expires_at": int(time.time()) - 1}),
@@ -186,7 +186,7 @@ def calls(app: Any) -> list[Callable[[], Any]]:
 def test_flask_refreshes_in_a_thread_without_a_context(
     way: int, early: bool, project: FlaskProject, recorder: Recorder, signals: list[Any]
 ) -> None:
-    """``update_token`` and the signal run in the context of the only application."""
+    """``update_token`` and the signal get the context of the only application."""
     if early:
         app = project.register()
         project.application("one")
@@ -202,7 +202,7 @@ def test_flask_refreshes_in_a_thread_without_a_context(
 def test_flask_uses_the_context_that_is_there(
     project: FlaskProject, recorder: Recorder, signals: list[Any]
 ) -> None:
-    """No second context is pushed, because the caller's database session belongs to its own."""
+    """``update_token`` and the signal run in the caller's context; no other one is pushed."""
     project.application("one")
     app = project.register()
     other = project.application("two")
@@ -217,7 +217,7 @@ def test_flask_uses_the_context_that_is_there(
 def test_flask_refuses_where_several_applications_share_an_oauth_object(
     way: int, seen: str, project: FlaskProject, recorder: Recorder
 ) -> None:
-    """Nobody knows whose database holds the pair, and nothing is sent."""
+    """Without a context, the call raises and sends nothing; in a context, it succeeds."""
     first = project.application("one")
     if seen == "at registration":
         app = project.register()
@@ -243,7 +243,7 @@ def test_flask_refuses_where_several_applications_share_an_oauth_object(
 
 
 def test_flask_refuses_without_any_application(recorder: Recorder) -> None:
-    """An app that was created by hand has no ``OAuth`` object that leads to an application."""
+    """An app that was made without an ``OAuth`` object raises if there is no context."""
     from authlib.integrations.flask_client import FlaskIntegration
 
     from authlib_kucoin.flask_client import KuCoinFlaskApp
@@ -259,7 +259,7 @@ def test_flask_refuses_without_any_application(recorder: Recorder) -> None:
 def test_flask_refuses_a_receiver_that_the_signal_cannot_call(
     receiver: Any, project: FlaskProject, recorder: Recorder
 ) -> None:
-    """Blinker would raise when the signal is sent, after the refresh."""
+    """A receiver of ``token_update`` with wrong parameters is refused, and nothing is sent."""
     project.application("one")
     app = project.register()
     with (
@@ -271,7 +271,7 @@ def test_flask_refuses_a_receiver_that_the_signal_cannot_call(
 
 
 def test_a_fetch_token_that_cannot_be_called_costs_nothing(recorder: Recorder) -> None:
-    """It is called first, so its error is raised before any request."""
+    """``fetch_token`` is called first, so its ``TypeError`` comes before any request."""
     flask = Flask("one")
     app = register_kucoin(OAuth(flask), site=recorder.url, fetch_token=with_one_parameter)
     with flask.app_context(), pytest.raises(TypeError, match="token"):

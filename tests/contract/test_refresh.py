@@ -19,7 +19,7 @@ from tests.contract.stacks import AsyncStack, NewStack, Stack, everywhere
 
 
 def crowd(stack: Stack) -> int:
-    """Return the number of callers; threads cost more than tasks."""
+    """Return how many callers to use: fewer threads than tasks, because threads cost more."""
     return 50 if isinstance(stack, AsyncStack) else 25
 
 
@@ -35,7 +35,7 @@ def waiting() -> int:
 
 @contextmanager
 def held_back(recorder: Recorder, count: int) -> Iterator[None]:
-    """Hold the answer back until this many callers wait for it, and no other is on its way."""
+    """Hold back the server's answer until all callers but the first wait for its refresh."""
 
     def let_go() -> None:
         recorder.asked.wait(10)
@@ -84,7 +84,7 @@ def test_all_get_the_pair_of_one_refresh(
 def test_a_failure_is_told_to_all_and_asked_for_once(
     recorder: Recorder, new_stack: NewStack, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """No flood of requests when KuCoin is down; a call after the failure tries again."""
+    """All callers raise the error of one request; a later call sends another request."""
     recorder.status = 503
     stack = new_stack(site=recorder.url)
     count = crowd(stack)
@@ -104,7 +104,7 @@ def test_a_failure_is_told_to_all_and_asked_for_once(
 def test_keys_that_are_asked_for_at_once_share_the_refresh(
     stack: Stack, kucoin_sandbox: Sandbox
 ) -> None:
-    """Ten workers with one expired token: one refresh, and a key each."""
+    """Ten calls with one expired token send one refresh, and each call gets its own key."""
     old = {**stack.connect(kucoin_sandbox), "expires_at": int(time.time()) - 1}
     keys: list[Any] = stack.together(10, "create_api_key", old)
     assert all(isinstance(key, ApiKey) for key in keys)
@@ -118,7 +118,7 @@ def test_keys_that_are_asked_for_at_once_share_the_refresh(
 def test_at_the_sandbox_the_new_pair_is_the_one_that_lives(
     stack: Stack, kucoin_sandbox: Sandbox
 ) -> None:
-    """With a second refresh, the pair would be dead."""
+    """All callers get one new pair, which is valid; the old pair is not."""
     old = stack.connect(kucoin_sandbox)
     kucoin_sandbox.fail_next("refresh", "delay:0.05")
     pairs = stack.together(crowd(stack), "refresh", old)

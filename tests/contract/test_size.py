@@ -30,14 +30,14 @@ def wire() -> Iterator[Wire]:
 
 
 def endless(start: bytes, piece: bytes) -> Iterator[bytes]:
-    """Yield the start, and then as much as the client reads."""
+    """Yield the start, and then at most 64 MiB that consist of the piece."""
     yield start
     for _ in range(64):
         yield piece * (MEBIBYTE // len(piece))
 
 
 def gzipped(answer: Any, *, times: int = 1, encoding: str = "gzip", filler: int = 0) -> bytes:
-    """Return a compressed answer."""
+    """Return an answer whose body is compressed ``times`` times."""
     body = json.dumps(answer).encode() + b" " * filler
     for _ in range(times):
         body = gzip.compress(body) if "gzip" in encoding else zlib.compress(body)
@@ -59,7 +59,7 @@ CASES = [(row, name) for row in EVERYWHERE for name in ENDLESS if row in CLIENTS
 def test_an_endless_answer_is_not_read_to_its_end(
     name: str, new_stack: NewStack, wire: Wire
 ) -> None:
-    """The client needs a few mebibytes of memory at most, whichever part is endless."""
+    """The call raises and needs less than 8 MiB of memory, whichever part is endless."""
     wire.answer = lambda _seen: endless(*ENDLESS[name])
     stack = new_stack(site=wire.url, total_timeout=5)
     tracemalloc.start()
@@ -75,7 +75,7 @@ def test_an_endless_answer_is_not_read_to_its_end(
 def test_a_small_answer_that_unpacks_to_a_large_one(
     times: int, new_stack: NewStack, wire: Wire
 ) -> None:
-    """One layer of compression is undone, up to the limit; a second one never is."""
+    """A body that unpacks to 100 MiB, in one layer or two, is refused within 8 MiB of memory."""
     bomb = gzipped(ANSWER, times=times, encoding=", ".join(["gzip"] * times), filler=100 * MEBIBYTE)
     wire.answer = lambda _seen: bomb
     stack = new_stack(site=wire.url)
@@ -89,7 +89,7 @@ def test_a_small_answer_that_unpacks_to_a_large_one(
 
 @pytest.mark.parametrize("row", CLIENTS)
 def test_the_limit_is_a_mebibyte_after_decoding(new_stack: NewStack, wire: Wire) -> None:
-    """An answer of exactly this size is read; one more byte is refused."""
+    """A body of exactly 1 MiB is read, compressed or not; a body one byte larger is refused."""
     stack = new_stack(site=wire.url)
     fills = MEBIBYTE - len(json.dumps(ANSWER))
     for packed in (False, True):
@@ -107,7 +107,7 @@ def test_the_limit_is_a_mebibyte_after_decoding(new_stack: NewStack, wire: Wire)
 def test_an_encoding_that_was_not_asked_for_is_undone(
     encoding: str, new_stack: NewStack, wire: Wire
 ) -> None:
-    """Some servers compress although the client asked for no compression."""
+    """A compressed answer is read, although the request asks for no compression."""
 
     def answer(seen: Any) -> bytes:
         fields = ANSWER if seen.line.startswith("POST") else INFO
@@ -133,7 +133,7 @@ BROKEN = {
 def test_an_encoding_that_is_broken_or_unknown(
     answer: bytes, new_stack: NewStack, wire: Wire
 ) -> None:
-    """It counts as no answer."""
+    """Each of these answers raises ``MalformedResponse`` with the status 200."""
     wire.answer = lambda _seen: answer
     error = outcome_of(lambda: new_stack(site=wire.url).validate(TOKEN))
     assert (type(error), error.status) == (MalformedResponse, 200)
@@ -141,7 +141,7 @@ def test_an_encoding_that_is_broken_or_unknown(
 
 @pytest.mark.parametrize("row", CLIENTS)
 def test_the_status_counts_even_if_the_body_is_of_no_use(new_stack: NewStack, wire: Wire) -> None:
-    """A gateway's large error page still counts as the gateway's error."""
+    """HTTP 503 with a body that is too large raises ``KuCoinUnavailable``."""
     wire.answer = lambda _seen: whole(503, " " * (2 * MEBIBYTE))
     error = outcome_of(lambda: new_stack(site=wire.url).validate(TOKEN))
     assert (type(error), error.status, error.retry) == (KuCoinUnavailable, 503, True)

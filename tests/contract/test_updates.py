@@ -19,7 +19,7 @@ OLD = TOKEN["refresh_token"]
 
 @pytest.fixture(params=HOSTS)
 def host(request: pytest.FixtureRequest) -> Iterator[Host]:
-    """Each framework in turn."""
+    """An application of each framework in turn."""
     host = HOSTS[request.param]()
     yield host
     host.close()
@@ -38,18 +38,18 @@ class Told:
         self.calls.append((*name, token["access_token"], refresh_token, access_token))
 
     async def awaited(self, *args: Any, **old: Any) -> None:
-        """The same as a coroutine function."""
+        """Do the same as ``__call__``, as a coroutine function."""
         self(*args, **old)
 
 
 def refresh(host: Host, app: Any) -> None:
-    """Refresh, and close the connections."""
+    """Refresh TOKEN with an app, and close the app's connections."""
     host.run(lambda: app.refresh_access_token(TOKEN))
     host.run(app.close)
 
 
 def test_an_update_token_of_the_registration_is_told(host: Host, recorder: Recorder) -> None:
-    """It gets the new token, and the old refresh token to find the database row by."""
+    """``update_token`` gets the new token, the old refresh token and ``access_token=None``."""
     told = Told()
     app = register_kucoin(host.oauth(), site=recorder.url, update_token=told)
     refresh(host, app)
@@ -59,7 +59,7 @@ def test_an_update_token_of_the_registration_is_told(host: Host, recorder: Recor
 def test_an_update_token_of_the_oauth_object_is_told_the_name_too(
     host: Host, recorder: Recorder
 ) -> None:
-    """All registrations of the object share it, so it also gets their name."""
+    """All apps of the ``OAuth`` object share ``update_token``, so it gets the app's name first."""
     told = Told()
     oauth = host.oauth(update_token=told)
     refresh(host, register_kucoin(oauth, "kucoin_eu", site=recorder.url))
@@ -67,19 +67,19 @@ def test_an_update_token_of_the_oauth_object_is_told_the_name_too(
 
 
 def test_an_async_framework_takes_a_coroutine_function(recorder: Recorder) -> None:
-    """Plain functions are tested above."""
+    """The coroutine function is awaited, and called once for the pair that two apps receive."""
     told, host = Told(), StarletteHost()
     refresh(host, register_kucoin(host.oauth(), site=recorder.url, update_token=told.awaited))
     refresh(
         host, register_kucoin(host.oauth(update_token=told.awaited), "other", site=recorder.url)
     )
     host.close()
-    assert told.calls == [(NEW, OLD, None)]  # once: the second call got the same pair
+    assert told.calls == [(NEW, OLD, None)]  # once: the second refresh got the same pair
 
 
 @pytest.fixture(params=[(FlaskHost, flask_client), (DjangoHost, django_client)])
 def signals(request: pytest.FixtureRequest) -> Iterator[tuple[Host, list[dict[str, Any]]]]:
-    """A framework that has Authlib's signal ``token_update``, and the signals received."""
+    """A framework that sends Authlib's signal ``token_update``, and what the signals held."""
     host_class, module = request.param
     host, received = host_class(), []
 
@@ -95,7 +95,7 @@ def signals(request: pytest.FixtureRequest) -> Iterator[tuple[Host, list[dict[st
 def test_the_signal_is_sent_with_a_checked_token(
     signals: tuple[Host, list[dict[str, Any]]], recorder: Recorder
 ) -> None:
-    """Once, with the name under which KuCoin is registered."""
+    """One signal is sent, with the registration's name, the new token and the old refresh token."""
     host, received = signals
     refresh(host, register_kucoin(host.oauth(), "kucoin_eu", site=recorder.url))
     ((signal),) = received
@@ -108,7 +108,7 @@ def test_the_signal_is_sent_with_a_checked_token(
 def test_no_signal_is_sent_with_what_is_no_token(
     fault: str, signals: tuple[Host, list[dict[str, Any]]], kucoin_sandbox: Sandbox
 ) -> None:
-    """In stock Authlib, an error envelope would replace the stored pair."""
+    """If the refresh fails, no signal is sent, and ``update_token`` is not called."""
     host, received = signals
     kucoin_sandbox.fail_next("refresh", fault)
     told = Told()

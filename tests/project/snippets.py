@@ -96,7 +96,9 @@ class Reader:
     def _save_programs(self, page: Path) -> None:
         """Save the programs that the page includes and names."""
         for source, name in _PROGRAM.findall(page.read_text()):
-            (self.folder / name).write_text(self.here((page.parent / source).read_text()))
+            path = self.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(self.here((page.parent / source).read_text()))
 
     def here(self, text: str) -> str:
         """Replace the page's ports, and what it leaves for the reader to fill in."""

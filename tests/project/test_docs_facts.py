@@ -74,7 +74,7 @@ FACTS = [
         "session engine will do: {} logins at most wait in one session",
         NUMBERS[LOGINS_AT_ONCE],
     ),
-    ("docs/flask.md", "no user for {} days", NUMBERS[DAYS]),
+    ("docs/flask.md", "without the user for {} days", NUMBERS[DAYS]),
     ("docs/workers.md", "seconds for a whole call ({})", int(DEFAULT_TOTAL_TIMEOUT)),
     ("docs/workers.md", "seconds for each step of it ({})", STEP),
     ("docs/workers.md", "`pool_maxsize` ({})", POOL_MAXSIZE),

@@ -69,8 +69,8 @@ _OTHERS: Final = frozenset(
         r"\S+",
         """
         GET POST HEAD http https Referer bearer Bearer Lax SameSite Secure None true false null
-        SSL_CERT_FILE NO_PROXY HTTPS_PROXY curl chrony systemd-timesyncd BEGIN IMMEDIATE SET
-        error.log access_log error_log combined $uri $request $request_uri log_format
+        SSL_CERT_FILE NO_PROXY HTTPS_PROXY curl chrony systemd-timesyncd git kill BEGIN
+        IMMEDIATE SET error.log access_log error_log combined $uri $request $request_uri log_format
         localhost testserver app.py test_app.py tests iss CERT KEY DATE
         ATOMIC_REQUESTS RecursionError
         expiredAt siteType kycStatus parentUid thirdPartyApp RAW web rest xxx en-eu

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from authlib_kucoin.sandbox import Headers, SandboxOptions
+from authlib_kucoin.sandbox import SCENARIOS, Headers, SandboxOptions
 from authlib_kucoin.sandbox._host import Host
 from authlib_kucoin.sandbox._http import Request
 from tests.sandbox.broker import REDIRECT, Answer, Broker
@@ -101,6 +101,8 @@ def test_journal_over_http(broker: Broker) -> None:
         ("/sandbox/connect", '{"permissions": ["SPOT"]}', "unknown permissions ['SPOT']; known"),
         ("/sandbox/connect", '{"permissions": "API_SPOT"}', "permissions must be a list of"),
         ("/sandbox/keys/delete", '{"api_key": "x"}', "no key with this api_key exists"),
+        ("/sandbox/scenario", '{"name": "rain"}', "unknown scenario 'rain'; known are as-started,"),
+        ("/sandbox/scenario", "{}", "name must be a string"),
     ],
 )
 def test_own_call_that_cannot_be_meant(broker: Broker, path: str, body: str, error: str) -> None:
@@ -143,9 +145,10 @@ def test_approving_over_http(broker: Broker) -> None:
 
 
 def test_cancelling_over_http(new_broker: Callable[..., Broker]) -> None:
-    """Cancelling returns the fields of the callback; here in form_post mode."""
-    broker = new_broker(callback="form_post")
-    answer = post(broker, "/sandbox/cancel", {"url": broker.login_url()}).json
+    """`cancel` takes what `approve` takes, and returns the callback's fields; here by form POST."""
+    broker = new_broker(callback="form_post", account=["a@example.com", "b@example.com"])
+    body = {"url": broker.login_url(), "account": "b@example.com"}
+    answer = post(broker, "/sandbox/cancel", body).json
 
     assert (answer["method"], answer["location"]) == ("POST", REDIRECT)
     assert answer["fields"]["success"] == "false"
@@ -232,6 +235,20 @@ def test_state_over_http(new_broker: Callable[..., Broker]) -> None:
     assert state["options"]["permissions"] == list(broker.sandbox.options.permissions)
     assert state["options"]["client_secret"] == state["options"]["partner_key"] == "***"
     assert [each["name"] for each in state["accounts"]] == ["a@example.com", "b@example.com"]
+
+
+def test_scenario_over_http(broker: Broker) -> None:
+    """A scenario chosen over HTTP changes answers; the state names it, and lists all of them."""
+    before = broker.wire.ask("GET", "/sandbox/state").json
+    assert post(broker, "/sandbox/scenario", {"name": "withdrawals"}).json == {"ok": True}
+    after = broker.wire.ask("GET", "/sandbox/state").json
+
+    assert (before["scenario"], after["scenario"]) == ("as-started", "withdrawals")
+    assert {each["name"]: (each["title"], each["text"]) for each in after["scenarios"]} == {
+        name: (scenario.title, scenario.text) for name, scenario in SCENARIOS.items()
+    }
+    data = info(broker, signed(broker.new_key())).json["data"]
+    assert data["permission"] == "General,Spot,Transfer"
 
 
 def test_health_over_http(broker: Broker) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from authlib_kucoin.sandbox import OPERATIONS
+from authlib_kucoin.sandbox import OPERATIONS, SCENARIOS
 from authlib_kucoin.sandbox._control import CALLS
 from authlib_kucoin.sandbox._permissions import GROUPS, PERMISSIONS
 from authlib_kucoin.sandbox._router import ROUTES
@@ -46,12 +46,13 @@ def test_members_are_described(described: dict[str, Any]) -> None:
 
 
 def test_words_are_described(described: dict[str, Any]) -> None:
-    """The lists of operations and permissions are the sandbox's own."""
+    """The lists of operations, scenarios and permissions are the sandbox's own."""
     schemas = described["components"]["schemas"]
     add = "/_oauth/resource/cyber-truck-vault/v2/outer/api-key/add"
     body = described["paths"][add]["post"]["requestBody"]["content"]["application/json"]
 
     assert schemas["Operation"]["enum"] == list(OPERATIONS)
+    assert schemas["ScenarioName"]["enum"] == list(SCENARIOS)
     assert schemas["Permission"]["enum"] == [name for name in GROUPS if name in PERMISSIONS]
     assert body["schema"]["properties"]["authGroupMap"]["required"] == list(GROUPS)
 

@@ -164,6 +164,21 @@ def test_options_that_cannot_be_meant(options: dict[str, Any], message: str) -> 
         pass  # pragma: no cover - it cannot start
 
 
+def test_scenario_from_python() -> None:
+    """A scenario changes what the sandbox does, until a reset; a misspelt name is an error."""
+    with run_sandbox(key_days=3) as sandbox:
+        assert sandbox.scenario == "as-started"
+        sandbox.set_scenario("full")
+        assert sandbox.scenario == "full"
+        with pytest.raises(ValueError, match="reaches to the maximum level"):
+            sandbox.connect()
+        with pytest.raises(ValueError, match="unknown scenario 'Full'; known are as-started, no-"):
+            sandbox.set_scenario("Full")
+        assert sandbox.scenario == "full"
+        sandbox.reset()
+        assert sandbox.connect().expires_at
+
+
 def test_unknown_option_is_an_error() -> None:
     """A misspelt option is an error."""
     unknown: Any = {"clientid": "x"}

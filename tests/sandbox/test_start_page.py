@@ -54,8 +54,8 @@ def test_refused_request_is_explained(broker: Broker) -> None:
 
     assert "<strong>authorize</strong> <span>400</span>" in text
     assert "the redirect URL must not be encoded. <code>sandbox.redirect_uri_encoded" in text
-    assert "document section 7.1. " in text
-    assert "build this URL by hand" in text
+    assert "KuCoin's document, section 7.1. " in text
+    assert "build the request's URL by hand" in text
 
 
 def test_refusal_of_kucoins_own_is_explained(broker: Broker) -> None:
@@ -278,7 +278,7 @@ def test_refused_login_is_shown_in_the_walk(new_broker: Callable[..., Broker]) -
     with pytest.raises(ValueError, match="not registered"):
         come_back(broker, path)
 
-    assert "add this one to the option redirect_uris" in page(broker, path)
+    assert "add this one to the sandbox's option redirect_uris" in page(broker, path)
 
 
 @pytest.mark.parametrize(

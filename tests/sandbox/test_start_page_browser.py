@@ -24,6 +24,7 @@ STEPS = ["token", "key", "info", "refresh", "validate"]
 def look(page: Page, name: str) -> None:
     """Check a page at two widths in both colour schemes; with ``SCREENSHOT_DIR``, save pictures."""
     folder = os.environ.get("SCREENSHOT_DIR")
+    page.wait_for_load_state()  # until the style sheet is there
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         for width in (1280, 390):
@@ -67,10 +68,13 @@ def test_walk_ends_with_a_key(
     (key,) = broker.sandbox.keys
     shown = texts(page)
     assert key.secret in shown
-    assert key.api_key in page.get_by_text("works, and may do").inner_text()
+    assert key.api_key in page.get_by_text("works. Its permissions:").inner_text()
     operations = [each.operation for each in broker.sandbox.requests]
     expected = ["authorize", "decision", "token", "create_api_key", "api_key_info", "refresh"]
     assert operations == [*expected, "validate"]
+    assert page.get_by_text("Your server to KuCoin").count() == len(STEPS)
+    assert page.get_by_text("The browser to KuCoin").count() == 2
+    assert page.get_by_text("The browser to your site").count() == 1
     for request in broker.sandbox.requests:
         assert request.refusal is None
         if request.operation != "decision":
@@ -124,7 +128,7 @@ def test_lost_answer_is_shown_as_such(broker: Broker, page: Page) -> None:
     """A fault chosen on the start page strikes the walk: no answer, then a code that is used."""
     page.goto(broker.sandbox.url)
     page.get_by_role("button", name="Exchange: done, answer lost").click()
-    page.get_by_text("waits for 1 more").wait_for()
+    page.get_by_text("strikes 1 more").wait_for()
     approve(page, "1.0")
     page.get_by_role("button", name="Send this request").click()
     page.get_by_text("(the connection ended here)").wait_for()
@@ -157,7 +161,7 @@ def test_controls_work(broker: Broker, page: Page) -> None:
     page.get_by_label("Fault", exact=True).fill("429:7")
     page.get_by_label("How many calls").fill("2")
     page.get_by_role("button", name="Add this fault").click()
-    page.get_by_text("waits for 2 more").wait_for()
+    page.get_by_text("strikes 2 more").wait_for()
     (fault,) = broker.sandbox.waiting_faults
     assert (fault.operation, str(fault.fault), fault.times) == ("refresh", "429:7", 2)
     page.get_by_role("button", name=f"Delete {key.api_name}").click()
@@ -183,6 +187,34 @@ def test_mistake_is_said(broker: Broker, page: Page, page_problems: list[str]) -
     look(page, "start-problem")
     assert len(page_problems) == 1
     page_problems.clear()
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_error_pages_are_accessible(
+    new_broker: Callable[..., Broker], browser: Browser, *, scripts: bool
+) -> None:
+    """axe-core finds nothing on the pages that refuse a request, nor on the form for the broker."""
+    broker = new_broker(callback="form_post", redirect_uris=[])
+    url = broker.sandbox.url
+    with browser.new_context(java_script_enabled=scripts) as context:
+        page = context.new_page()
+        page.goto(broker.login_url("https%3A%2F%2Fshop.example"))
+        page.get_by_text("the redirect URL must not be encoded").wait_for()
+        look(page, "error-login")
+        page.goto(f"{url}/sandbox/try/unknown")
+        page.get_by_text("start a new one").wait_for()
+        look(page, "error-walk")
+        # The browser opens the style sheet, so that this page can post a form without a script.
+        page.goto(broker.login_url("http://127.0.0.1:1/callback"))
+        page.route("http://127.0.0.1:1/**", lambda route: route.abort())
+        page.get_by_role("button", name="Approve").click()
+        if not scripts:
+            page.get_by_role("button", name="Continue").wait_for()
+            look(page, "form-post")
+        page.go_back()
+        page.get_by_role("button", name="Approve").click()
+        page.get_by_text("This request was already answered").wait_for()
+        look(page, "error-answered")
 
 
 def test_pages_are_accessible(new_broker: Callable[..., Broker], page: Page) -> None:

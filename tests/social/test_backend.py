@@ -1,7 +1,7 @@
-"""The python-social-auth backend passes what social-core's `OAuth2Test` requires of a backend.
+"""The backend meets the requirements that social-core's `OAuth2Test` checks in every backend.
 
-social-core's package does not include its tests, so they are written out here: log in (here:
-associate), a pipeline that halts twice, a refresh. KuCoin is the sandbox, over real sockets.
+social-core's package does not include its tests, so they are written out here: a login (here an
+association), a pipeline that halts twice, a refresh. The sandbox plays KuCoin, over real sockets.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ from tests.support.wire import Wire, answering, running_wire
 
 
 def test_a_user_is_associated(host: Host) -> None:
-    """The uid is the KuCoin account's, and social-core lists the backend as associated."""
+    """The association has the KuCoin account's uid, and social-core lists it for the user."""
     assert host.come_back() == "/"
     assert host.user is not None
     [row] = Social.rows
@@ -53,7 +53,7 @@ def test_a_user_is_associated_again(host: Host) -> None:
 
 
 def test_a_pipeline_that_halts_goes_on(kucoin_sandbox: Sandbox) -> None:
-    """It halts for a password and for a slug; no secret is in what the database holds meanwhile."""
+    """A pipeline that halts twice can go on, and what it stores meanwhile holds no secret."""
     steps = list(PIPELINE)
     steps[4:4] = ["tests.social.memory.ask_for_password", "tests.social.memory.ask_for_slug"]
     host = Host(kucoin_sandbox, PIPELINE=steps)
@@ -76,7 +76,7 @@ def test_a_pipeline_that_halts_goes_on(kucoin_sandbox: Sandbox) -> None:
 
 
 def test_a_token_is_refreshed(kucoin_sandbox: Sandbox) -> None:
-    """An expired token is replaced in `extra_data` by a new pair; a live one stays."""
+    """An expired token is replaced in `extra_data` by a new pair; a token still valid is not."""
     host = Host(kucoin_sandbox, EXTRA_DATA=REFRESHABLE)
     host.come_back()
     [row] = Social.rows
@@ -93,7 +93,7 @@ def test_a_token_is_refreshed(kucoin_sandbox: Sandbox) -> None:
 
 
 def test_the_urls_are_the_sites(host: Host) -> None:
-    """social-core and code built on it ask the backend for its URLs."""
+    """The backend's URLs are the site's, and no state is added to its redirect URI."""
     base = host.sandbox.url
     assert host.backend.authorization_url() == f"{base}/oauth"
     assert host.backend.access_token_url() == f"{base}/_oauth/access-token"
@@ -120,7 +120,7 @@ def wire() -> Iterator[Wire]:
 def test_the_redirect_uri_is_raw_in_both_urls(
     wire: Wire, settings: dict[str, str], last: str
 ) -> None:
-    """Everything else is percent-encoded, and no parameter is added."""
+    """All other parameters are percent-encoded, and no parameter is added."""
     token = {"access_token": "a", "token_type": "bearer", "expires_in": 3600}
     key = {"apiName": "n", "apiKey": "k", "secret": "s", "passphrase": "p"}
     wire.answer = answering(
@@ -159,7 +159,7 @@ def test_the_redirect_uri_is_raw_in_both_urls(
 
 
 def test_connections_are_kept_over_requests(host: Host) -> None:
-    """Each request has its own backend, but two associations need one handshake."""
+    """Each request has its own backend, but a second association opens no new connection."""
     host.come_back()
     before = host.sandbox.connections
     host.come_back()
@@ -168,7 +168,7 @@ def test_connections_are_kept_over_requests(host: Host) -> None:
 
 @pytest.mark.parametrize("mode", ["plain", "envelope", "form_post"])
 def test_every_form_of_callback_is_taken(mode: Any) -> None:
-    """The document's form and the one that public clients read, each by GET and by POST."""
+    """The plain callback, the document's form of it, and that form by POST all connect a user."""
     with run_sandbox(callback=mode) as sandbox:
         assert Host(sandbox).come_back() == "/"
     assert Social.rows
@@ -178,7 +178,7 @@ def test_every_form_of_callback_is_taken(mode: Any) -> None:
 
 
 def test_addresses_of_a_subclass_or_of_the_settings_are_used(wire: Wire) -> None:
-    """They may be methods, attributes or settings, as in social-core's own backends."""
+    """A backend's addresses can be methods, attributes or settings, as in social-core itself."""
 
     class ByMethods(KuCoinOAuth2[str]):
         def authorization_url(self) -> str:
@@ -234,7 +234,7 @@ def test_addresses_of_a_subclass_or_of_the_settings_are_used(wire: Wire) -> None
 def test_what_a_subclass_would_change_in_vain_is_refused(
     host: Host, name: str, value: object
 ) -> None:
-    """The error is raised before the user leaves: KuCoin's calls must follow the document."""
+    """A subclass that changes what KuCoin's calls do not use raises when a login starts."""
     kind: Any = type("Mine", (KuCoinOAuth2,), {name: value})
     backend = kind(host.strategy, redirect_uri="/complete/kucoin/")
     backend.prepare_auth(user=host.user)
@@ -244,7 +244,7 @@ def test_what_a_subclass_would_change_in_vain_is_refused(
 
 
 def test_an_error_code_is_not_exchanged_by_a_subclass_that_looks_away(host: Host) -> None:
-    """For example if its ``process_error`` only logs."""
+    """A subclass whose ``process_error`` raises nothing still exchanges no error code."""
     kind: Any = type("Mine", (KuCoinOAuth2,), {"process_error": lambda *_, **__: None})
     host.start()
     state = host.strategy.session["kucoin_state"]["state"]
@@ -255,7 +255,7 @@ def test_an_error_code_is_not_exchanged_by_a_subclass_that_looks_away(host: Host
 
 
 def test_the_hook_of_subclasses_sees_each_answer(kucoin_sandbox: Sandbox) -> None:
-    """social-core calls ``process_error`` with the callback and with the token."""
+    """``process_error`` of a subclass is called with the callback, and then with the token."""
     stages: list[str] = []
 
     class Mine(KuCoinOAuth2[str]):
@@ -271,12 +271,12 @@ def test_the_hook_of_subclasses_sees_each_answer(kucoin_sandbox: Sandbox) -> Non
 
 
 def test_an_answer_of_another_stage_is_no_callback(host: Host) -> None:
-    """social-core also calls ``process_error`` for providers with errors of their own."""
+    """``process_error`` accepts a token, although a token has no state or code."""
     host.backend.process_error({"access_token": "a"}, stage="token_exchange")
 
 
 def test_a_head_uses_up_no_login(host: Host) -> None:
-    """For HEAD, frameworks run the view for GET, for example for a link checker."""
+    """A callback by HEAD is refused; afterwards the login can be finished by GET."""
     fields = host.sandbox.approve(host.start()).fields
     host.strategy.request = SimpleNamespace(method="HEAD")  # type: ignore[attr-defined]  # Django's has it
     with pytest.raises(AuthInputError) as caught:
@@ -301,7 +301,7 @@ def test_a_head_uses_up_no_login(host: Host) -> None:
 def test_an_incomplete_setting_is_named(
     kucoin_sandbox: Sandbox, settings: dict[str, Any], says: str
 ) -> None:
-    """The error is raised before the user leaves, and lists the choices."""
+    """Starting a login raises an error that says what is wrong and names both settings."""
     with pytest.raises(AuthConfigurationError) as caught:
         Host(kucoin_sandbox, **settings).start()
     for text in (caught.value.detail, str(caught.value)):
@@ -311,7 +311,7 @@ def test_an_incomplete_setting_is_named(
 
 
 def test_a_setting_that_has_no_effect_is_named(kucoin_sandbox: Sandbox) -> None:
-    """KuCoin's login page has no other parameters."""
+    """With ``AUTH_EXTRA_ARGUMENTS``, starting a login raises an error that names its parameter."""
     with pytest.raises(AuthConfigurationError) as caught:
         Host(kucoin_sandbox, AUTH_EXTRA_ARGUMENTS={"lang": "en"}).start()
     assert "no parameter 'lang'" in caught.value.detail
@@ -329,7 +329,7 @@ def test_a_setting_that_has_no_effect_is_named(kucoin_sandbox: Sandbox) -> None:
 def test_the_user_agent_is_social_cores(
     kucoin_sandbox: Sandbox, settings: dict[str, str], is_named: bool, user_agent: str
 ) -> None:
-    """Or the setting's, unless a subclass wants none."""
+    """The header is social-core's or the setting's; without ``SEND_USER_AGENT``, requests' own."""
     host = Host(kucoin_sandbox, **settings)
     kind = type("Mine", (KuCoinOAuth2,), {"SEND_USER_AGENT": is_named})
     assert kind(host.strategy)._client().headers["User-Agent"].startswith(user_agent)
@@ -340,13 +340,13 @@ def test_the_user_agent_is_social_cores(
 
 @pytest.mark.parametrize("name", ["REQUESTS_TIMEOUT", "URLOPEN_TIMEOUT"])
 def test_a_timeout_of_social_cores_is_heeded(kucoin_sandbox: Sandbox, name: str) -> None:
-    """The setting has two names."""
+    """The backend reads both names that social-core has for the setting."""
     host = Host(kucoin_sandbox, **{name: 0.2})
     assert host.backend._client().timeout == 0.2
 
 
 def test_a_redirect_uri_that_cannot_travel_raw_is_named(host: Host) -> None:
-    """The error is raised before the user leaves."""
+    """A redirect URI with a space raises an error when a login starts."""
     backend = KuCoinOAuth2(host.strategy, redirect_uri="/complete/ku coin/")
     backend.prepare_auth(user=host.user)
     with pytest.raises(AuthConfigurationError) as caught:
@@ -355,7 +355,7 @@ def test_a_redirect_uri_that_cannot_travel_raw_is_named(host: Host) -> None:
 
 
 def test_two_sites_are_two_backends(kucoin_sandbox: Sandbox) -> None:
-    """A subclass with another name has its own settings, and may define a `Site`."""
+    """A subclass with another ``name`` reads other settings; its site may be a `Site`."""
 
     class Elsewhere(KuCoinOAuth2[str]):
         name = "kucoin-eu"

@@ -1,7 +1,7 @@
 """The example project with social-app-django, with real servers on both sides.
 
-The project runs in a process of its own. requests acts as the browser; the sandbox plays the user
-at KuCoin.
+The project runs in a process of its own. requests acts as the browser; the sandbox plays KuCoin
+and, at its login page, the user.
 """
 
 import base64
@@ -50,7 +50,7 @@ class Project:
 
     @property
     def keys(self) -> list[Any]:
-        """Return each stored key: owner, key, and what is known about it."""
+        """Return each stored key: its owner, its public half, its uid and its state."""
         return self.rows(
             "SELECT username, api_key, uid, state FROM accounts_kucoinkey AS k"
             " JOIN auth_user AS u ON u.id = k.user_id ORDER BY k.id"
@@ -65,7 +65,7 @@ class Project:
         )
 
     def begin_anew(self) -> None:
-        """Delete what a test left in the project and in the sandbox."""
+        """Delete what earlier tests left in the project and in the sandbox."""
         self.sandbox.reset()
         with contextlib.closing(sqlite3.connect(self.database)) as connection, connection:
             for table in ("accounts_kucoinkey", "social_auth_usersocialauth"):
@@ -83,7 +83,7 @@ class Browser:
             self.submit("/login", "/login", username=username, password="password")
 
     def __enter__(self) -> Self:
-        """Open it."""
+        """Return the browser."""
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -101,7 +101,7 @@ class Browser:
         )
 
     def connect(self) -> str:
-        """Press the button; return the URL that it leads to."""
+        """Press the button "connect"; return the URL of the login page."""
         return self.submit("/", "/login/kucoin/").headers["Location"]
 
     def follow(self, callback: Any) -> requests.Response:
@@ -167,7 +167,7 @@ def shared_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project
 
 @pytest.fixture
 def project(shared_project: Project) -> Project:
-    """The project, reset: users and nothing else."""
+    """The shared project, reset so that it has its users, and no keys or associations."""
     shared_project.begin_anew()
     return shared_project
 
@@ -178,7 +178,7 @@ def test_an_account_is_connected(project: Project) -> None:
         url = browser.connect()
         assert f"&redirect_uri={project.url}/complete/kucoin/&" in url
         callback = project.sandbox.approve(url)
-        # For HEAD, Django runs the view for GET, for example for a link checker.
+        # Django runs the view for GET if a link checker sends HEAD. No code must be exchanged.
         browser.session.head(re.sub("code=[^&]+", "code=other", callback), allow_redirects=False)
         assert "token" not in project.sandbox.totals
         response = browser.follow(callback)
@@ -196,7 +196,7 @@ def test_an_account_is_connected(project: Project) -> None:
 
 
 def test_no_secret_stays_behind(project: Project) -> None:
-    """The database, with its sessions and halted pipelines, and the whole log hold none."""
+    """Neither the database with its sessions nor the log holds a code, token or credential."""
     with Browser(project, "alice") as browser:
         callbacks = [project.sandbox.approve(browser.connect())]
         browser.follow(callbacks[0])
@@ -238,7 +238,7 @@ def test_the_answer_may_come_by_form_post(tmp_path: Path) -> None:
 
 
 def test_a_user_may_cancel(project: Project) -> None:
-    """Nothing is sent to KuCoin."""
+    """After a cancelled login no token is requested, and no account is associated."""
     with Browser(project, "alice") as browser:
         response = browser.follow(project.sandbox.cancel(browser.connect()))
         assert error(response) == ("authorization_declined", "callback")
@@ -280,7 +280,7 @@ def test_somebody_elses_login(project: Project) -> None:
 
 
 def test_it_is_no_login(project: Project) -> None:
-    """Someone who is not signed in is not sent to KuCoin."""
+    """A visitor who is not signed in to the project gets an error and is not sent to KuCoin."""
     with Browser(project) as browser:
         assert error(browser.submit("/login", "/login/kucoin/")) == (
             "session_context_missing",
@@ -289,7 +289,7 @@ def test_it_is_no_login(project: Project) -> None:
 
 
 def test_an_account_that_is_connected_already(project: Project) -> None:
-    """KuCoin has created the second user's key, so it is stored, as pending."""
+    """If the account is another user's, the new key is stored as pending, and not associated."""
     with Browser(project, "alice") as alice, Browser(project, "bob") as bob:
         alice.approve()
         assert error(bob.approve()) == ("identity_in_use", "pipeline")
@@ -317,7 +317,7 @@ def test_an_account_that_is_connected_already(project: Project) -> None:
 def test_a_failure_is_a_message(
     project: Project, operation: str, fault: str, code: str, kept: int
 ) -> None:
-    """Every failure leads to the project's own page; a key that was created is kept as pending."""
+    """Each failure redirects to the project's own page; a key that arrived stays pending."""
     project.sandbox.fail_next(operation, fault)
     with Browser(project, "alice") as browser:
         response = browser.approve()
@@ -366,7 +366,7 @@ def test_tokens_are_refreshed(tmp_path: Path) -> None:
 
 
 def test_a_key_cannot_be_kept_in_a_transaction_that_may_fail(tmp_path: Path) -> None:
-    """With ATOMIC_REQUESTS the example's step fails at once: a later rollback could lose a key."""
+    """Under ATOMIC_REQUESTS the step that stores a key fails: a later rollback would lose it."""
     databases = {
         "default": {
             "ENGINE": "django.db.backends.sqlite3",

@@ -35,7 +35,7 @@ def failure(host: Host, fields: Any) -> SocialAuthBaseException:
 
 @pytest.mark.parametrize("mode", ["plain", "envelope", "form_post"])
 def test_a_user_may_cancel(mode: Any) -> None:
-    """KuCoin's code and text are available for the log."""
+    """A cancelled login raises ``AuthCanceled`` with KuCoin's code and text."""
     with run_sandbox(callback=mode) as sandbox:
         host = Host(sandbox)
         error = failure(host, sandbox.cancel(host.start()).fields)
@@ -63,7 +63,7 @@ def test_a_user_may_cancel(mode: Any) -> None:
 def test_a_refused_callback(
     host: Host, fields: dict[str, str], kind: type[Exception], code: str
 ) -> None:
-    """Each refusal has its own class, and an error code is never exchanged as a code."""
+    """Each kind of refusal raises its own class, and no token is requested."""
     host.start()
     state = host.strategy.session["kucoin_state"]["state"]
     error = failure(host, fields | {"state": state})
@@ -89,7 +89,7 @@ class MultiDict(dict[str, list[str]]):
 
 @pytest.mark.parametrize("doubled", ["code", "state", "success", "other"])
 def test_a_doubled_parameter_is_refused(host: Host, doubled: str) -> None:
-    """It is refused if the framework shows it, because the second code may be an attacker's."""
+    """If the framework shows that a parameter came twice, the callback is refused."""
     host.start()
     state = host.strategy.session["kucoin_state"]["state"]
     fields = {"code": ["c"], "state": [state], "success": ["true"], "other": ["o"]}
@@ -129,7 +129,7 @@ def test_the_state_is_checked(host: Host) -> None:
 
 
 def test_nobody_is_sent_to_kucoin_who_is_not_signed_in(host: Host) -> None:
-    """The backend connects accounts; it does not log users in."""
+    """If nobody is signed in to the host application, starting a login raises an error."""
     host.user = None
     with pytest.raises(AuthSessionError) as caught:
         host.start()
@@ -165,7 +165,7 @@ def test_nobody_is_sent_to_kucoin_who_is_not_signed_in(host: Host) -> None:
 def test_a_failure_has_social_cores_own_name(
     host: Host, operation: str, fault: str, kind: type[Exception], code: str
 ) -> None:
-    """It carries the stage, KuCoin's code and the status, and our error as its cause."""
+    """The error has the stage, KuCoin's code, the HTTP status, and our own error as its cause."""
     host.sandbox.fail_next(operation, fault)
     with pytest.raises(SocialAuthBaseException) as caught:
         host.come_back()
@@ -181,7 +181,7 @@ def test_a_failure_has_social_cores_own_name(
 
 
 def test_a_time_out_is_social_cores_setting(kucoin_sandbox: Sandbox) -> None:
-    """The same setting as for social-core's own backends."""
+    """``REQUESTS_TIMEOUT`` limits KuCoin's calls, as it limits those of other backends."""
     host = Host(kucoin_sandbox, REQUESTS_TIMEOUT=0.05)
     kucoin_sandbox.fail_next("token", "delay:1")
     with pytest.raises(AuthProviderError) as caught:
@@ -191,7 +191,7 @@ def test_a_time_out_is_social_cores_setting(kucoin_sandbox: Sandbox) -> None:
 
 
 def test_proxies_and_certificates_are_social_cores_settings(kucoin_sandbox: Sandbox) -> None:
-    """The same settings as for social-core's own backends."""
+    """``PROXIES`` and ``VERIFY_SSL`` reach the client; without them it keeps its defaults."""
     host = Host(kucoin_sandbox, PROXIES={"http": "http://127.0.0.1:9"}, VERIFY_SSL="/ca.pem")
     client = host.backend._client()
     assert client.proxies == {"http": "http://127.0.0.1:9"}
@@ -209,7 +209,7 @@ def test_proxies_and_certificates_are_social_cores_settings(kucoin_sandbox: Sand
     ],
 )
 def test_the_user_is_told_why_there_is_no_key(options: SandboxKeywords, says: str) -> None:
-    """social-core has no error for this, and only the user can change it, at KuCoin."""
+    """The error has KuCoin's reason, and its ``recovery`` sends the user to KuCoin's site."""
     with run_sandbox(**options) as sandbox:
         with pytest.raises(AuthProviderError, match=says) as caught:
             Host(sandbox).come_back()
@@ -218,7 +218,7 @@ def test_the_user_is_told_why_there_is_no_key(options: SandboxKeywords, says: st
 
 
 def test_the_user_is_told_where_to_look_for_a_lost_key(host: Host) -> None:
-    """A lost key and a full list of keys also differ by class."""
+    """The error for a lost key names KuCoin's page; a full list of keys has another class."""
     host.sandbox.fail_next("create_api_key", "reset_after")
     with pytest.raises(AuthResponseError, match="API management page") as caught:
         host.come_back()
@@ -241,7 +241,7 @@ def test_the_user_is_told_where_to_look_for_a_lost_key(host: Host) -> None:
 def test_a_failed_refresh_keeps_the_old_pair(
     kucoin_sandbox: Sandbox, fault: str, kind: type[Exception], code: str
 ) -> None:
-    """The error tells social-core what to do next."""
+    """Each failure has its own class and code, and ``extra_data`` stays unchanged."""
     host = Host(kucoin_sandbox, EXTRA_DATA=REFRESHABLE)
     host.come_back()
     [row] = Social.rows

@@ -79,7 +79,8 @@ def open_page(context: "BrowserContext", problems: list[str]) -> "Page":
 
     def on_console(message: "ConsoleMessage") -> None:
         url = message.location["url"]
-        if message.type == "error" and not url.endswith("/favicon.ico"):  # unprompted
+        # Chromium asks for /favicon.ico by itself, and logs an error if there is none.
+        if message.type == "error" and not url.endswith("/favicon.ico"):
             problems.append(f"console: {message.text} ({url})")
 
     def on_request(request: "Request") -> None:

@@ -1,4 +1,4 @@
-"""The bytes of each call, and that no call shows a secret in its repr."""
+"""The exact request of each call, the arguments it refuses, and reprs without secrets."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def now() -> float:
     ],
 )
 def test_what_is_no_token_or_key_is_named(given: Any, said: str) -> None:
-    """Passing a request or forgetting ``await``: the error names the type, not the value."""
+    """The error names the type of a wrong argument: None, an object, a coroutine not awaited."""
     calls: list[Callable[[], Any]] = [
         lambda: protocol.access_token_of(given, "create_api_key"),
         lambda: protocol.refresh_call(SITE, token=given),
@@ -59,7 +59,7 @@ def test_what_is_no_token_or_key_is_named(given: Any, said: str) -> None:
 
 
 def test_the_login_page_has_the_documents_parameters_in_its_order() -> None:
-    """Section 7.1: the redirect URI is not encoded, all else is; nothing is added."""
+    """Only the redirect URI is left unencoded, and no parameter is added (document section 7.1)."""
     assert protocol.authorization_url(
         SITE, client_id="broker one", redirect_uri=REDIRECT_URI, state="user/1&admin=yes"
     ) == (
@@ -69,7 +69,7 @@ def test_the_login_page_has_the_documents_parameters_in_its_order() -> None:
 
 
 def test_the_exchange_is_a_get_with_nothing_but_the_url() -> None:
-    """Section 7.2: no body, no Authorization, the redirect URI unencoded."""
+    """The call has no body and no ``Authorization``; its redirect URI is raw (section 7.2)."""
     call = protocol.token_call(SITE, client_id="broker", code="c/o+de", redirect_uri=REDIRECT_URI)
     assert (call.method, call.body, dict(call.headers)) == (
         "GET",
@@ -83,7 +83,7 @@ def test_the_exchange_is_a_get_with_nothing_but_the_url() -> None:
 
 
 def test_a_client_secret_in_a_wrapper_is_masked_as_it_is_sent() -> None:
-    """Starlette's settings wrap secrets like this."""
+    """The value inside Starlette's ``Secret`` is sent, and is one of the texts to mask."""
     secret: Any = Secret("s&1")
     call = protocol.token_call(
         SITE, client_id="b", client_secret=secret, code="c", redirect_uri=REDIRECT_URI
@@ -93,7 +93,7 @@ def test_a_client_secret_in_a_wrapper_is_masked_as_it_is_sent() -> None:
 
 
 class _SecretStr:
-    """Like pydantic's: converting it to text gives a mask."""
+    """Behaves like pydantic's ``SecretStr``: ``str()`` returns asterisks."""
 
     def get_secret_value(self) -> str:
         return "s&1"
@@ -103,7 +103,7 @@ class _SecretStr:
 
 
 def test_a_secret_that_hides_itself_is_taken_out() -> None:
-    """Otherwise asterisks would be sent."""
+    """What ``get_secret_value()`` returns is sent, rather than the asterisks of ``str()``."""
     secret: Any = _SecretStr()
     call = protocol.token_call(
         SITE, client_id="b", client_secret=secret, code="c", redirect_uri=REDIRECT_URI
@@ -117,14 +117,14 @@ def test_a_secret_that_hides_itself_is_taken_out() -> None:
     [("***", "a mask"), ("broker\n", "white space"), (" broker", "white space"), ("a\tb", "line")],
 )
 def test_a_setting_with_stray_characters_is_refused(name: str, value: str, text: str) -> None:
-    """A file's last newline would be sent as %0A, and KuCoin's error would not say so."""
+    """The error names the client id or secret that is a mask, or that holds stray white space."""
     settings: Any = {"client_id": "b", "client_secret": "s", name: value}
     with pytest.raises(ConfigurationError, match=f"{name}.*{text}"):
         protocol.token_call(SITE, code="c", redirect_uri=REDIRECT_URI, **settings)
 
 
 def test_a_redirect_uri_may_be_an_object_with_a_text() -> None:
-    """For example a framework's URL, Django's lazy string or pydantic's AnyHttpUrl."""
+    """The ``str()`` of an object is sent, for example of a framework's URL or a lazy string."""
     uri = SplitResult("https", "broker.example.com", "/cb", "", "")
     lazy = type("Lazy", (), {"__str__": lambda _: uri.geturl()})()
     call = protocol.token_call(SITE, client_id="b", code="c", redirect_uri=lazy)
@@ -132,7 +132,7 @@ def test_a_redirect_uri_may_be_an_object_with_a_text() -> None:
 
 
 def test_the_clock_is_read_when_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tools such as freezegun replace it after the package was imported."""
+    """If a tool such as freezegun replaces ``time.time`` after the import, its clock is used."""
     call = protocol.token_call(SITE, client_id="b", code="c", redirect_uri=REDIRECT_URI)
     monkeypatch.setattr("time.time", lambda: 2_000_000_000.0)
     token = call.answer(200, b'{"access_token": "a"}')
@@ -143,7 +143,7 @@ def test_the_clock_is_read_when_it_is_needed(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("stored", [1, 1.5, "1", "1.5", Decimal("1.5")])
 def test_a_refresh_token_past_its_time_is_known_in_any_form(stored: Any) -> None:
-    """Databases may return numbers as text or decimals."""
+    """``refresh_expires_at`` may be a number, text or a Decimal, as databases return it."""
     token = {"refresh_token": "r", "refresh_expires_at": stored}
     with pytest.raises(ReauthorizationRequired, match="3 days"):
         protocol.refresh_call(SITE, token=token)
@@ -151,7 +151,7 @@ def test_a_refresh_token_past_its_time_is_known_in_any_form(stored: Any) -> None
 
 @pytest.mark.parametrize("asterisks", [("***", "p"), ("s", "*****")])
 def test_a_mask_is_no_credential(asterisks: tuple[str, str]) -> None:
-    """It was copied from a log or a form; signing with it is pointless."""
+    """Asterisks in place of a secret, a passphrase or an access token are refused."""
     with pytest.raises(ApiKeyError):
         protocol.api_key_info_call(SITE, key=ApiKey("n", "key", *asterisks))
     with pytest.raises(TokenError):
@@ -162,7 +162,7 @@ def test_a_mask_is_no_credential(asterisks: tuple[str, str]) -> None:
     ("secret", "passphrase"), [("se\ud800cret", "p"), ("s", None), ("s", "p\ud800"), ("s\n", "p")]
 )
 def test_a_key_that_cannot_be_signed_with_is_refused(secret: str, passphrase: str) -> None:
-    """The encoder's own error would show it."""
+    """A secret or passphrase that is not printable text is refused, and the error hides it."""
     with pytest.raises(ApiKeyError) as caught:
         protocol.api_key_info_call(SITE, key=ApiKey("name", "key", secret, passphrase))
     assert "cret" not in str(caught.value)
@@ -170,14 +170,14 @@ def test_a_key_that_cannot_be_signed_with_is_refused(secret: str, passphrase: st
 
 
 def test_an_error_that_is_its_own_cause_has_a_name() -> None:
-    """A custom transport may raise such an error."""
+    """``name_of`` returns for an error whose ``__cause__`` is itself, instead of looping."""
     error = ConnectionError()
     error.__cause__ = error
     assert name_of(error) == "ConnectionError"
 
 
 def test_a_client_secret_is_sent_only_where_it_is_configured() -> None:
-    """The document's parameters do not include it; public clients send it last."""
+    """A configured client secret is the last parameter, and is one of the texts to mask."""
     call = protocol.token_call(
         SITE, client_id="b", client_secret="s&1", code="c", redirect_uri=REDIRECT_URI
     )
@@ -186,7 +186,7 @@ def test_a_client_secret_is_sent_only_where_it_is_configured() -> None:
 
 
 def test_the_refresh_is_a_form_with_the_grant_type_of_a_code() -> None:
-    """Section 7.3: the unusual grant type; scope is compulsory."""
+    """The call is a form POST with ``grant_type=authorization_code`` and a scope (section 7.3)."""
     call = protocol.refresh_call(SITE, token={"access_token": "a", "refresh_token": "r+1"})
     assert (call.method, call.url) == ("POST", "https://www.kucoin.eu/_oauth/refresh-token")
     assert dict(call.headers) == FORM
@@ -205,7 +205,7 @@ def test_the_refresh_is_a_form_with_the_grant_type_of_a_code() -> None:
     ],
 )
 def test_the_refresh_asks_for_the_scope_given_or_held(given: Any, held: Any, sent: str) -> None:
-    """A token that was stored with KuCoin's list or without a scope can be refreshed, too."""
+    """The scope is the argument, or else the token's (text or list), or else the default."""
     call = protocol.refresh_call(
         SITE,
         token={"refresh_token": "r", "scope": held} if held else {"refresh_token": "r"},
@@ -225,14 +225,14 @@ def test_the_refresh_asks_for_the_scope_given_or_held(given: Any, held: Any, sen
     ],
 )
 def test_a_refresh_that_cannot_succeed_is_not_sent(token: dict[str, Any]) -> None:
-    """Without a refresh token or after its 3 days, only the user can help (section 6.3)."""
+    """Without a usable refresh token, or after its 3 days, no call is built (section 6.3)."""
     with pytest.raises(ReauthorizationRequired, match="authorize again") as caught:
         protocol.refresh_call(SITE, token=token, clock=now)
     assert caught.value.operation == "refresh"
 
 
 def test_validation_is_a_form_with_the_access_token() -> None:
-    """Section 7.4."""
+    """The access token is the only field of the form (document section 7.4)."""
     call = protocol.validate_call(SITE, access_token="a b")
     assert (call.method, call.url) == (
         "POST",
@@ -242,7 +242,7 @@ def test_validation_is_a_form_with_the_access_token() -> None:
 
 
 def test_a_key_is_asked_for_with_a_lower_case_bearer_and_an_empty_body() -> None:
-    """Section 4."""
+    """The request for a key in Fast API 1 is the one that document section 4 prints."""
     call = protocol.create_api_key_call(SITE, access_token="tok")
     assert (call.method, call.body) == ("POST", "")
     assert call.url == "https://www.kucoin.eu/_oauth/resource/ucenter/outer/api-key/add"
@@ -251,7 +251,7 @@ def test_a_key_is_asked_for_with_a_lower_case_bearer_and_an_empty_body() -> None
 
 
 def test_key_info_is_a_signed_get_at_the_rest_host() -> None:
-    """The signature covers timestamp, method and path."""
+    """The request has the key's signature and the headers of the site."""
     key = ApiKey("name", "the-key", "the-secret", "the-passphrase")
     call = protocol.api_key_info_call(SITES["australia"], key=key, clock=now)
     assert (call.method, call.url) == ("GET", "https://api.kucoin.com/api/v1/user/api-key")
@@ -269,7 +269,7 @@ def test_key_info_is_a_signed_get_at_the_rest_host() -> None:
 
 
 def test_a_rest_host_with_a_path_is_signed_with_it() -> None:
-    """The signature covers what is in the request line."""
+    """The signed text contains the whole path of the URL, with the path of ``site.rest``."""
     key = ApiKey("name", "k", "s", "p")
     call = protocol.api_key_info_call(Site("https://x.example.com/k"), key=key, clock=now)
     assert call.url == "https://x.example.com/k/api/v1/user/api-key"
@@ -277,7 +277,7 @@ def test_a_rest_host_with_a_path_is_signed_with_it() -> None:
 
 
 def test_the_known_answer_of_kucoins_own_sdk() -> None:
-    """The example of KuCoin's authentication page, including the broker signature."""
+    """Our signatures equal those in the example on KuCoin's authentication page."""
     key = ApiKey("", "6422da9c97b45100018c6e62", "cde06451-dbed", "1111111")
     body = (
         '{"symbol":"BTC-USDT","side":"buy","size":"0.0001","price":"30000","type":"limit",'
@@ -292,7 +292,7 @@ def test_the_known_answer_of_kucoins_own_sdk() -> None:
 
 
 def test_a_key_that_could_not_stand_in_a_header_is_refused() -> None:
-    """Otherwise it could inject headers."""
+    """An API key with a line break, which could inject a header, is refused."""
     with pytest.raises(ApiKeyError) as caught:
         protocol.api_key_info_call(SITE, key=ApiKey("", "k\r\nX: y", "s", "p"))
     assert caught.value.operation == "api_key_info"
@@ -300,21 +300,21 @@ def test_a_key_that_could_not_stand_in_a_header_is_refused() -> None:
 
 @pytest.mark.parametrize("token", [None, "", {}, {"access_token": None}, {"access_token": "a\nb"}])
 def test_without_an_access_token_nothing_is_sent(token: Any) -> None:
-    """The error says what to do, and names the call."""
+    """A missing or unusable access token raises an error that names the call and the next step."""
     with pytest.raises(TokenError, match="authorize first") as caught:
         protocol.access_token_of(token, "create_api_key")
     assert caught.value.operation == "create_api_key"
 
 
 def test_an_access_token_can_be_given_with_or_without_its_dict() -> None:
-    """Brokers' code contains both."""
+    """An access token is accepted alone, and inside the mapping of its token."""
     assert protocol.access_token_of("a", "validate") == "a"
     assert protocol.access_token_of({"access_token": "a"}, "validate") == "a"
 
 
 @pytest.mark.parametrize("client_id", [None, ""])
 def test_a_missing_client_id_is_an_error_that_says_where_it_comes_from(client_id: Any) -> None:
-    """On the login page and at the token endpoint, before anything is sent."""
+    """Without a client id, neither the login URL nor the token call can be built."""
     with pytest.raises(KuCoinError, match="KUCOIN_CLIENT_ID"):
         protocol.authorization_url(SITE, client_id=client_id, redirect_uri=REDIRECT_URI, state="s")
     with pytest.raises(KuCoinError, match="KUCOIN_CLIENT_ID"):
@@ -322,7 +322,7 @@ def test_a_missing_client_id_is_an_error_that_says_where_it_comes_from(client_id
 
 
 def test_no_repr_of_a_call_holds_a_secret() -> None:
-    """A call may appear in a traceback with local variables."""
+    """No call's repr shows a code, a token, a client secret, a key's secret or a passphrase."""
     secrets = ("sec-code", "sec-token", "sec-client", "sec-key", "sec-phrase")
     calls = [
         protocol.token_call(
@@ -342,6 +342,6 @@ def test_no_repr_of_a_call_holds_a_secret() -> None:
 
 
 def test_a_lone_surrogate_does_not_break_a_url() -> None:
-    """Some frameworks let one through; it cannot be encoded."""
+    """A lone surrogate in the code, which UTF-8 cannot encode, is sent as a question mark."""
     call = protocol.token_call(SITE, client_id="c", code="\ud800", redirect_uri=REDIRECT_URI)
     assert "&code=%3F&" in call.url

@@ -1,4 +1,4 @@
-"""The limits of a call where no server can show them: doubles, odd errors, TLS in memory."""
+"""Limits and rare cases that need no server: doubles, odd errors, TLS in memory."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LARGE = b" " * (1024 * 1024 + 1)
 
 
 class _Double(HTTPAdapter):
-    """An adapter that makes its answers itself."""
+    """An adapter that returns a fixed body without a connection."""
 
     def __init__(self, body: bytes) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class _Double(HTTPAdapter):
 
 
 def validate(kind: str, body: bytes) -> bool:
-    """Ask a double that has read its answer already, as those of tests do."""
+    """Validate a token with a client whose double returns a body that was read already."""
 
     def answer(_request: httpx2.Request) -> httpx2.Response:
         packed = gzip.compress(body)
@@ -62,7 +62,7 @@ def validate(kind: str, body: bytes) -> bool:
 
 @pytest.mark.parametrize("kind", ["requests", "httpx", "httpx-async"])
 def test_an_answer_that_was_read_already_has_the_same_limit(kind: str) -> None:
-    """Doubles of a user's tests hand it out decoded."""
+    """The largest size also applies to a body that a test double has read and decoded."""
     assert validate(kind, b'{"is_valid": true}') is True
     with pytest.raises(MalformedResponse, match="larger than"):
         validate(kind, LARGE)
@@ -70,7 +70,7 @@ def test_an_answer_that_was_read_already_has_the_same_limit(kind: str) -> None:
 
 @pytest.mark.parametrize("client", [KuCoinOAuth2Session, KuCoinOAuth2Client])
 def test_a_name_that_nobody_knows(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The network may come back, so trying again does no harm."""
+    """If the host's name is unknown, a request for a key raises ``KuCoinUnavailable``."""
 
     def unknown(*_: Any, **__: Any) -> Any:
         raise socket.gaierror("made up")
@@ -81,20 +81,20 @@ def test_a_name_that_nobody_knows(client: Any, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_an_address_keeps_its_interface(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A link-local one leads nowhere without it."""
+    """A link-local IPv6 address keeps its interface, without which it cannot be reached."""
     found = (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("fe80::1", 80, 0, 2))
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [found])
     assert addresses("[fe80::1]", 80) == ["fe80::1%2"]
 
 
 def test_the_host_of_a_proxy_is_told_without_its_password() -> None:
-    """And nothing of an address that cannot be read."""
+    """``host_of`` leaves out user and password, and returns "" for a URL it cannot parse."""
     assert host_of("http://user:p@ss@proxy.example.com:3128/") == "proxy.example.com:3128"
     assert host_of("http://[") == ""
 
 
 def test_an_error_with_endless_causes_is_looked_at_for_a_while() -> None:
-    """An error may be its own cause by way of others."""
+    """``broken_for_good`` ends, without advice, for an error with 99 causes."""
     error = OSError("0")
     for number in range(1, 100):
         above = OSError(str(number))
@@ -104,7 +104,7 @@ def test_an_error_with_endless_causes_is_looked_at_for_a_while() -> None:
 
 
 def test_tls_in_memory_that_has_come_to_an_end_is_not_clean() -> None:
-    """Whatever ends it."""
+    """``holds_bytes`` is true if the input of a TLS connection is plain HTTP."""
     incoming = ssl.MemoryBIO()
     tls = ssl.create_default_context().wrap_bio(incoming, ssl.MemoryBIO(), server_hostname="x")
     assert holds_bytes(tls) is False
@@ -113,7 +113,7 @@ def test_tls_in_memory_that_has_come_to_an_end_is_not_clean() -> None:
 
 
 def test_a_file_of_a_socket_that_is_gone_can_be_closed() -> None:
-    """Twice, as any file."""
+    """The file of a socket whose ``pending()`` raises can be closed, and closed again."""
     near, far = socket.socketpair()
     with near, far:
 

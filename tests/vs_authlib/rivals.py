@@ -65,7 +65,7 @@ def our_app(oauth: OAuth, wire: Wire, **options: Any) -> Any:
 
 
 def begun(app: Flask, kucoin: Any) -> dict[str, Any]:
-    """Start a login with the state "OK" and return the session that waits for its callback."""
+    """Start a login with the state "OK", and return the browser's session with that login."""
     with app.test_request_context("/"):
         kucoin.authorize_redirect(REDIRECT_URI, state="OK")
         return dict(session)

@@ -14,6 +14,7 @@ _SHORTEST_SECRET: Final = 16
 #: The Host header that a proxy sends if it does not pass on the browser's.
 _INNER_HOST: Final = "127.0.0.1:8000"
 _NO_APP: Final = "no --app was given"
+_NO_COOKIE: Final = "the application has no session cookie that this command knows"
 
 
 def check_app(subject: Subject) -> Iterator[Finding]:
@@ -25,7 +26,7 @@ def check_app(subject: Subject) -> Iterator[Finding]:
     elif subject.app.debug:
         yield wrong(
             "Debug mode is on: an error page shows settings and variables.",
-            "Start without it: no FLASK_DEBUG=1, no --debug; with Django, DEBUG = False.",
+            "Start without it: no FLASK_DEBUG=1, --debug or debug=True; in Django, DEBUG = False.",
         )
     else:
         yield right(f"{subject.app.framework}, debug mode is off")
@@ -37,17 +38,18 @@ def check_cookies(subject: Subject) -> Iterator[Finding]:
         yield skipped(_NO_APP)
         return
     cookie = subject.app.cookie
+    if cookie is None:
+        yield skipped(_NO_COOKIE)
+        return
     is_https = urlsplit(str(subject.settings.redirect_uri or "https:")).scheme == "https"
     troubles = []
     if is_https and not cookie.secure:
         troubles.append(
-            wrong(
-                "The session cookie is sent over http as well.", "Set SESSION_COOKIE_SECURE = True."
-            )
+            wrong("The session cookie is sent over http as well.", f"Set {cookie.set_secure}.")
         )
     if not cookie.http_only:
         troubles.append(
-            wrong("Scripts can read the session cookie.", "Set SESSION_COOKIE_HTTPONLY = True.")
+            wrong("Scripts can read the session cookie.", f"Set {cookie.set_http_only}.")
         )
     same_site = str(cookie.same_site).lower()
     if same_site == "strict":
@@ -55,14 +57,14 @@ def check_cookies(subject: Subject) -> Iterator[Finding]:
             wrong(
                 "The session cookie is SameSite=Strict: browsers leave it out of the callback, "
                 "so every login fails with a mismatching state.",
-                'Set SESSION_COOKIE_SAMESITE = "Lax".',
+                f"Set {cookie.set_same_site}.",
             )
         )
     elif same_site != "lax":
         troubles.append(
             note(
                 "The session cookie does not say SameSite=Lax.",
-                'Set SESSION_COOKIE_SAMESITE = "Lax".',
+                f"Set {cookie.set_same_site}.",
             )
         )
     yield from troubles or [right("Secure, HttpOnly, SameSite=Lax" if is_https else "in order")]
@@ -73,15 +75,19 @@ def check_secret_key(subject: Subject) -> Iterator[Finding]:
     if subject.app is None:
         yield skipped(_NO_APP)
         return
+    if subject.app.has_other_sessions:
+        yield skipped(_NO_COOKIE)
+        return
     key = subject.app.secret_key
     text = key.decode("latin-1") if isinstance(key, bytes) else str(key or "")
-    advice = 'Set SECRET_KEY. Make one: python -c "import secrets; print(secrets.token_hex())"'
+    name = subject.app.secret_setting
+    advice = f'Set {name}. Make one: python -c "import secrets; print(secrets.token_hex())"'
     if not text:
-        yield wrong("There is no SECRET_KEY, so there are no sessions.", advice)
+        yield wrong(f"There is no {name}, so there are no sessions.", advice)
     elif text.startswith("django-insecure-"):
-        yield wrong("SECRET_KEY is the one that startproject made for development.", advice)
+        yield wrong(f"{name} is the one that startproject made for development.", advice)
     elif len(text) < _SHORTEST_SECRET or len(set(text)) < _SHORTEST_SECRET // 2:
-        yield wrong("SECRET_KEY can be guessed: it is too short or too regular.", advice)
+        yield wrong(f"{name} can be guessed: it is too short or too regular.", advice)
     else:
         yield right(f"{len(text)} characters")
 

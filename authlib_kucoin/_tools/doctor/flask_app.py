@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 from urllib.parse import urlsplit
 
-from authlib_kucoin._errors import ConfigurationError, KuCoinError
-
+from .registered import registered_settings
 from .subject import App, Cookie, HostRefused
 
 _OAUTH: Final = "authlib.integrations.flask_client"
@@ -30,31 +28,7 @@ def flask_settings(app: Any, name: str) -> dict[str, Any]:
     oauth = app.extensions.get(_OAUTH)
     with app.app_context():
         client = oauth and oauth.create_client(name)
-    if client is None or not hasattr(client, "create_api_key"):
-        raise ConfigurationError(
-            f"The application registers no KuCoin under the name {name!r}: call "
-            "register_kucoin(OAuth(app)) before it starts, or give the name by --name."
-        )
-    prefix = name.upper()
-    options: Mapping[str, Any] = client.client_kwargs
-    return {
-        **_site_of(client, app.config, prefix),
-        "client_id": client.client_id,
-        "client_secret": client.client_secret,
-        "redirect_uri": options.get("redirect_uri") or app.config.get(f"{prefix}_REDIRECT_URI"),
-        "vault_keys": app.config.get(f"{prefix}_VAULT_KEYS"),
-        "client_kwargs": options,
-        "library": "requests",
-    }
-
-
-def _site_of(client: Any, config: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    """Return the site; if it is wrong, the settings given for it, so that a check reports them."""
-    try:
-        return {"site": client.site}
-    except KuCoinError:
-        ends = {"site": "SITE", "fast_api": "FAST_API"}
-        return {k: client._given[k] or config.get(f"{prefix}_{end}") for k, end in ends.items()}
+    return {**registered_settings(client, name, app.config.get), "library": "requests"}
 
 
 def flask_app(app: Any) -> App:

@@ -17,6 +17,7 @@ from authlib_kucoin._tools.watched import LIBRARIES
 
 from .django_app import django_app, django_settings
 from .flask_app import flask_app, flask_settings
+from .starlette_app import starlette_app, starlette_settings
 from .subject import App, Settings, Subject
 
 #: The settings that may be environment variables, by the end of the variable's name.
@@ -111,18 +112,20 @@ def _load_django(settings_module: str) -> Any:
     return get_wsgi_application()
 
 
-def _is_django(app: Any) -> bool:
-    return any(each.__module__.startswith("django.") for each in type(app).__mro__)
+def _is_of(app: Any, package: str) -> bool:
+    return any(each.__module__.startswith(f"{package}.") for each in type(app).__mro__)
 
 
 def _read(app: Any, name: str) -> tuple[App, dict[str, Any]]:
-    if _is_django(app):
+    if _is_of(app, "django"):
         return django_app(), django_settings(name)
+    if _is_of(app, "starlette"):
+        return starlette_app(app), starlette_settings(app, name)
     if hasattr(app, "extensions") and hasattr(app, "url_map"):
         return flask_app(app), flask_settings(app, name)
     raise TypeError(
-        f"it is a {type(app).__module__}.{type(app).__qualname__}, neither a Flask application nor "
-        "Django's: give the settings by flags and environment"
+        f"it is a {type(app).__module__}.{type(app).__qualname__}, and no application of Flask, "
+        "Starlette, FastAPI or Django: give the settings by flags and environment"
     )
 
 
@@ -142,6 +145,6 @@ def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 _APP: Final = (
-    "a Flask application or its factory (shop:create_app), or Django's settings module "
-    "(shop.settings)"
+    "a Flask, Starlette or FastAPI application or its factory (shop:create_app), or Django's "
+    "settings module (shop.settings)"
 )

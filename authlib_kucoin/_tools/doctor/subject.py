@@ -57,11 +57,14 @@ class Settings:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Cookie:
-    """The flags of the session cookie."""
+    """The flags of the session cookie, and what sets each of them in the application."""
 
     secure: Any
     http_only: Any
     same_site: Any
+    set_secure: str = "SESSION_COOKIE_SECURE = True"
+    set_http_only: str = "SESSION_COOKIE_HTTPONLY = True"
+    set_same_site: str = 'SESSION_COOKIE_SAMESITE = "Lax"'
 
 
 class HostRefused(Exception):
@@ -74,8 +77,10 @@ class App:
 
     Attributes:
         framework: Its name.
-        cookie: The flags of the session cookie, by the names that both frameworks have.
+        cookie: The flags of the session cookie; None if they are not known.
         secret_key: What signs sessions.
+        secret_setting: The name of the setting that holds it.
+        has_other_sessions: Whether a package that is not known here provides the sessions.
         debug: Whether it runs in debug mode.
         callback_url: Takes the redirect URI and a Host header; returns the URL that the app itself
             builds for that route behind a proxy that ends TLS, or None if no route serves it.
@@ -88,7 +93,7 @@ class App:
     """
 
     framework: str
-    cookie: Cookie
+    cookie: Cookie | None
     secret_key: Any = dataclasses.field(repr=False)
     debug: bool
     callback_url: Callable[[str, str], str | None]
@@ -97,6 +102,8 @@ class App:
     allow_host: str
     database: str | None = dataclasses.field(repr=False)
     open_database: Callable[[], object]
+    secret_setting: str = "SECRET_KEY"
+    has_other_sessions: bool = False
 
 
 @dataclasses.dataclass

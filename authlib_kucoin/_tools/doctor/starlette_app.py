@@ -1,0 +1,169 @@
+"""What the checks need of a Starlette or FastAPI application."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import inspect
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from .registered import registered_settings
+from .subject import App, Cookie, HostRefused
+
+#: Only these middleware classes are run: they change the address of a request, or refuse its host.
+_ADDRESS_MIDDLEWARE: Final = {
+    "HTTPSRedirectMiddleware",
+    "ProxyHeadersMiddleware",
+    "TrustedHostMiddleware",
+}
+_TRUST: Final = (
+    "start uvicorn with --forwarded-allow-ips and the proxy's address (uvicorn trusts only "
+    "127.0.0.1 by default)"
+)
+
+_Application = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+def starlette_settings(app: Any, name: str) -> dict[str, Any]:
+    """Return the settings of a Starlette or FastAPI application.
+
+    Args:
+        app: The application.
+        name: The name that KuCoin is registered under.
+
+    Raises:
+        ConfigurationError: If KuCoin is not registered.
+    """
+    client = _registered(app, name)
+    settings = getattr(getattr(client, "_oauth", None), "config", None)
+
+    def config(setting: str) -> Any:
+        return settings.get(setting, default=None) if settings else None
+
+    return {**registered_settings(client, name, config), "library": "httpx2"}
+
+
+def _registered(app: Any, name: str) -> Any:
+    """Return the nearest registration that the application's objects refer to.
+
+    Nothing in a Starlette application leads to Authlib's ``OAuth`` but the functions that use it.
+    """
+    from authlib_kucoin.starlette_client import KuCoinStarletteApp  # noqa: PLC0415 - as installed
+
+    seen, queue = {id(app)}, deque([app])
+    while queue:
+        found = queue.popleft()
+        # Not isinstance: a proxy would run code of the application's.
+        if issubclass(type(found), KuCoinStarletteApp) and found.name == name:
+            return found
+        new = [each for each in gc.get_referents(found) if id(each) not in seen]
+        seen.update(map(id, new))
+        queue.extend(new)
+    return None
+
+
+def starlette_app(app: Any) -> App:
+    """Return what the checks need of a Starlette or FastAPI application."""
+    session = _session_options(app)
+    return App(
+        framework="FastAPI" if type(app).__module__.startswith("fastapi.") else "Starlette",
+        cookie=_cookie(session) if session else None,
+        secret_key=session and str(session["secret_key"]),
+        secret_setting="secret_key of SessionMiddleware",
+        has_other_sessions=session is None
+        and any("Session" in getattr(each, "__name__", "") for each, *_ in app.user_middleware),
+        debug=bool(app.debug),
+        callback_url=lambda uri, host: _callback_url(app, uri, host),
+        trust_scheme=_TRUST,
+        trust_host=_TRUST,
+        allow_host="allowed_hosts of TrustedHostMiddleware",
+        database=None,
+        open_database=lambda: None,
+    )
+
+
+def _cookie(session: Mapping[str, Any]) -> Cookie:
+    return Cookie(
+        secure=session["https_only"],
+        http_only=True,
+        same_site=session["same_site"],
+        set_secure="https_only=True in SessionMiddleware",
+        set_same_site='same_site="lax" in SessionMiddleware',
+    )
+
+
+def _session_options(app: Any) -> Mapping[str, Any] | None:
+    """Return the arguments of ``SessionMiddleware``; None if the application has none."""
+    from starlette.middleware.sessions import SessionMiddleware  # noqa: PLC0415 - as installed
+
+    for added, arguments, options in app.user_middleware:
+        if inspect.isclass(added) and issubclass(added, SessionMiddleware):
+            given = inspect.signature(added).bind(app, *arguments, **options)
+            given.apply_defaults()
+            return given.arguments
+    return None
+
+
+def _callback_url(app: Any, uri: str, host: str) -> str | None:
+    """Return the callback's URL as the application builds it behind a proxy that ends TLS.
+
+    The server hands the application the scheme of a proxy that it trusts; which one that is stands
+    on the server's command line. So the request arrives with that scheme. It goes through the
+    middleware that concerns addresses: none of the application's own functions is called.
+    """
+    from starlette.datastructures import URL  # noqa: PLC0415 - as installed
+
+    parts = urlsplit(uri)
+    path = parts.path or "/"
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "scheme": parts.scheme,
+        "path": path,
+        "root_path": "",
+        "query_string": b"",
+        "headers": [(b"host", host.encode()), (b"x-forwarded-proto", parts.scheme.encode())],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 8000),
+    }
+    arrived = asyncio.run(_arrived(app, scope))
+    if arrived is None:
+        raise HostRefused
+    # Where the path is not served, Starlette redirects to it with or without a final slash.
+    for served in (path, path.rstrip("/") if path.endswith("/") else f"{path}/"):
+        if _is_served(app, {**arrived, "path": served}):
+            return str(URL(scope={**arrived, "path": served}))
+    return None
+
+
+async def _arrived(app: Any, scope: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the scope as it reaches the application's router; None if it does not."""
+    seen: list[dict[str, Any]] = []
+
+    async def router(scope: Any, _receive: Any, _send: Any) -> None:
+        seen.append(scope)
+
+    async def send(_message: Any) -> None:
+        """Drop a middleware's answer."""
+
+    stack: _Application = router
+    for added, arguments, options in reversed(app.user_middleware):
+        if getattr(added, "__name__", "") in _ADDRESS_MIDDLEWARE:
+            stack = added(stack, *arguments, **options)
+    await stack(scope, None, send)
+    return seen[0] if seen else None
+
+
+def _is_served(router: Any, scope: dict[str, Any]) -> bool:
+    from starlette.routing import Match  # noqa: PLC0415 - as installed
+
+    for route in router.routes:
+        match, below = route.matches(scope)
+        if match is Match.FULL and (
+            not getattr(route, "routes", None) or _is_served(route, {**scope, **below})
+        ):
+            return True
+    return False

@@ -1,0 +1,166 @@
+"""`doctor --app` examines Starlette and FastAPI applications; each advice fixes its mistake."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from authlib.integrations.starlette_client import OAuth
+from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.config import Config
+from starlette.middleware import Middleware
+from starlette.middleware.httpsredirect import HTTPSRedirectMiddleware
+from starlette.middleware.sessions import SessionMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+
+from authlib_kucoin import register_kucoin
+
+from .examined import RIGHT, examine
+
+_URI = RIGHT["KUCOIN_REDIRECT_URI"]
+_SESSION = {"secret_key": "6b1f0c57e2d94a83", "https_only": True}
+
+
+class ServerSessionMiddleware:
+    """Stands for the session middleware of another package."""
+
+
+def _app(
+    *middleware: Middleware,
+    path: str = "/kucoin/callback",
+    session: dict[str, Any] | None = _SESSION,
+    kind: type[Starlette] = Starlette,
+    **settings: str | None,
+) -> Starlette:
+    """Return a correct application, except for what a test changes."""
+    given = {name: RIGHT[name] for name in ("KUCOIN_SITE", "KUCOIN_CLIENT_ID")}
+    given["KUCOIN_REDIRECT_URI"] = _URI
+    environ = {name: value for name, value in {**given, **settings}.items() if value is not None}
+    kucoin = register_kucoin(OAuth(Config(environ=environ)))
+
+    async def callback(request: Request) -> Response:
+        raise AssertionError(await kucoin.authorize_access_token(request))  # never called
+
+    added = [*middleware]
+    if session is not None:
+        added.append(Middleware(SessionMiddleware, **session))
+    return kind(routes=[Mount("/shop", routes=[]), Route(path, callback)], middleware=added)
+
+
+def _wrong(capsys: pytest.CaptureFixture[str], app: Any) -> dict[str, str]:
+    return examine(capsys, "--offline", "--server-timeout", "0", app=app).wrong()
+
+
+@pytest.mark.parametrize("kind", [Starlette, FastAPI])
+def test_nothing_is_wrong(kind: type[Starlette], capsys: pytest.CaptureFixture[str]) -> None:
+    """A correct application has no mistake. Its settings come from the `Config` of its `OAuth`."""
+    report = examine(capsys, "--offline", app=_app(kind=kind))
+    assert report.wrong() == {}
+    assert report.report["form"]["Redirect URL"] == _URI
+    assert report.of("right")["application"] == f"{kind.__name__}, debug mode is off"
+    assert "--forwarded-allow-ips" in report.of("note")["callback"]
+
+
+@pytest.mark.parametrize(
+    ("check", "planted", "advice"),
+    [
+        ("session cookie", {"https_only": False}, "https_only=True"),
+        ("session cookie", {"same_site": "strict"}, 'same_site="lax"'),
+        ("secret key", {"secret_key": "dev"}, "secret_key of SessionMiddleware"),
+    ],
+)
+def test_the_session(
+    check: str, planted: dict[str, Any], advice: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The advice names the argument of `SessionMiddleware` that is wrong."""
+    found = _wrong(capsys, _app(session=_SESSION | planted))
+    assert list(found) == [check]
+    assert advice in found[check]
+
+
+def test_no_session(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without `SessionMiddleware` no login works; another package's sessions are not judged."""
+    assert list(_wrong(capsys, _app(session=None))) == ["secret key"]
+    other = _app(Middleware(ServerSessionMiddleware), session=None)  # type: ignore[arg-type]
+    report = examine(capsys, "--offline", app=other)
+    assert report.wrong() == {}
+    assert {"session cookie", "secret key"} <= set(report.of("skipped"))
+
+
+def test_debug_mode(capsys: pytest.CaptureFixture[str]) -> None:
+    """Debug mode is a mistake until it is off."""
+    app = _app()
+    app.debug = True
+    assert "debug=True" in _wrong(capsys, app)["application"]
+
+
+def test_the_callbacks_route(capsys: pytest.CaptureFixture[str]) -> None:
+    """A redirect URI without a route is a mistake, and so is one that Starlette redirects."""
+    assert "Add the route" in _wrong(capsys, _app(path="/callback"))["callback"]
+    assert "Register that one" in _wrong(capsys, _app(path="/kucoin/callback/"))["callback"]
+    inner = Mount("/kucoin", routes=_app(path="/callback").routes)
+    app = _app(path="/elsewhere")
+    app.router.routes.append(inner)
+    assert _wrong(capsys, app) == {}
+
+
+def test_an_untrusted_host(capsys: pytest.CaptureFixture[str]) -> None:
+    """The advice names the host and the list that it has to be in."""
+
+    def app(allowed: Sequence[str]) -> Starlette:
+        hosts = Middleware(TrustedHostMiddleware, allowed_hosts=list(allowed))
+        return _app(Middleware(HTTPSRedirectMiddleware), hosts)
+
+    advice = "Add 'broker.example.com' to allowed_hosts of TrustedHostMiddleware."
+    assert _wrong(capsys, app(["localhost"])) == {"callback": advice}
+    assert _wrong(capsys, app(["broker.example.com"])) == {}
+
+
+def test_a_wrong_site(capsys: pytest.CaptureFixture[str]) -> None:
+    """A setting that is wrong is reported as it is in the `Config`."""
+    found = examine(capsys, "--offline", app=_app(KUCOIN_SITE="glbal"))
+    assert "'glbal' is not a KuCoin site" in found.printed
+    assert "site" in found.wrong()
+
+
+def test_without_kucoin(capsys: pytest.CaptureFixture[str]) -> None:
+    """The report says that KuCoin is not registered, and that it may have another name."""
+    assert "register_kucoin(OAuth(app))" in _wrong(capsys, Starlette())["application"]
+    app = _app()
+    found = examine(capsys, "--offline", "--name", "kucoin_eu", app=app).wrong()
+    assert "'kucoin_eu'" in found["application"]
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Save the program of the page on FastAPI, and run a command in its folder."""
+    page = Path(__file__).parents[2] / "docs" / "examples" / "fastapi_app.py"
+    (tmp_path / "shop.py").write_text(page.read_text())
+    for name, value in {**RIGHT, "SECRET_KEY": "6b1f0c57e2d94a83"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+
+    def run(*arguments: str) -> str:
+        command = (sys.executable, "-m", "authlib_kucoin", *arguments)
+        return subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, check=False
+        ).stdout
+
+    return run
+
+
+def test_the_program_of_the_page(shop: Callable[..., str]) -> None:
+    """By its name, the documentation's own program is loaded, and its mistake is found."""
+    printed = shop("doctor", "--offline", "--app", "shop:app")
+    assert "FastAPI, debug mode is off" in printed
+    assert "https_only=True in SessionMiddleware" in printed
+    assert "No route of the application serves /kucoin/callback" in printed
+    assert printed.endswith("2 things are wrong.\n")
