@@ -90,9 +90,8 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         current_user=current_user, fewer=fewer, findings=findings, MEANINGS=PERMISSIONS
     )
     if proxies := app.config["TRUSTED_PROXIES"]:
-        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # as in Flask's documentation
-            app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies
-        )
+        fix = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)
+        app.wsgi_app = fix  # type: ignore[method-assign]  # as in Flask's documentation
     events.init_app(app)
     db.init_app(app)
     migrate.init_app(app)
@@ -137,12 +136,9 @@ def healthz() -> ResponseReturnValue:
 
 
 def _add_headers(response: Response) -> Response:
-    response.headers.update(_HEADERS)
-    response.headers["Content-Security-Policy"] = current_app.config["CONTENT_SECURITY_POLICY"]
-    if request.endpoint == "static":
-        response.headers["Cache-Control"] = (
-            "no-cache"  # browsers ask each time whether it has changed
-        )
+    policy = current_app.config["CONTENT_SECURITY_POLICY"]
+    for name, value in (_HEADERS | {"Content-Security-Policy": policy}).items():
+        response.headers.setdefault(name, value)  # static files keep Flask's own Cache-Control
     return response
 
 

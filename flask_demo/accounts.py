@@ -51,9 +51,8 @@ def index() -> str:
     if not current_user.is_authenticated:
         return render_template("sign_in.html")
     user_id = current_user_id()
-    keys = db.session.scalars(
-        select(ConnectedKey).where(ConnectedKey.user_id == user_id).order_by(ConnectedKey.id)
-    ).all()
+    own = select(ConnectedKey).filter_by(user_id=user_id).order_by(ConnectedKey.id)
+    keys = db.session.scalars(own).all()
     return render_template(
         "index.html",
         keys=keys,
@@ -71,16 +70,16 @@ def _page_of_attempts(user_id: int) -> dict[str, Any]:
     costs the same; an OFFSET would read all rows before the page. The query reads one row more
     than the page shows, to find out whether another page follows.
     """
-    before, after = (
-        min(request.args.get(name, 0, int), LARGEST_ID) for name in ("before", "after")
-    )
+    before, after = (request.args.get(name, 0, int) for name in ("before", "after"))
     attempts = select(ConnectAttempt).filter_by(user_id=user_id)
     if after > 0:
-        attempts = attempts.where(ConnectAttempt.id > after).order_by(ConnectAttempt.id)
+        attempts = attempts.where(ConnectAttempt.id > min(after, LARGEST_ID)).order_by(
+            ConnectAttempt.id
+        )
     else:
         attempts = attempts.order_by(ConnectAttempt.id.desc())
         if before > 0:
-            attempts = attempts.where(ConnectAttempt.id < before)
+            attempts = attempts.where(ConnectAttempt.id < min(before, LARGEST_ID))
     found = db.session.scalars(attempts.limit(_PAGE_SIZE + 1)).all()
     has_more, page = len(found) > _PAGE_SIZE, list(found[:_PAGE_SIZE])
     if after > 0:

@@ -86,10 +86,7 @@ def _merge(same_account: Sequence[ConnectedKey]) -> None:
         return
     oldest = same_account[0]
     *replaced, newest = sorted(same_account, key=lambda row: (row.stored_at, row.id))
-    credentials, token = (
-        vault().key(newest),
-        vault().token(newest),
-    )  # raises before anything is changed
+    credentials, token = vault().key(newest), vault().token(newest)  # raises before any change
     attempt = db.session.get_one(ConnectAttempt, newest.attempt_id)
     for row in replaced:
         if not row.is_gone:

@@ -26,15 +26,9 @@ commands = AppGroup("kucoin", help="Look after the connected keys.")
 
 
 @commands.command("check")
-@click.option(
-    "--older-than",
-    default="24h",
-    help="Check keys whose last check is longer ago than this (24h, 30m).",
-)
+@click.option("--older-than", default="24h", help="The age of the last check (24h, 30m).")
 @click.option("--limit", type=click.IntRange(1), help="Check at most this many keys.")
-@click.option(
-    "--per-second", type=click.FloatRange(0.1), default=5.0, help="Checks per second (5)."
-)
+@click.option("--per-second", type=click.FloatRange(0.1), default=5.0, help="Checks per second.")
 def check_keys(older_than: str, limit: int | None, per_second: float) -> None:
     """Check connected keys: KuCoin does not tell us when a user deletes or changes a key.
 

@@ -57,14 +57,16 @@ _REQUIRED: Final = {
 _REAL: Final = ("KUCOIN_SITE", "KUCOIN_CLIENT_SECRET", "KUCOIN_REDIRECT_URI")
 _SWITCHES: Final = ("KUCOIN_KEEP_TOKENS", "LOG_JSON")
 _NUMBERS: Final = {"DEMO_PORT": 5000, "SANDBOX_PORT": 9400, "TRUSTED_PROXIES": 0}
-_LISTS: Final = ("KUCOIN_PERMISSIONS", "KUCOIN_EXPECTED_PERMISSIONS")
-_TEXTS: Final = ("KUCOIN_CLIENT_ID", "KUCOIN_FAST_API", "DATABASE_URL", "DEMO_INSTANCE")
+_OTHERS: Final = (
+    *("KUCOIN_CLIENT_ID", "KUCOIN_FAST_API", "KUCOIN_PERMISSIONS", "KUCOIN_EXPECTED_PERMISSIONS"),
+    *("DATABASE_URL", "DEMO_INSTANCE"),
+)
 #: The names of all environment variables that the demo reads.
-SETTINGS: Final = {*_REQUIRED, *_REAL, *_SWITCHES, *_NUMBERS, *_LISTS, *_TEXTS}
+SETTINGS: Final = {*_REQUIRED, *_REAL, *_SWITCHES, *_NUMBERS, *_OTHERS}
 #: The end of the callback's path. A server can put a prefix in front (SCRIPT_NAME).
 _CALLBACK: Final = "/kucoin/callback"
 _LOOPBACK: Final = ["localhost", "127.0.0.1"]
-_YES: Final = {"1", "true", "yes", "on"}
+_YES: Final = ("1", "true", "yes", "on")
 
 
 def given_settings(config: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -129,13 +131,8 @@ def _sandbox_settings(settings: Mapping[str, Any], instance: Path) -> dict[str, 
         name: settings.get(name) or _kept_secret(instance / name.lower(), make)
         for name, make in makers.items()
     }
-    url = f"http://127.0.0.1:{settings['SANDBOX_PORT']}"
-    return {
-        "KUCOIN_CLIENT_ID": "sandbox-client",
-        "KUCOIN_CLIENT_SECRET": None,
-        "KUCOIN_SITE": url,
-        **kept,
-    }
+    site = f"http://127.0.0.1:{settings['SANDBOX_PORT']}"
+    return {"KUCOIN_CLIENT_ID": "sandbox-client", "KUCOIN_SITE": site, **kept}
 
 
 def _kept_secret(path: Path, make: Callable[[], str]) -> str:
@@ -171,10 +168,7 @@ def _web_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     public = _address("KUCOIN_REDIRECT_URI", settings.get("KUCOIN_REDIRECT_URI"))
     own = _address("SERVER_NAME", f"//{settings.get('SERVER_NAME') or ''}")  # Flask's own setting
     if public.path and not public.path.endswith(_CALLBACK):
-        raise SettingsError(
-            f"KUCOIN_REDIRECT_URI has to end in {_CALLBACK}: "
-            "this app serves no other callback path."
-        )
+        raise SettingsError(f"KUCOIN_REDIRECT_URI has to end in {_CALLBACK}, our only callback.")
     # Any host but loopback is served over https: KuCoin requires an https redirect URI.
     is_https = public.scheme == "https" or own.hostname not in (None, *_LOOPBACK)
     return {
@@ -223,8 +217,7 @@ def _permissions(
 def _joined(keys: object) -> str:
     """Return the vault keys as one text. Callers of ``create_app`` can give a list, or bytes."""
     each = keys if isinstance(keys, list | tuple) else [keys]
-    texts = (str(key, errors="replace") if isinstance(key, bytes) else str(key) for key in each)
-    return ",".join(texts)
+    return ",".join(k.decode(errors="replace") if isinstance(k, bytes) else str(k) for k in each)
 
 
 def _address(name: str, value: str | None) -> SplitResult:

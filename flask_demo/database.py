@@ -74,14 +74,14 @@ def database_url(settings: Mapping[str, Any], default: Path) -> str:
 
 def engine_options(url: str) -> dict[str, Any]:
     """Return the options of SQLAlchemy's engine for a database URL."""
-    # SQLAlchemy would keep 5 connections open, and open and close up to 10 more as needed.
-    pool = {} if url.startswith("sqlite") else {"pool_size": 15, "max_overflow": 0}
-    return {
-        **pool,
-        "connect_args": _SQLITE if url.startswith("sqlite") else _POSTGRESQL,
+    options: dict[str, Any] = {
         "hide_parameters": True,  # errors and logs show no SQL parameters
         "pool_pre_ping": True,  # replace connections that died in the pool, as after a restart
     }
+    if url.startswith("sqlite"):
+        return options | {"connect_args": _SQLITE}
+    # Keep all 15 connections open. SQLAlchemy's default would close and open 10 of them again.
+    return options | {"connect_args": _POSTGRESQL, "pool_size": 15, "max_overflow": 0}
 
 
 def in_memory(url: URL) -> bool:

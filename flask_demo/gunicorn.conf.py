@@ -13,9 +13,7 @@ import logging
 import re
 import runpy
 from pathlib import Path
-
-from gunicorn.config import Config
-from gunicorn.glogging import Logger
+from typing import Any
 
 # Run, not imported: an import of flask_demo.limits would load the app in the master process.
 _REQUEST_SECONDS = runpy.run_path(str(Path(__file__).with_name("limits.py")))["REQUEST_SECONDS"]
@@ -33,18 +31,11 @@ accesslog = "-"
 access_log_format = '%(h)s %(t)s "%(m)s %(U)s %(H)s" %(s)s %(B)s bytes %(M)s ms'
 
 
-class _WithoutQueries(logging.Filter):
-    """Removes queries from log records: gunicorn logs the URL of a request that failed."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = re.sub(r"\?\S*", "", record.getMessage()), None
-        return True
+def _without_query(record: logging.LogRecord) -> bool:
+    record.msg, record.args = re.sub(r"\?\S*", "", record.getMessage()), None
+    return True
 
 
-class _Logger(Logger):  # type: ignore[misc]  # gunicorn has no types
-    def setup(self, cfg: Config) -> None:
-        super().setup(cfg)
-        self.error_log.addFilter(_WithoutQueries())
-
-
-logger_class = _Logger
+def on_starting(server: Any) -> None:
+    """Let gunicorn remove queries from its error log, which names the URL of a failed request."""
+    server.log.error_log.addFilter(_without_query)

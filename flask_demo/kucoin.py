@@ -42,9 +42,6 @@ _PROBLEMS: Final = {
     500: "",
 }
 
-#: Errors after which a kept token is deleted, because KuCoin may have refused the token itself.
-_MAYBE_THE_TOKEN: Final = (ApiKeyError, PermissionMismatch)
-
 #: The type of ids in routes. A number that is too large for the database leads to a 404.
 ID: Final = f"int(max={LARGEST_ID})"
 
@@ -197,8 +194,9 @@ def _provision(
         )
     except KuCoinError as error:
         ledger.fail(attempt, error)
-        if replaces and type(error) in _MAYBE_THE_TOKEN:
-            forget_token(replaces.id)  # so the user has to approve the next attempt
+        # These errors may be due to the token. Without it the user approves the next attempt.
+        if replaces and type(error) in (ApiKeyError, PermissionMismatch):
+            forget_token(replaces.id)
         return
     try:
         key = ledger.store(attempt, api_key, token, replaces)
@@ -216,9 +214,8 @@ def _provision(
 
 def _to_kucoin(attempt: ConnectAttempt) -> Response:
     """Redirect to KuCoin's login page, with the attempt in the parameter ``state``."""
-    redirect_uri = current_app.config.get("KUCOIN_REDIRECT_URI") or url_for(
-        "kucoin.callback", _external=True
-    )
+    configured = current_app.config.get("KUCOIN_REDIRECT_URI")
+    redirect_uri = configured or url_for("kucoin.callback", _external=True)
     state = ledger.sign(attempt)
     return logins.remember_browser(oauth.kucoin.authorize_redirect(redirect_uri, state=state))
 

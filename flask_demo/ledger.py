@@ -7,7 +7,7 @@ attempt, so every key that KuCoin has issued is either stored or flagged as unkn
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from flask import current_app
@@ -98,9 +98,8 @@ def _serializer() -> URLSafeTimedSerializer:
 
 def own_attempt(attempt_id: int, user_id: int) -> ConnectAttempt | None:
     """Return an attempt of a user. If the attempt was abandoned, settle it first."""
-    found = db.session.scalars(
-        select(ConnectAttempt).filter_by(id=attempt_id, user_id=user_id)
-    ).all()
+    own = select(ConnectAttempt).filter_by(id=attempt_id, user_id=user_id)
+    found = db.session.scalars(own).all()
     settle(found)
     return found[0] if found else None
 
@@ -156,10 +155,7 @@ def fail(attempt: ConnectAttempt, error: KuCoinError) -> None:
 
 
 def store(
-    attempt: ConnectAttempt,
-    key: ApiKey,
-    token: Mapping[str, Any],
-    replaces: ConnectedKey | None = None,
+    attempt: ConnectAttempt, key: ApiKey, token: dict[str, Any], replaces: ConnectedKey | None
 ) -> ConnectedKey:
     """Seal a new key and commit it together with the outcome of its attempt.
 

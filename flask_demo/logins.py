@@ -17,7 +17,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import MutableMapping
 from typing import Any, Final
 
 from authlib.integrations.flask_client import FlaskIntegration, OAuth
@@ -34,18 +33,14 @@ _MONTH: Final = 30 * 24 * 3600
 class LedgerIntegration(FlaskIntegration):
     """Stores the data that Authlib keeps for a login in the ledger, not in the session."""
 
-    def set_state_data(
-        self, _session: MutableMapping[str, Any], state: str, data: dict[str, Any]
-    ) -> None:
+    def set_state_data(self, _session: object, state: str, data: dict[str, Any]) -> None:
         """Store the data of a login, with the id of the browser that began it."""
         attempt = ledger.find(state)
         if attempt:
             attempt.login, attempt.browser = data, _hash(browser_id())
             db.session.commit()
 
-    def get_state_data(
-        self, _session: MutableMapping[str, Any], state: str
-    ) -> dict[str, Any] | None:
+    def get_state_data(self, _session: object, state: str) -> dict[str, Any] | None:
         """Return the data of a login if this browser began the login, otherwise None."""
         attempt = ledger.find(state)
         db.session.commit()  # no database connection is held while KuCoin is asked
@@ -53,7 +48,7 @@ class LedgerIntegration(FlaskIntegration):
             return attempt.login
         return None
 
-    def clear_state_data(self, _session: MutableMapping[str, Any], _state: str) -> None:
+    def clear_state_data(self, _session: object, _state: str) -> None:
         """Do nothing: the status of the attempt already prevents a second use."""
 
 

@@ -97,10 +97,7 @@ class ConnectAttempt(Base):
 
     def note_to_delete(self, name: str) -> None:
         """Add the name of a key that the user has to delete at KuCoin."""
-        self.to_delete = [
-            *self.to_delete,
-            name,
-        ]  # a new list, because SQLAlchemy does not notice an append
+        self.to_delete = [*self.to_delete, name]  # SQLAlchemy does not notice an append
         self.done_at = None
 
 

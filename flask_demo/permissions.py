@@ -35,6 +35,4 @@ WITHDRAWAL: Final = {name for name, meaning in PERMISSIONS.items() if meaning ==
 def fewer(asked: Sequence[str]) -> list[str]:
     """Return a shorter list to ask for after KuCoin has refused; empty if none is left."""
     basic = [name for name in asked if name in _BASIC]
-    if len(basic) == len(asked):
-        basic = basic[:-1]
-    return basic
+    return basic[:-1] if len(basic) == len(asked) else basic
