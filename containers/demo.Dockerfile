@@ -1,4 +1,4 @@
-# The demo. From the repository's root: docker build -f containers/demo.Dockerfile .
+# The demo. In the repository's root: docker build -f containers/demo.Dockerfile .
 FROM python:3.13-slim
 WORKDIR /app
 COPY pyproject.toml README.md LICENSE ./
