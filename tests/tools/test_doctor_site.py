@@ -193,7 +193,7 @@ def test_through_socks(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     """Through any other proxy the certificate is left to the request."""
     monkeypatch.setenv("HTTPS_PROXY", "socks5://127.0.0.1:1")
     report = examine(capsys, "--site", "https://kucoin.example.com")
-    assert report.of("skipped")["certificate"] == "not through a proxy of the kind socks5"
+    assert report.of("skipped")["certificate"] == "this check cannot use a socks5 proxy"
     assert "answer" in report.wrong()
 
 
