@@ -24,7 +24,7 @@ import ccxt
 from authlib_kucoin import ApiKey
 from authlib_kucoin.sandbox import IssuedKey, Sandbox
 
-#: What a client is told: the passphrase, and a partner with its key.
+#: What a test changes in a client's settings: secret, passphrase, partner, partner key.
 Settings = dict[str, str]
 
 
@@ -54,7 +54,7 @@ def sdk(sandbox: Sandbox, key: IssuedKey, settings: Settings) -> Iterator[Any]:
 
 
 def by_sdk(sandbox: Sandbox, key: IssuedKey, settings: Settings) -> dict[str, Any]:
-    """Return what KuCoin's own SDK finds out; it sends partner headers on broker calls only."""
+    """Return what KuCoin's SDK reads. The SDK sends partner headers with broker calls only."""
     with sdk(sandbox, key, settings) as rest:
         account = rest.get_account_service().get_account_api()
         found = {"key": account.get_apikey_info().api_key}
@@ -71,7 +71,7 @@ def by_sdk(sandbox: Sandbox, key: IssuedKey, settings: Settings) -> dict[str, An
 
 
 def by_ccxt(sandbox: Sandbox, key: IssuedKey, settings: Settings) -> dict[str, Any]:
-    """Return what ccxt finds out, which sends its own partner's headers unless told another."""
+    """Return what ccxt reads. It sends its own partner's headers unless a test sets another."""
     exchange = ccxt.kucoin(
         {
             "apiKey": key.api_key,

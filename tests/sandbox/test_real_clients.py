@@ -1,4 +1,4 @@
-"""Keys from the sandbox in the hands of clients that real brokers use in Python."""
+"""Keys from the sandbox work in the Python clients that brokers use."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_first_calls(ask: Ask) -> None:
     ],
 )
 def test_wrong_credentials(ask: Ask, errors: Errors, settings: dict[str, str], code: str) -> None:
-    """The gateway's code reaches the caller."""
+    """The client's error holds the code of KuCoin's gateway."""
     with run_sandbox() as sandbox, pytest.raises(errors) as caught:
         ask(sandbox, sandbox.connect(), settings)
     assert code in f"{caught.value} {vars(caught.value)}"

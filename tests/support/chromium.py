@@ -96,10 +96,12 @@ def open_page(context: "BrowserContext", problems: list[str]) -> "Page":
 
 
 def check_page(page: "Page", name: str) -> None:
-    """Check a page: axe-core finds nothing in either colour scheme, and nothing is too wide.
+    """Assert that a page is accessible and not too wide, in both colour schemes.
 
-    With ``SCREENSHOT_DIR``, save what it looks like. At the end, the page is 1280 pixels wide.
+    axe-core must find no violation, and 1280, 390 and 320 pixels must be wide enough. If
+    ``SCREENSHOT_DIR`` is set, save screenshots there. Afterwards, the page is 1280 pixels wide.
     """
+    page.wait_for_load_state()  # until the style sheet is there
     folder = os.environ.get("SCREENSHOT_DIR")
     schemes: tuple[tuple[Any, int], ...] = (("light", 1280), ("dark", 390))
     for scheme, width in schemes:
