@@ -11,7 +11,6 @@ import httpx2
 from authlib.integrations.httpx_client import AsyncOAuth2Client, OAuth2Auth, OAuth2Client
 
 from ._clients.async_client import AsyncClient
-from ._clients.base_client import KuCoinTokenAuth
 from ._clients.httpx_guard import guard, is_direct, proxy_of, refuse_http2
 from ._clients.httpx_transport import (
     AsyncSharedTransport,
@@ -27,6 +26,7 @@ from ._clients.outcome import Outcome
 from ._clients.refresh import refreshes
 from ._clients.refresh_task import wait_for_refreshes
 from ._clients.sync_client import SyncClient
+from ._clients.token_auth import KuCoinTokenAuth
 from ._errors import ConfigurationError
 from ._protocol.call import Call
 from ._protocol.sites import Site
@@ -58,8 +58,8 @@ class _Auth(KuCoinTokenAuth, OAuth2Auth):
     """Adds the token to the application's own requests."""
 
 
-#: Parsing a URL takes most of the time of building a request, so parsed URLs are cached. URLs with
-#: a query are not cached, because they belong to one call and hold the authorization code.
+#: Parsing a URL takes most of the time of building a request, so parsed URLs are cached. A query is
+#: never cached, because it belongs to one call and holds the authorization code.
 _parsed: Final = lru_cache(maxsize=64)(httpx2.URL)
 
 
@@ -76,7 +76,7 @@ def _request(
     address, _, query = call.url.partition("?")
     url = _parsed(address) if is_direct or not query else httpx2.URL(call.url)
     if query and is_direct:
-        # httpx2 sends a target unchanged. It is not parsed, which saves time, and it is not logged.
+        # httpx2 sends this target unchanged. It does not parse it, which saves time, nor log it.
         extensions["target"] = url.raw_path + f"?{query}".encode()
     body = call.body.encode()
     headers = call.headers_among(client.headers)
@@ -174,7 +174,7 @@ class _Settings:
         return getattr(self.send, "__func__", None) not in _SENDS  # type: ignore[attr-defined]  # httpx2's
 
     def _is_direct(self, sender: Any) -> bool:
-        """Tell whether a request goes to the site by httpx2's own transport, and by no proxy."""
+        """Tell whether a request is sent by httpx2's own transport and through no proxy."""
         return self._is_traced and not self._has_own_send and is_direct(sender)
 
     def _may_have_left(self, call: Call[Any], error: BaseException) -> bool:

@@ -1,13 +1,13 @@
-# The sandbox alone. From the repository's root: docker build -f containers/sandbox.Dockerfile .
+# The sandbox without the demo. In the repository's root: docker build -f containers/sandbox.Dockerfile .
 FROM python:3.13-slim
 WORKDIR /source
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY authlib_kucoin authlib_kucoin
 RUN pip install --no-cache-dir '.[sandbox]' && rm -rf /source
 USER nobody
 WORKDIR /
 EXPOSE 9400
-# Containers call from addresses of their network. Who can reach the port is the network's business.
+# Listen on all addresses and accept all callers: only the containers' network limits who can call.
 ENV KUCOIN_SANDBOX_HOST=0.0.0.0 KUCOIN_SANDBOX_ALLOWED_IPS=0.0.0.0/0
 HEALTHCHECK --interval=5s CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:9400/sandbox/health')"]
 CMD ["kucoin-sandbox"]

@@ -72,7 +72,7 @@ def refuse_http2() -> None:
 
 
 def is_direct(client: httpx2.Client | httpx2.AsyncClient) -> bool:
-    """Tell whether a client sends all requests by one transport, and so by no proxy."""
+    """Tell whether a client has a single transport, and therefore uses no proxy."""
     return not client._mounts
 
 
@@ -118,7 +118,10 @@ def _holds_bytes(connection: Any) -> bool:
 
 
 class _QuickStream:
-    """A stream that looks up its socket once: anyio reads all properties of it each time."""
+    """A stream that remembers its extra information, such as its socket.
+
+    Without this, anyio would read all properties of the socket at each lookup.
+    """
 
     def get_extra_info(self, info: str) -> Any:
         kept = vars(self).setdefault("kept", {})

@@ -1,4 +1,4 @@
-"""Shared by the connections of all clients: addresses of a host, and what has arrived unread."""
+"""Shared by the connections of all clients: addresses of a host, and unread bytes."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def holds_bytes(tls: Any) -> bool:
 
 
 def is_readable(sock: Any) -> bool:
-    """Tell whether a socket has received something, or was closed at either end."""
+    """Tell whether a socket has received bytes, or was closed by this side or the other."""
     if sock.fileno() < 0:
         return True
     if not hasattr(select, "poll"):  # Windows

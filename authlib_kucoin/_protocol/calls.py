@@ -304,7 +304,9 @@ def _with_raw_redirect_uri(
 
 
 def _query(parameters: Mapping[str, object]) -> str:
-    """Percent-encode everything but unreserved characters; no HTTP library encodes it again.
+    """Return a query in which all but unreserved characters are percent-encoded.
+
+    No HTTP library encodes such a query again.
 
     A lone surrogate, which some frameworks let through, becomes a question mark.
     """

@@ -68,8 +68,9 @@ def form_post(target: str, fields: dict[str, str]) -> Response:
 
 
 def refused(title: str, refusal: Refusal) -> Response:
-    """Return a page that says why a request was refused."""
-    page = problem(400, title, f"Reason: {refusal.text}.", refusal.code)
+    """Return a page that says why a request was refused, and how to mend it."""
+    text = f"Reason: {refusal.text}. To mend it: {refusal.advice}"
+    page = problem(400, title, text, refusal.code)
     return replace(page, result=refusal)
 
 

@@ -46,7 +46,7 @@ ROUTES: Final = {
     "/_oauth/resource/cyber-truck-vault/v2/outer/api-key/add": Route(
         "create_api_key",
         "POST",
-        "Fast API 2.0, global site",
+        _fast_api.VERSION_2,
         _fast_api.create_api_key_v2,
         fast_api=2,
     ),

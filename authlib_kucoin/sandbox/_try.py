@@ -9,6 +9,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs
 
 from . import _pages
+from ._fast_api import VERSION_2
 from ._forms import Form, see
 from ._http import Request, Response
 from ._refusal import place
@@ -100,7 +101,7 @@ class TryPages:
             "title": "Try it",
             "problem": problem,
             "versions": [{"number": each, "main": each == versions[0]} for each in versions],
-            "steps": _steps(),
+            "steps": _steps(versions[-1]),
         }
         return _pages.own("try.html", values, status)
 
@@ -115,17 +116,20 @@ class TryPages:
             "preview": trial.preview(request.client_ip),
             "finished": trial.is_finished,
             "key": trial.key,
-            "steps": [step | _progress(step["name"], current, exchanges) for step in _steps()],
+            "steps": [
+                step | _progress(step["name"], current, exchanges)
+                for step in _steps(trial.fast_api)
+            ],
         }
         return _pages.own("walk.html", values)
 
 
-def _steps() -> list[dict[str, Any]]:
+def _steps(fast_api: int) -> list[dict[str, Any]]:
     others = [
         {
             "name": step.name,
             "title": step.title,
-            "section": place(step.section),
+            "section": VERSION_2 if (step.name, fast_api) == ("key", 2) else place(step.section),
             "text": step.text,
         }
         for step in STEPS

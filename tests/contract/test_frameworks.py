@@ -106,17 +106,17 @@ def test_apps_with_a_common_name_prefix_have_separate_logins(recorder: Recorder)
 @pytest.mark.parametrize("kind", [FlaskHost, DjangoHost, StarletteHost])
 def test_update_token_is_called_as_authlib_calls_it(kind: type[Host], recorder: Recorder) -> None:
     """``update_token`` gets the new token, the old refresh token and ``access_token=None``."""
-    told: list[tuple[Any, Any, Any]] = []
+    updates: list[tuple[Any, Any, Any]] = []
 
     def update_token(token: Any, refresh_token: Any, access_token: Any) -> None:
-        told.append((token["access_token"], refresh_token, access_token))
+        updates.append((token["access_token"], refresh_token, access_token))
 
     host = kind()
     app = register_kucoin(host.oauth(), site=recorder.url, update_token=update_token)
     host.run(lambda: app.refresh_access_token(TOKEN))
     host.run(app.close)
     host.close()
-    assert told == [(REFRESHED["access_token"], TOKEN["refresh_token"], None)]
+    assert updates == [(REFRESHED["access_token"], TOKEN["refresh_token"], None)]
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The files in ``containers/``: what can be held without a container engine."""
+"""The files in ``containers/``: what can be tested without a container engine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def variables(text: str) -> dict[str, str]:
 
 
 def test_image_listens_and_lets_containers_call() -> None:
-    """The image's settings are options, and let other containers in."""
+    """The image's variables are options of the sandbox, and let other containers call it."""
     options = parse([], variables((FOLDER / "sandbox.Dockerfile").read_text())).options
 
     assert options.host == "0.0.0.0"
@@ -35,7 +35,7 @@ def test_compose_file_sets_options_that_exist() -> None:
 
 
 def test_images_copy_files_that_exist() -> None:
-    """Whatever a Dockerfile copies is in the repository, and not ignored."""
+    """Each file that a Dockerfile copies is in the repository, and not ignored."""
     for name in ("sandbox.Dockerfile", "demo.Dockerfile"):
         lines = re.findall(r"^COPY (.+) \S+$", (FOLDER / name).read_text(), re.MULTILINE)
         ignored = (FOLDER / f"{name}.dockerignore").read_text()

@@ -1,4 +1,4 @@
-"""Hostile requests: the sandbox answers each of them, or ends the connection, and never breaks."""
+"""Hostile requests: the sandbox answers, or ends the connection, and goes on serving."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def hostile_requests(count: int) -> Iterator[bytes]:
 
 
 def bombard(count: int) -> None:
-    """Check that each gets an answer below 500 or the end of its connection, and all is well."""
+    """Check that each request is answered below 500 or cut off, and the sandbox still works."""
     with run_sandbox() as sandbox:
         wire = Wire(sandbox)
         statuses: set[int] = set()

@@ -82,7 +82,7 @@ def test_environment_sets_options(variable: str, value: str, option: tuple[str, 
 
 
 def test_command_line_wins_over_the_environment() -> None:
-    """A flag counts more than the variable; other variables still count."""
+    """A flag overrides its variable; the other variables still apply."""
     environment = {
         "KUCOIN_SANDBOX_PORT": "1",
         "KUCOIN_SANDBOX_JSON": "true",

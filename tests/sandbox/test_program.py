@@ -1,4 +1,4 @@
-"""``python -m authlib_kucoin.sandbox`` and the pytest fixture: the sandbox as others start it."""
+"""The program ``python -m authlib_kucoin.sandbox``, and the pytest fixture."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def run_until(number: int, arguments: list[str]) -> int:
 def test_program_says_how_to_use_it_and_stops(
     number: int, flags: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It prints URL, client id and how to point a client at it; either signal ends it with 0."""
+    """It prints URL, client id and how to use them; either signal ends it with exit code 0."""
     assert run_until(number, ["--port", "0", *flags]) == 0
 
     said = capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Keys from the sandbox in the hands of clients that real brokers use in Python."""
+"""Keys from the sandbox work in the Python clients that brokers use."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from authlib_kucoin.sandbox import IssuedKey, Sandbox, run_sandbox
 # The SDK's own use of pydantic.
 pytestmark = pytest.mark.filterwarnings("ignore:Accessing the 'model_fields':DeprecationWarning")
 
-#: What a client is told: the passphrase, and a partner with its key.
+#: What a test changes in a client's settings: secret, passphrase, partner, partner key.
 Settings = dict[str, str]
 
 
@@ -57,7 +57,7 @@ def sdk(sandbox: Sandbox, key: IssuedKey, settings: Settings) -> Iterator[Any]:
 
 
 def by_sdk(sandbox: Sandbox, key: IssuedKey, settings: Settings) -> dict[str, Any]:
-    """Return what KuCoin's own SDK finds out; it sends partner headers on broker calls only."""
+    """Return what KuCoin's SDK reads. The SDK sends partner headers with broker calls only."""
     with sdk(sandbox, key, settings) as rest:
         account = rest.get_account_service().get_account_api()
         found = {"key": account.get_apikey_info().api_key}
@@ -74,7 +74,7 @@ def by_sdk(sandbox: Sandbox, key: IssuedKey, settings: Settings) -> dict[str, An
 
 
 def by_ccxt(sandbox: Sandbox, key: IssuedKey, settings: Settings) -> dict[str, Any]:
-    """Return what ccxt finds out, which sends its own partner's headers unless told another."""
+    """Return what ccxt reads. It sends its own partner's headers unless a test sets another."""
     exchange = ccxt.kucoin(
         {
             "apiKey": key.api_key,
@@ -127,7 +127,7 @@ def test_first_calls(ask: Ask) -> None:
     ],
 )
 def test_wrong_credentials(ask: Ask, settings: Settings, code: str) -> None:
-    """The gateway's code reaches the caller."""
+    """The client's error holds the code of KuCoin's gateway."""
     with run_sandbox() as sandbox, pytest.raises(ERRORS) as caught:
         ask(sandbox, sandbox.connect(), settings)
     assert code in f"{caught.value} {vars(caught.value)}"

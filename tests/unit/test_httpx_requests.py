@@ -1,4 +1,4 @@
-"""The requests that the clients of httpx2 build, with less work than httpx2 takes for it."""
+"""The httpx2 clients build their requests themselves, which takes less work than httpx2 does."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ both = pytest.mark.parametrize("client_class", [KuCoinOAuth2Client, AsyncKuCoinO
 
 @pytest.fixture
 def wire() -> Iterator[Wire]:
-    """A server that gives a token."""
+    """A server that answers every request with a token."""
     with Wire() as wire:
         wire.answer = lambda _seen: (200, ANSWER)
         yield wire
@@ -45,10 +45,10 @@ def exchange_and_refresh(client: Any) -> None:
 
 
 @both
-def test_httpx2_never_knows_the_query(
+def test_query_is_passed_to_httpx2_as_the_target(
     client_class: Any, wire: Wire, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is handed over as the target, so no record has to be masked for the code in it."""
+    """httpx2's log records show no query, so the code in it does not have to be masked there."""
     caplog.set_level(logging.INFO, "httpx2")
     exchange_and_refresh(client_class("broker", site=wire.url, redirect_uri=CALLBACK))
     assert "code=the-code" in wire.seen[0].target
@@ -61,10 +61,8 @@ def test_httpx2_never_knows_the_query(
 
 @both
 @pytest.mark.parametrize("name", ["Host", "host"])
-def test_a_host_of_the_applications_own_is_sent_once(
-    client_class: Any, name: str, wire: Wire
-) -> None:
-    """An application may reach KuCoin by an address of another name."""
+def test_given_host_header_is_sent_once(client_class: Any, name: str, wire: Wire) -> None:
+    """A Host header that the application sets replaces the one of the site's address."""
     client = client_class("broker", site=wire.url, redirect_uri=CALLBACK)
     client.headers[name] = "www.example.com"
     exchange_and_refresh(client)
@@ -72,8 +70,8 @@ def test_a_host_of_the_applications_own_is_sent_once(
 
 
 @both
-def test_another_transport_is_given_the_whole_request(client_class: Any) -> None:
-    """A test's transport chooses its answer by the address or the body."""
+def test_custom_transport_gets_the_whole_request(client_class: Any) -> None:
+    """A transport of the application gets the query, the body and the Content-Length header."""
     seen: list[httpx2.Request] = []
 
     def answer(request: httpx2.Request) -> httpx2.Response:

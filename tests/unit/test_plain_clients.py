@@ -239,11 +239,11 @@ def test_closed_client_does_not_fail_another_clients_refresh(kucoin_sandbox: San
             for _ in range(2)
         )
         await closed.aclose()
-        told = await asyncio.gather(
+        outcomes = await asyncio.gather(
             closed.refresh_token(), is_open.refresh_token(), return_exceptions=True
         )
         await is_open.aclose()
-        return told
+        return outcomes
 
     of_closed, of_open = asyncio.run(main())
     assert isinstance(of_closed, ConfigurationError)

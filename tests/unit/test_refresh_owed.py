@@ -39,8 +39,8 @@ def ask(request: pytest.FixtureRequest, refreshes: Refreshes, endpoint: Endpoint
             assert update_token
             update_token(token)
 
-        told = update_token and awaited
-        return asyncio.run(refreshes.share_async(ENDPOINT, OLD, endpoint.awaited, told))
+        callback = update_token and awaited
+        return asyncio.run(refreshes.share_async(ENDPOINT, OLD, endpoint.awaited, callback))
 
     return in_thread if request.param == "thread" else in_task
 

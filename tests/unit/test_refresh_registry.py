@@ -113,10 +113,10 @@ def interrupt_at(step: int) -> tuple[Callable[..., Any], list[int]]:
 
 # An interrupt can leave a coroutine that is never awaited, and Python warns about that.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("colour", ["thread", "task"])
-def test_interrupt_at_any_step_leaves_no_endless_flight(colour: str) -> None:
+@pytest.mark.parametrize("leader", ["thread", "task"])
+def test_interrupt_at_any_step_leaves_no_endless_flight(leader: str) -> None:
     """After an interrupt at any step, the next caller gets the pair, and the pair is stored."""
-    previous, struck = sys.getprofile(), 0
+    previous, interrupts = sys.getprofile(), 0
     for step in range(1, 500):
         refreshes, endpoint, stored = Refreshes(), Endpoint(), []
         endpoint.go_on.set()
@@ -130,7 +130,7 @@ def test_interrupt_at_any_step_leaves_no_endless_flight(colour: str) -> None:
             endpoint: Endpoint = endpoint,
             stored: list[Any] = stored,
         ) -> KuCoinToken:
-            if colour == "thread":
+            if leader == "thread":
                 return refreshes.share(ENDPOINT, OLD, endpoint, stored.append)
             awaited = refreshes.share_async(ENDPOINT, OLD, endpoint.awaited, update_token)
             return asyncio.run(awaited)
@@ -139,7 +139,7 @@ def test_interrupt_at_any_step_leaves_no_endless_flight(colour: str) -> None:
         try:
             refresh()
         except KeyboardInterrupt:
-            struck += 1
+            interrupts += 1
         finally:
             sys.setprofile(previous)
         interrupted = steps[0] >= step
@@ -153,7 +153,7 @@ def test_interrupt_at_any_step_leaves_no_endless_flight(colour: str) -> None:
         if not interrupted:
             break
     gc.collect()  # collects coroutines that were interrupted before they were awaited
-    assert 20 < struck < 499
+    assert 20 < interrupts < 499
 
 
 def test_idle_process_forgets_the_pair(

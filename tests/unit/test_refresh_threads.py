@@ -242,25 +242,25 @@ def test_refresh_in_a_closed_loop_is_not_waited_for(
     gc.collect()
 
 
-@pytest.mark.parametrize("struck", ["set_result", "_end"])
+@pytest.mark.parametrize("method", ["set_result", "_end"])
 def test_interrupted_publishing_does_not_affect_later_callers(
-    refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch, struck: str
+    refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     """If Ctrl-C interrupts the publishing of the outcome, later callers still get the pair."""
     endpoint = Endpoint()
     endpoint.go_on.set()
-    owner = Future if struck == "set_result" else flight_module.Flight
+    owner = Future if method == "set_result" else flight_module.Flight
 
     def interrupt(*_: object) -> None:
         monkeypatch.undo()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(owner, struck, interrupt)
+    monkeypatch.setattr(owner, method, interrupt)
     with pytest.raises(KeyboardInterrupt):
         ask(refreshes, endpoint)
     found = outcome_of(lambda: ask(refreshes, endpoint))
     assert found == FRESH
-    assert endpoint.asked == (2 if struck == "set_result" else 1)
+    assert endpoint.asked == (2 if method == "set_result" else 1)
     assert ask(refreshes, endpoint, "another-r") == FRESH
 
 
