@@ -14,7 +14,6 @@ from requests.utils import select_proxy
 from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError
 
-from ._clients.base_client import KuCoinTokenAuth
 from ._clients.failures import host_of
 from ._clients.in_flight import InFlight
 from ._clients.limits import (
@@ -28,6 +27,7 @@ from ._clients.options import WITH_REQUESTS, checked, refuse_unused
 from ._clients.outcome import Outcome
 from ._clients.requests_adapter import KuCoinAdapter
 from ._clients.sync_client import SyncClient
+from ._clients.token_auth import KuCoinTokenAuth
 from ._errors import ConfigurationError
 from ._protocol.call import Call
 from ._protocol.sites import Site

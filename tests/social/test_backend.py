@@ -16,6 +16,7 @@ from social_core.exceptions import (
     AuthCanceled,
     AuthConfigurationError,
     AuthInputError,
+    AuthProviderError,
     ErrorStage,
 )
 from social_core.utils import PARTIAL_TOKEN_SESSION_NAME
@@ -293,6 +294,31 @@ def test_a_hook_of_the_older_form_is_called_for_each_answer(kucoin_sandbox: Sand
     backend = Mine(host.strategy, redirect_uri="/complete/kucoin/")
     do_complete(backend, login=no_login, user=host.user)
     assert seen == [False, True]
+
+
+@pytest.mark.parametrize("kind", [AuthProviderError, TypeError])
+def test_the_error_of_a_hook_reaches_the_caller(
+    kucoin_sandbox: Sandbox, kind: type[Exception]
+) -> None:
+    """It is raised once, and social-core's own error carries the stage."""
+    seen: list[Any] = []
+
+    class Mine(KuCoinOAuth2[str]):
+        def process_error(self, data: Any, **_stage: Any) -> None:
+            if "access_token" in data:
+                seen.append(data)
+                raise kind(self)
+
+    host = Host(kucoin_sandbox)
+    host.strategy.data = kucoin_sandbox.approve(host.start()).fields
+    backend = Mine(host.strategy, redirect_uri="/complete/kucoin/")
+    with pytest.raises(kind) as caught:
+        do_complete(backend, login=no_login, user=host.user)
+    assert getattr(caught.value, "stage", "token_exchange") == "token_exchange"
+    with pytest.raises(kind) as caught:
+        backend.refresh_token(seen[0]["refresh_token"])
+    assert getattr(caught.value, "stage", "refresh") == "refresh"
+    assert len(seen) == 2
 
 
 def test_retry_after_is_text_as_everywhere_in_social_core(host: Host) -> None:

@@ -256,6 +256,7 @@ def test_lost_key_error_names_kucoins_page(host: Host) -> None:
         ("oauth:invalid_grant", AuthCredentialError, "reauthentication_required"),
         ("503", AuthProviderError, "unavailable"),
         ("empty", AuthResponseError, "malformed_response"),
+        ("wrong_shape", AuthResponseError, "malformed_response"),
     ],
 )
 def test_a_failed_refresh_keeps_the_old_pair(
