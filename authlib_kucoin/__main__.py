@@ -21,7 +21,7 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser("doctor", help=text, description=_DOCTOR, epilog=_EXIT)
     doctor.add_arguments(command)
     command.set_defaults(run=doctor.run)
-    text = "lead the first live sign-in, and report what KuCoin really answers"
+    text = "lead through the first live sign-in, and report what KuCoin answers"
     command = commands.add_parser("rehearse", help=text, description=_REHEARSE, epilog=_EXIT_2)
     rehearse.add_arguments(command)
     command.set_defaults(run=rehearse.run)
@@ -33,10 +33,10 @@ def main(arguments: Sequence[str] | None = None, *, app: Any = None) -> int:
 
     Args:
         arguments: The command line; ``sys.argv`` unless given.
-        app: A Flask application that is loaded already, for its settings.
+        app: An application that is already loaded. Its settings are used.
 
     Returns:
-        0 if all is well, 1 if something is wrong, 2 if the command cannot be run.
+        0 if nothing is wrong, 1 if something is wrong, 2 if the command cannot begin.
     """
     options = parser().parse_args(arguments)
     status: int = options.run(options, app)
@@ -44,17 +44,22 @@ def main(arguments: Sequence[str] | None = None, *, app: Any = None) -> int:
 
 
 _DOCTOR = (
-    "Checks before going live what can be checked from here. Settings come from flags, then from "
-    "the application (--app), then from the environment; the client secret from the last two only. "
-    "It sends one HEAD request for the login page, without parameters; with --offline nothing."
+    "Checks the settings, the site and the application from this machine, before going live. "
+    "Settings come from flags, then from the application (--app), then from the environment; there "
+    "is no flag for the client secret. doctor sends one HEAD request for the login page, without "
+    "parameters. With --offline it sends nothing."
 )
 _REHEARSE = (
-    "Leads one sign-in, step by step: login, exchange, validation, refresh, and, if you say so, an "
-    "API key. Writes a report of each answer's form, against the document, without secrets. Run it "
-    "from a machine whose address KuCoin has registered, with an account of yours."
+    "Leads through one sign-in, step by step: login, exchange, validation, refresh, and, if you "
+    "say yes, an API key. Writes a report, without secrets, that compares the form of each answer "
+    "with KuCoin's document. Run it on a machine whose address KuCoin has registered, with an "
+    "account of your own."
 )
-_EXIT_2 = "Exit code: 0 if all is as the document says, 1 if not, 2 if it cannot begin."
-_EXIT = "Exit code: 0 if nothing is wrong, 1 if something is."
+_EXIT_2 = (
+    "Exit code: 0 if every answer is as the document says, 1 if one differs, 2 if the rehearsal "
+    "cannot begin."
+)
+_EXIT = "Exit code: 0 if nothing is wrong, 1 if something is wrong."
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -53,6 +53,8 @@ class KuCoinError(OAuthError):
             :class:`KuCoinUnavailable`, false for :class:`ApiKeyOutcomeUnknown`, and otherwise the
             ``retry`` field of KuCoin's answer or callback.
         status: The HTTP status of the answer; None if there was no answer.
+        failure: Why there was no answer: ``"timeout"``, ``"tls"``, or ``"connection"`` for any
+            other reason; None if there was an answer.
         retry_after: How many seconds KuCoin asks to wait before another try; None if it does not.
         error: A short name, the same for all errors of one class, as in Authlib.
         description: What is wrong and what to do next, in a sentence.
@@ -70,6 +72,7 @@ class KuCoinError(OAuthError):
         retry: bool = False,
         status: int | None = None,
         retry_after: int | None = None,
+        failure: str | None = None,
     ) -> None:
         # Not super().__init__: the constructors of MissingCodeException and similar classes refuse
         # characters that KuCoin's messages can hold.
@@ -82,6 +85,7 @@ class KuCoinError(OAuthError):
         self.retry = retry
         self.status = status
         self.retry_after = retry_after
+        self.failure = failure
 
     def __str__(self) -> str:
         return self.description

@@ -140,7 +140,7 @@ class _Creator:
 
 
 def _app_class(oauth: Any) -> Any:
-    for parent in oauth.__class__.__mro__:  # not type(oauth): oauth may be a LocalProxy
+    for parent in oauth.__class__.__mro__:  # not type(oauth): oauth can be a LocalProxy
         if parent.__module__ in _APPS:
             module, name = _APPS[parent.__module__]
             return getattr(load(module), name)

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import Any
 
 from authlib.integrations.django_client import DjangoOAuth2App, token_update
 from django.http import HttpRequest, HttpResponseRedirect
 
 from ._apps.sync_app import SyncApp
+from ._clients.preconditions import check_function
 from ._models import KuCoinToken
 from .requests_client import KuCoinOAuth2Session
+
+
+def _receivers(sender: type) -> Iterable[Any]:
+    """Return who receives Authlib's signal. Django has no public name for that."""
+    find = getattr(token_update, "_live_receivers", None)
+    found = find(sender) if find else []
+    return chain(*found) if isinstance(found, tuple) else found  # plain and awaited, as of 5.0
 
 
 class KuCoinDjangoApp(SyncApp, DjangoOAuth2App):
@@ -19,7 +28,20 @@ class KuCoinDjangoApp(SyncApp, DjangoOAuth2App):
     client_cls: type[KuCoinOAuth2Session] = KuCoinOAuth2Session
 
     def has_listener(self) -> bool:
-        """Tell whether ``update_token`` is set or Authlib's ``token_update`` has a receiver."""
+        """Check that ``update_token`` and the receivers of Authlib's signal can be called.
+
+        Raises:
+            ConfigurationError: If they cannot.
+        """
+        for receiver in _receivers(type(self.framework)):
+            check_function(
+                receiver,
+                "receiver of token_update",
+                takes=0,
+                keywords=("signal", "sender", "name", "token", "refresh_token", "access_token"),
+                is_awaited=True,  # by Django
+                operation="refresh",
+            )
         has_listener = super().has_listener()
         return has_listener or token_update.has_listeners(type(self.framework))
 
@@ -51,7 +73,7 @@ class KuCoinDjangoApp(SyncApp, DjangoOAuth2App):
 
         Args:
             request: The request of the callback.
-            params: Parameters for :meth:`fetch_access_token`; normally none.
+            params: Parameters for ``fetch_access_token``; normally none.
 
         Raises:
             AuthorizationDenied: If the login was refused or the callback cannot be trusted.

@@ -12,6 +12,7 @@ from flask import Flask, current_app, g, has_app_context, request, session
 from werkzeug.wrappers import Response
 
 from ._apps.sync_app import SyncApp
+from ._clients.base_client import AnyToken
 from ._clients.preconditions import check_function
 from ._errors import ConfigurationError
 from ._models import KuCoinToken
@@ -22,6 +23,8 @@ class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
     """The app that ``register_kucoin`` returns for Flask."""
 
     client_cls: type[KuCoinOAuth2Session] = KuCoinOAuth2Session
+
+    _fetch_token_takes = 0
 
     # The first Flask application seen with this app, and whether another one has been seen too.
     # The reference is weak, so that the many applications of a test run can be freed.
@@ -104,7 +107,7 @@ class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
         """Check the callback of the current request and exchange its code for a token.
 
         Args:
-            params: Parameters for :meth:`fetch_access_token`; normally none.
+            params: Parameters for ``fetch_access_token``; normally none.
 
         Raises:
             AuthorizationDenied: If the login was refused or the callback cannot be trusted.
@@ -117,6 +120,19 @@ class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
         pairs = [*request.args.items(multi=True), *request.form.items(multi=True)]
         self.token = token = self._exchange_callback(session, pairs, request.method, params)
         return token
+
+    def default_token(self, request: Any) -> AnyToken | None:
+        """Return the token to use if none was given, as :meth:`SyncApp.default_token`.
+
+        Raises:
+            ConfigurationError: If a request was given: in Flask, ``fetch_token`` takes none.
+        """
+        if request is not None:
+            raise ConfigurationError(
+                "Leave out request=: in Flask, fetch_token is called without one.",
+                operation="create_api_key",
+            )
+        return super().default_token(None)
 
     def _session_of(self, _request: Any = None) -> MutableMapping[str, Any]:
         return session

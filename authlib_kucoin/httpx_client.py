@@ -12,7 +12,7 @@ from authlib.integrations.httpx_client import AsyncOAuth2Client, OAuth2Auth, OAu
 
 from ._clients.async_client import AsyncClient
 from ._clients.base_client import KuCoinTokenAuth
-from ._clients.httpx_guard import guard, proxy_of, refuse_http2
+from ._clients.httpx_guard import guard, is_direct, proxy_of, refuse_http2
 from ._clients.httpx_transport import (
     AsyncSharedTransport,
     AsyncTransport,
@@ -21,8 +21,8 @@ from ._clients.httpx_transport import (
     no_cookies,
 )
 from ._clients.in_flight import InFlight
-from ._clients.limits import DEFAULT_TOTAL_TIMEOUT, Body, checked_total_timeout
-from ._clients.options import WITH_HTTPX, checked
+from ._clients.limits import DEFAULT_TIMEOUT, DEFAULT_TOTAL_TIMEOUT, Body, checked_total_timeout
+from ._clients.options import WITH_HTTPX, checked, refuse_unused
 from ._clients.outcome import Outcome
 from ._clients.refresh import refreshes
 from ._clients.refresh_task import wait_for_refreshes
@@ -46,28 +46,50 @@ _NOT_CONNECTED: Final = (
 )
 
 
+#: What ``send`` is unless a subclass, an application or a test has put another in its place.
+_SENDS: Final[tuple[Any, ...]] = (httpx2.Client.send, httpx2.AsyncClient.send)
+
+
+#: Options of httpx2's own transport; it gives them to no other.
+_OF_OWN_TRANSPORT: Final = ("cert", "http1", "limits", "verify")
+
+
 class _Auth(KuCoinTokenAuth, OAuth2Auth):
     """Adds the token to the application's own requests."""
 
 
-#: Parsing a URL takes half the time of building a request, so parsed URLs are cached. URLs with a
-#: query are not cached, because they belong to one call and hold the authorization code.
+#: Parsing a URL takes most of the time of building a request, so parsed URLs are cached. A query is
+#: never cached, because it belongs to one call and holds the authorization code.
 _parsed: Final = lru_cache(maxsize=64)(httpx2.URL)
 
 
 def _request(
-    client: httpx2.Client | httpx2.AsyncClient, call: Call[Any], trace: Callable[..., Any]
+    client: httpx2.Client | httpx2.AsyncClient,
+    call: Call[Any],
+    trace: Callable[..., Any],
+    *,
+    is_direct: bool,
 ) -> httpx2.Request:
     extensions: dict[str, Any] = {"timeout": client.timeout.as_dict()}
     if call.creates_key:  # other calls do not need the trace, which takes time
         extensions["trace"] = trace
-    return httpx2.Request(
-        call.method,
-        call.url if "?" in call.url else _parsed(call.url),
-        headers=call.headers_among(client.headers),
-        content=call.body.encode() if call.body or call.method == "POST" else None,
-        extensions=extensions,
+    address, _, query = call.url.partition("?")
+    url = _parsed(address) if is_direct or not query else httpx2.URL(call.url)
+    if query and is_direct:
+        # httpx2 sends this target unchanged. It does not parse it, which saves time, nor log it.
+        extensions["target"] = url.raw_path + f"?{query}".encode()
+    body = call.body.encode()
+    headers = call.headers_among(client.headers)
+    if "host" not in map(str.lower, headers):
+        headers = {"Host": url.netloc.decode(), **headers}
+    if call.method == "POST":
+        headers["Content-Length"] = str(len(body))
+    # Not content=: httpx2 would add these two headers itself, but build all headers twice.
+    request = httpx2.Request(
+        call.method, url, headers=headers, stream=httpx2.ByteStream(body), extensions=extensions
     )
+    request.read()
+    return request
 
 
 def _is_leaving(event: str, info: Mapping[str, Any]) -> bool:
@@ -101,7 +123,10 @@ class _Settings:
         redirect_uri: str | None = None,
         token: Mapping[str, Any] | None = None,
         update_token: Callable[..., object] | None = None,
-        timeout: httpx2.Timeout | float | tuple[float, float, float, float] | None = 10.0,
+        timeout: httpx2.Timeout
+        | float
+        | tuple[float, float, float, float]
+        | None = DEFAULT_TIMEOUT,
         total_timeout: float = DEFAULT_TOTAL_TIMEOUT,
         **options: Any,
     ) -> None:
@@ -111,6 +136,8 @@ class _Settings:
         options = checked(type(self), options, client_secret)
         http2 = options.pop("http2", False)
         given = [options.get("transport"), *(options.get("mounts") or {}).values()]
+        if given[0] is not None and not isinstance(given[0], KeptConnections):
+            refuse_unused(options, _OF_OWN_TRANSPORT, "transport")
         if options.get("transport") is None:
             options |= self._own_transport(options).client_options
         transport = options["transport"]
@@ -142,16 +169,24 @@ class _Settings:
             proxy=lambda: proxy_of(sender, call.url),
         )
 
+    @property
+    def _has_own_send(self) -> bool:
+        return getattr(self.send, "__func__", None) not in _SENDS  # type: ignore[attr-defined]  # httpx2's
+
+    def _is_direct(self, sender: Any) -> bool:
+        """Tell whether a request is sent by httpx2's own transport and through no proxy."""
+        return self._is_traced and not self._has_own_send and is_direct(sender)
+
     def _may_have_left(self, call: Call[Any], error: BaseException) -> bool:
         """Tell, by the class of an error, whether the request may have been sent.
 
-        Always False for a traced request, because its trace has set ``progress.sent`` if needed.
+        Always False for a traced request: its trace has set ``progress.sent`` if it was sent.
         """
-        is_known = self._is_traced and call.creates_key
+        is_known = self._is_traced and call.creates_key and not self._has_own_send
         return not is_known and not isinstance(error, _NOT_CONNECTED)
 
-    def _refuse_if_closed(self, operation: str) -> None:
-        super()._refuse_if_closed(operation)  # type: ignore[misc]  # ClientBase is later in the MRO
+    def check_ready(self, operation: str) -> None:
+        super().check_ready(operation)  # type: ignore[misc]  # ClientBase is later in the MRO
         if self.is_closed:  # type: ignore[attr-defined]  # httpx2's attribute
             raise ConfigurationError(
                 "This client is closed: use it inside its with block, or make another.",
@@ -181,9 +216,10 @@ class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[m
 
     def perform(self, call: Call[T]) -> T:
         """Send one call and return its result."""
-        self._refuse_if_closed(call.operation)
+        self.check_ready(call.operation)
         # With our own transport, send by its inner client: that skips the layers of this client.
-        sender = self.pool.client(call.operation) if self.pool else self
+        is_pooled = self.pool and not self._has_own_send
+        sender = self.pool.client(call.operation) if is_pooled else self
         with InFlight(call.secrets, self.total_timeout) as progress:
             outcome = self._outcome(call, progress, sender)
 
@@ -193,7 +229,7 @@ class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[m
                     request.extensions.pop("trace", None)  # the other events are not needed
 
             try:
-                request = _request(self, call, trace)
+                request = _request(self, call, trace, is_direct=self._is_direct(sender))
                 response = sender.send(
                     request, auth=httpx2.Auth(), follow_redirects=False, stream=True
                 )
@@ -251,8 +287,9 @@ class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # typ
 
     async def perform(self, call: Call[T]) -> T:
         """Send one call and return its result."""
-        self._refuse_if_closed(call.operation)
-        sender = await self.pool.client(call.operation) if self.pool else self  # as when blocking
+        self.check_ready(call.operation)
+        is_pooled = self.pool and not self._has_own_send  # as when blocking
+        sender = await self.pool.client(call.operation) if is_pooled else self
         with InFlight(call.secrets, self.total_timeout) as progress:
             outcome = self._outcome(call, progress, sender)
 
@@ -262,7 +299,7 @@ class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # typ
                     request.extensions.pop("trace", None)  # the other events are not needed
 
             try:
-                request = _request(self, call, trace)
+                request = _request(self, call, trace, is_direct=self._is_direct(sender))
                 async with asyncio.timeout(self.total_timeout):
                     response = await sender.send(
                         request, auth=httpx2.Auth(), follow_redirects=False, stream=True

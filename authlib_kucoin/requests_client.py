@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 
 from authlib.integrations.requests_client import OAuth2Auth, OAuth2Session
 from requests import ConnectionError as RequestsConnectionError
-from requests import PreparedRequest, Response, Timeout
+from requests import PreparedRequest, Response, Session, Timeout
 from requests.utils import select_proxy
 from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError
@@ -16,14 +16,13 @@ from ._clients.base_client import KuCoinTokenAuth
 from ._clients.failures import host_of
 from ._clients.in_flight import InFlight
 from ._clients.limits import (
+    DEFAULT_TIMEOUT,
     DEFAULT_TOTAL_TIMEOUT,
-    KEEPALIVE_EXPIRY,
     LARGEST_BODY,
-    POOL_MAXSIZE,
     Body,
     checked_total_timeout,
 )
-from ._clients.options import WITH_REQUESTS, checked
+from ._clients.options import WITH_REQUESTS, checked, refuse_unused
 from ._clients.outcome import Outcome
 from ._clients.requests_adapter import KuCoinAdapter
 from ._clients.sync_client import SyncClient
@@ -37,6 +36,10 @@ T = TypeVar("T")
 
 #: Errors of requests and urllib3 that come from the network rather than from a wrong setting.
 _TEMPORARY: Final = (RequestsConnectionError, Timeout, HTTPError)
+
+
+#: What ``send`` is unless a subclass, an application or a test has put another in its place.
+_SEND: Final = Session.send
 
 
 class _Auth(KuCoinTokenAuth, OAuth2Auth):
@@ -64,10 +67,11 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
             answer. A pair of numbers sets the two separately.
         total_timeout: How many seconds a whole call takes at most, from connecting to the last
             byte of the answer.
-        pool_maxsize: How many idle connections are kept at most for each host. More connections
-            can be in use at the same time.
-        keepalive_expiry: After how many idle seconds a connection is closed rather than used again.
-        adapter: An adapter whose connections other sessions share. :meth:`close` does not close
+        pool_maxsize: How many idle connections are kept at most for each host; 50 if left
+            out. More connections can be in use at the same time.
+        keepalive_expiry: After how many idle seconds a connection is closed rather than used
+            again; 5 if left out.
+        adapter: An adapter whose connections other sessions share. ``close()`` does not close
             them.
         options: The other arguments of Authlib's ``OAuth2Session``.
 
@@ -89,10 +93,10 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
         redirect_uri: str | None = None,
         token: Mapping[str, Any] | None = None,
         update_token: Callable[..., object] | None = None,
-        timeout: float | tuple[float, float] | None = 10.0,
+        timeout: float | tuple[float, float] | None = DEFAULT_TIMEOUT,
         total_timeout: float = DEFAULT_TOTAL_TIMEOUT,
-        pool_maxsize: int = POOL_MAXSIZE,
-        keepalive_expiry: float = KEEPALIVE_EXPIRY,
+        pool_maxsize: int | None = None,
+        keepalive_expiry: float | None = None,
         adapter: KuCoinAdapter | None = None,
         **options: Any,
     ) -> None:
@@ -100,6 +104,12 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
         self._site = site
         self._fast_api = fast_api
         options = checked(type(self), options, client_secret)
+        if timeout != DEFAULT_TIMEOUT:
+            refuse_unused(options, ["default_timeout"], "timeout")
+        if adapter is not None:
+            given = {"pool_maxsize": pool_maxsize, "keepalive_expiry": keepalive_expiry}
+            # An app gives its adapter's own settings as well.
+            refuse_unused(dict(given.items() - adapter.settings.items()), given, "adapter")
         options.setdefault("default_timeout", timeout)
         super().__init__(
             client_id=client_id,
@@ -151,15 +161,24 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
         settings = ("pool_maxsize", "keepalive_expiry")
         return KuCoinAdapter(**{k: client_kwargs[k] for k in settings if k in client_kwargs})
 
-    def perform(self, call: Call[T]) -> T:
-        """Send one call and return its result."""
-        self._refuse_if_closed(call.operation)
-        if call.creates_key and _may_repeat(self.get_adapter(call.url)):
+    def check_ready(self, operation: str) -> None:
+        """Check that this session can make a call, as :meth:`ClientBase.check_ready`.
+
+        Raises:
+            ConfigurationError: As there, or if a mounted adapter could create a key twice.
+        """
+        super().check_ready(operation)
+        adapter_of = self.get_adapter
+        if operation == "create_api_key" and _may_repeat(adapter_of(self.site.api_key_endpoint)):
             raise ConfigurationError(
                 "A mounted adapter repeats POST requests, so a key could be created twice: take "
                 "POST out of its retries.",
-                operation=call.operation,
+                operation=operation,
             )
+
+    def perform(self, call: Call[T]) -> T:
+        """Send one call and return its result."""
+        self.check_ready(call.operation)
         request = PreparedRequest()
         proxies: dict[str, Any] = {}
         with InFlight(call.secrets, self.total_timeout) as progress:
@@ -204,7 +223,12 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
         # A KuCoinAdapter sets ``sent`` when it sends the request. No other adapter does, so set it
         # for that now.
         progress.sent = not isinstance(adapter, KuCoinAdapter)
-        response: Response = adapter.send(request, timeout=self.default_timeout, **settings)
+        settings["timeout"] = self.default_timeout
+        if getattr(self.send, "__func__", None) is _SEND:
+            response: Response = adapter.send(request, **settings)
+        else:
+            progress.sent = True  # as with other adapters
+            response = self.send(request, allow_redirects=False, **settings)
         return response
 
 
@@ -227,7 +251,7 @@ def _body(response: Response) -> bytes:
 
 
 def _may_repeat(adapter: Any) -> bool:
-    """Tell whether an adapter may repeat a POST that the server has already received."""
+    """Tell whether an adapter can repeat a POST that the server has already received."""
     retries = getattr(adapter, "max_retries", None)
     if retries is None or retries.total == 0:
         return False

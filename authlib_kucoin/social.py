@@ -7,8 +7,7 @@ tells it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from social_core.backends.base import BaseAuth, ResponseT_co
@@ -16,32 +15,19 @@ from social_core.backends.oauth import BaseOAuth2
 from social_core.exceptions import (
     AuthCanceled,
     AuthConfigurationError,
-    AuthCredentialError,
     AuthInputError,
-    AuthProviderError,
-    AuthResponseError,
     ErrorStage,
-    SocialAuthBaseException,
 )
 from social_core.storage import UserProtocol
-from social_core.utils import module_member, setting_name, user_agent
+from social_core.utils import module_member, user_agent
 
 from ._apps.logins import LOGINS_AT_ONCE
 from ._clients.preconditions import check_function
-from ._errors import (
-    ApiKeyError,
-    ApiKeyOutcomeUnknown,
-    AuthorizationDenied,
-    ConfigurationError,
-    KuCoinError,
-    KuCoinUnavailable,
-    MalformedResponse,
-    ReauthorizationRequired,
-    TokenError,
-    UnsafeRedirectURI,
-)
+from ._errors import AuthorizationDenied, ConfigurationError
 from ._models import KuCoinToken
 from ._protocol.callback import read_callback
+from ._protocol.permissions import api_key_body
+from ._social.errors import social_errors
 from .requests_client import KuCoinOAuth2Session
 
 __all__ = ["KuCoinOAuth2"]
@@ -58,6 +44,7 @@ _SESSION_SETTINGS: Final = {
 # Attributes that subclasses of other backends can change. Here a change would have no effect.
 _UNUSED: Final = (
     "ACCESS_TOKEN_METHOD",
+    "ACCESS_TOKEN_PAYLOAD",
     "REDIRECT_STATE",
     "REFRESH_TOKEN_METHOD",
     "RESPONSE_TYPE",
@@ -69,10 +56,14 @@ _UNUSED: Final = (
     "auth_complete_params",
     "auth_headers",
     "auth_params",
+    "get_json",
+    "get_querystring",
     "get_scope_argument",
     "process_refresh_token_response",
     "refresh_token_auth",
     "refresh_token_params",
+    "request",
+    "use_basic_auth",
 )
 
 
@@ -151,24 +142,23 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
 
     def authorization_url(self) -> str:
         """Return the setting ``AUTHORIZATION_URL``, or the site's login page (section 7.1)."""
-        with self._social_errors("begin"):
+        with social_errors(self, "begin"):
             return super().authorization_url() or self._client().site.authorization_endpoint
 
     def access_token_url(self) -> str:
         """Return the setting ``ACCESS_TOKEN_URL``, or the site's token endpoint (section 7.2)."""
-        with self._social_errors("token_exchange"):
+        with social_errors(self, "token_exchange"):
             return super().access_token_url() or self._client().site.token_endpoint
 
     def refresh_token_url(self) -> str:
         """Return the class's ``REFRESH_TOKEN_URL``, or the site's refresh endpoint."""
-        with self._social_errors("refresh"):
+        with social_errors(self, "refresh"):
             return self.REFRESH_TOKEN_URL or self._client().site.refresh_endpoint
 
     def auth_url(self) -> str:
         """Return the URL of the login page, with the redirect URI unencoded in it (section 7.1)."""
-        self._api_key_step("begin")  # a wrong setting raises now, before the login
-        with self._social_errors("begin"):
-            url, _ = self._client().create_authorization_url(
+        with social_errors(self, "begin"):
+            url, _ = self._checked_client("begin").create_authorization_url(
                 self.authorization_url(),
                 **{**self.auth_extra_arguments(), "state": self.get_or_create_state()},
             )
@@ -213,14 +203,15 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
     def process_error(self, data: Any, *, stage: ErrorStage = "callback") -> None:
         """Raise if the login was refused or the callback is not valid (section 7.1)."""
         super().process_error(data, stage=stage)
-        if stage == "callback":
+        # A hook of an older form names no stage, whichever answer it was called with.
+        if stage == "callback" and not isinstance(data, KuCoinToken):
             self._code_of(data)
 
     def request_access_token(self, url: str, *_args: Any, **_kwargs: Any) -> dict[Any, Any]:
         """Exchange the callback's code for a token (section 7.2)."""
         code = self._code_of(self.data)  # checked again: a subclass can override process_error
-        with self._social_errors("token_exchange"):
-            token = self._client().fetch_token(url, code=code)
+        with social_errors(self, "token_exchange"):
+            token = self._checked_client("token_exchange").fetch_token(url, code=code)
         # _process_error calls process_error, which subclasses can override.
         self._process_error(token, stage="token_exchange")
         return token
@@ -229,7 +220,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
         try:
             return read_callback(_pairs(data)).code()
         except AuthorizationDenied as error:
-            # An error with a code or a message is a refusal. Any other says that the callback is
+            # If the error has a code or a message, the login was refused. Otherwise the callback is
             # not valid.
             kind = AuthCanceled if error.code or error.msg else AuthInputError
             raise kind(self, error, stage="callback", provider_code=error.code) from error
@@ -263,12 +254,12 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
         """Create an API key, call ``API_KEY_STEP`` with it, and return its account (section 4)."""
         keep_api_key = self._api_key_step("user_info")
         user = kwargs["user"] if keep_api_key else None
-        with self._social_errors("user_info"):
+        with social_errors(self, "user_info"):
             client = self._client()
             key = client.create_api_key(access_token, permissions=self.setting("PERMISSIONS"))
         if keep_api_key:
             keep_api_key(strategy=self.strategy, backend=self, user=user, api_key=key)
-        with self._social_errors("user_info"):
+        with social_errors(self, "user_info"):
             info = client.get_api_key_info(key)
         return {
             **({} if keep_api_key else {"credentials": key}),
@@ -299,19 +290,29 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
         """
         return BaseAuth.extra_data(self, user, uid, response, details, pipeline_kwargs)
 
-    def refresh_token(self, token: str, *_args: Any, **kwargs: Any) -> dict[str, Any]:
+    def refresh_token(self, token: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Exchange a refresh token for a new token pair (section 7.3).
 
         If several threads refresh the same token, they share one request.
         """
-        with self._social_errors("refresh"):
+        with social_errors(self, "refresh"):
+            if args:
+                raise ConfigurationError("A refresh has one argument: the refresh token.")
             fresh = self._client().refresh_token(self.refresh_token_url(), token, **kwargs)
         self._process_error(fresh, stage="refresh")
+        self.get_access_token(fresh)  # a hook of subclasses
         return fresh
+
+    def _checked_client(self, stage: ErrorStage) -> KuCoinOAuth2Session:
+        """Return a client, if a key can be asked for with these settings."""
+        self._api_key_step(stage)
+        client = self._client()
+        api_key_body(client.site, self.setting("PERMISSIONS"))
+        return client
 
     def _client(self) -> KuCoinOAuth2Session:
         for name in _UNUSED:
-            if getattr(type(self), name) != getattr(KuCoinOAuth2, name):
+            if getattr(type(self), name) != getattr(KuCoinOAuth2, name) or name in vars(self):
                 raise ConfigurationError(
                     f"Leave {name} as {KuCoinOAuth2.__module__} has it: KuCoin's calls do not use "
                     "it, so a change has no effect."
@@ -354,60 +355,6 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
                 stage=stage,
             ) from error
         return step
-
-    @contextmanager
-    def _social_errors(self, stage: ErrorStage) -> Generator[None]:
-        """Replace an error of this package by one of social-core's."""
-        try:
-            yield
-        except (KuCoinError, UnsafeRedirectURI) as error:
-            raise self._social_error(error, stage) from error
-
-    def _social_error(
-        self, error: KuCoinError | UnsafeRedirectURI, stage: ErrorStage
-    ) -> SocialAuthBaseException:
-        kind: type[SocialAuthBaseException] = AuthProviderError
-        match error:
-            case UnsafeRedirectURI() | ConfigurationError():
-                kind, code = AuthConfigurationError, "invalid_setting"
-            case ReauthorizationRequired():
-                kind, code = AuthCredentialError, "reauthentication_required"
-            case TokenError() if stage == "token_exchange":
-                kind, code = AuthCredentialError, "authorization_code_rejected"
-            case TokenError():
-                kind, code = AuthCredentialError, "credential_rejected"
-            case ApiKeyOutcomeUnknown() | MalformedResponse():
-                kind, code = AuthResponseError, "malformed_response"
-            case KuCoinUnavailable():
-                code = _unavailability(error.status)
-            case _:
-                code = "http_error"
-        social = kind(
-            self,
-            error,
-            code=code,
-            stage=stage,
-            provider_code=getattr(error, "code", None),
-            status_code=getattr(error, "status", None),
-            retry_after=getattr(error, "retry_after", None),
-        )
-        if isinstance(error, ConfigurationError) and "KUCOIN_" in str(error):
-            prefix = setting_name(self.name)
-            social.detail += (
-                f" In python-social-auth these settings are {prefix}_KEY and {prefix}_SITE."
-            )
-            social.args = (social.detail,)
-        if isinstance(error, ApiKeyError) and error.operation == "create_api_key":
-            # The user has to act at KuCoin. social-core has no text that says so, so show ours.
-            social.recovery = "check_provider_profile"
-            social.args = (str(error),)
-        return social
-
-
-def _unavailability(status: int | None) -> str:
-    if status is None:
-        return "connection_failed"
-    return "unavailable" if status >= 500 else "rate_limited"
 
 
 def _pairs(data: Any) -> Iterable[tuple[str, str]]:

@@ -48,7 +48,7 @@ class KuCoinStarletteApp(AsyncApp, StarletteOAuth2App):
 
         Args:
             request: The request of the callback.
-            params: Parameters for :meth:`fetch_access_token`; normally none.
+            params: Parameters for ``fetch_access_token``; normally none.
 
         Raises:
             AuthorizationDenied: If the login was refused or the callback cannot be trusted.

@@ -84,7 +84,7 @@ def span_exporter(exporter: SpanExporter) -> SpanExporter:
         exporter: The exporter that exports the masked spans.
     """
     from opentelemetry.sdk.trace import Event, ReadableSpan  # noqa: PLC0415 - an optional library
-    from opentelemetry.sdk.trace.export import (  # noqa: PLC0415 - likewise
+    from opentelemetry.sdk.trace.export import (  # noqa: PLC0415 - an optional library
         SpanExporter,
         SpanExportResult,
     )

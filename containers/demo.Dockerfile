@@ -1,7 +1,7 @@
-# The demo. From the repository's root: docker build -f containers/demo.Dockerfile .
+# The demo. In the repository's root: docker build -f containers/demo.Dockerfile .
 FROM python:3.13-slim
 WORKDIR /app
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY authlib_kucoin authlib_kucoin
 RUN pip install --no-cache-dir 'pip>=25.1' && pip install --no-cache-dir '.[flask]' --group demo gunicorn
 COPY flask_demo flask_demo

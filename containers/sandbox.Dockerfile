@@ -1,7 +1,7 @@
-# The sandbox alone. From the repository's root: docker build -f containers/sandbox.Dockerfile .
+# The sandbox without the demo. In the repository's root: docker build -f containers/sandbox.Dockerfile .
 FROM python:3.13-slim
 WORKDIR /source
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY authlib_kucoin authlib_kucoin
 RUN pip install --no-cache-dir '.[sandbox]' && rm -rf /source
 USER nobody

@@ -76,7 +76,7 @@ def draw(settings: Mapping[str, str], issued: Sequence[IssuedKey]) -> Balance:
 def app_with(settings: Mapping[str, str]) -> Iterator[None]:
     """Make an app with the demo's settings, and enter its context for a ``with`` block."""
     app = create_app(settings)
-    app.logger.setLevel(logging.WARNING)  # not a line for each attempt that is settled
+    app.logger.setLevel(logging.WARNING)  # log no line for each settled attempt
     with app.app_context():
         try:
             yield

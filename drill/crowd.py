@@ -1,4 +1,4 @@
-"""Many simulated users at once, and what they meet with."""
+"""Many simulated users at once, and a record of what went wrong for them."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Crowd:
 
     Attributes:
         url: The URL of the demo.
-        sandbox: The KuCoin that the demo uses.
-        slowest: The seconds that the slowest answer of the demo took.
+        sandbox: The sandbox that the demo uses.
+        slowest: The time that the slowest answer of the demo took, in seconds.
         broken: How often a connection to the demo broke, by the step of the user.
-        unexpected: Each answer that the demo must never give, in words.
+        unexpected: The answers that the demo should never give, in words.
     """
 
     url: str
@@ -38,7 +38,7 @@ class Crowd:
 
     @contextmanager
     def user(self, name: str) -> Iterator[Person]:
-        """Give a user for a ``with`` block. An unexpected answer ends the block and is noted."""
+        """Yield a user. An answer that the demo should never give ends the block and is noted."""
         with closing(Person(self.url, self.sandbox, name, self._stop)) as person:
             try:
                 yield person
@@ -48,9 +48,9 @@ class Crowd:
             self.broken.update(person.broken)
 
     def for_each(self, items: Iterable[T], act: Callable[[T], None], *, at_once: int) -> None:
-        """Call a function with each item, in as many threads as ``at_once``.
+        """Call a function with each item, in ``at_once`` threads.
 
-        If this is interrupted, as by Ctrl-C, the users stop and the remaining items are skipped.
+        An interruption, such as Ctrl-C, stops the users and skips the remaining items.
         """
         with ThreadPoolExecutor(at_once) as threads:
             try:

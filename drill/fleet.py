@@ -3,8 +3,8 @@
 A machine is a gunicorn with its workers. One nginx stands in front of the machines, and one
 PostgreSQL behind them. Users connect while machines lose power and KuCoin fails one call in five.
 Then kept tokens expire, and their users ask for new keys in three tabs at once. The program prints
-the balance of the keys, the slowest page, and how often each kept token was refreshed. The exit
-status is 1 if a key is lost or if a token was refreshed twice.
+the balance of the keys, the time of the slowest page, and how often tokens were refreshed. The exit
+status is 1 if a key is lost or a token was refreshed twice.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _TABS: Final = 3
 
 
 class Machines:
-    """The machines.
+    """Three gunicorns, which stand for three machines.
 
     Args:
         settings: The demo's settings.
@@ -100,7 +100,7 @@ class Fleet:
 
     Attributes:
         machines: The machines.
-        sandbox: KuCoin.
+        sandbox: The sandbox of KuCoin.
         url: The URL of nginx.
         settings: The demo's settings.
     """
@@ -112,7 +112,7 @@ class Fleet:
 
 
 def main() -> int:
-    """Return 0 if no key is lost and no token was refreshed twice, and 1 otherwise."""
+    """Return 0 if no key is lost and no token was refreshed twice; otherwise 1, 2 or 130."""
     parser = argparse.ArgumentParser(prog="python -m drill.fleet", description=__doc__)
     parser.add_argument("--connects", type=int, default=1000, help="how many users (1000)")
     parser.add_argument("--renewals", type=int, default=100, help="how many expired tokens (100)")
@@ -189,7 +189,7 @@ def _drill(fleet: Fleet, options: argparse.Namespace) -> int:
 
 
 def _expire_tokens(settings: dict[str, str], number: int) -> list[str]:
-    """Let so many of the kept tokens expire now, and return the names of their users."""
+    """Let up to ``number`` kept tokens expire now, and return the names of their users."""
     with balance.app_with(settings):
         keys = db.session.scalars(
             select(ConnectedKey).where(ConnectedKey.sealed_token.is_not(None)).limit(number)

@@ -158,7 +158,7 @@ class Site:
     """Everything that runs.
 
     Attributes:
-        sandbox: KuCoin.
+        sandbox: The sandbox of KuCoin.
         gunicorn: The demo.
         settings: The settings of the demo.
     """

@@ -1,4 +1,4 @@
-"""``python -m flask_demo``: runs the demo, with a sandbox beside it if there is no client id."""
+"""``python -m flask_demo``: runs the demo; without a client id, with a sandbox beside it."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from .errors import SettingsError
 
 
 class RequestHandler(WSGIRequestHandler):
-    """Logs requests without the query, because the callback's query holds the code."""
+    """Logs requests without their queries, because the callback's query holds the code."""
 
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - inherited name
-        """Log a request, or an error in one."""
+        """Log a message of Werkzeug's server, such as the line for a request."""
         super().log(type, "%s", re.sub(r"\?\S*", "", message % args))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run until Ctrl-C or SIGTERM; return 0 then, and 2 if the demo cannot start.
+    """Run until Ctrl-C or SIGTERM, then return 0. Return 2 if the demo cannot start.
 
     Args:
         arguments: The command line. Its only option is ``--help``.
@@ -67,7 +67,7 @@ def _start(stack: ExitStack) -> BaseWSGIServer:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", port)))
         if app.config["SANDBOX"]:
             port, name = app.config["SANDBOX_PORT"], "SANDBOX_PORT"
-            # The key gets the permissions that the demo asks for, and is bound to an address.
+            # The keys have the permissions that the demo asks for, and are bound to an address.
             asked = app.config["KUCOIN_PERMISSIONS"]
             sandbox = run_sandbox(port, permissions=asked, ip_whitelist=["127.0.0.1"])
             url = stack.enter_context(sandbox).url

@@ -1,6 +1,7 @@
 """Signing in, and the page that lists the user's KuCoin accounts.
 
-The sign-in accepts any name, without a password. Replace it by your own sign-in and keep the rest.
+The sign-in accepts any name and asks for no password. Replace the sign-in by your own, and keep the
+rest of this module.
 """
 
 from __future__ import annotations
@@ -46,13 +47,12 @@ def ask_to_sign_in(return_to: str | None) -> Response:
 
 @bp.get("/")
 def index() -> str:
-    """Show the connected accounts and the recent attempts, or the sign-in."""
+    """Show the accounts and the recent attempts of the signed-in user, or the sign-in form."""
     if not current_user.is_authenticated:
         return render_template("sign_in.html")
     user_id = current_user_id()
-    keys = db.session.scalars(
-        select(ConnectedKey).where(ConnectedKey.user_id == user_id).order_by(ConnectedKey.id)
-    ).all()
+    own = select(ConnectedKey).filter_by(user_id=user_id).order_by(ConnectedKey.id)
+    keys = db.session.scalars(own).all()
     return render_template(
         "index.html",
         keys=keys,
@@ -64,21 +64,22 @@ def index() -> str:
 
 
 def _page_of_attempts(user_id: int) -> dict[str, Any]:
-    """Return the attempts, newest first, that ``?before=`` or ``?after=`` an id asks for.
+    """Return a page of attempts, newest first, and whether there are newer and older ones.
 
-    Paging by id costs the same on every page, which an OFFSET would not. One row more than the
-    page has is read: it tells whether there is another page in that direction.
+    ``?before=ID`` asks for attempts older than an id, and ``?after=ID`` for newer ones. Each page
+    costs the same; an OFFSET would read all rows before the page. The query reads one row more
+    than the page shows, to find out whether another page follows.
     """
-    before, after = (
-        min(request.args.get(name, 0, int), LARGEST_ID) for name in ("before", "after")
-    )
+    before, after = (request.args.get(name, 0, int) for name in ("before", "after"))
     attempts = select(ConnectAttempt).filter_by(user_id=user_id)
     if after > 0:
-        attempts = attempts.where(ConnectAttempt.id > after).order_by(ConnectAttempt.id)
+        attempts = attempts.where(ConnectAttempt.id > min(after, LARGEST_ID)).order_by(
+            ConnectAttempt.id
+        )
     else:
         attempts = attempts.order_by(ConnectAttempt.id.desc())
         if before > 0:
-            attempts = attempts.where(ConnectAttempt.id < before)
+            attempts = attempts.where(ConnectAttempt.id < min(before, LARGEST_ID))
     found = db.session.scalars(attempts.limit(_PAGE_SIZE + 1)).all()
     has_more, page = len(found) > _PAGE_SIZE, list(found[:_PAGE_SIZE])
     if after > 0:
@@ -93,22 +94,22 @@ def _page_of_attempts(user_id: int) -> dict[str, Any]:
 
 @bp.post("/login")
 def login() -> ResponseReturnValue:
-    """Sign in. Replace this by your own sign-in."""
+    """Sign in. Replace this view by your own sign-in."""
     name = request.form.get("username", "").strip()
     if not name or len(name) > _LONGEST_NAME or not name.isprintable():
         return render_template("sign_in.html", longest=_LONGEST_NAME), 400
     user = _user(name)
     page = session.get("return_to")
-    session.clear()  # a new user starts with an empty session (no session fixation)
+    session.clear()  # nothing from before the sign-in stays in the session (no session fixation)
     login_user(user)
     return logins.remember_browser(redirect(page or url_for("accounts.index"), 303))
 
 
 @bp.post("/logout")
 def logout() -> Response:
-    """Sign out everywhere. Logins that are not yet finished at KuCoin can no longer be finished."""
+    """End all sessions of the user. A login that is still at KuCoin can no longer be finished."""
     if current_user.is_authenticated:
-        current_user.epoch = User.epoch + 1  # added up by the database
+        current_user.epoch = User.epoch + 1  # an SQL expression: the database adds 1
         db.session.commit()
     logout_user()
     session.clear()
@@ -121,7 +122,7 @@ def _user(name: str) -> User:
         db.session.add(User(name=name))
         try:
             db.session.commit()
-        except IntegrityError:  # another request has just added the same name
+        except IntegrityError:  # a parallel request has added the same name
             db.session.rollback()
     return db.session.scalars(named).one()
 

@@ -1,4 +1,4 @@
-"""Checking a stored key: which account it belongs to, and what it may do."""
+"""Checking a stored key: which account the key belongs to, and what the key may do."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from .vault import vault
 _BATCH: Final = 10
 _CLAIM_SECONDS: Final = 10 * 60
 
-#: The columns that belong to a row and stay when the row gets another key of the same account.
+#: The columns that :func:`_merge` does not copy from one row to another.
 _OF_THE_ROW: Final = {"id", "user_id", "uid", "sealed_key", "sealed_token"}
 
 
 def check(key: ConnectedKey, credentials: ApiKey | None = None) -> str:
     """Ask KuCoin which account a key belongs to and what it may do, and store the answer.
 
-    An error is stored, too, and never raised: a failed check must not lose a key.
+    An error is stored as well and never raised, because a failed check must not lose a key.
 
     Args:
-        key: The row.
-        credentials: Its credentials, if the caller has them. Otherwise the vault is opened.
+        key: The row of the key.
+        credentials: The credentials, if the caller has them. Otherwise they come from the vault.
 
     Returns:
-        The state of the key, or ``"replaced"`` if the row was deleted or got another key while
-        KuCoin was asked.
+        The state of the key, or ``"replaced"`` if, during the check, the row was deleted or got
+        another key.
     """
     key_id, attempt_id, before = key.id, key.attempt_id, key.state
     info: ApiKeyInfo | None = None
@@ -78,9 +78,9 @@ def _store_result(row: ConnectedKey, info: ApiKeyInfo | None, error: Exception |
 
 
 def _merge(same_account: Sequence[ConnectedKey]) -> None:
-    """Merge the rows of one account: the oldest row stays and gets the newest key.
+    """Merge the rows of one account: the oldest row gets the newest key, the others are deleted.
 
-    Forms and links name the id of the oldest row, which is why that row stays.
+    The oldest row stays because open pages have its id in forms and links.
     """
     if len(same_account) < 2:
         return
@@ -101,15 +101,15 @@ def _merge(same_account: Sequence[ConnectedKey]) -> None:
 
 
 def due_keys(before: int, limit: int | None = None) -> Iterator[ConnectedKey]:
-    """Claim and yield the keys whose last check had its result before the given time.
+    """Claim and yield the keys whose last check with a result was before a given time.
 
-    Several processes can run this at once. Each one claims small batches, and PostgreSQL skips
-    rows that another process has locked, so no key is claimed twice. A claim ends after ten
-    minutes: a key is due again then if its check had no result, as when KuCoin was unreachable.
+    Several processes can do this at once. Each process claims small batches, and PostgreSQL skips
+    rows that another process has locked, so no key is claimed twice. A claim lasts ten minutes. If
+    the check had no result by then, as when KuCoin was unreachable, the key is due again.
 
     Args:
-        before: The time, in seconds since the epoch.
-        limit: How many keys at most; None for all.
+        before: The time, in seconds since 1970.
+        limit: The largest number of keys to yield; None for all.
     """
     claimed = 0
     while limit is None or claimed < limit:

@@ -1,26 +1,27 @@
-"""The settings: from environment variables, or as given to ``create_app``.
+"""The settings: environment variables, or the argument of ``create_app``.
 
 ================================  ================================================================
 ``KUCOIN_CLIENT_ID``              From KuCoin (document section 2). Without it, the demo uses the
                                   sandbox.
 ``KUCOIN_CLIENT_SECRET``          Only if KuCoin gave you one.
 ``KUCOIN_SITE``                   ``eu``, ``global``, ``australia``, or a base URL.
-``KUCOIN_REDIRECT_URI``           As registered with KuCoin. Its host is the public address that the
-                                  demo answers to, with https cookies. Without it, the demo answers
-                                  to loopback names only.
+``KUCOIN_REDIRECT_URI``           As registered with KuCoin. The demo answers requests for its host,
+                                  and sends cookies over https only. If this is not set, the demo
+                                  answers requests for ``localhost`` and ``127.0.0.1`` only.
 ``KUCOIN_VAULT_KEYS``             Fernet keys, comma-separated. The first one encrypts.
-``KUCOIN_KEEP_TOKENS``            ``1`` keeps tokens, so that for 3 days a new key can be made
-                                  without the user.
-``KUCOIN_FAST_API``               ``1`` or ``2``, if it is not the site's. In 2 the user chooses
-                                  permissions.
-``KUCOIN_PERMISSIONS``            What Fast API 2 asks for. Default: ``API_COMMON,API_SPOT``.
-``KUCOIN_EXPECTED_PERMISSIONS``   The permissions that a key should have, in the words of key info.
-                                  Default: those asked for, ``General,Spot``.
+``KUCOIN_KEEP_TOKENS``            ``1`` keeps tokens, so that for 3 days after an approval a new key
+                                  needs no further approval.
+``KUCOIN_FAST_API``               ``1`` or ``2``, if KuCoin gave you another version than the site's
+                                  default.
+``KUCOIN_PERMISSIONS``            The permissions to ask for with Fast API 2. Default:
+                                  ``API_COMMON,API_SPOT``.
+``KUCOIN_EXPECTED_PERMISSIONS``   The permissions that a key should have, as key info names them.
+                                  Default: the permissions that are asked for, ``General,Spot``.
 ``SECRET_KEY``                    Signs sessions and ``state``.
 ``DATABASE_URL``                  PostgreSQL or SQLite. Default: SQLite in the instance folder.
-``TRUSTED_PROXIES``               The number of proxies in front that set ``X-Forwarded-*``.
+``TRUSTED_PROXIES``               How many proxies stand in front and set ``X-Forwarded-*``.
 ``LOG_JSON``                      ``1`` writes log lines as JSON.
-``DEMO_INSTANCE``                 The instance folder, if not Flask's default.
+``DEMO_INSTANCE``                 The instance folder. Default: Flask's.
 ``DEMO_PORT``, ``SANDBOX_PORT``   The ports of ``python -m flask_demo``: 5000 and 9400.
 ================================  ================================================================
 """
@@ -46,28 +47,30 @@ MAKE_VAULT_KEY: Final = (
     "Make one: python -c "
     '"from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"'
 )
-#: The settings that a real site needs, and what each one is.
+#: The settings that a real site needs, with what an error says about each.
 _REQUIRED: Final = {
     "KUCOIN_SITE": "The site your client id is for: eu, global, australia, or its base URL",
     "SECRET_KEY": 'Make one: python -c "import secrets; print(secrets.token_hex())"',
     "KUCOIN_VAULT_KEYS": MAKE_VAULT_KEY,
 }
-#: Settings that make sense for a real site only.
+#: Settings that have no effect with the sandbox.
 _REAL: Final = ("KUCOIN_SITE", "KUCOIN_CLIENT_SECRET", "KUCOIN_REDIRECT_URI")
 _SWITCHES: Final = ("KUCOIN_KEEP_TOKENS", "LOG_JSON")
 _NUMBERS: Final = {"DEMO_PORT": 5000, "SANDBOX_PORT": 9400, "TRUSTED_PROXIES": 0}
-_LISTS: Final = ("KUCOIN_PERMISSIONS", "KUCOIN_EXPECTED_PERMISSIONS")
-_TEXTS: Final = ("KUCOIN_CLIENT_ID", "KUCOIN_FAST_API", "DATABASE_URL", "DEMO_INSTANCE")
-#: The environment variables that are read.
-SETTINGS: Final = {*_REQUIRED, *_REAL, *_SWITCHES, *_NUMBERS, *_LISTS, *_TEXTS}
-#: The path of the callback. A server may put a prefix of its own in front (SCRIPT_NAME).
+_OTHERS: Final = (
+    *("KUCOIN_CLIENT_ID", "KUCOIN_FAST_API", "KUCOIN_PERMISSIONS", "KUCOIN_EXPECTED_PERMISSIONS"),
+    *("DATABASE_URL", "DEMO_INSTANCE"),
+)
+#: The names of all environment variables that the demo reads.
+SETTINGS: Final = {*_REQUIRED, *_REAL, *_SWITCHES, *_NUMBERS, *_OTHERS}
+#: The end of the callback's path. A server can put a prefix in front (SCRIPT_NAME).
 _CALLBACK: Final = "/kucoin/callback"
 _LOOPBACK: Final = ["localhost", "127.0.0.1"]
-_YES: Final = {"1", "true", "yes", "on"}
+_YES: Final = ("1", "true", "yes", "on")
 
 
 def given_settings(config: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the settings of the environment and of ``config``, which wins. Empty ones are none."""
+    """Return the settings that are not empty. ``config`` wins over the environment."""
     found = {name: os.environ.get(name) for name in SETTINGS} | dict(config or {})
     return {name: value for name, value in found.items() if value not in (None, "")}
 
@@ -111,9 +114,10 @@ def flask_config(given: Mapping[str, Any], instance: Path) -> dict[str, Any]:
 
 
 def _sandbox_settings(settings: Mapping[str, Any], instance: Path) -> dict[str, Any]:
-    """Return the settings for the sandbox, with secrets that are made once and kept in files.
+    """Return the settings for the sandbox. Its secrets are made once and kept in files.
 
-    For a real site no secret is made here: who loses a vault key loses all users' credentials.
+    Secrets for a real site are not made here: whoever runs the site has to back up the vault key,
+    because without it all stored credentials are lost.
     """
     if settings["SANDBOX_PORT"] == 0:
         raise SettingsError("SANDBOX_PORT cannot be 0: the demo has to know the sandbox's address.")
@@ -127,35 +131,30 @@ def _sandbox_settings(settings: Mapping[str, Any], instance: Path) -> dict[str, 
         name: settings.get(name) or _kept_secret(instance / name.lower(), make)
         for name, make in makers.items()
     }
-    url = f"http://127.0.0.1:{settings['SANDBOX_PORT']}"
-    return {
-        "KUCOIN_CLIENT_ID": "sandbox-client",
-        "KUCOIN_CLIENT_SECRET": None,
-        "KUCOIN_SITE": url,
-        **kept,
-    }
+    site = f"http://127.0.0.1:{settings['SANDBOX_PORT']}"
+    return {"KUCOIN_CLIENT_ID": "sandbox-client", "KUCOIN_SITE": site, **kept}
 
 
 def _kept_secret(path: Path, make: Callable[[], str]) -> str:
-    """Return the secret in a file; if there is no file, make a secret and the file.
+    """Return the secret in a file. If the file does not exist, make a secret and write the file.
 
-    The file is written under another name and then linked, so it appears complete. Of several
-    workers that start at the same moment, the first one makes the file, and all use its secret.
+    The file is written under a temporary name and then linked, so that no worker reads half a
+    secret. If several workers start at the same moment, all use the secret of the first one.
 
     Raises:
-        SettingsError: If the file is empty, or somebody else can have read or written it.
+        SettingsError: If the file is empty, or another user of the machine can read or change it.
     """
     if not os.path.lexists(path):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=path.parent) as file:  # mode 0600
             file.write(make())
             file.flush()
-            with suppress(FileExistsError):  # another worker was faster
+            with suppress(FileExistsError):  # another worker has just made the file
                 path.hardlink_to(file.name)
     try:
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW)) as kept:
             owner, secret = os.fstat(kept.fileno()), kept.read().strip()
-    except OSError as error:  # O_NOFOLLOW makes a symbolic link an error, too
+    except OSError as error:  # also for a symbolic link, by O_NOFOLLOW
         raise SettingsError(f"{path} cannot be read: {error.strerror}. Delete it.") from None
     if owner.st_uid != os.geteuid() or owner.st_mode & 0o077:
         raise SettingsError(f"Others can read {path} or have made it. Delete it.")
@@ -165,18 +164,15 @@ def _kept_secret(path: Path, make: Callable[[], str]) -> str:
 
 
 def _web_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of cookies, forms and hosts, which follow from the public address."""
+    """Return the settings for cookies, forms and hosts, derived from the public address."""
     public = _address("KUCOIN_REDIRECT_URI", settings.get("KUCOIN_REDIRECT_URI"))
     own = _address("SERVER_NAME", f"//{settings.get('SERVER_NAME') or ''}")  # Flask's own setting
     if public.path and not public.path.endswith(_CALLBACK):
-        raise SettingsError(
-            f"KUCOIN_REDIRECT_URI has to end in {_CALLBACK}: "
-            "this app serves no other callback path."
-        )
-    # A public host is served over https: KuCoin takes no other redirect URI.
+        raise SettingsError(f"KUCOIN_REDIRECT_URI has to end in {_CALLBACK}, our only callback.")
+    # Any host but loopback is served over https: KuCoin requires an https redirect URI.
     is_https = public.scheme == "https" or own.hostname not in (None, *_LOOPBACK)
     return {
-        # Browsers take a cookie with this prefix only over https and only from this very host.
+        # Browsers accept a cookie with the prefix only over https, and only from this very host.
         "SESSION_COOKIE_NAME": "__Host-session" if is_https else "session",
         "SESSION_COOKIE_SECURE": is_https,
         "SESSION_COOKIE_HTTPONLY": True,
@@ -184,9 +180,9 @@ def _web_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
         # Flask-Login reads a remember cookie, which the demo never sets, and fails if the cookie is
         # not ASCII. No browser can send a cookie with this name.
         "REMEMBER_COOKIE_NAME": ";",
-        # Over https Flask-WTF wants a Referer, which our pages tell browsers not to send.
+        # Over https Flask-WTF requires a Referer, but our pages tell browsers not to send one.
         "WTF_CSRF_SSL_STRICT": False,
-        # A request for any other host is refused: its Host would become part of the redirect URI.
+        # Requests with another Host are refused, because Flask builds the redirect URI from Host.
         "TRUSTED_HOSTS": [*filter(None, [public.hostname, own.hostname]), *_LOOPBACK],
         "MAX_CONTENT_LENGTH": 64 * 1024,
     }
@@ -206,7 +202,7 @@ def _number(name: str, value: Any) -> int:
 def _permissions(
     settings: Mapping[str, Any], name: str, known: Mapping[str, str], default: list[str]
 ) -> list[str]:
-    """Return a list of permissions: a Python list, or text with commas or spaces in between."""
+    """Return a list of permissions. The setting is a Python list, or a text with commas."""
     value = settings.get(name, default)
     words = value.replace(",", " ").split() if isinstance(value, str) else value
     if not isinstance(words, list | tuple):
@@ -219,10 +215,9 @@ def _permissions(
 
 
 def _joined(keys: object) -> str:
-    """Return the vault keys as one text. Python code may give a list, and bytes."""
+    """Return the vault keys as one text. Callers of ``create_app`` can give a list, or bytes."""
     each = keys if isinstance(keys, list | tuple) else [keys]
-    texts = (str(key, errors="replace") if isinstance(key, bytes) else str(key) for key in each)
-    return ",".join(texts)
+    return ",".join(k.decode(errors="replace") if isinstance(k, bytes) else str(k) for k in each)
 
 
 def _address(name: str, value: str | None) -> SplitResult:

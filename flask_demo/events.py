@@ -1,4 +1,4 @@
-"""Log lines: one for each change of an attempt's or a key's state, as JSON if asked for."""
+"""Log lines: one for each new state of an attempt or a key; with ``LOG_JSON``, as JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NAMES: Final = {"levelname": "level", "name": "logger", "exc_info": "traceback"
 
 
 def init_app(app: Flask) -> None:
-    """Let the demo log from INFO upwards; with ``LOG_JSON``, one JSON object for each record."""
+    """Set the demo's log level to INFO, and with ``LOG_JSON`` the format to JSON."""
     app.logger.setLevel(logging.INFO)
     if app.config["LOG_JSON"]:
         handler = logging.StreamHandler()
@@ -29,9 +29,9 @@ def changed(what: str, number: int, state: str, reason: str = "") -> None:
 
     Args:
         what: ``"attempt"`` or ``"key"``.
-        number: Its id.
+        number: The id of the attempt or key.
         state: The new state.
-        reason: Why, for developers. It holds no secrets.
+        reason: The reason, for developers and without secrets.
     """
     fields = {what: number, "state": state, "reason": reason}
     _log.info("%s %s: %s%s", what, number, state, reason and f" ({reason})", extra=fields)

@@ -23,8 +23,8 @@ class Finding(NamedTuple):
 
 
 def findings(key: ConnectedKey) -> Iterator[Finding]:
-    """Yield what the user should do about a checked key; nothing if the key is as it should be."""
-    if key.uid is None:
+    """Yield what the user should do about a key; nothing if it is unchecked, gone, or in order."""
+    if key.uid is None or key.is_gone:
         return
     expected, found = set(current_app.config["KUCOIN_EXPECTED_PERMISSIONS"]), set(key.permissions)
     if withdrawal := _words(found & WITHDRAWAL):
@@ -45,7 +45,7 @@ def findings(key: ConnectedKey) -> Iterator[Finding]:
     if more := _words(found - expected - WITHDRAWAL):
         yield Finding(
             f"This key can do more than we need: {more}. If you do not want that, edit the key at "
-            "KuCoin, in API management, and press Check here."
+            "KuCoin, in API management, and press Check on the page of your accounts."
         )
     if missing := _words(expected - found):
         yield Finding(

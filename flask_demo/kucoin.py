@@ -33,23 +33,22 @@ bp = Blueprint("kucoin", __name__, url_prefix="/kucoin")
 #: The views that need no sign-in.
 _PUBLIC: Final = ("kucoin.callback_by_post", "kucoin.problem")
 
-#: The pages for a callback that has no outcome, by their status.
+#: For a callback that belongs to no attempt of the user: the status and the text of its page.
 _PROBLEMS: Final = {
-    400: "This answer from KuCoin belongs to no connection that was begun here. Nothing was done.",
-    403: "This connection was begun by another user. Nothing was done.",
+    400: "This answer from KuCoin belongs to no connection that was begun here. Nothing was done. "
+    "Begin again on the page of your accounts.",
+    403: "This connection was begun under another name. Nothing was done. Sign in under that name, "
+    "or begin again on the page of your accounts.",
     500: "",
 }
 
-#: Refusals of a new key after which a kept token is dropped, because the token may be the cause.
-_MAYBE_THE_TOKEN: Final = (ApiKeyError, PermissionMismatch)
-
-#: Ids in URLs. A number that the database cannot hold is a 404.
+#: The type of ids in routes. A number that is too large for the database leads to a 404.
 ID: Final = f"int(max={LARGEST_ID})"
 
 
 @bp.before_request
 def require_user() -> Response | None:
-    """Redirect to the sign-in, which leads back here, unless somebody is signed in."""
+    """Redirect to the sign-in if nobody is signed in; the sign-in leads back to the same page."""
     if request.endpoint in _PUBLIC or current_user.is_authenticated:
         return None
     if request.endpoint == "kucoin.callback":
@@ -70,10 +69,10 @@ def connect() -> Response:
 def callback() -> ResponseReturnValue:
     """Receive the browser from KuCoin and, if the user approved, get a key.
 
-    The answer is always a redirect, so that the URL with the code stays neither in the browser's
-    history nor in a Referer. If this view raises, :func:`callback_problem` makes the redirect.
+    The response is always a redirect, so that the URL with the code stays neither in the browser's
+    history nor in a Referer. If this view fails, :func:`callback_problem` makes the redirect.
     """
-    if request.method == "HEAD":  # Flask answers HEAD by the GET view, but it must change nothing
+    if request.method == "HEAD":  # Flask calls this view for HEAD, which must change nothing
         abort(405, valid_methods=["GET"])
     if sealed := request.args.get("sealed"):
         query = vault().open_text(sealed, LOGIN_SECONDS) or ""
@@ -83,7 +82,7 @@ def callback() -> ResponseReturnValue:
         abort(400)
     if attempt.user_id != current_user_id():
         abort(403)
-    # Once only: a second callback, as from a reload, shows the outcome of the first.
+    # Only the first callback gets past this line. A reload of the page shows the same outcome.
     if attempt.status is Status.STARTED and ledger.advance(attempt, Status.CLAIMED):
         try:
             token = oauth.kucoin.authorize_access_token()
@@ -97,21 +96,21 @@ def callback() -> ResponseReturnValue:
 @bp.post("/callback")
 @csrf.exempt  # type: ignore[untyped-decorator]  # Flask-WTF has no types
 def callback_by_post() -> Response:
-    """Turn a callback by form POST, which browsers send without cookies, into a GET with them."""
+    """Redirect a form POST, which browsers send without cookies, to the GET."""
     return redirect(url_for("kucoin.callback", sealed=_sealed_query()), 303)
 
 
 def callback_problem(code: int | None) -> Response:
-    """Redirect from a callback that raised an error to the page that explains it."""
+    """Redirect from a callback that failed to a page that explains the failure."""
     known = code if code in _PROBLEMS else 500
-    # The database may have failed before anything was done, so the callback can be tried again.
+    # Perhaps the database failed before the code was used. Then the page can try the code again.
     again = _sealed_query() if known == 500 else None
     return redirect(url_for("kucoin.problem", code=known, again=again), 303)
 
 
 @bp.get("/problem/<int:code>")
 def problem(code: int) -> NoReturn:
-    """Show why a callback has no outcome."""
+    """Explain why a callback failed."""
     abort(code if code in _PROBLEMS else 404, _PROBLEMS.get(code))
 
 
@@ -125,7 +124,7 @@ def outcome(attempt_id: int) -> str:
 
 @bp.post(f"/attempts/<{ID}:attempt_id>/done")
 def done(attempt_id: int) -> Response:
-    """Note that the user has done what an attempt left to do at KuCoin."""
+    """Store that the user has done what was to be done at KuCoin after an attempt."""
     attempt = ledger.own_attempt(attempt_id, current_user_id()) or abort(404)
     attempt.done_at = now()
     db.session.commit()
@@ -134,9 +133,9 @@ def done(attempt_id: int) -> Response:
 
 @bp.post(f"/keys/<{ID}:key_id>/check")
 def check_key(key_id: int) -> Response:
-    """Ask KuCoin what a key may do."""
+    """Ask KuCoin what a key may do, and show the result on the first page."""
     check(_own_key(key_id))
-    # No flash(), because that would change the session after waiting for KuCoin: see logins.py.
+    # Not by flash(), which would change the session after the wait for KuCoin: see logins.py.
     return redirect(url_for("accounts.index", checked=key_id, _anchor=f"key-{key_id}"), 303)
 
 
@@ -151,8 +150,8 @@ def rotate(key_id: int) -> Response:
         now_held = db.session.get(ConnectedKey, key_id)
         latest = now_held.latest_attempt_id if now_held else latest
         attempt = ledger.own_attempt(latest, current_user_id()) or abort(404)
-        # After a double click the browser follows the second answer. So that answer leads to
-        # KuCoin, like the first one, while the attempt waits for approval.
+        # After a double click the browser shows the second response only. So while the attempt
+        # waits for approval, the second response redirects to KuCoin as well.
         if now_held and now_held.sealed_token is None and attempt.status is Status.STARTED:
             return _to_kucoin(attempt)
         return _to_outcome(latest)
@@ -184,27 +183,29 @@ def disconnect(key_id: int) -> Response:
 def _provision(
     attempt: ConnectAttempt, token: dict[str, Any], replaces: ConnectedKey | None = None
 ) -> None:
-    """Turn a token into a stored and checked key. Each step is committed before the next."""
+    """Create a key with a token, store it and check it. Each step is committed before the next."""
     if not ledger.advance(attempt, Status.PROVISIONING):
-        return  # too slow: another worker has settled the attempt, so no key is asked for
+        return  # this took so long that another worker has settled the attempt: ask for no key
     try:
-        # Only the access token is given, so the library cannot refresh it: see fresh_token().
+        # Without the refresh token the library cannot refresh: only fresh_token() may do that.
         api_key = oauth.kucoin.create_api_key(
             token=token["access_token"],
             permissions=attempt.permissions if current_app.config["FAST_API_2"] else None,
         )
     except KuCoinError as error:
         ledger.fail(attempt, error)
-        if replaces and type(error) in _MAYBE_THE_TOKEN:
-            forget_token(replaces.id)  # the next attempt asks the user to approve
+        # These errors may be due to the token. Without it the user approves the next attempt.
+        if replaces and type(error) in (ApiKeyError, PermissionMismatch):
+            forget_token(replaces.id)
         return
     try:
         key = ledger.store(attempt, api_key, token, replaces)
     except SQLAlchemyError:
         db.session.rollback()
         log.exception("a key was issued and could not be stored")
-        # The key may be stored, with only the database's answer lost. If this UPDATE fails, too,
-        # the row stays "provisioning", and settle() makes it "unknown" later.
+        # Perhaps the key was stored and only the database's answer was lost: read the status again.
+        # If the database is still down, the row stays "provisioning" until settle() changes it to
+        # "unknown".
         if attempt.status is Status.PROVISIONING:
             ledger.advance(attempt, Status.UNKNOWN, error="NotStored")
         return
@@ -212,10 +213,9 @@ def _provision(
 
 
 def _to_kucoin(attempt: ConnectAttempt) -> Response:
-    """Redirect to KuCoin's login page; the ``state`` in its URL names the attempt."""
-    redirect_uri = current_app.config.get("KUCOIN_REDIRECT_URI") or url_for(
-        "kucoin.callback", _external=True
-    )
+    """Redirect to KuCoin's login page, with the attempt in the parameter ``state``."""
+    configured = current_app.config.get("KUCOIN_REDIRECT_URI")
+    redirect_uri = configured or url_for("kucoin.callback", _external=True)
     state = ledger.sign(attempt)
     return logins.remember_browser(oauth.kucoin.authorize_redirect(redirect_uri, state=state))
 
@@ -230,7 +230,7 @@ def _own_key(key_id: int) -> ConnectedKey:
 
 
 def _sealed_query() -> str:
-    """Return the query or form of the current callback, sealed because it holds the code."""
+    """Return the parameters of the current callback, sealed because the code is one of them."""
     if sealed := request.args.get("sealed"):
         return sealed
     pairs = [*request.args.items(multi=True), *request.form.items(multi=True)]

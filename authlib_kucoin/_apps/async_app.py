@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from functools import wraps
 from inspect import isawaitable
 from typing import Any, TypeVar
 
@@ -20,10 +21,26 @@ from .logins import all_logins, is_of_another, keep_login
 T = TypeVar("T")
 
 
+def _awaited(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a coroutine function for one that may be plain: Authlib awaits the result."""
+
+    @wraps(function)
+    async def awaited(*args: Any) -> Any:
+        result = function(*args)
+        return await result if isawaitable(result) else result
+
+    return awaited
+
+
 class AsyncApp(AppBase, AsyncCalls):
     """A registered app whose methods are awaited; see :class:`SyncApp`."""
 
     _awaits = True
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if callable(self._fetch_token):
+            self._fetch_token = _awaited(self._fetch_token)
 
     async def load_server_metadata(self) -> dict[str, Any]:
         """Return KuCoin's endpoints. Authlib calls this before each use of the app."""
@@ -113,6 +130,8 @@ class AsyncApp(AppBase, AsyncCalls):
         if not self._fetch_token:
             return None
         if request is None:
-            raise TokenError("Pass token=, or request= for fetch_token, which needs the request.")
+            raise TokenError(
+                "Pass token=, or, to create_api_key, request= for fetch_token to be called with."
+            )
         token: AnyToken | None = await self._fetch_token(request)
         return token

@@ -7,11 +7,13 @@ from collections.abc import Mapping, MutableMapping
 from typing import Any, ClassVar, Final, TypeGuard
 
 from authlib_kucoin._clients.base_client import AnyToken
+from authlib_kucoin._clients.overrides import OF_APPS, refuse_overrides
 from authlib_kucoin._clients.preconditions import check_function
 from authlib_kucoin._models import KuCoinToken
 from authlib_kucoin._protocol.call import Call
 from authlib_kucoin._protocol.sites import Site, resolve_site
 
+from .openid import NoOpenID
 from .options import check_options
 
 #: The attributes that the client is made from. Setting one drops the client, so that the next use
@@ -27,7 +29,7 @@ _SETTINGS: Final = {
 }
 
 
-class AppBase:
+class AppBase(NoOpenID):
     """An app that is registered with Authlib's ``OAuth``.
 
     Args:
@@ -61,8 +63,14 @@ class AppBase:
     _user_agent: str
 
     _awaits: ClassVar = False
+    #: The number of arguments that ``fetch_token`` is called with.
+    _fetch_token_takes: ClassVar = 1
     _client: Any = None
     _site: Site | None = None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        refuse_overrides(cls, OF_APPS)
 
     def __init__(
         self,
@@ -136,7 +144,7 @@ class AppBase:
         return self._client_over(self.client_cls.new_pool(self.client_kwargs))
 
     def refuse_options_without_effect(self) -> None:
-        """Raise if an option of the registration has no effect.
+        """Raise if an option of the registration has no effect, or could not be used.
 
         Raises:
             ConfigurationError: If there is such an option. The text says what to do instead.
@@ -149,6 +157,14 @@ class AppBase:
         }
         unused.pop("refresh_token_url", None)
         check_options(self.client_cls, unused, self.client_kwargs)
+        if self._fetch_token is not None:
+            check_function(
+                self._fetch_token,
+                "fetch_token",
+                keywords=(),
+                takes=self._fetch_token_takes,
+                is_awaited=self._awaits,
+            )
         # Make a client, only because its constructor checks its options. It sends nothing.
         self.client_cls(client_secret=self.client_secret, **self.client_kwargs)
 
@@ -194,6 +210,10 @@ class AppBase:
         params = {"redirect_uri": redirect_uri, **(self.access_token_params or {}), **given}
         call: Call[KuCoinToken] = self.client.token_call(**params)
         return call
+
+    def check_ready(self, operation: str) -> None:
+        """Check, before anything is sent, that this app's client can make a call."""
+        self.client.check_ready(operation)
 
     def is_expired(self, token: AnyToken | None) -> TypeGuard[Mapping[str, Any]]:
         """Tell whether a token has expired, or will within the client's ``leeway`` seconds."""

@@ -12,6 +12,7 @@ from authlib_kucoin._protocol.permissions import api_key_body
 from authlib_kucoin._protocol.sites import Site
 
 from .base_client import AnyToken
+from .preconditions import check_one_source
 
 T = TypeVar("T")
 
@@ -19,7 +20,8 @@ T = TypeVar("T")
 class AsyncCalls:
     """KuCoin's calls that use a token or a key; see :class:`SyncCalls`."""
 
-    # The first methods are abstract. A client defines them itself, an app through its client.
+    # The methods up to renew() are abstract. Clients define them. Apps define them too, and call
+    # the methods of their client.
 
     @property
     def site(self) -> Site:
@@ -28,6 +30,10 @@ class AsyncCalls:
 
     async def default_token(self, request: Any) -> AnyToken | None:
         """Return the token to use in a call that was given none."""
+        raise NotImplementedError
+
+    def check_ready(self, operation: str) -> None:
+        """Check, before anything is sent, that a call can be made."""
         raise NotImplementedError
 
     def is_expired(self, token: AnyToken | None) -> TypeGuard[Mapping[str, Any]]:
@@ -63,7 +69,10 @@ class AsyncCalls:
         request: Any = None,
     ) -> ApiKey:
         """Ask KuCoin for a new API key, once; see :meth:`SyncCalls.create_api_key`."""
+        # All checks come first: a refresh cannot be undone either.
+        self.check_ready("create_api_key")
         body = api_key_body(self.site, permissions)
+        check_one_source(token, request)
         token = await self.default_token(request) if token is None else token
         if self.is_expired(token):
             fresh = await self.renew(token)

@@ -54,7 +54,7 @@ class AsyncClient(ClientBase, AsyncCalls):
 
     async def renew(self, token: Mapping[str, Any], url: str | None = None) -> KuCoinToken:
         """Exchange a token for a new token pair; see :meth:`SyncClient.renew`."""
-        self._refuse_if_closed("refresh")
+        self.check_ready("refresh")
         call = self._refresh_call(token, url)
         has_listener = self.has_listener()
         refresh_token = token["refresh_token"]

@@ -19,6 +19,7 @@ from authlib_kucoin._protocol.sites import Site, resolve_site
 
 from .limits import DEFAULT_TOTAL_TIMEOUT
 from .options import NO_PKCE, ONLY_CODE_MODE, Accepted, parameters_of, refuse_late
+from .overrides import OF_CLIENTS, refuse_overrides
 from .preconditions import check_function
 
 #: A token with its fields, or the access token or refresh token alone as a string.
@@ -82,6 +83,10 @@ class ClientBase:
     _awaits: ClassVar = False
     _resolved_site: Site | None = None
     _is_made = False
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        refuse_overrides(cls, OF_CLIENTS)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if self._is_made:
@@ -224,6 +229,16 @@ class ClientBase:
                 operation="token",
             )
         self._refuse(params, "token endpoint (document section 7.2)", "token")
+        if authorization_response is None and state:
+            raise ConfigurationError(
+                "Pass state= with authorization_response=: with code= alone there is no state to "
+                "compare it with.",
+                operation="token",
+            )
+        if authorization_response is not None and code:
+            raise ConfigurationError(
+                "Pass code= or authorization_response=, not both.", operation="token"
+            )
         if authorization_response is not None:
             callback = read_callback(
                 parse_qsl(_query_of(authorization_response), keep_blank_values=True)
@@ -261,8 +276,15 @@ class ClientBase:
         }
         return dataclasses.replace(self.site, **changed) if changed else self.site
 
-    def _refuse_if_closed(self, operation: str) -> None:
-        """Raise if this client is closed, or has params or hooks: KuCoin's calls ignore those."""
+    def check_ready(self, operation: str) -> None:
+        """Check, before anything is sent, that this client can make a call.
+
+        Args:
+            operation: The call, as in :attr:`authlib_kucoin.KuCoinError.operation`.
+
+        Raises:
+            ConfigurationError: If it is closed, or has params or hooks that KuCoin's calls ignore.
+        """
         hooks = getattr(self, "event_hooks", None) or self.hooks
         ignored = {
             "params": self.params,

@@ -1,4 +1,4 @@
-"""Describes errors of the HTTP libraries without quoting their texts, which may hold the URL."""
+"""Describes errors of the HTTP libraries without quoting their texts, which can hold the URL."""
 
 from __future__ import annotations
 
@@ -17,9 +17,30 @@ _MOST_CAUSES: Final = 20
 _LIBRARIES: Final = {
     *("authlib_kucoin", "requests", "urllib3", "http", "socks", "gevent"),
     *("httpx2", "httpcore2", "httpx", "httpcore", "h11", "socksio", "anyio", "sniffio"),
+    *("eventlet", "trio", "uvloop", "OpenSSL"),
 }
 #: The beginning of the error texts of requests and httpx2 if a proxy wants a password (HTTP 407).
 _NO_TUNNEL: Final = re.compile(r"(?:Tunnel connection failed: )?407\b")
+
+
+def of_a_handler(error: BaseException) -> BaseException:
+    """Return the built-in TimeoutError of a signal handler, if that is what caused an error.
+
+    The HTTP libraries take it for the system's and raise one of their own. Where it was raised
+    tells them apart: the system's is raised in a library.
+    """
+    for cause in (error, *_causes(error)):
+        if type(cause) is TimeoutError and cause.__traceback__ and not _is_raised_by_library(cause):
+            return cause
+    return error
+
+
+def kind_of(error: BaseException) -> str:
+    """Return the kind of an error, as in :attr:`authlib_kucoin.KuCoinError.failure`."""
+    causes = (error, *_causes(error))
+    if any(isinstance(each, TimeoutError) or "Timeout" in type(each).__name__ for each in causes):
+        return "timeout"
+    return "tls" if any(isinstance(each, ssl.SSLError) for each in causes) else "connection"
 
 
 def is_of_http(error: BaseException) -> bool:
@@ -28,6 +49,8 @@ def is_of_http(error: BaseException) -> bool:
     Any other error comes from a signal handler (such as a job queue's time limit) or from a
     transport of the application, and is raised to the caller as it is.
     """
+    if type(error) is TimeoutError and error.__traceback__:
+        return _is_raised_by_library(error)
     if isinstance(error, (OSError, ValueError)):
         return True
     if any(_package(kind.__module__) in _LIBRARIES for kind in type(error).__mro__):
@@ -49,7 +72,7 @@ def _package(module: str) -> str:
 
 
 def bare(error: BaseException) -> BaseException:
-    """Remove the traceback, cause and context of an error, which may hold the URL. Return it."""
+    """Remove the traceback, cause and context of an error, which can hold the URL. Return it."""
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)
 
@@ -57,7 +80,7 @@ def bare(error: BaseException) -> BaseException:
 def name_of(error: BaseException) -> str:
     """Return the class name of an error, and that of the system error that caused it, if any.
 
-    The texts of the errors are left out, because they may hold the URL.
+    The texts of the errors are left out, because they can hold the URL.
     """
     names = [type(error).__name__]
     for below in _causes(error):
@@ -86,9 +109,10 @@ def broken_for_good(
         proxy: Host and port of the proxy in use; empty if there is none.
         operation: The call that failed.
     """
-    advice = ""
+    advice, failure = "", None
     for cause in (error, *_causes(error)):
         if isinstance(cause, ssl.SSLCertVerificationError):
+            failure = "tls"
             advice = (
                 f"The certificate shown for {host} is not trusted ({cause.verify_message}). If "
                 "your proxy or firewall inspects TLS, add its authority's certificate to a copy "
@@ -96,6 +120,7 @@ def broken_for_good(
                 "machine's clock, and the host: it may not be KuCoin."
             )
         elif isinstance(cause, ssl.SSLError) and cause.reason == "WRONG_VERSION_NUMBER":
+            failure = "tls"
             advice = (
                 f"The server at {proxy or host} does not speak TLS. Check the site's address, "
                 "and whether a proxy's address begins with http:// rather than https://."
@@ -109,7 +134,7 @@ def broken_for_good(
                 "else is imported; with gunicorn, at the top of its configuration file, or leave "
                 "preload_app out."
             )
-    return ConfigurationError(advice, operation=operation) if advice else None
+    return ConfigurationError(advice, operation=operation, failure=failure) if advice else None
 
 
 def proxy_wants_password(proxy: str) -> str:

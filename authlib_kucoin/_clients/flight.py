@@ -2,7 +2,7 @@
 
 The leader is the caller that sends the request. Waiters are callers that come with the same token
 while the request is in flight; they receive the leader's outcome: the new token pair or the error.
-Afterwards the outcome is remembered for callers that come with the same token even later.
+When the request has ended, the outcome is remembered for later callers with the same token.
 """
 
 from __future__ import annotations

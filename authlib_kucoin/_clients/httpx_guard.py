@@ -19,7 +19,7 @@ import httpx2
 from authlib_kucoin._errors import ConfigurationError
 
 from .in_flight import limited, note_received
-from .network import addresses, holds_bytes
+from .network import addresses, holds_bytes, is_readable
 
 _OURS = (httpx2.HTTPTransport, httpx2.AsyncHTTPTransport)
 
@@ -31,7 +31,7 @@ def guard(client: httpx2.Client | httpx2.AsyncClient, *others: object) -> None:
 
     Args:
         client: The client.
-        others: More transports that it uses. A transport that is not httpx2's is not changed.
+        others: Further transports of the client. A transport that is not httpx2's is not changed.
 
     Raises:
         ConfigurationError: If a transport can speak HTTP/2, or this release of httpx2 lacks a
@@ -71,6 +71,11 @@ def refuse_http2() -> None:
     )
 
 
+def is_direct(client: httpx2.Client | httpx2.AsyncClient) -> bool:
+    """Tell whether a client has a single transport, and therefore uses no proxy."""
+    return not client._mounts
+
+
 def proxy_of(client: httpx2.Client | httpx2.AsyncClient, url: str) -> str:
     """Return host and port of the proxy that a client uses for a URL; empty if there is none."""
     try:
@@ -103,10 +108,28 @@ def _holds_bytes(connection: Any) -> bool:
     try:
         while not hasattr(connection, "_h11_state"):  # a connection to a proxy wraps another one
             connection = connection._connection
+        stream = connection._network_stream
+        if not isinstance(stream, _QuickStream | _Stream):
+            stream.__class__ = _guarded(stream.__class__, _QuickStream)
         surplus, _ = connection._h11_state.trailing_data
-        return bool(surplus) or holds_bytes(connection._network_stream.get_extra_info("ssl_object"))
-    except AttributeError:
+        return bool(surplus) or holds_bytes(stream.get_extra_info("ssl_object"))
+    except (AttributeError, TypeError):
         return True
+
+
+class _QuickStream:
+    """A stream that remembers its extra information, such as its socket.
+
+    Without this, anyio would read all properties of the socket at each lookup.
+    """
+
+    def get_extra_info(self, info: str) -> Any:
+        kept = vars(self).setdefault("kept", {})
+        if info == "is_readable":
+            return is_readable(self.get_extra_info("socket"))
+        if info not in kept:
+            kept[info] = super().get_extra_info(info)  # type: ignore[misc]  # of httpcore2's stream
+        return kept[info]
 
 
 @cache

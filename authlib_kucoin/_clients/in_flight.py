@@ -111,7 +111,7 @@ def note_received(count: int) -> None:
 
 
 def limited(seconds: float | None) -> float | None:
-    """Return how many seconds one step of a call may take at most.
+    """Return the time limit for one step of a call, in seconds.
 
     Args:
         seconds: The limit for the step alone. Anything but a number means that there is none.

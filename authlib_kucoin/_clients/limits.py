@@ -8,6 +8,8 @@ from typing import Final
 
 from authlib_kucoin._errors import ConfigurationError
 
+#: The longest time to wait for a connection, and then for each part of the answer, in seconds.
+DEFAULT_TIMEOUT: Final = 10.0
 #: The longest time for a whole call, from connecting to the last byte of the answer, in seconds.
 DEFAULT_TOTAL_TIMEOUT: Final = 20.0
 #: The largest body of an answer that is accepted, after decoding, in bytes.

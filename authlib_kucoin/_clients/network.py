@@ -1,7 +1,8 @@
-"""Shared by the connections of all clients: addresses of a host, unread bytes in TLS."""
+"""Shared by the connections of all clients: addresses of a host, and unread bytes."""
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 from typing import Any
@@ -43,3 +44,14 @@ def holds_bytes(tls: Any) -> bool:
         return True  # it held a byte, or the end of the connection
     pending = getattr(tls, "pending", None)
     return pending is not None and bool(pending())
+
+
+def is_readable(sock: Any) -> bool:
+    """Tell whether a socket has received bytes, or was closed by this side or the other."""
+    if sock.fileno() < 0:
+        return True
+    if not hasattr(select, "poll"):  # Windows
+        return bool(select.select([sock], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))

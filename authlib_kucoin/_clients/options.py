@@ -139,6 +139,19 @@ def checked(client_class: Any, options: Mapping[str, Any], client_secret: object
     return given
 
 
+def refuse_unused(options: Mapping[str, Any], names: Iterable[str], other: str) -> None:
+    """Raise for options that have no effect because another one is given.
+
+    Args:
+        options: The options.
+        names: The names of those without effect.
+        other: The name of the other option.
+    """
+    for name in names:
+        if options.get(name) is not None:
+            refuse(name, (), {name: f"beside {other} it has no effect."})
+
+
 def refuse_late(client: Any, name: str) -> None:
     """Raise if setting an attribute of a client has no effect, because no call reads it."""
     names, instead = client.accepted

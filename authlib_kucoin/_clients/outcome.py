@@ -17,7 +17,9 @@ from .failures import (
     broken_for_good,
     cannot_connect,
     is_of_http,
+    kind_of,
     name_of,
+    of_a_handler,
     proxy_wants_password,
 )
 from .in_flight import InFlight
@@ -62,6 +64,7 @@ class Outcome(Generic[T]):
         self._proxy = proxy
         self._unusable = ""
         self._failure = ""
+        self._kind = "connection"
         self._error: BaseException | None = None
 
     def failed(self, error: BaseException) -> None:
@@ -71,6 +74,7 @@ class Outcome(Generic[T]):
             self._unusable = self._failure = str(error)
             return
         self.status = None
+        error = of_a_handler(error)
         if not isinstance(error, Exception):  # Ctrl-C, a cancelled task
             self._error = bare(error)
         elif not is_of_http(error):
@@ -78,6 +82,7 @@ class Outcome(Generic[T]):
             self._error = None if may_have_key else bare(error)
         else:
             self._failure = self._described(error)
+            self._kind = "timeout" if self._progress.is_late else kind_of(error)
             self._error = None if may_have_key else self._setting_at_fault(error)
 
     def result(self) -> T:
@@ -87,7 +92,7 @@ class Outcome(Generic[T]):
             raise error
         call = self._call
         if self.status is None:
-            call.unanswered(self._failure, sent=self._progress.sent)
+            call.unanswered(self._failure, sent=self._progress.sent, failure=self._kind)
         if self.status == 407 and not call.creates_key:
             raise ConfigurationError(proxy_wants_password(self._proxy()), operation=call.operation)
         return call.answer(self.status, self.body, self.headers, unusable=self._unusable)

@@ -57,6 +57,20 @@ def check_function(
     )
 
 
+def check_one_source(token: object, request: object) -> None:
+    """Refuse a token together with the request that ``fetch_token`` would find one by.
+
+    Raises:
+        ConfigurationError: If both are given: one of them would have no effect.
+    """
+    if token is not None and request is not None:
+        raise ConfigurationError(
+            "Pass token= or request=, not both: request= is for the fetch_token of a registered "
+            "app, which is called only if no token is given.",
+            operation="create_api_key",
+        )
+
+
 def refuse_awaitable(result: Any, name: str, operation: str) -> None:
     """Raise if a function has returned an awaitable, which this blocking code cannot await.
 

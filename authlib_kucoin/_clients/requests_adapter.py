@@ -19,17 +19,22 @@ class KuCoinAdapter(HTTPAdapter):
     After a fork, the child process opens connections of its own.
 
     Args:
-        pool_maxsize: How many idle connections are kept at most for each host. More connections
-            can be in use at the same time.
-        keepalive_expiry: After how many idle seconds a connection is closed rather than used again.
-            The server closes idle connections too, and a request that is sent at that moment is
-            lost.
+        pool_maxsize: How many idle connections are kept at most for each host; 50 if left out. More
+            connections can be in use at the same time.
+        keepalive_expiry: After how many idle seconds a connection is closed rather than used
+            again; 5 if left out. The server closes idle connections too, and a request that is
+            sent at that moment is lost.
+
+    Attributes:
+        settings: The arguments, by name.
     """
 
     def __init__(
-        self, *, pool_maxsize: int = POOL_MAXSIZE, keepalive_expiry: float = KEEPALIVE_EXPIRY
+        self, *, pool_maxsize: int | None = None, keepalive_expiry: float | None = None
     ) -> None:
-        self._keepalive_expiry = keepalive_expiry
+        self.settings = {"pool_maxsize": pool_maxsize, "keepalive_expiry": keepalive_expiry}
+        self._keepalive_expiry = KEEPALIVE_EXPIRY if keepalive_expiry is None else keepalive_expiry
+        pool_maxsize = POOL_MAXSIZE if pool_maxsize is None else pool_maxsize
         super().__init__(pool_maxsize=pool_maxsize, max_retries=0)
 
     @property
@@ -51,7 +56,7 @@ class KuCoinAdapter(HTTPAdapter):
         """Set up the pools, whose connections note when they send a request."""
         manager = PoolManager(num_pools=connections, maxsize=maxsize, block=block, **pool_kwargs)
         self._watch(manager)
-        # In this order: another thread may use the pool as soon as the process id matches.
+        # In this order: another thread can use the pool as soon as the process id matches.
         self.poolmanager = manager
         self._process = os.getpid()
 

@@ -12,6 +12,7 @@ from authlib_kucoin._protocol.permissions import api_key_body
 from authlib_kucoin._protocol.sites import Site
 
 from .base_client import AnyToken
+from .preconditions import check_one_source
 
 T = TypeVar("T")
 
@@ -19,7 +20,8 @@ T = TypeVar("T")
 class SyncCalls:
     """KuCoin's calls that use a token or a key."""
 
-    # The first methods are abstract. A client defines them itself, an app through its client.
+    # The methods up to renew() are abstract. Clients define them. Apps define them too, and call
+    # the methods of their client.
 
     @property
     def site(self) -> Site:
@@ -28,6 +30,10 @@ class SyncCalls:
 
     def default_token(self, request: Any) -> AnyToken | None:
         """Return the token to use in a call that was given none."""
+        raise NotImplementedError
+
+    def check_ready(self, operation: str) -> None:
+        """Check, before anything is sent, that a call can be made."""
         raise NotImplementedError
 
     def is_expired(self, token: AnyToken | None) -> TypeGuard[Mapping[str, Any]]:
@@ -54,7 +60,7 @@ class SyncCalls:
 
         Args:
             token: The token, or its access token as a string. If left out, a client uses its own
-                token, and the app of Flask the token of the current request.
+                token, and a registered Flask app uses the token of the current request.
 
         Raises:
             TokenError: If there is no token, or KuCoin refused to answer.
@@ -82,8 +88,8 @@ class SyncCalls:
             permissions: KuCoin's names of the permissions to ask for; ``["API_COMMON",
                 "API_SPOT"]`` if left out. Only Fast API 2 has permissions. It is known from one
                 published client only: ask KuCoin whether your client id can use it.
-            request: The current request of the framework. A registered app passes it to
-                ``fetch_token``.
+            request: The current request of the framework, instead of ``token``. An app that is
+                registered with Django or Starlette passes it to ``fetch_token``.
 
         Returns:
             The new key. KuCoin never shows its secret again.
@@ -98,7 +104,10 @@ class SyncCalls:
             MalformedResponse: If the answer to the refresh is not a token.
             TokenError: If there is no token, or KuCoin refused to refresh it.
         """
+        # All checks come first: a refresh cannot be taken back either.
+        self.check_ready("create_api_key")
         body = api_key_body(self.site, permissions)
+        check_one_source(token, request)
         token = self.default_token(request) if token is None else token
         if self.is_expired(token):
             fresh = self.renew(token)

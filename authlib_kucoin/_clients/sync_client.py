@@ -55,7 +55,7 @@ class SyncClient(ClientBase, SyncCalls):
     def refresh_token(
         self, url: str | None = None, refresh_token: str | None = None, **params: Any
     ) -> KuCoinToken:
-        """Exchange the refresh token for a new token pair, and call ``update_token`` with that.
+        """Exchange the refresh token for a new token pair, and call ``update_token`` with it.
 
         If several threads refresh the same token, one request is sent and all of them receive the
         new pair (section 7.3). If this raises, the client keeps its old token.
@@ -106,7 +106,7 @@ class SyncClient(ClientBase, SyncCalls):
             KuCoinError: If the refresh failed.
         """
         # All checks come before share(): a refresh cannot be undone, and all waiters get its error.
-        self._refuse_if_closed("refresh")
+        self.check_ready("refresh")
         call = self._refresh_call(token, url)
         refresh_token = token["refresh_token"]
 

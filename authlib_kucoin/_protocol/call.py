@@ -57,6 +57,7 @@ class _Answer(NamedTuple):
     status: int | None = None
     fields: Mapping[str, Any] = MappingProxyType({})
     headers: Mapping[str, str] = _NO_HEADERS
+    failure: str | None = None
 
     @property
     def said(self) -> tuple[str | None, str | None]:
@@ -177,7 +178,7 @@ class Call(Generic[T]):
         answer = _Answer(status, fields, headers)
         if status == 429:  # Too Many Requests, whatever the body says
             self._fail(KuCoinUnavailable, "too many requests", answer)
-        if 300 <= status < 400:  # not followed: no other host may see the request
+        if 300 <= status < 400:  # not followed: no other host must get the request
             where = f"it redirected us (HTTP {status}), so {self.host} may be the wrong host"
             self._distrust(MalformedResponse, where, answer)
         if status >= 500:
@@ -195,17 +196,18 @@ class Call(Generic[T]):
         # Quote nothing of the answer: it may hold a valid token or key beside the bad field.
         self._distrust(MalformedResponse, unreadable, answer._replace(fields={}))
 
-    def unanswered(self, failure: str, *, sent: bool) -> NoReturn:
+    def unanswered(self, error: str, *, sent: bool, failure: str = "connection") -> NoReturn:
         """Raise the error for a request that got no answer.
 
         Args:
-            failure: What happened. It must not quote an error's text, which may hold the URL.
+            error: What happened. It must not quote an error's text, which can hold the URL.
             sent: Whether any part of the request may have reached KuCoin.
+            failure: The kind of error, as in :attr:`KuCoinError.failure`.
         """
-        reason = f"{self.host} gave no answer ({failure})"
+        reason, nothing = f"{self.host} gave no answer ({error})", _Answer(failure=failure)
         if sent:
-            self._distrust(KuCoinUnavailable, reason, _Answer())
-        self._fail(KuCoinUnavailable, reason, _Answer())
+            self._distrust(KuCoinUnavailable, reason, nothing)
+        self._fail(KuCoinUnavailable, reason, nothing)
 
     @property
     def host(self) -> str:
@@ -249,6 +251,7 @@ class Call(Generic[T]):
             or (answer.fields.get("retry") is True and kind is not ApiKeyOutcomeUnknown),
             status=answer.status,
             retry_after=answer.retry_after,
+            failure=answer.failure,
         )
 
 

@@ -48,7 +48,7 @@ class Callback(NamedTuple):
         # "success" tells whether "code" is an authorization code or an error code.
         success = params.get("success", "true").lower()
         if success != "true" or params.get("error"):
-            # Unless "success" is "false", "code" may be an authorization code: mask it.
+            # Unless "success" is "false", "code" could be an authorization code: mask it.
             given = params.get("code", "")
             error_code, secrets = (given, ()) if success == "false" else ("", (given,))
             code = presentable(params.get("error") or error_code, secrets)

@@ -234,8 +234,8 @@ def api_key_info_call(
     """
     if not _can_sign(key):
         raise ApiKeyError(
-            f"No request can be signed with this ({_kind_of(key)}): pass an ApiKey whose api_key, "
-            "secret and passphrase are complete and not masked.",
+            f"No request can be signed with this ({_kind_of(key)}): pass an ApiKey with all its "
+            "credentials, none of them masked.",
             operation="api_key_info",
         )
     target = urlsplit(site.rest).path + _KEY_INFO_PATH
@@ -299,13 +299,21 @@ def _with_raw_redirect_uri(
     endpoint: str, before: Mapping[str, str], redirect_uri: object, after: Mapping[str, str]
 ) -> str:
     raw = check_redirect_uri(redirect_uri)
-    joint = "&" if "?" in endpoint else "?"  # a configured endpoint may have a query already
+    joint = "&" if "?" in endpoint else "?"  # a configured endpoint can have a query already
     return f"{endpoint}{joint}{_query(before)}&redirect_uri={raw}&{_query(after)}"
 
 
-#: Percent-encodes everything but unreserved characters; no HTTP library encodes the result again.
-#: A lone surrogate, which some frameworks let through, becomes a question mark.
-_query = partial(urlencode, safe="", errors="replace", quote_via=quote)
+def _query(parameters: Mapping[str, object]) -> str:
+    """Return a query in which all but unreserved characters are percent-encoded.
+
+    No HTTP library encodes such a query again.
+
+    A lone surrogate, which some frameworks let through, becomes a question mark.
+    """
+    return "&".join(
+        f"{name}={quote(str(value), safe='', errors='replace')}"
+        for name, value in parameters.items()
+    )
 
 
 def _required_client_id(client_id: str | None) -> str:
@@ -333,7 +341,8 @@ def checked_setting(name: str, value: object) -> str | None:
     text = str(holder() if callable(holder) else value) if value else ""
     if text != text.strip() or not text.isprintable():
         raise ConfigurationError(
-            f"Remove the white space around {name}, and any line break or control character in it."
+            f"{name} has white space around it, or a line break or control character in it: "
+            "remove that."
         )
     if text and not text.strip("*"):
         raise ConfigurationError(f"{name} is a mask ({text}), not the value: unwrap it.")

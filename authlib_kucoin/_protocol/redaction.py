@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterable, Iterator
+from string import ascii_lowercase, ascii_uppercase
 from typing import Final, NamedTuple
 
 MASK: Final = "***"
@@ -26,6 +27,11 @@ _ESCAPE: Final = re.compile(
     r"|&\#x?[0-9a-f]{1,7};|&[a-z]{2,31};",
     re.IGNORECASE,
 )
+
+
+#: How texts are compared: without the case of ASCII letters, and a plus sign is a space, as in a
+#: query.
+_FOLDED: Final = str.maketrans(f"{ascii_uppercase}+", f"{ascii_lowercase} ")
 
 
 class _Layer(NamedTuple):
@@ -50,8 +56,8 @@ def presentable(text: str | None, secrets: Iterable[str] = ()) -> str | None:
     if not text:
         return None
     secrets = tuple(secrets)
-    # The text may be very long, so search only its beginning. The last ``margin`` characters of
-    # that are searched but not shown, because they may end with the first half of a secret.
+    # The text can be very long, so search only its beginning. The last ``margin`` characters of
+    # that are searched but not shown, because they could end with the first half of a secret.
     margin = _LONGEST_ESCAPE * max(map(len, secrets), default=0)
     shown = _LONGEST_MESSAGE + margin
     spans = _spans(text[: shown + margin], secrets)
@@ -70,19 +76,19 @@ def _masked(text: str, spans: Iterable[tuple[int, int]]) -> str:
 
 def _spans(text: str, secrets: Iterable[str]) -> set[tuple[int, int]]:
     """Return the start and end of each secret in a text."""
-    # A secret may itself look escaped ("50%25"), so search for its unescaped forms too.
-    wanted = {layer.text for secret in secrets if secret for layer in _layers(secret)}
-    if not wanted:
-        return set()
-    longest_first = sorted(wanted, key=len, reverse=True)
-    # In a query, a space can be written as a plus sign.
-    choices = "|".join(re.escape(each).replace(r"\ ", "[ +]") for each in longest_first)
-    pattern = re.compile(choices, re.IGNORECASE)
-    return {
-        (layer.starts[match.start()], layer.ends[match.end() - 1])
-        for layer in _layers(text)
-        for match in pattern.finditer(layer.text)
-    }
+    # A secret can itself look escaped ("50%25"), so search for its unescaped forms too.
+    layers = [layer for secret in secrets if secret for layer in _layers(secret)]
+    wanted = {layer.text.translate(_FOLDED) for layer in layers} - {""}
+    spans = set()
+    for layer in _layers(text) if wanted else ():
+        folded = layer.text.translate(_FOLDED)
+        for each in wanted:
+            # Not a pattern: with a long secret it could take quadratic time.
+            end = 0
+            while (start := folded.find(each, end)) >= 0:
+                end = start + len(each)
+                spans.add((layer.starts[start], layer.ends[end - 1]))
+    return spans
 
 
 def _layers(text: str) -> Iterator[_Layer]:

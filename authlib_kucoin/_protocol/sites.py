@@ -29,7 +29,7 @@ def _checked(url: str) -> str:
         raise ConfigurationError(
             "Remove the user name and password from the site's address: KuCoin uses neither."
         )
-    if not host or parts.fragment or not url.isascii() or url != url.strip():
+    if not host or parts.fragment or not url.isascii() or url.split() != [url]:
         raise ConfigurationError(f"{url!r} is not a base URL such as 'https://www.kucoin.com'.")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
         raise ConfigurationError(

@@ -1,7 +1,7 @@
-"""A client that hands every raw answer to a listener, and otherwise sends what the library sends.
+"""A client that passes each raw answer to a listener, and otherwise sends what the library sends.
 
-It performs the package's own calls: a :class:`WatchedCall` differs from the call it copies only in
-that the listener hears the answer before it is read.
+It sends the package's own calls. A :class:`WatchedCall` is a copy of such a call, with one
+difference: it passes the raw answer to the listener before it reads the answer.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from authlib_kucoin._protocol.call import Call
 
 T = TypeVar("T")
 
-#: The HTTP libraries, in the order of preference, and the client for each.
+#: The HTTP libraries with the client for each; the first that is installed is used.
 _CLIENTS: Final = {
     "requests": ("requests_client", "KuCoinOAuth2Session"),
     "httpx2": ("httpx_client", "KuCoinOAuth2Client"),
@@ -35,12 +35,12 @@ class Heard:
 
     Attributes:
         call: The call that was sent.
-        status: The HTTP status; None if no answer came.
+        status: The HTTP status of the answer; None if no answer came.
         headers: The headers of the answer.
         body: The body of the answer.
-        failure: The name of the error if no answer came, or why its body cannot be used.
+        failure: If no answer came, the name of the error. Otherwise why the body cannot be used.
         began: When the request was sent, in seconds since the epoch.
-        seconds: How long it took.
+        seconds: The time until the answer, in seconds.
     """
 
     call: Call[Any]
@@ -52,21 +52,21 @@ class Heard:
     seconds: float = 0.0
 
     def header(self, wanted: str) -> str:
-        """Return a header of the answer; empty if there is none."""
+        """Return the value of a header, by its name in lower case; empty if it is missing."""
         return next((v for name, v in self.headers.items() if name.lower() == wanted), "")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class WatchedCall(Call[T]):
-    """A call that passes its raw answer to a listener before it reads it."""
+    """A call that passes its raw answer to a listener before it reads the answer."""
 
     listener: Callable[[Heard], object] = dataclasses.field(repr=False)
     original: Call[T] = dataclasses.field(repr=False)
     began: float = dataclasses.field(default_factory=time.time)
     _clock: float = dataclasses.field(default_factory=time.monotonic, repr=False)
 
-    # Call.answer and not super().answer: a dataclass with slots is another class than the one that
-    # super() would look for.
+    # Call.answer and not super().answer: a dataclass with slots is a new class, and super() would
+    # refer to the old one.
     def answer(
         self,
         status: int,
@@ -75,14 +75,14 @@ class WatchedCall(Call[T]):
         *,
         unusable: str = "",
     ) -> T:
-        """Let the listener hear the answer, then read it."""
+        """Pass the raw answer to the listener, then read it."""
         self._tell(status=status, body=body, headers=dict(headers), failure=unusable)
         return Call.answer(self, status, body, headers, unusable=unusable)
 
-    def unanswered(self, failure: str, *, sent: bool) -> NoReturn:
-        """Let the listener hear that there is no answer, then raise."""
-        self._tell(status=None, failure=failure)
-        Call.unanswered(self, failure, sent=sent)
+    def unanswered(self, error: str, **known: Any) -> NoReturn:
+        """Tell the listener that there is no answer, then raise."""
+        self._tell(status=None, failure=error)
+        Call.unanswered(self, error, **known)
 
     def _tell(self, **heard: Any) -> None:
         seconds = time.monotonic() - self._clock
@@ -90,21 +90,21 @@ class WatchedCall(Call[T]):
 
 
 def installed_library() -> str | None:
-    """Return the HTTP library to use: requests if it is installed, else httpx2, else None."""
+    """Return the HTTP library to use: requests if installed, or else httpx2, or else None."""
     return next((name for name in LIBRARIES if find_spec(name)), None)
 
 
 def watched_client(library: str | None, listener: Callable[[Heard], object], **options: Any) -> Any:
-    """Return a blocking client of the package whose answers a listener hears.
+    """Return a blocking client of the package that passes each answer to a listener.
 
     Args:
-        library: ``"requests"`` or ``"httpx2"``; the installed one unless given.
-        listener: Called with each answer, before it is read.
+        library: ``"requests"`` or ``"httpx2"``; if None, one that is installed.
+        listener: Called with each raw answer, before the client reads it.
         options: The arguments of the client.
 
     Raises:
         ConfigurationError: If no HTTP library is installed.
-        ModuleNotFoundError: If the given one is not installed; the text says what to install.
+        ModuleNotFoundError: If the given library is not installed; the text says what to install.
     """
     library = library or installed_library()
     if library is None:

@@ -16,7 +16,7 @@ from ._http import Request
 from ._options import SandboxOptions
 
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:/?#@\[\]]+)(?::(\d{1,5}))?")
-_ADDRESS: Final = re.compile(r"\[.*\]|\d{1,3}(\.\d{1,3}){3}")
+_ADDRESS: Final = re.compile(r"\[[^\[\]]*\]|\d{1,3}(\.\d{1,3}){3}")
 _URL: Final = re.compile(r"https?://([^/?#]*)(/.*)", re.DOTALL)
 
 

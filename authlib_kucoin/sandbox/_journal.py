@@ -24,7 +24,6 @@ _IN_TEXT: Final = re.compile(
     rf"""(?i:({_NAMES}=)([^&]+)|({_NAMES}"\s*:\s*")([^"]+))"""
     r"|()(sandbox-(?:code|access|refresh)[^&\s\"]+)"
 )
-_AUTHORIZATION: Final = re.compile(r"(\S+ ).+")
 _SECRET_HEADERS: Final = {
     "cookie",  # browsers ignore ports, so they send the cookies of an application on another port
     "kc-api-passphrase",
@@ -168,8 +167,8 @@ def _masked(text: str) -> str:
 def _masked_header(name: str, value: str) -> tuple[str, str]:
     lower = name.lower()
     if lower == "authorization":
-        match = _AUTHORIZATION.fullmatch(value)
-        return name, f"{match[1]}{MASK}" if match else MASK
+        scheme, space, _ = value.partition(" ")
+        return name, f"{scheme}{space}{MASK}" if space else MASK
     if lower in _SECRET_HEADERS:
         return name, MASK
     return name, _masked(value) if lower == "referer" else value

@@ -21,7 +21,7 @@ from ._trial_requests import STEPS, Caller, Step
 CALLBACK: Final = "/sandbox/try/callback"
 
 _BY_BROWSER: Final = "The browser to KuCoin"
-_BRACKETS: Final = re.compile(r"\[.*\]")
+_BRACKETS: Final = re.compile(r"\[[^\[\]]*\]")
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ def test_threads_share_connections(wire: Wire) -> None:
         wait_until(lambda: len(wire.open) == 0)
 
 
-def test_each_event_loop_has_connections_of_its_own(wire: Wire) -> None:
+def test_each_event_loop_has_its_own_connections(wire: Wire) -> None:
     """A loop's connection is closed when the loop ends, and no closed loop stays in memory."""
     kucoin = register_kucoin(OAuth(), site=wire.url, client_id="broker")
     loops = []
@@ -62,7 +62,7 @@ def test_each_event_loop_has_connections_of_its_own(wire: Wire) -> None:
     assert [loop() for loop in loops] == [None, None, None]
 
 
-def test_a_loop_that_was_closed_without_ceremony_is_let_go() -> None:
+def test_abruptly_closed_loop_is_freed() -> None:
     """A loop closed without ``shutdown_asyncgens`` is freed when another loop uses the pool."""
     pool = AsyncKuCoinOAuth2Client.new_pool({})
     loop = asyncio.new_event_loop()
@@ -75,7 +75,7 @@ def test_a_loop_that_was_closed_without_ceremony_is_let_go() -> None:
     assert gone() is None
 
 
-def test_event_loops_in_threads_do_not_get_in_each_others_way(wire: Wire) -> None:
+def test_event_loops_in_threads_have_separate_connections(wire: Wire) -> None:
     """Eight loops in eight threads use one app; each opens one connection and gets its own keys."""
     kucoin = register_kucoin(OAuth(), site=wire.url, client_id="broker")
     gate = threading.Barrier(8, timeout=10)
@@ -119,7 +119,7 @@ app.end()
 
 
 @pytest.mark.parametrize("kind", APPS)
-def test_a_fork_leaves_the_parents_connections_alone(wire: Wire, kind: str) -> None:
+def test_forked_child_does_not_use_the_parents_connection(wire: Wire, kind: str) -> None:
     """The child opens one connection; the parent goes on with the connection it had before."""
     root = str(Path(__file__).parents[2])
     script = _FORK.format(root=root, kind=kind, url=wire.url)

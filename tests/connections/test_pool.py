@@ -25,7 +25,7 @@ from tests.support.wire import Wire
 CODES = [f"code-{number}" for number in range(20)]
 
 
-def test_sign_ins_in_a_row_share_a_connection(wire: Wire, new_app: Any) -> None:
+def test_consecutive_sign_ins_share_one_connection(wire: Wire, new_app: Any) -> None:
     """20 sign-ins, which send 40 requests, open one connection."""
     app = new_app(wire.url)
     for code in CODES:
@@ -34,7 +34,7 @@ def test_sign_ins_in_a_row_share_a_connection(wire: Wire, new_app: Any) -> None:
     assert wire.connections == 1
 
 
-def test_stock_authlib_opens_one_for_each_call(wire: Wire) -> None:
+def test_stock_authlib_opens_a_connection_for_each_call(wire: Wire) -> None:
     """For comparison: 20 sign-ins with stock Authlib open 40 connections."""
     stock = OAuth(Flask(__name__)).register(
         "kucoin",
@@ -50,7 +50,7 @@ def test_stock_authlib_opens_one_for_each_call(wire: Wire) -> None:
     assert wire.connections == 40
 
 
-def test_sign_ins_at_once_open_one_each(wire: Wire, new_app: Any) -> None:
+def test_concurrent_sign_ins_open_one_connection_each(wire: Wire, new_app: Any) -> None:
     """20 sign-ins at the same time open 20 connections; 20 more sign-ins open none."""
     app = new_app(wire.url)
     together(len(CODES), wire)
@@ -61,7 +61,7 @@ def test_sign_ins_at_once_open_one_each(wire: Wire, new_app: Any) -> None:
     assert len(wire.seen) == 80
 
 
-def test_nothing_of_one_user_reaches_anothers_call(wire: Wire, new_app: Any) -> None:
+def test_concurrent_users_share_no_cookie_or_token(wire: Wire, new_app: Any) -> None:
     """20 users at once each get their own key; no cookie and no token is sent with an exchange."""
     wire.headers["Set-Cookie"] = "edge=1; Path=/"
     app = new_app(wire.url)
@@ -85,7 +85,7 @@ def test_an_app_keeps_no_token(wire: Wire, new_app: Any) -> None:
     assert len(wire.seen) == 3
 
 
-def test_an_applications_own_requests_share_the_connection(wire: Wire, new_app: Any) -> None:
+def test_app_get_shares_the_connection_without_its_token(wire: Wire, new_app: Any) -> None:
     """``app.get`` uses the same connection, and its token is not sent with the next sign-in."""
     wire.headers["Set-Cookie"] = "edge=1; Path=/"
     app = new_app(wire.url)
@@ -101,7 +101,7 @@ def test_an_applications_own_requests_share_the_connection(wire: Wire, new_app: 
     assert not [seen for seen in wire.seen if "cookie" in seen.headers]
 
 
-def test_a_connection_that_the_server_closed_costs_a_new_one(wire: Wire, new_app: Any) -> None:
+def test_connection_closed_by_the_server_is_replaced(wire: Wire, new_app: Any) -> None:
     """After the server has closed the connection, each request is sent once, over a new one."""
     app = new_app(wire.url)
     app.sign_in("first")
@@ -116,9 +116,7 @@ def test_a_connection_that_the_server_closed_costs_a_new_one(wire: Wire, new_app
     assert len(wire.seen) == 2 + 3 * 1 + 2 * 2
 
 
-def test_a_connection_that_breaks_under_the_request_is_not_tried_again(
-    wire: Wire, new_app: Any
-) -> None:
+def test_request_is_not_repeated_after_a_reset(wire: Wire, new_app: Any) -> None:
     """If the server resets the connection, new or reused, the request is not sent again."""
     app = new_app(wire.url)
     for kept in (0, 1):
@@ -164,7 +162,7 @@ def _keep_at_most(kind: type[App], number: int) -> dict[str, Any]:
     return {"limits": httpx2.Limits(max_keepalive_connections=number)}
 
 
-def test_client_kwargs_say_how_many_connections_are_kept(
+def test_client_kwargs_limit_the_kept_connections(
     wire: Wire, new_app: Any, kind: type[App]
 ) -> None:
     """With a limit of two, two of five connections stay open, and five exchanges open three."""
@@ -203,7 +201,7 @@ def test_an_idle_connection_is_not_used_again(wire: Wire, monkeypatch: pytest.Mo
         app.end()
 
 
-def test_httpx2_is_told_how_long_a_connection_may_be_idle(wire: Wire) -> None:
+def test_keepalive_expiry_zero_opens_a_connection_per_call(wire: Wire) -> None:
     """With ``keepalive_expiry=0.0``, each call opens a new connection."""
     app = InStarlette(wire.url, {"limits": httpx2.Limits(keepalive_expiry=0.0)})
     app.sign_in()

@@ -14,7 +14,7 @@ from tests.connections.apps import App, InFlask
 from tests.support.wire import Wire
 
 
-def test_the_environments_proxy_is_used(
+def test_proxy_of_the_environment_is_used(
     wire: Wire, new_app: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two sign-ins send all four requests through the proxy, over one connection to the proxy."""
@@ -28,7 +28,7 @@ def test_the_environments_proxy_is_used(
     assert wire.connections == 1
 
 
-def test_the_environments_exceptions_are_heeded(
+def test_no_proxy_hosts_are_called_directly(
     wire: Wire, new_app: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A host in ``no_proxy`` is called directly, although a proxy is set."""
@@ -67,7 +67,7 @@ def _trust(kind: type[App], bundle: Path) -> dict[str, Any]:
 
 
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")  # one app below has verify=False
-def test_whom_to_trust_is_each_apps_own_affair(
+def test_each_app_trusts_only_its_own_authorities(
     new_server: Callable[[], Authority], new_app: Any, kind: type[App]
 ) -> None:
     """An app trusts the authorities in its own settings, whatever earlier apps trusted."""
@@ -89,7 +89,7 @@ def test_whom_to_trust_is_each_apps_own_affair(
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
-def test_the_environments_authorities_are_trusted(
+def test_authorities_of_the_environment_are_trusted(
     new_server: Callable[[], Authority],
     new_app: Any,
     kind: type[App],
@@ -107,7 +107,7 @@ def test_the_environments_authorities_are_trusted(
             app.call("create_api_key", token="t")
 
 
-def test_a_changed_file_of_authorities_is_read_again(
+def test_changed_authorities_file_is_read_again(
     new_server: Callable[[], Authority], tmp_path: Path
 ) -> None:
     """An app over requests trusts a server whose authority was added to the file later."""
@@ -122,7 +122,7 @@ def test_a_changed_file_of_authorities_is_read_again(
     app.end()
 
 
-def test_a_missing_file_of_authorities_is_no_riddle(tmp_path: Path) -> None:
+def test_missing_authorities_file_is_a_configuration_error(tmp_path: Path) -> None:
     """A missing file of authorities raises a ``ConfigurationError`` that names the file."""
     app = InFlask("https://127.0.0.1:9", {"verify": str(tmp_path / "none.pem")})
     with pytest.raises(ConfigurationError, match=r"none\.pem"):
@@ -130,9 +130,7 @@ def test_a_missing_file_of_authorities_is_no_riddle(tmp_path: Path) -> None:
     app.end()
 
 
-def test_a_folder_of_authorities_will_do(
-    new_server: Callable[[], Authority], tmp_path: Path
-) -> None:
+def test_verify_may_be_a_folder(new_server: Callable[[], Authority], tmp_path: Path) -> None:
     """``verify`` may be a folder; an empty folder makes the app trust no server."""
     server = new_server()
     app = InFlask(server.url, {"verify": str(tmp_path)})

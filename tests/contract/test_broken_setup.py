@@ -33,7 +33,7 @@ def wire() -> Iterator[Wire]:
 
 
 @everywhere
-def test_a_certificate_that_is_not_trusted(
+def test_untrusted_certificate_error_says_how_to_trust_it(
     row: str, new_stack: NewStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The error names an environment variable; once that names the certificate, calls succeed."""
@@ -54,7 +54,7 @@ def test_a_certificate_that_is_not_trusted(
 
 
 @everywhere
-def test_a_proxy_that_wants_a_password(
+def test_proxy_authentication_error_hides_the_password(
     new_stack: NewStack, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The error names the proxy's host and port, and does not show the password."""
@@ -70,7 +70,7 @@ def test_a_proxy_that_wants_a_password(
 
 
 @pytest.mark.parametrize("row", CLIENTS)
-def test_a_forwarding_proxy_that_wants_a_password(
+def test_http_407_of_a_forwarding_proxy_is_the_proxys_answer(
     new_stack: NewStack, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """For a site without TLS too, HTTP 407 is read as the proxy's answer, not as KuCoin's."""
@@ -82,7 +82,7 @@ def test_a_forwarding_proxy_that_wants_a_password(
 
 
 @everywhere
-def test_a_proxy_that_cannot_be_reached(
+def test_unreachable_proxy_error_names_the_proxy(
     new_stack: NewStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The error names the proxy, and its ``retry`` is true: the proxy may come back."""
@@ -93,7 +93,7 @@ def test_a_proxy_that_cannot_be_reached(
 
 
 @everywhere
-def test_a_site_that_does_not_speak_tls(new_stack: NewStack) -> None:
+def test_site_without_tls_error_names_the_server(new_stack: NewStack) -> None:
     """The error names the server that does not speak TLS, and its ``retry`` is false."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         host = f"127.0.0.1:{listener.getsockname()[1]}"
@@ -112,7 +112,7 @@ def _answer_in_clear_text(listener: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
 
-def test_gevent_that_patches_after_the_import() -> None:
+def test_late_gevent_patching_error_says_to_patch_first() -> None:
     """If gevent patches ssl after the import of this package, the error says to patch first."""
     script = """
 from authlib_kucoin import KuCoinOAuth2Session, ConfigurationError

@@ -68,9 +68,7 @@ FOREIGN: dict[str, Callable[[str, str], Pairs]] = {
 
 @everywhere
 @pytest.mark.parametrize("name", [*REFUSED, *FOREIGN])
-def test_a_callback_that_does_not_hold_together_is_refused(
-    name: str, stack: Stack, kucoin_sandbox: Sandbox
-) -> None:
+def test_invalid_callback_is_refused(name: str, stack: Stack, kucoin_sandbox: Sandbox) -> None:
     """Each of these callbacks raises an error of Authlib's fitting class; no token is requested."""
     given = kucoin_sandbox.approve(stack.login()).fields
     pairs = (REFUSED | FOREIGN)[name](given["code"], given["state"])
@@ -87,7 +85,7 @@ def test_a_callback_that_does_not_hold_together_is_refused(
 
 @everywhere
 @pytest.mark.parametrize("callback", ["plain", "envelope", "form_post"])
-def test_a_user_who_cancels_is_a_denial(callback: str, new_stack: NewStack) -> None:
+def test_cancelled_login_is_denied(callback: str, new_stack: NewStack) -> None:
     """A cancelled login raises an error with KuCoin's error code, and no token is requested."""
     with run_sandbox(callback=callback) as sandbox:  # type: ignore[arg-type]  # one of its choices
         stack = new_stack(site=sandbox.url)
@@ -112,7 +110,7 @@ def test_a_state_works_once(stack: Stack, kucoin_sandbox: Sandbox) -> None:
 
 
 @everywhere
-def test_a_refused_callback_has_used_up_its_state(stack: Stack, kucoin_sandbox: Sandbox) -> None:
+def test_refused_callback_consumes_its_state(stack: Stack, kucoin_sandbox: Sandbox) -> None:
     """After a refusal, a callback with the same state and a valid code is refused."""
     back = kucoin_sandbox.approve(stack.login())
     refusal = urlencode({"success": "false", "state": back.fields["state"]})
@@ -124,7 +122,7 @@ def test_a_refused_callback_has_used_up_its_state(stack: Stack, kucoin_sandbox: 
 
 
 @everywhere
-def test_a_state_is_bound_to_the_browser_that_began(stack: Stack, kucoin_sandbox: Sandbox) -> None:
+def test_state_is_bound_to_the_browser(stack: Stack, kucoin_sandbox: Sandbox) -> None:
     """No browser can finish a login that another browser began (login CSRF)."""
     back = kucoin_sandbox.approve(stack.login("attacker"))
     stack.login("victim")
@@ -136,7 +134,7 @@ def test_a_state_is_bound_to_the_browser_that_began(stack: Stack, kucoin_sandbox
 
 
 @pytest.mark.parametrize("row", WITH_SESSIONS)
-def test_five_logins_at_once(stack: Stack, kucoin_sandbox: Sandbox) -> None:
+def test_five_concurrent_logins_can_all_finish(stack: Stack, kucoin_sandbox: Sandbox) -> None:
     """One browser can begin five logins and then finish them in any order."""
     backs = [kucoin_sandbox.approve(stack.login()) for _ in range(5)]
     for back in (backs[2], *backs[:2], *reversed(backs[3:])):
@@ -168,7 +166,7 @@ def test_abandoned_logins_do_not_fill_the_session(stack: Stack, kucoin_sandbox: 
         ("", ()),
     ],
 )
-def test_a_form_is_held_to_the_same(
+def test_invalid_form_callback_is_refused(
     query: str, fields: tuple[str, ...], stack: Stack, kucoin_sandbox: Sandbox
 ) -> None:
     """A form is refused if code or state is missing, or if a parameter is in the query as well."""

@@ -41,7 +41,7 @@ def client_id(url: str) -> str:
 # --- where settings come from ------------------------------------------------------------------
 
 
-def test_site_and_client_id_come_from_the_applications_settings(host: Host) -> None:
+def test_site_and_client_id_are_read_from_settings(host: Host) -> None:
     """Both settings are read under the registered name, as Authlib reads its own."""
     host.configure({"kucoin": {"site": "eu", "client_id": "configured"}})
     app = register_kucoin(host.oauth())
@@ -49,7 +49,7 @@ def test_site_and_client_id_come_from_the_applications_settings(host: Host) -> N
     assert url.startswith("https://www.kucoin.eu/oauth?response_type=code&client_id=configured&")
 
 
-def test_arguments_come_before_settings_unless_overwrite_says_otherwise(host: Host) -> None:
+def test_arguments_win_over_settings_without_overwrite(host: Host) -> None:
     """An argument wins over a setting; with ``overwrite=True``, the setting wins."""
     host.configure({"kucoin": {"site": "eu", "client_id": "configured"}})
     given = {"site": "global", "client_id": "given"}
@@ -87,7 +87,7 @@ USES: dict[str, Callable[[Host, Any], Any]] = {
 
 @pytest.mark.parametrize("site", [None, "EU", "kucoin.com"])
 @pytest.mark.parametrize("use", USES)
-def test_without_a_site_every_use_lists_the_choices(use: str, site: str | None, host: Host) -> None:
+def test_missing_site_raises_at_every_use(use: str, site: str | None, host: Host) -> None:
     """The second use raises too: Authlib has not put a stock app in the place of ours."""
     oauth = host.oauth()
     register_kucoin(oauth, site=site, client_id="given")
@@ -98,14 +98,14 @@ def test_without_a_site_every_use_lists_the_choices(use: str, site: str | None, 
 
 
 @pytest.mark.parametrize("use", ["authorize_redirect", "fetch_access_token"])
-def test_without_a_client_id_it_says_where_to_get_one(use: str, host: Host) -> None:
+def test_missing_client_id_error_names_the_setting(use: str, host: Host) -> None:
     """Without a client id, the login and the exchange raise an error that names the setting."""
     app = register_kucoin(host.oauth(), site="eu")
     with pytest.raises(KuCoinError, match="KUCOIN_CLIENT_ID"):
         host.run(lambda: USES[use](host, app))
 
 
-def test_the_redirect_uri_may_stand_among_the_authorize_params(host: Host) -> None:
+def test_redirect_uri_in_authorize_params_wins(host: Host) -> None:
     """A redirect URI in ``authorize_params`` wins over the one that a call passes."""
     app = register_kucoin(
         host.oauth(), site="eu", client_id="given", authorize_params={"redirect_uri": CALLBACK}
@@ -147,7 +147,7 @@ def test_two_oauth_objects_share_nothing(host: Host, recorder: Recorder) -> None
     assert host.location(first, CALLBACK).startswith(recorder.url)
 
 
-def test_registering_a_name_again_takes_the_new_settings(host: Host) -> None:
+def test_second_registration_of_a_name_replaces_the_first(host: Host) -> None:
     """A second registration of a name replaces the first, which has been used already."""
     oauth = host.oauth()
     register_kucoin(oauth, site="eu", client_id="one")
@@ -158,7 +158,7 @@ def test_registering_a_name_again_takes_the_new_settings(host: Host) -> None:
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_the_callers_dicts_stay_as_they_were(
+def test_dicts_of_the_caller_are_not_changed(
     overwrite: bool,
     host: Host,
     recorder: Recorder,
@@ -182,7 +182,7 @@ def test_the_callers_dicts_stay_as_they_were(
 # --- what KuCoin's OAuth has no use for --------------------------------------------------------
 
 
-def test_a_configured_redirect_uri_stands_in_for_one_that_is_not_given(host: Host) -> None:
+def test_configured_redirect_uri_is_the_default(host: Host) -> None:
     """The redirect URI in ``client_kwargs`` is used if the call passes none."""
     app = register_kucoin(
         host.oauth(), site="eu", client_id="given", client_kwargs={"redirect_uri": CALLBACK}
@@ -202,7 +202,7 @@ def test_a_configured_redirect_uri_stands_in_for_one_that_is_not_given(host: Hos
         (f"{CALLBACK}/ä", r"the character U\+00E4"),
     ],
 )
-def test_a_redirect_uri_that_cannot_travel_raw_is_refused(
+def test_redirect_uri_that_needs_encoding_is_refused(
     uri: str | None, reason: str, host: Host, recorder: Recorder
 ) -> None:
     """The login and the exchange refuse a URI that cannot be sent raw, and nothing is sent."""
@@ -224,7 +224,7 @@ def test_a_redirect_uri_that_cannot_travel_raw_is_refused(
         ({"client_kwargs": {"scope": "openid"}}, {}, "no parameter 'nonce'"),
     ],
 )
-def test_what_kucoin_does_not_know_is_an_error_that_names_it(
+def test_unknown_login_parameter_is_refused(
     options: dict[str, Any], params: dict[str, str], reason: str, host: Host
 ) -> None:
     """A parameter that KuCoin's login page does not have is refused (document section 7.1)."""
@@ -245,7 +245,7 @@ def test_what_kucoin_does_not_know_is_an_error_that_names_it(
         ({}, {"grant_type": "client_credentials"}, "authorization code mode only"),
     ],
 )
-def test_what_the_token_endpoint_does_not_know_is_an_error_too(
+def test_unknown_token_parameter_is_refused(
     options: dict[str, Any], params: dict[str, str], reason: str, host: Host, recorder: Recorder
 ) -> None:
     """A parameter that the token call does not have is refused; nothing is sent (section 7.2)."""
@@ -255,7 +255,7 @@ def test_what_the_token_endpoint_does_not_know_is_an_error_too(
     assert recorder.requests == []
 
 
-def test_without_any_token_no_key_is_asked_for(host: Host, recorder: Recorder) -> None:
+def test_create_api_key_without_a_token_raises(host: Host, recorder: Recorder) -> None:
     """The app does not use the token of an earlier call: ``create_api_key()`` raises."""
     app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
     host.run(lambda: app.fetch_access_token(CALLBACK, code="code"))
@@ -266,7 +266,7 @@ def test_without_any_token_no_key_is_asked_for(host: Host, recorder: Recorder) -
     host.run(app.close)
 
 
-def test_an_object_that_is_no_oauth_is_refused() -> None:
+def test_registering_with_another_object_than_oauth_is_refused() -> None:
     """``register_kucoin`` raises for an object that is no ``OAuth`` of Authlib."""
     with pytest.raises(TypeError, match="Flask, Starlette, Django"):
         register_kucoin(object())

@@ -64,7 +64,7 @@ def wire() -> Iterator[Wire]:
         yield wire
 
 
-def slowly(wire: Wire, start: bytes, drop: bytes, *, times: int = 200) -> Iterator[bytes]:
+def drop_by_drop(wire: Wire, start: bytes, drop: bytes, *, times: int = 200) -> Iterator[bytes]:
     """Yield the start, and then the drop ``times`` times, with a pause before each drop."""
     yield start
     for _ in range(times):
@@ -80,11 +80,9 @@ def timed(call: Callable[[], Any]) -> tuple[Any, float]:
 
 
 @pytest.mark.parametrize(("row", "name"), CASES)
-def test_a_call_ends_however_slowly_its_answer_comes(
-    name: str, new_stack: NewStack, wire: Wire
-) -> None:
+def test_total_timeout_ends_a_slow_answer(name: str, new_stack: NewStack, wire: Wire) -> None:
     """``total_timeout`` ends the call, although each piece of the answer restarts ``timeout``."""
-    wire.answer = lambda _seen: slowly(wire, *SLOW[name])
+    wire.answer = lambda _seen: drop_by_drop(wire, *SLOW[name])
     stack = new_stack(site=wire.url, timeout=TIMEOUT, total_timeout=TOTAL)
     error, seconds = timed(lambda: stack.create_api_key(TOKEN))
     assert type(error) is ApiKeyOutcomeUnknown
@@ -94,11 +92,11 @@ def test_a_call_ends_however_slowly_its_answer_comes(
 
 
 @pytest.mark.parametrize("row", CLIENTS)
-def test_a_proxy_that_opens_the_tunnel_slowly(
+def test_total_timeout_ends_a_slow_proxy_tunnel(
     new_stack: NewStack, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The call ends in time with ``KuCoinUnavailable``, because nothing was sent to KuCoin."""
-    wire.answer = lambda _seen: slowly(wire, b"HTTP/1.1 200 ", b"O")
+    wire.answer = lambda _seen: drop_by_drop(wire, b"HTTP/1.1 200 ", b"O")
     monkeypatch.setenv("HTTPS_PROXY", wire.url)
     stack = new_stack(site="eu", timeout=TIMEOUT, total_timeout=TOTAL)
     error, seconds = timed(lambda: stack.create_api_key(TOKEN))
@@ -108,15 +106,15 @@ def test_a_proxy_that_opens_the_tunnel_slowly(
 
 @pytest.mark.parametrize("row", CLIENTS)
 @pytest.mark.parametrize("through_proxy", [False, True])
-def test_a_handshake_that_comes_slowly(
+def test_total_timeout_ends_a_slow_tls_handshake(
     new_stack: NewStack, wire: Wire, through_proxy: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A call whose TLS handshake arrives byte by byte ends in time with ``KuCoinUnavailable``."""
 
     def tunnel(_seen: Seen) -> Answer:
         return chain(
-            slowly(wire, b"HTTP/1.1 200 OK\r\n\r\n", RECORD, times=1),
-            slowly(wire, b"\x02", b"\x02"),
+            drop_by_drop(wire, b"HTTP/1.1 200 OK\r\n\r\n", RECORD, times=1),
+            drop_by_drop(wire, b"\x02", b"\x02"),
         )
 
     with socket.create_server(("127.0.0.1", 0)) as listener, Wire() as other:
@@ -136,7 +134,7 @@ def test_a_handshake_that_comes_slowly(
 def _shake_hands_slowly(listener: socket.socket, wire: Wire) -> None:
     connection, _ = listener.accept()
     with connection:
-        for piece in slowly(wire, RECORD, b"\x02"):
+        for piece in drop_by_drop(wire, RECORD, b"\x02"):
             try:
                 connection.sendall(piece)
             except OSError:
@@ -144,7 +142,7 @@ def _shake_hands_slowly(listener: socket.socket, wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("row", CLIENTS)
-def test_an_answer_that_comes_slowly_over_tls(
+def test_total_timeout_ends_a_slow_answer_over_tls(
     new_stack: NewStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """``total_timeout`` also ends a call whose answer arrives slowly over TLS."""
@@ -155,7 +153,7 @@ def test_an_answer_that_comes_slowly_over_tls(
     monkeypatch.setattr("tests.contract.stacks._clients._TLS", client)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", certificate)
     with Wire(server) as wire:
-        wire.answer = lambda _seen: slowly(wire, LONG, b"x")
+        wire.answer = lambda _seen: drop_by_drop(wire, LONG, b"x")
         stack = new_stack(site=wire.url, timeout=TIMEOUT, total_timeout=TOTAL)
         error, seconds = timed(lambda: stack.create_api_key(TOKEN))
     assert type(error) is ApiKeyOutcomeUnknown
@@ -163,7 +161,7 @@ def test_an_answer_that_comes_slowly_over_tls(
 
 
 @pytest.mark.parametrize("row", ["requests", "httpx"])
-def test_a_host_with_many_addresses_is_not_tried_for_ever(
+def test_addresses_of_a_host_share_one_total_timeout(
     new_stack: NewStack, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The attempts to connect to nine addresses share one ``total_timeout``."""
@@ -186,7 +184,7 @@ def test_a_host_with_many_addresses_is_not_tried_for_ever(
 
 
 @pytest.mark.parametrize("row", ["requests", "httpx"])
-def test_the_next_address_is_tried_if_one_does_not_answer(
+def test_next_address_is_tried_if_one_is_unreachable(
     new_stack: NewStack, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If the host's IPv6 address cannot be reached, the call succeeds over its IPv4 address."""
@@ -204,9 +202,9 @@ def test_the_next_address_is_tried_if_one_does_not_answer(
     assert stack.validate(TOKEN) is True
 
 
-def test_cancelling_the_caller_ends_the_request(wire: Wire) -> None:
+def test_cancelling_the_caller_closes_the_connection(wire: Wire) -> None:
     """If a time-out cancels the caller, the connection of its request is closed."""
-    wire.answer = lambda _seen: slowly(wire, LONG, b"x")
+    wire.answer = lambda _seen: drop_by_drop(wire, LONG, b"x")
 
     async def main() -> None:
         async with AsyncKuCoinOAuth2Client("broker", site=wire.url, token=TOKEN) as client:
@@ -221,7 +219,7 @@ def test_cancelling_the_caller_ends_the_request(wire: Wire) -> None:
 
 @pytest.mark.parametrize("row", CLIENTS)
 @pytest.mark.parametrize("seconds", [None, 0, -1, math.nan, math.inf, True, "20"])
-def test_a_total_timeout_is_a_number_of_seconds(seconds: Any, new_stack: NewStack) -> None:
+def test_invalid_total_timeout_is_refused(seconds: Any, new_stack: NewStack) -> None:
     """Anything but a positive finite number is refused, None included: it would set no limit."""
     with pytest.raises(ConfigurationError, match="total_timeout has to be a positive number"):
         new_stack(site="eu", total_timeout=seconds)

@@ -20,7 +20,7 @@ from tests.contract.recorder import REFRESHED, TOKEN, Recorder
 CALLBACK = "https://broker.example.com/callback"
 
 
-def test_flask_registers_before_there_is_an_application(recorder: Recorder) -> None:
+def test_flask_settings_may_follow_the_registration(recorder: Recorder) -> None:
     """With an application factory, settings made after the registration are used."""
     oauth = flask_client.OAuth()
     returned = register_kucoin(oauth)
@@ -36,7 +36,7 @@ def test_flask_registers_before_there_is_an_application(recorder: Recorder) -> N
     oauth.kucoin.close()
 
 
-def test_flask_takes_the_token_of_the_same_request(recorder: Recorder) -> None:
+def test_flask_uses_the_token_of_the_same_request(recorder: Recorder) -> None:
     """After ``authorize_access_token``, a view can create the key without passing the token."""
     host = FlaskHost()
     kucoin = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
@@ -58,7 +58,7 @@ def test_flask_takes_the_token_of_the_same_request(recorder: Recorder) -> None:
     kucoin.close()
 
 
-def test_flask_uses_the_new_token_once_it_has_been_refreshed(recorder: Recorder) -> None:
+def test_flask_uses_the_refreshed_token_of_the_request(recorder: Recorder) -> None:
     """Only a refresh of the request's own token replaces the token that later calls use."""
     host = FlaskHost()
     kucoin = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
@@ -76,7 +76,7 @@ def test_flask_uses_the_new_token_once_it_has_been_refreshed(recorder: Recorder)
     assert used == [f"bearer {REFRESHED['access_token']}"] * 2
 
 
-def test_a_name_that_another_begins_with_has_logins_of_its_own(recorder: Recorder) -> None:
+def test_apps_with_a_common_name_prefix_have_separate_logins(recorder: Recorder) -> None:
     """An app cannot finish another app's login, nor end that login by beginning many of its own.
 
     Authlib joins name and state to a key, which is the same for "kucoin" with state "eu_1" and for
@@ -106,17 +106,17 @@ def test_a_name_that_another_begins_with_has_logins_of_its_own(recorder: Recorde
 @pytest.mark.parametrize("kind", [FlaskHost, DjangoHost, StarletteHost])
 def test_update_token_is_called_as_authlib_calls_it(kind: type[Host], recorder: Recorder) -> None:
     """``update_token`` gets the new token, the old refresh token and ``access_token=None``."""
-    told: list[tuple[Any, Any, Any]] = []
+    updates: list[tuple[Any, Any, Any]] = []
 
     def update_token(token: Any, refresh_token: Any, access_token: Any) -> None:
-        told.append((token["access_token"], refresh_token, access_token))
+        updates.append((token["access_token"], refresh_token, access_token))
 
     host = kind()
     app = register_kucoin(host.oauth(), site=recorder.url, update_token=update_token)
     host.run(lambda: app.refresh_access_token(TOKEN))
     host.run(app.close)
     host.close()
-    assert told == [(REFRESHED["access_token"], TOKEN["refresh_token"], None)]
+    assert updates == [(REFRESHED["access_token"], TOKEN["refresh_token"], None)]
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def fetched() -> list[Any]:
     return []
 
 
-def test_flask_asks_fetch_token(recorder: Recorder, fetched: list[Any]) -> None:
+def test_flask_calls_fetch_token(recorder: Recorder, fetched: list[Any]) -> None:
     """``create_api_key()`` without a token calls ``fetch_token`` once."""
     host = FlaskHost()
     app = register_kucoin(
@@ -136,7 +136,7 @@ def test_flask_asks_fetch_token(recorder: Recorder, fetched: list[Any]) -> None:
     app.close()
 
 
-def test_django_asks_fetch_token_with_the_request(recorder: Recorder, fetched: list[Any]) -> None:
+def test_django_calls_fetch_token_with_the_request(recorder: Recorder, fetched: list[Any]) -> None:
     """``create_api_key(request=…)`` calls ``fetch_token`` with this request."""
     host = DjangoHost()
     app = register_kucoin(
@@ -165,16 +165,16 @@ def test_starlette_awaits_fetch_token_with_the_request(
     host.close()
 
 
-def test_starlette_says_that_fetch_token_needs_the_request() -> None:
+def test_starlette_error_says_fetch_token_needs_the_request() -> None:
     """``create_api_key()`` without a token raises an error that asks for ``request=``."""
     host = StarletteHost()
     app = register_kucoin(host.oauth(), site="eu", fetch_token=lambda _request: TOKEN)
-    with pytest.raises(KuCoinError, match="request=, which fetch_token"):
+    with pytest.raises(KuCoinError, match="request= for fetch_token"):
         host.run(app.create_api_key)
     host.close()
 
 
-def test_an_async_app_serves_one_event_loop_after_the_other(recorder: Recorder) -> None:
+def test_async_app_serves_two_event_loops_in_turn(recorder: Recorder) -> None:
     """One app serves two event loops in turn, with one connection for each loop."""
     first, second = StarletteHost(), StarletteHost()
     app = register_kucoin(first.oauth(), site=recorder.url)
@@ -229,7 +229,7 @@ def new_oauth(host: Host, cached: bool) -> Any:
 
 
 @pytest.mark.parametrize("cached", [False, True])
-def test_five_logins_at_once_for_each_registration(
+def test_five_concurrent_logins_of_each_app_can_all_finish(
     host: Host, cached: bool, recorder: Recorder
 ) -> None:
     """Five logins of each of two apps can all be finished, and only by the app that began them.
@@ -256,7 +256,7 @@ def test_five_logins_at_once_for_each_registration(
 
 
 @pytest.mark.parametrize("cached", [False, True])
-def test_the_session_is_bounded(host: Host, cached: bool) -> None:
+def test_session_keeps_the_last_five_logins(host: Host, cached: bool) -> None:
     """The session keeps the last five of 20 logins, and the application's own entry."""
     host.session["user"] = "alice"
     app = register_kucoin(new_oauth(host, cached), site="eu", client_id="given")
@@ -266,7 +266,7 @@ def test_the_session_is_bounded(host: Host, cached: bool) -> None:
 
 
 @pytest.mark.parametrize("cached", [False, True])
-def test_a_state_that_was_put_there_by_hand_is_accepted(
+def test_login_written_by_the_host_can_be_finished_once(
     host: Host, cached: bool, recorder: Recorder
 ) -> None:
     """A login that the host itself wrote into the session can be finished, once."""
@@ -282,7 +282,7 @@ def test_a_state_that_was_put_there_by_hand_is_accepted(
     host.run(app.close)
 
 
-def test_an_app_may_keep_its_logins_elsewhere(recorder: Recorder) -> None:
+def test_subclass_can_keep_logins_outside_the_session(recorder: Recorder) -> None:
     """A subclass of Authlib's integration can keep logins outside of the session."""
     kept: dict[str, Any] = {}
 
@@ -307,7 +307,9 @@ def test_an_app_may_keep_its_logins_elsewhere(recorder: Recorder) -> None:
 
 
 @pytest.mark.parametrize("method", ["HEAD", "PUT"])
-def test_only_get_and_post_bring_a_callback(host: Host, method: str, recorder: Recorder) -> None:
+def test_callback_by_another_method_than_get_or_post_is_refused(
+    host: Host, method: str, recorder: Recorder
+) -> None:
     """A callback by HEAD or PUT is refused; afterwards the login can be finished by GET."""
     app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
     answer = f"code=c&state={host.state(app, CALLBACK)}"
@@ -318,7 +320,7 @@ def test_only_get_and_post_bring_a_callback(host: Host, method: str, recorder: R
     host.run(app.close)
 
 
-def test_starlette_takes_a_request_without_a_method(recorder: Recorder) -> None:
+def test_starlette_request_without_method_is_accepted(recorder: Recorder) -> None:
     """A Starlette request without a method, as in Authlib's tests, is accepted as a callback."""
     host = StarletteHost()
     app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
@@ -329,7 +331,7 @@ def test_starlette_takes_a_request_without_a_method(recorder: Recorder) -> None:
 
 
 @pytest.mark.parametrize("params", [{"method": "GET"}, {"headers": None, "claims_cls": None}])
-def test_what_changes_nothing_may_be_given(
+def test_arguments_that_change_nothing_are_accepted(
     host: Host, params: dict[str, Any], recorder: Recorder
 ) -> None:
     """Arguments that are None, or ask for what is done anyway, are accepted."""
@@ -349,7 +351,7 @@ def test_what_changes_nothing_may_be_given(
         ({"leeway": 60}, "no parameter 'leeway'"),
     ],
 )
-def test_what_would_have_no_effect_on_an_exchange_is_refused(
+def test_exchange_argument_without_effect_is_refused(
     host: Host, params: dict[str, Any], says: str, recorder: Recorder
 ) -> None:
     """An argument without effect raises an error before anything is sent."""
@@ -360,9 +362,7 @@ def test_what_would_have_no_effect_on_an_exchange_is_refused(
     assert recorder.requests == []
 
 
-def test_requests_of_the_application_carry_the_documents_scheme(
-    host: Host, recorder: Recorder
-) -> None:
+def test_app_get_sends_bearer_in_lower_case(host: Host, recorder: Recorder) -> None:
     """``app.get`` sends the token with "bearer" in lower case, as the document prints it."""
     app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
     host.run(lambda: app.get(f"{recorder.url}/own", token=TOKEN))
@@ -370,7 +370,7 @@ def test_requests_of_the_application_carry_the_documents_scheme(
     host.run(app.close)
 
 
-def test_a_state_that_is_kept_in_a_cache_works_once_too(recorder: Recorder) -> None:
+def test_state_kept_in_a_cache_works_once(recorder: Recorder) -> None:
     """With Authlib's ``OAuth(cache=…)``, a callback that is opened twice is exchanged once."""
     host, cache = FlaskHost(), MemoryCache()
     kucoin = register_kucoin(host.oauth(cache=cache), site=recorder.url, client_id="given")

@@ -137,9 +137,7 @@ def _texts_in(value: Any) -> Iterable[str]:
     b' "apiName": "\\ud800", "authGroup": ["\\ud800"]}}',
 )
 @example(status=200, body=b'{"createdAt": 1e999, "is_valid": NaN}')
-def test_an_answer_is_a_result_or_an_error_of_ours(
-    operation: str, status: int, body: bytes
-) -> None:
+def test_any_answer_is_a_result_or_our_error(operation: str, status: int, body: bytes) -> None:
     """Any status and bytes give a result of the right type, or an error that shows no secret."""
     call, kind = CALLS[operation]
     outcome = outcome_of(lambda: call.answer(status, body))
@@ -159,7 +157,7 @@ def test_an_answer_is_a_result_or_an_error_of_ours(
 
 @fuzzed
 @given(_pairs)
-def test_a_callback_is_a_code_or_a_denial(pairs: list[tuple[str, str]]) -> None:
+def test_any_callback_is_a_code_or_a_denial(pairs: list[tuple[str, str]]) -> None:
     """Any parameters give a code that fits into a URL, or an error about the callback."""
     outcome = outcome_of(lambda: read_callback(pairs).code())
     if isinstance(outcome, KuCoinError):
@@ -172,7 +170,7 @@ def test_a_callback_is_a_code_or_a_denial(pairs: list[tuple[str, str]]) -> None:
 
 
 @pytest.mark.parametrize("row", FRAMEWORKS)
-def test_a_callback_through_a_framework_is_a_token_or_a_denial(
+def test_any_framework_callback_is_a_token_or_our_error(
     row: str, new_stack: NewStack, recorder: Recorder
 ) -> None:
     """Any query and form give a token or an error of ours; with a foreign state, an error."""
@@ -215,7 +213,7 @@ def test_a_callback_through_a_framework_is_a_token_or_a_denial(
 @example("https://[::1")
 @example("https://broker.example.com:port/")
 @example("https://broker.example.com:99999/")
-def test_a_redirect_uri_is_raw_or_refused(uri: str) -> None:
+def test_any_redirect_uri_is_sent_raw_or_refused(uri: str) -> None:
     """A URI that is accepted appears byte for byte in the authorization URL."""
     try:
         checked = check_redirect_uri(uri)

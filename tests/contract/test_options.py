@@ -29,6 +29,7 @@ from authlib_kucoin import (
 )
 from authlib_kucoin._apps import options as of_apps
 from authlib_kucoin._clients.options import parameters_of
+from authlib_kucoin._clients.requests_adapter import KuCoinAdapter
 from authlib_kucoin.flask_client import KuCoinFlaskApp
 from tests.contract.hosts import CALLBACK, HOSTS, Host
 from tests.contract.recorder import TOKEN, Recorder
@@ -65,7 +66,7 @@ def ask(client: Any, call: Callable[[Any], Any]) -> Any:
 
 
 @every_client
-def test_every_option_of_the_libraries_has_been_thought_of(client_class: Any) -> None:
+def test_every_library_option_is_accepted_or_refused(client_class: Any) -> None:
     """Each option of Authlib and the HTTP library is listed as accepted or as refused."""
     names, instead = client_class.accepted
     taken = set(OAuth2Client.EXTRA_AUTHORIZE_PARAMS) | {"response_type", "grant_type"}
@@ -104,7 +105,7 @@ def test_every_option_of_the_libraries_has_been_thought_of(client_class: Any) ->
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_a_client_refuses_an_option_without_effect(
+def test_client_option_without_effect_is_refused(
     client_class: Any, options: dict[str, Any], says: str
 ) -> None:
     """The constructor raises an error that says what to do instead."""
@@ -124,9 +125,19 @@ def test_a_client_refuses_an_option_without_effect(
         *[(each, {"default_timeout": 5}, "the option is timeout") for each in OVER_HTTPX],
         *[(each, {"pool_maxsize": 5}, "limits=httpx2.Limits") for each in OVER_HTTPX],
         *[(each, {"adapter": object()}, "the option is transport") for each in OVER_HTTPX],
+        *[
+            (each, {"transport": object(), name: value}, f"{name}: beside transport it has no")
+            for each in OVER_HTTPX
+            for name, value in {"verify": False, "cert": "c", "limits": object()}.items()
+        ],
+        *[
+            (KuCoinOAuth2Session, {"adapter": KuCoinAdapter(), name: 9}, f"{name}: beside adapter")
+            for name in ("pool_maxsize", "keepalive_expiry")
+        ],
+        (KuCoinOAuth2Session, {"timeout": 3, "default_timeout": 4}, "default_timeout: beside time"),
     ],
 )
-def test_an_option_of_the_other_library_is_refused(
+def test_option_without_effect_in_this_http_library_is_refused(
     client_class: Any, options: dict[str, Any], says: str
 ) -> None:
     """The error says how to set the same with the client's own HTTP library."""
@@ -136,7 +147,7 @@ def test_an_option_of_the_other_library_is_refused(
 
 
 @every_client
-def test_what_says_what_is_done_anyway_is_taken(client_class: Any) -> None:
+def test_options_that_change_nothing_are_accepted(client_class: Any) -> None:
     """The constructor accepts values that ask for what is done anyway."""
     client_class(
         "broker",
@@ -168,7 +179,7 @@ def test_what_says_what_is_done_anyway_is_taken(client_class: Any) -> None:
         "transport",
     ],
 )
-def test_an_attribute_that_no_call_reads_is_refused(client_class: Any, name: str) -> None:
+def test_setting_an_attribute_without_effect_is_refused(client_class: Any, name: str) -> None:
     """Setting such an attribute on a client raises an error, since it would have no effect."""
     client = client_class("broker", site="eu")
     with pytest.raises(ConfigurationError, match=f"Leave out {name}: "):
@@ -177,9 +188,7 @@ def test_an_attribute_that_no_call_reads_is_refused(client_class: Any, name: str
 
 @pytest.mark.parametrize("client_class", OVER_HTTPX)
 @pytest.mark.parametrize("name", ["verify", "cert", "proxies", "default_timeout"])
-def test_a_client_of_httpx2_refuses_what_a_session_of_requests_has(
-    client_class: Any, name: str
-) -> None:
+def test_httpx2_client_refuses_requests_attributes(client_class: Any, name: str) -> None:
     """Setting an attribute that only sessions of requests have raises an error."""
     client = client_class("broker", site="eu")
     with pytest.raises(ConfigurationError, match=f"Leave out {name}: "):
@@ -187,7 +196,7 @@ def test_a_client_of_httpx2_refuses_what_a_session_of_requests_has(
 
 
 @pytest.mark.parametrize("name", ["verify", "cert"])
-def test_certificates_may_be_set_on_a_session(name: str) -> None:
+def test_session_uses_changed_certificates(name: str) -> None:
     """A changed ``verify`` or ``cert`` is used by the next call, as in any requests session."""
     with KuCoinOAuth2Session("broker", site="https://127.0.0.1:9") as session:
         setattr(session, name, "/nowhere/file.pem")
@@ -199,9 +208,7 @@ def test_certificates_may_be_set_on_a_session(name: str) -> None:
             session.validate_access_token("an-access-token")
 
 
-def test_proxies_may_be_set_on_a_session(
-    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_session_uses_changed_proxies(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     """A changed ``trust_env`` or ``proxies`` is used by the next call."""
     monkeypatch.setenv("HTTP_PROXY", NOBODY)
     with KuCoinOAuth2Session("broker", site=recorder.url) as session:
@@ -213,7 +220,7 @@ def test_proxies_may_be_set_on_a_session(
 
 
 @every_client
-def test_headers_and_timeout_may_be_set_on_a_client(client_class: Any, recorder: Recorder) -> None:
+def test_client_uses_changed_headers_and_timeout(client_class: Any, recorder: Recorder) -> None:
     """Changed headers and a changed timeout are used by the next call."""
     client = client_class("broker", site=recorder.url)
     client.headers["X-Mine"] = "1"
@@ -245,7 +252,7 @@ def _add_hook(client: Any) -> None:
         ),
     ],
 )
-def test_what_only_other_requests_heed_is_refused_by_a_call(
+def test_call_refuses_params_and_hooks_of_the_client(
     client_class: Any, change: Callable[[Any], None], says: str, recorder: Recorder
 ) -> None:
     """``create_api_key`` raises if params or hooks are set on the client, and sends nothing."""
@@ -274,7 +281,7 @@ def test_hooks_and_client_authentication_are_refused(client_class: Any) -> None:
 @pytest.mark.parametrize(
     "params", [{"method": "GET"}, {"grant_type": None}, {"body": "", "headers": None, "auth": None}]
 )
-def test_what_changes_nothing_may_be_given(
+def test_arguments_that_change_nothing_are_accepted(
     client_class: Any, params: dict[str, Any], recorder: Recorder
 ) -> None:
     """``fetch_token`` accepts empty arguments, and those that ask for what is done anyway."""
@@ -284,9 +291,7 @@ def test_what_changes_nothing_may_be_given(
 
 @every_client
 @pytest.mark.parametrize("scope", ["A B", ["A", "B"]])
-def test_a_refresh_asks_for_the_scope_that_is_given(
-    client_class: Any, scope: Any, recorder: Recorder
-) -> None:
+def test_refresh_sends_the_given_scope(client_class: Any, scope: Any, recorder: Recorder) -> None:
     """``refresh_token(scope=…)`` sends this scope in place of the client's own."""
     client = client_class("broker", site=recorder.url, scope="MINE", token=TOKEN)
     assert "asked_scope" not in ask(client, lambda client: client.refresh_token(scope=scope))
@@ -301,6 +306,18 @@ def test_a_refresh_asks_for_the_scope_that_is_given(
         (lambda client: client.fetch_token(code="c", verify=False), "Give verify when the client"),
         (lambda client: client.fetch_token(code="c", method="POST"), "is a GET"),
         (lambda client: client.fetch_token(code="c", auth=("a", "b")), "no parameter 'auth'"),
+        (lambda client: client.fetch_token(code="c", state="s"), "Pass state= with authorization"),
+        (
+            lambda client: client.fetch_token(
+                code="c", authorization_response=f"{CALLBACK}?code=d"
+            ),
+            "code= or authorization_response=, not both",
+        ),
+        (
+            lambda client: client.create_api_key("a", request=object()),
+            "token= or request=, not both",
+        ),
+        (lambda client: client.create_api_key(request=object()), "has no use for request="),
         (lambda client: client.refresh_token(timeout=3), "Give timeout when the client is made"),
         (lambda client: client.refresh_token(body="a=b"), "no parameter 'body'"),
         (
@@ -312,7 +329,7 @@ def test_a_refresh_asks_for_the_scope_that_is_given(
         (lambda client: client.token_from_fragment(f"{CALLBACK}#access_token=a"), "code mode only"),
     ],
 )
-def test_what_would_have_no_effect_on_a_call_is_refused(
+def test_call_argument_without_effect_is_refused(
     client_class: Any, call: Callable[[Any], Any], says: str, recorder: Recorder
 ) -> None:
     """The call raises before anything is sent, and the client keeps its token."""
@@ -325,7 +342,7 @@ def test_what_would_have_no_effect_on_a_call_is_refused(
 
 
 @every_client
-def test_an_address_of_ones_own_may_have_a_query(client_class: Any, recorder: Recorder) -> None:
+def test_query_of_a_given_address_is_kept(client_class: Any, recorder: Recorder) -> None:
     """The query of a given address stays in the URL, before the document's parameters."""
     endpoint = f"{recorder.url}/_oauth/access-token?a=b"
     client = client_class("broker", site=recorder.url, redirect_uri=CALLBACK)
@@ -338,7 +355,7 @@ def test_an_address_of_ones_own_may_have_a_query(client_class: Any, recorder: Re
 
 
 @every_client
-def test_an_application_may_place_the_token_elsewhere(
+def test_token_placement_uri_puts_the_token_into_the_url(
     client_class: Any, recorder: Recorder
 ) -> None:
     """``token_placement="uri"`` puts the token into the URL of the application's own request."""
@@ -351,7 +368,7 @@ def test_an_application_may_place_the_token_elsewhere(
 
 
 @every_client
-def test_errors_about_a_token_are_authlibs_too(client_class: Any) -> None:
+def test_token_errors_have_authlibs_classes(client_class: Any) -> None:
     """The errors for a missing and for an expired token have Authlib's classes."""
     client = client_class("broker", site="eu")
     with pytest.raises(MissingTokenError):
@@ -362,7 +379,7 @@ def test_errors_about_a_token_are_authlibs_too(client_class: Any) -> None:
         ask(client, lambda client: client.get("https://www.example.com/"))
 
 
-def test_a_session_has_authlibs_alias(recorder: Recorder) -> None:
+def test_fetch_access_token_is_an_alias_of_fetch_token(recorder: Recorder) -> None:
     """``fetch_access_token`` of a session does the same as ``fetch_token``."""
     with KuCoinOAuth2Session("broker", site=recorder.url, redirect_uri=CALLBACK) as session:
         assert session.fetch_access_token(code="c")["access_token"]
@@ -394,7 +411,7 @@ NO_EFFECT: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("option", "says"), NO_EFFECT, ids=lambda each: str(each)[:40])
-def test_an_option_that_would_not_be_used_is_refused(
+def test_registration_option_without_effect_is_refused(
     option: dict[str, Any], says: str, host: Host
 ) -> None:
     """``register_kucoin`` raises, and Authlib has no app under this name afterwards."""
@@ -405,7 +422,7 @@ def test_an_option_that_would_not_be_used_is_refused(
     assert oauth.create_client("kucoin") is None
 
 
-def test_an_option_is_refused_before_there_is_an_application() -> None:
+def test_option_is_refused_without_a_flask_application() -> None:
     """``register_kucoin`` raises, although no Flask application exists yet."""
     with pytest.raises(ConfigurationError, match="Did you mean site"):
         register_kucoin(OAuth(), sit="eu")
@@ -419,7 +436,7 @@ def test_an_option_is_refused_before_there_is_an_application() -> None:
         ("starlette", {"proxies": {"https": NOBODY}}),
     ],
 )
-def test_an_app_says_how_its_http_library_names_a_proxy(
+def test_proxy_option_of_the_other_library_is_refused(
     host_name: str, kwargs: dict[str, Any]
 ) -> None:
     """``register_kucoin`` refuses the proxy option of the other HTTP library."""
@@ -427,7 +444,7 @@ def test_an_app_says_how_its_http_library_names_a_proxy(
         register_kucoin(HOSTS[host_name]().oauth(), site="eu", client_kwargs=kwargs)
 
 
-def test_an_option_in_the_settings_is_refused_at_each_use(host: Host) -> None:
+def test_settings_option_without_effect_raises_at_each_use(host: Host) -> None:
     """An option without effect in the application's settings makes each use of the app raise."""
     host.configure({"kucoin": {"server_metadata_url": "https://www.example.com/", "site": "eu"}})
     app = register_kucoin(host.oauth(), client_id="given")
@@ -436,7 +453,7 @@ def test_an_option_in_the_settings_is_refused_at_each_use(host: Host) -> None:
             host.location(app, CALLBACK)
 
 
-def test_every_option_of_a_registration_has_been_thought_of() -> None:
+def test_every_registration_option_is_accepted_or_refused() -> None:
     """Each option that Authlib's registration takes is listed as accepted or as refused."""
     taken = {*OAUTH_CLIENT_PARAMS, *signature(OAuth2Base).parameters}
     taken -= {"framework", "name", "kwargs"}
@@ -444,9 +461,7 @@ def test_every_option_of_a_registration_has_been_thought_of() -> None:
 
 
 @pytest.mark.parametrize("is_used", [False, True])
-def test_an_attribute_that_is_set_on_an_app_has_its_effect(
-    is_used: bool, host: Host, recorder: Recorder
-) -> None:
+def test_changed_attribute_of_an_app_is_used(is_used: bool, host: Host, recorder: Recorder) -> None:
     """A changed attribute is used by the next call, even if the app was used before."""
     app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
     if is_used:
@@ -462,7 +477,7 @@ def test_an_attribute_that_is_set_on_an_app_has_its_effect(
     host.run(app.close)
 
 
-def test_a_class_that_brings_its_settings_stays_as_it_is(host: Host) -> None:
+def test_settings_of_an_app_class_are_not_changed(host: Host) -> None:
     """``OAUTH_APP_CONFIG`` is not changed, and a second app does not get the first app's secret."""
     own = register_kucoin(host.oauth(), site="eu").__class__
     config = {"site": "eu", "client_kwargs": {"scope": "MINE"}}
@@ -477,7 +492,7 @@ def test_a_class_that_brings_its_settings_stays_as_it_is(host: Host) -> None:
     assert "&scope=MINE&" in url
 
 
-def test_a_subclass_may_have_options_of_its_own() -> None:
+def test_app_subclass_can_take_its_own_option() -> None:
     """A subclass can take its own option; an unknown one raises at the app's first use."""
 
     class Shop(KuCoinFlaskApp):

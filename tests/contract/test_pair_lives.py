@@ -51,7 +51,7 @@ class Store:
 
 
 @pytest.mark.parametrize("way", [("refresh", TOKEN), ("create_api_key", EXPIRED)])
-def test_update_token_is_called_again_until_it_has_stored_the_pair(
+def test_update_token_is_called_until_it_stores_the_pair(
     way: Any, recorder: Recorder, new_stack: NewStack
 ) -> None:
     """``update_token`` fails twice, stores the pair at the third call, and is not called again."""
@@ -60,7 +60,9 @@ def test_update_token_is_called_again_until_it_has_stored_the_pair(
 
 
 @pytest.mark.parametrize("row", ASYNC_ROWS)
-def test_a_coroutine_function_is_called_again_too(recorder: Recorder, new_stack: NewStack) -> None:
+def test_async_update_token_is_called_until_it_stores_the_pair(
+    recorder: Recorder, new_stack: NewStack
+) -> None:
     """In async rows, a coroutine function is called again like a plain one."""
     store = Store(fails=2)
     stack = new_stack(site=recorder.url, update_token=store.awaited)
@@ -79,7 +81,7 @@ def check_owed(store: Store, stack: Stack, way: Any, recorder: Recorder) -> None
     assert paths.count("/_oauth/refresh-token") == 1
 
 
-def test_an_app_without_update_token_leaves_the_pair_to_others(
+def test_pair_stays_owed_after_an_app_without_update_token(
     recorder: Recorder, new_stack: NewStack
 ) -> None:
     """After callers without ``update_token``, a caller that has one still stores the pair."""
@@ -105,7 +107,7 @@ def test_an_app_without_update_token_leaves_the_pair_to_others(
 @pytest.mark.parametrize(
     ("host_class", "module"), [(FlaskHost, flask_client), (DjangoHost, django_client)]
 )
-def test_a_receiver_of_the_signal_is_owed_the_pair_too(
+def test_signal_is_sent_again_if_a_receiver_failed(
     host_class: Any, module: Any, recorder: Recorder
 ) -> None:
     """If a receiver of Authlib's signal fails, the next call sends the signal again."""
@@ -172,7 +174,7 @@ def test_a_pair_is_stored_before_asyncio_run_returns(slow: Recorder, new_stack: 
 
 
 @pytest.mark.parametrize("row", ASYNC_ROWS)
-def test_closing_waits_for_a_refresh_of_this_loop(slow: Recorder, new_stack: NewStack) -> None:
+def test_closing_waits_for_a_refresh_in_this_loop(slow: Recorder, new_stack: NewStack) -> None:
     """A client's ``aclose()`` and an app's ``close()`` return only when the pair is stored."""
     stack = new_stack(site=slow.url)
 
@@ -185,13 +187,13 @@ def test_closing_waits_for_a_refresh_of_this_loop(slow: Recorder, new_stack: New
 
 
 @pytest.mark.parametrize("row", ["httpx-async"])
-@pytest.mark.parametrize("tells", [True, False])
-def test_a_client_keeps_the_pair_whose_caller_gave_up(
-    tells: bool, slow: Recorder, new_stack: NewStack
+@pytest.mark.parametrize("has_update_token", [True, False])
+def test_client_takes_the_pair_of_a_cancelled_caller(
+    has_update_token: bool, slow: Recorder, new_stack: NewStack
 ) -> None:
     """A client takes over the new pair, although the caller of the refresh was cancelled."""
     stack: Any = new_stack(site=slow.url)
-    if not tells:
+    if not has_update_token:
         stack.client.update_token = None
 
     async def main() -> None:
@@ -203,7 +205,7 @@ def test_a_client_keeps_the_pair_whose_caller_gave_up(
 
 
 @pytest.mark.parametrize("row", CLIENTS)
-def test_a_client_keeps_the_old_pair_while_the_new_one_is_owed(
+def test_client_keeps_the_old_pair_until_the_new_one_is_stored(
     recorder: Recorder, new_stack: NewStack
 ) -> None:
     """A client holds its old pair until ``update_token`` has succeeded, and then the new one."""
@@ -217,7 +219,7 @@ def test_a_client_keeps_the_old_pair_while_the_new_one_is_owed(
 
 
 @pytest.mark.parametrize("row", ["httpx-async"])
-def test_leaving_the_with_block_waits_too(slow: Recorder, new_stack: NewStack) -> None:
+def test_async_with_block_waits_for_a_refresh(slow: Recorder, new_stack: NewStack) -> None:
     """The end of ``async with`` waits until the pair is stored."""
     stack: Any = new_stack(site=slow.url)
 
@@ -236,7 +238,7 @@ def test_closing_waits_for_a_refresh_in_another_thread(slow: Recorder, new_stack
 
 
 @pytest.mark.parametrize("row", ["httpx", "requests"])
-def test_leaving_the_with_block_of_another_thread_waits_too(
+def test_with_block_waits_for_a_refresh_in_another_thread(
     slow: Recorder, new_stack: NewStack
 ) -> None:
     """A thread that leaves the client's ``with`` block waits for the other thread's refresh."""
@@ -256,7 +258,7 @@ def check_closing(slow: Recorder, stack: Stack, close: Callable[[], None]) -> No
 
 
 @pytest.mark.parametrize("row", ["starlette", "fastapi"])
-def test_a_request_of_the_applications_own_does_not_wait_for_a_refresh(
+def test_cancelled_app_get_does_not_wait_for_its_refresh(
     slow: Recorder, new_stack: NewStack
 ) -> None:
     """Cancelling ``app.get`` returns at once; the refresh that it began stores its pair later."""

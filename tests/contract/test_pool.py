@@ -29,7 +29,7 @@ def answer_to(user: str) -> bytes:
     return whole(200, json.dumps({"success": True, "code": "200", "data": key}))
 
 
-def right(seen: Seen) -> bytes:
+def good_answer(seen: Seen) -> bytes:
     """Return the answer that KuCoin would give: the user's key, or the description of a key."""
     if seen.path == ADD:
         return answer_to(seen.header("authorization").removeprefix("bearer "))
@@ -37,7 +37,7 @@ def right(seen: Seen) -> bytes:
     return whole(200, json.dumps({"code": "200000", "data": data}))
 
 
-def informed(*statuses: int) -> bytes:
+def informational(*statuses: int) -> bytes:
     """Return informational answers with these statuses."""
     return b"".join(
         f"HTTP/1.1 {status} Info\r\nLink: </style.css>; rel=preload\r\n\r\n".encode()
@@ -69,8 +69,8 @@ class Edge:
 
     def _answer(self, seen: Seen) -> Answer:
         if seen.path == ADD and seen.header("authorization") == "bearer alice":
-            return self.to_alice(right(seen))
-        return right(seen)
+            return self.to_alice(good_answer(seen))
+        return good_answer(seen)
 
 
 def ask(stack: Stack, user: str) -> Any:
@@ -99,10 +99,10 @@ def _in_pieces(before: bytes) -> Callable[[bytes], Answer]:
 
 
 INFORMED = {
-    "early hints": _whole(informed(103)),
-    "early hints, then the answer": _in_pieces(informed(103)),
-    "several": _whole(informed(100, 102, 103, 103)),
-    "several, then the answer": _in_pieces(informed(100, 103, 199)),
+    "early hints": _whole(informational(103)),
+    "early hints, then the answer": _in_pieces(informational(103)),
+    "several": _whole(informational(100, 102, 103, 103)),
+    "several, then the answer": _in_pieces(informational(100, 103, 199)),
 }
 
 
@@ -128,7 +128,7 @@ SURPLUS = {
 
 @everywhere
 @pytest.mark.parametrize("to_alice", SURPLUS.values(), ids=SURPLUS)
-def test_bytes_after_an_answer_end_the_connection(
+def test_bytes_after_an_answer_close_the_connection(
     new_stack: NewStack, edge: Edge, to_alice: Callable[[bytes], Answer]
 ) -> None:
     """Alice gets the first answer; Bob gets his own key, over a new connection."""
@@ -139,7 +139,7 @@ def test_bytes_after_an_answer_end_the_connection(
 
 
 @everywhere
-def test_an_answer_longer_than_it_says_ends_the_connection(new_stack: NewStack, edge: Edge) -> None:
+def test_body_beyond_content_length_closes_the_connection(new_stack: NewStack, edge: Edge) -> None:
     """If the body exceeds its Content-Length, Bob gets his key over a new connection."""
     edge.to_alice = lambda answer: answer.replace(b"Content-Length: 1", b"Content-Length: 0", 1)
     stack = new_stack(site=edge.wire.url)
@@ -149,7 +149,7 @@ def test_an_answer_longer_than_it_says_ends_the_connection(new_stack: NewStack, 
 
 
 @everywhere
-def test_a_switch_of_protocol_is_no_answer(new_stack: NewStack, edge: Edge) -> None:
+def test_http_101_leaves_outcome_unknown(new_stack: NewStack, edge: Edge) -> None:
     """After HTTP 101, Alice's outcome is unknown, and Bob gets his key over a new connection."""
     edge.to_alice = lambda answer: b"HTTP/1.1 101 X\r\nUpgrade: x\r\n\r\n" + answer
     stack = new_stack(site=edge.wire.url)
@@ -159,7 +159,7 @@ def test_a_switch_of_protocol_is_no_answer(new_stack: NewStack, edge: Edge) -> N
 
 
 @everywhere
-def test_an_answer_that_came_too_late_is_given_to_nobody(new_stack: NewStack, edge: Edge) -> None:
+def test_late_answer_is_dropped(new_stack: NewStack, edge: Edge) -> None:
     """Alice's request times out before its answer; Bob gets his key over a new connection."""
     given_up = edge.wire.ended
 
@@ -175,7 +175,7 @@ def test_an_answer_that_came_too_late_is_given_to_nobody(new_stack: NewStack, ed
 
 
 @pytest.mark.parametrize("row", CLIENTS)
-def test_bytes_in_a_tls_record_of_their_own_end_the_connection(
+def test_surplus_bytes_in_the_tls_layer_close_the_connection(
     new_stack: NewStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Surplus bytes that only the TLS layer has read end the connection too."""

@@ -5,21 +5,32 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 from unittest.mock import AsyncMock
 
 import pytest
+from authlib.integrations import django_client
 from authlib.integrations.flask_client import OAuth, token_update
 from flask import Flask, current_app, has_app_context
 
 from authlib_kucoin import ConfigurationError, register_kucoin
+from tests.contract.hosts import HOSTS, FlaskHost, Host, StarletteHost
 from tests.contract.recorder import REFRESHED, TOKEN, Recorder
 from tests.contract.stacks import AsyncStack, NewStack
 
 EXPIRED = {**TOKEN, "expires_at": 1}
 #: The calls that refresh a token.
 ways = pytest.mark.parametrize("way", [("refresh", TOKEN), ("create_api_key", EXPIRED)])
+
+
+@pytest.fixture(params=HOSTS)
+def host(request: pytest.FixtureRequest) -> Iterator[Host]:
+    """Each framework in turn."""
+    host = HOSTS[request.param]()
+    yield host
+    host.close()
 
 
 def without_parameters() -> None:
@@ -30,7 +41,7 @@ def with_one_parameter(token: Any) -> None:
     """An ``update_token`` that accepts no ``refresh_token``."""
 
 
-def with_a_parameter_of_its_own(token: Any, db: Any, **_: Any) -> None:
+def with_an_extra_parameter(token: Any, db: Any, **_: Any) -> None:
     """An ``update_token`` with a required parameter that is never passed."""
 
 
@@ -61,13 +72,13 @@ class AwaitedObject:
     [
         ("store", "must be a function, not str"),
         (without_parameters, "too many positional"),
-        (with_a_parameter_of_its_own, "'db'"),
+        (with_an_extra_parameter, "'db'"),
         (with_one_parameter, "unexpected keyword argument 'refresh_token'"),
         (partial(with_one_parameter, token=1), "too many positional"),
     ],
 )
 @ways
-def test_an_update_token_that_cannot_be_called_is_refused(
+def test_uncallable_update_token_is_refused(
     broken: Any, reason: str, way: Any, recorder: Recorder, new_stack: NewStack
 ) -> None:
     """A call that would have to refresh raises instead, and nothing is sent."""
@@ -77,13 +88,13 @@ def test_an_update_token_that_cannot_be_called_is_refused(
     assert recorder.requests == []
 
 
-@pytest.mark.parametrize("colour", [coroutine_function, AwaitedObject(), AsyncMock()])
+@pytest.mark.parametrize("function", [coroutine_function, AwaitedObject(), AsyncMock()])
 @ways
-def test_a_coroutine_function_is_refused_where_nothing_awaits_it(
-    colour: Any, way: Any, recorder: Recorder, new_stack: NewStack
+def test_coroutine_function_is_refused_by_blocking_rows(
+    function: Any, way: Any, recorder: Recorder, new_stack: NewStack
 ) -> None:
     """Blocking rows refuse a coroutine function and send nothing; async rows await it."""
-    stack = new_stack(site=recorder.url, update_token=colour)
+    stack = new_stack(site=recorder.url, update_token=function)
     if isinstance(stack, AsyncStack):
         assert stack.settle(stack.call(*way))
         return
@@ -93,7 +104,7 @@ def test_a_coroutine_function_is_refused_where_nothing_awaits_it(
 
 
 @pytest.mark.parametrize("result", [coroutine_function, Awaitable])
-def test_an_awaitable_that_only_the_call_reveals_leaves_the_pair_owed(
+def test_returned_awaitable_leaves_the_pair_owed(
     result: Any, recorder: Recorder, new_stack: NewStack
 ) -> None:
     """Blocking rows refuse an awaitable from ``update_token``; the next call stores the pair."""
@@ -199,7 +210,7 @@ def test_flask_refreshes_in_a_thread_without_a_context(
     assert not has_app_context()
 
 
-def test_flask_uses_the_context_that_is_there(
+def test_flask_uses_the_current_context(
     project: FlaskProject, recorder: Recorder, signals: list[Any]
 ) -> None:
     """``update_token`` and the signal run in the caller's context; no other one is pushed."""
@@ -214,7 +225,7 @@ def test_flask_uses_the_context_that_is_there(
 
 @pytest.mark.parametrize("way", [0, 1])
 @pytest.mark.parametrize("seen", ["at registration", "at first use", "in a context"])
-def test_flask_refuses_where_several_applications_share_an_oauth_object(
+def test_flask_without_context_refuses_several_applications(
     way: int, seen: str, project: FlaskProject, recorder: Recorder
 ) -> None:
     """Without a context, the call raises and sends nothing; in a context, it succeeds."""
@@ -242,7 +253,7 @@ def test_flask_refuses_where_several_applications_share_an_oauth_object(
     assert [name for name, _ in project.stored] == ["one"]
 
 
-def test_flask_refuses_without_any_application(recorder: Recorder) -> None:
+def test_flask_refuses_a_refresh_without_any_application(recorder: Recorder) -> None:
     """An app that was made without an ``OAuth`` object raises if there is no context."""
     from authlib.integrations.flask_client import FlaskIntegration
 
@@ -256,7 +267,7 @@ def test_flask_refuses_without_any_application(recorder: Recorder) -> None:
 
 
 @pytest.mark.parametrize("receiver", [coroutine_function, with_one_parameter])
-def test_flask_refuses_a_receiver_that_the_signal_cannot_call(
+def test_flask_refuses_an_uncallable_signal_receiver(
     receiver: Any, project: FlaskProject, recorder: Recorder
 ) -> None:
     """A receiver of ``token_update`` with wrong parameters is refused, and nothing is sent."""
@@ -270,10 +281,76 @@ def test_flask_refuses_a_receiver_that_the_signal_cannot_call(
     assert recorder.requests == []
 
 
-def test_a_fetch_token_that_cannot_be_called_costs_nothing(recorder: Recorder) -> None:
-    """``fetch_token`` is called first, so its ``TypeError`` comes before any request."""
-    flask = Flask("one")
-    app = register_kucoin(OAuth(flask), site=recorder.url, fetch_token=with_one_parameter)
-    with flask.app_context(), pytest.raises(TypeError, match="token"):
-        app.create_api_key()
+def test_a_fetch_token_that_cannot_be_called_is_refused(host: Host) -> None:
+    """When it is registered. Flask calls it without arguments, the others with the request."""
+    for broken in ("find", with_an_extra_parameter, lambda _one, _two: None):
+        with pytest.raises(ConfigurationError, match=r"fetch_token (must be|cannot be called as)"):
+            register_kucoin(host.oauth(), site="eu", fetch_token=broken)
+    app = register_kucoin(host.oauth(fetch_token=lambda _one, _two, _three: None), site="eu")
+    with pytest.raises(ConfigurationError, match="fetch_token cannot be called as"):
+        host.run(app.create_api_key)
+
+
+def test_a_fetch_token_is_awaited_or_refused(host: Host, recorder: Recorder) -> None:
+    """Without ``await`` a coroutine function finds nothing. With it, a plain one may be given."""
+
+    async def awaited(*_request: Any) -> Any:
+        return TOKEN
+
+    if not isinstance(host, StarletteHost):
+        with pytest.raises(ConfigurationError, match="fetch_token is a coroutine function"):
+            register_kucoin(host.oauth(), site="eu", fetch_token=awaited)
+        return
+    for fetch_token in (awaited, lambda _request: TOKEN):
+        app = register_kucoin(host.oauth(), site=recorder.url, fetch_token=fetch_token)
+        assert host.run(lambda app=app: app.create_api_key(request=object()))
+        assert host.run(lambda app=app: app.get(recorder.url, request=object())).status_code == 200
+        host.run(app.close)
+
+
+def test_a_request_is_given_where_it_has_an_effect(host: Host, recorder: Recorder) -> None:
+    """In Flask ``fetch_token`` takes none; elsewhere it is called only if no token is given."""
+    app = register_kucoin(host.oauth(), site=recorder.url, fetch_token=lambda *_: TOKEN)
+    with pytest.raises(ConfigurationError, match=r"token= or request=, not both"):
+        host.run(lambda: app.create_api_key(TOKEN, request=object()))
+    if isinstance(host, FlaskHost):
+        with pytest.raises(ConfigurationError, match="Leave out request="):
+            host.run(lambda: app.create_api_key(request=object()))
     assert recorder.requests == []
+
+
+def test_django_refuses_a_receiver_that_the_signal_cannot_call(recorder: Recorder) -> None:
+    """As in Flask; a coroutine function may receive it, since Django awaits it."""
+    host = HOSTS["django"]()
+    app = register_kucoin(host.oauth(), site=recorder.url)
+
+    def receive(token: Any, **_: Any) -> None:
+        """Accepts what is sent."""
+
+    async def receive_async(token: Any, **_: Any) -> None:
+        """Accepts it as well."""
+
+    def broken(wanted: Any, **_: Any) -> None:
+        """Requires what is not sent."""
+
+    with connected(django_client.token_update, receive, receive_async):
+        assert app.refresh_access_token(TOKEN)
+    with (
+        connected(django_client.token_update, broken),
+        pytest.raises(ConfigurationError, match=r"receiver of token_update .*'wanted'"),
+    ):
+        app.refresh_access_token({**TOKEN, "refresh_token": "another"})
+    assert len(recorder.requests) == 1
+    host.close()
+
+
+@contextmanager
+def connected(signal: Any, *receivers: Any) -> Iterator[None]:
+    """Connect receivers to a signal of Django."""
+    for receiver in receivers:
+        signal.connect(receiver)
+    try:
+        yield
+    finally:
+        for receiver in receivers:
+            signal.disconnect(receiver)

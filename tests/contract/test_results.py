@@ -22,7 +22,9 @@ SCOPE = "OAUTH_CREATE_API"
 
 
 @pytest.mark.parametrize("callback", ["plain", "envelope", "form_post"])
-def test_from_the_login_to_the_key(callback: CallbackMode, new_stack: NewStack) -> None:
+def test_login_key_and_key_info_work_for_each_callback_form(
+    callback: CallbackMode, new_stack: NewStack
+) -> None:
     """For each form of callback: log in, create a key with the token, and read the key's info."""
     with run_sandbox(callback=callback, ip_whitelist=["127.0.0.1"]) as sandbox:
         stack = new_stack(site=sandbox.url)
@@ -55,7 +57,7 @@ def test_from_the_login_to_the_key(callback: CallbackMode, new_stack: NewStack) 
 
 
 @everywhere
-def test_a_token_has_what_authlib_and_the_document_promise(
+def test_token_has_text_scope_and_integer_expiry_times(
     stack: Stack, kucoin_sandbox: Sandbox
 ) -> None:
     """The scope is text, and both expiry times are whole seconds since the epoch (section 6.3)."""
@@ -75,7 +77,7 @@ def test_a_token_has_what_authlib_and_the_document_promise(
 
 
 @everywhere
-def test_a_refresh_gives_a_new_pair_and_ends_the_old(stack: Stack, kucoin_sandbox: Sandbox) -> None:
+def test_refresh_replaces_the_pair(stack: Stack, kucoin_sandbox: Sandbox) -> None:
     """After a refresh, the new pair is valid and the old is not; ``update_token`` was called."""
     old = stack.connect(kucoin_sandbox)
     assert stack.is_alive(old) is True
@@ -86,11 +88,11 @@ def test_a_refresh_gives_a_new_pair_and_ends_the_old(stack: Stack, kucoin_sandbo
     assert new["scope"] == SCOPE
     assert stack.is_alive(new) is True
     assert stack.is_alive(old) is False
-    assert stack.updates == [Update(new, old["refresh_token"])][: stack.tells]
+    assert stack.updates == [Update(new, old["refresh_token"])][: stack.calls_update_token]
 
 
 @everywhere
-def test_users_have_tokens_of_their_own(stack: Stack, kucoin_sandbox: Sandbox) -> None:
+def test_tokens_of_two_users_are_independent(stack: Stack, kucoin_sandbox: Sandbox) -> None:
     """Two users' logins overlap; a refresh of one user's token leaves the other's valid."""
     alice, bob = stack.login("alice"), stack.login("bob")
     of_bob = stack.finish(kucoin_sandbox.approve(bob), "bob")
@@ -105,7 +107,7 @@ def expired(token: dict[str, object]) -> dict[str, object]:
     return {**token, "expires_at": int(time.time()) - 1}
 
 
-def test_an_expired_token_is_refreshed_before_a_key_is_asked_for(
+def test_expired_token_is_refreshed_before_the_key_request(
     stack: Stack, kucoin_sandbox: Sandbox
 ) -> None:
     """``update_token`` is called once, and the dict that the caller passed is unchanged."""
@@ -123,9 +125,7 @@ def test_an_expired_token_is_refreshed_before_a_key_is_asked_for(
     assert calls[3:5] == ["refresh", "create_api_key"]
 
 
-def test_no_key_is_asked_for_with_a_token_that_could_not_be_refreshed(
-    stack: Stack, kucoin_sandbox: Sandbox
-) -> None:
+def test_no_key_request_follows_a_failed_refresh(stack: Stack, kucoin_sandbox: Sandbox) -> None:
     """``create_api_key`` raises the refresh's error and sends no request for a key."""
     old = expired(stack.connect(kucoin_sandbox))
     kucoin_sandbox.fail_next("refresh", "503")
@@ -137,7 +137,7 @@ def test_no_key_is_asked_for_with_a_token_that_could_not_be_refreshed(
 
 
 @pytest.mark.parametrize("row", CLIENTS)
-def test_a_clients_own_token_is_replaced_by_an_automatic_refresh(
+def test_automatic_refresh_replaces_the_clients_token(
     stack: Stack, kucoin_sandbox: Sandbox
 ) -> None:
     """After ``create_api_key`` has refreshed the client's token, the client holds the new pair."""
@@ -151,7 +151,7 @@ def test_a_clients_own_token_is_replaced_by_an_automatic_refresh(
 
 @pytest.mark.parametrize("row", CLIENTS)
 @pytest.mark.parametrize("empty", [{}, ""])
-def test_an_empty_token_is_not_the_clients_own(
+def test_empty_token_does_not_fall_back_to_the_clients_token(
     empty: Any, kucoin_sandbox: Sandbox, new_stack: NewStack
 ) -> None:
     """A call with an empty token raises; it does not use the token that the client holds."""
@@ -176,7 +176,7 @@ def test_an_empty_token_is_not_the_clients_own(
         {"refresh_expires_at": "soon"},
     ],
 )
-def test_a_stored_token_with_an_odd_time_is_an_error_of_ours(
+def test_token_with_an_invalid_expiry_time_is_a_token_error(
     odd: dict[str, Any], kucoin_sandbox: Sandbox, new_stack: NewStack
 ) -> None:
     """A token whose expiry time is no number of seconds raises a ``TokenError``."""
@@ -185,9 +185,7 @@ def test_a_stored_token_with_an_odd_time_is_an_error_of_ours(
 
 
 @pytest.mark.parametrize("row", CLIENTS)
-def test_a_callback_address_that_cannot_be_read(
-    kucoin_sandbox: Sandbox, new_stack: NewStack
-) -> None:
+def test_unparsable_callback_url_is_denied(kucoin_sandbox: Sandbox, new_stack: NewStack) -> None:
     """A callback URL that Python cannot parse raises ``AuthorizationDenied``."""
     with pytest.raises(AuthorizationDenied, match="cannot be read"):
         new_stack(site=kucoin_sandbox.url).finish("https://[x/callback?code=c&state=s")

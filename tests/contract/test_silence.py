@@ -62,7 +62,7 @@ def closed_port() -> int:
         if call in {"token", *stack.verbs}
     ],
 )
-def test_where_nobody_listens_nothing_was_sent(
+def test_refused_connection_is_unavailable_for_each_call(
     operation: str, closed_port: int, new_stack: NewStack
 ) -> None:
     """If the connection is refused, each call raises ``KuCoinUnavailable``, even for a key."""
@@ -75,7 +75,7 @@ def test_where_nobody_listens_nothing_was_sent(
 
 
 @pytest.mark.parametrize(("row", "operation"), ROWS_AND_CALLS)
-def test_while_a_handshake_stalls_nothing_was_sent(
+def test_stalled_handshake_is_unavailable_for_each_call(
     operation: str, silent_port: int, new_stack: NewStack
 ) -> None:
     """If the TLS handshake times out, each call raises ``KuCoinUnavailable``, even for a key."""
@@ -87,7 +87,7 @@ def test_while_a_handshake_stalls_nothing_was_sent(
 
 
 @everywhere
-def test_a_request_that_is_not_answered_may_have_made_a_key(
+def test_unanswered_key_request_leaves_outcome_unknown(
     silent_port: int, new_stack: NewStack
 ) -> None:
     """A request for a key that is not answered raises ``ApiKeyOutcomeUnknown``."""
@@ -100,9 +100,7 @@ def test_a_request_that_is_not_answered_may_have_made_a_key(
 
 
 @everywhere
-def test_a_connection_that_was_hung_up_costs_a_new_one(
-    recorder: Recorder, new_stack: NewStack
-) -> None:
+def test_closed_idle_connection_is_replaced(recorder: Recorder, new_stack: NewStack) -> None:
     """If the server has closed an idle connection, the next request uses a new one."""
     stack = new_stack(site=recorder.url)
     token = stack.finish_with("code")

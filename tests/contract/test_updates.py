@@ -25,7 +25,7 @@ def host(request: pytest.FixtureRequest) -> Iterator[Host]:
     host.close()
 
 
-class Told:
+class RecordedUpdates:
     """An ``update_token`` that records its calls."""
 
     def __init__(self) -> None:
@@ -48,33 +48,33 @@ def refresh(host: Host, app: Any) -> None:
     host.run(app.close)
 
 
-def test_an_update_token_of_the_registration_is_told(host: Host, recorder: Recorder) -> None:
+def test_update_token_of_a_registration_gets_the_pair(host: Host, recorder: Recorder) -> None:
     """``update_token`` gets the new token, the old refresh token and ``access_token=None``."""
-    told = Told()
-    app = register_kucoin(host.oauth(), site=recorder.url, update_token=told)
+    updates = RecordedUpdates()
+    app = register_kucoin(host.oauth(), site=recorder.url, update_token=updates)
     refresh(host, app)
-    assert told.calls == [(NEW, OLD, None)]
+    assert updates.calls == [(NEW, OLD, None)]
 
 
-def test_an_update_token_of_the_oauth_object_is_told_the_name_too(
+def test_update_token_of_an_oauth_object_gets_the_name_first(
     host: Host, recorder: Recorder
 ) -> None:
     """All apps of the ``OAuth`` object share ``update_token``, so it gets the app's name first."""
-    told = Told()
-    oauth = host.oauth(update_token=told)
+    updates = RecordedUpdates()
+    oauth = host.oauth(update_token=updates)
     refresh(host, register_kucoin(oauth, "kucoin_eu", site=recorder.url))
-    assert told.calls == [("kucoin_eu", NEW, OLD, None)]
+    assert updates.calls == [("kucoin_eu", NEW, OLD, None)]
 
 
-def test_an_async_framework_takes_a_coroutine_function(recorder: Recorder) -> None:
+def test_async_framework_awaits_update_token(recorder: Recorder) -> None:
     """The coroutine function is awaited, and called once for the pair that two apps receive."""
-    told, host = Told(), StarletteHost()
-    refresh(host, register_kucoin(host.oauth(), site=recorder.url, update_token=told.awaited))
+    updates, host = RecordedUpdates(), StarletteHost()
+    refresh(host, register_kucoin(host.oauth(), site=recorder.url, update_token=updates.awaited))
     refresh(
-        host, register_kucoin(host.oauth(update_token=told.awaited), "other", site=recorder.url)
+        host, register_kucoin(host.oauth(update_token=updates.awaited), "other", site=recorder.url)
     )
     host.close()
-    assert told.calls == [(NEW, OLD, None)]  # once: the second refresh got the same pair
+    assert updates.calls == [(NEW, OLD, None)]  # once: the second refresh got the same pair
 
 
 @pytest.fixture(params=[(FlaskHost, flask_client), (DjangoHost, django_client)])
@@ -92,7 +92,7 @@ def signals(request: pytest.FixtureRequest) -> Iterator[tuple[Host, list[dict[st
     host.close()
 
 
-def test_the_signal_is_sent_with_a_checked_token(
+def test_signal_is_sent_with_the_new_token(
     signals: tuple[Host, list[dict[str, Any]]], recorder: Recorder
 ) -> None:
     """One signal is sent, with the registration's name, the new token and the old refresh token."""
@@ -105,15 +105,15 @@ def test_the_signal_is_sent_with_a_checked_token(
 
 
 @pytest.mark.parametrize("fault", ["envelope:1:no", "oauth:invalid_grant", "html", "429", "lost"])
-def test_no_signal_is_sent_with_what_is_no_token(
+def test_no_signal_is_sent_if_the_refresh_fails(
     fault: str, signals: tuple[Host, list[dict[str, Any]]], kucoin_sandbox: Sandbox
 ) -> None:
     """If the refresh fails, no signal is sent, and ``update_token`` is not called."""
     host, received = signals
     kucoin_sandbox.fail_next("refresh", fault)
-    told = Told()
-    app = register_kucoin(host.oauth(), site=kucoin_sandbox.url, update_token=told)
+    updates = RecordedUpdates()
+    app = register_kucoin(host.oauth(), site=kucoin_sandbox.url, update_token=updates)
     with pytest.raises(KuCoinError):
         refresh(host, app)
     host.run(app.close)
-    assert (received, told.calls) == ([], [])
+    assert (received, updates.calls) == ([], [])

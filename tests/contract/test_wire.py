@@ -54,7 +54,7 @@ def _netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @everywhere
-def test_the_login_page_is_asked_for_with_the_raw_redirect_uri(new_stack: NewStack) -> None:
+def test_login_url_has_the_raw_redirect_uri(new_stack: NewStack) -> None:
     """The URL has the parameters of document section 7.1 in order; each login has a new state."""
     stack = new_stack(site="eu", client_id=CLIENT_ID)
     first, second = stack.login(), stack.login("bob")
@@ -68,7 +68,7 @@ def test_the_login_page_is_asked_for_with_the_raw_redirect_uri(new_stack: NewSta
 
 
 @everywhere
-def test_the_token_is_asked_for_by_a_bare_get(requests: dict[str, Seen]) -> None:
+def test_token_request_is_a_get_without_body_or_extra_header(requests: dict[str, Seen]) -> None:
     """The redirect URI is raw; there is no body and no extra header (document section 7.2)."""
     request = requests["/_oauth/access-token"]
     assert request.line == (
@@ -80,7 +80,7 @@ def test_the_token_is_asked_for_by_a_bare_get(requests: dict[str, Seen]) -> None
 
 
 @everywhere
-def test_a_client_secret_stands_last_in_the_token_request(
+def test_client_secret_is_the_last_parameter_of_the_token_url(
     new_stack: NewStack, recorder: Recorder
 ) -> None:
     """A configured secret is sent in the query of the token request, and nowhere else."""
@@ -98,7 +98,7 @@ def test_a_client_secret_stands_last_in_the_token_request(
 
 
 @everywhere
-def test_a_refresh_is_a_form_with_the_documents_own_grant_type(
+def test_refresh_request_is_the_documented_form(
     requests: dict[str, Seen],
 ) -> None:
     """The form has ``grant_type=authorization_code``, refresh token and scope (section 7.3)."""
@@ -112,7 +112,7 @@ def test_a_refresh_is_a_form_with_the_documents_own_grant_type(
     )
 
 
-def test_a_validation_is_a_form_with_the_token_alone(requests: dict[str, Seen]) -> None:
+def test_validation_request_is_a_form_with_the_token_only(requests: dict[str, Seen]) -> None:
     """The access token is the only field of the form (document section 7.4)."""
     request = requests["/_oauth/validate-access-token"]
     assert request.line == "POST /_oauth/validate-access-token HTTP/1.1"
@@ -123,7 +123,7 @@ def test_a_validation_is_a_form_with_the_token_alone(requests: dict[str, Seen]) 
 
 
 @everywhere
-def test_a_key_is_asked_for_with_the_token_in_a_header(requests: dict[str, Seen]) -> None:
+def test_key_request_has_the_token_in_a_header(requests: dict[str, Seen]) -> None:
     """``bearer`` is in lower case, the body empty, and ~/.netrc not used (document section 4)."""
     request = requests["/_oauth/resource/ucenter/outer/api-key/add"]
     assert request.line == "POST /_oauth/resource/ucenter/outer/api-key/add HTTP/1.1"
@@ -135,7 +135,7 @@ def test_a_key_is_asked_for_with_the_token_in_a_header(requests: dict[str, Seen]
 
 
 @everywhere
-def test_a_key_is_described_to_who_signs_with_it(requests: dict[str, Seen]) -> None:
+def test_key_info_request_is_signed(requests: dict[str, Seen]) -> None:
     """The request has KuCoin's signature headers; no header is the secret or the passphrase."""
     request = requests["/api/v1/user/api-key"]
     assert request.line == "GET /api/v1/user/api-key HTTP/1.1"
@@ -161,7 +161,7 @@ def test_a_client_keeps_no_cookie(new_stack: NewStack, recorder: Recorder) -> No
 
 
 @everywhere
-def test_a_site_can_ask_for_a_header_in_rest_requests(
+def test_rest_headers_of_a_site_are_sent_with_key_info_only(
     new_stack: NewStack, recorder: Recorder
 ) -> None:
     """A header in ``rest_headers`` is sent with the request for key info, and with no other."""
@@ -177,7 +177,7 @@ def test_a_site_can_ask_for_a_header_in_rest_requests(
 
 @everywhere
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
-def test_the_environments_proxy_is_used(
+def test_proxy_of_the_environment_is_used(
     variable: str, new_stack: NewStack, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only the proxy can be reached here, and it receives the requests for the site."""
@@ -195,7 +195,7 @@ def test_the_environments_proxy_is_used(
 
 
 @everywhere
-def test_a_proxy_that_refuses_has_let_nothing_through(
+def test_refusing_proxy_makes_a_key_request_unavailable(
     new_stack: NewStack, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If the proxy refuses CONNECT, a request for a key raises ``KuCoinUnavailable``."""

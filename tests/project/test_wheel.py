@@ -6,6 +6,7 @@ that it sees neither the checkout nor PYTHONPATH.
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -85,12 +86,16 @@ def wheel(built: Path) -> Path:
 
 
 @pytest.fixture
-def install(wheel: Path, tmp_path: Path) -> Callable[[str], Path]:
-    """Return a function that installs the wheel with extras into a new environment."""
+def install(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Return a function that installs the wheel with extras into a new environment.
+
+    It is not in `tmp_path`, all of whose files are searched for secrets.
+    """
 
     def install(extras: str) -> Path:
-        python = tmp_path / "venv" / "bin" / "python"
-        _uv("venv", "--quiet", "--python", sys.executable, tmp_path / "venv")
+        folder = tmp_path_factory.mktemp("venv")
+        python = folder / "bin" / "python"
+        _uv("venv", "--quiet", "--python", sys.executable, folder)
         requirement = f"authlib-kucoin{extras} @ {wheel.as_uri()}"
         _uv("pip", "install", "--quiet", "--python", python, requirement)
         return python
@@ -105,6 +110,18 @@ def test_wheel_has_what_runs_and_nothing_else(wheel: Path) -> None:
     assert "authlib_kucoin/py.typed" in names
     folders = {name.split("/")[0] for name in names}
     assert {name for name in folders if not name.endswith(".dist-info")} == {"authlib_kucoin"}
+
+
+def test_the_long_description_has_no_relative_link(wheel: Path) -> None:
+    """On the package index, a relative link of the README would lead nowhere."""
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+        text = archive.read(name).decode().partition("\n\n")[2]
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    assert "Your own app, in five minutes" in text
+    assert "https://authlib.org" in links
+    assert [link for link in links if not link.startswith("https://")] == []
+    assert "<!--" not in text
 
 
 def test_sdist_can_be_tested(built: Path) -> None:

@@ -72,7 +72,7 @@ _OTHERS: Final = frozenset(
         SSL_CERT_FILE NO_PROXY HTTPS_PROXY curl chrony systemd-timesyncd git kill BEGIN
         IMMEDIATE SET error.log access_log error_log combined $uri $request $request_uri log_format
         localhost testserver app.py test_app.py tests iss CERT KEY DATE
-        ATOMIC_REQUESTS RecursionError
+        ATOMIC_REQUESTS FLASK_SECRET_KEY RecursionError
         expiredAt siteType kycStatus parentUid thirdPartyApp RAW web rest xxx en-eu
         www.kucoin.com www.kucoin.eu api.kucoin.com api.kucoin.eu www.kucoin.xxx
         """,

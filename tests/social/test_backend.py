@@ -20,7 +20,8 @@ from social_core.exceptions import (
 )
 from social_core.utils import PARTIAL_TOKEN_SESSION_NAME
 
-from authlib_kucoin import Site
+from authlib_kucoin import KuCoinUnavailable, Site
+from authlib_kucoin._social.errors import social_error
 from authlib_kucoin.sandbox import Sandbox, run_sandbox
 from authlib_kucoin.social import KuCoinOAuth2
 from tests.social.host import PIPELINE, REDIRECT_URI, REFRESHABLE, UID, Host, no_login
@@ -30,7 +31,7 @@ from tests.support.wire import Wire, answering, running_wire
 # --- social-core's requirements ------------------------------------------------------------------
 
 
-def test_a_user_is_associated(host: Host) -> None:
+def test_connecting_associates_the_user(host: Host) -> None:
     """The association has the KuCoin account's uid, and social-core lists it for the user."""
     assert host.come_back() == "/"
     assert host.user is not None
@@ -43,7 +44,7 @@ def test_a_user_is_associated(host: Host) -> None:
     assert listed["not_associated"] == ["mixcloud"]
 
 
-def test_a_user_is_associated_again(host: Host) -> None:
+def test_connecting_twice_leaves_one_association(host: Host) -> None:
     """Connecting twice leaves one association, with both keys stored and approved."""
     host.come_back()
     host.come_back()
@@ -52,7 +53,7 @@ def test_a_user_is_associated_again(host: Host) -> None:
     assert len(kept) == len(host.sandbox.issued_keys) == 2
 
 
-def test_a_pipeline_that_halts_goes_on(kucoin_sandbox: Sandbox) -> None:
+def test_halted_pipeline_can_go_on(kucoin_sandbox: Sandbox) -> None:
     """A pipeline that halts twice can go on, and what it stores meanwhile holds no secret."""
     steps = list(PIPELINE)
     steps[4:4] = ["tests.social.memory.ask_for_password", "tests.social.memory.ask_for_slug"]
@@ -75,7 +76,7 @@ def test_a_pipeline_that_halts_goes_on(kucoin_sandbox: Sandbox) -> None:
         assert secret not in waiting
 
 
-def test_a_token_is_refreshed(kucoin_sandbox: Sandbox) -> None:
+def test_only_an_expired_token_is_refreshed(kucoin_sandbox: Sandbox) -> None:
     """An expired token is replaced in `extra_data` by a new pair; a token still valid is not."""
     host = Host(kucoin_sandbox, EXTRA_DATA=REFRESHABLE)
     host.come_back()
@@ -92,7 +93,7 @@ def test_a_token_is_refreshed(kucoin_sandbox: Sandbox) -> None:
     assert refresh.body.startswith("grant_type=authorization_code&")
 
 
-def test_the_urls_are_the_sites(host: Host) -> None:
+def test_urls_of_the_backend_are_those_of_the_site(host: Host) -> None:
     """The backend's URLs are the site's, and no state is added to its redirect URI."""
     base = host.sandbox.url
     assert host.backend.authorization_url() == f"{base}/oauth"
@@ -158,7 +159,7 @@ def test_the_redirect_uri_is_raw_in_both_urls(
     assert create.headers["authorization"] == "bearer a"
 
 
-def test_connections_are_kept_over_requests(host: Host) -> None:
+def test_second_association_opens_no_connection(host: Host) -> None:
     """Each request has its own backend, but a second association opens no new connection."""
     host.come_back()
     before = host.sandbox.connections
@@ -167,7 +168,7 @@ def test_connections_are_kept_over_requests(host: Host) -> None:
 
 
 @pytest.mark.parametrize("mode", ["plain", "envelope", "form_post"])
-def test_every_form_of_callback_is_taken(mode: Any) -> None:
+def test_every_form_of_callback_is_accepted(mode: Any) -> None:
     """The plain callback, the document's form of it, and that form by POST all connect a user."""
     with run_sandbox(callback=mode) as sandbox:
         assert Host(sandbox).come_back() == "/"
@@ -177,7 +178,7 @@ def test_every_form_of_callback_is_taken(mode: Any) -> None:
 # --- subclasses --------------------------------------------------------------------------------
 
 
-def test_addresses_of_a_subclass_or_of_the_settings_are_used(wire: Wire) -> None:
+def test_addresses_of_subclass_or_settings_are_used(wire: Wire) -> None:
     """A backend's addresses can be methods, attributes or settings, as in social-core itself."""
 
     class ByMethods(KuCoinOAuth2[str]):
@@ -229,11 +230,10 @@ def test_addresses_of_a_subclass_or_of_the_settings_are_used(wire: Wire) -> None
         ("USE_BASIC_AUTH", True),
         ("auth_params", lambda _self, _state=None: {}),
         ("refresh_token_params", lambda _self, *_args: {}),
+        ("get_json", lambda _self, *_args: {}),
     ],
 )
-def test_what_a_subclass_would_change_in_vain_is_refused(
-    host: Host, name: str, value: object
-) -> None:
+def test_subclass_override_without_effect_is_refused(host: Host, name: str, value: object) -> None:
     """A subclass that changes what KuCoin's calls do not use raises when a login starts."""
     kind: Any = type("Mine", (KuCoinOAuth2,), {name: value})
     backend = kind(host.strategy, redirect_uri="/complete/kucoin/")
@@ -243,7 +243,66 @@ def test_what_a_subclass_would_change_in_vain_is_refused(
     assert f"Leave {name} as authlib_kucoin.social has it" in caught.value.detail
 
 
-def test_an_error_code_is_not_exchanged_by_a_subclass_that_looks_away(host: Host) -> None:
+def test_what_is_replaced_on_a_backend_in_vain_is_refused(host: Host) -> None:
+    """For example by a test with ``patch.object``: the call would go out to KuCoin."""
+    backend: Any = host.backend
+    backend.request = print
+    with pytest.raises(AuthConfigurationError) as caught:
+        backend.refresh_token("r")
+    assert "Leave request as" in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    "setting", [{"PERMISSIONS": ["API_WITHDRAW_OAUTH"]}, {"API_KEY_STEP": "no.where"}]
+)
+def test_settings_of_the_key_are_checked_before_the_code_is_used(
+    kucoin_sandbox: Sandbox, setting: dict[str, Any]
+) -> None:
+    """Before the login, and again at the callback: a code can be exchanged only once."""
+    host = Host(kucoin_sandbox, FAST_API=2)
+    fields = kucoin_sandbox.approve(host.start()).fields
+    for name, value in setting.items():
+        host.strategy.settings[f"SOCIAL_AUTH_KUCOIN_{name}"] = value
+    with pytest.raises(AuthConfigurationError) as caught:
+        host.complete(fields)
+    assert caught.value.stage == "token_exchange"
+    with pytest.raises(AuthConfigurationError) as caught:
+        host.start()
+    assert caught.value.stage == "begin"
+    assert "token" not in kucoin_sandbox.totals
+
+
+def test_a_refresh_takes_one_argument(host: Host) -> None:
+    """social-core hands others to methods that are not called here."""
+    with pytest.raises(AuthConfigurationError) as caught:
+        host.backend.refresh_token("r", "another")
+    assert "one argument" in caught.value.detail
+
+
+def test_a_hook_of_the_older_form_is_called_for_each_answer(kucoin_sandbox: Sandbox) -> None:
+    """Without a ``stage``. It may call ours, which then takes no token for a callback."""
+    seen: list[bool] = []
+
+    class Mine(KuCoinOAuth2[str]):
+        def process_error(self, data: Any) -> None:  # type: ignore[override]  # the older form
+            seen.append("access_token" in data)
+            super().process_error(data)
+
+    host = Host(kucoin_sandbox)
+    host.strategy.data = kucoin_sandbox.approve(host.start()).fields
+    backend = Mine(host.strategy, redirect_uri="/complete/kucoin/")
+    do_complete(backend, login=no_login, user=host.user)
+    assert seen == [False, True]
+
+
+def test_retry_after_is_text_as_everywhere_in_social_core(host: Host) -> None:
+    """A host may send it on as a header."""
+    error = KuCoinUnavailable("wait", retry_after=120)
+    assert social_error(host.backend, error, "refresh").retry_after == "120"
+    assert social_error(host.backend, KuCoinUnavailable("wait"), "refresh").retry_after is None
+
+
+def test_error_code_is_not_exchanged_if_process_error_is_silent(host: Host) -> None:
     """A subclass whose ``process_error`` raises nothing still exchanges no error code."""
     kind: Any = type("Mine", (KuCoinOAuth2,), {"process_error": lambda *_, **__: None})
     host.start()
@@ -254,7 +313,7 @@ def test_an_error_code_is_not_exchanged_by_a_subclass_that_looks_away(host: Host
     assert "token" not in host.sandbox.totals
 
 
-def test_the_hook_of_subclasses_sees_each_answer(kucoin_sandbox: Sandbox) -> None:
+def test_process_error_is_called_for_callback_and_token(kucoin_sandbox: Sandbox) -> None:
     """``process_error`` of a subclass is called with the callback, and then with the token."""
     stages: list[str] = []
 
@@ -270,12 +329,12 @@ def test_the_hook_of_subclasses_sees_each_answer(kucoin_sandbox: Sandbox) -> Non
     assert stages == ["callback", "token_exchange"]
 
 
-def test_an_answer_of_another_stage_is_no_callback(host: Host) -> None:
+def test_process_error_accepts_a_token_without_state(host: Host) -> None:
     """``process_error`` accepts a token, although a token has no state or code."""
     host.backend.process_error({"access_token": "a"}, stage="token_exchange")
 
 
-def test_a_head_uses_up_no_login(host: Host) -> None:
+def test_head_request_does_not_consume_the_login(host: Host) -> None:
     """A callback by HEAD is refused; afterwards the login can be finished by GET."""
     fields = host.sandbox.approve(host.start()).fields
     host.strategy.request = SimpleNamespace(method="HEAD")  # type: ignore[attr-defined]  # Django's has it
@@ -298,7 +357,7 @@ def test_a_head_uses_up_no_login(host: Host) -> None:
         ({"KEY": None}, "No client id is set"),
     ],
 )
-def test_an_incomplete_setting_is_named(
+def test_incomplete_setting_is_named_in_the_error(
     kucoin_sandbox: Sandbox, settings: dict[str, Any], says: str
 ) -> None:
     """Starting a login raises an error that says what is wrong and names both settings."""
@@ -310,7 +369,7 @@ def test_an_incomplete_setting_is_named(
     assert caught.value.stage == "begin"
 
 
-def test_a_setting_that_has_no_effect_is_named(kucoin_sandbox: Sandbox) -> None:
+def test_setting_without_effect_is_refused(kucoin_sandbox: Sandbox) -> None:
     """With ``AUTH_EXTRA_ARGUMENTS``, starting a login raises an error that names its parameter."""
     with pytest.raises(AuthConfigurationError) as caught:
         Host(kucoin_sandbox, AUTH_EXTRA_ARGUMENTS={"lang": "en"}).start()
@@ -326,7 +385,7 @@ def test_a_setting_that_has_no_effect_is_named(kucoin_sandbox: Sandbox) -> None:
         ({"USER_AGENT": "mine/1"}, False, "python-requests"),
     ],
 )
-def test_the_user_agent_is_social_cores(
+def test_user_agent_is_that_of_social_core(
     kucoin_sandbox: Sandbox, settings: dict[str, str], is_named: bool, user_agent: str
 ) -> None:
     """The header is social-core's or the setting's; without ``SEND_USER_AGENT``, requests' own."""
@@ -339,13 +398,13 @@ def test_the_user_agent_is_social_cores(
 
 
 @pytest.mark.parametrize("name", ["REQUESTS_TIMEOUT", "URLOPEN_TIMEOUT"])
-def test_a_timeout_of_social_cores_is_heeded(kucoin_sandbox: Sandbox, name: str) -> None:
+def test_both_timeout_settings_of_social_core_are_used(kucoin_sandbox: Sandbox, name: str) -> None:
     """The backend reads both names that social-core has for the setting."""
     host = Host(kucoin_sandbox, **{name: 0.2})
     assert host.backend._client().timeout == 0.2
 
 
-def test_a_redirect_uri_that_cannot_travel_raw_is_named(host: Host) -> None:
+def test_redirect_uri_with_a_space_is_refused(host: Host) -> None:
     """A redirect URI with a space raises an error when a login starts."""
     backend = KuCoinOAuth2(host.strategy, redirect_uri="/complete/ku coin/")
     backend.prepare_auth(user=host.user)
@@ -354,7 +413,7 @@ def test_a_redirect_uri_that_cannot_travel_raw_is_named(host: Host) -> None:
     assert "holds a space" in caught.value.detail
 
 
-def test_two_sites_are_two_backends(kucoin_sandbox: Sandbox) -> None:
+def test_backend_with_another_name_has_its_own_settings(kucoin_sandbox: Sandbox) -> None:
     """A subclass with another ``name`` reads other settings; its site may be a `Site`."""
 
     class Elsewhere(KuCoinOAuth2[str]):

@@ -21,13 +21,13 @@ from tests.social.memory import Social, User, approved, kept
 # --- what is stored ----------------------------------------------------------------------------
 
 
-def test_only_what_the_settings_name_is_kept(host: Host) -> None:
+def test_no_token_is_stored_by_default(host: Host) -> None:
     """By default no token is stored, although social-core's other backends store it."""
     host.come_back()
     assert set(Social.rows[0].extra_data) == {"auth_time"}
 
 
-def test_the_settings_can_name_anything_but_the_credentials(kucoin_sandbox: Sandbox) -> None:
+def test_extra_data_never_yields_the_keys_secret(kucoin_sandbox: Sandbox) -> None:
     """An entry may use any of social-core's forms; none of them yields the key's secret."""
     entries = [
         "uid",
@@ -55,7 +55,7 @@ def test_the_settings_can_name_anything_but_the_credentials(kucoin_sandbox: Sand
     assert "sub" not in extra
 
 
-def test_keeping_everything_does_not_mean_the_token(kucoin_sandbox: Sandbox) -> None:
+def test_get_all_extra_data_stores_no_token(kucoin_sandbox: Sandbox) -> None:
     """`GET_ALL_EXTRA_DATA`, which may be set for other backends, stores the uid but no token."""
     Host(kucoin_sandbox, GET_ALL_EXTRA_DATA=True).come_back()
     extra = Social.rows[0].extra_data
@@ -64,7 +64,7 @@ def test_keeping_everything_does_not_mean_the_token(kucoin_sandbox: Sandbox) -> 
     assert "refresh_token" not in extra
 
 
-def test_no_secret_is_logged_or_shown(
+def test_logs_and_errors_show_no_secret(
     kucoin_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Neither the log nor an error shows a secret, after a success or after a failure."""
@@ -92,7 +92,7 @@ def test_no_secret_is_logged_or_shown(
 # --- the key is never lost ---------------------------------------------------------------------
 
 
-def test_the_key_is_handed_over_before_anything_else(host: Host) -> None:
+def test_key_is_stored_before_the_key_info_call(host: Host) -> None:
     """If the call for key info fails, the host's function has stored the key already."""
     host.sandbox.fail_next("api_key_info", "503")
     with pytest.raises(AuthProviderError) as caught:
@@ -105,7 +105,7 @@ def test_the_key_is_handed_over_before_anything_else(host: Host) -> None:
     assert not Social.rows
 
 
-def test_the_key_of_somebody_elses_account_is_kept(host: Host) -> None:
+def test_key_of_another_users_account_is_stored_unapproved(host: Host) -> None:
     """If the account is another user's, the new key is stored, but not approved."""
     host.come_back()
     host.user = User("bob")
@@ -117,7 +117,7 @@ def test_the_key_of_somebody_elses_account_is_kept(host: Host) -> None:
 
 
 @pytest.mark.parametrize("path", ["tests.social.memory.nowhere", "nowhere.keep_api_key"])
-def test_a_step_that_is_not_there_is_found_out_before_the_login(
+def test_missing_key_step_raises_at_the_start_of_a_login(
     kucoin_sandbox: Sandbox, path: str
 ) -> None:
     """A wrong ``API_KEY_STEP`` raises when a login starts, and again before a key is created."""
@@ -130,7 +130,8 @@ def test_a_step_that_is_not_there_is_found_out_before_the_login(
     host.strategy.settings["SOCIAL_AUTH_KUCOIN_API_KEY_STEP"] = path
     with pytest.raises(AuthConfigurationError) as caught:
         host.complete(callback.fields)
-    assert caught.value.stage == "user_info"
+    assert caught.value.stage == "token_exchange"
+    assert "token" not in kucoin_sandbox.totals
     assert not kucoin_sandbox.issued_keys
 
 
@@ -146,7 +147,7 @@ async def awaited_step(**_: object) -> None:
         (f"{__name__}.awaited_step", "is a coroutine function"),
     ],
 )
-def test_a_step_that_cannot_be_called_is_found_out_before_the_key(
+def test_uncallable_key_step_raises_before_the_key(
     kucoin_sandbox: Sandbox, path: str, reason: str
 ) -> None:
     """A step with wrong parameters raises when a login starts, and before a key is created."""
@@ -159,14 +160,14 @@ def test_a_step_that_cannot_be_called_is_found_out_before_the_key(
     assert "create_api_key" not in kucoin_sandbox.totals
 
 
-def test_a_missing_user_is_found_out_before_the_key(host: Host) -> None:
+def test_missing_user_raises_before_the_key(host: Host) -> None:
     """``user_data`` without a user raises, and no request for a key is sent."""
     with pytest.raises(KeyError, match="user"):
         host.backend.user_data("token")
     assert "create_api_key" not in host.sandbox.totals
 
 
-def test_without_the_setting_a_step_of_the_pipeline_takes_the_key(kucoin_sandbox: Sandbox) -> None:
+def test_pipeline_step_takes_the_key_without_the_setting(kucoin_sandbox: Sandbox) -> None:
     """The step finds the key in the response; the key cannot be stored as JSON."""
     steps = (*DEFAULT_AUTH_PIPELINE, "tests.social.memory.take_api_key")
     host = Host(kucoin_sandbox, API_KEY_STEP=None, PIPELINE=steps)
@@ -179,7 +180,7 @@ def test_without_the_setting_a_step_of_the_pipeline_takes_the_key(kucoin_sandbox
         json.dumps({"credentials": key})
 
 
-def test_a_token_of_ones_own_is_enough(kucoin_sandbox: Sandbox) -> None:
+def test_do_auth_connects_the_account_of_a_given_token(kucoin_sandbox: Sandbox) -> None:
     """`do_auth` connects the account of a token that the application got without a callback."""
     host = Host(kucoin_sandbox, EXTRA_DATA=["access_token"])
     client = host.backend._client()

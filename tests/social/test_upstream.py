@@ -62,7 +62,7 @@ def test_cancel(upstream: Host) -> None:
 
 
 @pytest.mark.parametrize("operation", ["token", "create_api_key", "api_key_info"])
-def test_an_error_with_http_200(upstream: Host, operation: str) -> None:
+def test_error_with_http_200_associates_no_account(upstream: Host, operation: str) -> None:
     """A refusal with HTTP 200 raises social-core's error, and no account is associated."""
     upstream.sandbox.fail_next(operation, "envelope:1:no")
     with pytest.raises(AuthProviderError):

@@ -70,8 +70,9 @@ class Canaries:
     def look_at_error(self, error: BaseException) -> None:
         """Search everything that an error reporter may show of an error."""
         texts = [str(error), repr(error), repr(error.args), repr(vars(error))]
-        for shown in (error, error.__cause__, error.__context__):
-            texts += traceback.format_exception(shown) if shown else []
+        texts += traceback.format_exception(error)  # with its cause, or else its context
+        if error.__suppress_context__ and error.__context__ is not error.__cause__:
+            texts += traceback.format_exception(error.__context__)
         self.look("error", type(error).__name__, "\n".join(texts))
 
     def look_at_files(self, folder: Path) -> None:

@@ -13,7 +13,6 @@ It searches for each code, token, API key secret and passphrase that a sandbox i
 from __future__ import annotations
 
 import contextlib
-import copy
 import functools
 import importlib
 import inspect
@@ -39,6 +38,7 @@ _CALLBACK: Final = re.compile(
     r"(?:GET|POST) (?:https?://[^/\s]+)?/[^?\s]*(?:callback|complete)[^?\s]*\?"
 )
 
+_FORMATTER: Final = logging.Formatter()
 _errors: Final[list[BaseException]] = []
 
 
@@ -69,7 +69,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Make every library log at DEBUG, but at WARNING in a test marked as ``measured``."""
     level = logging.WARNING if item.get_closest_marker("measured") else logging.DEBUG
     for name in ("", "sqlalchemy"):  # sqlalchemy sets a level of its own
-        logging.getLogger(name).setLevel(level)
+        logger = logging.getLogger(name)
+        if logger.level != level:  # setting it clears the caches of all loggers
+            logger.setLevel(level)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -123,8 +125,9 @@ def _release_key(_state: State, key: Any) -> None:
 
 
 def _look_at_record(logger: logging.Logger, record: logging.LogRecord) -> None:
-    record = copy.copy(record)  # formatting stores the traceback in the record
-    text = logging.Formatter().format(record)
+    traceback = record.exc_text
+    text = _FORMATTER.format(record)
+    record.exc_text = traceback  # formatting stores it; others may format it differently
     if not (logger.name.startswith(_BROWSERS) and _CALLBACK.search(text)):
         canaries.look("record", f"of {logger.name}", f"{text} {record.args!r}")
 

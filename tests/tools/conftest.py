@@ -1,4 +1,4 @@
-"""An environment with no variables but those that a test sets."""
+"""Removes all variables from the environment that the commands read."""
 
 import os
 

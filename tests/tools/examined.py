@@ -1,4 +1,4 @@
-"""Run `doctor` and read its report."""
+"""Runs `doctor`, and reads its report."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RIGHT = {
 
 
 class Examined:
-    """One run of `doctor --json`."""
+    """The result of one run of `doctor --json`."""
 
     def __init__(self, status: int, printed: str) -> None:
         self.status = status
@@ -29,11 +29,11 @@ class Examined:
         self.report: dict[str, Any] = json.loads(printed)
 
     def wrong(self) -> dict[str, str]:
-        """The advice of each check that found a mistake."""
+        """Return the advice about each mistake, by the name of the check."""
         return self.of("wrong")
 
     def of(self, level: str) -> dict[str, str]:
-        """The advice (or else the text) of the findings of one level, by check."""
+        """Return the advice, or if there is none the text, of findings of one level, by check."""
         return {
             each["check"]: each["advice"] or each["text"]
             for each in self.report["findings"]
@@ -42,6 +42,6 @@ class Examined:
 
 
 def examine(capsys: pytest.CaptureFixture[str], *arguments: str, app: Any = None) -> Examined:
-    """Run the command in this process."""
+    """Run `doctor` in this process."""
     status = main(["doctor", "--json", *arguments], app=app)
     return Examined(status, capsys.readouterr().out)

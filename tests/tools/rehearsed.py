@@ -1,4 +1,4 @@
-"""Rehearsals against a sandbox behind a proxy that changes answers, with a scripted person."""
+"""Runs rehearsals with a scripted person, against a sandbox behind a proxy that changes answers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _REDIRECT = "https://broker.example.com/kucoin/callback"
 
 @dataclass
 class Reply:
-    """An answer that a change may modify before it is passed on.
+    """An answer of the sandbox, which a change can modify before the proxy forwards it.
 
     Attributes:
         asked: The form that was sent.
@@ -38,8 +38,8 @@ class Reply:
         status: The HTTP status.
         headers: The headers.
         content: The JSON.
-        raw: The body, instead of the JSON.
-        lost: Whether the connection is reset instead.
+        raw: If set, the body that is sent instead of the JSON.
+        lost: If true, the proxy closes the connection without an answer.
     """
 
     asked: dict[str, str]
@@ -60,10 +60,10 @@ class Deviant:
 
     Attributes:
         sandbox: The sandbox.
-        wire: The proxy's server, which the client talks to.
-        changes: Functions that change answers, by operation.
-        secrets: Every credential that passed through.
-        first: The first answer.
+        wire: The proxy, which the client sends its requests to.
+        changes: The functions that change answers, by operation.
+        secrets: Every credential in an answer of the sandbox.
+        first: The first answer of the sandbox.
     """
 
     sandbox: Sandbox
@@ -73,7 +73,7 @@ class Deviant:
     first: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Start passing requests on."""
+        """Let the proxy forward requests to the sandbox."""
         self.wire.answer = self._answer
 
     def _answer(self, seen: Seen) -> bytes | None:
@@ -104,10 +104,10 @@ class Deviant:
 
 
 class Person(Terminal):
-    """Reads the questions, approves at the sandbox, and types the answers."""
+    """A person who approves at the sandbox and types the answers to all questions."""
 
     def __init__(self, deviant: Deviant, types: str = "yes") -> None:
-        """Take the answer to the question whether to create a key."""
+        """Take the text that the person types when asked whether to make a key."""
         self.said: list[str] = []
         self.types = types
         self.edit: Callable[[str], str] = lambda pasted: pasted
@@ -147,19 +147,19 @@ class Rehearsed:
 
     @property
     def learnt(self) -> dict[str, str]:
-        """What the report says that the document leaves open."""
+        """The report's answers to the questions that the document leaves open."""
         learnt: dict[str, str] = self.report["learnt"]
         return learnt
 
     @property
     def differences(self) -> list[str]:
-        """What the report says that differs from the document."""
+        """The report's list of differences from the document."""
         differences: list[str] = self.report["differences"]
         return differences
 
 
 def rehearsed(deviant: Deviant, folder: Path, person: Person, *arguments: str) -> Rehearsed:
-    """Run a rehearsal to its end, and check that its output contains no secret."""
+    """Run a rehearsal to its end, and check that its reports and texts hold no secret."""
     options = parser().parse_args(
         [
             *("rehearse", "--site", deviant.wire.url, "--client-id", "sandbox-client"),

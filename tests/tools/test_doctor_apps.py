@@ -1,4 +1,4 @@
-"""`doctor` examines applications. The code in its advice is executed and fixes each mistake."""
+"""`doctor` examines Flask and Django applications; following its advice fixes each mistake."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _wrong(capsys: pytest.CaptureFixture[str], app: Flask) -> dict[str, str]:
 
 
 def test_nothing_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
-    """A correct application has no mistake; its own settings are examined."""
+    """A correct application has no mistake, and its own settings are examined."""
     report = examine(capsys, "--offline", app=_app())
     assert report.wrong() == {}
     assert report.report["form"]["Redirect URL"] == _URI
@@ -67,7 +67,7 @@ def test_nothing_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
 def test_cookie_flags(
     check: str, config: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The advice is the line of configuration that fixes it."""
+    """The advice names the setting and the value that fix the mistake."""
     app = _app(**config)
     advice = _wrong(capsys, app)
     assert list(advice) == [check]
@@ -90,7 +90,7 @@ def test_secret_key(key: str | None, capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_callback_behind_a_proxy(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without ProxyFix the callback URL would be http. The line in the advice fixes that."""
+    """Without ProxyFix, the app builds a callback URL with http. The advice fixes it."""
     app = _app()
     del app.wsgi_app
     advice = _wrong(capsys, app)
@@ -102,7 +102,7 @@ def test_callback_behind_a_proxy(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_callback_that_needs_the_host(capsys: pytest.CaptureFixture[str]) -> None:
-    """If the application ignores the proxy's host header, the proxy must pass the host on."""
+    """If the app ignores X-Forwarded-Host, a note says that the proxy has to forward Host."""
     app = _app()
     app.wsgi_app = ProxyFix(Flask.wsgi_app.__get__(app), x_proto=1, x_host=0)  # type: ignore[method-assign]
     report = examine(capsys, "--offline", app=app)
@@ -113,7 +113,7 @@ def test_callback_that_needs_the_host(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_callback_without_a_route(capsys: pytest.CaptureFixture[str]) -> None:
-    """A redirect URI without a route, or with one that redirects, is a mistake."""
+    """A redirect URI without a route, or whose route redirects, is a mistake."""
     assert "Add the route" in _wrong(capsys, _app("/callback"))["callback"]
     assert "Register that one" in _wrong(capsys, _app("/kucoin/callback/"))["callback"]
 
@@ -128,7 +128,7 @@ def test_callback_on_an_untrusted_host(capsys: pytest.CaptureFixture[str]) -> No
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
 def test_database_in_memory(url: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """Keys in it would be lost; a file is accepted."""
+    """A database in memory is a mistake; a file is not."""
     assert "sqlite:////" in _wrong(capsys, _app(SQLALCHEMY_DATABASE_URI=url))["database"]
     app = _app(SQLALCHEMY_DATABASE_URI=f"sqlite:////{tmp_path}/kucoin.sqlite")
     assert _wrong(capsys, app) == {}
@@ -137,7 +137,7 @@ def test_database_in_memory(url: str, capsys: pytest.CaptureFixture[str], tmp_pa
 def test_database_that_does_not_answer(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, kucoin_sandbox: Sandbox
 ) -> None:
-    """It is a mistake. The report does not repeat the URL, which may hold a password."""
+    """It is a mistake, and the report does not repeat the URL, which can hold a password."""
     app = _app(SQLALCHEMY_DATABASE_URI=f"sqlite:///{tmp_path}/hunter2/kucoin.sqlite")
     report = examine(capsys, "--site", kucoin_sandbox.url, app=app)
     assert "Check DATABASE_URL" in report.wrong()["database"]
@@ -147,7 +147,7 @@ def test_database_that_does_not_answer(
 def test_database_that_answers(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, kucoin_sandbox: Sandbox, postgres_url: str
 ) -> None:
-    """It is asked something; SQLite is right for one machine, PostgreSQL for many."""
+    """A query is sent to the database. SQLite gives a note about one machine; PostgreSQL none."""
     for url, level, says in (
         (f"sqlite:///{tmp_path}/kucoin.sqlite", "note", "several machines"),
         (postgres_url, "right", "postgresql answers"),
@@ -160,7 +160,7 @@ def test_database_that_answers(
 
 
 def test_what_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    """A cookie without SameSite is no mistake, but is said; without an address no callback is."""
+    """A cookie without SameSite is a note; without a redirect URI the callback is not checked."""
     app = _app(SESSION_COOKIE_SAMESITE=None, KUCOIN_REDIRECT_URI=None, KUCOIN_CLIENT_ID=1.5e21)
     report = examine(capsys, "--offline", app=app)
     assert 'SESSION_COOKIE_SAMESITE = "Lax"' in report.of("note")["session cookie"]
@@ -169,7 +169,7 @@ def test_what_is_said(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_debug_mode(capsys: pytest.CaptureFixture[str]) -> None:
-    """It is a mistake until it is off."""
+    """Debug mode is a mistake until it is off."""
     app = _app(DEBUG=True)
     assert "FLASK_DEBUG" in _wrong(capsys, app)["application"]
     app.debug = False
@@ -177,7 +177,7 @@ def test_debug_mode(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_site_given_in_code(capsys: pytest.CaptureFixture[str]) -> None:
-    """Arguments of `register_kucoin` count, right or wrong, including the client's options."""
+    """Arguments of `register_kucoin` are checked like settings, and client_kwargs, too."""
     app = _app(KUCOIN_SITE=None)
     options = {"redirect_uri": _URI, "timeout": None, "verify": "/ca.pem"}
     register_kucoin(OAuth(app), site="glbal", client_kwargs=options)
@@ -190,7 +190,7 @@ def test_a_site_given_in_code(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_clients_own_connections(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The client's own certificates and proxy are what is tried; verify=False is wrong."""
+    """It connects with the client's own `verify` and `proxies`; verify=False is a mistake."""
     with run_sandbox(tls="self-signed") as sandbox, running_wire() as wire:
         wire.answer = lambda _seen: (502, "")
 
@@ -209,7 +209,7 @@ def test_the_clients_own_connections(
 
 
 def test_without_kucoin(capsys: pytest.CaptureFixture[str]) -> None:
-    """The report says that it is not registered, and that it may have another name."""
+    """The report says that KuCoin is not registered, and that --name gives another name."""
     advice = examine(capsys, "--offline", app=Flask("shop")).wrong()["application"]
     assert "register_kucoin(OAuth(app))" in advice
     assert "--name" in advice
@@ -242,7 +242,7 @@ urlpatterns = [path("kucoin/callback", lambda request: None)]
 
 @pytest.fixture
 def django(tmp_path: Path) -> Callable[..., Examined]:
-    """Run the program in a folder with a Django project of these settings."""
+    """Return a function that runs `doctor` on a Django project with the given settings."""
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop" / "urls.py").write_text(_URLS)
 
@@ -267,7 +267,7 @@ def django(tmp_path: Path) -> Callable[..., Examined]:
 
 @pytest.mark.parametrize("client", [_AUTHLIB, _SOCIAL], ids=["authlib", "social"])
 def test_django(client: str, django: Callable[..., Examined], kucoin_sandbox: Sandbox) -> None:
-    """A project's settings, of Authlib or of python-social-auth, are read and in order."""
+    """The settings of Authlib or of python-social-auth are read, and nothing is wrong."""
     online = django(_DJANGO + client, "--site", kucoin_sandbox.url)
     assert online.wrong() == {}
     assert "several machines" in online.of("note")["database"]
@@ -285,7 +285,7 @@ def test_django(client: str, django: Callable[..., Examined], kucoin_sandbox: Sa
     ],
 )
 def test_django_mistakes(check: str, line: str, django: Callable[..., Examined]) -> None:
-    """The advice has the line that is missing."""
+    """If a line is missing in the settings, the advice holds that line."""
     settings = _DJANGO + _AUTHLIB
     assert line in settings
     found = django(settings.replace(line, ""), "--offline")
@@ -295,7 +295,7 @@ def test_django_mistakes(check: str, line: str, django: Callable[..., Examined])
 
 
 def test_django_routes(django: Callable[..., Examined]) -> None:
-    """A host that is not allowed is named, and a path that no route serves."""
+    """A host that is not in ALLOWED_HOSTS, and a path without a route, are mistakes."""
     found = django((_DJANGO + _AUTHLIB).replace('["broker.example.com"]', "[]"), "--offline")
     assert found.wrong() == {"callback": "Add 'broker.example.com' to ALLOWED_HOSTS."}
     moved = (_DJANGO + _AUTHLIB).replace("kucoin/callback", "kucoin/back")
@@ -305,7 +305,7 @@ def test_django_routes(django: Callable[..., Examined]) -> None:
 def test_an_app_that_cannot_be_loaded(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The report shows the error that its code raises; the settings are checked anyway."""
+    """The report shows why the application cannot be loaded; the other settings are checked."""
     (tmp_path / "broken_shop.py").write_text("raise SystemExit('KUCOIN_VAULT_KEYS is missing')")
     quoted = "cannot parse postgresql://shop:hunter2@db.example.com/shop"
     (tmp_path / "secret_shop.py").write_text(f"raise ValueError({quoted!r})")
@@ -324,7 +324,7 @@ def test_an_app_that_cannot_be_loaded(
 
 @pytest.fixture
 def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Examined]:
-    """Run the demo's own command with settings for a real site."""
+    """Return a function that runs `flask kucoin doctor` with settings for a real site."""
 
     def run(**settings: str) -> Examined:
         for name, value in {**RIGHT, "SECRET_KEY": "6b1f0c57e2d94a83", **settings}.items():
@@ -338,7 +338,7 @@ def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Exami
 
 
 def test_the_demo(demo: Callable[..., Examined]) -> None:
-    """Behind a proxy that it does not trust, the demo would build http URLs; a setting fixes it."""
+    """Without TRUSTED_PROXIES, the demo builds http URLs behind a proxy; the setting fixes that."""
     found = demo().wrong()
     assert list(found) == ["callback"]
     assert "TRUSTED_PROXIES=1" in found["callback"]

@@ -1,4 +1,4 @@
-"""`doctor` finds mistakes in settings and environment, and each advice fixes the mistake."""
+"""`doctor` finds mistakes in settings and environment; following its advice fixes them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _PROXY = "http://proxy.example.com:3128"
 
 
 class Mistake(NamedTuple):
-    """A mistake and its fix.
+    """A mistake in the settings, and its fix.
 
     Attributes:
         check: The check that finds it.
-        planted: The variables that cause it, next to correct ones; None removes one.
-        mended: The variables that the advice says to set or remove.
-        also: More words of the advice.
+        planted: The variables that cause it, set beside correct ones; None removes a variable.
+        mended: The variables that fix it; None removes a variable. The advice names each of them.
+        also: Other words that the advice contains.
     """
 
     check: str
@@ -115,7 +115,7 @@ MISTAKES = {
         "single address",
     ),
 }
-#: The report names these by their flags.
+#: The advice names these variables by the flags of the command line.
 _BY_FLAG = {
     "GUNICORN_CMD_ARGS": "gunicorn --timeout",
     "KUCOIN_FAST_API_IPS": "--fast-api-ip",
@@ -149,7 +149,7 @@ def test_nothing_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_mistake_is_found_and_mended(
     mistake: Mistake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Only this mistake is reported; following its advice fixes it."""
+    """The report has this mistake and no other; after its advice is followed, it has none."""
     _set(monkeypatch, mistake.planted)
     found = examine(capsys, "--offline")
     assert found.status == 1
@@ -163,7 +163,7 @@ def test_a_mistake_is_found_and_mended(
 
 @pytest.mark.parametrize("option", ["--timeout", "--total-timeout"])
 def test_timeouts_by_flag(option: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """A flag overrides other settings. A timeout longer than the server's is a mistake."""
+    """Time-outs given by flags are used. Calls that last longer than the server waits are wrong."""
     wrong = examine(capsys, "--offline", "--server-timeout", "10", "--total-timeout", "5").wrong()
     assert "--timeout 25" in wrong["time-outs"]
     assert "total_timeout=2" in wrong["time-outs"]
@@ -171,7 +171,7 @@ def test_timeouts_by_flag(option: str, capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_timeouts_that_are_none(capsys: pytest.CaptureFixture[str]) -> None:
-    """A total time-out that is no time is wrong, and so is a variable that nobody can read."""
+    """A total time-out of 0 is a mistake."""
     wrong = examine(capsys, "--offline", "--total-timeout", "0").wrong()
     assert "total_timeout=20.0" in wrong["time-outs"]
 
@@ -180,13 +180,13 @@ def test_timeouts_that_are_none(capsys: pytest.CaptureFixture[str]) -> None:
 def test_gunicorn_without_a_timeout(
     arguments: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Where gunicorn's variable names none, it is asked for."""
+    """If GUNICORN_CMD_ARGS has no valid time-out, a note asks for --server-timeout."""
     monkeypatch.setenv("GUNICORN_CMD_ARGS", arguments)
     assert "--server-timeout" in examine(capsys, "--offline").of("note")["time-outs"]
 
 
 class Note(NamedTuple):
-    """A variable, and what is said about its value."""
+    """A variable, and words of the note about its value."""
 
     check: str
     name: str
@@ -209,7 +209,7 @@ class Note(NamedTuple):
 def test_notes(
     note: Note, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What may be meant so is no mistake, but is said."""
+    """A value that can be intended is reported as a note, and the exit code is 0."""
     monkeypatch.setenv(note.name, note.value)
     report = examine(capsys, "--offline")
     assert report.status == 0
@@ -217,7 +217,7 @@ def test_notes(
 
 
 def test_no_proxy(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """A proxy that no call uses may be intended, so it is reported as a note."""
+    """If NO_PROXY excludes the site from the proxy, that is a note and no mistake."""
     monkeypatch.setenv("HTTPS_PROXY", _PROXY)
     assert "http://proxy.example.com:3128" in examine(capsys, "--offline").of("right")["proxy"]
     monkeypatch.setenv("NO_PROXY", "kucoin.com")
@@ -238,7 +238,7 @@ def test_socks_needs_a_package(
 def test_no_http_library(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without one, the text says what to install; what needs none is checked all the same."""
+    """Without requests and httpx2, the text says what to install; other checks are still made."""
     for name in ("requests", "httpx2", "certifi"):
         monkeypatch.setitem(sys.modules, name, None)
     report = examine(capsys, "--site", "https://127.0.0.1:1")
@@ -251,7 +251,7 @@ def test_no_http_library(
 def test_each_library_reads_its_own_authorities(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A variable that only the other library reads is reported, but is no mistake."""
+    """If only the other library reads a variable that is set, that is a note and no mistake."""
     monkeypatch.setenv("SSL_CERT_DIR", "/")
     for_requests = examine(capsys, "--offline", "--library", "requests")
     for_httpx2 = examine(capsys, "--offline", "--library", "httpx2")
@@ -262,7 +262,7 @@ def test_each_library_reads_its_own_authorities(
 def test_text_fits_a_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Lines have at most 100 columns, each mistake is counted, and the form is filled in."""
+    """Lines have at most 100 columns; the last line counts mistakes; the form has the values."""
     monkeypatch.setenv(_ID, " ")
     monkeypatch.setenv("KUCOIN_TRADING_IPS", "8.8.8.8,8.8.4.4")
     assert main(["doctor", "--offline"]) == 1
@@ -280,7 +280,7 @@ def test_text_fits_a_terminal(
 def test_no_secret_is_printed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Correct and wrong secrets, and a proxy's password, are never repeated."""
+    """The output holds no client secret, no vault key, and no password of a proxy."""
     secrets = ["4f9a2b7c8d secret", "not-a-fernet-key", "hunter2"]
     monkeypatch.setenv(_SECRET, secrets[0])
     monkeypatch.setenv(_KEYS, secrets[1])

@@ -34,7 +34,7 @@ def right_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("library", _LIBRARIES)
 class TestTls:
-    """A site whose certificate no authority has signed."""
+    """A site with a self-signed certificate."""
 
     @pytest.fixture
     def kucoin_sandbox_options(self) -> SandboxKeywords:
@@ -48,7 +48,7 @@ class TestTls:
         monkeypatch: pytest.MonkeyPatch,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
-        """It is not trusted until the variable is set that the advice names for this library."""
+        """The certificate becomes trusted when the variable from the advice is set."""
         arguments = ("--site", kucoin_sandbox.url, "--library", library)
         advice = examine(capsys, *arguments).wrong()
         assert set(advice) == {"certificate", "answer"}
@@ -61,7 +61,7 @@ class TestTls:
     def test_one_request_is_sent(
         self, library: str, kucoin_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """It is a HEAD of the login page, without parameters; with --offline nothing is sent."""
+        """The only request is a HEAD of the login page without parameters; with --offline none."""
         monkeypatch.setenv(_AUTHORITIES[library], str(kucoin_sandbox.certificate))
         settings = Settings(site=kucoin_sandbox.url, library=library)
         doctor.examine(Subject(settings, offline=True))
@@ -74,7 +74,7 @@ class TestTls:
     def test_an_expired_certificate(
         self, library: str, kucoin_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """One that has expired is a mistake; one that expires soon is reported."""
+        """An expired certificate is a mistake; one that expires within days is a note."""
         monkeypatch.setenv(_AUTHORITIES[library], str(kucoin_sandbox.certificate))
         settings = Settings(site=kucoin_sandbox.url, library=library)
 
@@ -91,7 +91,7 @@ class TestTls:
 
 @pytest.fixture
 def wire() -> object:
-    """A server whose answers the test sets."""
+    """A server that gives the answers that a test sets."""
     with running_wire() as wire:
         wire.headers["Date"] = formatdate(usegmt=True)
         yield wire
@@ -104,7 +104,7 @@ def _answering(wire: Wire, status: int, **headers: str) -> None:
 
 @pytest.mark.parametrize("library", _LIBRARIES)
 def test_the_clock(library: str, wire: Wire, capsys: pytest.CaptureFixture[str]) -> None:
-    """A minute off is a mistake in either direction; the site's own time is not."""
+    """A clock that is a minute ahead or behind is a mistake; the same time is right."""
     for seconds, says in ((-60, "(59|60) s ahead"), (60, "(59|60) s behind"), (0, "")):
         _answering(wire, 200, Date=formatdate(time.time() + seconds, usegmt=True))
         report = examine(capsys, "--site", wire.url, "--library", library)
@@ -113,7 +113,7 @@ def test_the_clock(library: str, wire: Wire, capsys: pytest.CaptureFixture[str])
 
 
 class Odd(NamedTuple):
-    """An answer that is not a login page, and the advice."""
+    """An answer other than a login page, and the advice that doctor gives about it."""
 
     status: int
     level: str
@@ -132,13 +132,13 @@ class Odd(NamedTuple):
     ],
 )
 def test_odd_answers(odd: Odd, wire: Wire, capsys: pytest.CaptureFixture[str]) -> None:
-    """The advice says what to look at."""
+    """For each such answer, doctor gives the advice, as a mistake or as a note."""
     _answering(wire, odd.status, **({"Location": odd.location} if odd.location else {}))
     assert odd.advice in examine(capsys, "--site", wire.url).of(odd.level)["answer"]
 
 
 def test_no_answer(capsys: pytest.CaptureFixture[str]) -> None:
-    """If nothing listens, that is a mistake, and checks that need the answer are skipped."""
+    """If no server listens, the answer is a mistake, and the check of the clock is skipped."""
     with running_wire() as wire:
         gone = wire.url
     report = examine(capsys, "--site", gone)
@@ -147,14 +147,14 @@ def test_no_answer(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_no_date(wire: Wire, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a Date the clock is not judged."""
+    """If the answer has no header Date, the check of the clock is skipped."""
     del wire.headers["Date"]
     report = examine(capsys, "--site", wire.url)
     assert report.of("skipped")["clock"] == "the site's answer has no Date"
 
 
 def test_no_site(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a site, only that is wrong; whatever needs it is skipped."""
+    """If the site is unknown, only that is wrong; the checks that need the site are skipped."""
     report = examine(capsys, "--site", "glbal")
     assert list(report.wrong()) == ["site"]
     assert {"certificate", "answer", "clock", "proxy"} <= set(report.of("skipped"))
@@ -163,7 +163,7 @@ def test_no_site(capsys: pytest.CaptureFixture[str]) -> None:
 def test_through_an_open_proxy(
     wire: Wire, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A proxy that wants no password is sent none."""
+    """To a proxy without a password in its URL, doctor sends no Proxy-Authorization."""
     monkeypatch.setenv("ALL_PROXY", wire.url)
     wire.answer = lambda _seen: (502, "")
     assert "certificate" in examine(capsys, "--site", "https://kucoin.example.com").wrong()
@@ -175,7 +175,7 @@ def test_a_certificate_of_the_past(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """One that has ended is not trusted, and the advice is about the clock."""
+    """An expired certificate is not trusted, and the advice is to set the clock."""
     folder = tmp_path_factory.mktemp("tls")
     authority = trustme.CA()
     yesterday = datetime.now(UTC) - timedelta(days=1)
@@ -190,17 +190,17 @@ def test_a_certificate_of_the_past(
 
 
 def test_through_socks(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Through any other proxy the certificate is left to the request."""
+    """With a SOCKS proxy, the check of the certificate is skipped."""
     monkeypatch.setenv("HTTPS_PROXY", "socks5://127.0.0.1:1")
     report = examine(capsys, "--site", "https://kucoin.example.com")
-    assert report.of("skipped")["certificate"] == "not through a proxy of the kind socks5"
+    assert report.of("skipped")["certificate"] == "this check cannot use a socks5 proxy"
     assert "answer" in report.wrong()
 
 
 def test_a_folder_of_authorities(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An empty one trusts nobody."""
+    """If REQUESTS_CA_BUNDLE is an empty folder, no certificate is trusted."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path))
     with run_sandbox(tls="self-signed") as sandbox:
         wrong = examine(capsys, "--site", sandbox.url, "--library", "requests").wrong()
@@ -210,7 +210,7 @@ def test_a_folder_of_authorities(
 def test_through_a_proxy(
     wire: Wire, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The certificate is fetched through the environment's proxy, with its password."""
+    """The check connects through the proxy of the environment, and sends the proxy's password."""
     monkeypatch.setenv("HTTPS_PROXY", wire.url.replace("//", "//me:pa%40ss@"))
     wire.answer = lambda _seen: (502, "")
     report = examine(capsys, "--site", "https://kucoin.example.com")

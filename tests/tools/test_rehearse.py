@@ -1,4 +1,4 @@
-"""`rehearse` guides through a first sign-in, reports deviations, and writes no secret."""
+"""`rehearse` leads through a first sign-in, reports deviations, and writes no secret."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from .rehearsed import Change, Deviant, Person, Rehearsed, Reply, rehearsed
 
 @pytest.fixture
 def deviant(kucoin_sandbox: Sandbox) -> Iterator[Deviant]:
-    """A sandbox behind a proxy that changes nothing yet."""
+    """A sandbox behind a proxy that changes no answer until a test says so."""
     with running_wire() as wire:
         yield Deviant(kucoin_sandbox, wire)
 
 
 @pytest.fixture
 def run(deviant: Deviant, tmp_path: Path) -> Callable[..., Rehearsed]:
-    """Run a rehearsal with these changes of answers, by operation."""
+    """Return a function that runs a rehearsal and changes the answers to the given operations."""
 
     def run(*arguments: str, person: Person | None = None, **changes: Change) -> Rehearsed:
         deviant.changes = changes
@@ -46,7 +46,7 @@ def run(deviant: Deviant, tmp_path: Path) -> Callable[..., Rehearsed]:
 
 @pytest.mark.parametrize("library", ["requests", "httpx2"])
 def test_as_the_document_says(library: str, run: Callable[..., Rehearsed]) -> None:
-    """With either library the sandbox has no deviation, and each open question is answered."""
+    """With each library, the report has no deviation of the sandbox and answers all questions."""
     result = run("--library", library)
     assert result.differences == []
     assert result.status == 0
@@ -63,11 +63,11 @@ def test_as_the_document_says(library: str, run: Callable[..., Rehearsed]) -> No
         "second exchange",
     ]
     assert result.report["still_unknown"] == []
-    assert result.learnt["Does a refresh token rotate?"].startswith("yes")
+    assert result.learnt["Does a refresh give a new refresh token?"].startswith("yes")
     assert result.learnt["Is the old access token dead after a refresh?"] == "dead at once"
-    assert result.learnt["Which form has scope?"] == "a JSON list of 1"
+    assert result.learnt["Which form does scope have?"] == "a JSON list of 1"
     assert result.learnt["Can a refresh token be used twice?"].startswith("no: HTTP 200, KuCoin's")
-    assert result.learnt["Is a client secret wanted?"] == (
+    assert result.learnt["Does KuCoin want a client secret?"] == (
         "the exchange without a client secret was accepted"
     )
 
@@ -111,7 +111,7 @@ def _same_access_token(reply: Reply) -> None:
 
 
 class Deviation(NamedTuple):
-    """A change of answers, and the report's words about it."""
+    """A change of an operation's answers, and the text about it in the report."""
 
     operation: str
     change: Change
@@ -134,7 +134,7 @@ DEVIATIONS = {
     "other token type": Deviation(
         "token", _set(token_type="Bearer"), 'token_type is Bearer, where the document has "bearer"'
     ),
-    "wrapped token": Deviation("token", _wrap, "exchange: The answer is wrapped in an envelope"),
+    "wrapped token": Deviation("token", _wrap, "exchange: The answer is in an envelope"),
     "one member more": Deviation(
         "token", _set(openid="4fd1c0"), "exchange: openid is not in the document (string)."
     ),
@@ -149,7 +149,7 @@ DEVIATIONS = {
     "other content type": Deviation(
         "refresh",
         lambda reply: reply.headers.update({"Content-Type": "text/plain"}),
-        "refresh: Content-Type text/plain, not JSON's.",
+        "refresh: Content-Type text/plain, not JSON's type.",
     ),
     "redirect": Deviation(
         "refresh",
@@ -168,7 +168,7 @@ DEVIATIONS = {
     "a member twice": Deviation(
         "token",
         _raw('{"scope": [], "scope": []}', Content_Type="application/json"),
-        "exchange: The member scope stands twice in one object.",
+        "exchange: One object has the member scope twice.",
     ),
     "code as a number": Deviation("create_api_key", _set(code=200), "key: code is a number"),
     "no passphrase": Deviation(
@@ -184,10 +184,10 @@ DEVIATIONS = {
         "api_key_info", _data(tradeLevel=1), "key info: data.tradeLevel is not in the document"
     ),
     "withdrawals": Deviation(
-        "api_key_info", _data(permission="General,Transfer"), "The key may withdraw"
+        "api_key_info", _data(permission="General,Transfer"), "The key can withdraw"
     ),
     "other form of refusals": Deviation(
-        "refresh", _oauth_refusals, "second refresh: It refuses in another form"
+        "refresh", _oauth_refusals, "second refresh: The refusal has another form"
     ),
     "a list": Deviation(
         "validate",
@@ -197,10 +197,10 @@ DEVIATIONS = {
     "a reset": Deviation(
         "refresh",
         lambda reply: setattr(reply, "lost", True),
-        "refresh: There is no whole answer: ConnectionError",
+        "refresh: No complete answer came: ConnectionError",
     ),
     "the old token again": Deviation(
-        "refresh", _same_access_token, "A refresh gives the old access token again"
+        "refresh", _same_access_token, "A refresh returns the old access token"
     ),
     "a code twice": Deviation(
         "token",
@@ -208,10 +208,10 @@ DEVIATIONS = {
         "A code can be used twice",
     ),
     "other addresses": Deviation(
-        "api_key_info", _data(ipWhitelist="203.0.113.7"), "ipWhitelist are not the same"
+        "api_key_info", _data(ipWhitelist="203.0.113.7"), "ipWhitelist of key info differ"
     ),
     "odd optional member": Deviation(
-        "api_key_info", _data(subName=7), "subName is a number, where others have seen a string"
+        "api_key_info", _data(subName=7), "subName is a number, where other clients expect a string"
     ),
     "failing": Deviation("create_api_key", _raw("", 503), "key: HTTP status 503"),
 }
@@ -219,7 +219,7 @@ DEVIATIONS = {
 
 @pytest.mark.parametrize("deviation", DEVIATIONS.values(), ids=DEVIATIONS)
 def test_each_deviation_is_named(deviation: Deviation, run: Callable[..., Rehearsed]) -> None:
-    """Both reports list it, and the rehearsal continues."""
+    """Both reports name the deviation, and the exit code is 1."""
     result = run(**{deviation.operation: deviation.change})
     assert [each for each in result.differences if deviation.says in each]
     assert deviation.says in result.markdown
@@ -229,30 +229,45 @@ def test_each_deviation_is_named(deviation: Deviation, run: Callable[..., Rehear
 @pytest.mark.parametrize(
     ("operation", "change", "question", "answer"),
     [
-        ("refresh", _kept, "Does a refresh token rotate?", "no: the refresh token stays the same"),
-        ("create_api_key", _data(authGroup=["API_SPOT"]), "Which form has authGroup?", "JSON list"),
-        ("validate", _raw("", 404), "Does the validation call work", "no usable answer"),
-        ("token", _set(scope=7), "Which form has scope?", "a number"),
-        ("refresh", _without("refresh_token"), "Does a refresh token rotate?", "so the old one"),
+        (
+            "refresh",
+            _kept,
+            "Does a refresh give a new refresh token?",
+            "no: the refresh token stays the same",
+        ),
+        (
+            "create_api_key",
+            _data(authGroup=["API_SPOT"]),
+            "Which form does authGroup have?",
+            "JSON list",
+        ),
+        ("validate", _raw("", 404), "Does the validation call work", "the answer cannot be used"),
+        ("token", _set(scope=7), "Which form does scope have?", "a number"),
+        (
+            "refresh",
+            _without("refresh_token"),
+            "Does a refresh give a new refresh token?",
+            "so the old one still applies",
+        ),
         (
             "api_key_info",
             lambda reply: _data(expiredAt=reply.content["data"]["createdAt"] + 90 * 86_400_000)(
                 reply
             ),
-            "When does the key end?",
+            "When does the key expire?",
             "90 days after",
         ),
         (
             "api_key_info",
             lambda reply: setattr(reply, "content", {"code": "400003", "msg": "no key"}),
-            "Which form have errors?",
+            "Which form do errors have?",
             'key info: HTTP 200, an envelope without success, code "400003"',
         ),
         (
             "token",
             lambda reply: reply.headers.update({"Date": "soon"}),
             "How far is this machine's clock",
-            "its Date is no date",
+            "the header Date holds no date",
         ),
         (
             "token",
@@ -265,37 +280,37 @@ def test_each_deviation_is_named(deviation: Deviation, run: Callable[..., Rehear
 def test_what_is_learnt(
     operation: str, change: Change, question: str, answer: str, run: Callable[..., Rehearsed]
 ) -> None:
-    """Observations answer the questions that the document leaves open."""
+    """The report answers a question that the document leaves open by what KuCoin answered."""
     learnt = run(**{operation: change}).learnt
     assert [said for asked, said in learnt.items() if question in asked and answer in said]
 
 
 class TestReusableTokens:
-    """A KuCoin that accepts a refresh token twice."""
+    """A sandbox that accepts a refresh token twice."""
 
     @pytest.fixture
     def kucoin_sandbox_options(self) -> SandboxKeywords:
-        """Make refresh tokens reusable."""
+        """Let refresh tokens work more than once."""
         return {"refresh_tokens": "reusable"}
 
     def test_it_is_learnt(self, run: Callable[..., Rehearsed]) -> None:
-        """The report says so, and whether the pair in use survived."""
+        """The report says that it works, and whether the newer pair stays valid."""
         learnt = run().learnt
         assert learnt["Can a refresh token be used twice?"] == "yes: it gave a pair a second time"
-        assert learnt["Does using it twice end the new pair?"]
+        assert learnt["Does the second use invalidate the new pair?"]
 
 
 @pytest.mark.parametrize("callback", ["envelope", "form_post"])
 class TestCallbacks:
-    """The other forms of the callback."""
+    """The two forms of the callback that are not the plain query."""
 
     @pytest.fixture
     def kucoin_sandbox_options(self, callback: Any) -> SandboxKeywords:
-        """Use this form."""
+        """Let the sandbox use this form of the callback."""
         return {"callback": callback}
 
     def test_it_is_learnt(self, callback: str, run: Callable[..., Rehearsed]) -> None:
-        """It may be pasted as a URL or as form content; the report names its form."""
+        """A person can paste the callback as a URL or as a form; the report names its form."""
         result = run()
         assert result.differences == []
         form = result.learnt["In which form does the callback come?"]
@@ -304,7 +319,7 @@ class TestCallbacks:
     def test_a_refusal(
         self, callback: str, run: Callable[..., Rehearsed], deviant: Deviant
     ) -> None:
-        """Cancel ends the rehearsal; the report shows how KuCoin refuses."""
+        """If the user cancels, the rehearsal ends, and the report shows the form of the refusal."""
         person = Person(deviant)
         person.decide = deviant.sandbox.cancel
         result = run(person=person)
@@ -315,7 +330,7 @@ class TestCallbacks:
 
 
 def test_another_state(run: Callable[..., Rehearsed], deviant: Deviant) -> None:
-    """A different state is reported, and the code is not used."""
+    """If the state differs, the report says so, and no request with the code is sent."""
     person = Person(deviant)
     person.edit = lambda pasted: re.sub(r"state=\w+", "state=0therState", pasted)
     result = run(person=person)
@@ -324,26 +339,26 @@ def test_another_state(run: Callable[..., Rehearsed], deviant: Deviant) -> None:
 
 
 def test_nothing_pasted(run: Callable[..., Rehearsed], deviant: Deviant) -> None:
-    """Something else may be pasted three times; then the report is written."""
+    """After three pastes that are no callback, the rehearsal ends and writes the report."""
     person = Person(deviant)
     person.edit = lambda _pasted: "https://broker.example.com/?utm=1"
     result = run(person=person)
     assert result.report["stopped"] == "no callback was pasted"
-    assert result.said.count("This holds no answer of KuCoin's") == 3
+    assert result.said.count("This is not KuCoin's callback") == 3
 
 
 @pytest.mark.parametrize("pasted", ["", "https://[broker/?code=1"])
 def test_what_cannot_be_pasted(
     pasted: str, run: Callable[..., Rehearsed], deviant: Deviant
 ) -> None:
-    """Nothing at all ends it; an address that nobody can read does as well."""
+    """An empty paste and an invalid URL end the rehearsal without a callback."""
     person = Person(deviant)
     person.edit = lambda _pasted: pasted
     assert run(person=person).report["stopped"] == "no callback was pasted"
 
 
 def test_a_fragment(run: Callable[..., Rehearsed], deviant: Deviant) -> None:
-    """Parameters in the fragment are taken, and reported: no server would see them."""
+    """If the parameters are in the URL's fragment, the rehearsal uses them and reports that."""
     person = Person(deviant)
     person.edit = lambda pasted: pasted.replace("?", "#")
     result = run(person=person)
@@ -352,7 +367,7 @@ def test_a_fragment(run: Callable[..., Rehearsed], deviant: Deviant) -> None:
 
 
 def test_ctrl_c(run: Callable[..., Rehearsed], deviant: Deviant) -> None:
-    """If interrupted before the key, the report contains what is known so far."""
+    """If a person presses Ctrl-C before the key, the report holds the answers so far."""
     person = Person(deviant)
 
     def interrupt(_question: str) -> str:
@@ -361,20 +376,20 @@ def test_ctrl_c(run: Callable[..., Rehearsed], deviant: Deviant) -> None:
     person.ask = interrupt  # type: ignore[method-assign]
     result = run(person=person)
     assert result.report["stopped"] == "it was interrupted"
-    assert "Does a refresh token rotate?" in result.learnt
+    assert "Does a refresh give a new refresh token?" in result.learnt
 
 
 def test_no_key_without_a_yes(run: Callable[..., Rehearsed], deviant: Deviant) -> None:
-    """Anything but a typed "yes" creates no key; everything else continues."""
+    """If a person types anything but "yes", no key is made, and the other steps are taken."""
     result = run(person=Person(deviant, types="y"))
     assert deviant.sandbox.issued_keys == ()
     assert result.status == 0
-    assert "Which form has authGroup?" in result.report["still_unknown"]
+    assert "Which form does authGroup have?" in result.report["still_unknown"]
     assert "Can a code be used twice?" in result.learnt
 
 
 def test_secrets_that_answers_repeat(run: Callable[..., Rehearsed]) -> None:
-    """A token, unknown secret or address in a message is masked."""
+    """If an answer repeats a token, or holds an unknown secret or an address, it is masked."""
 
     def repeat(reply: Reply) -> None:
         if reply.content.get("access_token"):
@@ -393,7 +408,7 @@ def test_secrets_that_answers_repeat(run: Callable[..., Rehearsed]) -> None:
 
 
 def test_names_that_answers_repeat(run: Callable[..., Rehearsed]) -> None:
-    """An account's name is masked in a message; elsewhere it may be a usual word, and stays."""
+    """An account's name is masked in KuCoin's messages, and not in the report's own sentences."""
 
     def repeat(reply: Reply) -> None:
         reply.content["data"] |= {"subName": "document", "uid": 165111215}
@@ -408,7 +423,7 @@ def test_names_that_answers_repeat(run: Callable[..., Rehearsed]) -> None:
 def test_the_settings_of_an_app(
     deviant: Deviant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With --app it signs in as the application would, with its redirect URI and options."""
+    """With --app, the rehearsal uses the application's site, redirect URI and client options."""
     (tmp_path / "rehearsed_shop.py").write_text(
         "from authlib.integrations.flask_client import OAuth\n"
         "from flask import Flask\n"
@@ -427,7 +442,7 @@ def test_the_settings_of_an_app(
 
 
 def test_an_unknown_outcome(run: Callable[..., Rehearsed]) -> None:
-    """If the answer with the key is lost, the person is told what to do."""
+    """If the answer with the key cannot be read, the program says what to do at KuCoin."""
     result = run(create_api_key=_raw("{"))
     assert "API management page" in result.said
     assert "ApiKeyOutcomeUnknown" in result.markdown
@@ -437,21 +452,21 @@ class TestTheKey:
     """What happens to a new key."""
 
     def test_it_is_dropped(self, run: Callable[..., Rehearsed], deviant: Deviant) -> None:
-        """By default it is not shown, and the advice is to delete it."""
+        """Without an option, the secret is not shown, and the program says to delete the key."""
         result = run()
         (key,) = deviant.sandbox.issued_keys
         assert key.secret not in result.said
-        assert "Delete the key on KuCoin's API management page" in result.said
+        assert "delete the key on KuCoin's API management page" in result.said
 
     def test_no_file_without_a_key(
         self, run: Callable[..., Rehearsed], deviant: Deviant, tmp_path: Path
     ) -> None:
-        """If no key was asked for, its file is gone again."""
+        """If no key was asked for, the file for the key does not exist afterwards."""
         run("--key-file", str(tmp_path / "key.json"), person=Person(deviant, types="no"))
         assert not (tmp_path / "key.json").exists()
 
     def test_it_is_shown(self, run: Callable[..., Rehearsed], deviant: Deviant) -> None:
-        """With --show-key it is shown once on the terminal, and not in the report."""
+        """With --show-key, the terminal shows the key once, and the report does not hold it."""
         result = run("--show-key")
         (key,) = deviant.sandbox.issued_keys
         assert result.said.count(key.secret) == 1
@@ -463,7 +478,7 @@ class TestTheKey:
         deviant: Deviant,
         tmp_path_factory: pytest.TempPathFactory,
     ) -> None:
-        """With --key-file it is written to a file that only its owner can read, and not shown."""
+        """With --key-file, a file that only its owner can read holds the key; nothing shows it."""
         file = tmp_path_factory.mktemp("private") / "key.json"
         result = run("--key-file", str(file))
         (key,) = deviant.sandbox.issued_keys
@@ -491,7 +506,7 @@ def test_it_cannot_begin(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What is missing is named before anything is sent; the exit code is 2, no file is written."""
+    """A missing setting is named and nothing is sent; the exit code is 2, and no file is left."""
     monkeypatch.chdir(tmp_path)
     for name, value in RIGHT.items():
         monkeypatch.setenv(name, value)
@@ -502,7 +517,7 @@ def test_it_cannot_begin(
 
 @pytest.fixture
 def program(kucoin_sandbox: Sandbox, tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
-    """Start the program as a user starts it."""
+    """Return a function that starts `python -m authlib_kucoin rehearse` as a process."""
 
     def start(**streams: int) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -526,7 +541,7 @@ def program(kucoin_sandbox: Sandbox, tmp_path: Path) -> Callable[..., subprocess
 def test_the_program(
     kucoin_sandbox: Sandbox, tmp_path: Path, program: Callable[..., subprocess.Popen[str]]
 ) -> None:
-    """It prints the login page's address, reads what is typed, and writes two reports."""
+    """The program prints the login page's URL, reads the callback and "yes", and writes reports."""
     with program(stdin=subprocess.PIPE, stdout=subprocess.PIPE) as running:
         assert running.stdin
         assert running.stdout
@@ -540,12 +555,12 @@ def test_the_program(
     assert running.returncode == 0
     assert len(kucoin_sandbox.issued_keys) == 1
     assert max(len(line) for line in rest.splitlines()) <= 100
-    assert "Please look through it and send" in rest
+    assert "Please read it and send" in rest
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.json", "mine.md"]
 
 
 def _shown_until(terminal: int, words: str) -> str:
-    """Return what a terminal shows, up to these words."""
+    """Read from a terminal until it shows these words, and return what it has shown."""
     shown = ""
     while words not in shown:
         assert select.select([terminal], [], [], 30)[0], shown
@@ -556,7 +571,7 @@ def _shown_until(terminal: int, words: str) -> str:
 def test_a_paste_is_not_shown(
     kucoin_sandbox: Sandbox, program: Callable[..., subprocess.Popen[str]]
 ) -> None:
-    """On a terminal the callback is read without an echo; what else is typed is shown."""
+    """A terminal does not show the pasted callback, and shows all other input."""
     ours, theirs = pty.openpty()
     with program(stdin=theirs, stdout=theirs, stderr=theirs) as running:
         try:
@@ -564,7 +579,7 @@ def test_a_paste_is_not_shown(
             assert login
             callback = kucoin_sandbox.approve(login[0])
             os.write(ours, f"{callback}\n".encode())
-            shown = _shown_until(ours, "ask for one: ")
+            shown = _shown_until(ours, "ask for a key: ")
             os.write(ours, b"not now\n")
             shown += _shown_until(ours, "this package.")
             running.wait(30)
@@ -574,10 +589,10 @@ def test_a_paste_is_not_shown(
             os.close(theirs)
     assert callback.fields["code"] not in shown
     assert "not now" in shown
-    assert "HTTP 200, readable" in shown
+    assert "HTTP 200, the library can read the answer" in shown
 
 
 def test_versions() -> None:
-    """The report names what was used; run from a checkout, this package may not be installed."""
+    """The version of an installed package is returned; that of a missing package is a text."""
     assert _version("authlib").startswith("1.")
     assert _version("no-such-package") == "(not installed)"

@@ -35,14 +35,14 @@ REFUSED = {
 }
 
 
-def untrusted(operation: str, kind: type[KuCoinError]) -> type[KuCoinError]:
+def expected_class(operation: str, kind: type[KuCoinError]) -> type[KuCoinError]:
     """Return ``ApiKeyOutcomeUnknown`` for a request for a key, and ``kind`` for any other call."""
     return ApiKeyOutcomeUnknown if operation == "create_api_key" else kind
 
 
 @every_operation
 @pytest.mark.parametrize("status", [200, 400, 401, 403])
-def test_an_envelope_that_says_no_is_a_refusal(operation: str, status: int) -> None:
+def test_success_false_is_a_refusal(operation: str, status: int) -> None:
     """With status 200 or 4xx, ``success: false`` is a refusal, even beside a complete result."""
     no = {"success": False, "code": "40001", "msg": "no", "retry": False}
     error = failure(operation, {**GOOD[operation], **no}, status)
@@ -62,7 +62,7 @@ def test_an_oauth_error_is_a_refusal(operation: str, status: int) -> None:
 
 
 @every_operation
-def test_a_gateways_envelope_without_success_is_a_refusal(operation: str) -> None:
+def test_error_code_without_success_field_is_a_refusal(operation: str) -> None:
     """If ``success`` is missing, KuCoin's code decides: 400006 is a refusal."""
     error = failure(operation, {"code": 400006, "msg": "wrong ip"})
     kind = AddressNotAllowed if operation == "api_key_info" else REFUSED[operation]
@@ -72,7 +72,7 @@ def test_a_gateways_envelope_without_success_is_a_refusal(operation: str) -> Non
 
 @every_operation
 @pytest.mark.parametrize("body", [{}, {"status": 403}, {"code": True}, {"data": {}}])
-def test_a_status_that_says_no_is_a_refusal_whatever_the_object(operation: str, body: Any) -> None:
+def test_http_403_is_a_refusal_with_any_json_object(operation: str, body: Any) -> None:
     """HTTP 403 is a refusal, whatever JSON object comes with it."""
     assert type(failure(operation, body, 403)) is REFUSED[operation]
 
@@ -92,7 +92,7 @@ def test_too_many_requests_can_be_tried_again(operation: str, body: Any, status:
 
 @every_operation
 @pytest.mark.parametrize("status", [429, 302, 500, 503])
-def test_what_kucoin_says_beside_a_status_is_kept(operation: str, status: int) -> None:
+def test_code_and_message_are_kept_if_the_status_decides(operation: str, status: int) -> None:
     """The error keeps KuCoin's code and message, although the status alone decides its class."""
     body = {"success": False, "code": "E-7", "msg": "closed for an hour", "retry": True}
     error = failure(operation, body, status)
@@ -108,7 +108,7 @@ def test_what_kucoin_says_beside_a_status_is_kept(operation: str, status: int) -
 def test_a_server_error_is_unavailable(operation: str, status: int, good: bool) -> None:
     """HTTP 5xx raises ``KuCoinUnavailable``, or ``ApiKeyOutcomeUnknown`` if a key was asked for."""
     error = failure(operation, GOOD[operation] if good else b"<html>", status)
-    assert type(error) is untrusted(operation, KuCoinUnavailable)
+    assert type(error) is expected_class(operation, KuCoinUnavailable)
     assert error.status == status
 
 
@@ -133,17 +133,17 @@ def test_a_server_error_is_unavailable(operation: str, status: int, good: bool) 
         b"[" * 100_000,
     ],
 )
-def test_what_is_no_json_object_is_malformed(operation: str, body: bytes) -> None:
+def test_body_that_is_not_a_json_object_is_malformed(operation: str, body: bytes) -> None:
     """A body that is not a JSON object raises this package's error, not the JSON reader's own."""
-    assert type(failure(operation, body)) is untrusted(operation, MalformedResponse)
+    assert type(failure(operation, body)) is expected_class(operation, MalformedResponse)
 
 
 @every_operation
 @pytest.mark.parametrize("status", [204, 301, 302, 404])
-def test_a_status_without_json_is_malformed(operation: str, status: int) -> None:
+def test_empty_body_is_malformed(operation: str, status: int) -> None:
     """An empty body is malformed with each of these statuses, a redirect's included."""
     error = failure(operation, b"", status)
-    assert type(error) is untrusted(operation, MalformedResponse)
+    assert type(error) is expected_class(operation, MalformedResponse)
     assert error.status == status
 
 
@@ -156,7 +156,7 @@ def test_no_answer_is_unavailable(operation: str, sent: bool) -> None:
     """
     with pytest.raises(KuCoinError) as caught:
         CALLS[operation].unanswered("the line is dead", sent=sent)
-    kind = untrusted(operation, KuCoinUnavailable) if sent else KuCoinUnavailable
+    kind = expected_class(operation, KuCoinUnavailable) if sent else KuCoinUnavailable
     assert type(caught.value) is kind
     assert "the line is dead" in str(caught.value)
     assert caught.value.status is None
@@ -174,14 +174,14 @@ def test_no_answer_is_unavailable(operation: str, sent: bool) -> None:
         ("40001", "Invalid refresh token"),
     ],
 )
-def test_a_refresh_token_that_is_known_to_be_spent(code: str, msg: str) -> None:
+def test_spent_refresh_token_requires_reauthorization(code: str, msg: str) -> None:
     """Each of these refusals raises ``ReauthorizationRequired``: the user has to log in again."""
     error = failure("refresh", {"success": False, "code": code, "msg": msg})
     assert type(error) is ReauthorizationRequired
 
 
 @pytest.mark.parametrize("msg", [None, "", "system busy", "invalid scope"])
-def test_any_other_refused_refresh_says_nothing_about_the_refresh_token(msg: str | None) -> None:
+def test_other_refused_refresh_is_a_plain_token_error(msg: str | None) -> None:
     """A refusal that does not mention the refresh token raises a plain ``TokenError``."""
     assert type(failure("refresh", {"success": False, "code": "1", "msg": msg})) is TokenError
 
@@ -196,7 +196,7 @@ SECRETS = {
 
 
 @every_operation
-def test_what_kucoin_repeats_is_redacted(operation: str) -> None:
+def test_secrets_repeated_by_kucoin_are_masked(operation: str) -> None:
     """If KuCoin's code and message repeat a secret of the request, the error masks it in both."""
     for secret in SECRETS[operation]:
         body = {"success": False, "code": f"E-{secret}", "msg": f"bad value '{secret}'!"}
@@ -206,7 +206,7 @@ def test_what_kucoin_repeats_is_redacted(operation: str) -> None:
         assert "bad value '***'!" in str(error)
 
 
-def test_kucoins_words_cannot_forge_a_log_line_or_fill_the_log() -> None:
+def test_message_cannot_forge_or_flood_the_log() -> None:
     """Line breaks in KuCoin's message are removed, and at most 300 characters of it are kept."""
     error = failure("token", {"success": False, "code": "1", "msg": "a\r\nERROR b" + "x" * 999})
     assert "\n" not in str(error)
@@ -215,14 +215,14 @@ def test_kucoins_words_cannot_forge_a_log_line_or_fill_the_log() -> None:
     assert len(error.msg) == 300
 
 
-def test_an_error_never_quotes_the_answer() -> None:
+def test_error_about_a_bad_field_hides_the_token() -> None:
     """The error about a bad ``expires_in`` does not show the access token of the same answer."""
     error = failure("token", {**TOKEN, "expires_in": "soon"})
     assert "new-access" not in f"{error} {vars(error)}"
 
 
 @every_operation
-def test_a_doubled_member_is_not_believed(operation: str) -> None:
+def test_duplicate_json_member_is_malformed(operation: str) -> None:
     """JSON with a member twice is malformed; Python's reader alone would keep the second value."""
     good = json.dumps(GOOD[operation])
     for doubled in (
@@ -232,7 +232,7 @@ def test_a_doubled_member_is_not_believed(operation: str) -> None:
         if doubled.count('"success"') == 1:
             continue  # this operation's good answer has no `success` to double
         error = failure(operation, doubled.encode())
-        assert type(error) is untrusted(operation, MalformedResponse)
+        assert type(error) is expected_class(operation, MalformedResponse)
         assert "a member twice" in str(error)
 
 
@@ -240,7 +240,7 @@ def test_a_doubled_member_is_not_believed(operation: str) -> None:
 @pytest.mark.parametrize(
     "piece", ["apikey ", "api key", "refresh token ", "repeated ", " ", "a", "%41", "&amp;", "\\"]
 )
-def test_a_long_message_is_read_in_no_time(operation: str, piece: str) -> None:
+def test_long_message_is_read_quickly(operation: str, piece: str) -> None:
     """A refusal with a message of 900,000 characters is read in under 1 s of CPU time."""
     msg = (piece * 1_000_000)[:900_000]
     began = time.process_time()

@@ -19,7 +19,7 @@ from tests.unit.answers import (
 
 
 @pytest.mark.parametrize("operation", ["token", "refresh"])
-def test_a_token_has_the_rfcs_scope_and_both_expiries(operation: str) -> None:
+def test_token_has_text_scope_and_both_expiry_times(operation: str) -> None:
     """The list of scopes becomes a string; both expiry times count from the answer's arrival."""
     assert dict(answer(operation, TOKEN)) == {
         "access_token": "new-access",
@@ -67,7 +67,7 @@ def test_a_refresh_without_a_new_refresh_token_keeps_the_old_one() -> None:
 
 
 @pytest.mark.parametrize("odd", ["\ud800", "\0"])
-def test_what_no_database_can_hold_costs_no_key(odd: str) -> None:
+def test_unstorable_character_in_key_name_is_replaced(odd: str) -> None:
     """A character of a key's name that databases reject becomes ``?``; the key is returned."""
     data = {"apiName": f"a{odd}b", "apiKey": "k", "secret": "s", "passphrase": "p"}
     assert answer("create_api_key", {"success": True, "data": data}).api_name == "a?b"
@@ -104,7 +104,7 @@ def test_what_no_database_can_hold_costs_no_key(odd: str) -> None:
         ("success", 1),
     ],
 )
-def test_a_token_with_a_field_of_the_wrong_type_is_none(
+def test_token_with_a_field_of_wrong_type_is_malformed(
     operation: str, field: str, value: Any
 ) -> None:
     """One field of the wrong type makes the whole answer malformed."""
@@ -113,7 +113,7 @@ def test_a_token_with_a_field_of_the_wrong_type_is_none(
 
 @pytest.mark.parametrize("operation", ["token", "refresh"])
 @pytest.mark.parametrize("name", ["success", "token_type", "expires_in", "scope", "refresh_token"])
-def test_a_null_is_an_absence(operation: str, name: str) -> None:
+def test_null_field_of_a_token_counts_as_missing(operation: str, name: str) -> None:
     """A field that is ``null`` counts as missing, so the pair is still accepted."""
     token = answer(operation, {**TOKEN, name: None})
     assert token["access_token"] == "new-access"
@@ -123,7 +123,7 @@ def test_a_null_is_an_absence(operation: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("value", [3600, 3600.0, 3600.9, "3600", "3600.0"])
-def test_seconds_come_as_any_number(value: Any) -> None:
+def test_expires_in_may_be_int_float_or_text(value: Any) -> None:
     """``expires_in`` may be an int, a float or decimal text; it is read as an int."""
     token = answer("token", {**TOKEN, "expires_in": value})
     assert (token["expires_in"], token["expires_at"]) == (3600, NOW + 3600)
@@ -131,7 +131,7 @@ def test_seconds_come_as_any_number(value: Any) -> None:
 
 
 @pytest.mark.parametrize("is_valid", [True, False])
-def test_validity_is_what_kucoin_says(is_valid: bool) -> None:
+def test_validity_is_read_from_is_valid(is_valid: bool) -> None:
     """The result is the answer's ``is_valid``, whether or not the access token is repeated."""
     assert answer("validate", {"access_token": "old-access", "is_valid": is_valid}) is is_valid
     assert answer("validate", {"is_valid": is_valid}) is is_valid
@@ -145,6 +145,6 @@ def test_the_validity_of_another_token_is_refused() -> None:
 
 
 @pytest.mark.parametrize("is_valid", [None, "true", 1, 0, [], {}])
-def test_validity_is_a_boolean_or_nothing(is_valid: Any) -> None:
+def test_validity_that_is_not_a_boolean_is_malformed(is_valid: Any) -> None:
     """An ``is_valid`` that is not a boolean makes the answer malformed."""
     assert type(failure("validate", {"is_valid": is_valid})) is MalformedResponse

@@ -30,7 +30,7 @@ VALID = b'{"access_token": "a", "is_valid": true}'
 
 
 @pytest.mark.parametrize("client_class", [KuCoinOAuth2Session, KuCoinOAuth2Client])
-def test_a_client_looks_no_token_up_in_a_request(client_class: Any) -> None:
+def test_client_refuses_request_argument(client_class: Any) -> None:
     """A client refuses ``request=``: only a registered app finds the token of a request."""
     with pytest.raises(ConfigurationError, match="pass token= instead"):
         client_class("broker", site=SITE).create_api_key(request=object())
@@ -48,14 +48,14 @@ class _Canned(BaseAdapter):
         """Do nothing: no connection is open."""
 
 
-def test_another_adapter_of_requests_can_answer() -> None:
+def test_answer_of_a_custom_requests_adapter_is_accepted() -> None:
     """A session accepts an answer that another adapter has read and decoded already."""
     with KuCoinOAuth2Session("broker", site=SITE) as session:
         session.mount(SITE, _Canned())
         assert session.validate_access_token("a") is True
 
 
-def test_another_transport_of_httpx2_can_answer() -> None:
+def test_answer_of_an_httpx2_mock_transport_is_accepted() -> None:
     """A client and a registered app accept the answer of an ``httpx2.MockTransport``."""
     transport = httpx2.MockTransport(lambda _: httpx2.Response(200, content=VALID))
     with KuCoinOAuth2Client("broker", site=SITE, transport=transport) as client:
@@ -66,7 +66,7 @@ def test_another_transport_of_httpx2_can_answer() -> None:
     assert asyncio.run(app.validate_access_token("a")) is True
 
 
-def test_a_name_that_is_not_known_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_host_name_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     """If the host's name is unknown, a request for a key raises ``KuCoinUnavailable``."""
 
     def unknown(*_: Any, **__: Any) -> None:
@@ -78,13 +78,13 @@ def test_a_name_that_is_not_known_is_unavailable(monkeypatch: pytest.MonkeyPatch
             client_class("broker", site=SITE).create_api_key("a")  # type: ignore[operator]
 
 
-def test_an_address_that_cannot_be_read_names_no_host() -> None:
+def test_host_of_is_empty_for_an_unparsable_url() -> None:
     """``host_of`` leaves out user and password, and returns "" for a URL it cannot parse."""
     assert host_of("http://user:password@[proxy") == ""
     assert host_of("http://user:password@proxy.example.com:3128") == "proxy.example.com:3128"
 
 
-def test_only_so_many_causes_of_an_error_are_looked_at() -> None:
+def test_name_of_follows_a_limited_number_of_causes() -> None:
     """``name_of`` follows a limited number of causes, so the 1,000th, an OSError, is not named."""
     error: Exception = OSError("the first")
     for _ in range(1000):

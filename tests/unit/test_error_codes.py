@@ -52,7 +52,7 @@ def refused(code: str, status: int, headers: dict[str, str] | None = None) -> Ku
         ("123456", 400, ApiKeyError, "Ask KuCoin what the code means"),
     ],
 )
-def test_each_code_has_a_name_and_says_what_to_do(
+def test_each_code_decides_error_class_and_advice(
     code: str, status: int, kind: type[KuCoinError], advice: str
 ) -> None:
     """The gateway's code decides the error class and the advice in the error's text."""
@@ -63,7 +63,7 @@ def test_each_code_has_a_name_and_says_what_to_do(
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(31, "31 s behind"), (-3600, "3600 s ahead")])
-def test_a_wrong_clock_is_told_how_far_it_is_off(seconds: int, text: str) -> None:
+def test_clock_skew_error_gives_the_difference(seconds: int, text: str) -> None:
     """The error says by how many seconds this clock differs from the answer's ``Date``."""
     date = formatdate(time.time() + seconds, usegmt=True)
     # The header has whole seconds, so the difference may be off by one.
@@ -73,7 +73,7 @@ def test_a_wrong_clock_is_told_how_far_it_is_off(seconds: int, text: str) -> Non
 
 
 @pytest.mark.parametrize("headers", [{}, {"date": "yesterday"}, {"date": ""}])
-def test_without_a_date_the_clock_is_named_all_the_same(headers: dict[str, str]) -> None:
+def test_clock_skew_without_date_gives_no_difference(headers: dict[str, str]) -> None:
     """Without a usable ``Date`` the error is still ``ClockSkewed``, but names no difference."""
     error = refused("400002", 400, headers)
     assert type(error) is ClockSkewed

@@ -37,7 +37,7 @@ def lines() -> Iterator[list[str]]:
     root.setLevel(level)
 
 
-def test_records_of_the_http_libraries_are_redacted_during_a_call_only(lines: list[str]) -> None:
+def test_http_log_records_are_masked_during_a_call_only(lines: list[str]) -> None:
     """Records outside of a call stay unchanged; so do records inside it that hold no secret."""
     logger = logging.getLogger("urllib3.connectionpool")
     logger.debug("GET %s", "/before?code=s3cret")
@@ -53,7 +53,7 @@ def test_records_of_the_http_libraries_are_redacted_during_a_call_only(lines: li
     ]
 
 
-def test_a_traceback_in_a_record_is_redacted(lines: list[str]) -> None:
+def test_traceback_in_a_log_record_is_masked(lines: list[str]) -> None:
     """A secret in the traceback that a log record carries is masked."""
     with InFlight(("s3cret",)):
         try:
@@ -64,7 +64,7 @@ def test_a_traceback_in_a_record_is_redacted(lines: list[str]) -> None:
     assert "s3cret" not in lines[0]
 
 
-def test_it_survives_a_new_logging_set_up(lines: list[str]) -> None:
+def test_masking_survives_a_new_logging_configuration(lines: list[str]) -> None:
     """After ``dictConfig``, and even after the filter was removed, a call masks its secrets."""
     logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})
     logger = logging.getLogger("httpx2")
@@ -75,7 +75,7 @@ def test_it_survives_a_new_logging_set_up(lines: list[str]) -> None:
     assert "code=***" in "".join(lines)
 
 
-def test_calls_in_other_threads_are_not_touched(lines: list[str]) -> None:
+def test_log_records_of_other_threads_are_not_masked(lines: list[str]) -> None:
     """While one thread is in a call, the records of another thread are not masked."""
 
     def other_host() -> None:

@@ -31,7 +31,7 @@ GROUPS = [
         (iter(["API_EARN"]), {"API_EARN"}),
     ],
 )
-def test_every_group_is_named_in_order(permissions: Any, true: set[str]) -> None:
+def test_body_has_every_permission_group_in_order(permissions: Any, true: set[str]) -> None:
     """The body names all seven groups: those asked for as true, the others as false."""
     body = json.loads(api_key_body(SITES["global"], permissions))
     assert list(body) == ["authGroupMap", "isAddressbookOnly"]
@@ -60,7 +60,7 @@ def test_fast_api_1_has_no_body_and_no_permissions() -> None:
         (["API_WITHDRAW_OAUTH"], "API_WITHDRAW_OAUTH is never asked for"),
     ],
 )
-def test_what_cannot_be_asked_for_is_refused(permissions: Any, text: str) -> None:
+def test_invalid_permissions_are_refused(permissions: Any, text: str) -> None:
     """The error names the wrong permission, or says why the whole argument is refused."""
     with pytest.raises(ConfigurationError, match=text) as caught:
         api_key_body(SITES["global"], permissions)

@@ -35,7 +35,7 @@ def connections(sandbox: Sandbox) -> list[int]:
 
 
 @every_client
-def test_a_caller_gets_its_own_token_whoever_else_uses_the_client(
+def test_call_returns_the_token_it_fetched_itself(
     client_class: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A call returns the token it fetched, even if another thread then sets the client's token."""
@@ -66,9 +66,7 @@ async def _awaited(coroutine: Any) -> Any:
 
 
 @every_sync
-def test_a_client_made_before_a_fork_shares_no_connection_with_the_child(
-    kucoin_sandbox: Sandbox, client_class: Any
-) -> None:
+def test_forked_child_opens_its_own_connection(kucoin_sandbox: Sandbox, client_class: Any) -> None:
     """The child opens a connection of its own; the parent goes on with the connection it had."""
 
     def is_refused(token: str) -> bool:
@@ -99,7 +97,7 @@ def test_an_async_client_works_in_one_event_loop_after_another(kucoin_sandbox: S
     assert connections(kucoin_sandbox) == [1, 1, 2, 2]
 
 
-def test_what_is_kept_of_another_loop_or_process_is_not_used(kucoin_sandbox: Sandbox) -> None:
+def test_connection_of_another_loop_or_process_is_not_used(kucoin_sandbox: Sandbox) -> None:
     """A kept connection is used only if its event loop and its process are the current ones."""
 
     async def main() -> None:
@@ -120,7 +118,9 @@ def test_what_is_kept_of_another_loop_or_process_is_not_used(kucoin_sandbox: San
 
 
 @pytest.mark.parametrize("client_class", [KuCoinOAuth2Client, AsyncKuCoinOAuth2Client])
-def test_requests_of_ones_own_go_the_same_way(kucoin_sandbox: Sandbox, client_class: Any) -> None:
+def test_client_get_uses_the_same_token_and_connection(
+    kucoin_sandbox: Sandbox, client_class: Any
+) -> None:
     """``client.get`` sends the client's token, over the same connection as KuCoin's calls."""
     token = {"access_token": "mine", "token_type": "bearer", "expires_at": 2_000_000_000}
 
@@ -141,7 +141,7 @@ def test_requests_of_ones_own_go_the_same_way(kucoin_sandbox: Sandbox, client_cl
 
 
 @pytest.mark.parametrize("leave", ["close", "with"])
-def test_a_closed_client_of_httpx2_says_so(kucoin_sandbox: Sandbox, leave: str) -> None:
+def test_closed_client_raises_and_sends_nothing(kucoin_sandbox: Sandbox, leave: str) -> None:
     """A closed client raises ``ConfigurationError`` and sends nothing."""
     sync_client = KuCoinOAuth2Client(kucoin_sandbox.client_id, site=kucoin_sandbox.url)
     async_client = AsyncKuCoinOAuth2Client(kucoin_sandbox.client_id, site=kucoin_sandbox.url)
@@ -181,7 +181,7 @@ def test_a_client_cannot_be_copied(client_class: Any, copied: Callable[[Any], An
 @pytest.mark.parametrize(
     "odd", [{"expires_in": "soon"}, {"expires_at": []}, {"expires_at": float("inf")}]
 )
-def test_a_stored_token_that_is_none_has_a_name(client_class: Any, odd: dict[str, Any]) -> None:
+def test_token_with_invalid_expiry_is_refused(client_class: Any, odd: dict[str, Any]) -> None:
     """A token whose expiry is no number is refused by the constructor and when it is set later."""
     token = {"access_token": "mine", **odd}
     with pytest.raises(TokenError, match=r"not a number of seconds.*authorize again"):
@@ -200,7 +200,7 @@ def test_a_stored_token_that_is_none_has_a_name(client_class: Any, odd: dict[str
         ("HTTPS_PROXY", "http://user:canary#secret@127.0.0.1:9", "InvalidURL"),
     ],
 )
-def test_a_broken_environment_is_named(
+def test_broken_environment_setting_is_a_configuration_error(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str
 ) -> None:
     """A broken setting in the environment is a ``ConfigurationError``, with ``retry`` false."""
@@ -213,7 +213,7 @@ def test_a_broken_environment_is_named(
             assert "canary" not in "".join(traceback.format_exception(raised.value))
 
 
-def test_a_time_limit_of_the_hosts_own_reaches_the_caller(
+def test_time_limit_error_of_the_host_is_raised_unchanged(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """An error that is not the HTTP library's, such as a job's time limit, is raised unchanged."""
@@ -221,16 +221,16 @@ def test_a_time_limit_of_the_hosts_own_reaches_the_caller(
     class SoftTimeLimitExceeded(Exception):
         """Stands for the error that a task queue raises when a job takes too long."""
 
-    def strike(*_args: object, **_kwargs: object) -> None:
+    def exceed_time_limit(*_args: object, **_kwargs: object) -> None:
         raise SoftTimeLimitExceeded
 
     with KuCoinOAuth2Session("broker", site=NOBODY) as session:
-        monkeypatch.setattr(session.get_adapter(NOBODY), "send", strike)
+        monkeypatch.setattr(session.get_adapter(NOBODY), "send", exceed_time_limit)
         with pytest.raises(SoftTimeLimitExceeded):
             session.create_api_key("an-access-token")
 
 
-def test_a_closed_client_fails_nobody_elses_refresh(kucoin_sandbox: Sandbox) -> None:
+def test_closed_client_does_not_fail_another_clients_refresh(kucoin_sandbox: Sandbox) -> None:
     """A closed client's error is not raised for another client that holds the same token."""
 
     async def main() -> list[Any]:
@@ -239,11 +239,11 @@ def test_a_closed_client_fails_nobody_elses_refresh(kucoin_sandbox: Sandbox) -> 
             for _ in range(2)
         )
         await closed.aclose()
-        told = await asyncio.gather(
+        outcomes = await asyncio.gather(
             closed.refresh_token(), is_open.refresh_token(), return_exceptions=True
         )
         await is_open.aclose()
-        return told
+        return outcomes
 
     of_closed, of_open = asyncio.run(main())
     assert isinstance(of_closed, ConfigurationError)
@@ -252,7 +252,7 @@ def test_a_closed_client_fails_nobody_elses_refresh(kucoin_sandbox: Sandbox) -> 
 
 
 @every_client
-def test_what_is_no_token_at_all_is_said(client_class: Any) -> None:
+def test_token_that_is_not_a_mapping_is_refused(client_class: Any) -> None:
     """A token that is not a mapping is refused, and the error names its type."""
     with pytest.raises(TokenError, match=r"Expected a token.*of type object"):
         client_class("broker", site=NOBODY, token=object())

@@ -37,7 +37,7 @@ def wire() -> Iterator[Wire]:
         yield wire
 
 
-def test_the_names_that_we_override_or_read() -> None:
+def test_private_names_that_are_used_exist() -> None:
     """The private names of http.client and urllib3 that this package uses exist."""
     assert callable(HTTPResponse._read_status)  # type: ignore[attr-defined]  # private
     assert callable(HTTPConnection._tunnel)  # type: ignore[attr-defined]  # private
@@ -70,7 +70,7 @@ def test_the_connections_of_httpx2_are_guarded(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("client", [KuCoinOAuth2Client, AsyncKuCoinOAuth2Client])
-def test_an_httpx2_without_a_pool_that_we_know_is_refused(client: Any) -> None:
+def test_transport_without_private_pool_is_refused(client: Any) -> None:
     """A client refuses a transport without ``_pool``, as in a release of httpx2 not known here."""
     transport = httpx2.HTTPTransport()
     del transport._pool
@@ -78,7 +78,7 @@ def test_an_httpx2_without_a_pool_that_we_know_is_refused(client: Any) -> None:
         client(site="eu", transport=transport)
 
 
-def test_a_connection_that_does_not_show_what_it_holds_is_used_once(
+def test_connection_that_hides_its_buffer_is_used_once(
     wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If the guard cannot see whether surplus bytes wait, each call opens a new connection."""
@@ -93,7 +93,7 @@ def test_a_connection_that_does_not_show_what_it_holds_is_used_once(
     assert wire.connections == 3
 
 
-def test_without_read_status_an_informational_answer_ends_its_connection(
+def test_without_read_status_http_103_closes_the_connection(
     wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without ``_read_status``, HTTP 103 counts as the answer, and its connection is closed."""
@@ -106,7 +106,7 @@ def test_without_read_status_an_informational_answer_ends_its_connection(
     assert wire.connections == 2
 
 
-def test_a_socket_of_this_machine(tmp_path: Path) -> None:
+def test_total_timeout_ends_a_call_over_a_unix_socket(tmp_path: Path) -> None:
     """``total_timeout`` ends a call over a Unix socket (``uds=``) whose server does not answer."""
     with (
         socket.socket(socket.AF_UNIX) as listener,
@@ -122,7 +122,7 @@ def test_a_socket_of_this_machine(tmp_path: Path) -> None:
             client.validate_access_token("access")
 
 
-def test_retries_of_a_transport_end_at_the_deadline() -> None:
+def test_total_timeout_ends_the_retries_of_a_transport() -> None:
     """``total_timeout`` ends the growing pauses between the retries of an httpx2 transport."""
     transport = httpx2.HTTPTransport(retries=9)
     with (
@@ -134,9 +134,7 @@ def test_retries_of_a_transport_end_at_the_deadline() -> None:
         client.validate_access_token("access")
 
 
-def test_small_requests_through_a_proxy_leave_at_once(
-    wire: Wire, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_connection_to_a_proxy_has_tcp_nodelay(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     """The connection to a proxy has TCP_NODELAY set; without it, a small POST waits 40 ms."""
     monkeypatch.setenv("HTTP_PROXY", wire.url)
     with KuCoinOAuth2Session(site="http://127.0.0.2:9") as session:

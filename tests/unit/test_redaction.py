@@ -47,7 +47,7 @@ def test_a_secret_that_looks_escaped_is_masked(secret: str) -> None:
 
 
 @pytest.mark.parametrize("before", range(250, 330, 7))
-def test_where_a_long_message_is_cut_no_half_of_a_secret_is_left(before: int) -> None:
+def test_cutting_a_long_message_shows_no_part_of_a_secret(before: int) -> None:
     """No part of a secret is shown, wherever in it the long message is cut."""
     secret = "Zq" * 40
     message = f"{'x' * before}{secret}{quote(secret)}{' y' * 400_000}"
@@ -70,6 +70,6 @@ def test_without_secrets_a_text_stays_as_it_is(secrets: tuple[str, ...]) -> None
 
 
 @pytest.mark.parametrize("text", [None, "", "\n \t"])
-def test_nothing_presentable_is_nothing(text: str | None) -> None:
+def test_empty_message_is_none(text: str | None) -> None:
     """A message that is missing, empty or only white space becomes None."""
     assert presentable(text) is None

@@ -27,7 +27,7 @@ TRAVELS = string.ascii_letters + string.digits + "-._~:/?@!$()*,="
         "http://127.8.9.10/cb",
     ],
 )
-def test_a_uri_that_can_travel_raw_is_returned_unchanged(uri: str) -> None:
+def test_safe_redirect_uri_is_returned_unchanged(uri: str) -> None:
     """Each of these URIs is returned as given: nothing is encoded or normalised."""
     assert check_redirect_uri(uri) == uri
 
@@ -69,13 +69,13 @@ def test_space_control_and_non_ascii_are_refused_by_name(character: str, name: s
         ("ftp://127.0.0.1/cb", "not https"),
     ],
 )
-def test_what_must_not_be_sent_to_is_refused_with_the_reason(uri: str, reason: str) -> None:
+def test_unsafe_redirect_uri_is_refused_with_the_reason(uri: str, reason: str) -> None:
     """The error says why: no URI, no host, a bad character, or neither https nor local http."""
     with pytest.raises(UnsafeRedirectURI, match=reason):
         check_redirect_uri(uri)
 
 
-def test_it_is_a_value_error_that_can_be_pickled() -> None:
+def test_unsafe_redirect_uri_error_can_be_pickled() -> None:
     """``UnsafeRedirectURI`` is a ``ValueError``, and pickling keeps its text."""
     with pytest.raises(ValueError, match="not https") as caught:
         check_redirect_uri("http://broker.example.com/")

@@ -62,7 +62,7 @@ async def end(share: Work) -> asyncio.Task[Any]:
 
 
 @pytest.mark.parametrize("leave", [give_up, is_cancelled, fail, end])
-def test_a_pair_is_stored_although_the_loop_ends(
+def test_pair_is_stored_before_the_loop_ends(
     refreshes: Refreshes, leave: Callable[[Work], Work]
 ) -> None:
     """However ``main`` ends, ``update_token`` has stored the pair when ``asyncio.run`` returns."""
@@ -106,7 +106,7 @@ def test_update_token_is_repeated_if_a_task_below_it_is_cancelled(
     assert slow.stored == [FRESH]
 
 
-def test_a_loop_waits_no_longer_than_the_deadline(refreshes: Refreshes) -> None:
+def test_loop_waits_for_update_token_until_the_deadline_only(refreshes: Refreshes) -> None:
     """After ``longest``, a stuck ``update_token`` is cancelled; the next caller stores the pair."""
     slow = Slow()
 
@@ -127,7 +127,7 @@ def test_a_loop_waits_no_longer_than_the_deadline(refreshes: Refreshes) -> None:
     assert stored == [FRESH]
 
 
-def test_a_time_out_inside_the_refresh_still_works(refreshes: Refreshes) -> None:
+def test_asyncio_timeout_interrupts_the_refresh_request(refreshes: Refreshes) -> None:
     """``asyncio.timeout`` interrupts ``perform`` while the loop runs."""
 
     async def perform() -> KuCoinToken:
@@ -142,7 +142,7 @@ def test_a_time_out_inside_the_refresh_still_works(refreshes: Refreshes) -> None
         asyncio.run(refreshes.share_async(ENDPOINT, OLD, perform))
 
 
-def test_waiting_covers_this_loop_and_this_owner(refreshes: Refreshes) -> None:
+def test_wait_for_refreshes_covers_this_loop_and_this_owner(refreshes: Refreshes) -> None:
     """``wait_for_refreshes`` waits for one owner's refreshes, or for all but the caller's own."""
     mine, theirs = Slow(), Slow()
 

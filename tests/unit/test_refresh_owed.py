@@ -39,8 +39,8 @@ def ask(request: pytest.FixtureRequest, refreshes: Refreshes, endpoint: Endpoint
             assert update_token
             update_token(token)
 
-        told = update_token and awaited
-        return asyncio.run(refreshes.share_async(ENDPOINT, OLD, endpoint.awaited, told))
+        callback = update_token and awaited
+        return asyncio.run(refreshes.share_async(ENDPOINT, OLD, endpoint.awaited, callback))
 
     return in_thread if request.param == "thread" else in_task
 
@@ -78,7 +78,7 @@ def test_a_pair_that_was_stored_at_once_is_not_stored_again(ask: Ask) -> None:
     assert store.calls == [FRESH]
 
 
-def test_a_caller_without_update_token_settles_nothing(ask: Ask) -> None:
+def test_pair_stays_owed_after_a_caller_without_update_token(ask: Ask) -> None:
     """After a caller without ``update_token``, a caller that has one still stores the pair."""
     store = Store(fails=1)
     assert ask(None) == FRESH
@@ -89,7 +89,7 @@ def test_a_caller_without_update_token_settles_nothing(ask: Ask) -> None:
     assert len(store.calls) == 2
 
 
-def test_another_update_token_may_store_it(ask: Ask) -> None:
+def test_owed_pair_may_be_stored_by_another_update_token(ask: Ask) -> None:
     """If one caller's ``update_token`` fails, the next caller's own function stores the pair."""
     broken, good = Store(fails=1), Store()
     with pytest.raises(OSError, match="database"):
@@ -99,7 +99,7 @@ def test_another_update_token_may_store_it(ask: Ask) -> None:
     assert (len(broken.calls), len(good.calls)) == (1, 1)
 
 
-def test_an_error_of_ours_from_update_token_is_raised_too(ask: Ask) -> None:
+def test_kucoin_error_from_update_token_is_raised(ask: Ask) -> None:
     """A ``KuCoinError`` from ``update_token`` reaches the caller; the next caller tries again."""
     store = Store(fails=1, error=TokenError("validation failed"))
     with pytest.raises(TokenError, match="validation"):
@@ -108,7 +108,7 @@ def test_an_error_of_ours_from_update_token_is_raised_too(ask: Ask) -> None:
     assert len(store.calls) == 2
 
 
-def test_an_interrupted_call_is_repeated(refreshes: Refreshes, endpoint: Endpoint) -> None:
+def test_interrupted_update_token_is_called_again(refreshes: Refreshes, endpoint: Endpoint) -> None:
     """If ``KeyboardInterrupt`` ends ``update_token``, the next caller runs the function again."""
     store = Store(fails=2, error=KeyboardInterrupt())
     for _ in range(2):
@@ -118,7 +118,7 @@ def test_an_interrupted_call_is_repeated(refreshes: Refreshes, endpoint: Endpoin
     assert len(store.calls) == 3
 
 
-def test_threads_call_it_one_at_a_time(refreshes: Refreshes, endpoint: Endpoint) -> None:
+def test_threads_call_update_token_one_at_a_time(refreshes: Refreshes, endpoint: Endpoint) -> None:
     """Of eight later callers, one calls ``update_token``; the others get the pair at once."""
     with pytest.raises(OSError, match="database"):
         refreshes.share(ENDPOINT, OLD, endpoint, Store(fails=1))
@@ -140,7 +140,7 @@ def test_threads_call_it_one_at_a_time(refreshes: Refreshes, endpoint: Endpoint)
     assert len(calls) == 1
 
 
-def test_tasks_call_it_one_at_a_time(refreshes: Refreshes, endpoint: Endpoint) -> None:
+def test_tasks_call_update_token_one_at_a_time(refreshes: Refreshes, endpoint: Endpoint) -> None:
     """Of eight tasks, one calls ``update_token``; cancelling this task does not stop the call."""
     with pytest.raises(OSError, match="database"):
         refreshes.share(ENDPOINT, OLD, endpoint, Store(fails=1))

@@ -62,7 +62,7 @@ def test_flights_of_closed_loops_are_dropped(refreshes: Refreshes) -> None:
     gc.collect()
 
 
-def test_a_refresh_in_a_stopped_loop_is_waited_for_by_nobody(refreshes: Refreshes) -> None:
+def test_refresh_in_a_stopped_loop_is_not_waited_for(refreshes: Refreshes) -> None:
     """If the refresh in flight belongs to a stopped event loop, a caller sends its own request."""
     loop = leave_in_flight(refreshes, "old-r")
     good = Endpoint()
@@ -74,7 +74,7 @@ def test_a_refresh_in_a_stopped_loop_is_waited_for_by_nobody(refreshes: Refreshe
     gc.collect()
 
 
-def test_a_task_that_is_cancelled_before_it_starts_leaves_nobody_waiting(
+def test_task_cancelled_before_it_starts_releases_waiters(
     refreshes: Refreshes,
 ) -> None:
     """The outcome for waiters is ``KuCoinUnavailable`` if the leading task never runs a step."""
@@ -113,10 +113,10 @@ def interrupt_at(step: int) -> tuple[Callable[..., Any], list[int]]:
 
 # An interrupt can leave a coroutine that is never awaited, and Python warns about that.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("colour", ["thread", "task"])
-def test_an_interrupt_at_any_moment_leaves_no_flight_that_never_ends(colour: str) -> None:
+@pytest.mark.parametrize("leader", ["thread", "task"])
+def test_interrupt_at_any_step_leaves_no_endless_flight(leader: str) -> None:
     """After an interrupt at any step, the next caller gets the pair, and the pair is stored."""
-    previous, struck = sys.getprofile(), 0
+    previous, interrupts = sys.getprofile(), 0
     for step in range(1, 500):
         refreshes, endpoint, stored = Refreshes(), Endpoint(), []
         endpoint.go_on.set()
@@ -130,7 +130,7 @@ def test_an_interrupt_at_any_moment_leaves_no_flight_that_never_ends(colour: str
             endpoint: Endpoint = endpoint,
             stored: list[Any] = stored,
         ) -> KuCoinToken:
-            if colour == "thread":
+            if leader == "thread":
                 return refreshes.share(ENDPOINT, OLD, endpoint, stored.append)
             awaited = refreshes.share_async(ENDPOINT, OLD, endpoint.awaited, update_token)
             return asyncio.run(awaited)
@@ -139,7 +139,7 @@ def test_an_interrupt_at_any_moment_leaves_no_flight_that_never_ends(colour: str
         try:
             refresh()
         except KeyboardInterrupt:
-            struck += 1
+            interrupts += 1
         finally:
             sys.setprofile(previous)
         interrupted = steps[0] >= step
@@ -153,10 +153,10 @@ def test_an_interrupt_at_any_moment_leaves_no_flight_that_never_ends(colour: str
         if not interrupted:
             break
     gc.collect()  # collects coroutines that were interrupted before they were awaited
-    assert 20 < struck < 499
+    assert 20 < interrupts < 499
 
 
-def test_a_quiet_process_forgets_the_pair(
+def test_idle_process_forgets_the_pair(
     refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After ``REMEMBER_SECONDS`` nothing holds the pair, even if no other refresh follows."""
@@ -174,7 +174,7 @@ def test_a_quiet_process_forgets_the_pair(
     assert refreshes._sweeper is None
 
 
-def test_one_thread_sweeps_for_all(refreshes: Refreshes) -> None:
+def test_one_daemon_thread_drops_old_outcomes(refreshes: Refreshes) -> None:
     """20 refreshes start one thread that drops old outcomes; being a daemon, it blocks no exit."""
     endpoint = Endpoint()
     endpoint.go_on.set()
@@ -188,7 +188,7 @@ def test_one_thread_sweeps_for_all(refreshes: Refreshes) -> None:
     assert len(refreshes._flights) == 20  # too young to be dropped
 
 
-def test_a_process_that_ends_can_still_refresh(
+def test_refresh_succeeds_while_the_process_exits(
     refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A refresh succeeds when Python can no longer start the thread that drops old outcomes."""
@@ -203,7 +203,7 @@ def test_a_process_that_ends_can_still_refresh(
 
 
 @pytest.mark.parametrize("longest", [2.0, 20.0, 60.0])
-def test_a_waiter_waits_as_long_as_the_leader_may_take(
+def test_patience_is_the_remaining_time_of_the_leader(
     refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch, longest: float
 ) -> None:
     """``patience`` is ``longest`` plus 1 s, less the time since the refresh began."""
@@ -221,7 +221,7 @@ def test_a_waiter_waits_as_long_as_the_leader_may_take(
         leader.result(10)
 
 
-def test_a_clients_total_timeout_bounds_the_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_total_timeout_of_a_client_limits_the_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each client passes its ``total_timeout`` to the shared refresh as ``longest``."""
     longest = []
 

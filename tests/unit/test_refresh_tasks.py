@@ -30,7 +30,7 @@ from tests.unit.refreshing import (
 )
 
 
-def test_a_task_does_not_wait_for_ever_either(
+def test_task_waits_for_a_thread_until_the_deadline_only(
     refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A task waits for a thread's refresh only until ``longest`` of this refresh is over."""
@@ -74,7 +74,7 @@ def test_tasks_share_one_request_and_its_result(refreshes: Refreshes) -> None:
 
 
 @pytest.mark.parametrize("cancelled", [0, 1, 25])
-def test_cancelling_one_task_harms_no_other(refreshes: Refreshes, cancelled: int) -> None:
+def test_cancelling_one_task_does_not_affect_others(refreshes: Refreshes, cancelled: int) -> None:
     """If one task is cancelled, even the leader, the others get the pair, and it is stored once."""
     endpoint = Endpoint()
     stored = []
@@ -117,7 +117,7 @@ def test_tasks_share_one_failure(refreshes: Refreshes) -> None:
     assert endpoint.asked == 1
 
 
-def test_a_failing_update_token_is_the_leading_tasks_error(refreshes: Refreshes) -> None:
+def test_update_token_error_is_raised_in_the_leading_task_only(refreshes: Refreshes) -> None:
     """Only the first task raises the error of ``update_token``; the others receive the pair."""
     endpoint = Endpoint()
     endpoint.go_on.set()
@@ -139,7 +139,7 @@ def test_a_failing_update_token_is_the_leading_tasks_error(refreshes: Refreshes)
     assert all(dict(other) == FRESH for other in others)
 
 
-def test_a_loop_that_ends_leaves_nobody_waiting(refreshes: Refreshes) -> None:
+def test_end_of_the_loop_releases_waiting_threads(refreshes: Refreshes) -> None:
     """When ``asyncio.run`` ends a stuck refresh, a thread that waits for it gets an error."""
     endpoint = Endpoint()
     with ThreadPoolExecutor(1) as pool:
@@ -160,7 +160,7 @@ def test_a_loop_that_ends_leaves_nobody_waiting(refreshes: Refreshes) -> None:
         assert isinstance(asyncio.run(main()).result(10), KuCoinUnavailable)
 
 
-def test_a_thread_does_not_wait_for_a_task_of_its_own_loop(refreshes: Refreshes) -> None:
+def test_blocking_call_does_not_wait_for_its_own_loop(refreshes: Refreshes) -> None:
     """A blocking call raises an error if a task of this thread's event loop is refreshing."""
     endpoint = Endpoint()
 
@@ -177,7 +177,7 @@ def test_a_thread_does_not_wait_for_a_task_of_its_own_loop(refreshes: Refreshes)
     asyncio.run(main())
 
 
-def test_threads_and_tasks_share_with_one_another(refreshes: Refreshes) -> None:
+def test_thread_and_task_share_one_request(refreshes: Refreshes) -> None:
     """A thread and a task of one process share one request."""
     endpoint = Endpoint()
     with ThreadPoolExecutor(1) as pool:
@@ -196,7 +196,7 @@ def test_threads_and_tasks_share_with_one_another(refreshes: Refreshes) -> None:
     assert endpoint.asked == 1
 
 
-def test_a_forked_child_does_not_wait_for_what_its_parent_has_begun() -> None:
+def test_forked_child_does_not_wait_for_its_parents_refresh() -> None:
     """A child process sends a request of its own while its parent's refresh is in flight."""
     endpoint = Endpoint()
     with ThreadPoolExecutor(1) as pool:

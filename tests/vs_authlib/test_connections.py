@@ -42,7 +42,7 @@ def test_a_redirect_from_the_token_endpoint_is_not_followed(wire: Wire) -> None:
     assert wire.seen[-1].target == "/elsewhere"
 
 
-def test_a_silent_server_is_not_waited_for_for_ever(wire: Wire) -> None:
+def test_silent_server_hits_the_default_timeout(wire: Wire) -> None:
     """This package has a default timeout of 10 s; Authlib, over requests, has none."""
     hold = threading.Event()
 
@@ -59,7 +59,7 @@ def test_a_silent_server_is_not_waited_for_for_ever(wire: Wire) -> None:
     assert stock_session(wire).default_timeout is None
 
 
-def test_an_exchange_and_a_key_take_one_connection(wire: Wire) -> None:
+def test_exchange_and_key_share_one_connection(wire: Wire) -> None:
     """This package opens one connection for an exchange and a key; Authlib opens two."""
     app = flask_app()
     key = {"apiKey": "k", "secret": "s", "passphrase": "p"}
@@ -79,7 +79,7 @@ def test_an_exchange_and_a_key_take_one_connection(wire: Wire) -> None:
     assert wire.connections == 3
 
 
-def test_urls_in_debug_logs_hold_no_code(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+def test_debug_log_masks_the_code(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
     """In urllib3's log record the code is masked; with Authlib, the record shows the code."""
     caplog.set_level(logging.DEBUG)
     with our_session(wire, client_secret="the-secret") as ours:
@@ -122,7 +122,7 @@ def test_no_cookie_is_kept_or_sent_back(wire: Wire) -> None:
     assert wire.seen[-1].headers["cookie"] == "edge=1"
 
 
-def test_a_ca_bundle_of_ones_own_beats_the_environments(
+def test_verify_argument_wins_over_requests_ca_bundle(
     wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A given ``verify=`` wins over REQUESTS_CA_BUNDLE; in Authlib, over requests, it does not."""

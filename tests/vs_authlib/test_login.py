@@ -21,16 +21,16 @@ from authlib_kucoin import (
 from tests.support.wire import Wire
 from tests.vs_authlib.rivals import (
     REDIRECT_URI,
-    begun,
     flask_app,
     our_app,
     our_session,
+    started_login,
     stock_app,
     stock_session,
 )
 
 
-def test_the_login_page_gets_the_redirect_uri_raw(wire: Wire) -> None:
+def test_login_url_has_the_redirect_uri_raw(wire: Wire) -> None:
     """This package leaves the redirect URI as it is; Authlib percent-encodes it."""
     ours, _ = our_session(wire).create_authorization_url()
     stock, _ = stock_session(wire).create_authorization_url(f"{wire.url}/oauth")
@@ -39,11 +39,11 @@ def test_the_login_page_gets_the_redirect_uri_raw(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("register", [our_app, stock_app])
-def test_an_error_code_in_the_callback_is_never_exchanged(wire: Wire, register: Any) -> None:
+def test_error_code_in_the_callback_is_not_exchanged(wire: Wire, register: Any) -> None:
     """This package raises an error; Authlib sends ``40001`` to KuCoin as an authorization code."""
     app = flask_app()
     kucoin = register(OAuth(app), wire)
-    waiting = begun(app, kucoin)
+    waiting = started_login(app, kucoin)
     with app.test_request_context("/cb?success=false&code=40001&msg=cancelled&state=OK"):
         session.update(waiting)
         if register is stock_app:
@@ -60,7 +60,7 @@ def test_a_callback_without_code_is_an_oauth_error(wire: Wire, register: Any) ->
     """This package's error is an ``OAuthError``, which applications catch; Authlib's is not."""
     app = flask_app()
     kucoin = register(OAuth(app), wire)
-    waiting = begun(app, kucoin)
+    waiting = started_login(app, kucoin)
     with app.test_request_context("/cb?state=OK"):
         session.update(waiting)
         with pytest.raises(MissingCodeException if register is stock_app else OAuthError) as caught:
@@ -68,7 +68,7 @@ def test_a_callback_without_code_is_an_oauth_error(wire: Wire, register: Any) ->
         assert isinstance(caught.value, OAuthError) is (register is our_app)
 
 
-def test_a_login_at_one_site_does_not_end_at_another(wire: Wire) -> None:
+def test_app_refuses_the_callback_of_another_apps_login(wire: Wire) -> None:
     """An app refuses the callback of another app's login (mix-up attack: RFC 9700, 4.4)."""
     app = flask_app()
     oauth = OAuth(app)
@@ -87,7 +87,7 @@ def test_a_login_at_one_site_does_not_end_at_another(wire: Wire) -> None:
         assert honest.authorize_access_token()["access_token"] == "new-access"
 
 
-def test_two_registrations_share_no_client_id(wire: Wire) -> None:
+def test_second_registration_inherits_no_client_secret(wire: Wire) -> None:
     """The second app has no secret; with Authlib, it inherits the secret of the first app."""
     app = flask_app(KUCOIN_SITE=wire.url)
     first = register_kucoin(OAuth(app), client_id="one", client_secret="secret-one")
@@ -106,7 +106,7 @@ def test_two_registrations_share_no_client_id(wire: Wire) -> None:
     assert inherited.client_secret == "secret-one"
 
 
-def test_registering_a_name_again_takes_the_new_settings(wire: Wire) -> None:
+def test_second_registration_of_a_name_replaces_the_first(wire: Wire) -> None:
     """After a second registration, this package returns the new app; Authlib, the old one."""
     app = flask_app()
     oauth = OAuth(app)
@@ -119,7 +119,7 @@ def test_registering_a_name_again_takes_the_new_settings(wire: Wire) -> None:
     assert stock.kucoin.client_id == "broker"
 
 
-def test_a_wrong_setting_never_leaves_a_stock_app_behind(wire: Wire) -> None:
+def test_missing_site_does_not_leave_a_stock_app_behind(wire: Wire) -> None:
     """Without a site, each use of the app raises; once a site is set, the same app works."""
     app = flask_app()
     oauth = OAuth(app)
@@ -131,7 +131,7 @@ def test_a_wrong_setting_never_leaves_a_stock_app_behind(wire: Wire) -> None:
     assert oauth.kucoin.create_authorization_url(REDIRECT_URI)["url"].startswith(wire.url)
 
 
-def test_the_callers_own_dicts_stay_as_they_were(wire: Wire) -> None:
+def test_overwrite_does_not_change_the_callers_dict(wire: Wire) -> None:
     """With ``overwrite``, this package leaves the caller's dict alone; Authlib changes it."""
     app = flask_app(KUCOIN_CLIENT_KWARGS={"timeout": 3})
     mine: dict[str, Any] = {"timeout": 7}
@@ -142,7 +142,7 @@ def test_the_callers_own_dicts_stay_as_they_were(wire: Wire) -> None:
     assert theirs == {"timeout": 3}
 
 
-def test_the_login_parameters_stand_in_the_documents_order(wire: Wire) -> None:
+def test_login_url_has_documented_parameters_once_in_order(wire: Wire) -> None:
     """Each parameter appears once; any other is refused, while Authlib sends it."""
     url, state = our_session(wire).create_authorization_url(state="s t")
     query = urlsplit(url).query
@@ -158,7 +158,7 @@ def test_the_login_parameters_stand_in_the_documents_order(wire: Wire) -> None:
     assert "prompt=login" in stock
 
 
-def test_logins_that_were_given_up_do_not_overflow_the_session_cookie(wire: Wire) -> None:
+def test_abandoned_logins_do_not_overflow_the_cookie(wire: Wire) -> None:
     """This package keeps the last five logins in the session; Authlib keeps all of them.
 
     Browsers drop a cookie above 4 kB, and the user is then signed out of the application.

@@ -67,7 +67,7 @@ def test_an_error_with_http_200_is_no_token(wire: Wire, status: int) -> None:
     assert len(kept) == 1
 
 
-def test_an_expired_token_is_refreshed_where_and_how_kucoin_does_it(wire: Wire) -> None:
+def test_expired_token_is_refreshed_with_kucoins_form(wire: Wire) -> None:
     """This package posts KuCoin's form to the refresh endpoint; Authlib uses the token endpoint."""
     with our_session(wire, token=EXPIRED) as ours:
         ours.ensure_active_token()
@@ -95,7 +95,7 @@ def test_an_expired_token_is_refreshed_where_and_how_kucoin_does_it(wire: Wire) 
         (502, "<html>", KuCoinUnavailable, requests.HTTPError),
     ],
 )
-def test_an_answer_that_is_no_token_has_a_name(
+def test_answer_without_a_token_raises_our_error(
     wire: Wire, status: int, body: Any, ours: type[Exception], stock: type[Exception]
 ) -> None:
     """This package raises its own error; Authlib, a ``ValueError`` or one that shows the code."""
@@ -110,7 +110,7 @@ def test_an_answer_that_is_no_token_has_a_name(
     assert ("the-secret-code" in str(theirs.value)) is (status == 502)
 
 
-def test_the_token_is_good_for_an_hour_and_the_refresh_token_for_three_days(wire: Wire) -> None:
+def test_token_has_both_expiry_times_and_text_scope(wire: Wire) -> None:
     """Authlib's token has no expiry time of the refresh token, and its scope is a list."""
     with our_session(wire) as ours:
         token = ours.fetch_token(code="c")
@@ -124,7 +124,7 @@ def test_the_token_is_good_for_an_hour_and_the_refresh_token_for_three_days(wire
     assert token["scope"] == ["OAUTH_CREATE_API"]
 
 
-def test_a_refresh_address_of_ones_own_is_used(wire: Wire) -> None:
+def test_custom_refresh_token_url_is_used(wire: Wire) -> None:
     """An app sends its refresh to the ``refresh_token_url`` that it is registered with."""
     app = flask_app()
     kucoin = our_app(OAuth(app), wire, refresh_token_url=f"{wire.url}/elsewhere")
@@ -134,7 +134,7 @@ def test_a_refresh_address_of_ones_own_is_used(wire: Wire) -> None:
     assert wire.seen[0].target == "/elsewhere"
 
 
-def test_an_async_client_refreshes_an_expired_token_of_its_own(wire: Wire) -> None:
+def test_async_client_refreshes_its_expired_token_once(wire: Wire) -> None:
     """``ensure_active_token``, called twice, sends one refresh; the client holds the new token."""
 
     async def main() -> dict[str, Any]:
@@ -157,7 +157,7 @@ def test_another_grant_type_is_refused(wire: Wire) -> None:
     assert wire.seen == []
 
 
-def test_without_a_code_nothing_is_exchanged(wire: Wire) -> None:
+def test_fetch_token_without_a_code_raises(wire: Wire) -> None:
     """``fetch_token()`` raises an error that names both ways to pass the code."""
     with our_session(wire) as ours, pytest.raises(KuCoinError, match="code= or authorization_"):
         ours.fetch_token()

@@ -1,4 +1,4 @@
-"""``doctor``: checks, before going live, everything that can be checked from this machine."""
+"""``doctor``: checks settings, site and application from this machine, before going live."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Check(NamedTuple):
     """One check.
 
     Attributes:
-        name: What it is about.
-        find: Yields what it finds.
-        asks_site: Whether it sends anything.
+        name: The name of the check in the report.
+        find: Makes the check, and yields its findings.
+        asks_site: Whether the check sends a request to the site.
     """
 
     name: str
@@ -27,7 +27,7 @@ class Check(NamedTuple):
     asks_site: bool = False
 
 
-#: All checks, in the order of the report. They do not depend on each other.
+#: All checks, in the order of the report. No check depends on another.
 CHECKS: Final = (
     Check("application", app_checks.check_app),
     Check("site", settings_checks.check_site),
@@ -50,7 +50,7 @@ CHECKS: Final = (
 
 
 def examine(subject: Subject) -> list[tuple[str, Finding]]:
-    """Return the findings of all checks, each with its check's name."""
+    """Make all checks. Return each finding with the name of its check."""
     return [
         (check.name, finding)
         for check in CHECKS
@@ -63,14 +63,14 @@ def examine(subject: Subject) -> list[tuple[str, Finding]]:
 
 
 def run(options: argparse.Namespace, app: Any = None) -> int:
-    """Print what is right, what is wrong and how to mend it.
+    """Print what is right, what is wrong, and how to fix it.
 
     Args:
         options: The command line.
-        app: An application that is loaded already.
+        app: An application that is already loaded.
 
     Returns:
-        1 if something is wrong, else 0.
+        1 if something is wrong, otherwise 0.
     """
     subject = subject_of(options, app)
     findings = examine(subject)
@@ -86,7 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--server-timeout",
         type=float,
         metavar="SECONDS",
-        help="when your server gives up a request; 0: never (or in GUNICORN_CMD_ARGS)",
+        help="the time-out of your server for one request; 0 means none (or GUNICORN_CMD_ARGS)",
     )
     for name, what in (("fast-api", "the Fast API"), ("trading", "trading")):
         parser.add_argument(
@@ -94,7 +94,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             dest=f"{name.replace('-', '_')}_ips",
             action="append",
             metavar="ADDRESS",
-            help=f"an address you register for {what}; repeat for each",
+            help=f"an address that you register for {what}; repeat the flag for each address",
         )
     parser.add_argument("--offline", action="store_true", help="send nothing at all")
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")

@@ -1,4 +1,4 @@
-"""Checks of the application: its session cookie, callback route, database and debug mode."""
+"""Checks of the application: debug mode, session cookie, secret key, callback route, database."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .subject import App, HostRefused, Subject
 
 #: The shortest secret key that cannot be guessed, in characters.
 _SHORTEST_SECRET: Final = 16
-#: The Host header that a proxy sends if it does not pass on the browser's.
+#: The Host header that the app gets from a proxy that does not forward the browser's Host.
 _INNER_HOST: Final = "127.0.0.1:8000"
 _NO_APP: Final = "no --app was given"
 _NO_COOKIE: Final = "the application has no session cookie that this command knows"
@@ -71,7 +71,7 @@ def check_cookies(subject: Subject) -> Iterator[Finding]:
 
 
 def check_secret_key(subject: Subject) -> Iterator[Finding]:
-    """Check the secret key, which signs the session: whoever knows it can forge a login."""
+    """Check the secret key, which signs the session: anybody who knows it can forge a login."""
     if subject.app is None:
         yield skipped(_NO_APP)
         return
@@ -116,7 +116,7 @@ def _callback_finding(app: App, uri: str) -> Finding:
     if built is None:
         return wrong(
             f"No route of the application serves {ours.path or '/'}.",
-            "Add the route of your callback, or set KUCOIN_REDIRECT_URI to the route you have.",
+            "Add the route of your callback, or set KUCOIN_REDIRECT_URI to a URL with a route.",
         )
     theirs = urlsplit(built)
     if ours.scheme != theirs.scheme:
@@ -131,8 +131,8 @@ def _callback_finding(app: App, uri: str) -> Finding:
         )
     if not _builds_behind(app, uri):
         return note(
-            f"The application builds {uri} only if the proxy passes the Host header on.",
-            f"Have it do so (nginx: proxy_set_header Host $host), or: {app.trust_host}.",
+            f"The application builds {uri} only if the proxy forwards the browser's Host header.",
+            f"Make the proxy do so (nginx: proxy_set_header Host $host), or: {app.trust_host}.",
         )
     return right(f"behind a proxy that ends TLS, the application builds {built}")
 
@@ -145,10 +145,12 @@ def _builds_behind(app: App, uri: str) -> bool:
 
 
 def check_database(subject: Subject) -> Iterator[Finding]:
-    """Check that the database outlives a restart and answers."""
+    """Check that the database keeps its content after a restart, and that it answers."""
     app = subject.app
     if app is None or not app.database:
-        yield skipped(_NO_APP if app is None else "the application has none that is known here")
+        yield skipped(
+            _NO_APP if app is None else "the application has no database that this command knows"
+        )
         return
     scheme = urlsplit(app.database).scheme
     if scheme.startswith("sqlite") and _is_in_memory(app.database):
@@ -167,8 +169,8 @@ def check_database(subject: Subject) -> Iterator[Finding]:
         )
     elif scheme.startswith("sqlite"):
         yield note(
-            "SQLite answers. It serves one machine only.",
-            "With workers on several machines, set DATABASE_URL to a PostgreSQL database.",
+            "SQLite answers. It works for one machine only.",
+            "If you have workers on several machines, set DATABASE_URL to a PostgreSQL database.",
         )
     else:
         yield right(f"{scheme.partition('+')[0]} answers")

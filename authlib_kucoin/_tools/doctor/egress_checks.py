@@ -1,4 +1,4 @@
-"""Checks of outgoing calls: proxies, certificate authorities, and the addresses to register."""
+"""Checks of outgoing calls: proxies, certificate authorities, addresses to register."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from .environment import AUTHORITIES, authorities_variable, proxy_for, proxy_url
 from .findings import Finding, note, right, skipped, wrong
 from .subject import Subject, host_of
 
-#: What each HTTP library needs for a SOCKS proxy: the module, and the package that brings it.
+#: The module that each HTTP library needs for a SOCKS proxy, and the package that has it.
 _SOCKS: Final = {"requests": ("socks", "PySocks"), "httpx2": ("socksio", "socksio")}
-#: Options of a client that overrule the environment.
+#: Options of a client that take precedence over the environment.
 _OVERRULING: Final = ("proxies", "proxy", "mounts", "transport", "trust_env", "verify", "cert")
 
 
 def check_proxy(subject: Subject) -> Iterator[Finding]:
-    """Check which proxies the calls use, and that all of them come from one address."""
+    """Check which proxies the calls use, and that all calls leave by the same way."""
     if own := sorted(set(_OVERRULING).intersection(subject.settings.client_kwargs)):
         yield note(
-            f"client_kwargs sets {', '.join(own)} itself, so the environment may not count.",
-            "Compare what it sets with the address that KuCoin has registered.",
+            f"client_kwargs sets {', '.join(own)}, which can take precedence over the environment.",
+            "Make sure that the calls come from the addresses that you register with KuCoin.",
         )
     if subject.site is None:
         yield skipped("the site is not known")
@@ -42,8 +42,8 @@ def check_proxy(subject: Subject) -> Iterator[Finding]:
     if None in chosen.values():
         hosts = ", ".join(host for host, proxy in chosen.items() if proxy is None)
         yield wrong(
-            f"NO_PROXY excludes {hosts}, so some calls leave by the proxy and some do not.",
-            f"Remove {hosts} from NO_PROXY, so that all calls have the registered address.",
+            f"NO_PROXY excludes {hosts}, so only some of the calls use the proxy.",
+            f"Remove {hosts} from NO_PROXY, so that all calls come from the registered address.",
         )
         return
     for url in urls:
@@ -53,16 +53,16 @@ def check_proxy(subject: Subject) -> Iterator[Finding]:
 def _direct(named: dict[str, str], schemes: set[str]) -> Iterator[Finding]:
     if "https" in schemes and named.get("http") and not named.get("https"):
         yield wrong(
-            "HTTP_PROXY is set and HTTPS_PROXY is not, so the calls do not take the proxy.",
-            "Set HTTPS_PROXY to the same address; or remove HTTP_PROXY.",
+            "HTTP_PROXY is set and HTTPS_PROXY is not, so the calls do not use the proxy.",
+            "Set HTTPS_PROXY to the same value, or remove HTTP_PROXY.",
         )
     elif schemes & named.keys() or named.get("all"):
         yield note(
-            "NO_PROXY excludes the site, so the calls leave from this machine's own address.",
+            "NO_PROXY excludes the site, so the calls come from this machine's own address.",
             "If KuCoin has registered the proxy's address, remove the site from NO_PROXY.",
         )
     else:
-        yield right("none; the calls leave from this machine's own address")
+        yield right("no proxy; the calls come from this machine's own address")
 
 
 def _proxy_finding(subject: Subject, url: str) -> Finding:
@@ -85,11 +85,11 @@ def _proxy_finding(subject: Subject, url: str) -> Finding:
             f"{library} cannot use the proxy {shown}: {package} is not installed.",
             f"Run pip install {package}, or set {setting} to an HTTP proxy.",
         )
-    return right(f"{host_of(url)} by {shown}; register that proxy's own exit address")
+    return right(f"{host_of(url)} by {shown}; register the address that this proxy calls from")
 
 
 def check_authorities(subject: Subject) -> Iterator[Finding]:
-    """Check the variables that name certificate authorities, and which client reads which."""
+    """Check the variables that name certificate authorities, and which library reads them."""
     library = subject.library
     for reader, names in AUTHORITIES.items():
         for name in names:
@@ -110,12 +110,12 @@ def check_authorities(subject: Subject) -> Iterator[Finding]:
     if others and not own:
         yield note(
             f"{', '.join(others)} is set, but this application's client is {library}.",
-            f"{library} reads {name}: set that to the same file if it needs it.",
+            f"{library} reads {name}. If it needs these authorities, set {name} to the same file.",
         )
     elif own:
         yield right(f"{library} reads {name}={own}")
     else:
-        yield right(f"{library} trusts the authorities that it comes with; {name} is not set")
+        yield right(f"{library} trusts its default authorities; {name} is not set")
 
 
 def _trouble(value: str) -> str:
@@ -132,13 +132,13 @@ def _trouble(value: str) -> str:
 
 
 def check_addresses(subject: Subject) -> Iterator[Finding]:
-    """Check the addresses for KuCoin's form."""
+    """Check the addresses that go into KuCoin's form."""
     settings = subject.settings
     if not settings.fast_api_ips:
         rest = subject.site.rest if subject.site else "https://api.kucoin.com"
         yield note(
-            "KuCoin's form asks for the addresses that your calls leave from.",
-            f"Give --fast-api-ip for each. On each machine, curl {rest}/api/v1/my-ip shows it.",
+            "KuCoin's form asks for the addresses that your calls come from.",
+            f"Pass --fast-api-ip for each. On each machine, curl {rest}/api/v1/my-ip shows it.",
         )
     for option, addresses in (
         ("--fast-api-ip", settings.fast_api_ips),
@@ -155,19 +155,19 @@ def _address_findings(option: str, addresses: tuple[str, ...]) -> Iterator[Findi
         except ValueError:
             yield wrong(
                 f"{option} {text!r} is not an address.",
-                f"Give each {option} a single address: whether KuCoin takes ranges or names is not "
-                "known.",
+                f"Pass a single address to each {option}: it is not known whether KuCoin takes "
+                "ranges or names.",
             )
             return
         if not address.is_global or address.is_multicast:
             yield wrong(
-                f"{option} {text} is not an address of the internet, so KuCoin never sees it.",
-                f"Give {option} the public address of your NAT gateway or proxy.",
+                f"{option} {text} is not a public address, so KuCoin never sees it.",
+                f"Pass the public address of your NAT gateway or proxy to {option}.",
             )
             return
         if address.version == 6:
             yield note(
                 f"{option} {text} is IPv6.",
-                "Whether KuCoin's list takes IPv6 is not known: ask, or send by IPv4.",
+                "It is not known whether KuCoin takes IPv6: ask KuCoin, or call it by IPv4.",
             )
     yield right(f"{option}: {', '.join(addresses)}")

@@ -1,4 +1,4 @@
-"""The environment as the HTTP libraries read it: proxies and certificate authorities."""
+"""Reads proxies and certificate authorities from the environment, as the HTTP libraries do."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-#: Which variables each library reads for certificate authorities; the first one that is set counts.
+#: The variables that each library reads for certificate authorities; it uses the first that is set.
 AUTHORITIES: Final = {
     "requests": ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
     "httpx2": ("SSL_CERT_FILE", "SSL_CERT_DIR"),
@@ -20,17 +20,17 @@ AUTHORITIES: Final = {
 
 
 def authorities_variable(library: str) -> str:
-    """Return the variable that counts for a library: the first one that is set."""
+    """Return the variable that a library uses: the first that is set, or else its first one."""
     names = AUTHORITIES[library]
     return next((name for name in names if os.environ.get(name)), names[0])
 
 
 def tls_context(library: str, verify: Any = None) -> ssl.SSLContext:
-    """Return a context that trusts what a library trusts in this environment.
+    """Return a TLS context that trusts the same authorities as a library in this environment.
 
     Args:
         library: The HTTP library.
-        verify: The client's own ``verify``, if it is a file or a folder.
+        verify: The client's option ``verify``; used if it is the path of a file or a folder.
     """
     own = verify if isinstance(verify, str) else None
     if library == "httpx2" and own is None:
@@ -40,7 +40,7 @@ def tls_context(library: str, verify: Any = None) -> ssl.SSLContext:
     named = own or os.environ.get(authorities_variable(library)) or _bundled()
     if named is None:
         return ssl.create_default_context()
-    # Only as strict as requests: since 3.13, Python's default context refuses more.
+    # As strict as requests is: since 3.13, Python's default context refuses more certificates.
     context: ssl.SSLContext = import_module("urllib3.util.ssl_").create_urllib3_context()
     if Path(named).is_dir():
         context.load_verify_locations(capath=named)
@@ -56,11 +56,11 @@ def _bundled() -> str | None:
 
 
 def proxy_url(url: str, own: Mapping[str, Any]) -> str | None:
-    """Return the proxy for a URL, as it is written.
+    """Return the URL of the proxy for a URL, as it was given; None if there is no proxy.
 
     Args:
         url: The URL.
-        own: The options of the client, whose proxies come before the environment's.
+        own: The options of the client. A proxy in them takes precedence over the environment.
     """
     parts = urlsplit(url)
     if chosen := own.get("proxy") or (own.get("proxies") or {}).get(parts.scheme):
@@ -73,7 +73,7 @@ def proxy_url(url: str, own: Mapping[str, Any]) -> str | None:
 
 
 def proxy_for(url: str, own: Mapping[str, Any]) -> SplitResult | None:
-    """Return the proxy for a URL in its parts; see :func:`proxy_url`."""
+    """Return what :func:`proxy_url` returns, split into its parts."""
     named = proxy_url(url, own)
     if named is None:
         return None

@@ -1,4 +1,4 @@
-"""What a check reports."""
+"""Findings: the results of the checks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Level(StrEnum):
-    """How a finding is to be taken."""
+    """What a finding means for going live."""
 
     RIGHT = "right"
     WRONG = "wrong"
@@ -17,12 +17,12 @@ class Level(StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that a check has found.
+    """One result of a check.
 
     Attributes:
-        level: How it is to be taken.
-        text: What is there.
-        advice: How to mend it, or what to look at; empty if there is nothing to do.
+        level: What the finding means for going live.
+        text: The fact that the check has found.
+        advice: How to fix the mistake, or what to look at; empty if there is nothing to do.
     """
 
     level: Level
@@ -31,20 +31,20 @@ class Finding:
 
 
 def right(text: str) -> Finding:
-    """Return a finding that needs nothing."""
+    """Return a finding that needs no action."""
     return Finding(Level.RIGHT, text)
 
 
 def wrong(text: str, advice: str) -> Finding:
-    """Return a finding that has to be mended before going live."""
+    """Return a finding about a mistake, which has to be fixed before going live."""
     return Finding(Level.WRONG, text, advice)
 
 
 def note(text: str, advice: str = "") -> Finding:
-    """Return a finding that may be intended."""
+    """Return a finding that can be a mistake or intended; a person has to decide."""
     return Finding(Level.NOTE, text, advice)
 
 
 def skipped(why: str) -> Finding:
-    """Return the finding of a check that could not be made."""
+    """Return the finding of a check that was not made, with the reason."""
     return Finding(Level.SKIPPED, why)

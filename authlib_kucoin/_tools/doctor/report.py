@@ -19,7 +19,7 @@ _WIDTH: Final = 98
 _LEVEL_WIDTH: Final = 9
 _NAME_WIDTH: Final = 16
 _FORM: Final = "For KuCoin's form (document section 2)"
-#: The password in an address.
+#: The user name and the password in a URL.
 _PASSWORD: Final = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
 _NOT_GIVEN: Final = "(not given)"
 
@@ -81,7 +81,7 @@ def as_json(subject: Subject, findings: Findings) -> str:
 
 
 def form(subject: Subject) -> dict[str, str]:
-    """Return what to write into KuCoin's form, in the document's own words."""
+    """Return the answers for KuCoin's form; the questions are in the document's words."""
     settings = subject.settings
     fast_api = settings.fast_api_ips
     return {
@@ -102,4 +102,6 @@ def _without_secrets(subject: Subject, text: str) -> str:
         given.append(urlsplit(subject.app.database).password)
     secrets = [str(each).strip() for each in given if each]
     clean = redact(text, [each for each in secrets if each.strip("*")])
-    return _PASSWORD.sub(rf"\1{MASK}@", clean)  # an application's error may quote an address
+    return _PASSWORD.sub(
+        rf"\1{MASK}@", clean
+    )  # an application's error text can quote a URL with a password

@@ -1,4 +1,4 @@
-"""Checks of the settings alone: site, client id and secret, redirect URI, time-outs, vault keys."""
+"""Checks that need only settings: site, client id, secret, redirect URI, time-outs, vault keys."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from authlib_kucoin._protocol.sites import SITES, resolve_site
 from .findings import Finding, note, right, skipped, wrong
 from .subject import Subject, host_of
 
-#: The calls of one callback: exchange, key, key info.
+#: The number of calls for one callback: exchange, key, key info.
 _CALLS: Final = 3
-#: Parts of the placeholders that people write for a missing value.
+#: Words that are part of a placeholder, and not of a real value.
 _PLACEHOLDERS: Final = ("your", "example", "change", "placeholder", "todo", "xxx", "...", "<")
 _SET_SITE: Final = (
     f"Set KUCOIN_SITE to one of {', '.join(SITES)}, or to a base URL such as "
@@ -33,7 +33,7 @@ _LONGEST_FERNET_KEY: Final = 32
 
 
 def check_site(subject: Subject) -> Iterator[Finding]:
-    """Check which site is meant, and which version of the Fast API."""
+    """Check the site, and the version of the Fast API."""
     settings = subject.settings
     try:
         site = resolve_site(settings.site, settings.fast_api)
@@ -51,18 +51,18 @@ def check_site(subject: Subject) -> Iterator[Finding]:
         host_of(url) for known in SITES.values() for url in (known.web, known.rest)
     }:
         yield note(
-            "This is not a known host of KuCoin's.",
-            "Compare it with what KuCoin wrote when it sent your client id.",
+            "This package does not know this host as one of KuCoin's.",
+            "Compare it with the host that KuCoin gave you with your client id.",
         )
     elif site.name == "eu":
         yield note(
-            "No public source shows the EU site's OAuth address.",
-            "Have KuCoin confirm www.kucoin.eu; if it is another, set KUCOIN_SITE to that URL.",
+            "No public source shows the address of the EU site's login page.",
+            "Ask KuCoin to confirm www.kucoin.eu. If it is another, set KUCOIN_SITE to that URL.",
         )
     if site.fast_api == 2 and not subject.is_sandbox:
         yield note(
-            "Fast API 2 is known from one broker's published client alone.",
-            "Have KuCoin confirm that your client id is for it; if not, set KUCOIN_FAST_API=1.",
+            "Fast API 2 is known only from the published client of one broker.",
+            "Ask KuCoin whether your client id is for Fast API 2. If not, set KUCOIN_FAST_API=1.",
         )
 
 
@@ -72,19 +72,19 @@ def check_client_id(subject: Subject) -> Iterator[Finding]:
     if given in (None, ""):
         yield wrong(
             "There is no client id.",
-            "Set KUCOIN_CLIENT_ID to what KuCoin sent you after your form (section 2).",
+            "Set KUCOIN_CLIENT_ID to the value that KuCoin sent you after your form (section 2).",
         )
         return
     if isinstance(given, (bool, float)):
         yield wrong(
-            f"The client id is a {type(given).__name__}: it was read as JSON or YAML.",
+            f"The client id is a {type(given).__name__}: JSON or YAML has read it as one.",
             "Write it in quotes in the configuration file, so that it stays text.",
         )
         return
     yield _text_finding("KUCOIN_CLIENT_ID", "client id", given)
     if given == _SANDBOX_ID and subject.site and not subject.is_sandbox:
         yield wrong(
-            "The client id is the sandbox's.", "Set KUCOIN_CLIENT_ID to the one KuCoin sent you."
+            "This is the sandbox's client id.", "Set KUCOIN_CLIENT_ID to the one KuCoin sent you."
         )
 
 
@@ -92,12 +92,12 @@ def check_client_secret(subject: Subject) -> Iterator[Finding]:
     """Check the client secret, if there is one."""
     given = subject.settings.client_secret
     if given in (None, ""):
-        yield right("none is set, as in the document's parameter table")
+        yield right("not set; the document's parameter table has none")
         return
     if given == subject.settings.client_id:
         yield wrong(
-            "The client secret is the client id.",
-            "Set KUCOIN_CLIENT_SECRET to what KuCoin gave you, or leave it out.",
+            "The client secret has the same value as the client id.",
+            "Set KUCOIN_CLIENT_SECRET to the secret that KuCoin gave you, or leave it out.",
         )
         return
     yield _text_finding("KUCOIN_CLIENT_SECRET", "client secret", given)
@@ -107,21 +107,23 @@ def _text_finding(name: str, what: str, given: object) -> Finding:
     try:
         text = checked_setting(what, given) or ""
     except ConfigurationError as error:
-        return wrong(str(error), f"Set {name} to the value alone, without blanks or line breaks.")
+        return wrong(str(error), f"Set {name} to the value itself, without blanks or line breaks.")
     if text[:1] in "\"'" or text[-1:] in "\"'":
         return wrong(
             f"The {what} begins or ends with a quotation mark.",
-            f"Remove the quotation marks from {name}: docker's env files keep them.",
+            f"Remove the quotation marks from {name}: Docker's env files take them as text.",
         )
     if " " in text:
-        return wrong(f"The {what} has a blank in it.", f"Copy {name} again, without the blank.")
+        return wrong(f"The {what} contains a blank.", f"Copy {name} again, without the blank.")
     if any(word in text.lower() for word in _PLACEHOLDERS):
-        return wrong(f"The {what} looks like a placeholder.", f"Set {name} to KuCoin's value.")
+        return wrong(
+            f"The {what} looks like a placeholder.", f"Set {name} to the value from KuCoin."
+        )
     return right(f"{len(text)} characters, no stray blanks")
 
 
 def check_redirect(subject: Subject) -> Iterator[Finding]:
-    """Check the rules of the redirect URI, and whether a browser elsewhere can reach it."""
+    """Check that the redirect URI can be sent, and that a user's browser can reach its host."""
     try:
         uri = check_redirect_uri(subject.settings.redirect_uri)
     except UnsafeRedirectURI as error:
@@ -137,16 +139,16 @@ def check_redirect(subject: Subject) -> Iterator[Finding]:
             "Set KUCOIN_REDIRECT_URI to the public https address of your callback.",
         )
         return
-    yield right(f"{uri} can be sent unencoded, as KuCoin demands")
+    yield right(f"{uri} can be sent unencoded, as KuCoin requires")
     if host != parts.netloc.rpartition("@")[2].partition(":")[0]:
         yield note(
-            "The redirect URI's host has capitals, and KuCoin may compare it byte for byte.",
+            "The redirect URI's host has capital letters, and KuCoin may compare it byte by byte.",
             "Write the host in lower case, in KUCOIN_REDIRECT_URI and in KuCoin's form.",
         )
     if parts.query:
         yield note(
-            "The redirect URI has a query of its own.",
-            "Ask KuCoin how it adds its parameters to it, or register a redirect URI without one.",
+            "The redirect URI has a query.",
+            "Ask KuCoin how it adds parameters to a query, or register a redirect URI without one.",
         )
 
 
@@ -159,13 +161,13 @@ def _is_here_only(host: str) -> bool:
 
 
 def check_timeouts(subject: Subject) -> Iterator[Finding]:
-    """Check the client's time-outs, and that the server waits for longer."""
+    """Check the client's time-outs, and that the time-out of the server is longer."""
     settings = subject.settings
     phases = _seconds(settings.timeout)
     total = DEFAULT_TOTAL_TIMEOUT if settings.total_timeout is None else settings.total_timeout
     if not phases or None in phases:
         yield wrong(
-            "timeout is None: each step of a call waits without an end.",
+            "timeout is None, so a step of a call has no time-out of its own.",
             "Leave timeout out, or set timeout=10.0 in client_kwargs.",
         )
     elif not isinstance(total, (int, float)) or not 0 < total < math.inf:
@@ -175,24 +177,24 @@ def check_timeouts(subject: Subject) -> Iterator[Finding]:
         )
     elif (server := settings.server_timeout) is None:
         yield note(
-            f"One callback makes up to {_CALLS} calls of at most {total:g} s each.",
-            f"Give --server-timeout, and make sure that it is over {_CALLS * total:g} s.",
+            f"For one callback, the app sends up to {_CALLS} calls of at most {total:g} s each.",
+            f"Pass --server-timeout, and make sure that it is longer than {_CALLS * total:g} s.",
         )
     elif server and server <= _CALLS * total:
         yield wrong(
-            f"A callback may take {_CALLS * total:g} s ({_CALLS} calls of {total:g} s), but the "
-            f"server ends a request after {server:g} s, perhaps while a key is being made.",
+            f"A callback can take {_CALLS * total:g} s ({_CALLS} calls of {total:g} s), but the "
+            f"server ends a request after {server:g} s, perhaps while KuCoin makes a key.",
             f"Start the server with a longer time-out (gunicorn --timeout "
-            f"{math.ceil(_CALLS * total) + 10}), and a proxy in front of it likewise; or set "
+            f"{math.ceil(_CALLS * total) + 10}), and so for a proxy in front of it; or set "
             f"total_timeout={_shorter(server):g} in client_kwargs.",
         )
     else:
-        ends = f"the server waits {server:g} s" if server else "the server sets no limit"
+        ends = f"the server waits {server:g} s" if server else "the server has no time-out"
         yield right(f"a callback takes at most {_CALLS * total:g} s, and {ends}")
 
 
 def _seconds(timeout: Any) -> tuple[float | None, ...]:
-    """Return the parts of a time-out: a number, or requests' pair."""
+    """Return the parts of a time-out, which is a number or a pair (connect, read)."""
     return tuple(timeout) if isinstance(timeout, (tuple, list)) else (timeout,)
 
 
@@ -201,10 +203,10 @@ def _shorter(server: float) -> float:
 
 
 def check_vault_keys(subject: Subject) -> Iterator[Finding]:
-    """Check the form of the Fernet keys that encrypt credentials, if there are any."""
+    """Check that the vault keys are Fernet keys, random, and not the same."""
     given = subject.settings.vault_keys
     if not given:
-        yield skipped("KUCOIN_VAULT_KEYS is not set; only the demo's own vault reads it")
+        yield skipped("KUCOIN_VAULT_KEYS is not set; only the demo uses it")
         return
     keys = [key.strip() for key in str(given).split(",")]
     if not all(map(_is_fernet_key, keys)):
@@ -215,7 +217,8 @@ def check_vault_keys(subject: Subject) -> Iterator[Finding]:
         )
     elif len(set(keys)) < len(keys):
         yield wrong(
-            "The same vault key stands twice.", "Remove the second one from KUCOIN_VAULT_KEYS."
+            "KUCOIN_VAULT_KEYS has the same key twice.",
+            "Remove one of them from KUCOIN_VAULT_KEYS.",
         )
     elif any(len(set(key.rstrip("="))) < 8 for key in keys):
         yield wrong(

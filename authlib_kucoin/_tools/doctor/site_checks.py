@@ -1,4 +1,4 @@
-"""Checks that ask the site: its certificate, whether it answers, and its clock."""
+"""Checks that send something to the site: its certificate, its answer, and its clock."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from .findings import Finding, note, right, skipped, wrong
 from .subject import PATIENCE, Subject
 
 _DAY: Final = 24 * 3600
-#: For how many more days a certificate has to be valid.
+#: If a certificate is valid for fewer days than this, the report says so.
 _SOON: Final = 14
-#: KuCoin refuses a signed request whose time is off by more than this, in seconds.
+#: KuCoin refuses a signed request whose timestamp is off by more than this, in seconds.
 _LARGEST_SKEW: Final = 5.0
 
-#: OpenSSL's codes: not valid yet, and not valid any more.
+#: OpenSSL's codes for a certificate that is not valid yet, and for one that has expired.
 _OUT_OF_DATE: Final = (9, 10)
 _SET_CLOCK: Final = "Set this machine's clock. If it is right, KuCoin has to renew the certificate."
 _NO_SITE: Final = "the site is not known"
 
 
 def check_certificate(subject: Subject) -> Iterator[Finding]:
-    """Shake hands with the web site and the REST API, and look at their certificates."""
+    """Make a TLS connection to the web host and to the REST host, and check their certificates."""
     if subject.site is None:
         yield skipped(_NO_SITE)
         return
@@ -49,13 +49,13 @@ def _certificate_finding(subject: Subject, host: str, port: int) -> Finding:
     own = subject.settings.client_kwargs
     if own.get("verify") is False:
         return wrong(
-            "client_kwargs has verify=False: anybody on the way can read codes, tokens and keys.",
-            f"Remove verify=False. For an authority of your own set {name} to its file.",
+            "client_kwargs has verify=False: others in the network can read codes and keys.",
+            f"Remove verify=False. If you have an authority of your own, set {name} to its file.",
         )
     try:
         proxy = proxy_for(f"https://{host}:{port}", own)
         if proxy is not None and proxy.scheme != "http":
-            return skipped(f"not through a proxy of the kind {proxy.scheme}")
+            return skipped(f"this check cannot use a {proxy.scheme} proxy")
         certificate = _certificate(host, port, proxy, tls_context(library, own.get("verify")))
     except ssl.SSLCertVerificationError as error:
         text = f"The certificate of {host} is not trusted: {error.verify_message}."
@@ -64,13 +64,12 @@ def _certificate_finding(subject: Subject, host: str, port: int) -> Finding:
         return wrong(
             text,
             f"If your network has an authority of its own (a TLS-inspecting proxy), set {name} to "
-            "its file. If not, this may not be KuCoin: do not go on.",
+            "its file. If not, this host may not be KuCoin's: stop here.",
         )
     except (OSError, http.client.HTTPException, ValueError) as error:
         return wrong(
             f"No TLS connection to {host}:{port} ({type(error).__name__}).",
-            "Look at the site, the proxy and the firewall: this machine has to reach it on "
-            f"port {port}.",
+            f"Check KUCOIN_SITE, the proxy and the firewall; this machine needs port {port}.",
         )
     ends = ssl.cert_time_to_seconds(str(certificate["notAfter"]))
     return _validity_finding(host, (ends - subject.clock()) / _DAY)
@@ -114,7 +113,7 @@ def _certificate(
 
 
 def check_answer(subject: Subject) -> Iterator[Finding]:
-    """Ask for the login page without parameters, by the client that the application uses."""
+    """Request the login page without parameters, with the client that the application uses."""
     if subject.site is None:
         yield skipped(_NO_SITE)
         return
@@ -123,7 +122,7 @@ def check_answer(subject: Subject) -> Iterator[Finding]:
     if isinstance(answer, str):
         yield wrong(
             f"{page} gave no answer ({answer.rstrip('.')}).",
-            "Look at KUCOIN_SITE, the proxy and the firewall: this machine has to reach it.",
+            "Check KUCOIN_SITE, the proxy and the firewall: this machine has to reach the site.",
         )
         return
     status = answer.status or 0
@@ -144,11 +143,13 @@ def check_answer(subject: Subject) -> Iterator[Finding]:
     elif status in (403, 451):
         yield note(
             f"{page} answers HTTP {status} to this machine.",
-            "It may refuse requests that do not come from a browser. If a browser cannot open it "
-            "either, ask KuCoin whether it serves your region and has your addresses.",
+            "KuCoin may refuse requests that do not come from a browser. If a browser cannot open "
+            "the page either, ask KuCoin whether it serves your region and has your addresses.",
         )
     elif status >= 500:
-        yield wrong(f"{page} is failing (HTTP {status}).", "Try again later; then ask KuCoin.")
+        yield wrong(
+            f"{page} is failing (HTTP {status}).", "Try again later. If it persists, ask KuCoin."
+        )
     else:
         yield right(f"{page} answers (HTTP {status}, {answer.seconds * 1000:.0f} ms)")
 
@@ -167,7 +168,7 @@ def check_clock(subject: Subject) -> Iterator[Finding]:
     except ValueError:
         yield skipped("the site's answer has no Date")
         return
-    # A Date has whole seconds and is made somewhere between our question and its answer.
+    # A Date has whole seconds, and the site made it between our request and its answer.
     offset = subject.clock() - time.time()
     begin = answer.began + offset
     skew = max(begin - (theirs + 1), 0.0) or min(begin + answer.seconds - theirs, 0.0)
@@ -178,4 +179,4 @@ def check_clock(subject: Subject) -> Iterator[Finding]:
             "requests that are more than 5 s off.",
         )
     else:
-        yield right(f"within {max(1, round(abs(skew)))} s of the site's")
+        yield right(f"within {max(1, round(abs(skew)))} s of the site's clock")

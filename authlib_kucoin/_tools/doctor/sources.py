@@ -1,4 +1,4 @@
-"""Where the settings come from: flags, then the application, then the environment."""
+"""Reads the settings: from flags, then from the application, then from the environment."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .flask_app import flask_app, flask_settings
 from .starlette_app import starlette_app, starlette_settings
 from .subject import App, Settings, Subject
 
-#: The settings that may be environment variables, by the end of the variable's name.
+#: The settings that can be environment variables, with the ends of the variables' names.
 _VARIABLES: Final = {
     "site": "SITE",
     "fast_api": "FAST_API",
@@ -33,11 +33,11 @@ _LISTS: Final = {"fast_api_ips": "FAST_API_IPS", "trading_ips": "TRADING_IPS"}
 
 
 def subject_of(options: argparse.Namespace, app: Any = None) -> Subject:
-    """Return what there is to look at.
+    """Return the input of the checks.
 
     Args:
         options: The command line.
-        app: An application that is loaded already.
+        app: An application that is already loaded.
     """
     failure = ""
     found: dict[str, Any] = {}
@@ -81,7 +81,7 @@ def _environment(name: str) -> dict[str, Any]:
 
 
 def _gunicorn_timeout() -> float | None:
-    """Return the time-out in gunicorn's own variable, if there is one."""
+    """Return the time-out in gunicorn's variable GUNICORN_CMD_ARGS; None if it has none."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("-t", "--timeout", type=float)
     try:
@@ -93,16 +93,16 @@ def _gunicorn_timeout() -> float | None:
 
 
 def _load(where: str) -> Any:
-    """Import ``module:attribute``; a module alone is Django's settings."""
+    """Load ``module:attribute``. A module without an attribute is the settings of Django."""
     if (here := str(Path.cwd())) not in sys.path:
-        sys.path.insert(0, here)  # as flask and gunicorn do
+        sys.path.insert(0, here)  # flask and gunicorn do so, too
     module, _, attribute = where.partition(":")
     if not attribute:
         return _load_django(module)
     found: Any = import_module(module)
     for name in attribute.removesuffix("()").split("."):
         found = getattr(found, name)
-    return found() if isroutine(found) else found  # a factory
+    return found() if isroutine(found) else found  # a function is a factory
 
 
 def _load_django(settings_module: str) -> Any:
@@ -130,7 +130,7 @@ def _read(app: Any, name: str) -> tuple[App, dict[str, Any]]:
 
 
 def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that say where the settings come from."""
+    """Add the flags for settings, which doctor and rehearse share."""
     parser.add_argument("--app", metavar="MODULE:ATTRIBUTE", help=_APP)
     parser.add_argument(
         "--name", default="kucoin", help="the name KuCoin is registered under (default: kucoin)"

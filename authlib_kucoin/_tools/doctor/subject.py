@@ -1,4 +1,4 @@
-"""What the checks look at: the settings, the app, and the site's one answer."""
+"""The input of the checks: the settings, the app, and one answer of the site."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PATIENCE: Final = 10.0
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The settings as they were given, unchecked; None where nothing was given.
+    """The settings as they were given, unchecked. A setting that was not given is None.
 
     Attributes:
         site: ``site``.
@@ -32,10 +32,10 @@ class Settings:
         redirect_uri: The callback address, as registered with KuCoin.
         timeout: The client's ``timeout``.
         total_timeout: The client's ``total_timeout``.
-        server_timeout: After how many seconds the application's server gives up a request.
+        server_timeout: The time-out of the application's server for one request, in seconds.
         fast_api_ips: The addresses to register for the Fast API.
         trading_ips: The addresses to register for trading.
-        vault_keys: Fernet keys that encrypt stored credentials.
+        vault_keys: The Fernet keys that encrypt stored credentials, separated by commas.
         client_kwargs: The other options of the client.
         library: The HTTP library of the client: ``"requests"`` or ``"httpx2"``.
     """
@@ -68,27 +68,27 @@ class Cookie:
 
 
 class HostRefused(Exception):
-    """The application refuses requests for a host."""
+    """The application refuses requests for this host."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class App:
-    """An application, as far as a check needs it.
+    """The facts about an application that the checks need.
 
     Attributes:
-        framework: Its name.
+        framework: The name of the framework.
         cookie: The flags of the session cookie; None if they are not known.
-        secret_key: What signs sessions.
-        secret_setting: The name of the setting that holds it.
-        has_other_sessions: Whether a package that is not known here provides the sessions.
-        debug: Whether it runs in debug mode.
-        callback_url: Takes the redirect URI and a Host header; returns the URL that the app itself
-            builds for that route behind a proxy that ends TLS, or None if no route serves it.
-            Raises :class:`HostRefused` if the app serves no such host.
-        trust_scheme: What makes the app take the scheme from the proxy.
-        trust_host: What makes the app take the host from the proxy.
+        secret_key: The key that signs sessions.
+        secret_setting: The name of the setting that holds the secret key.
+        has_other_sessions: Whether a package that this command does not know has the sessions.
+        debug: Whether the application runs in debug mode.
+        callback_url: Takes the redirect URI and a Host header. Returns the URL that the app builds
+            for the route of the redirect URI, behind a proxy that ends TLS; None if no route serves
+            the redirect URI. Raises :class:`HostRefused` if the app refuses the host.
+        trust_scheme: The change that makes the app take the scheme from the proxy's headers.
+        trust_host: The change that makes the app take the host from the proxy's headers.
         allow_host: The setting that lists the hosts that the app serves.
-        database: The database's address, if the app has one.
+        database: The URL of the database; None if the app has none that this command knows.
         open_database: Connects to the database and runs a query.
     """
 
@@ -108,13 +108,13 @@ class App:
 
 @dataclasses.dataclass
 class Subject:
-    """Everything that the checks look at.
+    """The input of the checks.
 
     Attributes:
         settings: The settings.
-        app: The application, if one was given and could be loaded.
-        app_failure: Why the application could not be loaded.
-        offline: Whether nothing may be sent.
+        app: The application; None if none was given, or if it could not be loaded.
+        app_failure: Why the application could not be loaded; empty if it could be loaded.
+        offline: If true, the checks send nothing.
         clock: Returns seconds since the epoch.
     """
 
@@ -126,7 +126,7 @@ class Subject:
 
     @cached_property
     def site(self) -> Site | None:
-        """The site; None if it cannot be told."""
+        """The site; None if the settings name no valid site."""
         try:
             return resolve_site(self.settings.site, self.settings.fast_api)
         except KuCoinError:
@@ -139,17 +139,17 @@ class Subject:
 
     @property
     def is_sandbox(self) -> bool:
-        """Whether the site is on this machine."""
+        """Whether the site's host is loopback, which means a sandbox."""
         return self.site is not None and is_loopback(host_of(self.site.web))
 
     @cached_property
     def answer(self) -> Heard | str:
-        """The site's answer to a request of the login page without parameters.
+        """The site's answer to a request for the login page without parameters.
 
-        It is asked for once, by the client that the application would use. If there is no answer,
-        this is a text that says why.
+        The request is sent once, by the client that the application would use. If there is no
+        answer, the value is a text that says why.
         """
-        assert self.site is not None  # noqa: S101 - for the type checker; checked by its users
+        assert self.site is not None  # noqa: S101 - for the type checker; every check that uses it looks at site first
         heard: list[Heard] = []
         why = ""
         call: Call[None] = Call(

@@ -1,4 +1,4 @@
-"""``rehearse``: leads the first live sign-in, and reports what KuCoin really answers."""
+"""``rehearse``: leads through the first live sign-in, and reports what KuCoin answers."""
 
 from __future__ import annotations
 
@@ -30,15 +30,16 @@ _CANNOT: Final = 2
 
 
 def run(options: argparse.Namespace, app: Any = None, terminal: Terminal | None = None) -> int:
-    """Lead a rehearsal.
+    """Run a rehearsal.
 
     Args:
         options: The command line.
-        app: An application that is loaded already, for its settings.
-        terminal: Where the person is; the program's own unless given.
+        app: An application that is already loaded. Its settings are used.
+        terminal: The terminal of the person; the program's own unless given.
 
     Returns:
-        0 if everything is as the document says, 1 if something differs, 2 if it cannot begin.
+        0 if every answer is as the document says, 1 if one differs or the rehearsal ended early, 2
+        if it cannot begin.
     """
     terminal = terminal or Terminal()
     subject = subject_of(options, app)
@@ -61,11 +62,11 @@ def run(options: argparse.Namespace, app: Any = None, terminal: Terminal | None 
 
 
 class _CannotBegin(Exception):
-    """The text says why, and what to change."""
+    """The rehearsal cannot begin; the text says why, and what to change."""
 
 
 def _prepare(settings: Settings, options: argparse.Namespace, terminal: Terminal) -> Rehearsal:
-    """Return a rehearsal that has not begun."""
+    """Return a rehearsal that is ready to start."""
     client_id = checked_setting("client_id", settings.client_id)
     site = resolve_site(settings.site, settings.fast_api)
     heard: list[Heard] = []
@@ -143,7 +144,7 @@ def _version(package: str) -> str:
 
 
 class _KeyKeeper:
-    """Shows a new key once, or writes it into a file, or drops it."""
+    """Writes a new key into a file, shows it, or drops it, as the command line says."""
 
     def __init__(self, terminal: Terminal, file: TextIO | None, *, show: bool) -> None:
         self._terminal = terminal
@@ -151,7 +152,7 @@ class _KeyKeeper:
         self._show = show
 
     def keep(self, key: ApiKey) -> None:
-        """Do what was asked for with a key."""
+        """Write, show or drop a new key."""
         credentials = {
             "api_key": key.api_key,
             "secret": key.secret,
@@ -160,20 +161,22 @@ class _KeyKeeper:
         if self._file is not None:
             json.dump(credentials, self._file, indent=2)
             self._file.flush()
-            self._terminal.say(f"The key is in {self._file.name}; nobody else may read it.")
+            self._terminal.say(
+                f"The key is in {self._file.name}; other users cannot read that file."
+            )
         if self._show:
-            self._terminal.say("The key, shown only now:")
+            self._terminal.say("The key, which is shown only once:")
             lines = (f"{name}: {value}" for name, value in credentials.items())
             self._terminal.show("\n  ".join(lines))
         if self._file is None and not self._show:
             self._terminal.say(
-                "The key was made, and its secret is dropped. Delete the key on KuCoin's API "
-                "management page. (--key-file or --show-key would have kept it.)"
+                "KuCoin made the key. Its secret was not kept, so delete the key on KuCoin's API "
+                "management page. (To keep the next one, use --key-file or --show-key.)"
             )
 
 
 class _Files:
-    """The files of a rehearsal: new ones, made before anything is sent."""
+    """The files of a rehearsal. They are new, and are created before anything is sent."""
 
     def __init__(self) -> None:
         self._made: list[TextIO] = []
@@ -184,7 +187,7 @@ class _Files:
         return self._new(f"{base}.{end}", 0o666, "--report")
 
     def private(self, name: str | None) -> TextIO | None:
-        """Open a new file that only this user may read."""
+        """Open a new file that only the current user can read."""
         return self._new(name, 0o600, "--key-file") if name else None
 
     def _new(self, name: str, mode: int, option: str) -> TextIO:
@@ -193,10 +196,10 @@ class _Files:
         except OSError as error:
             why = error.strerror
         else:
-            # Opened by its name, not by the handle alone, so that file.name is the name.
+            # open() gets the name and not only the handle, so that file.name is the name.
             self._made.append(open(name, "w", encoding="utf-8", opener=lambda *_: handle))  # noqa: SIM115 - closed by close()
             return self._made[-1]
-        raise _CannotBegin(f"{name} cannot be made ({why}): name a new file by {option}.")
+        raise _CannotBegin(f"{name} cannot be made ({why}): choose another file by {option}.")
 
     def close(self) -> None:
         """Close the files, and remove those that are empty."""
@@ -214,17 +217,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--permission",
         action="append",
         metavar="NAME",
-        help="a permission to ask for, such as API_SPOT; Fast API 2 only; repeat for each",
+        help="a permission to ask for, such as API_SPOT; Fast API 2 only; repeat the flag for each",
     )
     parser.add_argument(
-        "--report", metavar="NAME", help="write NAME.md and NAME.json (default: by the date)"
+        "--report",
+        metavar="NAME",
+        help="write the report into NAME.md and NAME.json (default: a name with the date)",
     )
     parser.add_argument("--key-file", metavar="FILE", help="write a new key into this new file")
     parser.add_argument("--show-key", action="store_true", help="show a new key on the terminal")
 
 
 _BEGINNING: Final = (
-    "This leads through one sign-in at {web}, with an account of yours, and reports the form of "
-    "each answer. It asks before it makes an API key. Ctrl-C ends it; the report is written in any "
-    "case."
+    "This leads you through one sign-in at {web}, with an account of your own, and reports the "
+    "form of each answer. It asks you before it asks KuCoin for an API key. Ctrl-C ends it; the "
+    "report is written in any case."
 )

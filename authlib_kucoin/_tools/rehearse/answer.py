@@ -1,4 +1,4 @@
-"""One raw answer, read for its form alone."""
+"""The form of one raw answer: its members and their types, compared with the document."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from authlib_kucoin._tools.watched import Heard
 from .document import BOOLEAN, LIST, NULL, NUMBER, OBJECT, STRING, Page, page_of
 from .masks import SHOWN, Secrets, alphabet, member_name
 
-#: How deep members are listed.
+#: The number of levels down to which members are listed.
 _DEEPEST: Final = 4
 
 
@@ -22,8 +22,8 @@ class Member(NamedTuple):
     Attributes:
         path: Its path, such as ``data.apiKey``.
         kind: Its type.
-        value: Its value if it may be shown, or else its length.
-        documented: Its type in the document; empty if it is not there.
+        value: Its value if the report shows it; otherwise the length of the value.
+        documented: Its type in the document; empty if the document does not have the member.
     """
 
     path: str
@@ -33,13 +33,13 @@ class Member(NamedTuple):
 
 
 class Answer:
-    """One raw answer, read for its form alone.
+    """The form of one raw answer.
 
     Attributes:
-        heard: The answer.
-        content: Its JSON; None if there is none.
-        trouble: Why there is no JSON object.
-        doubled: The members that came twice.
+        heard: The raw answer.
+        content: The JSON in its body; None if there is none.
+        trouble: What the body is instead of a JSON object; empty if it is one.
+        doubled: The names of members that one object has twice.
     """
 
     def __init__(self, heard: Heard) -> None:
@@ -89,11 +89,11 @@ class Answer:
         return f"HTTP {status}, {form}{f', code {json.dumps(code)}' if code else ''}"
 
     def page(self) -> Page:
-        """Return what the document says about it."""
+        """Return what the document says about this answer."""
         return page_of(self.heard.call.operation, is_refusal=bool(self.refusal_form))
 
     def members(self, secrets: Secrets) -> list[Member]:
-        """Return its members, without what may not be shown."""
+        """Return the members of the answer, without the values that must not be shown."""
         page = self.page()
         known = {**page.members, **page.optional}
         return [
@@ -107,10 +107,10 @@ class Answer:
         ]
 
     def differences(self, secrets: Secrets) -> Iterator[str]:
-        """Yield what is not as the document says."""
+        """Yield each difference between the answer and the document."""
         heard = self.heard
         if heard.status is None or (heard.failure and not heard.body):
-            yield f"There is no whole answer: {heard.failure}."
+            yield f"No complete answer came: {heard.failure}."
             return
         if 300 <= heard.status < 400:
             target = urlsplit(heard.header("location")).hostname or "the same host"
@@ -119,23 +119,23 @@ class Answer:
             yield f"HTTP status {heard.status}, where 200 is usual."
         content_type = heard.header("content-type").partition(";")[0].strip().lower()
         if content_type != "application/json":
-            yield f"Content-Type {secrets.shown(content_type) or 'is missing'}, not JSON's."
+            yield f"Content-Type {secrets.shown(content_type) or 'is missing'}, not JSON's type."
         if self.trouble:
             yield f"The body is {self.trouble}."
             return
         for name in self.doubled:
-            yield f"The member {name} stands twice in one object."
+            yield f"One object has the member {name} twice."
         yield from self._member_differences(secrets)
 
     def _member_differences(self, secrets: Secrets) -> Iterator[str]:
         page = self.page()
         found = {".".join(path): value for path, value in _flat(self.fields)}
         if self.refusal_form and not page.members.keys() <= found.keys():
-            yield f"It refuses in another form than the document's: {self.refusal_form}."
+            yield f"The refusal has another form than in the document: {self.refusal_form}."
             return
         inner = self.fields.get("data")
         if "data" not in page.members and isinstance(inner, dict):
-            yield "The answer is wrapped in an envelope: its members are below data."
+            yield "The answer is in an envelope: its members are below data."
         yield from _of_other_kinds(page, found)
         for path, value in page.values.items():
             if path in found and kind_of(found[path]) == kind_of(value) and found[path] != value:
@@ -154,7 +154,7 @@ def _of_other_kinds(page: Page, found: Mapping[str, Any]) -> Iterator[str]:
             yield f"{path} is a {kind_of(found[path])}, where the document has a {kind}."
     for path, kind in page.optional.items():
         if path in found and kind_of(found[path]) not in (kind, NULL):
-            yield f"{path} is a {kind_of(found[path])}, where others have seen a {kind}."
+            yield f"{path} is a {kind_of(found[path])}, where other clients expect a {kind}."
 
 
 #: bool comes before int, because in Python a bool is an int.
@@ -171,7 +171,7 @@ def kind_of(value: object) -> str:
 def _flat(
     content: Mapping[str, Any], above: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Yield every member and its path."""
+    """Yield each member with its path."""
     for name, value in content.items():
         path = (*above, name)
         yield path, value

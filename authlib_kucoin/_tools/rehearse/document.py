@@ -1,7 +1,7 @@
-"""What the document says each answer looks like.
+"""The form of each answer, as the document describes it.
 
-Sections are those of KuCoin's page "Broker Fast API Service" (modified 2026-01-29); key info is
-that of its REST API.
+Sections are those of KuCoin's page "Broker Fast API Service" (modified 2026-01-29). The page of
+KuCoin's REST API describes key info.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ NULL: Final = "null"
 
 
 class Page(NamedTuple):
-    """What the document says of one answer.
+    """What the document says about one answer.
 
     Attributes:
-        section: Where it says so.
+        section: The section that describes the answer.
         members: The type of each member, by its path.
-        values: The values that the document prints, by path.
-        optional: The types of members that may be missing, by path.
+        values: The values that the document prints, by the path of the member.
+        optional: The types of optional members, by path.
     """
 
     section: str
@@ -89,13 +89,13 @@ PAGES: Final = {
         },
     ),
 }
-#: A refusal (section 4), and one of the REST API.
+#: The form of a refusal by the Fast API (section 4), and of one by the REST API.
 _REFUSAL: Final = Page("4", _ENVELOPE, {"success": False}, {"data": NULL})
 _REST_REFUSAL: Final = Page("REST API", {"code": STRING, "msg": STRING})
 
 
 def page_of(operation: str, *, is_refusal: bool) -> Page:
-    """Return what the document says of an answer."""
+    """Return what the document says about an answer."""
     if not is_refusal:
         return PAGES[operation]
     return _REST_REFUSAL if operation == "api_key_info" else _REFUSAL

@@ -1,6 +1,6 @@
 """What a rehearsal shows: answers to open questions, and differences from the document.
 
-Each entry of the two tables is a question about a :class:`Record`. None depends on another.
+The two tables hold functions that read a :class:`Record`. No function depends on another.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from .answer import Answer, kind_of
 from .masks import member_name
 from .record import Record
 
-#: What key info calls the permission to withdraw.
+#: The names of the permission to withdraw in key info.
 _WITHDRAWALS: Final = {"Transfer", "Withdrawal", "Withdraw"}
 
-# --- not known before -----------------------------------------------------------------------------
+# --- what the document leaves open ----------------------------------------------------------------
 
 
 def _callback_form(record: Record) -> str:
@@ -56,8 +56,8 @@ def _validation(record: Record) -> str:
     if exchange is None or exchange.answer is None:
         return ""
     if exchange.error is not None:
-        return "it gave no usable answer"
-    return f"it works: a token that was just issued is {'valid' if exchange.result else 'invalid'}"
+        return "the answer cannot be used"
+    return f"it works: a new token is {'valid' if exchange.result else 'invalid'}"
 
 
 def _rotation(record: Record) -> str:
@@ -65,9 +65,9 @@ def _rotation(record: Record) -> str:
     if not old or not fresh:
         return ""
     if "refresh_token" not in record.fields("refresh"):
-        return "no: the answer has no refresh token, so the old one stays"
+        return "no: the answer has no refresh token, so the old one still applies"
     same = old.get("refresh_token") == fresh.get("refresh_token")
-    return "no: the refresh token stays the same" if same else "yes: the refresh token is a new one"
+    return "no: the refresh token stays the same" if same else "yes: there is a new refresh token"
 
 
 def _old_access_token(record: Record) -> str:
@@ -85,7 +85,7 @@ def _reuse(record: Record) -> str:
 
 def _family(record: Record) -> str:
     return _validity(
-        record, "validation after the second refresh", "it ends the new pair", "the new pair lives"
+        record, "validation after the second refresh", "yes", "no: the new pair is still valid"
     )
 
 
@@ -104,7 +104,7 @@ def _code_reuse(record: Record) -> str:
 
 
 def _refusal(answer: Answer) -> str:
-    return answer.refusal_form or answer.trouble or "an answer that is not readable"
+    return answer.refusal_form or answer.trouble or "an answer that cannot be read"
 
 
 def _version(record: Record) -> str:
@@ -136,15 +136,15 @@ def _expiry(record: Record) -> str:
     if not info:
         return ""
     if info.expires_at is None or info.created_at is None:
-        return "key info names no end"
-    return f"{(info.expires_at - info.created_at).days} days after it was made"
+        return "key info has no expiry date"
+    return f"{(info.expires_at - info.created_at).days} days after KuCoin made it"
 
 
 def _account(record: Record) -> str:
     info = record.result("key info")
     if not info:
         return ""
-    whose = {True: "a master account", False: "a sub-account", None: "not said whose"}
+    whose = {True: "a master account", False: "a sub-account", None: "key info does not say"}
     site = f", siteType {member_name(info.site_type)}" if info.site_type else ""
     return whose[info.is_master] + site
 
@@ -165,8 +165,8 @@ def _clock(record: Record) -> str:
             try:
                 theirs = parsedate_to_datetime(heard.header("date")).timestamp()
             except ValueError:
-                return "its Date is no date"
-            return f"{heard.began - theirs:+.0f} s, where 1 s means nothing"
+                return "not known: the header Date holds no date"
+            return f"{heard.began - theirs:+.0f} s (a difference of 1 s is not significant)"
     return ""
 
 
@@ -181,29 +181,29 @@ def _cookies(record: Record) -> str:
     return f"yes, on {', '.join(with_cookies)}" if with_cookies else "no"
 
 
-#: Each question, and what answers it; an empty answer means that it is still not known.
+#: Each open question, and the function that answers it; an empty text means that it stays open.
 QUESTIONS: Final[dict[str, Callable[[Record], str]]] = {
     "In which form does the callback come?": _callback_form,
-    "Is a client secret wanted?": _client_secret,
-    "Which form has scope?": _scope_form,
+    "Does KuCoin want a client secret?": _client_secret,
+    "Which form does scope have?": _scope_form,
     "Does the validation call work (section 7.4, work in progress)?": _validation,
-    "Does a refresh token rotate?": _rotation,
+    "Does a refresh give a new refresh token?": _rotation,
     "Is the old access token dead after a refresh?": _old_access_token,
     "Can a refresh token be used twice?": _reuse,
-    "Does using it twice end the new pair?": _family,
+    "Does the second use invalidate the new pair?": _family,
     "Can a code be used twice?": _code_reuse,
     "Which version of the Fast API is the client id for?": _version,
-    "Which form has authGroup?": _auth_group,
-    "Which form has ipWhiteList?": _ip_whitelist,
-    "Which permissions has the key?": _permissions,
-    "When does the key end?": _expiry,
-    "Whose is the key?": _account,
-    "Which form have errors?": _errors,
+    "Which form does authGroup have?": _auth_group,
+    "Which form does ipWhiteList have?": _ip_whitelist,
+    "Which permissions does the key have?": _permissions,
+    "When does the key expire?": _expiry,
+    "Which kind of account does the key belong to?": _account,
+    "Which form do errors have?": _errors,
     "How far is this machine's clock ahead of KuCoin's?": _clock,
     "Do answers set cookies?": _cookies,
 }
 
-# --- otherwise than the document says -------------------------------------------------------------
+# --- what differs from the document -------------------------------------------------------------
 
 
 def _state_changed(record: Record) -> str:
@@ -235,7 +235,7 @@ def _same_token(record: Record) -> str:
     old, fresh = record.result("exchange"), record.result("refresh")
     if not old or not fresh or old["access_token"] != fresh["access_token"]:
         return ""
-    return "A refresh gives the old access token again, where section 6.3 says a new one."
+    return "A refresh returns the old access token, where section 6.3 says that it gives a new one."
 
 
 def _code_twice(record: Record) -> str:
@@ -249,17 +249,17 @@ def _withdrawals(record: Record) -> str:
     info = record.result("key info")
     if not info or not _WITHDRAWALS & info.permissions:
         return ""
-    return "The key may withdraw, which section 3 rules out."
+    return "The key can withdraw, and section 3 says that no key can."
 
 
 def _other_key(record: Record) -> str:
     key, info = record.result("key"), record.result("key info")
     if not key or not info or {*key.ip_whitelist} == {*info.ip_whitelist}:
         return ""
-    return "The key's ipWhiteList and key info's ipWhitelist are not the same."
+    return "ipWhiteList of the key call and ipWhitelist of key info differ."
 
 
-#: What is wrong with the course of a rehearsal, apart from the form of each answer.
+#: Differences that show in the course of a rehearsal, and not in the form of one answer.
 DEVIATIONS: Final = (
     _state_changed,
     _code_doubled,

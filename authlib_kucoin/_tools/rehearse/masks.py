@@ -1,8 +1,8 @@
-"""Which parts of an answer a report may show.
+"""Decides which parts of an answer a report shows.
 
-A value is shown only if its member is one of a few that hold no secret. For every other
-member, the report has the type and the length. Secrets are masked in the shown values, too,
-because KuCoin's messages may repeat what a request held.
+The report shows the values of a few members that hold no secret. For every other member, it shows
+the type and the length of the value. Known secrets are masked in the shown values, too, because a
+message of KuCoin's can repeat a secret from the request.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from string import digits
 from typing import Any, Final
 
 from authlib_kucoin._protocol.redaction import MASK, presentable, redact
@@ -52,22 +53,22 @@ _DESCRIPTIONS: Final = frozenset(
         "uid",
     }
 )
-#: Shorter secrets are not masked: they would match too much of a report.
+#: Secrets with fewer characters are not masked: they would match ordinary words of a report.
 _SHORTEST_MASKED: Final = 6
 _LONGEST_NAME: Final = 40
 _NAME: Final = re.compile(rf"[A-Za-z_$][\w.$-]{{0,{_LONGEST_NAME - 1}}}", re.ASCII)
-# A run of letters and digits as tokens are, and addresses.
-_RANDOM: Final = re.compile(r"(?=[\w+/=-]*[0-9])[\w+/=-]{16,}")
+# A run of characters as tokens have them, which is random if it holds a digit, and addresses.
+_RUN: Final = re.compile(r"[\w+/=-]{16,}")
 _ADDRESS: Final = re.compile(
     r"\b\d{1,3}(?:\.\d{1,3}){3}\b|\b[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){3,7}\b"
 )
 
 
 class Secrets:
-    """What of a rehearsal must not be reported, as far as it is known.
+    """The values that the report must not show, as far as they are known.
 
-    Credentials are searched for in the whole report. What describes an account, such as the name
-    of a key, may be a usual word: it is searched for in KuCoin's own texts alone.
+    Credentials are masked in the whole report. A value that describes an account, such as the name
+    of a key, can be an ordinary word, so it is masked only in texts from KuCoin.
     """
 
     def __init__(self, *known: str | None) -> None:
@@ -76,26 +77,26 @@ class Secrets:
         self.add(*known)
 
     def add(self, *values: object) -> None:
-        """Know more credentials."""
+        """Add credentials."""
         self._credentials.update(value for value in values if isinstance(value, str) and value)
 
     def add_all_of(self, content: object) -> None:
-        """Add every value in an answer, except those that are shown."""
+        """Add all values of an answer, except those of members that the report shows."""
         for name, value in _hidden_values(content):
             known = self._descriptions if name in _DESCRIPTIONS else self._credentials
             known.add(value)
 
     def masked(self, text: str) -> str:
-        """Return a text without credentials."""
+        """Return a text with all known credentials masked."""
         return redact(text, _long(self._credentials))
 
     def shown(self, value: object) -> str:
-        """Return the value of a member that is shown."""
+        """Return the value of a member that the report shows, with secrets in it masked."""
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         return _without_lookalikes(presentable(text, self._all) or "")
 
     def clean(self, text: str) -> str:
-        """Return a text about an answer, without what may be a secret or an address."""
+        """Return a text about an answer, with all that can be a secret or an address masked."""
         return _without_lookalikes(redact(text, self._all))
 
     @property
@@ -108,11 +109,16 @@ def _long(known: Iterable[str]) -> list[str]:
 
 
 def _without_lookalikes(text: str) -> str:
-    return _ADDRESS.sub("(an address)", _RANDOM.sub(MASK, text))
+    masked = _RUN.sub(lambda run: MASK if _is_random(run[0]) else run[0], text)
+    return _ADDRESS.sub("(an address)", masked)
+
+
+def _is_random(run: str) -> bool:
+    return not set(digits).isdisjoint(run)
 
 
 def _hidden_values(content: object, name: str = "") -> Iterator[tuple[str, str]]:
-    """Yield every value that is not shown, as text, with the name of its member."""
+    """Yield the name and, as text, the value of each member that the report does not show."""
     if isinstance(content, Mapping):
         for each, value in content.items():
             if each not in SHOWN or isinstance(value, Mapping):
@@ -125,8 +131,12 @@ def _hidden_values(content: object, name: str = "") -> Iterator[tuple[str, str]]
 
 
 def member_name(name: str) -> str:
-    """Return a member's name, if it looks like one."""
-    return name if _NAME.fullmatch(name) and not _RANDOM.search(name) else "(an odd name)"
+    """Return the name of a member, or a substitute if it does not look like a name."""
+    return (
+        name
+        if _NAME.fullmatch(name) and not any(map(_is_random, _RUN.findall(name)))
+        else "(an odd name)"
+    )
 
 
 def header_names(headers: Iterable[str]) -> list[str]:
@@ -135,7 +145,7 @@ def header_names(headers: Iterable[str]) -> list[str]:
 
 
 def alphabet(text: str) -> str:
-    """Return the length of a text and what it consists of, which tell little of a secret."""
+    """Return the length of a text and its kind of characters, which reveal little of a secret."""
     if not text:
         return "empty"
     kinds: dict[str, Any] = {

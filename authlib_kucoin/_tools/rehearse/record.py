@@ -1,4 +1,4 @@
-"""What happened in a rehearsal."""
+"""The record of a rehearsal: its calls and their results."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class Exchange:
     """One call of a rehearsal.
 
     Attributes:
-        name: Its name in the rehearsal.
+        name: The name of the call in the report.
         answer: The raw answer; None if nothing was sent.
-        result: What the library made of it; None if it raised.
-        error: The error that the library raised; None if it did not.
+        result: The value that the library returned; None if it raised an error.
+        error: The error that the library raised; None if it returned a value.
     """
 
     name: str
@@ -27,22 +27,22 @@ class Exchange:
 
     @property
     def verdict(self) -> str:
-        """What the library made of it, in words."""
+        """Whether the library read the answer or raised an error, in words."""
         if self.error is None:
-            return "The library reads it."
+            return "The library can read this answer."
         return f"The library raises {type(self.error).__name__}: {self.error}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Landing:
-    """How the browser came back.
+    """The callback that the browser was sent to.
 
     Attributes:
-        names: The names of the parameters, in their order; doubled ones stand twice.
-        in_fragment: Whether they came in the fragment, which no server sees.
-        same_state: Whether the state is the one that was sent.
+        names: The names of the parameters, in their order; a doubled name appears twice.
+        in_fragment: Whether the parameters were in the fragment, which a server never sees.
+        same_state: Whether the state is the same as the one that was sent.
         success: The value of ``success``; None if there was none.
-        code: The length of the code and what it consists of.
+        code: The length of the code and its kind of characters.
     """
 
     names: tuple[str, ...]
@@ -57,12 +57,12 @@ class Record:
     """A rehearsal, step by step.
 
     Attributes:
-        facts: Where, when and with what it was done.
+        facts: The site, the date and the versions.
         sent_secret: Whether a client secret was sent with the code.
-        fast_api: The version of the Fast API that was asked.
-        landing: How the browser came back; None if it did not.
+        fast_api: The version of the Fast API that was used.
+        landing: The callback; None if none was pasted.
         exchanges: The calls, in their order.
-        stopped: Why it ended early; empty if it did not.
+        stopped: Why the rehearsal ended early; empty if it did not.
     """
 
     facts: Mapping[str, str]
@@ -73,17 +73,17 @@ class Record:
     stopped: str = ""
 
     def of(self, name: str) -> Exchange | None:
-        """Return the call of that name, if it was made."""
+        """Return the call with this name; None if it was not made."""
         return next((each for each in self.exchanges if each.name == name), None)
 
     def fields(self, name: str) -> Mapping[str, Any]:
-        """Return the members of an answer that was no refusal; empty if there is none."""
+        """Return the members of the answer to a call; empty if KuCoin refused or did not answer."""
         found = self.of(name)
         if found is None or found.answer is None or found.answer.refusal_form:
             return {}
         return found.answer.fields
 
     def result(self, name: str) -> Any:
-        """Return the result of a call; None if there is none."""
+        """Return the result of a call; None if it has none."""
         found = self.of(name)
         return found.result if found else None

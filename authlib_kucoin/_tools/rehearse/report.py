@@ -12,9 +12,9 @@ from .lessons import DEVIATIONS, QUESTIONS
 from .masks import Secrets, header_names
 from .record import Exchange, Record
 
-#: How many members of one answer are listed.
+#: The largest number of members that the report lists of one answer.
 _MOST_MEMBERS: Final = 80
-#: The headers whose values are shown.
+#: The headers whose values the report shows.
 _SHOWN_HEADERS: Final = ("content-type", "retry-after", "server")
 
 
@@ -35,13 +35,13 @@ def content(record: Record, secrets: Secrets) -> dict[str, Any]:
 
 
 def please() -> str:
-    """Return the request to send the report, and where to."""
+    """Return a sentence that asks to send the report, and says where to."""
     listed = dict(url.split(", ", 1) for url in metadata_of("authlib-kucoin", "Project-URL"))
     found = listed.get("Issues") or listed.get("Source") or listed.get("Repository")
     return (
-        "This report holds no code, token, key or account. Please look through it and send it "
-        f"to {found or 'the place where you found authlib_kucoin'}: nobody could run this against "
-        "KuCoin before, so it helps everybody who uses this package."
+        "This report holds no code, token, key or account number. Please read it and send it to "
+        f"{found or 'the place where you found authlib_kucoin'}: nobody has run this package "
+        "against KuCoin before, so your report helps everybody who uses this package."
     )
 
 
@@ -54,7 +54,7 @@ def metadata_of(package: str, name: str) -> list[str]:
 
 
 def differences(record: Record, secrets: Secrets) -> Iterator[str]:
-    """Yield everything that is not as the document says."""
+    """Yield each difference from the document."""
     for find in DEVIATIONS:
         if found := find(record):
             yield found
@@ -104,9 +104,10 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
         yield f"- it ended early: {report['stopped']}"
     yield from _section("What differs from the document", report["differences"])
     yield from _section(
-        "What was not known before", [f"{q} **{a}**" for q, a in report["learnt"].items()]
+        "What the document leaves open and KuCoin has shown",
+        [f"{q} **{a}**" for q, a in report["learnt"].items()],
     )
-    yield from _section("Still not known", report["still_unknown"])
+    yield from _section("What is still not known", report["still_unknown"])
     yield from ("", "## Each answer")
     for answer in report["answers"]:
         yield from _answer_lines(answer)

@@ -1,7 +1,7 @@
-"""The steps of a rehearsal: the first sign-in, led in the terminal.
+"""The steps of a rehearsal: a person signs in, and the program sends each call in turn.
 
-Every call is the package's own, sent by the package's own client. An error ends no rehearsal: it
-is what the report is for.
+The package's own client sends the package's own calls. An error does not end a rehearsal, because
+the report is to show errors, too.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from .terminal import Terminal
 
 T = TypeVar("T")
 
-#: How many times a person may try to paste the callback.
+#: How many times the program asks for the callback.
 _PASTES: Final = 3
-#: The parameters that only an answer of KuCoin's has.
+#: The parameters that show that a text is KuCoin's callback.
 _OF_CALLBACK: Final = {"code", "success", "error"}
 
 
@@ -34,13 +34,13 @@ class Rehearsal:
     """One rehearsal.
 
     Attributes:
-        client: The watched client; it appends to ``heard``.
-        heard: The answers to the call under way.
-        terminal: Where the person is.
-        secrets: What must not be in the report.
-        record: What has happened.
-        permissions: The permissions to ask for; None for the usual ones.
-        keep_key: Called with a new key, at once.
+        client: The watched client; it appends each raw answer to ``heard``.
+        heard: The raw answers to the current call.
+        terminal: The terminal of the person.
+        secrets: The values that must not be in the report.
+        record: The calls so far.
+        permissions: The permissions to ask for; None for the default ones.
+        keep_key: Called with a new key as soon as it has arrived.
     """
 
     client: Any
@@ -52,7 +52,7 @@ class Rehearsal:
     keep_key: Callable[[ApiKey], object] = lambda _key: None
 
     def lead(self) -> None:
-        """Lead through all steps, as far as they go."""
+        """Take all steps; stop if there is no callback or no token."""
         query, state = self._sign_in()
         if not query:
             self.record.stopped = "no callback was pasted"
@@ -68,17 +68,17 @@ class Rehearsal:
     # --- the steps --------------------------------------------------------------------------------
 
     def _sign_in(self) -> tuple[str, str]:
-        """Have a person approve; return the callback's query and the state that was sent."""
+        """Ask the person to sign in; return the callback's query and the state that was sent."""
         url, state = self.client.create_authorization_url()
         self.secrets.add(state)
         say = self.terminal.say
         say("Step 1: sign in. Open this address in a browser, sign in at KuCoin, and approve:")
         self.terminal.show(url)
         say(
-            "The browser is then sent to your redirect URI. Nothing may answer there, or it would "
-            "use up the code: an error page is right. Copy the whole address out of the browser's "
-            "address bar. If KuCoin came by form POST, copy the form's content from the browser's "
-            "network tools."
+            "KuCoin then sends the browser to your redirect URI. No server must answer there, "
+            "because it would use up the code, so the browser should show an error page. Copy the "
+            "whole address from the browser's address bar. If KuCoin sent a form by POST, copy the "
+            "form's content from the browser's network tools."
         )
         for _ in range(_PASTES):
             pasted = self.terminal.ask_hidden("Paste it here (it is not shown):")
@@ -89,7 +89,7 @@ class Rehearsal:
                 return query, state
             if not pasted:
                 break
-            say("This holds no answer of KuCoin's: it needs a code, an error or a success.")
+            say("This is not KuCoin's callback: it has no code, no error and no success.")
         return "", state
 
     def _note_landing(self, pairs: list[tuple[str, str]], state: str, *, in_fragment: bool) -> None:
@@ -107,7 +107,7 @@ class Rehearsal:
         )
 
     def _exchange(self, query: str, state: str) -> KuCoinToken | None:
-        self.terminal.say("Step 2: exchange the code, and ask whether the token is valid.")
+        self.terminal.say("Step 2: exchange the code, and ask KuCoin whether the token is valid.")
         response = f"{self.client.redirect_uri}?{query}"
         token = self._attempt(
             "exchange",
@@ -120,7 +120,9 @@ class Rehearsal:
         return token
 
     def _refresh(self, token: KuCoinToken) -> KuCoinToken | None:
-        self.terminal.say("Step 3: refresh the token. Is the old one dead?")
+        self.terminal.say(
+            "Step 3: refresh the token, and ask KuCoin whether the old token is still valid."
+        )
         fresh = self._attempt(
             "refresh",
             lambda: self.client.perform(calls.refresh_call(self.client.site, token=token)),
@@ -133,11 +135,11 @@ class Rehearsal:
     def _key(self, token: KuCoinToken) -> None:
         say = self.terminal.say
         say(
-            "Step 4: an API key. It is made in the account that has just signed in, and the "
-            "permissions are real."
+            "Step 4: ask KuCoin for an API key. KuCoin makes it in the account that has just "
+            "signed in, and its permissions are real."
         )
-        if self.terminal.ask("Type yes to ask for one:").lower() != "yes":
-            say("No key is asked for.")
+        if self.terminal.ask("Type yes to ask for a key:").lower() != "yes":
+            say("The rehearsal asks for no key.")
             return
         key = self._attempt(
             "key",
@@ -152,11 +154,13 @@ class Rehearsal:
             self._attempt("key info", lambda: self.client.get_api_key_info(key))
 
     def _use_twice(self, token: KuCoinToken, fresh: KuCoinToken | None, query: str) -> None:
-        """Use the old refresh token and the code again: last, since that may end the new pair."""
-        self.terminal.say("Step 5: use the old refresh token and the code again. Are they spent?")
+        """Use the old refresh token and the code again; last, because that can end the new pair."""
+        self.terminal.say(
+            "Step 5: use the old refresh token and the code again. KuCoin should refuse both."
+        )
         old = token.get("refresh_token")
         if fresh is not None and old and old != fresh.get("refresh_token"):
-            # Not refresh_token(): it remembers the new pair, and would send nothing.
+            # Not refresh_token(): it keeps the new pair in memory, and would send nothing.
             self._attempt(
                 "second refresh",
                 lambda: self.client.perform(
@@ -176,7 +180,7 @@ class Rehearsal:
         self._attempt(name, lambda: self.client.validate_access_token(token["access_token"]))
 
     def _attempt(self, name: str, send: Callable[[], T]) -> T | None:
-        """Make a call and note its answer, result and error. Return None if the error is ours."""
+        """Make a call, and record its answer, result and error. Return None after an error."""
         self.heard.clear()
         result: T | None = None
         error: Exception | None = None
@@ -199,7 +203,7 @@ def _outcome(exchange: Exchange) -> str:
         return f"{type(exchange.error).__name__}. {exchange.error}"
     status = exchange.answer.heard.status if exchange.answer else None
     said = f", {exchange.result}" if isinstance(exchange.result, bool) else ""
-    return f"HTTP {status}, readable{said}"
+    return f"HTTP {status}, the library can read the answer{said}"
 
 
 def _query_of(pasted: str) -> tuple[str, bool]:

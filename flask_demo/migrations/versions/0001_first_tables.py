@@ -75,6 +75,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Take this revision back."""
-    op.drop_table("connected_key")
-    op.drop_table("connect_attempt")
-    op.drop_table("user_account")
+    for table in ("connected_key", "connect_attempt", "user_account"):
+        op.drop_table(table)

@@ -63,18 +63,18 @@ class Stack(ABC):
     Attributes:
         verbs: The calls that the stack offers besides the login.
         keeps_token: Whether the stack holds the token itself, as the clients do.
-        tells: Whether the stack calls ``update_token`` after a refresh.
+        calls_update_token: Whether the stack calls ``update_token`` after a refresh.
         updates: The calls of ``update_token``, in order.
     """
 
     verbs: ClassVar = frozenset({"refresh", "validate", "create_api_key", "api_key_info"})
     keeps_token: ClassVar = False
-    tells: ClassVar = True
+    calls_update_token: ClassVar = True
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.updates: list[Update] = []
-        self.update_token = settings.update_token or self._told
+        self.update_token = settings.update_token or self._record_update
 
     @property
     def held(self) -> Mapping[str, Any] | None:
@@ -156,7 +156,7 @@ class Stack(ABC):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _told(
+    def _record_update(
         self,
         token: Mapping[str, Any],
         refresh_token: str | None = None,

@@ -90,7 +90,7 @@ class SocialStack(SyncStack):
     """A host application with python-social-auth."""
 
     verbs = frozenset({"refresh", "create_api_key"})
-    tells = False
+    calls_update_token = False
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
