@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from authlib.integrations.requests_client import OAuth2Auth, OAuth2Session
 from requests import ConnectionError as RequestsConnectionError
@@ -212,6 +214,9 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
             data=call.body or None,
         )
         request.url = call.url  # byte for byte: prepare() can have changed it
+        if self.trust_env and not getproxies():
+            # requests would read the whole environment twice again to find that there is no proxy.
+            proxies["no_proxy"] = urlsplit(call.url).hostname
         settings = self.merge_environment_settings(
             call.url, proxies=proxies, stream=True, verify=None, cert=None
         )

@@ -7,7 +7,8 @@ RUN pip install --no-cache-dir '.[sandbox]' && rm -rf /source
 USER nobody
 WORKDIR /
 EXPOSE 9400
-# Listen on all addresses and accept all callers: only the containers' network limits who can call.
+# Other containers call from any address of their network, so every address is allowed. Publish the
+# port on 127.0.0.1 only, as compose.yaml does.
 ENV KUCOIN_SANDBOX_HOST=0.0.0.0 KUCOIN_SANDBOX_ALLOWED_IPS=0.0.0.0/0
 HEALTHCHECK --interval=5s CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:9400/sandbox/health')"]
 CMD ["kucoin-sandbox"]
