@@ -297,7 +297,15 @@ def test_other_sites_pages_cannot_read(broker: Broker) -> None:
 
 @pytest.mark.parametrize(
     "host",
-    ["localhost", "LOCALHOST:1", "kucoin.localhost:9400", "[::1]:9400", "192.168.1.5", "box"],
+    [
+        "localhost",
+        "LOCALHOST:1",
+        "kucoin.localhost:9400",
+        "localhost.:1",
+        "[::1]:9400",
+        "192.168.1.5",
+        "box",
+    ],
 )
 def test_own_hosts(new_broker: Callable[..., Broker], host: str) -> None:
     """Loopback names, IP addresses, and the names in `allowed_hosts` are the sandbox's own."""
