@@ -11,7 +11,6 @@ import httpx2
 from authlib.integrations.httpx_client import AsyncOAuth2Client, OAuth2Auth, OAuth2Client
 
 from ._clients.async_client import AsyncClient
-from ._clients.base_client import KuCoinTokenAuth
 from ._clients.httpx_guard import guard, is_direct, proxy_of, refuse_http2
 from ._clients.httpx_transport import (
     AsyncSharedTransport,
@@ -27,6 +26,7 @@ from ._clients.outcome import Outcome
 from ._clients.refresh import refreshes
 from ._clients.refresh_task import wait_for_refreshes
 from ._clients.sync_client import SyncClient
+from ._clients.token_auth import KuCoinTokenAuth
 from ._errors import ConfigurationError
 from ._protocol.call import Call
 from ._protocol.sites import Site

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from authlib.integrations.requests_client import OAuth2Auth, OAuth2Session
 from requests import ConnectionError as RequestsConnectionError
@@ -12,7 +14,6 @@ from requests.utils import select_proxy
 from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError
 
-from ._clients.base_client import KuCoinTokenAuth
 from ._clients.failures import host_of
 from ._clients.in_flight import InFlight
 from ._clients.limits import (
@@ -26,6 +27,7 @@ from ._clients.options import WITH_REQUESTS, checked, refuse_unused
 from ._clients.outcome import Outcome
 from ._clients.requests_adapter import KuCoinAdapter
 from ._clients.sync_client import SyncClient
+from ._clients.token_auth import KuCoinTokenAuth
 from ._errors import ConfigurationError
 from ._protocol.call import Call
 from ._protocol.sites import Site
@@ -212,6 +214,9 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
             data=call.body or None,
         )
         request.url = call.url  # byte for byte: prepare() can have changed it
+        if self.trust_env and not getproxies():
+            # requests would read the whole environment twice again to find that there is no proxy.
+            proxies["no_proxy"] = urlsplit(call.url).hostname
         settings = self.merge_environment_settings(
             call.url, proxies=proxies, stream=True, verify=None, cert=None
         )

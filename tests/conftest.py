@@ -14,6 +14,9 @@ from tests.support.canaries import canaries
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+# For programs of the tests that run pytest: loading this plugin takes them half a second.
+os.environ.setdefault("PYTEST_ADDOPTS", "-p no:schemathesis")
+
 pytest_plugins = ["tests.support.canary_watch", "tests.support.no_skips"]
 
 

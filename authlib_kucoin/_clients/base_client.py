@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Final, NoReturn, TypeGuard
 from urllib.parse import parse_qsl, urlsplit
 
 from authlib.common.security import generate_token
-from authlib.oauth2.auth import TokenAuth
 
 from authlib_kucoin._errors import AuthorizationDenied, ConfigurationError
 from authlib_kucoin._models import KuCoinToken
@@ -18,6 +17,7 @@ from authlib_kucoin._protocol.callback import mismatching_state, read_callback
 from authlib_kucoin._protocol.sites import Site, resolve_site
 
 from .limits import DEFAULT_TOTAL_TIMEOUT
+from .not_of_kucoin import NotOfKuCoin
 from .options import NO_PKCE, ONLY_CODE_MODE, Accepted, parameters_of, refuse_late
 from .overrides import OF_CLIENTS, refuse_overrides
 from .preconditions import check_function
@@ -29,32 +29,7 @@ AnyToken = Mapping[str, Any] | str
 _ASKED_SCOPE: Final = "asked_scope"
 
 
-class KuCoinTokenAuth(TokenAuth):
-    """Authlib's ``TokenAuth``, with the token in a copy whose repr hides the values."""
-
-    def __init__(
-        self,
-        token: Mapping[str, Any] | None,
-        token_placement: str = "header",
-        client: Any = None,
-    ) -> None:
-        super().__init__(None, token_placement, client)
-        self.set_token(token)
-
-    def set_token(self, token: Mapping[str, Any] | None) -> None:
-        """Store a copy of ``token``. None removes the stored token."""
-        self.token = token if token is None else KuCoinToken(token)
-
-    def prepare(self, uri: str, headers: Any, body: Any) -> tuple[str, Any, Any]:
-        """Add the token to a request, with ``bearer`` in lower case as in the document."""
-        uri, headers, body = super().prepare(uri, headers, body)
-        scheme, _, value = headers.get("Authorization", "").partition(" ")
-        if scheme == "Bearer":
-            headers["Authorization"] = f"bearer {value}"
-        return uri, headers, body
-
-
-class ClientBase:
+class ClientBase(NotOfKuCoin):
     """The settings of a client, and the calls built from them."""
 
     # Set by Authlib's own constructor.
@@ -103,60 +78,6 @@ class ClientBase:
         # Authlib's __del__ deletes the attribute ``session``. It fails if an error has prevented
         # Authlib's constructor from setting it.
         vars(self).pop("session", None)
-
-    def register_compliance_hook(self, hook_type: str, hook: Callable[..., Any]) -> None:
-        """Add a hook to the application's own requests, as Authlib's method does.
-
-        Args:
-            hook_type: ``"protected_request"``.
-            hook: The hook.
-
-        Raises:
-            ConfigurationError: For any other ``hook_type``, because KuCoin's calls run no hooks.
-        """
-        if hook_type != "protected_request":
-            raise ConfigurationError(
-                f"There can be no hook for {hook_type!r}: KuCoin's differences from the RFC are "
-                "built in, and its calls run no hooks."
-            )
-        self.token_auth.hooks.add(hook)
-
-    def register_client_auth_method(self, *_auth: object) -> NoReturn:
-        """Not supported, because KuCoin's token call has no client authentication.
-
-        Raises:
-            ConfigurationError: Always.
-        """
-        raise ConfigurationError(
-            "KuCoin's token call has no client authentication (document section 7.2): give "
-            "client_secret=, which is sent in the query, or nothing."
-        )
-
-    def revoke_token(self, *_args: object, **_kwargs: object) -> NoReturn:
-        """Not supported, because KuCoin has no call to revoke a token.
-
-        Raises:
-            ConfigurationError: Always.
-        """
-        raise ConfigurationError("KuCoin has no call to revoke a token: its tokens expire.")
-
-    def introspect_token(self, *_args: object, **_kwargs: object) -> NoReturn:
-        """Not supported: use :meth:`validate_access_token`.
-
-        Raises:
-            ConfigurationError: Always.
-        """
-        raise ConfigurationError(
-            "KuCoin has no introspection: call validate_access_token (document section 7.4)."
-        )
-
-    def token_from_fragment(self, *_args: object, **_kwargs: object) -> NoReturn:
-        """Not supported, because KuCoin has no implicit mode and sends no token in a URL.
-
-        Raises:
-            ConfigurationError: Always.
-        """
-        raise ConfigurationError(ONLY_CODE_MODE, operation="token")
 
     @property
     def site(self) -> Site:

@@ -1,4 +1,4 @@
-"""Connect a KuCoin account from a Django project, here the least possible one."""
+"""Connect a KuCoin account from a Django project, here a minimal one."""
 
 import logging
 import os

@@ -1,8 +1,8 @@
 """Ask for a key in a background job, with Celery, RQ and Dramatiq.
 
-A job queue repeats a job that fails. Of what can go wrong here, only ``KuCoinUnavailable`` may be
-repeated: after ``ApiKeyOutcomeUnknown`` a second request could make a second key. Pass the row's
-number to a job, never a token: queues keep and log the arguments.
+A job queue can repeat a job that has failed. Let it repeat this job only after
+``KuCoinUnavailable``: after ``ApiKeyOutcomeUnknown``, a second request could make a second key.
+Pass the number of the row to a job, and never a token, because queues store and log the arguments.
 """
 # pyright: basic
 # (Celery has no types, and those of RQ and Dramatiq are partial.)
@@ -17,11 +17,11 @@ from storing_sqlalchemy import active_token
 
 from authlib_kucoin import ApiKeyOutcomeUnknown, KuCoinError, KuCoinOAuth2Session, KuCoinUnavailable
 
-outcomes: dict[int, str] = {}  # in a database of yours
+outcomes: dict[int, str] = {}  # use your database instead
 
 
 def new_key(account_id: int) -> None:
-    """Ask for a key, and note how it ended; raise only what may be repeated."""
+    """Ask for a key, and note the outcome. Raise only an error after which the job can repeat."""
     client_id, site = os.environ["KUCOIN_CLIENT_ID"], os.environ["KUCOIN_SITE"]
     with KuCoinOAuth2Session(client_id, site=site) as kucoin:
         try:
@@ -41,7 +41,7 @@ celery = Celery("jobs", broker=os.environ.get("BROKER_URL"))
 
 @celery.task(autoretry_for=(KuCoinUnavailable,), retry_backoff=True, max_retries=5)
 def new_key_by_celery(account_id: int) -> None:
-    """Repeated by Celery only after ``KuCoinUnavailable``."""
+    """Ask for a key. Celery repeats this job only after ``KuCoinUnavailable``."""
     new_key(account_id)
 
 
@@ -50,11 +50,11 @@ def new_key_by_celery(account_id: int) -> None:
     min_backoff=1000,
 )
 def new_key_by_dramatiq(account_id: int) -> None:
-    """Repeated by Dramatiq only after ``KuCoinUnavailable``: its default repeats everything."""
+    """Ask for a key. By default, Dramatiq would repeat this job after every error."""
     new_key(account_id)
 
 
 def enqueue_with_rq(account_id: int, redis: Redis) -> None:
-    """Repeated by RQ after every exception, so it matters what ``new_key`` raises."""
+    """Enqueue the job. RQ repeats a job after every error, so ``new_key`` raises only one."""
     retry = Retry(max=5, interval=[1, 2, 4, 8, 16])
     Queue(connection=redis).enqueue(new_key, account_id, retry=retry)

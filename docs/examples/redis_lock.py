@@ -1,4 +1,4 @@
-"""One refresh at a time over machines, by a lock in Redis, where there is no row to lock."""
+"""Refresh a token on one machine at a time, with a lock in Redis instead of a row lock."""
 # pyright: basic
 # (The types of redis are partial.)
 
@@ -18,8 +18,8 @@ def active_token(
     load: Callable[[int], dict[str, Any]],
     store: Callable[[int, Mapping[str, Any]], None],
 ) -> dict[str, Any]:
-    """Return a token that works. Read it under the lock: another worker may have refreshed it."""
-    # Longer than one call can take: a worker that dies holds up the others for a minute.
+    """Return a valid token. Load it under the lock: another worker may have refreshed it."""
+    # The time-out is longer than one call can take. If a worker dies, the others wait a minute.
     lock = redis.lock(f"kucoin-refresh-{account_id}", timeout=60, blocking_timeout=90)
     with (
         lock,

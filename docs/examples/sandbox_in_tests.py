@@ -15,10 +15,9 @@ REDIRECT_URI = "https://broker.example.com/callback"
 
 @pytest.fixture
 def app(kucoin_sandbox: Sandbox) -> Flask:
-    """Return the application to test.
+    """Return the application under test, a new one for each test: each sandbox has its own URL.
 
-    Make your application and its ``OAuth`` anew for each test. Each sandbox has its own URL, and
-    Authlib keeps the settings that it has read first.
+    Make its ``OAuth`` for each test, too, because Authlib keeps the settings of the first use.
     """
     app = Flask("tested")
     app.config["KUCOIN_CLIENT_ID"] = kucoin_sandbox.client_id
@@ -28,7 +27,7 @@ def app(kucoin_sandbox: Sandbox) -> Flask:
 
 @pytest.fixture
 def kucoin(app: Flask) -> Iterator[Any]:
-    """Yield the registered client, in the application context that a request would have."""
+    """Return the registered app, in an application context, which a request has, too."""
     with app.app_context():
         yield register_kucoin(OAuth(app))
 
@@ -37,13 +36,13 @@ def kucoin(app: Flask) -> Iterator[Any]:
 def token(kucoin: Any, kucoin_sandbox: Sandbox) -> dict[str, Any]:
     """Return the token of a user who has approved."""
     login = kucoin.create_authorization_url(REDIRECT_URI)
-    callback = kucoin_sandbox.approve(login["url"])  # or cancel()
+    callback = kucoin_sandbox.approve(login["url"])  # or cancel(), if the user refuses
     found: dict[str, Any] = kucoin.fetch_access_token(REDIRECT_URI, code=callback.fields["code"])
     return found
 
 
 def test_a_key_is_created(kucoin: Any, token: dict[str, Any], kucoin_sandbox: Sandbox) -> None:
-    """The key is the one that the sandbox has issued."""
+    """The key has the secret that the sandbox has issued."""
     key = kucoin.create_api_key(token=token)
     assert key.secret == kucoin_sandbox.issued_keys[0].secret
 
@@ -51,14 +50,14 @@ def test_a_key_is_created(kucoin: Any, token: dict[str, Any], kucoin_sandbox: Sa
 def test_an_expired_token_is_refreshed(
     kucoin: Any, token: dict[str, Any], kucoin_sandbox: Sandbox
 ) -> None:
-    """After an hour the token has expired: wind the sandbox's clock, and change `expires_at`."""
+    """One hour later, the package refreshes the token once before it asks for the key."""
     kucoin_sandbox.advance(3601)
     kucoin.create_api_key(token=token | {"expires_at": token["expires_at"] - 3601})
     assert kucoin_sandbox.totals["refresh"] == 1
 
 
 def test_an_answer_gets_lost(kucoin: Any, token: dict[str, Any], kucoin_sandbox: Sandbox) -> None:
-    """The sandbox makes a key, but its answer is lost."""
+    """If the answer with the key is lost, the error is `ApiKeyOutcomeUnknown`."""
     kucoin_sandbox.fail_next("create_api_key", "lost")
     with pytest.raises(ApiKeyOutcomeUnknown):
         kucoin.create_api_key(token=token)

@@ -1,4 +1,4 @@
-"""Keep keys and tokens with SQLAlchemy: encrypted, and refreshed by one worker at a time."""
+"""Store keys and tokens with SQLAlchemy: encrypted, and refreshed by one worker at a time."""
 
 import json
 import os
@@ -12,16 +12,16 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from authlib_kucoin import ApiKey, KuCoinOAuth2Session
 
 engine = create_engine(os.environ["DATABASE_URL"])
-# The first key encrypts, all of them decrypt: made by Fernet.generate_key().
+# Keys from Fernet.generate_key(). The first key encrypts; each of them can decrypt.
 vault = MultiFernet([Fernet(key) for key in os.environ["KUCOIN_VAULT_KEYS"].split()])
 
 
 class Base(DeclarativeBase):
-    """What the tables belong to."""
+    """The base class of the tables."""
 
 
 class KuCoinAccount(Base):
-    """A user's connected account. What is sealed names its row, and opens in no other."""
+    """A user's connected account. Encrypted values hold the row's id, and are valid in that row."""
 
     __tablename__ = "kucoin_account"
 
@@ -37,10 +37,10 @@ class KuCoinAccount(Base):
         return vault.encrypt(json.dumps([self.id, dict(values)]).encode())
 
     def unseal(self, sealed: bytes | None) -> dict[str, Any]:
-        """Decrypt what was sealed for this row."""
+        """Decrypt a value that was encrypted for this row."""
         row, values = json.loads(vault.decrypt(sealed or b""))
         if row != self.id:
-            raise ValueError(f"this was sealed for row {row}, not for {self.id}")
+            raise ValueError(f"this value was encrypted for row {row}, not for {self.id}")
         return dict(values)
 
 
@@ -58,10 +58,10 @@ def get_key(account: KuCoinAccount) -> ApiKey:
 
 
 def active_token(account_id: int) -> dict[str, Any]:
-    """Return a token that works; of all workers that need it, one refreshes.
+    """Return a valid token. If several workers need it, only one of them refreshes it.
 
-    The row stays locked while KuCoin is asked. The others wait for the lock, and then read the
-    pair that the first one has stored.
+    The row stays locked until KuCoin has answered. The other workers wait for the lock, and then
+    read the pair that the first worker has stored.
     """
     with Session(engine) as session:
         account = session.get_one(KuCoinAccount, account_id, with_for_update=True)
@@ -69,7 +69,7 @@ def active_token(account_id: int) -> dict[str, Any]:
 
         def store(fresh: Mapping[str, Any], **_old: object) -> None:
             account.sealed_token = account.seal(fresh)
-            session.commit()  # and lets go of the row
+            session.commit()  # this also unlocks the row
 
         with KuCoinOAuth2Session(
             os.environ["KUCOIN_CLIENT_ID"],

@@ -10,12 +10,12 @@ tokens: dict[str, dict[str, Any]] = {}
 
 
 async def store(token: dict[str, Any], refresh_token: str, **_: object) -> None:
-    """Replace the stored pair that had this refresh token, in a database of yours."""
+    """Replace the stored pair that has this refresh token; use your database for that."""
     tokens[refresh_token] = token
 
 
 async def new_key(token: dict[str, Any]) -> str:
-    """Ask for a key; an expired token is refreshed first, and stored."""
+    """Ask for a key. The client refreshes an expired token first, and calls ``store``."""
     async with AsyncKuCoinOAuth2Client(
         os.environ["KUCOIN_CLIENT_ID"],
         site=os.environ["KUCOIN_SITE"],
@@ -28,5 +28,5 @@ async def new_key(token: dict[str, Any]) -> str:
 
 
 async def main(held: list[dict[str, Any]]) -> list[str]:
-    """Do it for many; those that hold the same token share one refresh."""
+    """Ask for many keys at once. Calls with the same expired token share one refresh."""
     return await asyncio.gather(*map(new_key, held))

@@ -1,6 +1,6 @@
-"""What a request for a key needs is checked before an expired token is refreshed.
+"""``create_api_key`` checks everything it needs before it refreshes an expired token.
 
-A refresh cannot be taken back: the old access token is dead at once.
+A refresh cannot be undone: it ends the old access token at once.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ EXPIRED = {**TOKEN, "expires_at": 1}
 
 @pytest.fixture(params=HOSTS)
 def host(request: pytest.FixtureRequest) -> Iterator[Host]:
-    """Each framework in turn."""
+    """An application of each framework in turn."""
     host = HOSTS[request.param]()
     yield host
     host.close()
@@ -42,10 +42,10 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("says", CHANGES)
-def test_an_app_that_cannot_ask_for_a_key_refreshes_no_token(
+def test_app_checks_a_key_request_before_the_refresh(
     says: str, host: Host, recorder: Recorder
 ) -> None:
-    """The refresh would be for nothing, and the old token dead."""
+    """A client setting that the request for a key refuses raises before the refresh is sent."""
     app = register_kucoin(host.oauth(), site=recorder.url)
     if says == "repeats POST" and isinstance(host, StarletteHost):
         return  # httpx2 never repeats a request that it has sent
@@ -58,10 +58,10 @@ def test_an_app_that_cannot_ask_for_a_key_refreshes_no_token(
 
 @pytest.mark.parametrize("client_class", CLIENTS)
 @pytest.mark.parametrize("says", [*CHANGES, "closed"])
-def test_a_client_that_cannot_ask_for_a_key_refreshes_no_token(
+def test_client_checks_a_key_request_before_the_refresh(
     says: str, client_class: Any, recorder: Recorder
 ) -> None:
-    """As with an app."""
+    """A refused setting or a closed client raises before the refresh is sent."""
     client = client_class("broker", site=recorder.url)
     if says == "closed":
         ask(client, lambda _client: None)
@@ -84,10 +84,10 @@ def test_a_client_that_cannot_ask_for_a_key_refreshes_no_token(
         ({"permissions": ["API_SPOT"]}, "permissions"),
     ],
 )
-def test_an_option_of_a_key_without_effect_refreshes_no_token(
+def test_key_option_without_effect_raises_before_the_refresh(
     options: dict[str, Any], says: str, client_class: Any, recorder: Recorder
 ) -> None:
-    """As above."""
+    """An argument without effect raises, and neither the refresh nor the key request is sent."""
     client = client_class("broker", site=recorder.url)
     with pytest.raises(ConfigurationError, match=says):
         ask(client, lambda client: client.create_api_key(EXPIRED, **options))

@@ -1,4 +1,4 @@
-"""A method of Authlib's that a subclass overrides is called, or the subclass is refused."""
+"""If a subclass overrides a method of Authlib, the method is called or the subclass is refused."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ APPS = {
     KuCoinDjangoApp: DjangoOAuth2App,
     KuCoinStarletteApp: StarletteOAuth2App,
 }
-#: What is called, or what applies to the application's own requests, as in Authlib.
+#: Methods that are called, or that apply to the application's own requests, as in Authlib.
 OF_CLIENTS_CALLED = {
     *("create_authorization_url", "ensure_active_token", "fetch_access_token", "fetch_token"),
     *("introspect_token", "refresh_token", "register_client_auth_method", "revoke_token"),
@@ -54,29 +54,29 @@ OF_APPS_CALLED = {
     *("create_authorization_url", "fetch_access_token", "save_authorize_data", "token"),
     *("delete", "get", "patch", "post", "put", "request", "_send_token_request"),
     *("_create_oauth2_authorization_url", "_get_requested_token", "_on_update_token"),
-    # OpenID Connect's: only the application calls them.
+    # OpenID Connect: only the application calls these.
     *("create_logout_url", "fetch_jwk_set", "logout_redirect", "parse_id_token", "userinfo"),
     "validate_logout_response",
 }
 
 
 def names_of(theirs: type, package: str) -> set[str]:
-    """Return what a class of another package lets a subclass override."""
+    """Return the names that a class of another package defines and a subclass can override."""
     classes = [each for each in theirs.__mro__ if each.__module__.startswith(package)]
     names = {name for each in classes for name in vars(each)}
     return {name for name in names if not name.startswith("__")}
 
 
 @pytest.mark.parametrize("ours", CLIENTS)
-def test_every_method_of_authlibs_clients_has_been_thought_of(ours: type) -> None:
-    """One that Authlib adds fails here until it is handled."""
+def test_every_authlib_client_method_is_called_or_refused(ours: type) -> None:
+    """Each method of Authlib's clients is listed as called or as refused, new ones included."""
     names = names_of(CLIENTS[ours], "authlib.")
     assert names <= OF_CLIENTS.keys() | OF_CLIENTS_CALLED
 
 
 @pytest.mark.parametrize("ours", APPS)
-def test_every_method_of_authlibs_apps_has_been_thought_of(ours: type) -> None:
-    """As with the clients."""
+def test_every_authlib_app_method_is_called_or_refused(ours: type) -> None:
+    """Each method of Authlib's apps is listed as called or as refused, new ones included."""
     assert names_of(APPS[ours], "authlib.") <= OF_APPS.keys() | OF_APPS_CALLED
 
 
@@ -87,8 +87,8 @@ def test_every_method_of_authlibs_apps_has_been_thought_of(ours: type) -> None:
         *[(each, name) for each in APPS for name in OF_APPS],
     ],
 )
-def test_an_override_that_nothing_calls_is_refused(ours: type, name: str) -> None:
-    """The class cannot be made; the text says what to do instead."""
+def test_override_without_effect_is_refused(ours: type, name: str) -> None:
+    """Defining the class raises an error that names the method and says what to do instead."""
     with pytest.raises(ConfigurationError, match=f"Mine overrides {name}, which .* not use: ."):
         type("Mine", (ours,), {name: print})
     mixin = type("Mixin", (), {name: print})
@@ -96,13 +96,13 @@ def test_an_override_that_nothing_calls_is_refused(ours: type, name: str) -> Non
         type("Mine", (mixin, ours), {})
 
 
-def test_every_method_of_social_cores_backends_has_been_thought_of() -> None:
-    """Those of OAuth and of its requests: the rest is the same for all backends."""
+def test_every_backend_method_is_called_or_refused() -> None:
+    """Each OAuth method of social-core's backends is listed as called or as refused."""
     names = names_of(BaseOAuth2, "social_core.backends.oauth") | {"get_json", "request"}
     assert names <= {*_UNUSED} | SOCIAL_CALLED
 
 
-#: As ``OF_CLIENTS_CALLED``; of those in the last lines social-core makes use itself.
+#: Same as ``OF_CLIENTS_CALLED``; social-core itself uses those in the last lines.
 SOCIAL_CALLED = {
     *("ACCESS_TOKEN_URL", "AUTHORIZATION_URL", "DEFAULT_SCOPE", "REFRESH_TOKEN_URL"),
     *("access_token_url", "auth_complete", "auth_url", "authorization_url", "refresh_token_url"),
@@ -112,32 +112,32 @@ SOCIAL_CALLED = {
     *("ID_KEY", "get_or_create_state", "get_session_state", "validate_state"),
     *("REVOKE_TOKEN_METHOD", "REVOKE_TOKEN_URL", "process_revoke_token_response"),
     *("revoke_token", "revoke_token_headers", "revoke_token_params", "revoke_token_url"),
-    # An association, which is bound to a user, has a state of its own.
+    # Associations do not use these: their state is bound to a user.
     *("STATE_LIFETIME", "_nonce_scope", "_oauth2_transaction", "_prune_transactions"),
     *("_state_lifetime", "_transaction_index_key", "state_token", "transaction_key"),
 }
 
 
-# --- send, which the HTTP libraries' own users override ----------------------------------------
+# --- send, which users of the HTTP libraries override ----------------------------------------
 
 
-def noting(client_class: Any) -> tuple[type, list[str]]:
-    """Return a subclass that notes what it sends, and its notes."""
+def recording(client_class: Any) -> tuple[type, list[str]]:
+    """Return a subclass that records the paths it sends requests to, and the list of paths."""
     paths: list[str] = []
 
-    class Noting(client_class):  # type: ignore[misc]  # a variable
+    class Recording(client_class):  # type: ignore[misc]  # a variable
         def send(self, request: Any, **options: Any) -> Any:
             paths.append(str(request.url).partition("?")[0].rpartition("/")[2])
             return super().send(request, **options)
 
-    return Noting, paths
+    return Recording, paths
 
 
 @every_client
 def test_send_is_called_for_every_request(client_class: Any, recorder: Recorder) -> None:
-    """KuCoin's calls, and the application's own requests. What it adds reaches KuCoin."""
-    noting_class, paths = noting(client_class)
-    client = noting_class("broker", site=recorder.url, redirect_uri=CALLBACK)
+    """A custom ``send`` is called for KuCoin's calls and for the application's own requests."""
+    recording_class, paths = recording(client_class)
+    client = recording_class("broker", site=recorder.url, redirect_uri=CALLBACK)
 
     async def awaited(client: Any) -> None:
         await client.fetch_token(code="c")
@@ -157,10 +157,10 @@ def test_send_is_called_for_every_request(client_class: Any, recorder: Recorder)
 
 @pytest.mark.parametrize("where", ["instance", "class"])
 @every_client
-def test_send_may_be_replaced_in_a_test(
+def test_replaced_send_is_called(
     client_class: Any, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As Authlib's own tests do; nothing goes out to KuCoin then."""
+    """If a test replaces ``send``, its answer is used, and nothing is sent to KuCoin."""
     client = client_class("broker", site="eu", redirect_uri=CALLBACK)
     if client_class is KuCoinOAuth2Session:
         answer: Any = requests.Response()
@@ -183,8 +183,8 @@ def test_send_may_be_replaced_in_a_test(
 
 
 @every_client
-def test_a_key_is_unknown_if_an_own_send_fails(client_class: Any) -> None:
-    """Nobody can tell what it has sent, so the cautious reading holds."""
+def test_failing_custom_send_leaves_key_outcome_unknown(client_class: Any) -> None:
+    """A custom ``send`` may fail after it has sent the request, so the outcome is unknown."""
 
     class Mine(client_class):  # type: ignore[misc]  # a variable
         def send(self, *_request: Any, **_options: Any) -> Any:
@@ -201,7 +201,7 @@ def test_a_key_is_unknown_if_an_own_send_fails(client_class: Any) -> None:
 
 @pytest.fixture(params=HOSTS)
 def host(request: pytest.FixtureRequest) -> Iterator[Host]:
-    """Each framework in turn."""
+    """An application of each framework in turn."""
     host = HOSTS[request.param]()
     yield host
     host.close()
@@ -215,18 +215,18 @@ def host(request: pytest.FixtureRequest) -> Iterator[Host]:
     ],
 )
 def test_openid_connect_is_refused(name: str, host: Host) -> None:
-    """In Authlib these would raise a bare ``KeyError``, or ask KuCoin for nothing."""
+    """Each OpenID Connect method of an app raises an error: KuCoin has no OpenID Connect."""
     app = register_kucoin(host.oauth(), site="eu", client_id="b")
     with pytest.raises(ConfigurationError, match="no OpenID Connect"):
         host.run(lambda: getattr(app, name)(TOKEN))
 
 
-def test_the_methods_of_an_app_are_called(host: Host, recorder: Recorder) -> None:
-    """A subclass may see each step of a login and of a refresh."""
+def test_overridden_app_methods_are_called(host: Host, recorder: Recorder) -> None:
+    """Overridden methods of an app are called at each step of a login and of a refresh."""
     own = register_kucoin(host.oauth(), site="eu").__class__
     seen: list[str] = []
 
-    def noted(name: str) -> Any:
+    def recorded(name: str) -> Any:
         inherited = getattr(own, name)
 
         def method(self: Any, *args: Any, **options: Any) -> Any:
@@ -239,7 +239,7 @@ def test_the_methods_of_an_app_are_called(host: Host, recorder: Recorder) -> Non
         *("authorize_redirect", "create_authorization_url", "save_authorize_data"),
         *("authorize_access_token", "fetch_access_token", "_on_update_token"),
     )
-    mine = type("Mine", (own,), {name: noted(name) for name in names})
+    mine = type("Mine", (own,), {name: recorded(name) for name in names})
     app = register_kucoin(
         host.oauth(), site=recorder.url, client_id="b", update_token=dict, client_cls=mine
     )

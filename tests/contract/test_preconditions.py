@@ -27,7 +27,7 @@ ways = pytest.mark.parametrize("way", [("refresh", TOKEN), ("create_api_key", EX
 
 @pytest.fixture(params=HOSTS)
 def host(request: pytest.FixtureRequest) -> Iterator[Host]:
-    """Each framework in turn."""
+    """An application of each framework in turn."""
     host = HOSTS[request.param]()
     yield host
     host.close()
@@ -281,8 +281,8 @@ def test_flask_refuses_an_uncallable_signal_receiver(
     assert recorder.requests == []
 
 
-def test_a_fetch_token_that_cannot_be_called_is_refused(host: Host) -> None:
-    """When it is registered. Flask calls it without arguments, the others with the request."""
+def test_uncallable_fetch_token_is_refused(host: Host) -> None:
+    """``register_kucoin`` refuses it; if it is given to ``OAuth``, the first call refuses it."""
     for broken in ("find", with_an_extra_parameter, lambda _one, _two: None):
         with pytest.raises(ConfigurationError, match=r"fetch_token (must be|cannot be called as)"):
             register_kucoin(host.oauth(), site="eu", fetch_token=broken)
@@ -291,8 +291,8 @@ def test_a_fetch_token_that_cannot_be_called_is_refused(host: Host) -> None:
         host.run(app.create_api_key)
 
 
-def test_a_fetch_token_is_awaited_or_refused(host: Host, recorder: Recorder) -> None:
-    """Without ``await`` a coroutine function finds nothing. With it, a plain one may be given."""
+def test_async_fetch_token_is_awaited_or_refused(host: Host, recorder: Recorder) -> None:
+    """Blocking apps refuse a coroutine function; async apps accept it and a plain function."""
 
     async def awaited(*_request: Any) -> Any:
         return TOKEN
@@ -308,8 +308,8 @@ def test_a_fetch_token_is_awaited_or_refused(host: Host, recorder: Recorder) -> 
         host.run(app.close)
 
 
-def test_a_request_is_given_where_it_has_an_effect(host: Host, recorder: Recorder) -> None:
-    """In Flask ``fetch_token`` takes none; elsewhere it is called only if no token is given."""
+def test_request_argument_without_effect_is_refused(host: Host, recorder: Recorder) -> None:
+    """``request=`` is refused beside a token; Flask apps always refuse it."""
     app = register_kucoin(host.oauth(), site=recorder.url, fetch_token=lambda *_: TOKEN)
     with pytest.raises(ConfigurationError, match=r"token= or request=, not both"):
         host.run(lambda: app.create_api_key(TOKEN, request=object()))
@@ -319,19 +319,19 @@ def test_a_request_is_given_where_it_has_an_effect(host: Host, recorder: Recorde
     assert recorder.requests == []
 
 
-def test_django_refuses_a_receiver_that_the_signal_cannot_call(recorder: Recorder) -> None:
-    """As in Flask; a coroutine function may receive it, since Django awaits it."""
+def test_django_refuses_an_uncallable_signal_receiver(recorder: Recorder) -> None:
+    """A receiver with wrong parameters is refused; a coroutine function is accepted."""
     host = HOSTS["django"]()
     app = register_kucoin(host.oauth(), site=recorder.url)
 
     def receive(token: Any, **_: Any) -> None:
-        """Accepts what is sent."""
+        """Accept what the signal sends."""
 
     async def receive_async(token: Any, **_: Any) -> None:
-        """Accepts it as well."""
+        """Accept what the signal sends, as a coroutine function."""
 
     def broken(wanted: Any, **_: Any) -> None:
-        """Requires what is not sent."""
+        """Require an argument that the signal does not send."""
 
     with connected(django_client.token_update, receive, receive_async):
         assert app.refresh_access_token(TOKEN)

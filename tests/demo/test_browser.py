@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 from collections.abc import Iterator
@@ -21,15 +20,11 @@ from tests.demo.apps import MakeApp
 from tests.demo.test_program import running
 from tests.demo.test_security import served
 from tests.demo.visitor import then
+from tests.support.chromium import check_page
 from tests.support.ports import free_port
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
-
-axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe-core").Axe()
-
-
-_AXE = {"resultTypes": ["violations"]}
 
 
 @pytest.fixture
@@ -46,26 +41,8 @@ def url(app: Flask) -> Iterator[str]:
 
 
 def _look(page: Page, name: str) -> None:
-    """Assert that a page is accessible and not too wide, in both colour schemes.
-
-    axe-core must find no violation, and 1280, 390 and 320 pixels must be wide enough. If
-    ``SCREENSHOT_DIR`` is set, save screenshots there.
-    """
-    page.wait_for_load_state()
-    folder = os.environ.get("SCREENSHOT_DIR")
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        for device, width in (("desktop", 1280), ("phone", 390)):
-            page.set_viewport_size({"width": width, "height": 800})
-            assert page.evaluate("document.documentElement.scrollWidth") <= width
-            if folder:
-                file = Path(folder) / f"{name}-{device}-{scheme}.png"
-                page.screenshot(path=file, full_page=True)
-        found = axe.run(page, options=_AXE).response["violations"]
-        assert not found, [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found]
-    page.set_viewport_size({"width": 320, "height": 640})
-    assert page.evaluate("document.documentElement.scrollWidth") <= 320
-    page.set_viewport_size({"width": 1280, "height": 800})
+    """Assert that a page is accessible and not too wide, and that it has a title."""
+    check_page(page, name)
     assert re.fullmatch(r".{4,} · Example Broker", page.title())
 
 

@@ -64,7 +64,7 @@ def test_database_goes_down(
         path = alice.approve(alice.begin())
         response = alice.follow(alice.get(path))
     assert response.status_code == 500
-    assert "It is our fault" in text_of(response)
+    assert "This is our fault" in text_of(response)
     assert "canary" not in response.text
     down.clear()
     assert len(sandbox.issued_keys) == issued

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.project.snippets import ROOT
+from tests.support.chromium import check_page
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Page
 
 #: A page of each kind: tables, pictures, definitions, code, lists. Axe takes seconds for one.
 PAGES = ("index", "how-it-works", "proxies", "start", "going-live")
@@ -82,22 +83,8 @@ def served(site: Path) -> Iterator[str]:
         thread.join()
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
-def test_pages_are_accessible(browser: "Browser", served: str, width: int, scheme: str) -> None:
+@pytest.mark.parametrize("name", PAGES)
+def test_pages_are_accessible(page: "Page", served: str, name: str) -> None:
     """axe-core finds nothing, and nothing is wider than the screen."""
-    from axe_playwright_python.sync_playwright import Axe
-
-    context = browser.new_context(
-        viewport={"width": width, "height": 900},
-        color_scheme="dark" if scheme == "dark" else "light",
-    )
-    page = context.new_page()
-    found = {}
-    for name in PAGES:
-        page.goto(f"{served}/{name}.html")
-        violations = Axe().run(page).response["violations"]
-        wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        if problems := [one["id"] for one in violations] + ["too wide"] * (wide > 0):
-            found[name] = problems
-    context.close()
-    assert found == {}
+    page.goto(f"{served}/{name}.html")
+    check_page(page, name)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.support.chromium import check_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,27 +16,7 @@ if TYPE_CHECKING:
 
     from tests.sandbox.broker import Broker
 
-axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe-core").Axe()
-
 STEPS = ["token", "key", "info", "refresh", "validate"]
-
-
-def look(page: Page, name: str) -> None:
-    """Check a page at two widths in both colour schemes; with ``SCREENSHOT_DIR``, save pictures."""
-    folder = os.environ.get("SCREENSHOT_DIR")
-    page.wait_for_load_state()  # until the style sheet is there
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        for width in (1280, 390):
-            page.set_viewport_size({"width": width, "height": 800})
-            assert page.evaluate("document.documentElement.scrollWidth") <= width
-            if folder:
-                page.screenshot(path=Path(folder) / f"{name}-{width}-{scheme}.png", full_page=True)
-            found = axe.run(page, options={"resultTypes": ["violations"]}).response["violations"]
-            assert not found, [(rule["id"], rule["nodes"][0]["html"]) for rule in found]
-    page.set_viewport_size({"width": 320, "height": 640})
-    assert page.evaluate("document.documentElement.scrollWidth") <= 320
-    page.set_viewport_size({"width": 1280, "height": 800})
 
 
 def approve(page: Page, version: str) -> None:
@@ -121,7 +101,7 @@ def test_refused_step_says_why(broker: Broker, page: Page, page_problems: list[s
 
     assert "Exchange the code within ten minutes" in page.locator("p.problem").first.inner_text()
     assert page.get_by_role("button", name="Send this request").is_visible()
-    look(page, "walk-refused")
+    check_page(page, "walk-refused")
 
 
 def test_lost_answer_is_shown_as_such(broker: Broker, page: Page) -> None:
@@ -184,7 +164,7 @@ def test_mistake_is_said(broker: Broker, page: Page, page_problems: list[str]) -
     page.get_by_role("button", name="Add this fault").click()
 
     assert "unknown fault 'no such thing'" in page.get_by_role("alert").inner_text()
-    look(page, "start-problem")
+    check_page(page, "start-problem")
     assert len(page_problems) == 1
     page_problems.clear()
 
@@ -197,20 +177,20 @@ def test_other_pages_are_accessible(
     page.add_init_script("HTMLFormElement.prototype.submit = () => {}")  # stay on the form
     page.goto(broker.login_url("https%3A%2F%2Fshop.example"))
     page.get_by_text("the redirect URL must not be encoded").wait_for()
-    look(page, "error-login")
+    check_page(page, "error-login")
     page.goto(f"{broker.sandbox.url}/sandbox/try/unknown")
     page.get_by_text("start a new one").wait_for()
-    look(page, "error-walk")
+    check_page(page, "error-walk")
     page.goto(broker.login_url())
     page.get_by_role("button", name="Approve").click()
     page.get_by_role("button", name="Continue").wait_for()
-    look(page, "form-post")
+    check_page(page, "form-post")
     page.goto(broker.login_url())
     ticket = page.locator("[name=ticket]").input_value()
     broker.form("/oauth/decision", {"ticket": ticket, "decision": "cancel"})
     page.get_by_role("button", name="Approve").click()
     page.get_by_text("This request was already answered").wait_for()
-    look(page, "error-answered")
+    check_page(page, "error-answered")
     assert len(page_problems) == 3
     page_problems.clear()
 
@@ -219,7 +199,7 @@ def test_pages_are_accessible(new_broker: Callable[..., Broker], page: Page) -> 
     """axe-core finds nothing on any page, empty or full, and nothing is too wide."""
     broker = new_broker(account=["alice@example.com", "b" * 60 + "@example.com"])
     page.goto(broker.sandbox.url)
-    look(page, "start-empty")
+    check_page(page, "start-empty")
     broker.wire.ask("GET", broker.login_target("https%3A%2F%2Fshop.example"))
     broker.wire.ask("GET", broker.token_target("w" * 200))
     broker.sandbox.fail_next("token", "envelope:1:" + "x" * 80)
@@ -228,19 +208,19 @@ def test_pages_are_accessible(new_broker: Callable[..., Broker], page: Page) -> 
     broker.new_key()
     broker.sandbox.delete_key(broker.sandbox.connect().api_key)
     page.reload()
-    look(page, "start-full")
+    check_page(page, "start-full")
     page.get_by_role("link", name="Try it").first.click()
-    look(page, "try")
+    check_page(page, "try")
     page.get_by_role("button", name="Fast API 2.0").click()
-    look(page, "walk-login")
+    check_page(page, "walk-login")
     page.get_by_role("link", name="Open the login page").click()
-    look(page, "consent")
+    check_page(page, "consent")
     page.get_by_role("button", name="Approve").click()
     page.get_by_role("button", name="Send this request").click()
     page.get_by_text("Ask for the API key").wait_for()
-    look(page, "walk-key")
+    check_page(page, "walk-key")
     for _ in STEPS[1:]:
         page.get_by_role("button", name="Send this request").click()
     page.get_by_role("heading", name="You have a key").wait_for()
-    look(page, "walk-end")
+    check_page(page, "walk-end")
     assert re.fullmatch(r"Try it.* · Sandbox", page.title())

@@ -16,6 +16,7 @@ from social_core.exceptions import (
     AuthCanceled,
     AuthConfigurationError,
     AuthInputError,
+    AuthProviderError,
     ErrorStage,
 )
 from social_core.utils import PARTIAL_TOKEN_SESSION_NAME
@@ -243,8 +244,8 @@ def test_subclass_override_without_effect_is_refused(host: Host, name: str, valu
     assert f"Leave {name} as authlib_kucoin.social has it" in caught.value.detail
 
 
-def test_what_is_replaced_on_a_backend_in_vain_is_refused(host: Host) -> None:
-    """For example by a test with ``patch.object``: the call would go out to KuCoin."""
+def test_replaced_backend_method_without_effect_is_refused(host: Host) -> None:
+    """Replacing ``backend.request``, as a test might, raises: KuCoin's calls do not use it."""
     backend: Any = host.backend
     backend.request = print
     with pytest.raises(AuthConfigurationError) as caught:
@@ -255,10 +256,10 @@ def test_what_is_replaced_on_a_backend_in_vain_is_refused(host: Host) -> None:
 @pytest.mark.parametrize(
     "setting", [{"PERMISSIONS": ["API_WITHDRAW_OAUTH"]}, {"API_KEY_STEP": "no.where"}]
 )
-def test_settings_of_the_key_are_checked_before_the_code_is_used(
+def test_key_settings_are_checked_before_the_exchange(
     kucoin_sandbox: Sandbox, setting: dict[str, Any]
 ) -> None:
-    """Before the login, and again at the callback: a code can be exchanged only once."""
+    """Wrong settings raise when a login starts, and at the callback before the code is used."""
     host = Host(kucoin_sandbox, FAST_API=2)
     fields = kucoin_sandbox.approve(host.start()).fields
     for name, value in setting.items():
@@ -272,15 +273,15 @@ def test_settings_of_the_key_are_checked_before_the_code_is_used(
     assert "token" not in kucoin_sandbox.totals
 
 
-def test_a_refresh_takes_one_argument(host: Host) -> None:
-    """social-core hands others to methods that are not called here."""
+def test_refresh_token_with_a_second_argument_is_refused(host: Host) -> None:
+    """``refresh_token`` raises, because KuCoin's call would not use the other arguments."""
     with pytest.raises(AuthConfigurationError) as caught:
         host.backend.refresh_token("r", "another")
     assert "one argument" in caught.value.detail
 
 
-def test_a_hook_of_the_older_form_is_called_for_each_answer(kucoin_sandbox: Sandbox) -> None:
-    """Without a ``stage``. It may call ours, which then takes no token for a callback."""
+def test_process_error_without_stage_is_called_for_each_answer(kucoin_sandbox: Sandbox) -> None:
+    """A ``process_error`` of the older form gets the callback and the token, and can call ours."""
     seen: list[bool] = []
 
     class Mine(KuCoinOAuth2[str]):
@@ -295,8 +296,33 @@ def test_a_hook_of_the_older_form_is_called_for_each_answer(kucoin_sandbox: Sand
     assert seen == [False, True]
 
 
-def test_retry_after_is_text_as_everywhere_in_social_core(host: Host) -> None:
-    """A host may send it on as a header."""
+@pytest.mark.parametrize("kind", [AuthProviderError, TypeError])
+def test_the_error_of_a_hook_reaches_the_caller(
+    kucoin_sandbox: Sandbox, kind: type[Exception]
+) -> None:
+    """It is raised once, and social-core's own error carries the stage."""
+    seen: list[Any] = []
+
+    class Mine(KuCoinOAuth2[str]):
+        def process_error(self, data: Any, **_stage: Any) -> None:
+            if "access_token" in data:
+                seen.append(data)
+                raise kind(self)
+
+    host = Host(kucoin_sandbox)
+    host.strategy.data = kucoin_sandbox.approve(host.start()).fields
+    backend = Mine(host.strategy, redirect_uri="/complete/kucoin/")
+    with pytest.raises(kind) as caught:
+        do_complete(backend, login=no_login, user=host.user)
+    assert getattr(caught.value, "stage", "token_exchange") == "token_exchange"
+    with pytest.raises(kind) as caught:
+        backend.refresh_token(seen[0]["refresh_token"])
+    assert getattr(caught.value, "stage", "refresh") == "refresh"
+    assert len(seen) == 2
+
+
+def test_retry_after_is_text(host: Host) -> None:
+    """``retry_after`` is text, as in social-core's other errors, or None."""
     error = KuCoinUnavailable("wait", retry_after=120)
     assert social_error(host.backend, error, "refresh").retry_after == "120"
     assert social_error(host.backend, KuCoinUnavailable("wait"), "refresh").retry_after is None

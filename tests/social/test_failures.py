@@ -192,8 +192,8 @@ def test_requests_timeout_setting_limits_the_calls(kucoin_sandbox: Sandbox) -> N
     assert caught.value.recovery == "retry_later"
 
 
-def test_a_certificate_that_is_not_trusted_is_a_tls_error() -> None:
-    """social-core's code for it, with our advice as the detail."""
+def test_untrusted_certificate_is_a_tls_error() -> None:
+    """The error has social-core's code ``tls_error``, and our advice as its detail."""
     with run_sandbox(tls="self-signed") as sandbox:
         host = Host(sandbox)
         with pytest.raises(AuthProviderError, match="secure connection") as caught:
@@ -202,8 +202,8 @@ def test_a_certificate_that_is_not_trusted_is_a_tls_error() -> None:
     assert "REQUESTS_CA_BUNDLE" in caught.value.detail
 
 
-def test_a_refused_connection_is_neither(kucoin_sandbox: Sandbox) -> None:
-    """social-core's code for it."""
+def test_refused_connection_is_connection_failed(kucoin_sandbox: Sandbox) -> None:
+    """The error has social-core's code ``connection_failed``."""
     host = Host(kucoin_sandbox, PROXIES={"http": "http://127.0.0.1:9"})
     with pytest.raises(AuthProviderError) as caught:
         host.come_back()
@@ -256,6 +256,7 @@ def test_lost_key_error_names_kucoins_page(host: Host) -> None:
         ("oauth:invalid_grant", AuthCredentialError, "reauthentication_required"),
         ("503", AuthProviderError, "unavailable"),
         ("empty", AuthResponseError, "malformed_response"),
+        ("wrong_shape", AuthResponseError, "malformed_response"),
     ],
 )
 def test_a_failed_refresh_keeps_the_old_pair(

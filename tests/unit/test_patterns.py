@@ -1,7 +1,7 @@
-"""No pattern takes more than linear time, whatever text from outside it is applied to.
+"""No regular expression takes more than linear time for any text from outside.
 
-The patterns are found by themselves: all compiled ones in the modules of the package and the demo,
-and all that are written into a call.
+The patterns are collected automatically: all compiled patterns in the modules of the package and
+the demo, and all that are written into a call of ``re``.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def seconds(pattern: re.Pattern[str], text: str) -> float:
 
 def is_slow(pattern: re.Pattern[str], text: str) -> bool:
     """Tell whether four times the text takes more than four times the time, with a margin."""
-    # A linear one takes less than 1 ms. Measured again: the first time may include a pause.
+    # Linear time is below 1 ms. The minimum of three, because one measurement may include a pause.
     if min(seconds(pattern, text) for _ in range(3)) < 0.005:
         return False
     once, four_times = seconds(pattern, text), seconds(pattern, text * 4)
@@ -121,7 +121,7 @@ def slow_texts(pattern: re.Pattern[str]) -> Iterator[str]:
 
 @pytest.mark.parametrize(("where", "source", "flags"), PATTERNS)
 def test_a_pattern_takes_linear_time(where: str, source: str, flags: int) -> None:
-    """No text of the pattern's own pieces and of usual characters takes longer."""
+    """Texts made of the pattern's own pieces and common characters take linear time."""
     assert next(slow_texts(re.compile(source, flags)), None) is None, where
 
 
@@ -129,13 +129,13 @@ def test_a_pattern_takes_linear_time(where: str, source: str, flags: int) -> Non
     "source",
     [r"api\s*key\b.*\bmaximum", r"(\S+ ).+", r"\[.*\]", r"(?=[\w+/=-]*[0-9])[\w+/=-]{16,}"],
 )
-def test_a_slow_pattern_is_found(source: str) -> None:
+def test_quadratic_pattern_is_found(source: str) -> None:
     """The search finds patterns that take quadratic time."""
     assert next(slow_texts(re.compile(source, re.IGNORECASE)), None)
 
 
-def test_every_pattern_is_found() -> None:
-    """Among them those of the known modules; no other module builds one from parts."""
+def test_search_covers_every_pattern() -> None:
+    """Patterns of known modules are collected, and no other module builds a pattern from parts."""
     found = {where for where, *_ in PATTERNS}
     assert {"authlib_kucoin._protocol.redaction", "authlib_kucoin.telemetry"} <= found
     assert {"authlib_kucoin.sandbox._guard", "flask_demo/gunicorn.conf.py"} <= found
@@ -147,11 +147,11 @@ def test_every_pattern_is_found() -> None:
 
 ALMOST = "a" * 20_000 + "b"
 LONG = "a" * 400_000
-#: What is done with texts that may be long, with the longest texts that are likely to take long.
+#: Work on texts from outside, each with a long text that slow code would need minutes for.
 WORK = {
     "message with a long token": lambda: presentable(LONG, (ALMOST,)),
     "log record with a long token": lambda: redact(LONG, (ALMOST,)),
-    "callback that says yes and no": lambda: read_callback(
+    "callback with an invalid success value": lambda: read_callback(
         [("state", "s"), ("success", "maybe"), ("code", ALMOST), ("msg", LONG)]
     ).code(),
     "log record of escapes": lambda: redact("%25" * 100_000, ("%25" * 1000,)),
@@ -159,7 +159,7 @@ WORK = {
     "telemetry": lambda: telemetry.redact(["&code=" * 50_000, "&code=a" * 50_000]),
     "answer of many numbers": lambda: answer(b"[" + b"1," * 200_000),
     "answer of one number": lambda: answer(b'{"expires_in":1.' + b"0" * LONGEST + b"1}"),
-    "answer of doubled members": lambda: answer(b'{"a":1,' * 200_000),
+    "answer of duplicate members": lambda: answer(b'{"a":1,' * 200_000),
 }
 LONGEST = 1_000_000
 
@@ -171,8 +171,8 @@ def answer(body: bytes) -> object:
 
 
 @pytest.mark.parametrize("work", WORK)
-def test_long_texts_take_little_time(work: str) -> None:
-    """Each takes less than 0.2 s on an idle machine, and many minutes if it were quadratic."""
+def test_long_texts_are_processed_quickly(work: str) -> None:
+    """Each takes under 3 s of CPU time; quadratic code would need many minutes."""
     began = thread_time()
     with suppress(KuCoinError):
         WORK[work]()

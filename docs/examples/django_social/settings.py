@@ -1,11 +1,7 @@
 """A Django project whose users connect their KuCoin account through python-social-auth.
 
-With the environment that is read below::
-
-    export DJANGO_SETTINGS_MODULE=settings PYTHONPATH=.
-    django-admin migrate --run-syncdb
-    django-admin createsuperuser
-    django-admin runserver
+It reads SECRET_KEY, DATABASE, KUCOIN_CLIENT_ID, KUCOIN_SITE and KUCOIN_VAULT_KEYS from the
+environment.
 """
 
 import os
@@ -39,7 +35,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    # Turns social-core's errors into a message for the user.
+    # Turns an error of social-core's into a message for the user.
     "social_django.middleware.SocialAuthExceptionMiddleware",
 ]
 TEMPLATES = [
@@ -64,11 +60,11 @@ AUTHENTICATION_BACKENDS = [
     "authlib_kucoin.social.KuCoinOAuth2",
 ]
 SOCIAL_AUTH_LOGIN_ERROR_URL = "home"
-SOCIAL_AUTH_RAISE_EXCEPTIONS = False  # with DEBUG, too: Cancel is no exception page
+SOCIAL_AUTH_RAISE_EXCEPTIONS = False  # with DEBUG, too: Cancel shows a message, no error page
 SOCIAL_AUTH_KUCOIN_KEY = os.environ["KUCOIN_CLIENT_ID"]
 SOCIAL_AUTH_KUCOIN_SITE = os.environ["KUCOIN_SITE"]
 SOCIAL_AUTH_KUCOIN_API_KEY_STEP = "accounts.kucoin.keep_api_key"
 SOCIAL_AUTH_KUCOIN_PIPELINE = [*DEFAULT_AUTH_PIPELINE, "accounts.kucoin.approve_api_key"]
 
-# The first one encrypts, all of them decrypt: made by cryptography.fernet.Fernet.generate_key().
+# Keys from cryptography.fernet.Fernet.generate_key(). The first encrypts; each of them can decrypt.
 KUCOIN_VAULT_KEYS = os.environ["KUCOIN_VAULT_KEYS"].split()

@@ -1,4 +1,4 @@
-"""A page with a button; signing in; and python-social-auth's own URLs."""
+"""The page with the button, the page to sign in, and the URLs of python-social-auth."""
 
 from accounts.models import KuCoinKey
 from django.contrib.auth.decorators import login_required

@@ -1,4 +1,4 @@
-"""Keep keys and tokens with Django: encrypted, and refreshed by one worker at a time."""
+"""Store keys and tokens with Django: encrypted, and refreshed by one worker at a time."""
 # pyright: basic
 # (django-stubs tells the types of fields to mypy's plugin alone.)
 
@@ -14,7 +14,7 @@ from authlib_kucoin import ApiKey, KuCoinOAuth2Session
 
 
 class KuCoinAccount(models.Model):
-    """A user's connected account. What is sealed names its row, and opens in no other."""
+    """A user's connected account. Encrypted values hold the row's id, and are valid in that row."""
 
     user_id = models.BigIntegerField(db_index=True)
     uid = models.CharField(max_length=32, blank=True)

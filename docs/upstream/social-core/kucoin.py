@@ -24,7 +24,7 @@ from social_core.utils import module_member
 
 
 class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
-    """Connects a KuCoin account; the new API key tells whose it is"""
+    """Connects a KuCoin account; the new API key tells the number of the account"""
 
     name = "kucoin"
     title = "KuCoin"
@@ -92,7 +92,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
         }
 
     def user_data(self, access_token: str, *_args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Create a key, hand it over before anything else can fail, and ask whose it is"""
+        """Create a key, pass it to API_KEY_STEP at once, and ask for the account that it belongs to"""
         keep_api_key = self._api_key_step()
         key = self._data(
             self.get_json(

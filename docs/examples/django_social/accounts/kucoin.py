@@ -1,4 +1,4 @@
-"""Our two steps: a new key is kept before anything else, and approved when all went well."""
+"""Two functions: one stores a new key at once, the other marks the key as connected at the end."""
 
 import json
 
@@ -12,27 +12,27 @@ from authlib_kucoin import ApiKey
 
 
 def keep_api_key(user: User, api_key: ApiKey, **_kwargs: object) -> None:
-    """Keep a new key: what fails from here on leaves it pending.
+    """Store a new key as pending. If something fails later, the key stays pending.
 
-    It has to be committed at once. With ATOMIC_REQUESTS a later failure would undo it, so then
-    keep it in a database of its own; ``durable`` makes sure that you notice.
+    Commit at once. With ATOMIC_REQUESTS, a later failure would undo the change, and ``durable``
+    raises an error here; then store the key in another database.
     """
     with transaction.atomic(durable=True):
         KuCoinKey.objects.create(user=user, api_key=api_key.api_key, credentials=encrypt(api_key))
 
 
 def approve_api_key(user: User, uid: str, response: dict[str, str], **_kwargs: object) -> None:
-    """Mark the key as connected: the account is this user's."""
+    """Mark the key as connected, because the account now belongs to this user."""
     keys = KuCoinKey.objects.filter(user=user, api_key=response["api_key"])
     keys.update(uid=uid, state="connected")
 
 
 def encrypt(key: ApiKey) -> bytes:
-    """Seal a key's credentials; they are bound to the key by holding its public half."""
+    """Encrypt a key's credentials, with the public half of the key among them."""
     credentials = [key.api_key, key.secret, key.passphrase]
     return vault().encrypt(json.dumps(credentials).encode())
 
 
 def vault() -> MultiFernet:
-    """Return what seals and opens credentials."""
+    """Return the object that encrypts and decrypts credentials."""
     return MultiFernet([Fernet(key) for key in settings.KUCOIN_VAULT_KEYS])

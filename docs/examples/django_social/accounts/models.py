@@ -7,10 +7,10 @@ from django.db import models
 
 
 class KuCoinKey(models.Model):
-    """A key; its credentials are encrypted.
+    """A key, with encrypted credentials.
 
-    It begins as pending. One that stays so belongs to an account that was not connected: the
-    account is another user's, or something failed. Tell the user to delete it at KuCoin.
+    A new key is pending. If a key stays pending, its account was not connected: the account belongs
+    to another user, or something failed. Then tell the user to delete the key at KuCoin.
     """
 
     user = models.ForeignKey(User, on_delete=models.CASCADE)
@@ -21,5 +21,5 @@ class KuCoinKey(models.Model):
     created = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
-        """Show which key it is."""
+        """Return the public half of the key, and its state."""
         return f"{self.api_key} ({self.state})"
