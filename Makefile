@@ -10,6 +10,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Let uv trust the system's certificates, as pip does. Newer releases read the first name.
 export UV_SYSTEM_CERTS := 1
 export UV_NATIVE_TLS := 1
+# Let Python keep compiled modules: the tests start hundreds of interpreters.
+unexport PYTHONDONTWRITEBYTECODE
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -24,7 +26,7 @@ EXTRAS := flask,starlette,django,social,sandbox
 help:
 	@echo 'make test         run the tests (ARGS="-k vault -x" is passed on to pytest)'
 	@echo 'make coverage     the same, and fail if lines or branches are not covered'
-	@echo 'make nightly      the slow tests: memory, growth, drill, Node.js'
+	@echo 'make nightly      the slow tests: memory, growth, drill, Node.js, built docs'
 	@echo 'make lint         ruff, mypy, pyright, and import-linter for the layers'
 	@echo 'make bench        measure what a sign-in costs (ARGS=--quick, or --check to fail on targets)'
 	@echo 'make drill        500 connects, failing calls, killed workers: no key is lost (ARGS="--seed 1")'

@@ -1,15 +1,15 @@
 """KuCoin's Broker Fast API for Authlib and python-social-auth.
 
-Importing this package imports no web framework, no HTTP library and nothing of Authlib, which takes
-a tenth of a second: the sandbox and the pytest plugin need none of them. Each name is loaded when
-it is first used.
+Importing this package imports no web framework, no HTTP library and nothing of Authlib, because the
+sandbox and the pytest plugin need none of them. Each public name is imported at its first use.
 """
 
 from __future__ import annotations
 
 import sys
 
-# The same as typing's own: importing typing takes longer than the rest of this module.
+# Type checkers take this for typing's TYPE_CHECKING. Importing typing would take longer than the
+# rest of this module.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._errors import AddressNotAllowed as AddressNotAllowed
@@ -74,7 +74,7 @@ _HOME = {
 _LIBRARIES = {"httpx_client": "httpx2", "requests_client": "requests"}
 
 
-# A type checker would read this as a promise that any name exists.
+# A type checker that saw __getattr__ would accept any name, even a misspelt one.
 if not TYPE_CHECKING:  # pragma: no branch
 
     def __getattr__(name: str) -> object:
@@ -82,13 +82,14 @@ if not TYPE_CHECKING:  # pragma: no branch
             return _loadable()
         if name not in _HOME:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from ._extras import load  # noqa: PLC0415 - only where it is used
+        from ._extras import load  # noqa: PLC0415 - imported only if needed
 
         try:
             value = getattr(load(_HOME[name]), name)
         except ModuleNotFoundError as error:
-            # To ``hasattr`` the name does not exist. ``from authlib_kucoin import …`` asks by
-            # ``hasattr`` too, and then says only "cannot import name": let it name the library.
+            # An AttributeError makes hasattr() return False. ``from authlib_kucoin import …`` uses
+            # hasattr() too (in _handle_fromlist) and would then say only "cannot import name". Let
+            # it raise the error that names the missing library.
             if sys._getframe(1).f_code.co_name == "_handle_fromlist":
                 raise
             raise AttributeError(str(error)) from error
@@ -101,7 +102,7 @@ def __dir__() -> list[str]:
 
 
 def _loadable() -> list[str]:
-    """Return the public names whose library is installed, for ``from authlib_kucoin import *``."""
-    from importlib.util import find_spec  # noqa: PLC0415 - it takes longer than all of this module
+    """Return the public names whose HTTP library is installed; ``import *`` imports them."""
+    from importlib.util import find_spec  # noqa: PLC0415 - slower than the rest of this module
 
     return [name for name, home in _HOME.items() if find_spec(_LIBRARIES.get(home, __name__))]

@@ -1,29 +1,29 @@
-"""Every error, by name.
+"""All errors. Each class in brackets is a further base class.
 
 * KuCoinError                    (Authlib's OAuthError)
-  - AuthorizationDenied          the callback was refused
-    * MismatchingState           its state is not ours (Authlib's MismatchingStateError and
-                                 MismatchingStateException too)
-    * MissingCode                it holds no code (Authlib's MissingCodeException too)
-  - TokenError                   exchange, refresh or validation was refused
-    * ReauthorizationRequired    the refresh token is known to be spent: the user must log in
-                                 (Authlib's InvalidTokenError too)
-    * MissingToken               there is no token to send (Authlib's MissingTokenError too)
-  - ApiKeyError                  the API key, or its description, was refused
-    * ApiKeyNameTaken
-    * ApiKeyLimitReached
-    * PermissionMismatch         the permissions asked for were not granted
+  - AuthorizationDenied          the login was refused, or the callback cannot be trusted
+    * MismatchingState           the callback's state belongs to no login of the session
+                                 (Authlib's MismatchingStateError, MismatchingStateException)
+    * MissingCode                the callback holds no code (Authlib's MissingCodeException)
+  - TokenError                   KuCoin refused an exchange, a refresh or a validation
+    * ReauthorizationRequired    the refresh token no longer works: the user must authorize again
+                                 (Authlib's InvalidTokenError)
+    * MissingToken               there is no access token to send (Authlib's MissingTokenError)
+  - ApiKeyError                  KuCoin refused to create an API key, or to describe one
+    * ApiKeyNameTaken            the account already has a key of this name
+    * ApiKeyLimitReached         the account has as many keys as KuCoin allows
+    * PermissionMismatch         the user did not grant the permissions that were asked for
     * ApiKeyInvalid              the key was deleted, is another site's, or a credential is wrong
-    * AddressNotAllowed          our address is not allowed to use the key
-    * ClockSkewed                our clock is wrong
+    * AddressNotAllowed          this server's address is not allowed to use the key
+    * ClockSkewed                this server's clock is wrong
     * ApiKeyPermissionDenied     the key lacks a permission
-    * ApiKeyOutcomeUnknown       a key may exist whose secret is lost
-  - KuCoinUnavailable            trying again does no harm
+    * ApiKeyOutcomeUnknown       a key was perhaps created, and its secret is then lost
+  - KuCoinUnavailable            KuCoin is unreachable or failing; trying again does no harm
   - MalformedResponse            the answer is not what the document describes
-  - ConfigurationError           our own settings are incomplete (a ValueError too)
-* UnsafeRedirectURI              a ValueError: raised before anything is sent
+  - ConfigurationError           a setting is missing, wrong or without effect (ValueError)
+* UnsafeRedirectURI              (ValueError) the redirect URI cannot be sent unencoded
 
-No error holds a secret: KuCoin's messages are masked before they get here.
+No error holds a secret: KuCoin's messages are masked before an error is made of them.
 """
 
 from __future__ import annotations
@@ -46,14 +46,17 @@ class KuCoinError(OAuthError):
         operation: The call that failed: ``"authorize"``, ``"callback"``, ``"token"``,
             ``"refresh"``, ``"validate"``, ``"create_api_key"`` or ``"api_key_info"``; None outside
             a call, for example for a wrong setting.
-        code: The error code KuCoin gave, as a string, if it gave one. KuCoin does not
-            publish its codes, so match on the class rather than on the code.
-        msg: KuCoin's own message, masked, if it gave one.
-        retry: Whether the same call may be tried again: the ``retry`` field of KuCoin's
-            envelope, and true for :class:`KuCoinUnavailable`.
-        status: The HTTP status of the answer, if there was one.
-        retry_after: After how many seconds KuCoin asks to try again, if it said so.
-        error: A short constant name of the kind of error, as in Authlib.
+        code: KuCoin's error code as a string; None if there is none. KuCoin publishes no codes
+            for the Fast API, so match on the class of the error rather than on the code.
+        msg: KuCoin's message, with secrets masked; None if there is none.
+        retry: Whether repeating the same call is safe and can help: true for
+            :class:`KuCoinUnavailable`, false for :class:`ApiKeyOutcomeUnknown`, and otherwise the
+            ``retry`` field of KuCoin's answer or callback.
+        status: The HTTP status of the answer; None if there was no answer.
+        failure: Why there was no answer: ``"timeout"``, ``"tls"``, or ``"connection"`` for any
+            other reason; None if there was an answer.
+        retry_after: How many seconds KuCoin asks to wait before another try; None if it does not.
+        error: A short name, the same for all errors of one class, as in Authlib.
         description: What is wrong and what to do next, in a sentence.
     """
 
@@ -69,10 +72,12 @@ class KuCoinError(OAuthError):
         retry: bool = False,
         status: int | None = None,
         retry_after: int | None = None,
+        failure: str | None = None,
     ) -> None:
-        # Not super(): MissingCodeException and the like refuse characters that KuCoin may send.
+        # Not super().__init__: the constructors of MissingCodeException and similar classes refuse
+        # characters that KuCoin's messages can hold.
         AuthlibBaseError.__init__(self, description=description)
-        # One positional argument, so that copy and pickle (task queues) can rebuild us.
+        # copy and pickle (task queues) rebuild an error by calling its class with these arguments.
         self.args = (description,)
         self.operation = operation
         self.code = code
@@ -80,6 +85,7 @@ class KuCoinError(OAuthError):
         self.retry = retry
         self.status = status
         self.retry_after = retry_after
+        self.failure = failure
 
     def __str__(self) -> str:
         return self.description
@@ -89,13 +95,13 @@ class KuCoinError(OAuthError):
 
 
 class AuthorizationDenied(KuCoinError):
-    """The callback was refused: the user or KuCoin said no, or it cannot be trusted."""
+    """The user or KuCoin refused the login, or the callback cannot be trusted."""
 
     error = "access_denied"
 
 
 class _RaisedByClients:
-    """Attributes that the constructor of Authlib's errors sets. It is not called here."""
+    """Attributes that Authlib's own constructors set, which :class:`KuCoinError` does not call."""
 
     state = None
     redirect_uri = None
@@ -107,14 +113,15 @@ class MismatchingState(
 ):
     """The callback's state belongs to no login of this browser session.
 
-    Authlib's apps raise ``MismatchingStateError``, its clients ``MismatchingStateException``.
+    In its place, Authlib's own apps raise ``MismatchingStateError``, and its own clients raise
+    ``MismatchingStateException``. This class is a subclass of both.
     """
 
     error = "mismatching_state"
 
 
 class MissingCode(AuthorizationDenied, _RaisedByClients, MissingCodeException):
-    """The callback holds no authorization code, or one that cannot be valid."""
+    """The callback holds no authorization code, or a code that cannot be valid."""
 
     error = "missing_code"
 
@@ -126,13 +133,13 @@ class TokenError(KuCoinError):
 
 
 class ReauthorizationRequired(TokenError, InvalidTokenError):
-    """The refresh token is spent or past its 3 days: the user has to authorize again."""
+    """There is no refresh token, or it no longer works: the user has to authorize again."""
 
     error = "reauthorization_required"
 
 
 class MissingToken(TokenError, MissingTokenError):
-    """There is no access token to send, so nothing was sent."""
+    """There is no access token to send, so no request was sent."""
 
     error = "missing_token"
 
@@ -162,19 +169,19 @@ class PermissionMismatch(ApiKeyError):
 
 
 class ApiKeyInvalid(ApiKeyError):
-    """The key does not work: it was deleted, belongs to another site, or its secret is wrong."""
+    """The key was deleted, belongs to another site, or one of its credentials is wrong."""
 
     error = "api_key_invalid"
 
 
 class AddressNotAllowed(ApiKeyError):
-    """KuCoin does not accept requests from our address for this key."""
+    """KuCoin does not accept requests with this key from this server's address."""
 
     error = "address_not_allowed"
 
 
 class ClockSkewed(ApiKeyError):
-    """The request's timestamp is more than 5 s off: our clock is wrong."""
+    """The request's timestamp is more than 5 s off, because this server's clock is wrong."""
 
     error = "clock_skewed"
 
@@ -186,36 +193,39 @@ class ApiKeyPermissionDenied(ApiKeyError):
 
 
 class ApiKeyOutcomeUnknown(ApiKeyError):
-    """The request was sent and no answer can be trusted: a key may or may not exist.
+    """The request for a key was sent and got no usable answer: a key was perhaps created.
 
-    Do not ask again automatically. Its secret is lost, so the user should look on KuCoin's API
-    management page for a new key and delete it there.
+    Do not ask for another key automatically. If a key was created, its secret is lost. So have the
+    user look for a new key on KuCoin's API management page, and delete it there.
     """
 
     error = "api_key_outcome_unknown"
 
 
 class KuCoinUnavailable(KuCoinError):
-    """KuCoin could not be reached, is overloaded or failing: trying again does no harm."""
+    """KuCoin cannot be reached, is overloaded or is failing. Trying again does no harm."""
 
     error = "temporarily_unavailable"
 
 
 class MalformedResponse(KuCoinError):
-    """The answer is not what the document describes, and nothing of it was used."""
+    """KuCoin's answer is not what the document describes. Nothing of it was used."""
 
     error = "malformed_response"
 
 
 class ConfigurationError(KuCoinError, ValueError):
-    """A setting is missing, wrong or without effect; raised before anything is sent."""
+    """A setting, an option or a function of the application is missing, wrong or without effect.
+
+    It is raised before anything is sent, wherever the mistake can be seen by then.
+    """
 
     error = "configuration_error"
 
 
 class UnsafeRedirectURI(ValueError):
-    """The redirect URI cannot be sent unencoded, or is not a safe address.
+    """The redirect URI cannot be sent unencoded, or is not an absolute https URL.
 
-    The document says twice not to encode it (sections 7.1 and 7.2), so a URI with a character
-    that would need encoding is refused before anything is sent.
+    The document says twice not to encode the redirect URL (sections 7.1 and 7.2). So a URI with a
+    character that would need encoding is refused before anything is sent.
     """

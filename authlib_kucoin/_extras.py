@@ -1,4 +1,4 @@
-"""Loading modules whose library may not be installed."""
+"""Imports modules of this package whose HTTP library is optional."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Final
 
-#: The extra of this package that installs each library.
+#: For each library, the extra of this package that installs it.
 _EXTRAS: Final = {"httpx2": "httpx", "requests": "requests"}
 
 
@@ -14,7 +14,7 @@ def load(name: str) -> ModuleType:
     """Import a module of this package.
 
     Args:
-        name: Its name in here, such as ``"httpx_client"``.
+        name: The module's name in this package, such as ``"httpx_client"``.
 
     Raises:
         ModuleNotFoundError: If a library is missing; the text says what to install.

@@ -13,32 +13,35 @@ from authlib.oauth2.rfc6749 import OAuth2Token
 
 from ._errors import TokenError
 
-# Document section 6.3.
+# In seconds, as in section 6.3 of the document.
 ACCESS_TOKEN_LIFETIME: Final = 3600
 REFRESH_TOKEN_LIFETIME: Final = 3 * 24 * 3600
 
-#: The members of a token that are seconds.
+#: The fields of a token that are numbers of seconds.
 _SECONDS: Final = ("expires_in", "expires_at", "refresh_expires_at")
-#: Seconds written as text, as some databases return them.
+#: A number of seconds as a string, which some databases return.
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,9})?")
 
 _Text = Literal["access_token", "refresh_token", "token_type", "scope"]
 _Seconds = Literal["expires_in", "expires_at", "refresh_expires_at"]
 
-#: Not secret, and useful to see in a printed token.
+#: The fields whose values are not secret. The repr of a token shows them.
 _SHOWN: Final = {"token_type", "scope", "expires_in", "expires_at", "refresh_expires_at"}
 
 
 class KuCoinToken(OAuth2Token):
-    """Authlib's token. Its repr hides the values, and the dict it is made from stays unchanged.
+    """Authlib's token, with a repr that hides the secret values.
 
     Keys: ``access_token``, ``token_type``, ``scope`` (the RFC's space-separated string),
     ``expires_in`` (int seconds) and ``expires_at`` (int seconds since the epoch); and, where there
-    is a refresh token, ``refresh_token`` and ``refresh_expires_at`` (3 days from receipt; document
-    section 6.3).
+    is a refresh token, ``refresh_token`` and ``refresh_expires_at`` (int seconds since the epoch, 3
+    days after the token was received; document section 6.3).
+
+    Args:
+        params: The keys and values of the token. They are copied.
 
     Raises:
-        TokenError: If it is not made of a mapping, or its lifetime cannot be read.
+        TokenError: If ``params`` is not a mapping, or a time in it is not a number of seconds.
     """
 
     def __init__(self, params: Mapping[str, Any]) -> None:
@@ -51,7 +54,7 @@ class KuCoinToken(OAuth2Token):
         for name in _SECONDS:
             if values.get(name) is None:
                 continue
-            # Authlib would ignore an expiry that is text, and never refresh the token.
+            # If an expiry were a string, Authlib would ignore it and never refresh the token.
             values[name] = whole_seconds(values[name])
             if values[name] is None:
                 raise TokenError(
@@ -60,7 +63,7 @@ class KuCoinToken(OAuth2Token):
                 )
         super().__init__(values)
 
-    if TYPE_CHECKING:  # in Authlib's stubs each value is an object
+    if TYPE_CHECKING:  # Authlib's stubs type each value as an object
 
         @overload
         def __getitem__(self, key: _Text, /) -> str: ...
@@ -70,7 +73,7 @@ class KuCoinToken(OAuth2Token):
         def __getitem__(self, key: str, /) -> Any: ...
         def __getitem__(self, key: str, /) -> Any: ...
 
-        @overload  # type: ignore[override]  # a default of another type is for the last one
+        @overload  # type: ignore[override]  # only the last overload takes a default
         def get(self, key: _Text, /) -> str | None: ...
         @overload
         def get(self, key: _Seconds, /) -> int | None: ...
@@ -90,12 +93,12 @@ class ApiKey:
     Attributes:
         api_name: The name KuCoin gave the key.
         api_key: The public half of the credentials.
-        secret: Signs REST requests. Shown in no repr.
-        passphrase: The third credential. Shown in no repr.
+        secret: The credential that signs REST requests. The repr does not show it.
+        passphrase: The third credential. The repr does not show it.
         broker_id: The broker that the key is bound to.
         permissions: KuCoin's ``authGroup``, such as ``{"API_COMMON", "API_SPOT"}``.
-            :class:`ApiKeyInfo` says what the key may really do.
-        ip_whitelist: The addresses that may use the key; empty if there is no restriction.
+            :class:`ApiKeyInfo` says what the key is really allowed to do.
+        ip_whitelist: The IP addresses that are allowed to use the key; empty if KuCoin names none.
     """
 
     api_name: str
@@ -113,23 +116,24 @@ class ApiKeyInfo:
 
     Attributes:
         uid: The account's number.
-        permissions: In the REST API's words, such as ``{"General", "Spot"}``.
-        ip_whitelist: The addresses that may use the key; empty if there is no restriction.
+        permissions: What the key is allowed to do, in the REST API's words, such as
+            ``{"General", "Spot"}``.
+        ip_whitelist: The IP addresses that are allowed to use the key; empty if KuCoin names none.
         is_master: Whether the key belongs to a master account; None if KuCoin does not say.
-        sub_name: The name of the sub-account, if it is one.
+        sub_name: The name of the sub-account, if the key belongs to one.
         created_at: When the key was created, as an aware datetime; None if KuCoin does not say.
         api_version: The version of the key, such as 3; None if KuCoin does not say.
         remark: The key's name.
         api_key: The public half of the key.
-        expires_at: When the key ends, as an aware datetime; None if KuCoin does not say.
+        expires_at: When the key expires, as an aware datetime; None if KuCoin does not say.
         site_type: The site of the account, such as ``"global"`` or ``"australia"``.
         region: The region of the account.
         parent_uid: The number of the master account, if the key is a sub-account's.
-        kyc_status: The account's identity check, as KuCoin writes it.
+        kyc_status: The state of the account's identity check, as KuCoin writes it.
         third_party_app: The application that the key was made for.
 
-    Only ``uid`` and ``permissions`` are certain; any other field may be None or empty. The last
-    six come from one client's types and are not in KuCoin's document.
+    Only ``uid`` and ``permissions`` are always there. Any other field is None or empty if KuCoin's
+    answer lacks it. The last six fields are known only from the types of one published client.
     """
 
     uid: str
@@ -150,10 +154,11 @@ class ApiKeyInfo:
 
 
 def whole_seconds(value: object) -> int | None:
-    """Return a number of seconds as an int; None if it is not one.
+    """Return a number of seconds as an int, without its fraction.
 
     Args:
-        value: An int, a float, a Decimal, or any of them as text.
+        value: An int, a float, a Decimal, or one of these as a string. For anything else the
+            result is None.
     """
     if isinstance(value, str) and not _DECIMAL.fullmatch(value):
         return None

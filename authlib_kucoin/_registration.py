@@ -1,4 +1,4 @@
-"""``register_kucoin``: picks the app class for an ``OAuth`` object of Authlib."""
+"""``register_kucoin``, which chooses the app class for an ``OAuth`` object of Authlib."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _APPS: Final = {
 }
 
 
-# Authlib's OAuth classes share only their name. These protocols let a type checker choose the app
-# class, and so whether its calls are awaited: mypy by the class that an OAuth object creates,
-# pyright (which sees that class as Any) by its other attributes.
+# Authlib's OAuth classes have nothing but their name in common. These protocols let a type checker
+# choose the app class, and so whether its methods are awaited: mypy by oauth2_client_cls, and
+# pyright, which sees that attribute as Any, by the other attributes.
 class _FlaskOAuth(Protocol):
     @property
     def oauth2_client_cls(self) -> type[FlaskOAuth2App]: ...
@@ -90,22 +90,23 @@ def register_kucoin(
     """Register KuCoin with Authlib's ``OAuth`` for Flask, Starlette (FastAPI too) or Django.
 
     Args:
-        oauth: The ``OAuth`` object; it may be initialised with an app later.
-        name: The name to register it under. Its settings are named after it: ``KUCOIN_CLIENT_ID``,
-            ``KUCOIN_CLIENT_SECRET``, ``KUCOIN_SITE``.
-        site: ``"eu"``, ``"global"``, ``"australia"``, a :class:`Site`, or a base URL. From the
-            settings if left out; there is no default.
-        fast_api: The version of the Fast API, 1 or 2. From the settings (``KUCOIN_FAST_API``) or
-            the site if left out: 2 for ``"global"``, 1 for all others.
-        options: Authlib's own, such as ``client_id``, ``client_secret``, ``client_kwargs``,
-            ``fetch_token``, ``update_token`` and ``overwrite``.
+        oauth: The ``OAuth`` object. It can be initialised with the web application later.
+        name: The name to register KuCoin under. The settings are named after it:
+            ``KUCOIN_CLIENT_ID``, ``KUCOIN_CLIENT_SECRET``, ``KUCOIN_SITE``.
+        site: ``"eu"``, ``"global"``, ``"australia"``, a :class:`Site`, or a base URL. Taken from
+            the settings if left out; there is no default.
+        fast_api: The version of the Fast API, 1 or 2. Taken from the settings
+            (``KUCOIN_FAST_API``) if left out, or else from the site: 2 for ``"global"``, 1 for the
+            others.
+        options: The options of Authlib's ``register``, such as ``client_id``, ``client_secret``,
+            ``client_kwargs``, ``fetch_token``, ``update_token`` and ``overwrite``.
 
     Returns:
-        The app, as ``oauth.register`` returns it.
+        The registered app, as ``oauth.register`` returns it.
 
     Raises:
         ConfigurationError: If an option has no effect; the text says what to use instead. Options
-            in the application's settings are checked when the app is used.
+            in the application's settings are checked when the app is first used.
         TypeError: If ``oauth`` is not an ``OAuth`` of Authlib.
         ModuleNotFoundError: If the HTTP library is not installed; the text says what to install.
     """
@@ -114,11 +115,12 @@ def register_kucoin(
     overwrite = bool(options.pop("overwrite", False))
     given = {"site": site, "fast_api": fast_api}
     options |= {name: value for name, value in given.items() if value is not None}
-    # Authlib would write the options into the class, and another registration would inherit them.
+    # Authlib would write the options into OAUTH_APP_CONFIG of the class, and another registration
+    # would inherit them. So copy that dict here, and hide it from Authlib by a _Creator.
     options = {**(app_class.OAUTH_APP_CONFIG or {}), **options}
     options = {k: dict(v) if isinstance(v, dict) else v for k, v in options.items()}
     options |= {"oauth": oauth, "settings_win": overwrite}
-    if app_class is own_class:  # a subclass may have options of its own, and is checked when used
+    if app_class is own_class:  # a subclass can know more options; it is checked at its first use
         own_class(None, name, **options).refuse_options_without_effect()
     # Otherwise Authlib would keep returning an app that was registered under this name before.
     oauth._clients.pop(name, None)
@@ -126,7 +128,7 @@ def register_kucoin(
 
 
 class _Creator:
-    """Creates an app where Authlib expects its class."""
+    """Given to Authlib in the place of an app class. Authlib calls it to create the app."""
 
     OAUTH_APP_CONFIG: Final = None
 
@@ -138,7 +140,7 @@ class _Creator:
 
 
 def _app_class(oauth: Any) -> Any:
-    for parent in oauth.__class__.__mro__:  # not type(): it may be a LocalProxy
+    for parent in oauth.__class__.__mro__:  # not type(oauth): oauth can be a LocalProxy
         if parent.__module__ in _APPS:
             module, name = _APPS[parent.__module__]
             return getattr(load(module), name)

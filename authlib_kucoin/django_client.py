@@ -2,24 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import Any
 
 from authlib.integrations.django_client import DjangoOAuth2App, token_update
 from django.http import HttpRequest, HttpResponseRedirect
 
 from ._apps.sync_app import SyncApp
+from ._clients.preconditions import check_function
 from ._models import KuCoinToken
 from .requests_client import KuCoinOAuth2Session
 
 
+def _receivers(sender: type) -> Iterable[Any]:
+    """Return who receives Authlib's signal. Django has no public name for that."""
+    find = getattr(token_update, "_live_receivers", None)
+    found = find(sender) if find else []
+    return chain(*found) if isinstance(found, tuple) else found  # plain and awaited, as of 5.0
+
+
 class KuCoinDjangoApp(SyncApp, DjangoOAuth2App):
-    """KuCoin in a Django project."""
+    """The app that ``register_kucoin`` returns for Django."""
 
     client_cls: type[KuCoinOAuth2Session] = KuCoinOAuth2Session
 
     def has_listener(self) -> bool:
-        """Tell whether ``update_token`` is set, or anyone receives Authlib's signal."""
+        """Check that ``update_token`` and the receivers of Authlib's signal can be called.
+
+        Raises:
+            ConfigurationError: If they cannot.
+        """
+        for receiver in _receivers(type(self.framework)):
+            check_function(
+                receiver,
+                "receiver of token_update",
+                takes=0,
+                keywords=("signal", "sender", "name", "token", "refresh_token", "access_token"),
+                is_awaited=True,  # by Django
+                operation="refresh",
+            )
         has_listener = super().has_listener()
         return has_listener or token_update.has_listeners(type(self.framework))
 
@@ -29,30 +51,37 @@ class KuCoinDjangoApp(SyncApp, DjangoOAuth2App):
         redirect_uri: str | None = None,
         **params: Any,
     ) -> HttpResponseRedirect:
-        """Send the browser to KuCoin's login page and remember its state in the session.
+        """Return a redirect to KuCoin's login page, and store the login in the browser's session.
 
         Args:
             request: The current request.
-            redirect_uri: The callback address, as registered with KuCoin; sent unencoded. Unless
-                given, ``redirect_uri`` in ``client_kwargs``.
-            params: ``state``, if not random, and ``scope``.
+            redirect_uri: The callback address, exactly as registered with KuCoin. It is sent
+                unencoded. If left out, ``client_kwargs["redirect_uri"]`` is used.
+            params: ``state`` (random if left out) and ``scope``.
 
         Raises:
             UnsafeRedirectURI: If the redirect URI cannot be sent unencoded.
-            ConfigurationError: If a setting is missing, or KuCoin has no such parameter.
+            ConfigurationError: If a setting is missing, or KuCoin's login page has no parameter
+                of a name in ``params``.
         """
-        # Authlib's stubs leave this one out.
+        # Authlib's stubs lack this method.
         authlib_redirect: Callable[..., HttpResponseRedirect] = super().authorize_redirect
         return authlib_redirect(request, redirect_uri, **params)
 
     def authorize_access_token(self, request: HttpRequest, **params: Any) -> KuCoinToken:
         """Check the callback in a request and exchange its code for a token.
 
+        Args:
+            request: The request of the callback.
+            params: Parameters for ``fetch_access_token``; normally none.
+
         Raises:
             AuthorizationDenied: If the login was refused or the callback cannot be trusted.
             TokenError: If KuCoin refused the code.
             KuCoinUnavailable: If KuCoin could not be reached or is failing.
             MalformedResponse: If KuCoin's answer is not a token.
+            ConfigurationError: If a setting is missing, or KuCoin's token call has no parameter
+                of a name in ``params``.
         """
         pairs = [
             (name, value)

@@ -12,6 +12,7 @@ from flask import Flask, current_app, g, has_app_context, request, session
 from werkzeug.wrappers import Response
 
 from ._apps.sync_app import SyncApp
+from ._clients.base_client import AnyToken
 from ._clients.preconditions import check_function
 from ._errors import ConfigurationError
 from ._models import KuCoinToken
@@ -19,31 +20,34 @@ from .requests_client import KuCoinOAuth2Session
 
 
 class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
-    """KuCoin in a Flask application."""
+    """The app that ``register_kucoin`` returns for Flask."""
 
     client_cls: type[KuCoinOAuth2Session] = KuCoinOAuth2Session
 
-    # The first Flask application seen, and whether there are more. Weak: tests make many.
+    _fetch_token_takes = 0
+
+    # The first Flask application seen with this app, and whether another one has been seen too.
+    # The reference is weak, so that the many applications of a test run can be freed.
     _first_flask_app: weakref.ref[Flask] | None = None
     _is_shared = False
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        """Set up an app, as :class:`AppBase`; nothing is sent."""
+        """Set up an app. Nothing is sent. :class:`AppBase` describes the arguments."""
         super().__init__(*args, **options)
         self._note_flask_apps()
 
     @property
     def client(self) -> Any:
-        """The client that sends this app's calls, as :attr:`AppBase.client`."""
+        """The client that sends this app's calls; see :attr:`AppBase.client`."""
         self._note_flask_apps()
         return super().client
 
     def has_listener(self) -> bool:
-        """Check that ``update_token`` and Authlib's signal can be called after a refresh.
+        """Tell whether ``update_token`` is set or Authlib's ``token_update`` has a receiver.
 
         Raises:
-            ConfigurationError: If they cannot, or if it is not known in which application context
-                to call them.
+            ConfigurationError: If one of them cannot be called with the arguments that it will
+                get, or it is not known in which application context to call them.
         """
         receivers = list(token_update.receivers_for(self._flask_app()))
         for receiver in receivers:
@@ -56,14 +60,15 @@ class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
         return super().has_listener() or bool(receivers)
 
     def _on_update_token(self, *token: Any, **old: Any) -> None:
-        # Leaving a new context runs the application's teardown functions.
+        # Do not enter a new context inside an existing one: leaving the new one would run the
+        # application's teardown functions.
         with nullcontext() if has_app_context() else self._flask_app().app_context():
             super()._on_update_token(*token, **old)
 
     def _flask_app(self) -> Flask:
-        """Return the current Flask application, or the only one of the ``OAuth`` object."""
+        """Return the current Flask application or, outside of any context, the only one known."""
         if has_app_context():
-            return current_app._get_current_object()  # type: ignore[attr-defined,no-any-return]  # Werkzeug's
+            return current_app._get_current_object()  # type: ignore[attr-defined,no-any-return]  # of the proxy
         flask = self._first_flask_app() if self._first_flask_app else None
         if self._is_shared or flask is None:
             raise ConfigurationError(
@@ -83,16 +88,17 @@ class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
             self._is_shared |= self._first_flask_app() is not flask
 
     def authorize_redirect(self, redirect_uri: str | None = None, **params: Any) -> Response:
-        """Send the browser to KuCoin's login page and remember its state in the session.
+        """Return a redirect to KuCoin's login page, and store the login in the browser's session.
 
         Args:
-            redirect_uri: The callback address, as registered with KuCoin; sent unencoded. Unless
-                given, ``redirect_uri`` in ``client_kwargs``.
-            params: ``state``, if not random, and ``scope``.
+            redirect_uri: The callback address, exactly as registered with KuCoin. It is sent
+                unencoded. If left out, ``client_kwargs["redirect_uri"]`` is used.
+            params: ``state`` (random if left out) and ``scope``.
 
         Raises:
             UnsafeRedirectURI: If the redirect URI cannot be sent unencoded.
-            ConfigurationError: If a setting is missing, or KuCoin has no such parameter.
+            ConfigurationError: If a setting is missing, or KuCoin's login page has no parameter
+                of a name in ``params``.
         """
         response: Response = super().authorize_redirect(redirect_uri, **params)
         return response
@@ -100,21 +106,39 @@ class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
     def authorize_access_token(self, **params: Any) -> KuCoinToken:
         """Check the callback of the current request and exchange its code for a token.
 
+        Args:
+            params: Parameters for ``fetch_access_token``; normally none.
+
         Raises:
             AuthorizationDenied: If the login was refused or the callback cannot be trusted.
             TokenError: If KuCoin refused the code.
             KuCoinUnavailable: If KuCoin could not be reached or is failing.
             MalformedResponse: If KuCoin's answer is not a token.
+            ConfigurationError: If a setting is missing, or KuCoin's token call has no parameter
+                of a name in ``params``.
         """
         pairs = [*request.args.items(multi=True), *request.form.items(multi=True)]
         self.token = token = self._exchange_callback(session, pairs, request.method, params)
         return token
 
+    def default_token(self, request: Any) -> AnyToken | None:
+        """Return the token to use if none was given, as :meth:`SyncApp.default_token`.
+
+        Raises:
+            ConfigurationError: If a request was given: in Flask, ``fetch_token`` takes none.
+        """
+        if request is not None:
+            raise ConfigurationError(
+                "Leave out request=: in Flask, fetch_token is called without one.",
+                operation="create_api_key",
+            )
+        return super().default_token(None)
+
     def _session_of(self, _request: Any = None) -> MutableMapping[str, Any]:
         return session
 
     def on_refreshed(self, old: Mapping[str, Any], fresh: KuCoinToken) -> None:
-        """Let ``create_api_key()`` use the new pair, if it replaces this request's own."""
+        """Use the new pair for the rest of this request if it replaces the request's own token."""
         held = g.get(f"_oauth_token_{self.name}") if g else None
         if held and held.get("refresh_token") == old["refresh_token"]:
             self.token = fresh

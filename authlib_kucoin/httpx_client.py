@@ -1,4 +1,4 @@
-"""KuCoin with httpx2: for Starlette, FastAPI, and scripts and workers, sync or async."""
+"""The clients that send with httpx2, for Starlette, FastAPI, scripts and workers."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import httpx2
 from authlib.integrations.httpx_client import AsyncOAuth2Client, OAuth2Auth, OAuth2Client
 
 from ._clients.async_client import AsyncClient
-from ._clients.base_client import KuCoinTokenAuth
-from ._clients.httpx_guard import guard, proxy_of, refuse_http2
+from ._clients.httpx_guard import guard, is_direct, proxy_of, refuse_http2
 from ._clients.httpx_transport import (
     AsyncSharedTransport,
     AsyncTransport,
@@ -21,12 +20,13 @@ from ._clients.httpx_transport import (
     no_cookies,
 )
 from ._clients.in_flight import InFlight
-from ._clients.limits import DEFAULT_TOTAL_TIMEOUT, Body, checked_total_timeout
-from ._clients.options import WITH_HTTPX, checked
+from ._clients.limits import DEFAULT_TIMEOUT, DEFAULT_TOTAL_TIMEOUT, Body, checked_total_timeout
+from ._clients.options import WITH_HTTPX, checked, refuse_unused
 from ._clients.outcome import Outcome
 from ._clients.refresh import refreshes
 from ._clients.refresh_task import wait_for_refreshes
 from ._clients.sync_client import SyncClient
+from ._clients.token_auth import KuCoinTokenAuth
 from ._errors import ConfigurationError
 from ._protocol.call import Call
 from ._protocol.sites import Site
@@ -36,7 +36,7 @@ __all__ = ["AsyncKuCoinOAuth2Client", "KuCoinOAuth2Client"]
 T = TypeVar("T")
 
 
-#: Errors that can only occur before a request is sent. Used if the transport does not trace.
+#: Errors that can occur only before a request is sent.
 _NOT_CONNECTED: Final = (
     httpx2.ConnectError,
     httpx2.ConnectTimeout,
@@ -46,37 +46,59 @@ _NOT_CONNECTED: Final = (
 )
 
 
+#: What ``send`` is unless a subclass, an application or a test has put another in its place.
+_SENDS: Final[tuple[Any, ...]] = (httpx2.Client.send, httpx2.AsyncClient.send)
+
+
+#: Options of httpx2's own transport; it gives them to no other.
+_OF_OWN_TRANSPORT: Final = ("cert", "http1", "limits", "verify")
+
+
 class _Auth(KuCoinTokenAuth, OAuth2Auth):
-    """Signs the application's own requests with the token."""
+    """Adds the token to the application's own requests."""
 
 
-#: Parsing takes half the time of building a request, so it is cached. Addresses with a query are
-#: not: they belong to one call and hold the code.
+#: Parsing a URL takes most of the time of building a request, so parsed URLs are cached. A query is
+#: never cached, because it belongs to one call and holds the authorization code.
 _parsed: Final = lru_cache(maxsize=64)(httpx2.URL)
 
 
 def _request(
-    client: httpx2.Client | httpx2.AsyncClient, call: Call[Any], trace: Callable[..., Any]
+    client: httpx2.Client | httpx2.AsyncClient,
+    call: Call[Any],
+    trace: Callable[..., Any],
+    *,
+    is_direct: bool,
 ) -> httpx2.Request:
     extensions: dict[str, Any] = {"timeout": client.timeout.as_dict()}
-    if call.creates_key:  # no other call needs it, and each event takes time
+    if call.creates_key:  # other calls do not need the trace, which takes time
         extensions["trace"] = trace
-    return httpx2.Request(
-        call.method,
-        call.url if "?" in call.url else _parsed(call.url),
-        headers=call.headers_among(client.headers),
-        content=call.body.encode() if call.body or call.method == "POST" else None,
-        extensions=extensions,
+    address, _, query = call.url.partition("?")
+    url = _parsed(address) if is_direct or not query else httpx2.URL(call.url)
+    if query and is_direct:
+        # httpx2 sends this target unchanged. It does not parse it, which saves time, nor log it.
+        extensions["target"] = url.raw_path + f"?{query}".encode()
+    body = call.body.encode()
+    headers = call.headers_among(client.headers)
+    if "host" not in map(str.lower, headers):
+        headers = {"Host": url.netloc.decode(), **headers}
+    if call.method == "POST":
+        headers["Content-Length"] = str(len(body))
+    # Not content=: httpx2 would add these two headers itself, but build all headers twice.
+    request = httpx2.Request(
+        call.method, url, headers=headers, stream=httpx2.ByteStream(body), extensions=extensions
     )
+    request.read()
+    return request
 
 
 def _is_leaving(event: str, info: Mapping[str, Any]) -> bool:
-    """Tell whether httpcore2 begins to send a request, apart from a CONNECT to a proxy."""
+    """Tell whether a trace event announces that a request other than a CONNECT is sent now."""
     return event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT"
 
 
 def _whole(response: httpx2.Response) -> bytes | None:
-    """Return the body if a transport, such as a test's, has read and decoded it already."""
+    """Return the body if the transport has read and decoded it already, else None."""
     return response.content if response.is_stream_consumed else None
 
 
@@ -85,7 +107,7 @@ def _decoded(body: Body, response: httpx2.Response) -> bytes:
 
 
 class _Settings:
-    """The constructor of both clients."""
+    """The constructor that both clients share."""
 
     token_auth_class = _Auth
     accepted = WITH_HTTPX
@@ -101,7 +123,10 @@ class _Settings:
         redirect_uri: str | None = None,
         token: Mapping[str, Any] | None = None,
         update_token: Callable[..., object] | None = None,
-        timeout: httpx2.Timeout | float | tuple[float, float, float, float] | None = 10.0,
+        timeout: httpx2.Timeout
+        | float
+        | tuple[float, float, float, float]
+        | None = DEFAULT_TIMEOUT,
         total_timeout: float = DEFAULT_TOTAL_TIMEOUT,
         **options: Any,
     ) -> None:
@@ -111,14 +136,16 @@ class _Settings:
         options = checked(type(self), options, client_secret)
         http2 = options.pop("http2", False)
         given = [options.get("transport"), *(options.get("mounts") or {}).values()]
+        if given[0] is not None and not isinstance(given[0], KeptConnections):
+            refuse_unused(options, _OF_OWN_TRANSPORT, "transport")
         if options.get("transport") is None:
             options |= self._own_transport(options).client_options
         transport = options["transport"]
-        # Another transport may neither trace nor keep connections.
+        # A transport of the application has no inner client, and perhaps does not trace.
         self.pool: Any = transport if isinstance(transport, KeptConnections) else None
         self._is_traced = self.pool is not None and self.pool.are_traced
         options.setdefault("cookies", no_cookies())
-        super().__init__(  # type: ignore[call-arg]  # Authlib's client comes after us
+        super().__init__(  # type: ignore[call-arg]  # Authlib's client is next in the MRO
             client_id=client_id,
             client_secret=client_secret,
             redirect_uri=redirect_uri,
@@ -130,7 +157,7 @@ class _Settings:
         self.total_timeout = checked_total_timeout(total_timeout)
         if http2:
             refuse_http2()
-        guard(self, *given)  # type: ignore[arg-type]  # httpx2's client comes after us
+        guard(self, *given)  # type: ignore[arg-type]  # httpx2's client is later in the MRO
         self._is_made = True
 
     def _outcome(self, call: Call[T], progress: InFlight, sender: Any) -> Outcome[T]:
@@ -142,14 +169,25 @@ class _Settings:
             proxy=lambda: proxy_of(sender, call.url),
         )
 
+    @property
+    def _has_own_send(self) -> bool:
+        return getattr(self.send, "__func__", None) not in _SENDS  # type: ignore[attr-defined]  # httpx2's
+
+    def _is_direct(self, sender: Any) -> bool:
+        """Tell whether a request is sent by httpx2's own transport and through no proxy."""
+        return self._is_traced and not self._has_own_send and is_direct(sender)
+
     def _may_have_left(self, call: Call[Any], error: BaseException) -> bool:
-        """Tell, by the class of an error, whether the request may have been sent before it."""
-        is_known = self._is_traced and call.creates_key
+        """Tell, by the class of an error, whether the request may have been sent.
+
+        Always False for a traced request: its trace has set ``progress.sent`` if it was sent.
+        """
+        is_known = self._is_traced and call.creates_key and not self._has_own_send
         return not is_known and not isinstance(error, _NOT_CONNECTED)
 
-    def _refuse_if_closed(self, operation: str) -> None:
-        super()._refuse_if_closed(operation)  # type: ignore[misc]  # the client's, which comes after us
-        if self.is_closed:  # type: ignore[attr-defined]  # httpx2's
+    def check_ready(self, operation: str) -> None:
+        super().check_ready(operation)  # type: ignore[misc]  # ClientBase is later in the MRO
+        if self.is_closed:  # type: ignore[attr-defined]  # httpx2's attribute
             raise ConfigurationError(
                 "This client is closed: use it inside its with block, or make another.",
                 operation=operation,
@@ -157,15 +195,17 @@ class _Settings:
 
 
 class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[misc]  # Authlib's methods take more
-    """Authlib's ``OAuth2Client`` for KuCoin; arguments as :class:`KuCoinOAuth2Session`.
+    """Authlib's ``OAuth2Client`` for KuCoin.
 
-    The ``options`` are the other arguments of Authlib's ``OAuth2Client`` and ``httpx2.Client``.
+    The arguments are those of :class:`KuCoinOAuth2Session` without ``pool_maxsize``,
+    ``keepalive_expiry`` and ``adapter``. The ``options`` are the other arguments of Authlib's
+    ``OAuth2Client`` and of ``httpx2.Client``, such as ``limits`` and ``transport``.
     """
 
     _own_transport = Transport
 
     def close(self) -> None:
-        """Close the client once the refreshes that it performs in other threads have ended."""
+        """Wait for the refreshes that other threads perform with this client, then close it."""
         refreshes.wait_for(self)
         super().close()
 
@@ -176,19 +216,20 @@ class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[m
 
     def perform(self, call: Call[T]) -> T:
         """Send one call and return its result."""
-        self._refuse_if_closed(call.operation)
-        # If there is a pool, send by its inner client and skip this client's own layers.
-        sender = self.pool.client(call.operation) if self.pool else self
+        self.check_ready(call.operation)
+        # With our own transport, send by its inner client: that skips the layers of this client.
+        is_pooled = self.pool and not self._has_own_send
+        sender = self.pool.client(call.operation) if is_pooled else self
         with InFlight(call.secrets, self.total_timeout) as progress:
             outcome = self._outcome(call, progress, sender)
 
             def trace(event: str, info: Mapping[str, Any]) -> None:
                 if _is_leaving(event, info):
                     progress.sent = True
-                    request.extensions.pop("trace", None)  # nothing more to learn
+                    request.extensions.pop("trace", None)  # the other events are not needed
 
             try:
-                request = _request(self, call, trace)
+                request = _request(self, call, trace, is_direct=self._is_direct(sender))
                 response = sender.send(
                     request, auth=httpx2.Auth(), follow_redirects=False, stream=True
                 )
@@ -204,28 +245,29 @@ class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[m
                         outcome.body = _decoded(body, response)
                 finally:
                     response.close()
-            except BaseException as error:  # noqa: BLE001 - result() raises it, or an error of ours
+            except BaseException as error:  # noqa: BLE001 - result() raises it or our own error
                 progress.sent |= self._may_have_left(call, error)
                 outcome.failed(error)
         return outcome.result()
 
 
-class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # type: ignore[misc]  # as above
-    """Authlib's ``AsyncOAuth2Client`` for KuCoin; arguments as :class:`KuCoinOAuth2Client`.
+class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # type: ignore[misc]  # Authlib's methods take more
+    """Authlib's ``AsyncOAuth2Client`` for KuCoin.
 
-    ``update_token`` may be a function or a coroutine function. The event loop is asyncio's.
+    The arguments are those of :class:`KuCoinOAuth2Client`. ``update_token`` can be a plain function
+    or a coroutine function. The client needs asyncio, and does not run on trio.
     """
 
     _own_transport = AsyncTransport
 
     async def aclose(self) -> None:
-        """Close the client once the refreshes that it has begun in this event loop have ended."""
+        """Wait for the refreshes of this client in this event loop, then close the client."""
         try:
             await self._finish_refreshes()
         finally:
             await super().aclose()
 
-    async def __aexit__(self, *error: Any) -> None:  # noqa: PYI036 - as above
+    async def __aexit__(self, *error: Any) -> None:  # noqa: PYI036 - the types are httpx2's
         """Close the client, as :meth:`aclose`."""
         try:
             await self._finish_refreshes()
@@ -233,28 +275,31 @@ class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # typ
             await super().__aexit__(*error)
 
     async def _finish_refreshes(self) -> None:
-        if self.pool is None or isinstance(self.pool, AsyncTransport):  # else it is shared
+        if self.pool is None or isinstance(
+            self.pool, AsyncTransport
+        ):  # a shared transport stays open
             await wait_for_refreshes(self)
 
     @staticmethod
     def new_pool(client_kwargs: Mapping[str, Any]) -> AsyncSharedTransport:
-        """Return connections that clients with these settings can share."""
+        """Return a transport whose connections clients with these settings can share."""
         return AsyncSharedTransport(client_kwargs)
 
     async def perform(self, call: Call[T]) -> T:
         """Send one call and return its result."""
-        self._refuse_if_closed(call.operation)
-        sender = await self.pool.client(call.operation) if self.pool else self  # as above
+        self.check_ready(call.operation)
+        is_pooled = self.pool and not self._has_own_send  # as when blocking
+        sender = await self.pool.client(call.operation) if is_pooled else self
         with InFlight(call.secrets, self.total_timeout) as progress:
             outcome = self._outcome(call, progress, sender)
 
             async def trace(event: str, info: Mapping[str, Any]) -> None:
                 if _is_leaving(event, info):
                     progress.sent = True
-                    request.extensions.pop("trace", None)  # as above
+                    request.extensions.pop("trace", None)  # the other events are not needed
 
             try:
-                request = _request(self, call, trace)
+                request = _request(self, call, trace, is_direct=self._is_direct(sender))
                 async with asyncio.timeout(self.total_timeout):
                     response = await sender.send(
                         request, auth=httpx2.Auth(), follow_redirects=False, stream=True
@@ -271,7 +316,7 @@ class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # typ
                             outcome.body = _decoded(body, response)
                     finally:
                         await response.aclose()
-            except BaseException as error:  # noqa: BLE001 - as above
+            except BaseException as error:  # noqa: BLE001 - result() raises it or our own error
                 progress.sent |= self._may_have_left(call, error)
                 outcome.failed(error)
         return outcome.result()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def kucoin_sandbox_options() -> SandboxKeywords:
-    """The options of `kucoin_sandbox`: none. Override this fixture to set some."""
+    """The options for `kucoin_sandbox`: none, unless you override this fixture."""
     return {}
 
 
@@ -22,13 +22,13 @@ def kucoin_sandbox_options() -> SandboxKeywords:
 def kucoin_sandbox(kucoin_sandbox_options: SandboxKeywords) -> Iterator[Sandbox]:
     """A running sandbox; see `authlib_kucoin.sandbox.Sandbox`.
 
-    After the test it warns of each fault that was asked for and never struck: the test did not
-    test that fault.
+    After the test, it warns of each fault that the test has queued with `fail_next` and that has
+    not occurred: the test did not test that fault.
     """
-    from authlib_kucoin.sandbox import run_sandbox  # noqa: PLC0415 - only where it is used
+    from authlib_kucoin.sandbox import run_sandbox  # noqa: PLC0415 - imported only if needed
 
     with run_sandbox(**kucoin_sandbox_options) as sandbox:
         yield sandbox
         unused = [f"{each.operation}: {each.fault}" for each in sandbox.waiting_faults]
     if unused:
-        warnings.warn(f"faults that never struck: {', '.join(unused)}", stacklevel=1)
+        warnings.warn(f"queued faults that did not occur: {', '.join(unused)}", stacklevel=1)

@@ -1,32 +1,33 @@
-"""KuCoin with requests: for Flask, Django and scripts."""
+"""The client that sends with requests, for Flask, Django and scripts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from authlib.integrations.requests_client import OAuth2Auth, OAuth2Session
 from requests import ConnectionError as RequestsConnectionError
-from requests import PreparedRequest, Response, Timeout
+from requests import PreparedRequest, Response, Session, Timeout
 from requests.utils import select_proxy
 from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError
 
-from ._clients.base_client import KuCoinTokenAuth
 from ._clients.failures import host_of
 from ._clients.in_flight import InFlight
 from ._clients.limits import (
+    DEFAULT_TIMEOUT,
     DEFAULT_TOTAL_TIMEOUT,
-    KEEPALIVE_EXPIRY,
     LARGEST_BODY,
-    POOL_MAXSIZE,
     Body,
     checked_total_timeout,
 )
-from ._clients.options import WITH_REQUESTS, checked
+from ._clients.options import WITH_REQUESTS, checked, refuse_unused
 from ._clients.outcome import Outcome
 from ._clients.requests_adapter import KuCoinAdapter
 from ._clients.sync_client import SyncClient
+from ._clients.token_auth import KuCoinTokenAuth
 from ._errors import ConfigurationError
 from ._protocol.call import Call
 from ._protocol.sites import Site
@@ -35,12 +36,16 @@ __all__ = ["KuCoinOAuth2Session"]
 
 T = TypeVar("T")
 
-#: Of the libraries' errors, those that come from the network.
+#: Errors of requests and urllib3 that come from the network rather than from a wrong setting.
 _TEMPORARY: Final = (RequestsConnectionError, Timeout, HTTPError)
 
 
+#: What ``send`` is unless a subclass, an application or a test has put another in its place.
+_SEND: Final = Session.send
+
+
 class _Auth(KuCoinTokenAuth, OAuth2Auth):
-    """Signs the application's own requests with the token."""
+    """Adds the token to the application's own requests."""
 
 
 class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # Authlib's methods take more
@@ -48,21 +53,32 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
 
     Args:
         client_id: The broker's client id.
-        client_secret: Sent to the token endpoint if given. The document's parameter table has
-            none, so leave it out unless KuCoin gave you one.
+        client_secret: The broker's client secret, which is sent to the token endpoint. The
+            document's parameter table has none, so leave it out unless KuCoin gave you one.
         site: ``"eu"``, ``"global"``, ``"australia"``, a :class:`authlib_kucoin.Site`, or a base
             URL. There is no default.
-        fast_api: The version of the Fast API, 1 or 2, if it is not the site's.
-        redirect_uri: As registered with KuCoin; it is sent unencoded.
-        token: A token to begin with.
-        update_token: Called as ``update_token(token, refresh_token=old)`` with each new pair. If it
-            raises, the next caller that receives the pair calls its own.
-        timeout: Seconds to wait for a connection, and then each time for more of the answer.
-        total_timeout: Seconds for a whole call, from connecting to the last byte of the answer.
-        pool_maxsize: How many idle connections are kept.
-        keepalive_expiry: Idle seconds after which a connection is not used again.
-        adapter: Connections shared with other sessions; this one does not close them.
+        fast_api: The version of the Fast API, 1 or 2; the site's own if left out.
+        redirect_uri: The callback address, exactly as registered with KuCoin. It is sent
+            unencoded.
+        token: The token of the user, if there is one already.
+        update_token: A function that stores a new token pair. After a refresh it is called as
+            ``update_token(token, refresh_token=old)``, where ``old`` is the old refresh token. If
+            it raises, the refresh raises the same error; the pair is kept in memory, and the next
+            refresh with the old token calls ``update_token`` with it again.
+        timeout: How many seconds to wait at most for a connection, and then for each part of the
+            answer. A pair of numbers sets the two separately.
+        total_timeout: How many seconds a whole call takes at most, from connecting to the last
+            byte of the answer.
+        pool_maxsize: How many idle connections are kept at most for each host; 50 if left
+            out. More connections can be in use at the same time.
+        keepalive_expiry: After how many idle seconds a connection is closed rather than used
+            again; 5 if left out.
+        adapter: An adapter whose connections other sessions share. ``close()`` does not close
+            them.
         options: The other arguments of Authlib's ``OAuth2Session``.
+
+    Raises:
+        ConfigurationError: If an option is wrong or has no effect.
     """
 
     token_auth_class = _Auth
@@ -79,10 +95,10 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
         redirect_uri: str | None = None,
         token: Mapping[str, Any] | None = None,
         update_token: Callable[..., object] | None = None,
-        timeout: float | tuple[float, float] | None = 10.0,
+        timeout: float | tuple[float, float] | None = DEFAULT_TIMEOUT,
         total_timeout: float = DEFAULT_TOTAL_TIMEOUT,
-        pool_maxsize: int = POOL_MAXSIZE,
-        keepalive_expiry: float = KEEPALIVE_EXPIRY,
+        pool_maxsize: int | None = None,
+        keepalive_expiry: float | None = None,
         adapter: KuCoinAdapter | None = None,
         **options: Any,
     ) -> None:
@@ -90,6 +106,12 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
         self._site = site
         self._fast_api = fast_api
         options = checked(type(self), options, client_secret)
+        if timeout != DEFAULT_TIMEOUT:
+            refuse_unused(options, ["default_timeout"], "timeout")
+        if adapter is not None:
+            given = {"pool_maxsize": pool_maxsize, "keepalive_expiry": keepalive_expiry}
+            # An app gives its adapter's own settings as well.
+            refuse_unused(dict(given.items() - adapter.settings.items()), given, "adapter")
         options.setdefault("default_timeout", timeout)
         super().__init__(
             client_id=client_id,
@@ -100,7 +122,7 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
             **options,
         )
         self.verify = options.get("verify")
-        # Only now: Authlib's __del__ needs a complete session.
+        # Not checked before: Authlib's __del__ needs a complete session even after an error.
         self.total_timeout = checked_total_timeout(total_timeout)
         self._owns_pool = adapter is None
         self.pool = adapter or KuCoinAdapter(
@@ -112,7 +134,7 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
 
     @property
     def verify(self) -> bool | str:
-        """Whether to verify servers, or the file of certificate authorities to do so."""
+        """Whether to verify the server's certificate, or the file of the authorities to trust."""
         # To requests, None means "do not verify".
         return True if self._own_verify is None else self._own_verify
 
@@ -122,7 +144,7 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
 
     @property
     def timeout(self) -> Any:
-        """Seconds to wait for a connection, and then for an answer: ``default_timeout``."""
+        """The constructor's ``timeout``, which Authlib calls ``default_timeout``."""
         return self.default_timeout
 
     @timeout.setter
@@ -130,26 +152,35 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
         self.default_timeout = value
 
     def close(self) -> None:
-        """Close the connections, unless they are shared."""
+        """Close the connections, except those of an ``adapter`` that was given."""
         for adapter in self.adapters.values():
             if self._owns_pool or adapter is not self.pool:
                 adapter.close()
 
     @staticmethod
     def new_pool(client_kwargs: Mapping[str, Any]) -> KuCoinAdapter:
-        """Return connections that sessions with these settings can share."""
+        """Return an adapter whose connections sessions with these settings can share."""
         settings = ("pool_maxsize", "keepalive_expiry")
         return KuCoinAdapter(**{k: client_kwargs[k] for k in settings if k in client_kwargs})
 
-    def perform(self, call: Call[T]) -> T:
-        """Send one call and return its result."""
-        self._refuse_if_closed(call.operation)
-        if call.creates_key and _may_repeat(self.get_adapter(call.url)):
+    def check_ready(self, operation: str) -> None:
+        """Check that this session can make a call, as :meth:`ClientBase.check_ready`.
+
+        Raises:
+            ConfigurationError: As there, or if a mounted adapter could create a key twice.
+        """
+        super().check_ready(operation)
+        adapter_of = self.get_adapter
+        if operation == "create_api_key" and _may_repeat(adapter_of(self.site.api_key_endpoint)):
             raise ConfigurationError(
                 "A mounted adapter repeats POST requests, so a key could be created twice: take "
                 "POST out of its retries.",
-                operation=call.operation,
+                operation=operation,
             )
+
+    def perform(self, call: Call[T]) -> T:
+        """Send one call and return its result."""
+        self.check_ready(call.operation)
         request = PreparedRequest()
         proxies: dict[str, Any] = {}
         with InFlight(call.secrets, self.total_timeout) as progress:
@@ -164,7 +195,7 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
                 with self._send(call, request, proxies, progress) as response:
                     outcome.status, outcome.headers = response.status_code, response.headers
                     outcome.body = _body(response)
-            except BaseException as error:  # noqa: BLE001 - result() raises it, or an error of ours
+            except BaseException as error:  # noqa: BLE001 - result() raises it or our own error
                 outcome.failed(error)
         return outcome.result()
 
@@ -175,14 +206,17 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
         proxies: dict[str, Any],
         progress: InFlight,
     ) -> Response:
-        """Send a request by the adapter: without cookies, ~/.netrc, redirects and hooks."""
+        """Send by the adapter itself, which uses no cookies, ~/.netrc, redirects or hooks."""
         request.prepare(
             method=call.method,
             url=call.url,
             headers=call.headers_among(self.headers),
             data=call.body or None,
         )
-        request.url = call.url  # byte for byte: requests may have changed it
+        request.url = call.url  # byte for byte: prepare() can have changed it
+        if self.trust_env and not getproxies():
+            # requests would read the whole environment twice again to find that there is no proxy.
+            proxies["no_proxy"] = urlsplit(call.url).hostname
         settings = self.merge_environment_settings(
             call.url, proxies=proxies, stream=True, verify=None, cert=None
         )
@@ -191,30 +225,40 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
             # REQUESTS_CA_BUNDLE applies only if ``verify`` was not set.
             settings["verify"] = self._own_verify
         adapter = self.get_adapter(call.url)
-        # Other adapters cannot tell, so assume it was sent.
+        # A KuCoinAdapter sets ``sent`` when it sends the request. No other adapter does, so set it
+        # for that now.
         progress.sent = not isinstance(adapter, KuCoinAdapter)
-        response: Response = adapter.send(request, timeout=self.default_timeout, **settings)
+        settings["timeout"] = self.default_timeout
+        if getattr(self.send, "__func__", None) is _SEND:
+            response: Response = adapter.send(request, **settings)
+        else:
+            progress.sent = True  # as with other adapters
+            response = self.send(request, allow_redirects=False, **settings)
         return response
 
 
 def _body(response: Response) -> bytes:
-    """Return the body of an answer. Reading stops at the size limit."""
+    """Return the body of an answer.
+
+    Raises:
+        UnusableBody: If the body is too large, which stops the reading, or cannot be decoded.
+    """
     body = Body()
     raw = response.raw
-    if not isinstance(raw, HTTPResponse):  # an adapter of the user's own
+    if not isinstance(raw, HTTPResponse):  # from an adapter that does not use urllib3
         body.add(response.content)
         return body.decoded(None)
     while piece := raw.read(LARGEST_BODY + 1, decode_content=False):
         body.add(piece)
-        if raw.length_remaining == 0:  # as Content-Length says; urllib3 has released it
+        if raw.length_remaining == 0:  # all of Content-Length is read, and the connection released
             break
     return body.decoded(response.headers.get("Content-Encoding"))
 
 
 def _may_repeat(adapter: Any) -> bool:
-    """Tell whether an adapter may repeat a POST that the server has already received."""
+    """Tell whether an adapter can repeat a POST that the server has already received."""
     retries = getattr(adapter, "max_retries", None)
     if retries is None or retries.total == 0:
         return False
-    methods = retries.allowed_methods  # False or None: all of them
+    methods = retries.allowed_methods  # False or None means all methods
     return not methods or "POST" in methods

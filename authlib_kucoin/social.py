@@ -1,12 +1,13 @@
 """KuCoin for python-social-auth: connects a KuCoin account to a user who is signed in.
 
-KuCoin has no user-info, so nobody can log in with it. The new API key tells whose account it is.
+KuCoin has no user-info endpoint, so nobody can sign in with KuCoin alone. Which account it is
+becomes known only after an API key was created: the answer to a request that is signed with the key
+tells it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from social_core.backends.base import BaseAuth, ResponseT_co
@@ -14,48 +15,36 @@ from social_core.backends.oauth import BaseOAuth2
 from social_core.exceptions import (
     AuthCanceled,
     AuthConfigurationError,
-    AuthCredentialError,
     AuthInputError,
-    AuthProviderError,
-    AuthResponseError,
     ErrorStage,
-    SocialAuthBaseException,
 )
 from social_core.storage import UserProtocol
-from social_core.utils import module_member, setting_name, user_agent
+from social_core.utils import module_member, user_agent
 
 from ._apps.logins import LOGINS_AT_ONCE
 from ._clients.preconditions import check_function
-from ._errors import (
-    ApiKeyError,
-    ApiKeyOutcomeUnknown,
-    AuthorizationDenied,
-    ConfigurationError,
-    KuCoinError,
-    KuCoinUnavailable,
-    MalformedResponse,
-    ReauthorizationRequired,
-    TokenError,
-    UnsafeRedirectURI,
-)
+from ._errors import AuthorizationDenied, ConfigurationError
 from ._models import KuCoinToken
 from ._protocol.callback import read_callback
+from ._protocol.permissions import api_key_body
+from ._social.errors import social_errors
 from .requests_client import KuCoinOAuth2Session
 
 __all__ = ["KuCoinOAuth2"]
 
-# A backend lives for one request; the connections outlive it.
+# social-core makes a new backend for each web request. All backends share these connections.
 _POOL: Final = KuCoinOAuth2Session.new_pool({})
-# Settings of social-core that apply to KuCoin's calls too. The first one that is set counts.
+# For each argument of the session, the settings for it. The first setting that is set counts.
 _SESSION_SETTINGS: Final = {
     "proxies": ("PROXIES",),
     "timeout": ("REQUESTS_TIMEOUT", "URLOPEN_TIMEOUT"),
     "total_timeout": ("TOTAL_TIMEOUT",),
     "verify": ("VERIFY_SSL",),
 }
-# Attributes that a subclass of another backend may change. Here they have no effect.
+# Attributes that subclasses of other backends can change. Here a change would have no effect.
 _UNUSED: Final = (
     "ACCESS_TOKEN_METHOD",
+    "ACCESS_TOKEN_PAYLOAD",
     "REDIRECT_STATE",
     "REFRESH_TOKEN_METHOD",
     "RESPONSE_TYPE",
@@ -67,15 +56,19 @@ _UNUSED: Final = (
     "auth_complete_params",
     "auth_headers",
     "auth_params",
+    "get_json",
+    "get_querystring",
     "get_scope_argument",
     "process_refresh_token_response",
     "refresh_token_auth",
     "refresh_token_params",
+    "request",
+    "use_basic_auth",
 )
 
 
 class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
-    """KuCoin, to be connected to a user who is signed in already (sections 4 and 7).
+    """Connects a KuCoin account to a user who is already signed in (sections 4 and 7).
 
     The settings:
 
@@ -84,27 +77,29 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
       parameter table has none.
     * ``SOCIAL_AUTH_KUCOIN_SITE``: ``"eu"``, ``"global"``, ``"australia"``, a base URL, or an
       :class:`authlib_kucoin.Site`. There is no default.
-    * ``SOCIAL_AUTH_KUCOIN_API_KEY_STEP``: the path of a function of yours that keeps a new key
-      before anything else happens. Without it a step of your pipeline has to take the key from
-      ``response["credentials"]``; see below for what that risks.
-    * ``SOCIAL_AUTH_KUCOIN_EXTRA_DATA``: what ``extra_data`` is to hold, in plain text. Of the
-      key: ``uid``, ``api_key`` (its public half), ``api_name``, ``permissions``,
-      ``ip_whitelist``, ``is_master``, ``sub_name``. Of the token: ``access_token``,
-      ``refresh_token``, ``expires_in``, ``expires_at``, ``refresh_expires_at``, ``scope``.
-      Empty by default: a token that is not named here goes no further than this class.
+    * ``SOCIAL_AUTH_KUCOIN_API_KEY_STEP``: the import path of a function of yours that stores a new
+      key. It is called as soon as KuCoin has created the key. Without this setting, a step of your
+      pipeline has to store the key from ``response["credentials"]``; the risk of that is described
+      below.
+    * ``SOCIAL_AUTH_KUCOIN_EXTRA_DATA``: the fields to store in ``extra_data``, in plain text.
+      Fields of the key: ``uid``, ``api_key`` (its public half), ``api_name``, ``permissions``,
+      ``ip_whitelist``, ``is_master``, ``sub_name``. Fields of the token: ``access_token``,
+      ``refresh_token``, ``expires_in``, ``expires_at``, ``refresh_expires_at``, ``scope``. Empty
+      by default: the pipeline does not see a field of the token that is not named here.
       ``UserSocialAuth.get_access_token`` needs ``["access_token", "refresh_token",
       "expires_in"]``.
     * ``…_SCOPE``, ``…_REQUESTS_TIMEOUT`` (10 s), ``…_PROXIES``, ``…_VERIFY_SSL``,
-      ``…_USER_AGENT``, ``…_AUTHORIZATION_URL``, ``…_ACCESS_TOKEN_URL``: as everywhere.
+      ``…_USER_AGENT``, ``…_AUTHORIZATION_URL``, ``…_ACCESS_TOKEN_URL``: as in all backends.
       ``…_AUTH_EXTRA_ARGUMENTS`` is refused, because KuCoin's login page has no other parameters.
 
-    **The key.** KuCoin shows a key's secret once. Only a request that is signed with the key
-    tells whose account it is. So your step gets the :class:`authlib_kucoin.ApiKey` before anything
-    else can fail; neither the pipeline nor ``extra_data`` nor the session ever see it. What
-    fails afterwards (KuCoin does not describe the key, the account is another user's, the
-    process dies) leaves the row as your step wrote it, so write it as *pending*, and let the
-    last step of the pipeline, which finds the key's public half in the response, approve it.
-    Commit at once: under ``ATOMIC_REQUESTS`` a later failure would take the row back.
+    **The key.** KuCoin shows the secret of a key only once, and only a request that is signed with
+    the key tells whose account it is. So the function in ``API_KEY_STEP`` gets the
+    :class:`authlib_kucoin.ApiKey` before anything else can fail. The pipeline, ``extra_data`` and
+    the session never hold it. If something fails after your function (KuCoin does not describe the
+    key, the account is another user's, the process dies), the row stays as your function wrote it.
+    So write it as *pending*, and let the last step of the pipeline mark it as *connected*: that
+    step finds the public half of the key in ``response["api_key"]``. Commit the row at once,
+    because under ``ATOMIC_REQUESTS`` a later failure would roll it back.
 
     Examples:
         ::
@@ -129,49 +124,48 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
                 "accounts.kucoin.approve_api_key",
             )
 
-    Without that setting the :class:`authlib_kucoin.ApiKey` goes through the pipeline in
-    ``response["credentials"]``, and what fails before your step (KuCoin does not describe the
-    key, the account is another user's) loses its secret. It cannot be serialised: a partial
-    pipeline before your step fails rather than write it down.
+    Without ``API_KEY_STEP``, the pipeline gets the :class:`authlib_kucoin.ApiKey` in
+    ``response["credentials"]``. If something fails before your step of the pipeline (KuCoin does
+    not describe the key, the account is another user's), the secret is lost. An ``ApiKey`` cannot
+    be serialised, so a partial pipeline before your step fails and stores no secret.
 
-    Every error is social-core's own, with ours as its ``__cause__`` and our text, which says
-    what to do next, as its ``detail``. Neither holds a secret.
+    Every error is one of social-core's. Its ``__cause__`` is the error of this package, and its
+    ``detail`` is that error's text, which says what to do next. Neither holds a secret.
     """
 
     name = "kucoin"
     title = "KuCoin"
     ASSOCIATION_ONLY = True
     ID_KEY = "uid"
-    REDIRECT_STATE = False  # the redirect URI goes out as it is registered
+    REDIRECT_STATE = False  # True would add a parameter to the redirect URI
     ACCESS_TOKEN_METHOD = "GET"
 
     def authorization_url(self) -> str:
-        """Return ``AUTHORIZATION_URL``, or the login page of the site (section 7.1)."""
-        with self._social_errors("begin"):
+        """Return the setting ``AUTHORIZATION_URL``, or the site's login page (section 7.1)."""
+        with social_errors(self, "begin"):
             return super().authorization_url() or self._client().site.authorization_endpoint
 
     def access_token_url(self) -> str:
-        """Return ``ACCESS_TOKEN_URL``, or where the site gives tokens (section 7.2)."""
-        with self._social_errors("token_exchange"):
+        """Return the setting ``ACCESS_TOKEN_URL``, or the site's token endpoint (section 7.2)."""
+        with social_errors(self, "token_exchange"):
             return super().access_token_url() or self._client().site.token_endpoint
 
     def refresh_token_url(self) -> str:
-        """Return ``REFRESH_TOKEN_URL``, or where the site renews tokens (section 7.3)."""
-        with self._social_errors("refresh"):
+        """Return the class's ``REFRESH_TOKEN_URL``, or the site's refresh endpoint."""
+        with social_errors(self, "refresh"):
             return self.REFRESH_TOKEN_URL or self._client().site.refresh_endpoint
 
     def auth_url(self) -> str:
-        """Return the address of the login page, the redirect URI raw in it (section 7.1)."""
-        self._api_key_step("begin")  # a wrong name fails here, before the login
-        with self._social_errors("begin"):
-            url, _ = self._client().create_authorization_url(
+        """Return the URL of the login page, with the redirect URI unencoded in it (section 7.1)."""
+        with social_errors(self, "begin"):
+            url, _ = self._checked_client("begin").create_authorization_url(
                 self.authorization_url(),
                 **{**self.auth_extra_arguments(), "state": self.get_or_create_state()},
             )
         return url
 
     def prepare_auth(self, user: UserProtocol | None = None) -> None:
-        """Begin a login, and keep the four before it: social-core alone keeps the newest only."""
+        """Begin a login, and keep the four before it. social-core itself keeps only the newest."""
         begun = self._logins()
         super().prepare_auth(user)
         self._keep_logins([*begun, *self._logins()[-1:]][-LOGINS_AT_ONCE:])
@@ -179,10 +173,10 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
     def validate_association_state(
         self, request_state: Any, user: UserProtocol | None = None
     ) -> str:
-        """Find the callback's login among those under way and use it up."""
+        """Check that the callback belongs to an unfinished login, and remove that login."""
         self._refuse_head()
         logins = self._logins()
-        # social-core compares the last one, in constant time and with its user.
+        # Move the matching login to the end: social-core checks the state and user of the last one.
         logins.sort(key=lambda login: login.get("state") == request_state)
         self._keep_logins(logins)
         state = super().validate_association_state(request_state, user)
@@ -190,7 +184,10 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
         return state
 
     def _logins(self) -> list[Any]:
-        """Return the logins under way, the newest last, where social-core keeps its only one."""
+        """Return the unfinished logins in the session, the newest last.
+
+        social-core itself stores and reads only the newest.
+        """
         earlier = self.strategy.session_get(f"{self.name}_earlier_states") or []
         newest = self.strategy.session_get(f"{self.name}_state")
         return [*earlier, newest] if newest else [*earlier]
@@ -204,62 +201,65 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
             self.strategy.session_pop(f"{self.name}_state")
 
     def process_error(self, data: Any, *, stage: ErrorStage = "callback") -> None:
-        """Raise if the login was refused or the callback has no valid form (section 7.1)."""
+        """Raise if the login was refused or the callback is not valid (section 7.1)."""
         super().process_error(data, stage=stage)
-        if stage == "callback":
+        # A hook of an older form names no stage, whichever answer it was called with.
+        if stage == "callback" and not isinstance(data, KuCoinToken):
             self._code_of(data)
 
     def request_access_token(self, url: str, *_args: Any, **_kwargs: Any) -> dict[Any, Any]:
         """Exchange the callback's code for a token (section 7.2)."""
-        code = self._code_of(self.data)  # a subclass may have replaced process_error
-        with self._social_errors("token_exchange"):
-            token = self._client().fetch_token(url, code=code)
-        self._process_error(token, stage="token_exchange")  # a hook of subclasses
+        code = self._code_of(self.data)  # checked again: a subclass can override process_error
+        with social_errors(self, "token_exchange"):
+            token = self._checked_client("token_exchange").fetch_token(url, code=code)
+        # _process_error calls process_error, which subclasses can override.
+        self._process_error(token, stage="token_exchange")
         return token
 
     def _code_of(self, data: Any) -> str:
         try:
             return read_callback(_pairs(data)).code()
         except AuthorizationDenied as error:
-            # A refusal has a code or a message. Without them, the callback's form is invalid.
+            # If the error has a code or a message, the login was refused. Otherwise the callback is
+            # not valid.
             kind = AuthCanceled if error.code or error.msg else AuthInputError
             raise kind(self, error, stage="callback", provider_code=error.code) from error
 
     def _refuse_head(self) -> None:
-        """Raise for a HEAD, for which frameworks call the view of GET."""
-        request = getattr(self.strategy, "request", None)  # not every strategy has it
+        """Raise for a HEAD request, for which frameworks call the view of GET."""
+        request = getattr(self.strategy, "request", None)  # not every strategy has a request
         if getattr(request, "method", None) == "HEAD":
             raise AuthInputError(
                 self,
-                "The callback has to be opened with GET or POST. Nothing of this was used.",
+                "The callback has to be opened with GET or POST. Nothing of this request was used.",
                 parameter="method",
                 stage="callback",
             )
 
     def do_auth(self, access_token: str, *args: Any, **kwargs: Any) -> Any:
-        """Go on with an access token, and with those parts of the token that the settings name.
+        """Run the pipeline. Its response holds only the token fields that ``EXTRA_DATA`` names.
 
-        A response may be stored in the database, for example by a partial pipeline.
+        The response can be stored in a database, for example by a partial pipeline.
         """
         entries = [*(self.EXTRA_DATA or ()), *(self.setting("EXTRA_DATA") or ())]
         asked_for = {entry if isinstance(entry, str) else entry[0] for entry in entries}
         token = {"access_token": access_token, **(kwargs.get("response") or {})}
         kwargs["response"] = KuCoinToken(
-            # social-core puts the access token in unless it is there.
+            # If this entry were missing, social-core would add the access token.
             {"access_token": None} | {k: v for k, v in token.items() if k in asked_for}
         )
         return super().do_auth(access_token, *args, **kwargs)
 
     def user_data(self, access_token: str, *_args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Create an API key, hand it over, and ask whose it is (section 4)."""
+        """Create an API key, call ``API_KEY_STEP`` with it, and return its account (section 4)."""
         keep_api_key = self._api_key_step("user_info")
         user = kwargs["user"] if keep_api_key else None
-        with self._social_errors("user_info"):
+        with social_errors(self, "user_info"):
             client = self._client()
             key = client.create_api_key(access_token, permissions=self.setting("PERMISSIONS"))
         if keep_api_key:
             keep_api_key(strategy=self.strategy, backend=self, user=user, api_key=key)
-        with self._social_errors("user_info"):
+        with social_errors(self, "user_info"):
             info = client.get_api_key_info(key)
         return {
             **({} if keep_api_key else {"credentials": key}),
@@ -273,7 +273,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
         }
 
     def get_user_details(self, response: Any) -> dict[str, Any]:  # noqa: ARG002 - as inherited
-        """Return nothing: KuCoin says nothing about the user."""
+        """Return an empty dict, because KuCoin tells nothing about the user."""
         return {}
 
     def extra_data(
@@ -284,22 +284,38 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
         details: dict[str, Any],
         pipeline_kwargs: dict[str, Any],
     ) -> dict[str, Any]:
-        """Return what the settings ask for; social-core's OAuth adds the access token to it."""
+        """Return the fields that ``EXTRA_DATA`` names.
+
+        This skips the method of social-core's OAuth backends, which adds the access token.
+        """
         return BaseAuth.extra_data(self, user, uid, response, details, pipeline_kwargs)
 
-    def refresh_token(self, token: str, *_args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Exchange a refresh token for a new pair (section 7.3); callers share one request."""
-        with self._social_errors("refresh"):
+    def refresh_token(self, token: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Exchange a refresh token for a new token pair (section 7.3).
+
+        If several threads refresh the same token, they share one request.
+        """
+        with social_errors(self, "refresh"):
+            if args:
+                raise ConfigurationError("A refresh has one argument: the refresh token.")
             fresh = self._client().refresh_token(self.refresh_token_url(), token, **kwargs)
         self._process_error(fresh, stage="refresh")
+        self.get_access_token(fresh)  # a hook of subclasses
         return fresh
+
+    def _checked_client(self, stage: ErrorStage) -> KuCoinOAuth2Session:
+        """Return a client, if a key can be asked for with these settings."""
+        self._api_key_step(stage)
+        client = self._client()
+        api_key_body(client.site, self.setting("PERMISSIONS"))
+        return client
 
     def _client(self) -> KuCoinOAuth2Session:
         for name in _UNUSED:
-            if getattr(type(self), name) != getattr(KuCoinOAuth2, name):
+            if getattr(type(self), name) != getattr(KuCoinOAuth2, name) or name in vars(self):
                 raise ConfigurationError(
-                    f"Leave {name} as {KuCoinOAuth2.__module__} has it: KuCoin's calls are what "
-                    "the document says, and do not use it."
+                    f"Leave {name} as {KuCoinOAuth2.__module__} has it: KuCoin's calls do not use "
+                    "it, so a change has no effect."
                 )
         options = {
             option: next(filter(None, map(self.setting, names)), self.setting(names[0]))
@@ -325,77 +341,25 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
         if not path:
             return None
         try:
-            step: Callable[..., object] = module_member(path)  # type: ignore[no-untyped-call]  # social-core's
-            # Checked now, because a call that fails would lose the key.
+            step: Callable[..., object] = module_member(path)  # type: ignore[no-untyped-call]  # untyped in social-core
+            # Check the function now: if its call failed later, the key would be lost.
             names = ("strategy", "backend", "user", "api_key")
             check_function(step, "API_KEY_STEP", takes=0, keywords=names)
         except (ImportError, AttributeError, ValueError) as error:
             found = isinstance(error, ConfigurationError)
             raise AuthConfigurationError(
                 self,
-                str(error) if found else f"There is no function {path!r} to keep a new API key.",
+                str(error) if found else f"There is no function {path!r}: correct API_KEY_STEP.",
                 code="invalid_setting",
                 parameter="API_KEY_STEP",
                 stage=stage,
             ) from error
         return step
 
-    @contextmanager
-    def _social_errors(self, stage: ErrorStage) -> Generator[None]:
-        """Raise social-core's own errors in the place of ours."""
-        try:
-            yield
-        except (KuCoinError, UnsafeRedirectURI) as error:
-            raise self._social_error(error, stage) from error
-
-    def _social_error(
-        self, error: KuCoinError | UnsafeRedirectURI, stage: ErrorStage
-    ) -> SocialAuthBaseException:
-        kind: type[SocialAuthBaseException] = AuthProviderError
-        match error:
-            case UnsafeRedirectURI() | ConfigurationError():
-                kind, code = AuthConfigurationError, "invalid_setting"
-            case ReauthorizationRequired():
-                kind, code = AuthCredentialError, "reauthentication_required"
-            case TokenError() if stage == "token_exchange":
-                kind, code = AuthCredentialError, "authorization_code_rejected"
-            case TokenError():
-                kind, code = AuthCredentialError, "credential_rejected"
-            case ApiKeyOutcomeUnknown() | MalformedResponse():
-                kind, code = AuthResponseError, "malformed_response"
-            case KuCoinUnavailable():
-                code = _unavailability(error.status)
-            case _:
-                code = "http_error"
-        social = kind(
-            self,
-            error,
-            code=code,
-            stage=stage,
-            provider_code=getattr(error, "code", None),
-            status_code=getattr(error, "status", None),
-            retry_after=getattr(error, "retry_after", None),
-        )
-        if isinstance(error, ConfigurationError) and "KUCOIN_" in str(error):
-            prefix = setting_name(self.name)
-            social.detail += f" In python-social-auth they are {prefix}_KEY and {prefix}_SITE."
-            social.args = (social.detail,)
-        if isinstance(error, ApiKeyError) and error.operation == "create_api_key":
-            # The user has to act at KuCoin. social-core has no text for that, so use ours.
-            social.recovery = "check_provider_profile"
-            social.args = (str(error),)
-        return social
-
-
-def _unavailability(status: int | None) -> str:
-    if status is None:
-        return "connection_failed"
-    return "unavailable" if status >= 500 else "rate_limited"
-
 
 def _pairs(data: Any) -> Iterable[tuple[str, str]]:
-    """Return every parameter, repeated ones as often as they came."""
-    if hasattr(data, "lists"):  # Django's and Werkzeug's
+    """Return every parameter as a pair, and a repeated one as often as it occurs."""
+    if hasattr(data, "lists"):  # as Django's and Werkzeug's objects have
         return [(name, value) for name, values in data.lists() for value in values]
     pairs: Iterable[tuple[str, str]] = data.items()
     return pairs

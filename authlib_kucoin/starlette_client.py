@@ -15,7 +15,7 @@ from .httpx_client import AsyncKuCoinOAuth2Client
 
 
 class KuCoinStarletteApp(AsyncApp, StarletteOAuth2App):
-    """KuCoin in a Starlette or FastAPI application."""
+    """The app that ``register_kucoin`` returns for Starlette or FastAPI."""
 
     client_cls: type[AsyncKuCoinOAuth2Client] = AsyncKuCoinOAuth2Client
 
@@ -25,17 +25,18 @@ class KuCoinStarletteApp(AsyncApp, StarletteOAuth2App):
         redirect_uri: str | URL | None = None,
         **params: Any,
     ) -> RedirectResponse:
-        """Send the browser to KuCoin's login page and remember its state in the session.
+        """Return a redirect to KuCoin's login page, and store the login in the browser's session.
 
         Args:
             request: The current request.
-            redirect_uri: The callback address, as registered with KuCoin; sent unencoded. Unless
-                given, ``redirect_uri`` in ``client_kwargs``.
-            params: ``state``, if not random, and ``scope``.
+            redirect_uri: The callback address, exactly as registered with KuCoin. It is sent
+                unencoded. If left out, ``client_kwargs["redirect_uri"]`` is used.
+            params: ``state`` (random if left out) and ``scope``.
 
         Raises:
             UnsafeRedirectURI: If the redirect URI cannot be sent unencoded.
-            ConfigurationError: If a setting is missing, or KuCoin has no such parameter.
+            ConfigurationError: If a setting is missing, or KuCoin's login page has no parameter
+                of a name in ``params``.
         """
         response: RedirectResponse = await super().authorize_redirect(
             request, redirect_uri, **params
@@ -45,14 +46,20 @@ class KuCoinStarletteApp(AsyncApp, StarletteOAuth2App):
     async def authorize_access_token(self, request: Request, **params: Any) -> KuCoinToken:
         """Check the callback in a request and exchange its code for a token.
 
+        Args:
+            request: The request of the callback.
+            params: Parameters for ``fetch_access_token``; normally none.
+
         Raises:
             AuthorizationDenied: If the login was refused or the callback cannot be trusted.
             TokenError: If KuCoin refused the code.
             KuCoinUnavailable: If KuCoin could not be reached or is failing.
             MalformedResponse: If KuCoin's answer is not a token.
+            ConfigurationError: If a setting is missing, or KuCoin's token call has no parameter
+                of a name in ``params``.
         """
         pairs = request.query_params.multi_items()
-        method = request.scope.get("method")  # request.method needs one, and Authlib does not
+        method = request.scope.get("method")  # request.method would raise if there is none
         if method == "POST":
             async with request.form() as form:
                 pairs += [(name, str(value)) for name, value in form.multi_items()]

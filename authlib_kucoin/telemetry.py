@@ -1,10 +1,10 @@
 """Keeps KuCoin's secrets out of telemetry and access logs.
 
-The document's token call is a GET with the code, and the client secret if there is one, in its
-query (section 7.2); KuCoin's callback has the code in its query too. Error reporters,
-tracing and access logs record URLs, and so these secrets. This module masks them there.
+KuCoin's token call is a GET whose query holds the authorization code and, if one is set, the client
+secret (document section 7.2). The query of the callback holds the code too. Error reporters,
+tracing and access logs record URLs, and with them these secrets. The functions here mask them.
 
-It needs none of those libraries: each function takes what the library hands to a hook.
+Importing this module imports no library for error reports or tracing.
 """
 
 from __future__ import annotations
@@ -23,22 +23,27 @@ _MASK: Final = "***"
 _FIELDS: Final = frozenset(
     {"access_token", "client_secret", "passphrase", "refresh_token", "secret"}
 )
-# A parameter begins the text, or follows a quote, "?" or "&", which JSON and HTML may escape.
+# A parameter is at the beginning of the text, or follows a quote, "?" or "&". HTML can write "&" as
+# "&amp;" and JSON as "\u0026".
 _PARAMETER: Final = re.compile(
     rf"((?:^|[?&;'\"]|\\u0026)(?:code|{'|'.join(sorted(_FIELDS))})=)[^&;\s\"'\\<>]+", re.IGNORECASE
 )
 
 
 def redact(value: Any, _hint: object = None) -> Any:
-    """Return a copy of anything with the secrets of KuCoin's calls masked.
+    """Return a copy of a value in which the secrets of KuCoin's calls are masked.
 
-    In every text, the values of the query parameters ``code``, ``client_secret``,
-    ``access_token``, ``refresh_token``, ``secret`` and ``passphrase`` are masked, for any host.
-    In every mapping, the values under the same names are masked, except for ``code``: that name
-    is too common.
+    In every string, the values of the query parameters ``code``, ``client_secret``,
+    ``access_token``, ``refresh_token``, ``secret`` and ``passphrase`` are masked, whatever the
+    host of the URL. In every mapping, the values under these names are masked, except under
+    ``code``, because other data often has that name.
 
-    It has the signature of Sentry's hooks, for ``before_breadcrumb``, ``before_send`` and
-    ``before_send_transaction``. As a ``url_filter`` of OpenTelemetry it takes a URL.
+    This function can be set as Sentry's ``before_breadcrumb``, ``before_send`` and
+    ``before_send_transaction``, and as a ``url_filter`` of OpenTelemetry.
+
+    Args:
+        value: A string, or a mapping, list, tuple or set of values. Any other object is returned
+            unchanged.
     """
     if isinstance(value, str):
         return _PARAMETER.sub(rf"\1{_MASK}", value)
@@ -53,16 +58,16 @@ def redact(value: Any, _hint: object = None) -> Any:
 
 
 class RedactingFilter(logging.Filter):
-    """A filter for the handlers or loggers of access logs; it masks what :func:`redact` masks.
+    """A logging filter that masks what :func:`redact` masks.
 
-    Access logs name the callback with its query. For the loggers ``gunicorn.access``,
-    ``uvicorn.access``, ``werkzeug`` and ``django.server``.
+    Access logs record the callback with its query. So add this filter to their handlers, or to the
+    loggers ``gunicorn.access``, ``uvicorn.access``, ``werkzeug`` and ``django.server``.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Mask a record, and let it through."""
+        """Mask a record. Return True, so that logging continues with it."""
         record.msg = redact(record.msg)
-        if isinstance(record.args, dict):  # keep gunicorn's dict class: gunicorn formats with it
+        if isinstance(record.args, dict):  # keep the object: gunicorn's dict class formats itself
             record.args.update(redact(record.args))
         elif record.args:
             record.args = redact(record.args)
@@ -70,13 +75,16 @@ class RedactingFilter(logging.Filter):
 
 
 def span_exporter(exporter: SpanExporter) -> SpanExporter:
-    """Return an exporter of OpenTelemetry's that masks spans before it hands them to another.
+    """Return an OpenTelemetry exporter that masks each span before another exporter exports it.
 
-    It works for every instrumentation of clients and servers, because it gets every finished
-    span. It masks the attributes of the span and of its events.
+    It works with every instrumentation of clients and servers, because it receives every finished
+    span. It masks the span's name and attributes, and the attributes of the span's events.
+
+    Args:
+        exporter: The exporter that exports the masked spans.
     """
-    from opentelemetry.sdk.trace import Event, ReadableSpan  # noqa: PLC0415 - only where it is used
-    from opentelemetry.sdk.trace.export import (  # noqa: PLC0415 - likewise
+    from opentelemetry.sdk.trace import Event, ReadableSpan  # noqa: PLC0415 - an optional library
+    from opentelemetry.sdk.trace.export import (  # noqa: PLC0415 - an optional library
         SpanExporter,
         SpanExportResult,
     )

@@ -1,7 +1,7 @@
-"""The server runs in a process of its own, so that its work is not measured.
+"""Runs the server in a process of its own, so that the measurements do not include its work.
 
-Start it with ``python -m benchmarks.backend CERTIFICATE``. It writes one line of JSON at the
-start and one for each line that it reads, and ends when its standard input does.
+Start it with ``python -m benchmarks.backend CERTIFICATE``. It writes one line of JSON at the start
+and one for each line that it reads from standard input. It ends when standard input ends.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ class Backend:
         assert process.stdout is not None
         self._questions, self._answers = process.stdin, process.stdout
         ports = json.loads(self._answers.readline())
-        #: The server itself.
+        #: The URL of the server.
         self.direct = f"https://{_HOST}:{ports['direct']}"
-        #: Counts without delay.
+        #: The URL of a proxy that counts and does not delay.
         self.near = f"https://{_HOST}:{ports['near']}"
-        #: Counts, and delays each round trip by :data:`ROUND_TRIP`.
+        #: The URL of a proxy that counts, and delays each round trip by :data:`ROUND_TRIP`.
         self.far = f"https://{_HOST}:{ports['far']}"
 
     def counts(self, url: str) -> Counts:
@@ -60,10 +60,10 @@ class Backend:
 
 @contextlib.contextmanager
 def running_backend(*, trust_others: bool) -> Iterator[Backend]:
-    """Run the server; clients in this process trust it and ignore the environment's proxies.
+    """Run the server for a block. Clients in this process trust it and use no proxy.
 
     Args:
-        trust_others: Trust the usual certificate authorities, too. Loading them is what makes a
+        trust_others: Trust the usual certificate authorities as well. Loading them is what makes a
             TLS context expensive. Without them everything is faster than in production, above all
             code that creates many contexts.
     """
@@ -139,7 +139,7 @@ async def _serve(certificate: str) -> None:
     _write({"direct": port} | {name: await proxy.start() for name, proxy in proxies.items()})
     while await asyncio.to_thread(sys.stdin.readline):
         _write({name: dataclasses.asdict(proxy.counts) for name, proxy in proxies.items()})
-    os._exit(0)  # open connections do not delay the end
+    os._exit(0)  # end at once, without waiting for open connections
 
 
 def _write(value: Mapping[str, object]) -> None:

@@ -92,7 +92,7 @@ def connections(kind: type[Contender], backend: Backend) -> Connections:
 def round_trips(kind: type[Contender], backend: Backend, turns: int) -> RoundTrips:
     """Measure a contender through a proxy with long round trips."""
     contender = kind(backend.far)
-    contender.sign_in()  # set-up that happens once per process does not count
+    contender.sign_in()  # not measured: set-up that happens once per process
     warm: list[tuple[float, int]] = []
     cold: list[tuple[float, int]] = []
     for _ in range(turns):
@@ -125,9 +125,9 @@ def in_turns(what: Mapping[T, Callable[[], Spent]], turns: int) -> dict[T, Spent
 
 
 def memory(sign_in: Callable[[], object], times: int = 1000, parts: int = 1) -> list[float]:
-    """Return how many bytes more are in use after each part of so many sign-ins.
+    """Return how many more bytes are in use than at the start, after each of ``parts`` parts.
 
-    Up to 1,000 sign-ins run first, to fill caches such as Python's own.
+    Up to 1,000 sign-ins run before the start, to fill caches such as Python's own.
     """
     used = []
     tracemalloc.start()

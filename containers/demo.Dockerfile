@@ -1,4 +1,4 @@
-# The demo. From the repository's root: docker build -f containers/demo.Dockerfile .
+# The demo. In the repository's root: docker build -f containers/demo.Dockerfile .
 FROM python:3.13-slim
 WORKDIR /app
 COPY pyproject.toml hatch_build.py README.md LICENSE ./
@@ -9,4 +9,5 @@ RUN mkdir instance && chown nobody instance
 USER nobody
 EXPOSE 5000
 ENV DEMO_INSTANCE=/app/instance
-CMD ["gunicorn", "--bind", "0.0.0.0:5000", "--threads", "8", "flask_demo:create_app()"]
+# With SQLite, threads instead of the file's gevent. The file also keeps codes out of the logs.
+CMD ["gunicorn", "-c", "flask_demo/gunicorn.conf.py", "--worker-class", "gthread", "--workers", "1", "--threads", "64", "--bind", "0.0.0.0:5000", "flask_demo:create_app()"]

@@ -1,6 +1,6 @@
-"""The drill: many people connect at once, while KuCoin fails and workers are killed.
+"""Drills: many users connect at once, while KuCoin is slow or fails and processes are killed.
 
-``python -m drill`` runs the demo under gunicorn on PostgreSQL, beside a sandbox, and at the end
-holds the keys that were issued against those that are stored: none may be missing, or be there
-twice. Linux only, since that is where workers are found in ``/proc``.
+Each drill runs the demo under gunicorn on PostgreSQL, beside a sandbox of KuCoin. ``drill`` and
+``drill.fleet`` compare the keys that the sandbox issued with the keys that the demo stored: no key
+may be missing or stored twice. Drills run on Linux only, because they find workers in ``/proc``.
 """

@@ -1,10 +1,11 @@
-"""The balance: every key that was issued is stored, or its attempt is flagged as unknown."""
+"""The balance: each key that the sandbox issued is stored, or its attempt is flagged as unknown."""
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 from unittest.mock import patch
@@ -13,7 +14,7 @@ from sqlalchemy import select
 
 from authlib_kucoin.sandbox import IssuedKey
 from flask_demo import create_app, ledger, limits, models
-from flask_demo.extensions import db
+from flask_demo.extensions import db, oauth
 from flask_demo.models import ConnectAttempt, ConnectedKey, Status
 from flask_demo.vault import vault
 
@@ -23,15 +24,15 @@ _UNFINISHED: Final = (Status.STARTED, Status.CLAIMED, Status.PROVISIONING)
 
 @dataclass(frozen=True)
 class Balance:
-    """What came of it all.
+    """The counts of keys and attempts.
 
     Attributes:
-        statuses: What each attempt reads as, by its number.
-        issued: How many keys KuCoin has issued.
-        stored: How many of them can be taken out of the vault.
-        flagged: How many of the others belong to an attempt that reads as unknown.
-        without_key: How many attempts read as unknown, and there is no key.
-        problems: What does not fit, in words; nothing if it balances.
+        statuses: The status of each attempt, by the id of the attempt.
+        issued: How many keys the sandbox has issued.
+        stored: How many issued keys the vault can open.
+        flagged: How many issued keys are not stored, but their attempts are unknown.
+        without_key: How many attempts are unknown although the sandbox issued no key for them.
+        problems: Each contradiction, in words; empty if the keys balance.
     """
 
     statuses: Mapping[int, Status]
@@ -53,34 +54,39 @@ class Balance:
 
 
 def draw(settings: Mapping[str, str], issued: Sequence[IssuedKey]) -> Balance:
-    """Draw the balance of the demo's database as it reads once all life times are over.
+    """Compare the demo's database with the issued keys, after all unfinished attempts have ended.
 
     Args:
         settings: The demo's settings.
-        issued: The keys that KuCoin has issued.
+        issued: The keys that the sandbox has issued.
     """
-    app = create_app(settings)
-    app.logger.setLevel(logging.WARNING)  # settling attempts is no news here
     later = models.now() + _LATER + 1
-    try:
-        with app.app_context(), patch.object(ledger, "now", lambda: later):
-            attempts = db.session.scalars(select(ConnectAttempt)).all()
-            ledger.settle(attempts)
-            rows = db.session.scalars(select(ConnectedKey)).all()
-            stored = [(vault().key(row).api_key, row.attempt_id) for row in rows]
-            return tally(
-                {attempt.id: attempt.status for attempt in attempts},
-                stored,
-                {key.api_key: _attempt_of(key) for key in issued},
-            )
-    finally:
-        with app.app_context():
+    with app_with(settings), patch.object(ledger, "now", lambda: later):
+        attempts = db.session.scalars(select(ConnectAttempt)).all()
+        ledger.settle(attempts)
+        rows = db.session.scalars(select(ConnectedKey)).all()
+        return tally(
+            {attempt.id: attempt.status for attempt in attempts},
+            [(vault().key(row).api_key, row.attempt_id) for row in rows],
+            {key.api_key: _attempt_of(key) for key in issued},
+        )
+
+
+@contextmanager
+def app_with(settings: Mapping[str, str]) -> Iterator[None]:
+    """Make an app with the demo's settings, and enter its context for a ``with`` block."""
+    app = create_app(settings)
+    app.logger.setLevel(logging.WARNING)  # log no line for each settled attempt
+    with app.app_context():
+        try:
+            yield
+        finally:
             db.engine.dispose()
-        app.extensions["authlib.integrations.flask_client"].kucoin.close()
+            oauth.kucoin.close()
 
 
 def _attempt_of(key: IssuedKey) -> int | None:
-    """Return the attempt whose login a key comes of; None if we have not begun that."""
+    """Return the id of the attempt that a key was issued for; None if the demo has none."""
     attempt = ledger.find(key.state)
     return attempt.id if attempt else None
 
@@ -90,12 +96,12 @@ def tally(
     stored: Sequence[tuple[str, int]],
     issued: Mapping[str, int | None],
 ) -> Balance:
-    """Draw the balance.
+    """Compare the stored keys with the issued keys.
 
     Args:
-        statuses: What each attempt reads as.
-        stored: Each key in the vault, and the attempt that it is said to come from.
-        issued: Each key of KuCoin, and the attempt whose login it comes from.
+        statuses: The status of each attempt.
+        stored: Each key in the vault, with the attempt that its row names.
+        issued: Each key that the sandbox issued, with the attempt that the sandbox issued it for.
     """
     problems = [
         f"attempt {number} is left {status}"

@@ -1,4 +1,4 @@
-"""Which calls go wrong, and how: one in five, and the same ones whenever the seed is the same."""
+"""Chooses which calls to KuCoin fail, and how: one in five. A seed repeats the choice."""
 
 from __future__ import annotations
 
@@ -28,38 +28,38 @@ _FAULTS: Final = (
     "envelope:1:Repeated apiName",
     "envelope:40503:risk validation",
 )
-#: These come more often: the call is acted upon, and the answer is lost.
+#: Faults that come three times as often: the sandbox does what was asked, and the answer is lost.
 _LOST: Final = ("truncated", "cut", "lost", "reset_after") * 3
 _ONE_IN: Final = 5
 _NONE: Final = "delay:0"
 
 
 class FaultPlan:
-    """What becomes of each call, written down before the first.
+    """A fault, or none, for each call, chosen before the first call.
 
     Args:
-        seed: Decides what is drawn.
-        calls: For how many calls of each operation the plan is.
+        seed: The same seed leads to the same faults.
+        calls: The number of calls of each operation to choose faults for.
     """
 
     def __init__(self, seed: int, calls: int) -> None:
-        """Draw."""
+        """Choose the faults."""
         self._planned = {
             operation: list(islice(_drawn(Random(f"{seed} {operation}")), calls))
             for operation in _OPERATIONS
         }
 
     def queue(self, sandbox: Sandbox) -> None:
-        """Tell the sandbox."""
+        """Queue the faults in the sandbox."""
         for operation, faults in self._planned.items():
             for fault in faults:
                 sandbox.fail_next(operation, fault)
 
     def injected(self, totals: dict[str, int]) -> Counter[str]:
-        """Return how many faults each operation has met with.
+        """Return how many faults have happened, by operation.
 
         Args:
-            totals: How many calls each operation has had.
+            totals: How many calls the sandbox has had, by operation.
         """
         return Counter(
             {
@@ -70,7 +70,7 @@ class FaultPlan:
 
 
 def _drawn(random: Random) -> Iterator[str]:
-    """Yield one fault in five. They are dealt from a pack, so that each kind has its turn."""
+    """Yield a fault for one call in five. A kind comes again only after all kinds have come."""
     pack: list[str] = []
     while True:
         if random.randrange(_ONE_IN):

@@ -1,4 +1,4 @@
-"""The demo's settings, with the application loaded once: a new worker is there at once."""
+"""The demo's gunicorn.conf.py, with the application preloaded, so that new workers start fast."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import runpy
 
 from gevent import monkey
 
-monkey.patch_all()  # before the application is loaded, which is before any worker is forked
+monkey.patch_all()  # gevent has to patch before the application is loaded
 
 globals().update(runpy.run_path("flask_demo/gunicorn.conf.py"))
 preload_app = True

@@ -1,4 +1,4 @@
-"""Kills a worker every now and then."""
+"""Kills gunicorn's workers, one after another."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from .site import Gunicorn
 
 
 class Killer:
-    """Kills one worker after another, at random moments.
+    """Kills a random worker at random times.
 
     Args:
         gunicorn: The server whose workers are killed.
-        every: How many seconds lie between two kills, on average.
-        seed: Decides when, and which.
+        every: The average time between two kills, in seconds.
+        seed: The same seed leads to the same times.
     """
 
     def __init__(self, gunicorn: Gunicorn, every: float, seed: int) -> None:
-        """Prepare; `at_work` kills."""
+        """Prepare; :meth:`at_work` does the killing."""
         self.killed = 0
         self._gunicorn = gunicorn
         self._every = every
@@ -29,7 +29,7 @@ class Killer:
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
-        """Kill for as long as the context lasts."""
+        """Kill workers until the block ends."""
         thread = threading.Thread(target=self._work, name="killer", daemon=True)
         thread.start()
         try:
@@ -39,7 +39,9 @@ class Killer:
             thread.join()
 
     def _work(self) -> None:
-        pause = self._random.uniform(0, 0.5) * self._every  # the first one dies early
+        pause = (
+            self._random.uniform(0, 0.5) * self._every
+        )  # the first kill comes early, so that short drills have one
         while not self._stop.wait(pause):
             pause = self._random.uniform(0.5, 1.5) * self._every
             workers = self._gunicorn.workers()

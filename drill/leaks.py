@@ -1,4 +1,4 @@
-"""No secret is found in the demo's pages, in gunicorn's log, or in the database."""
+"""Searches the demo's pages, gunicorn's log and the database for secrets."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from sqlalchemy.pool import NullPool
 
 from authlib_kucoin.sandbox import IssuedKey
 
-#: How the sandbox's codes and tokens begin; a URL spells the slash in another way.
+#: The first characters of the sandbox's codes and tokens, without the slash that URLs encode.
 _SHAPES: Final = re.compile(r"sandbox-(?:code|access|refresh)\b")
 
 
 def find(texts: Mapping[str, Iterable[str]], keys: Sequence[IssuedKey]) -> list[str]:
-    """Return where secrets are, in words; nothing if they are nowhere.
+    """Return the places in which a secret was found, in words.
 
     Args:
-        texts: What to search, by the name of the place.
-        keys: The keys whose secrets and passphrases are searched for. Of codes and tokens it is
-            known how they begin.
+        texts: The texts to search, by the name of their place.
+        keys: The issued keys. Their secrets and passphrases are searched for; codes and tokens are
+            recognised by their first characters.
     """
     spelled = re.compile(
         "|".join([_SHAPES.pattern, *(secret for k in keys for secret in (k.secret, k.passphrase))])

@@ -1,4 +1,4 @@
-"""nginx in front of the demo, with the configuration that the demo has for it."""
+"""Runs nginx in front of the demo, with the demo's own configuration."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-#: The demo's configuration.
+#: The demo's configuration of nginx.
 DEMO: Final = Path(__file__).parents[1] / "flask_demo" / "nginx.conf"
 _DEADLINE: Final = 30.0
 
 
 def find() -> str | None:
-    """Return the path of nginx on this machine."""
+    """Return the path of nginx on this machine, or None."""
     return shutil.which("nginx")
 
 
 @contextmanager
 def running(port: int, machines: Sequence[int], folder: Path) -> Iterator[str]:
-    """Run nginx for as long as the context lasts.
+    """Run nginx for a ``with`` block.
 
     Args:
-        port: Where it listens on the loopback.
-        machines: The ports that it passes requests on to.
-        folder: An empty folder; ``access.log`` and ``error.log`` will be there.
+        port: The port that nginx listens on, on loopback.
+        machines: The ports of the machines that nginx passes requests to.
+        folder: An empty folder for nginx's files, such as ``access.log`` and ``error.log``.
 
     Yields:
-        Its URL.
+        The URL of nginx.
     """
     conf = DEMO.read_text().replace("listen 8080", f"listen 127.0.0.1:{port} backlog=1024")
     servers = " ".join(f"server 127.0.0.1:{machine};" for machine in machines)

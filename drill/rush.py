@@ -1,10 +1,10 @@
-"""``python -m drill.rush``: everybody comes back from KuCoin at the same moment.
+"""``python -m drill.rush``: many users come back from KuCoin at the same moment.
 
-It prints how long they wait, beside how long as many clients wait that ask only the sandbox,
-without the demo and its database. Clients and sandbox share one process in both, so the second line
-is the limit of what the first can show. Then KuCoin is slow, and each call takes some seconds: it
-prints how long one user waits alone, how long all wait at once, and how long the front page takes
-meanwhile. Fails unless everybody gets a key.
+The program prints how long the users wait for the demo. For comparison it prints how long the same
+number of clients wait that call the sandbox directly. Clients and sandbox share one process, so the
+demo cannot be faster than that. Then each call to KuCoin takes some seconds, and the program prints
+how long one user waits alone, how long all users wait at once, and how long the front page takes
+meanwhile. The exit status is 1 unless every user gets a key.
 """
 
 from __future__ import annotations
@@ -26,35 +26,34 @@ from authlib_kucoin import KuCoinOAuth2Session
 from authlib_kucoin.sandbox import Sandbox
 from flask_demo.models import Status
 
-from . import balance
+from . import balance, site
 from .person import Person
 from .program import run, say
-from .site import Site
 
-#: How much longer than one user alone all may wait while KuCoin is slow.
+#: The target for --check: the slow p99, as a multiple of what one user alone waits.
 _MOST: Final = 1.3
 _REDIRECT_URI: Final = "http://127.0.0.1/callback"
 
 
 @dataclass(frozen=True)
 class Waited:
-    """How long everybody waited.
+    """How long the users waited.
 
     Attributes:
-        total: Seconds from the first who came to the last who was served.
-        each: Seconds that each of them waited.
+        total: The time from the first request to the last answer, in seconds.
+        each: The time that each user waited, in seconds.
     """
 
     total: float
     each: Sequence[float]
 
     def part(self, part: float) -> float:
-        """Return how long this part of them waited at most."""
+        """Return the longest wait among this part of the users, the fastest first."""
         ordered = sorted(self.each)
         return ordered[ceil(part * len(ordered)) - 1]
 
     def __str__(self) -> str:
-        """Return it in words."""
+        """Return the figures as a line."""
         return (
             f"{len(self.each) / self.total:6.1f} sign-ins/s   p50 {self.part(0.5):5.2f} s   "
             f"p99 {self.part(0.99):5.2f} s   slowest {self.part(1):5.2f} s"
@@ -62,17 +61,17 @@ class Waited:
 
 
 def main() -> int:
-    """Return 0 if everybody was served, and 1 if not; otherwise as :func:`drill.program.run`."""
+    """Return 0 if every user got a key, and 1 if not; otherwise as :func:`drill.program.run`."""
     parser = argparse.ArgumentParser(prog="python -m drill.rush", description=__doc__)
-    parser.add_argument("--at-once", type=int, default=200, help="how many people (200)")
+    parser.add_argument("--at-once", type=int, default=200, help="how many users (200)")
     parser.add_argument("--slow", type=float, default=2, help="seconds of a slow call (2)")
     parser.add_argument(
         "--check", action="store_true", help="fail if the slow p99 is above 1.3 times one alone"
     )
-    return run(parser, _rush)
+    return run(parser, site.running, _rush)
 
 
-def _rush(running: Site, options: argparse.Namespace) -> int:
+def _rush(running: site.Site, options: argparse.Namespace) -> int:
     number = options.at_once
     sandbox = running.sandbox
     alone = _ask_the_sandbox(sandbox, number)
@@ -109,15 +108,15 @@ def _rush(running: Site, options: argparse.Namespace) -> int:
 
 
 def _slow_down(sandbox: Sandbox, number: int, seconds: float) -> None:
-    """Let the calls of so many connects take so long each."""
+    """Delay the next calls of each operation: ``number`` calls, by so many seconds."""
     for operation in ("token", "create_api_key", "api_key_info"):
         for _ in range(number):
             sandbox.fail_next(operation, f"delay:{seconds:g}")
 
 
 @contextmanager
-def _front_page(running: Site) -> Iterator[Waited]:
-    """Load the front page repeatedly, as a user who does not need KuCoin."""
+def _front_page(running: site.Site) -> Iterator[Waited]:
+    """Load the front page again and again during the block, without a sign-in."""
     times: list[float] = []
     done = threading.Event()
 
@@ -136,8 +135,8 @@ def _front_page(running: Site) -> Iterator[Waited]:
         thread.join()
 
 
-def _connect(running: Site, number: int, name: str) -> tuple[Waited, list[str]]:
-    """Let everybody go as far as KuCoin, and come back together."""
+def _connect(running: site.Site, number: int, name: str) -> tuple[Waited, list[str]]:
+    """Let users sign in and approve one by one, then open all callbacks at the same moment."""
     with ExitStack() as stack:
         people = [
             stack.enter_context(
@@ -162,12 +161,12 @@ def _connect(running: Site, number: int, name: str) -> tuple[Waited, list[str]]:
 def _approved(person: Person) -> str:
     person.sign_in()
     callback = person.sandbox.approve(person.begin())
-    person.close()  # as a browser does while its user is elsewhere
+    person.close()  # a browser closes idle connections while its user is at KuCoin
     return callback
 
 
 def _ask_the_sandbox(sandbox: Sandbox, number: int) -> Waited:
-    """Make the calls of as many sign-ins, all at once, and nothing else."""
+    """Make the calls of as many connects, all at the same moment, without the demo."""
     with ExitStack() as stack:
         clients = [
             stack.enter_context(
@@ -190,7 +189,7 @@ def _ask_the_sandbox(sandbox: Sandbox, number: int) -> Waited:
 
 
 def _at_once(number: int, act: Callable[[int], None]) -> Waited:
-    """Let everybody act at the same moment, each in a thread."""
+    """Call a function in ``number`` threads at the same moment."""
     ready = threading.Barrier(number + 1)
 
     def timed(each: int) -> float:

@@ -1,4 +1,4 @@
-"""The site under test: PostgreSQL, the sandbox, and the demo under gunicorn."""
+"""The site that the drills use: PostgreSQL, the sandbox, and the demo under gunicorn."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _DEADLINE: Final = 30.0
 
 
 class CannotStart(Exception):
-    """The text says why."""
+    """The site cannot start; the text says why."""
 
 
 def wait_until(condition: Callable[[], object], what: str) -> None:
-    """Wait for a condition.
+    """Wait until a condition holds.
 
     Raises:
-        TimeoutError: It does not come true.
+        TimeoutError: If the condition does not hold within 30 seconds.
     """
     end = time.monotonic() + _DEADLINE
     while not condition():
@@ -50,8 +50,8 @@ class Gunicorn:
     """The demo, served by workers that can be killed.
 
     Attributes:
-        url: Where it listens.
-        log: The file with its output.
+        url: The URL of the demo.
+        log: The file with gunicorn's output.
     """
 
     url: str
@@ -64,13 +64,13 @@ class Gunicorn:
         return sorted(pid for pid in running if self._is_worker(pid))
 
     def kill(self, pid: int) -> bool:
-        """Kill a worker, and nothing that is none; return whether it was one."""
+        """Kill a worker; return False, and kill nothing, if the process is not a worker."""
         try:
             handle = os.pidfd_open(pid)
         except ProcessLookupError:
             return False
         try:
-            # The handle keeps to this process, should another one get its number now.
+            # The handle stays with this process even if the kernel gives its id to another one.
             if not self._is_worker(pid):
                 return False
             signal.pidfd_send_signal(handle, signal.SIGKILL)
@@ -93,7 +93,7 @@ class Gunicorn:
         except subprocess.TimeoutExpired:
             pass
         finally:
-            # Also if we were interrupted while waiting.
+            # Also after Ctrl-C during the wait.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._master.pid, signal.SIGKILL)
             self._master.wait()
@@ -110,21 +110,21 @@ class Gunicorn:
 def serving(
     settings: Mapping[str, str], log: Path, *, workers: int, preload: bool = True, port: int = 0
 ) -> Iterator[Gunicorn]:
-    """Serve the demo on the loopback by gunicorn.
+    """Serve the demo on loopback with gunicorn.
 
     Args:
-        settings: The demo's settings, handed over in the environment.
-        log: The file for what gunicorn writes.
-        workers: How many there are.
-        preload: Load the application once, before the workers are forked, so that a new worker is
-            there at once. Otherwise it is served just as the demo's gunicorn.conf.py says.
-        port: Where; any free port if 0.
+        settings: The demo's settings, for the environment of gunicorn.
+        log: The file for gunicorn's output.
+        workers: The number of workers.
+        preload: Load the application before the workers are forked, so that a new worker serves
+            at once. If False, gunicorn uses the demo's own ``gunicorn.conf.py`` unchanged.
+        port: The port; any free port if 0.
 
     Raises:
-        CannotStart: It does not answer; the text has its log.
+        CannotStart: If gunicorn ends instead of answering; the text has gunicorn's log.
     """
     if not hasattr(os, "pidfd_open"):
-        raise CannotStart("Only Linux has what it takes to find and to kill workers.")
+        raise CannotStart("Workers can be found and killed on Linux only.")
     with (
         socket.create_server(("127.0.0.1", port), backlog=1024) as listener,
         log.open("ab") as output,
@@ -158,7 +158,7 @@ class Site:
     """Everything that runs.
 
     Attributes:
-        sandbox: KuCoin.
+        sandbox: The sandbox of KuCoin.
         gunicorn: The demo.
         settings: The settings of the demo.
     """
@@ -169,40 +169,50 @@ class Site:
 
 
 @contextmanager
-def running(database: str, *, workers: int, keys: int = 10_000) -> Iterator[Site]:
+def running(database: str, workers: int) -> Iterator[Site]:
     """Run the sandbox in this process, and the demo in other processes.
 
     Args:
         database: The URL of an empty database.
-        workers: How many workers there are.
-        keys: How many keys the account at KuCoin may have.
+        workers: The number of gunicorn's workers.
     """
     with (
         tempfile.TemporaryDirectory(prefix="drill-") as folder,
-        run_sandbox(max_keys=keys) as sandbox,
+        run_sandbox(max_keys=10_000) as sandbox,
     ):
-        settings = {
-            "DATABASE_URL": database,
-            "DEMO_INSTANCE": folder,
-            "KUCOIN_CLIENT_ID": sandbox.client_id,
-            "KUCOIN_SITE": sandbox.url,
-            "KUCOIN_VAULT_KEYS": new_vault_key(),
-            "SECRET_KEY": secrets.token_hex(),
-        }
-        log = Path(folder, "log")
-        with serving(settings, log, workers=workers) as gunicorn:
-            yield Site(sandbox, gunicorn, settings)
+        chosen = settings(database, folder, sandbox)
+        with serving(chosen, Path(folder, "log"), workers=workers) as gunicorn:
+            yield Site(sandbox, gunicorn, chosen)
+
+
+def settings(database: str, folder: str, sandbox: Sandbox) -> dict[str, str]:
+    """Return the settings of a demo that uses the database, the instance folder and the sandbox."""
+    return {
+        "DATABASE_URL": database,
+        "DEMO_INSTANCE": folder,
+        "KUCOIN_CLIENT_ID": sandbox.client_id,
+        "KUCOIN_SITE": sandbox.url,
+        "KUCOIN_VAULT_KEYS": new_vault_key(),
+        "SECRET_KEY": secrets.token_hex(),
+    }
+
+
+def free_port() -> int:
+    """Return a TCP port of loopback that nothing listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
 
 
 @contextmanager
 def database(server: str | None) -> Iterator[str]:
-    """Make a database and drop it again.
+    """Create a database for a ``with`` block, and drop it afterwards.
 
     Args:
-        server: The URL of the server to make it on; one is started if there is none.
+        server: The URL of the PostgreSQL server. If None, a server is started for the block.
 
     Raises:
-        CannotStart: There is no server to start.
+        CannotStart: If a server has to be started and PostgreSQL is not installed.
     """
     with contextlib.ExitStack() as stack:
         if server is None:
@@ -217,9 +227,9 @@ def database(server: str | None) -> Iterator[str]:
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment without anybody's settings for the demo or for gunicorn.
+    """Return the environment without settings for the demo, for gunicorn and for coverage.
 
-    Coverage is off, too: it takes time, and a killed process reports nothing.
+    Coverage would take time, and a killed process reports nothing to it.
     """
     others = ("KUCOIN_", "GUNICORN_", "TRUSTED_PROXIES", "WEB_CONCURRENCY", "COVERAGE_")
     return {name: value for name, value in os.environ.items() if not name.startswith(others)}

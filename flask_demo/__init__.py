@@ -1,24 +1,25 @@
-"""The reference application: its users connect KuCoin accounts, and it keeps their API keys.
+"""The reference application: users connect KuCoin accounts, and the app keeps their API keys.
 
 ``python -m flask_demo`` runs it with a sandbox. :mod:`flask_demo.config` lists the settings of a
 real site, and ``gunicorn.conf.py`` and ``nginx.conf`` show how to serve it.
 
 To read it all, begin with the main path and go down from there:
 
-1. ``kucoin.py``, ``ledger.py``: the routes from Connect to the stored key, and the row of each
-   attempt, which makes sure that no key is lost.
+1. ``kucoin.py``, ``ledger.py``: the routes from Connect to the stored key, and the ledger of
+   attempts, because of which no key is lost.
 2. ``models.py``, ``vault.py``, ``tokens.py``: the tables, and what is encrypted in them.
-3. ``checks.py``, ``findings.py``, ``permissions.py``: what a key may do, and what to say about it.
+3. ``checks.py``, ``findings.py``, ``permissions.py``: what a key may do, and what the user should
+   do about it.
 4. ``accounts.py``, ``logins.py``: sign-in and first page, and sessions that stay consistent.
-5. ``limits.py``, ``database.py``, ``config.py``, ``secret_files.py``: time limits and settings.
-6. ``create_app`` below, ``extensions.py``, ``events.py``, ``health.py``, ``cli.py``,
-   ``__main__.py``: how it is put together and run.
+5. ``limits.py``, ``database.py``, ``config.py``: time limits and settings.
+6. ``create_app`` below, ``extensions.py``, ``events.py``, ``cli.py``, ``__main__.py``: how it is
+   put together and run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -26,14 +27,16 @@ from urllib.parse import urlsplit
 from flask import Flask, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
+from humanize import naturaltime
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug import Response
 from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from authlib_kucoin import KuCoinError, UnsafeRedirectURI, register_kucoin
 
-from . import accounts, cli, events, health, kucoin
-from .checks import state_of
+from . import accounts, cli, events, kucoin
 from .config import flask_config, given_settings
 from .database import prepare_database
 from .errors import SettingsError
@@ -68,26 +71,27 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.config.from_mapping(flask_config(given, Path(app.instance_path)))
     app.extensions["kucoin_vault"] = Vault(app.config["KUCOIN_VAULT_KEYS"])
     csrf.init_app(app)
-    # Flask-Login's context processor would load the user for every page. As a global, the user is
-    # loaded only where a template needs it, so error pages work without the database.
+    # Flask-Login's context processor would load the user for every page. The global loads the user
+    # only if a template asks for it, so error pages work while the database is down.
     login_manager.init_app(app, add_context_processor=False)
-    app.add_template_global(current_user, "current_user")
     _register_kucoin(app, asks="KUCOIN_PERMISSIONS" in given)
-    for blueprint in (accounts.bp, kucoin.bp, kucoin.public, health.bp):
-        app.register_blueprint(blueprint)
+    app.register_blueprint(accounts.bp)
+    app.register_blueprint(kucoin.bp)
+    app.add_url_rule("/healthz", view_func=healthz)
     app.cli.add_command(cli.commands)
     app.register_error_handler(HTTPException, _show_error)
     app.after_request(_add_headers)
-    app.add_template_filter(_moment, "moment")
-    app.add_template_filter(_ago, "ago")
-    app.add_template_filter(NAMES.get, "kucoin_name")
+    app.jinja_env.filters.update(
+        moment=lambda seconds: datetime.fromtimestamp(seconds, UTC),
+        ago=lambda seconds: naturaltime(timedelta(seconds=now() - seconds)),
+        kucoin_name=NAMES.get,
+    )
     app.jinja_env.globals.update(
-        fewer=fewer, findings=findings, state_of=state_of, MEANINGS=PERMISSIONS
+        current_user=current_user, fewer=fewer, findings=findings, MEANINGS=PERMISSIONS
     )
     if proxies := app.config["TRUSTED_PROXIES"]:
-        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # as in Flask's documentation
-            app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies
-        )
+        fix = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)
+        app.wsgi_app = fix  # type: ignore[method-assign]  # as in Flask's documentation
     events.init_app(app)
     db.init_app(app)
     migrate.init_app(app)
@@ -98,7 +102,8 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
 
 def _register_kucoin(app: Flask, *, asks: bool) -> None:
     oauth = LedgerOAuth(app)
-    register_kucoin(oauth, client_kwargs={"total_timeout": CALL_SECONDS})
+    # Keep as many connections to KuCoin as gunicorn.conf.py lets a worker serve requests at once.
+    register_kucoin(oauth, client_kwargs={"total_timeout": CALL_SECONDS, "pool_maxsize": 500})
     try:
         site = oauth.kucoin.site
         if redirect_uri := app.config.get("KUCOIN_REDIRECT_URI"):
@@ -108,12 +113,12 @@ def _register_kucoin(app: Flask, *, asks: bool) -> None:
     app.config["FAST_API_2"] = site.fast_api == 2
     if asks and not app.config["FAST_API_2"]:
         raise SettingsError(
-            "KUCOIN_PERMISSIONS has no effect with Fast API 1, where KuCoin decides. Remove it, or "
-            "set KUCOIN_FAST_API=2 if KuCoin has given you that version."
+            "KUCOIN_PERMISSIONS has no effect with Fast API 1, where KuCoin decides what a key may "
+            "do. Remove it, or set KUCOIN_FAST_API=2 if KuCoin has given you that version."
         )
     login_page = urlsplit(site.authorization_endpoint)
-    # The Connect form is answered by a redirect to KuCoin. Browsers check that redirect, and those
-    # that follow, against form-action. It is not known where KuCoin redirects to, so allow https.
+    # The Connect form redirects to KuCoin's login page. Browsers check this redirect and all later
+    # ones against form-action. KuCoin's later redirects are not documented, so allow any https.
     kucoin = "https:" if login_page.scheme == "https" else f"http://{login_page.netloc}"
     app.config["CONTENT_SECURITY_POLICY"] = (
         f"default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self' {kucoin}; "
@@ -121,33 +126,30 @@ def _register_kucoin(app: Flask, *, asks: bool) -> None:
     )
 
 
+def healthz() -> ResponseReturnValue:
+    """Answer a load balancer: 200 if this process can use the database, otherwise 503."""
+    try:
+        db.session.execute(text("SELECT 1"))
+    except SQLAlchemyError as error:
+        return {"database": type(error).__name__}, 503
+    return {"database": "ok"}
+
+
 def _add_headers(response: Response) -> Response:
-    response.headers.update(_HEADERS)
-    response.headers["Content-Security-Policy"] = current_app.config["CONTENT_SECURITY_POLICY"]
-    if request.endpoint == "static":
-        response.headers["Cache-Control"] = "no-cache"  # cached, but revalidated each time
+    policy = current_app.config["CONTENT_SECURITY_POLICY"]
+    for name, value in (_HEADERS | {"Content-Security-Policy": policy}).items():
+        response.headers.setdefault(name, value)  # static files keep Flask's own Cache-Control
     return response
 
 
 def _show_error(error: HTTPException) -> ResponseReturnValue:
     if isinstance(error, SecurityError):
-        return "This host is not served here.", 400  # a page could not build its links
+        return (
+            "This host is not served here.",
+            400,
+        )  # url_for() needs a known host, so no page can be shown
     response = error.get_response()
     if request.endpoint == "kucoin.callback" and error.code != 405:
         return kucoin.callback_problem(error.code)
     response.data = render_template("error.html", error=error)
     return response
-
-
-def _moment(seconds: int) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
-
-
-def _ago(seconds: int) -> str:
-    """Return a time in relation to now, such as "3 minutes ago"."""
-    past = now() - seconds
-    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
-        if number := abs(past) // length:
-            words = f"{number} {unit}{'s' if number > 1 else ''}"
-            return f"{words} ago" if past > 0 else f"in {words}"
-    return "just now"

@@ -1,4 +1,4 @@
-"""``python -m flask_demo``: runs the demo, with a sandbox beside it if there is no client id."""
+"""``python -m flask_demo``: runs the demo; without a client id, with a sandbox beside it."""
 
 from __future__ import annotations
 
@@ -21,20 +21,16 @@ from . import config, create_app
 from .errors import SettingsError
 
 
-class _CannotStart(Exception):
-    """The text says why the demo cannot start."""
-
-
 class RequestHandler(WSGIRequestHandler):
-    """Logs requests without the query, because the callback's holds the authorization code."""
+    """Logs requests without their queries, because the callback's query holds the code."""
 
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - inherited name
-        """Log a request, or an error in one."""
+        """Log a message of Werkzeug's server, such as the line for a request."""
         super().log(type, "%s", re.sub(r"\?\S*", "", message % args))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run until Ctrl-C or SIGTERM; return 0 then, and 2 if it could not start.
+    """Run until Ctrl-C or SIGTERM, then return 0. Return 2 if the demo cannot start.
 
     Args:
         arguments: The command line. Its only option is ``--help``.
@@ -47,54 +43,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+    problem: object = None
     try:
         with ExitStack() as stack:
-            server, greeting = _start(stack)
-            print(greeting, flush=True)
-            server.serve_forever()
-    except _CannotStart as error:
-        print(f"The demo cannot start. {error}", file=sys.stderr)
-        return 2
+            _start(stack).serve_forever()
     except KeyboardInterrupt:  # from the signal handlers set above
         pass
+    except SettingsError as error:
+        problem = error
+    except SQLAlchemyError as error:
+        problem = f"The database does not answer ({type(error).__name__})."
+    if problem:
+        print(f"The demo cannot start. {problem}", file=sys.stderr)
+        return 2
     print("The demo has stopped.", flush=True)
     return 0
 
 
-def _start(stack: ExitStack) -> tuple[BaseWSGIServer, str]:
+def _start(stack: ExitStack) -> BaseWSGIServer:
+    app = create_app()
+    port, name, beside = app.config["DEMO_PORT"], "DEMO_PORT", ""
     try:
-        app = create_app()
-    except SettingsError as error:
-        raise _CannotStart(error) from None
-    except SQLAlchemyError as error:
-        raise _CannotStart(f"The database does not answer ({type(error).__name__}).") from None
-    port, sandbox_port = app.config["DEMO_PORT"], app.config["SANDBOX_PORT"]
-    beside = ""
-    try:
-        name = "DEMO_PORT"
         listener = stack.enter_context(socket.create_server(("127.0.0.1", port)))
         if app.config["SANDBOX"]:
-            name = "SANDBOX_PORT"
-            # A key that has what the demo asks for, and is bound to an address.
-            sandbox = stack.enter_context(
-                run_sandbox(
-                    sandbox_port,
-                    permissions=app.config["KUCOIN_PERMISSIONS"],
-                    ip_whitelist=["127.0.0.1"],
-                )
-            )
-            beside = f" (a sandbox of KuCoin runs beside it: {sandbox.url})"
+            port, name = app.config["SANDBOX_PORT"], "SANDBOX_PORT"
+            # The keys have the permissions that the demo asks for, and are bound to an address.
+            asked = app.config["KUCOIN_PERMISSIONS"]
+            sandbox = run_sandbox(port, permissions=asked, ip_whitelist=["127.0.0.1"])
+            url = stack.enter_context(sandbox).url
+            beside = f" (a sandbox of KuCoin runs beside it: {url})"
     except (OSError, OverflowError) as error:
-        raise _CannotStart(f"Port {app.config[name]} ({name}) cannot be used: {error}.") from None
-    server = make_server(
-        "127.0.0.1",
-        port,
-        app,
-        threaded=True,
-        request_handler=RequestHandler,
-        fd=listener.fileno(),
-    )
-    return server, f"The demo is running. Open http://127.0.0.1:{server.port}{beside}"
+        raise SettingsError(f"Port {port} ({name}) cannot be used: {error}.") from None
+    options: dict[str, Any] = {"request_handler": RequestHandler, "fd": listener.fileno()}
+    server = make_server("127.0.0.1", 0, app, threaded=True, **options)
+    print(f"The demo is running. Open http://127.0.0.1:{server.port}{beside}", flush=True)
+    return server
 
 
 if __name__ == "__main__":

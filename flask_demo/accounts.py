@@ -1,17 +1,17 @@
 """Signing in, and the page that lists the user's KuCoin accounts.
 
-The sign-in accepts any name, without a password. Replace it by your own sign-in and keep the rest.
+The sign-in accepts any name and asks for no password. Replace the sign-in by your own, and keep the
+rest of this module.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any
 
-from flask import Blueprint, redirect, render_template, request, session, url_for
+from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_user, logout_user
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from werkzeug import Response
 
@@ -23,6 +23,7 @@ bp = Blueprint("accounts", __name__)
 
 _PAGE_SIZE = 10
 _LONGEST_NAME = 64
+_LONGEST_PATH = 1500  # the session is a cookie, which has room for 4 kB
 
 
 def current_user_id() -> int:
@@ -30,95 +31,100 @@ def current_user_id() -> int:
     return int(current_user.id)
 
 
+def ask_to_sign_in(return_to: str | None) -> Response:
+    """Redirect to the sign-in.
+
+    Args:
+        return_to: The path to open after the sign-in; None for the first page.
+    """
+    if return_to and len(return_to) < _LONGEST_PATH:
+        session["return_to"] = return_to
+        flash("Please sign in first. Then you will return to the page that you wanted.")
+    else:
+        flash("Please sign in first. Nothing was changed.")
+    return redirect(url_for("accounts.index"), 303)
+
+
 @bp.get("/")
 def index() -> str:
-    """Show the connected accounts and the recent attempts, or the sign-in."""
+    """Show the accounts and the recent attempts of the signed-in user, or the sign-in form."""
     if not current_user.is_authenticated:
         return render_template("sign_in.html")
     user_id = current_user_id()
-    keys = db.session.scalars(
-        select(ConnectedKey).where(ConnectedKey.user_id == user_id).order_by(ConnectedKey.id)
-    ).all()
-    page = _attempts(user_id)
-    ledger.settle(page.attempts)
+    own = select(ConnectedKey).filter_by(user_id=user_id).order_by(ConnectedKey.id)
+    keys = db.session.scalars(own).all()
     return render_template(
         "index.html",
         keys=keys,
         key_of={key.attempt_id: key for key in keys},
         duties=ledger.duties(user_id),
-        page=page,
         checked=request.args.get("checked", type=int),
+        **_page_of_attempts(user_id),
     )
+
+
+def _page_of_attempts(user_id: int) -> dict[str, Any]:
+    """Return a page of attempts, newest first, and whether there are newer and older ones.
+
+    ``?before=ID`` asks for attempts older than an id, and ``?after=ID`` for newer ones. Each page
+    costs the same; an OFFSET would read all rows before the page. The query reads one row more
+    than the page shows, to find out whether another page follows.
+    """
+    before, after = (request.args.get(name, 0, int) for name in ("before", "after"))
+    attempts = select(ConnectAttempt).filter_by(user_id=user_id)
+    if after > 0:
+        attempts = attempts.where(ConnectAttempt.id > min(after, LARGEST_ID)).order_by(
+            ConnectAttempt.id
+        )
+    else:
+        attempts = attempts.order_by(ConnectAttempt.id.desc())
+        if before > 0:
+            attempts = attempts.where(ConnectAttempt.id < min(before, LARGEST_ID))
+    found = db.session.scalars(attempts.limit(_PAGE_SIZE + 1)).all()
+    has_more, page = len(found) > _PAGE_SIZE, list(found[:_PAGE_SIZE])
+    if after > 0:
+        page.reverse()
+    ledger.settle(page)
+    return {
+        "attempts": page,
+        "has_newer": has_more if after > 0 else before > 0,
+        "has_older": after > 0 or has_more,
+    }
 
 
 @bp.post("/login")
 def login() -> ResponseReturnValue:
-    """Sign in. Replace this by your own sign-in."""
+    """Sign in. Replace this view by your own sign-in."""
     name = request.form.get("username", "").strip()
     if not name or len(name) > _LONGEST_NAME or not name.isprintable():
         return render_template("sign_in.html", longest=_LONGEST_NAME), 400
     user = _user(name)
     page = session.get("return_to")
-    session.clear()  # a new user starts with an empty session (no session fixation)
+    session.clear()  # nothing from before the sign-in stays in the session (no session fixation)
     login_user(user)
     return logins.remember_browser(redirect(page or url_for("accounts.index"), 303))
 
 
 @bp.post("/logout")
 def logout() -> Response:
-    """Sign out everywhere. Logins that are not yet finished at KuCoin can no longer be finished."""
+    """End all sessions of the user. A login that is still at KuCoin can no longer be finished."""
     if current_user.is_authenticated:
-        user = update(User).where(User.id == current_user_id())
-        db.session.execute(user.values(epoch=User.epoch + 1))
+        current_user.epoch = User.epoch + 1  # an SQL expression: the database adds 1
         db.session.commit()
     logout_user()
     session.clear()
     return logins.forget_browser(redirect(url_for("accounts.index"), 303))
 
 
-class _Page(NamedTuple):
-    """A page of attempts, newest first, and the ids that lead to the pages beside it."""
-
-    attempts: Sequence[ConnectAttempt]
-    older: int | None
-    newer: int | None
-
-
-def _attempts(user_id: int) -> _Page:
-    """Return the page of attempts that ``?before=`` or ``?after=`` asks for."""
-    before, after = (request.args.get(name, 0, int) for name in ("before", "after"))
-    attempts = select(ConnectAttempt).where(ConnectAttempt.user_id == user_id)
-    newest_first = attempts.order_by(ConnectAttempt.id.desc()).limit(_PAGE_SIZE + 1)
-    if 0 < after <= LARGEST_ID:
-        later = attempts.where(ConnectAttempt.id > after).order_by(ConnectAttempt.id)
-        found = [*reversed(db.session.scalars(later.limit(_PAGE_SIZE + 1)).all())]
-        has_newer, page = len(found) > _PAGE_SIZE, found[-_PAGE_SIZE:]
-        has_older = True
-    else:
-        has_newer = 0 < before <= LARGEST_ID
-        if has_newer:
-            newest_first = newest_first.where(ConnectAttempt.id < before)
-        found = [*db.session.scalars(newest_first)]
-        has_older, page = len(found) > _PAGE_SIZE, found[:_PAGE_SIZE]
-    return _Page(
-        page,
-        older=page[-1].id if page and has_older else None,
-        newer=page[0].id if page and has_newer else None,
-    )
-
-
 def _user(name: str) -> User:
     named = select(User).where(User.name == name)
-    user = db.session.scalar(named)
-    if user is None:
-        user = User(name=name)
-        db.session.add(user)
+    if db.session.scalar(named) is None:
+        db.session.add(User(name=name))
         try:
             db.session.commit()
-        except IntegrityError:  # the same name has just signed in elsewhere
+        except IntegrityError:  # a parallel request has added the same name
             db.session.rollback()
-            user = db.session.scalars(named).one()
-    return user
+    return db.session.scalars(named).one()
 
 
 @login_manager.user_loader  # type: ignore[untyped-decorator]  # Flask-Login has no types

@@ -1,25 +1,18 @@
-"""Checking a stored key: whose it is, and what it may do."""
+"""Checking a stored key: which account the key belongs to, and what the key may do."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import inspect, select
 
-from authlib_kucoin import (
-    ApiKey,
-    ApiKeyInfo,
-    KuCoinError,
-    KuCoinUnavailable,
-    MalformedResponse,
-)
+from authlib_kucoin import ApiKey, ApiKeyInfo, KuCoinError, KuCoinUnavailable, MalformedResponse
 
 from . import events
 from .errors import VaultError
 from .extensions import db, oauth
 from .models import ConnectAttempt, ConnectedKey, begin_write, lock_keys, now
-from .permissions import WITHDRAWAL
 from .tokens import drop_old_token
 from .vault import vault
 
@@ -27,44 +20,29 @@ from .vault import vault
 _BATCH: Final = 10
 _CLAIM_SECONDS: Final = 10 * 60
 
-#: The columns that describe the key. The others describe the account.
-_OF_THE_KEY: Final = (
-    "attempt_id",
-    "latest_attempt_id",
-    "stored_at",
-    "api_name",
-    "hint",
-    "granted",
-    "sub_name",
-    "permissions",
-    "ip_whitelist",
-    "expires_at",
-    "site_type",
-    "checked_at",
-    "tried_at",
-    "check_error",
-)
+#: The columns that :func:`_merge` does not copy from one row to another.
+_OF_THE_ROW: Final = {"id", "user_id", "uid", "sealed_key", "sealed_token"}
 
 
 def check(key: ConnectedKey, credentials: ApiKey | None = None) -> str:
-    """Ask KuCoin whose a key is and what it may do, and write down the answer.
+    """Ask KuCoin which account a key belongs to and what it may do, and store the answer.
 
-    Errors are written down, too, and never raised: a failed check must not lose a key.
+    An error is stored as well and never raised, because a failed check must not lose a key.
 
     Args:
-        key: The row.
-        credentials: Its credentials, if the caller has them. Otherwise the vault is opened.
+        key: The row of the key.
+        credentials: The credentials, if the caller has them. Otherwise they come from the vault.
 
     Returns:
-        The state of the key; see :func:`state_of`. ``"replaced"`` if the row holds another key by
-        now, or none.
+        The state of the key, or ``"replaced"`` if, during the check, the row was deleted or got
+        another key.
     """
-    key_id, attempt_id, before = key.id, key.attempt_id, state_of(key)
+    key_id, attempt_id, before = key.id, key.attempt_id, key.state
     info: ApiKeyInfo | None = None
     error: Exception | None = None
     try:
         credentials = credentials or vault().key(key)
-        db.session.commit()  # no connection is held while KuCoin is asked
+        db.session.commit()  # no database connection is held while KuCoin is asked
         info = oauth.kucoin.get_api_key_info(credentials)
         if info.api_key not in ("", credentials.api_key):
             info = None
@@ -75,89 +53,38 @@ def check(key: ConnectedKey, credentials: ApiKey | None = None) -> str:
     keys = lock_keys(of_user=key.user_id)
     for row in keys:
         drop_old_token(row)
-    # No row matches if the key was disconnected or replaced in the meantime.
-    for row in (row for row in keys if (row.id, row.attempt_id) == (key_id, attempt_id)):
-        _write_down(row, info, error)
-        if info is not None:
-            try:
-                _merge([each for each in keys if each.uid == row.uid])
-            except VaultError as problem:
-                row.check_error, error = type(problem).__name__, problem
-        state = state_of(row)
+    for row in [row for row in keys if (row.id, row.attempt_id) == (key_id, attempt_id)]:
+        _store_result(row, info, error)
+        try:
+            _merge([each for each in keys if info and each.uid == info.uid])
+        except VaultError as problem:
+            row.check_error, error = type(problem).__name__, problem
+        state = row.state
     db.session.commit()
     if state != before:
         events.changed("key", key_id, state, str(error or ""))
     return state
 
 
-def _write_down(row: ConnectedKey, info: ApiKeyInfo | None, error: Exception | None) -> None:
+def _store_result(row: ConnectedKey, info: ApiKeyInfo | None, error: Exception | None) -> None:
     row.tried_at, row.check_error = now(), type(error).__name__ if error else ""
     if not isinstance(error, KuCoinUnavailable):
         row.checked_at = row.tried_at
     if info is not None:
-        row.uid, row.sub_name = info.uid, info.sub_name
+        row.uid, row.sub_name, row.site_type = info.uid, info.sub_name, info.site_type
         row.permissions, row.ip_whitelist = sorted(info.permissions), list(info.ip_whitelist)
         row.expires_at = int(info.expires_at.timestamp()) if info.expires_at else None
-        row.site_type = info.site_type
-        attempt = db.session.get_one(ConnectAttempt, row.attempt_id)
-        attempt.uid = info.uid
-
-
-def due_keys(before: int, limit: int | None = None) -> Iterator[ConnectedKey]:
-    """Claim and yield keys that KuCoin was last asked about before some time.
-
-    Any number of processes can do this at once: they claim small batches, and PostgreSQL gives each
-    of them other rows. A key is due again later if KuCoin was unavailable.
-
-    Args:
-        before: The time, in seconds since the epoch.
-        limit: How many keys at most.
-    """
-    left = limit
-    while left is None or left > 0:
-        due = (
-            select(ConnectedKey)
-            .where(
-                ConnectedKey.checked_at < before,
-                ConnectedKey.tried_at < now() - _CLAIM_SECONDS,
-            )
-            .order_by(ConnectedKey.checked_at, ConnectedKey.id)
-            .limit(min(_BATCH, left or _BATCH))
-        )
-        begin_write()
-        claimed = db.session.scalars(due.with_for_update(skip_locked=True)).all()
-        for key in claimed:
-            key.tried_at = now()
-        db.session.commit()
-        if not claimed:
-            return
-        left = None if left is None else left - len(claimed)
-        yield from claimed
-
-
-def state_of(key: ConnectedKey) -> str:
-    """Return the state of a key, which every page shows in the same way.
-
-    ``"gone"``: KuCoin does not have it. ``"dangerous"``: it can withdraw funds. ``"failed"``: the
-    last check failed. ``"unchecked"``: it has not been checked yet. Otherwise ``"connected"``.
-    """
-    if key.is_gone:
-        return "gone"
-    if WITHDRAWAL & set(key.permissions):
-        return "dangerous"
-    if key.check_error:
-        return "failed"
-    return "connected" if key.uid else "unchecked"
+        db.session.get_one(ConnectAttempt, row.attempt_id).uid = info.uid
 
 
 def _merge(same_account: Sequence[ConnectedKey]) -> None:
-    """Merge the rows of one account into the oldest row, with the newest key.
+    """Merge the rows of one account: the oldest row gets the newest key, the others are deleted.
 
-    The oldest row stays because forms and links name its id.
+    The oldest row stays because open pages have its id in forms and links.
     """
-    oldest, *others = same_account
-    if not others:
+    if len(same_account) < 2:
         return
+    oldest = same_account[0]
     *replaced, newest = sorted(same_account, key=lambda row: (row.stored_at, row.id))
     credentials, token = vault().key(newest), vault().token(newest)  # raises before any change
     attempt = db.session.get_one(ConnectAttempt, newest.attempt_id)
@@ -165,9 +92,39 @@ def _merge(same_account: Sequence[ConnectedKey]) -> None:
         if not row.is_gone:
             attempt.note_to_delete(row.api_name)
     if newest is not oldest:
-        for column in _OF_THE_KEY:
+        for column in {*inspect(ConnectedKey).columns.keys()} - _OF_THE_ROW:
             setattr(oldest, column, getattr(newest, column))
         vault().put_key(oldest, credentials)
         vault().put_token(oldest, token)
-    for row in others:
+    for row in same_account[1:]:
         db.session.delete(row)
+
+
+def due_keys(before: int, limit: int | None = None) -> Iterator[ConnectedKey]:
+    """Claim and yield the keys whose last check with a result was before a given time.
+
+    Several processes can do this at once. Each process claims small batches, and PostgreSQL skips
+    rows that another process has locked, so no key is claimed twice. A claim lasts ten minutes. If
+    the check had no result by then, as when KuCoin was unreachable, the key is due again.
+
+    Args:
+        before: The time, in seconds since 1970.
+        limit: The largest number of keys to yield; None for all.
+    """
+    claimed = 0
+    while limit is None or claimed < limit:
+        begin_write()
+        due = (
+            select(ConnectedKey)
+            .where(ConnectedKey.checked_at < before, ConnectedKey.tried_at < now() - _CLAIM_SECONDS)
+            .order_by(ConnectedKey.checked_at, ConnectedKey.id)
+            .limit(_BATCH if limit is None else min(_BATCH, limit - claimed))
+        )
+        keys = db.session.scalars(due.with_for_update(skip_locked=True)).all()
+        for key in keys:
+            key.tried_at = now()
+        db.session.commit()
+        if not keys:
+            return
+        claimed += len(keys)
+        yield from keys

@@ -26,14 +26,15 @@ commands = AppGroup("kucoin", help="Look after the connected keys.")
 
 
 @commands.command("check")
-@click.option("--older-than", default="24h", help="Check keys not checked for so long (24h, 30m).")
-@click.option("--limit", type=click.IntRange(1), help="Stop after so many keys.")
-@click.option("--per-second", type=click.FloatRange(0.1), default=5.0, help="Speed limit (5).")
+@click.option("--older-than", default="24h", help="The age of the last check (24h, 30m).")
+@click.option("--limit", type=click.IntRange(1), help="Check at most this many keys.")
+@click.option("--per-second", type=click.FloatRange(0.1), default=5.0, help="Checks per second.")
 def check_keys(older_than: str, limit: int | None, per_second: float) -> None:
-    """Check connected keys: KuCoin does not tell anybody when a user deletes or changes a key.
+    """Check connected keys: KuCoin does not tell us when a user deletes or changes a key.
 
-    Run it from time to time, on any number of machines at once: each key is checked once. Every
-    call counts against KuCoin's rate limit, so all machines together should stay below it.
+    Run this command regularly, on one or several machines. Even if it runs on several machines at
+    once, each key is checked once. Each check counts against KuCoin's rate limit, so choose
+    --per-second such that all machines together stay below the limit.
     """
     states: Counter[str] = Counter()
     for key in due_keys(now() - _seconds(older_than), limit):
@@ -48,28 +49,28 @@ def check_keys(older_than: str, limit: int | None, per_second: float) -> None:
 )
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 def doctor(options: tuple[str, ...]) -> None:
-    """Check before going live what can be checked from here; --help lists the options."""
+    """Check the settings and the surroundings before going live; --help lists the options."""
     raise SystemExit(main(["doctor", *options], app=current_app))
 
 
 @commands.command("rekey")
 def rekey() -> None:
-    """Encrypt all credentials with the first of KUCOIN_VAULT_KEYS. Expired tokens are dropped.
+    """Encrypt all credentials with the first of KUCOIN_VAULT_KEYS. Expired tokens are deleted.
 
-    To replace a vault key: put the new key in front of the old one and restart all workers. Run
-    this command; the workers can go on meanwhile. Then remove the old key.
+    To replace a vault key: put the new key in front of the old key, and restart all workers. Run
+    this command; the workers can keep running. Then remove the old key.
     """
     failed = 0
     ids = db.session.scalars(select(ConnectedKey.id).order_by(ConnectedKey.id)).all()
     for key_id in ids:
-        # Each row is read under its own lock, so no newer key is overwritten.
+        # Read each row under its lock: otherwise this could overwrite a key that is newer.
         for row in lock_keys(ConnectedKey.id == key_id):
             drop_old_token(row)
             try:
                 vault().reseal(row)
             except VaultError as error:
                 failed += 1
-                click.echo(f"Key {key_id} stays as it is. {error}", err=True)
+                click.echo(f"Key {key_id} was not changed. {error}", err=True)
         db.session.commit()
     click.echo(f"{len(ids) - failed} of {len(ids)} keys are sealed with the first key.")
     if failed:

@@ -1,26 +1,27 @@
-"""The settings: from environment variables, or as given to ``create_app``.
+"""The settings: environment variables, or the argument of ``create_app``.
 
 ================================  ================================================================
 ``KUCOIN_CLIENT_ID``              From KuCoin (document section 2). Without it, the demo uses the
                                   sandbox.
 ``KUCOIN_CLIENT_SECRET``          Only if KuCoin gave you one.
 ``KUCOIN_SITE``                   ``eu``, ``global``, ``australia``, or a base URL.
-``KUCOIN_REDIRECT_URI``           As registered with KuCoin. Its host is the public address that the
-                                  demo answers to, with https cookies. Without it, the demo answers
-                                  to loopback names only.
+``KUCOIN_REDIRECT_URI``           As registered with KuCoin. The demo answers requests for its host,
+                                  and sends cookies over https only. If this is not set, the demo
+                                  answers requests for ``localhost`` and ``127.0.0.1`` only.
 ``KUCOIN_VAULT_KEYS``             Fernet keys, comma-separated. The first one encrypts.
-``KUCOIN_KEEP_TOKENS``            ``1`` keeps tokens, so that for 3 days a new key can be made
-                                  without the user.
-``KUCOIN_FAST_API``               ``1`` or ``2``, if it is not the site's. In 2 the user chooses
-                                  permissions.
-``KUCOIN_PERMISSIONS``            What Fast API 2 asks for. Default: ``API_COMMON,API_SPOT``.
-``KUCOIN_EXPECTED_PERMISSIONS``   The permissions that a key should have, in the words of key info.
-                                  Default: those asked for, ``General,Spot``.
+``KUCOIN_KEEP_TOKENS``            ``1`` keeps tokens, so that for 3 days after an approval a new key
+                                  needs no further approval.
+``KUCOIN_FAST_API``               ``1`` or ``2``, if KuCoin gave you another version than the site's
+                                  default.
+``KUCOIN_PERMISSIONS``            The permissions to ask for with Fast API 2. Default:
+                                  ``API_COMMON,API_SPOT``.
+``KUCOIN_EXPECTED_PERMISSIONS``   The permissions that a key should have, as key info names them.
+                                  Default: the permissions that are asked for, ``General,Spot``.
 ``SECRET_KEY``                    Signs sessions and ``state``.
 ``DATABASE_URL``                  PostgreSQL or SQLite. Default: SQLite in the instance folder.
-``TRUSTED_PROXIES``               The number of proxies in front that set ``X-Forwarded-*``.
+``TRUSTED_PROXIES``               How many proxies stand in front and set ``X-Forwarded-*``.
 ``LOG_JSON``                      ``1`` writes log lines as JSON.
-``DEMO_INSTANCE``                 The instance folder, if not Flask's default.
+``DEMO_INSTANCE``                 The instance folder. Default: Flask's.
 ``DEMO_PORT``, ``SANDBOX_PORT``   The ports of ``python -m flask_demo``: 5000 and 9400.
 ================================  ================================================================
 """
@@ -29,7 +30,9 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
@@ -39,48 +42,35 @@ from cryptography.fernet import Fernet
 from .database import database_url, engine_options
 from .errors import SettingsError
 from .permissions import NAMES, PERMISSIONS
-from .secret_files import kept_secret
 
 MAKE_VAULT_KEY: Final = (
     "Make one: python -c "
     '"from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"'
 )
-#: The settings that a real site needs, and what each one is.
+#: The settings that a real site needs, with what an error says about each.
 _REQUIRED: Final = {
     "KUCOIN_SITE": "The site your client id is for: eu, global, australia, or its base URL",
     "SECRET_KEY": 'Make one: python -c "import secrets; print(secrets.token_hex())"',
     "KUCOIN_VAULT_KEYS": MAKE_VAULT_KEY,
 }
-_OPTIONAL: Final = (
-    "KUCOIN_CLIENT_ID",
-    "KUCOIN_CLIENT_SECRET",
-    "KUCOIN_REDIRECT_URI",
-    "KUCOIN_KEEP_TOKENS",
-    "KUCOIN_FAST_API",
-    "KUCOIN_PERMISSIONS",
-    "KUCOIN_EXPECTED_PERMISSIONS",
-    "DATABASE_URL",
-    "TRUSTED_PROXIES",
-    "LOG_JSON",
-    "DEMO_INSTANCE",
-    "DEMO_PORT",
-    "SANDBOX_PORT",
-)
-#: The environment variables that are read.
-SETTINGS: Final = (*_REQUIRED, *_OPTIONAL)
-#: Settings that make sense for a real site only.
+#: Settings that have no effect with the sandbox.
 _REAL: Final = ("KUCOIN_SITE", "KUCOIN_CLIENT_SECRET", "KUCOIN_REDIRECT_URI")
-#: The path of the callback. A server may put a prefix of its own in front (SCRIPT_NAME).
+_SWITCHES: Final = ("KUCOIN_KEEP_TOKENS", "LOG_JSON")
+_NUMBERS: Final = {"DEMO_PORT": 5000, "SANDBOX_PORT": 9400, "TRUSTED_PROXIES": 0}
+_OTHERS: Final = (
+    *("KUCOIN_CLIENT_ID", "KUCOIN_FAST_API", "KUCOIN_PERMISSIONS", "KUCOIN_EXPECTED_PERMISSIONS"),
+    *("DATABASE_URL", "DEMO_INSTANCE"),
+)
+#: The names of all environment variables that the demo reads.
+SETTINGS: Final = {*_REQUIRED, *_REAL, *_SWITCHES, *_NUMBERS, *_OTHERS}
+#: The end of the callback's path. A server can put a prefix in front (SCRIPT_NAME).
 _CALLBACK: Final = "/kucoin/callback"
 _LOOPBACK: Final = ["localhost", "127.0.0.1"]
-_PERMISSIONS: Final = "API_COMMON,API_SPOT"
-_SHORTEST_KEY: Final = 16
-_FEWEST_CHARACTERS: Final = 6
-_YES: Final = {"1", "true", "yes", "on"}
+_YES: Final = ("1", "true", "yes", "on")
 
 
 def given_settings(config: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the non-empty settings of the environment and of ``config``, which wins."""
+    """Return the settings that are not empty. ``config`` wins over the environment."""
     found = {name: os.environ.get(name) for name in SETTINGS} | dict(config or {})
     return {name: value for name, value in found.items() if value not in (None, "")}
 
@@ -99,76 +89,100 @@ def flask_config(given: Mapping[str, Any], instance: Path) -> dict[str, Any]:
     settings = {
         **given,
         "SANDBOX": is_sandbox,
-        "DEMO_PORT": _number(given, "DEMO_PORT", 5000),
-        "SANDBOX_PORT": _number(given, "SANDBOX_PORT", 9400),
-        "TRUSTED_PROXIES": _number(given, "TRUSTED_PROXIES", 0),
-        "LOG_JSON": str(given.get("LOG_JSON")).lower() in _YES,
-        "KUCOIN_KEEP_TOKENS": str(given.get("KUCOIN_KEEP_TOKENS")).lower() in _YES,
-        **_permissions(given),
+        **{name: str(given.get(name)).lower() in _YES for name in _SWITCHES},
+        **{name: _number(name, given.get(name, default)) for name, default in _NUMBERS.items()},
     }
+    asked = settings["KUCOIN_PERMISSIONS"] = _permissions(
+        settings, "KUCOIN_PERMISSIONS", NAMES, ["API_COMMON", "API_SPOT"]
+    )
+    settings["KUCOIN_EXPECTED_PERMISSIONS"] = _permissions(
+        settings, "KUCOIN_EXPECTED_PERMISSIONS", PERMISSIONS, [NAMES[name] for name in asked]
+    )
     if is_sandbox:
         settings |= _sandbox_settings(settings, instance)
     elif missing := [name for name in _REQUIRED if name not in settings]:
         lines = "".join(f"\n  {name}: {_REQUIRED[name]}" for name in missing)
         raise SettingsError(f"KUCOIN_CLIENT_ID is set, so these settings are needed, too:{lines}")
-    _refuse_weak(settings["SECRET_KEY"])
+    secret_key = settings["SECRET_KEY"]
+    if len(secret_key) < 16 or len(set(secret_key)) < 6:
+        raise SettingsError(f"SECRET_KEY is too easy to guess. {_REQUIRED['SECRET_KEY']}")
     settings["KUCOIN_VAULT_KEYS"] = _joined(settings["KUCOIN_VAULT_KEYS"])
-    web = _web_settings(settings)
     name = "sandbox.sqlite" if is_sandbox else "kucoin.sqlite"
     url = database_url(settings, instance / name)
-    defaults = {**web, "SQLALCHEMY_ENGINE_OPTIONS": engine_options(url)}
+    defaults = {**_web_settings(settings), "SQLALCHEMY_ENGINE_OPTIONS": engine_options(url)}
     return {**defaults, **settings, "SQLALCHEMY_DATABASE_URI": url}
 
 
 def _sandbox_settings(settings: Mapping[str, Any], instance: Path) -> dict[str, Any]:
-    """Return the settings for the sandbox, with secrets that are made once and kept in files.
+    """Return the settings for the sandbox. Its secrets are made once and kept in files.
 
-    A real site makes none: without its vault key, the credentials of its users are lost.
+    Secrets for a real site are not made here: whoever runs the site has to back up the vault key,
+    because without it all stored credentials are lost.
     """
     if settings["SANDBOX_PORT"] == 0:
         raise SettingsError("SANDBOX_PORT cannot be 0: the demo has to know the sandbox's address.")
-    if real := [name for name in _REAL if name in settings]:
+    if real := ", ".join(name for name in _REAL if name in settings):
         raise SettingsError(
-            f"{', '.join(real)} is for a real site, but without KUCOIN_CLIENT_ID the demo uses the "
-            f"sandbox. Set KUCOIN_CLIENT_ID as well, or remove {', '.join(real)}."
+            f"{real} is for a real site, but without KUCOIN_CLIENT_ID the demo uses the sandbox. "
+            f"Set KUCOIN_CLIENT_ID as well, or remove {real}."
         )
-    return {
-        "KUCOIN_CLIENT_ID": "sandbox-client",
-        "KUCOIN_CLIENT_SECRET": None,
-        "KUCOIN_SITE": f"http://127.0.0.1:{settings['SANDBOX_PORT']}",
-        **{
-            name: settings.get(name) or kept_secret(instance / name.lower(), make)
-            for name, make in (
-                ("SECRET_KEY", secrets.token_hex),
-                ("KUCOIN_VAULT_KEYS", new_vault_key),
-            )
-        },
+    makers = {"SECRET_KEY": secrets.token_hex, "KUCOIN_VAULT_KEYS": new_vault_key}
+    kept = {
+        name: settings.get(name) or _kept_secret(instance / name.lower(), make)
+        for name, make in makers.items()
     }
+    site = f"http://127.0.0.1:{settings['SANDBOX_PORT']}"
+    return {"KUCOIN_CLIENT_ID": "sandbox-client", "KUCOIN_SITE": site, **kept}
+
+
+def _kept_secret(path: Path, make: Callable[[], str]) -> str:
+    """Return the secret in a file. If the file does not exist, make a secret and write the file.
+
+    The file is written under a temporary name and then linked, so that no worker reads half a
+    secret. If several workers start at the same moment, all use the secret of the first one.
+
+    Raises:
+        SettingsError: If the file is empty, or another user of the machine can read or change it.
+    """
+    if not os.path.lexists(path):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent) as file:  # mode 0600
+            file.write(make())
+            file.flush()
+            with suppress(FileExistsError):  # another worker has just made the file
+                path.hardlink_to(file.name)
+    try:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW)) as kept:
+            owner, secret = os.fstat(kept.fileno()), kept.read().strip()
+    except OSError as error:  # also for a symbolic link, by O_NOFOLLOW
+        raise SettingsError(f"{path} cannot be read: {error.strerror}. Delete it.") from None
+    if owner.st_uid != os.geteuid() or owner.st_mode & 0o077:
+        raise SettingsError(f"Others can read {path} or have made it. Delete it.")
+    if not secret:
+        raise SettingsError(f"{path} is empty. Delete it.")
+    return secret
 
 
 def _web_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of cookies, forms and hosts, which follow from the public address."""
+    """Return the settings for cookies, forms and hosts, derived from the public address."""
     public = _address("KUCOIN_REDIRECT_URI", settings.get("KUCOIN_REDIRECT_URI"))
     own = _address("SERVER_NAME", f"//{settings.get('SERVER_NAME') or ''}")  # Flask's own setting
     if public.path and not public.path.endswith(_CALLBACK):
-        raise SettingsError(
-            f"KUCOIN_REDIRECT_URI has to end in {_CALLBACK}: "
-            "this app serves no other callback path."
-        )
-    # A public host is served over https: KuCoin takes no other redirect URI.
+        raise SettingsError(f"KUCOIN_REDIRECT_URI has to end in {_CALLBACK}, our only callback.")
+    # Any host but loopback is served over https: KuCoin requires an https redirect URI.
     is_https = public.scheme == "https" or own.hostname not in (None, *_LOOPBACK)
     return {
-        # With https, no other subdomain can set the session cookie.
+        # Browsers accept a cookie with the prefix only over https, and only from this very host.
         "SESSION_COOKIE_NAME": "__Host-session" if is_https else "session",
         "SESSION_COOKIE_SECURE": is_https,
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
-        # The demo has no such cookie, but Flask-Login reads one and fails if it is not ASCII. No
-        # browser can send one with this name.
+        # Flask-Login reads a remember cookie, which the demo never sets, and fails if the cookie is
+        # not ASCII. No browser can send a cookie with this name.
         "REMEMBER_COOKIE_NAME": ";",
-        # Over https Flask-WTF wants a Referer, which our pages tell browsers not to send.
+        # Over https Flask-WTF requires a Referer, but our pages tell browsers not to send one.
         "WTF_CSRF_SSL_STRICT": False,
-        # No other host is answered: a forged Host would become part of the redirect URI.
+        # Requests with another Host are refused, because Flask builds the redirect URI from Host.
         "TRUSTED_HOSTS": [*filter(None, [public.hostname, own.hostname]), *_LOOPBACK],
         "MAX_CONTENT_LENGTH": 64 * 1024,
     }
@@ -179,52 +193,31 @@ def new_vault_key() -> str:
     return Fernet.generate_key().decode()
 
 
-def _number(settings: Mapping[str, Any], name: str, default: int) -> int:
-    try:
-        number = int(settings.get(name, default))
-    except (TypeError, ValueError):
-        number = -1
-    if number < 0:
+def _number(name: str, value: Any) -> int:
+    if not str(value).isdecimal():
         raise SettingsError(f"{name} is not a number. Give a whole number, 0 or more.")
-    return number
+    return int(value)
 
 
-def _permissions(settings: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return the permissions to ask for, and those that key info should report."""
-    asked = _words(settings, "KUCOIN_PERMISSIONS", _PERMISSIONS)
-    _refuse_unknown("KUCOIN_PERMISSIONS", asked, NAMES)
-    default = ",".join(NAMES[name] for name in asked)
-    expected = _words(settings, "KUCOIN_EXPECTED_PERMISSIONS", default)
-    _refuse_unknown("KUCOIN_EXPECTED_PERMISSIONS", expected, PERMISSIONS)
-    return {"KUCOIN_PERMISSIONS": asked, "KUCOIN_EXPECTED_PERMISSIONS": expected}
-
-
-def _refuse_unknown(setting: str, names: list[str], known: Mapping[str, str]) -> None:
-    if unknown := [name for name in names if name not in known]:
-        raise SettingsError(
-            f"{setting} has an unknown permission, {unknown[0]!r}. Choose from {', '.join(known)}."
-        )
-
-
-def _refuse_weak(secret_key: str | bytes) -> None:
-    if len(secret_key) < _SHORTEST_KEY or len(set(secret_key)) < _FEWEST_CHARACTERS:
-        raise SettingsError(f"SECRET_KEY is too easy to guess. {_REQUIRED['SECRET_KEY']}")
-
-
-def _words(settings: Mapping[str, Any], name: str, default: str) -> list[str]:
-    """Return a list setting: a Python list, or text with commas or spaces between the words."""
+def _permissions(
+    settings: Mapping[str, Any], name: str, known: Mapping[str, str], default: list[str]
+) -> list[str]:
+    """Return a list of permissions. The setting is a Python list, or a text with commas."""
     value = settings.get(name, default)
     words = value.replace(",", " ").split() if isinstance(value, str) else value
-    if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
-        raise SettingsError(f"{name} is not a comma-separated list. Write it as {default}.")
+    if not isinstance(words, list | tuple):
+        raise SettingsError(f"{name} is not a list. Write it as {','.join(default)}.")
+    if unknown := [word for word in words if word not in known]:
+        raise SettingsError(
+            f"{name} has an unknown permission, {unknown[0]!r}. Choose from {', '.join(known)}."
+        )
     return list(words)
 
 
 def _joined(keys: object) -> str:
-    """Return the vault keys as one text. Python code may give a list, and bytes."""
+    """Return the vault keys as one text. Callers of ``create_app`` can give a list, or bytes."""
     each = keys if isinstance(keys, list | tuple) else [keys]
-    texts = (str(key, errors="replace") if isinstance(key, bytes) else str(key) for key in each)
-    return ",".join(texts)
+    return ",".join(k.decode(errors="replace") if isinstance(k, bytes) else str(k) for k in each)
 
 
 def _address(name: str, value: str | None) -> SplitResult:

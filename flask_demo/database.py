@@ -1,4 +1,4 @@
-"""The database: its URL, limits on waiting for it, and bringing its tables up to date."""
+"""The database: its URL, time limits for every wait, and migrating the tables at the start."""
 
 from __future__ import annotations
 
@@ -13,44 +13,39 @@ from sqlalchemy import URL, Connection, event, func, make_url, select, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
+from . import limits
 from .errors import SettingsError
 from .extensions import db, migrate
-from .limits import (
-    CONNECT_SECONDS,
-    IDLE_SECONDS,
-    LOCK_SECONDS,
-    SILENCE_SECONDS,
-    STATEMENT_SECONDS,
-)
 
-_SCHEMA_LOCK: Final = 0x6B75636F696E  # any number, as long as all workers use the same one
+_SCHEMA_LOCK: Final = 0x6B75636F696E  # any number; all workers have to use the same one
 
-_SQLITE: Final = {"timeout": STATEMENT_SECONDS}
+_SQLITE: Final = {"timeout": limits.STATEMENT_SECONDS}
 _POSTGRESQL: Final = {
-    "connect_timeout": CONNECT_SECONDS,
-    # A host that has gone silent: when it owes us acknowledgements, and when nothing is sent.
-    "tcp_user_timeout": SILENCE_SECONDS * 1000,
-    "keepalives_idle": SILENCE_SECONDS,
-    "keepalives_interval": CONNECT_SECONDS,
+    "connect_timeout": limits.CONNECT_SECONDS,
+    # The kernel gives up a host that has gone silent. The first option, in milliseconds, applies
+    # while the host owes us acknowledgements; the other three apply while nothing is sent.
+    "tcp_user_timeout": limits.SILENCE_SECONDS * 1000,
+    "keepalives_idle": limits.SILENCE_SECONDS,
+    "keepalives_interval": limits.CONNECT_SECONDS,
     "keepalives_count": 3,
-    # PgBouncer in transaction mode gives each transaction another server connection, which does
-    # not know our prepared statements.
+    # No prepared statements: PgBouncer in transaction mode may give each transaction another
+    # connection to the server, and that connection does not know them.
     "prepare_threshold": None,
 }
-# Set in each transaction, because PgBouncer refuses them as options of the connection.
+# Set at the start of each transaction, because PgBouncer refuses them as connection options.
 _LIMITS: Final[dict[str, float]] = {
-    "lock_timeout": LOCK_SECONDS,
-    "statement_timeout": STATEMENT_SECONDS,
-    "idle_in_transaction_session_timeout": IDLE_SECONDS,
+    "lock_timeout": limits.LOCK_SECONDS,
+    "statement_timeout": limits.STATEMENT_SECONDS,
+    "idle_in_transaction_session_timeout": limits.IDLE_SECONDS,
 }
 
 
 def database_url(settings: Mapping[str, Any], default: Path) -> str:
-    """Return the URL of the database, with the driver that the demo uses.
+    """Return the URL of the database; a PostgreSQL URL gets the driver psycopg.
 
     Args:
-        settings: May hold ``SQLALCHEMY_DATABASE_URI`` or ``DATABASE_URL``.
-        default: The SQLite file to use if they hold neither.
+        settings: The settings. ``SQLALCHEMY_DATABASE_URI`` wins over ``DATABASE_URL``.
+        default: The SQLite file to use if neither is set.
 
     Raises:
         SettingsError: If the URL cannot be read or names a database that the demo cannot use.
@@ -61,11 +56,11 @@ def database_url(settings: Mapping[str, Any], default: Path) -> str:
         return f"sqlite:///{default}"
     try:
         url = make_url(given)
-    except (ArgumentError, ValueError):  # its text repeats the URL, which may hold a password
+    except (ArgumentError, ValueError):  # the error repeats the URL, which may hold a password
         raise SettingsError(
             "DATABASE_URL is not a database URL. Write it as postgresql://user:password@host/name."
         ) from None
-    if url.drivername in ("postgres", "postgresql"):  # as hosting providers write it
+    if url.drivername in ("postgres", "postgresql"):  # as hosting providers write the URL
         url = url.set(drivername="postgresql+psycopg")
     if url.drivername not in ("postgresql+psycopg", "sqlite"):
         raise SettingsError("DATABASE_URL has to begin with postgresql:// or sqlite:///.")
@@ -79,24 +74,27 @@ def database_url(settings: Mapping[str, Any], default: Path) -> str:
 
 def engine_options(url: str) -> dict[str, Any]:
     """Return the options of SQLAlchemy's engine for a database URL."""
-    return {
-        "connect_args": _SQLITE if url.startswith("sqlite") else _POSTGRESQL,
-        "hide_parameters": True,  # in errors and in the log
-        "pool_pre_ping": True,  # after a restart of the database, no request fails
+    options: dict[str, Any] = {
+        "hide_parameters": True,  # errors and logs show no SQL parameters
+        "pool_pre_ping": True,  # replace connections that died in the pool, as after a restart
     }
+    if url.startswith("sqlite"):
+        return options | {"connect_args": _SQLITE}
+    # Keep all 15 connections open. SQLAlchemy's default would close and open 10 of them again.
+    return options | {"connect_args": _POSTGRESQL, "pool_size": 15, "max_overflow": 0}
 
 
 def in_memory(url: URL) -> bool:
-    """Return whether a database is SQLite's in memory, which ends with its process."""
+    """Return whether a URL names an SQLite database in memory, which ends with its process."""
     return url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:")
 
 
 def prepare_database() -> None:
-    """Set up the engine of the current app, and bring the tables up to date.
+    """Set up the engine of the current app, and migrate the tables to this version.
 
     Raises:
-        SettingsError: If the database is read-only, was made by a newer version of the demo, or
-            its SQLite file cannot be opened.
+        SettingsError: If the database is read-only or was migrated by a newer version of the demo,
+            or if the SQLite file cannot be opened.
     """
     engine = db.engine
     if engine.dialect.name == "sqlite":
@@ -120,11 +118,11 @@ def prepare_database() -> None:
         ) from None
     finally:
         if not in_memory(engine.url):
-            engine.dispose()  # forked workers must not share this connection
+            engine.dispose()  # workers that are forked later must not share this connection
 
 
 def lock_schema(connection: Connection) -> None:
-    """Begin a transaction in which no other worker changes the tables."""
+    """Begin a transaction, and wait until no other worker is migrating the tables."""
     if connection.dialect.name == "sqlite":
         connection.execute(text("BEGIN IMMEDIATE"))
     else:
@@ -132,15 +130,14 @@ def lock_schema(connection: Connection) -> None:
 
 
 def _own_file(path: Path) -> None:
-    """Create the SQLite file, or remove the rights that others have to it."""
+    """Create the SQLite file, or close an existing file to other users of the machine.
+
+    SQLite creates its journal files with the same mode.
+    """
     try:
-        # SQLite gives its journal the mode of the database file.
-        file = os.open(path, os.O_CREAT | os.O_RDONLY, 0o600)
-        try:
-            if os.fstat(file).st_mode & 0o077:
-                os.fchmod(file, 0o600)
-        finally:
-            os.close(file)
+        os.close(os.open(path, os.O_CREAT | os.O_RDONLY, 0o600))
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o600)
     except OSError as error:
         raise SettingsError(
             f"The database file {path} cannot be opened: {error}. Check DATABASE_URL."
@@ -149,7 +146,7 @@ def _own_file(path: Path) -> None:
 
 def _set_up_sqlite(connection: DBAPIConnection, _record: object) -> None:
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode = WAL")  # reading goes on while another worker writes
+    cursor.execute("PRAGMA journal_mode = WAL")  # a worker can read while another one writes
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 
 class SettingsError(ValueError):
-    """A setting is missing or wrong; the text says which one and what to do."""
+    """A setting is missing or wrong. The text names the setting and what to change."""
 
 
 class VaultError(Exception):
-    """Sealed credentials cannot be opened; the text says what to do."""
+    """Sealed credentials cannot be opened. The text says what to do."""

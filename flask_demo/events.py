@@ -1,38 +1,25 @@
-"""Log lines: one for each change of an attempt's or a key's state, as JSON if asked for."""
+"""Log lines: one for each new state of an attempt or a key; with ``LOG_JSON``, as JSON."""
 
 from __future__ import annotations
 
-import json
 import logging
-from datetime import UTC, datetime
+from typing import Final
 
 from flask import Flask
+from pythonjsonlogger.json import JsonFormatter
 
 _log = logging.getLogger(__name__)
 
-
-class _JsonFormatter(logging.Formatter):
-    """Writes each record as one line of JSON."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the line: the fields of a change of state, or the message."""
-        line = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
-            "level": record.levelname,
-            "logger": record.name,
-            **getattr(record, "change", {"message": record.getMessage()}),
-        }
-        if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line)
+_NAMES: Final = {"levelname": "level", "name": "logger", "exc_info": "traceback"}
 
 
 def init_app(app: Flask) -> None:
-    """Set up the app's logger, which the demo uses; with ``LOG_JSON``, it writes JSON."""
+    """Set the demo's log level to INFO, and with ``LOG_JSON`` the format to JSON."""
     app.logger.setLevel(logging.INFO)
     if app.config["LOG_JSON"]:
         handler = logging.StreamHandler()
-        handler.setFormatter(_JsonFormatter())
+        fields = ["levelname", "name", "message"]
+        handler.setFormatter(JsonFormatter(fields, rename_fields=_NAMES, timestamp="time"))
         app.logger.handlers = [handler]
         app.logger.propagate = False
 
@@ -42,10 +29,9 @@ def changed(what: str, number: int, state: str, reason: str = "") -> None:
 
     Args:
         what: ``"attempt"`` or ``"key"``.
-        number: Its id.
+        number: The id of the attempt or key.
         state: The new state.
-        reason: Why; for developers, without secrets.
+        reason: The reason, for developers and without secrets.
     """
-    change = {what: number, "state": state} | ({"reason": reason} if reason else {})
-    text = f"{what} {number}: {state}" + (f" ({reason})" if reason else "")
-    _log.info("%s", text, extra={"change": change})
+    fields = {what: number, "state": state, "reason": reason}
+    _log.info("%s %s: %s%s", what, number, state, reason and f" ({reason})", extra=fields)

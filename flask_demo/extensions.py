@@ -18,14 +18,15 @@ class Base(DeclarativeBase):
     """Base class of the models."""
 
 
-# Rows stay readable after a commit, so no connection is held while KuCoin is asked.
+# Rows stay readable after a commit. So views commit before they wait for KuCoin, and hold no
+# database connection meanwhile.
 db: Final = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 migrate: Final = Migrate(db=db, directory=str(Path(__file__).parent / "migrations"))
 csrf: Final = CSRFProtect()
 login_manager: Final = LoginManager()
-# It would write to the session whenever the browser's address changes. See logins.py.
+# This protection changes the session when the browser's address changes. See logins.py.
 login_manager.session_protection = None
 
-#: Authlib's ``OAuth`` of the current app. ``create_app`` makes one per app, because an ``OAuth``
-#: reads its settings from the app it was initialised with last.
+#: Authlib's ``OAuth`` of the current app. Each app has its own, because an ``OAuth`` reads its
+#: settings from one app only: the app that it was last initialised with.
 oauth: Final[Any] = LocalProxy(lambda: current_app.extensions["authlib.integrations.flask_client"])

@@ -1,4 +1,4 @@
-"""What the user should know about a key, and what they can do about it."""
+"""What the user should do about a key, judged by KuCoin's description of the key."""
 
 from __future__ import annotations
 
@@ -11,57 +11,52 @@ from .models import ConnectedKey, now
 from .permissions import WITHDRAWAL
 
 _SOON: Final = 30 * 24 * 3600
-#: What key info calls the sites.
+#: The names of KuCoin's sites in key info.
 _SITE_TYPES: Final = {"eu": "europe", "global": "global", "australia": "australia"}
 
 
 class Finding(NamedTuple):
     """Something that the user should do about a key."""
 
-    is_serious: bool
     text: str
+    is_serious: bool = False
 
 
 def findings(key: ConnectedKey) -> Iterator[Finding]:
-    """Yield what follows from KuCoin's description of a key; nothing if all is well."""
-    if key.uid is None:
+    """Yield what the user should do about a key; nothing if it is unchecked, gone, or in order."""
+    if key.uid is None or key.is_gone:
         return
     expected, found = set(current_app.config["KUCOIN_EXPECTED_PERMISSIONS"]), set(key.permissions)
-    if withdrawal := found & WITHDRAWAL:
+    if withdrawal := _words(found & WITHDRAWAL):
         yield Finding(
+            f"This key can withdraw funds ({withdrawal}), which we never need. Delete it at "
+            "KuCoin, in API management, and disconnect it here.",
             is_serious=True,
-            text=f"This key can withdraw funds ({_words(withdrawal)}), which we never need. Delete "
-            "it at KuCoin, in API management, and disconnect it here.",
         )
     site = _SITE_TYPES.get(current_app.config["KUCOIN_SITE"])
     if site and key.site_type and key.site_type != site:
         yield Finding(
+            f"This key belongs to another KuCoin site ({key.site_type}), where we cannot use it. "
+            "Disconnect it, and connect an account of the right site.",
             is_serious=True,
-            text=f"This key belongs to another KuCoin site ({key.site_type}), where we cannot use "
-            "it. Disconnect it, and connect an account of the right site.",
         )
     if key.expires_at and key.expires_at < now() + _SOON:
+        yield Finding("This key expires within 30 days. Get a new key before that.")
+    if more := _words(found - expected - WITHDRAWAL):
         yield Finding(
-            is_serious=False, text="It expires within 30 days. Get a new key before that."
+            f"This key can do more than we need: {more}. If you do not want that, edit the key at "
+            "KuCoin, in API management, and press Check on the page of your accounts."
         )
-    if more := found - expected - WITHDRAWAL:
+    if missing := _words(expected - found):
         yield Finding(
-            is_serious=False,
-            text=f"It can do more than we need: {_words(more)}. If you do not want that, edit the "
-            "key at KuCoin, in API management, and press Check here.",
-        )
-    if missing := expected - found:
-        yield Finding(
-            is_serious=False,
-            text=f"It lacks {_words(missing)}, so some things here will not work. Get a new key, "
-            "and approve everything that is listed.",
+            f"This key lacks {missing}, so some things here will not work. Get a new key, and "
+            "approve everything that KuCoin lists."
         )
     if not key.ip_whitelist:
         yield Finding(
-            is_serious=False,
-            text="It works from any IP address, and KuCoin takes trading away from such a key "
-            "after 30 days without use. Ask our support for our addresses, and add them to the key "
-            "at KuCoin, in API management.",
+            "This key works from any IP address, and KuCoin stops such a key from trading after "
+            "30 days without use. Ask our support for our addresses, and add them to the key at "
+            "KuCoin, in API management."
         )
 
 

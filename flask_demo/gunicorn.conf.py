@@ -2,9 +2,9 @@
 
 ``gunicorn -c flask_demo/gunicorn.conf.py 'flask_demo:create_app()'``
 
-A user who waits for KuCoin must not keep others waiting, so each worker serves many requests at
-once, by gevent. Use PostgreSQL with it: a wait for SQLite would stop the whole worker. Do not use
-``--preload``: gevent has to patch ``ssl`` before the application is imported.
+A request that waits for KuCoin must not delay other requests. So each worker serves many requests
+at once, with gevent. Use PostgreSQL: a wait for SQLite would stop all requests of a worker.
+Do not use ``--preload``: gevent has to patch ``ssl`` before the application is imported.
 """
 
 from __future__ import annotations
@@ -13,38 +13,29 @@ import logging
 import re
 import runpy
 from pathlib import Path
+from typing import Any
 
-from gunicorn.config import Config
-from gunicorn.glogging import Logger
-
-# Not imported, because that would import the application in the master process.
+# Run, not imported: an import of flask_demo.limits would load the app in the master process.
 _REQUEST_SECONDS = runpy.run_path(str(Path(__file__).with_name("limits.py")))["REQUEST_SECONDS"]
 
 worker_class = "gevent"
 workers = 2
-worker_connections = 500  # requests at once, for each worker
+worker_connections = 500  # the most requests that one worker serves at once
 backlog = 1024
-# A worker that stops may have to finish the longest request. No worker is taken for dead before.
+# A worker has this long to finish its requests: before a restart, and before it counts as hung.
 graceful_timeout = _REQUEST_SECONDS
 timeout = _REQUEST_SECONDS
 
 accesslog = "-"
-# %(U)s is the path without the query: the callback's holds the authorization code.
+# %(U)s is the path without the query, because the callback's query holds the code.
 access_log_format = '%(h)s %(t)s "%(m)s %(U)s %(H)s" %(s)s %(B)s bytes %(M)s ms'
 
 
-class _WithoutQueries(logging.Filter):
-    """Removes the queries of URLs from log records: "Error handling request" names the URL."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = re.sub(r"\?\S*", "", record.getMessage()), None
-        return True
+def _without_query(record: logging.LogRecord) -> bool:
+    record.msg, record.args = re.sub(r"\?\S*", "", record.getMessage()), None
+    return True
 
 
-class _Logger(Logger):  # type: ignore[misc]  # gunicorn has no types
-    def setup(self, cfg: Config) -> None:
-        super().setup(cfg)
-        self.error_log.addFilter(_WithoutQueries())
-
-
-logger_class = _Logger
+def on_starting(server: Any) -> None:
+    """Let gunicorn remove queries from its error log, which names the URL of a failed request."""
+    server.log.error_log.addFilter(_without_query)

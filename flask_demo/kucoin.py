@@ -6,17 +6,7 @@ import logging
 from typing import Any, Final, NoReturn
 from urllib.parse import parse_qsl, urlencode
 
-from flask import (
-    Blueprint,
-    abort,
-    current_app,
-    flash,
-    redirect,
-    render_template,
-    request,
-    session,
-    url_for,
-)
+from flask import Blueprint, abort, current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from sqlalchemy import select
@@ -27,7 +17,7 @@ from werkzeug.datastructures import MultiDict
 from authlib_kucoin import ApiKeyError, KuCoinError, PermissionMismatch
 
 from . import events, ledger, logins
-from .accounts import current_user_id
+from .accounts import ask_to_sign_in, current_user_id
 from .checks import check
 from .extensions import csrf, db, oauth
 from .limits import LOGIN_SECONDS
@@ -39,40 +29,31 @@ from .vault import vault
 log = logging.getLogger(__name__)
 
 bp = Blueprint("kucoin", __name__, url_prefix="/kucoin")
-#: Routes that need no sign-in.
-public = Blueprint("kucoin_public", __name__, url_prefix="/kucoin")
 
-#: The pages that a callback without an outcome redirects to, by their status.
-PROBLEMS: Final = {
-    400: "This answer from KuCoin belongs to no connection that was begun here. Nothing was done.",
-    403: "This connection was begun by another user. Nothing was done.",
+#: The views that need no sign-in.
+_PUBLIC: Final = ("kucoin.callback_by_post", "kucoin.problem")
+
+#: For a callback that belongs to no attempt of the user: the status and the text of its page.
+_PROBLEMS: Final = {
+    400: "This answer from KuCoin belongs to no connection that was begun here. Nothing was done. "
+    "Begin again on the page of your accounts.",
+    403: "This connection was begun under another name. Nothing was done. Sign in under that name, "
+    "or begin again on the page of your accounts.",
     500: "",
 }
 
-#: KuCoin's refusals of a key that may be due to the token.
-_MAYBE_THE_TOKEN: Final = (ApiKeyError, PermissionMismatch)
-
-#: The longest address that is kept in the session: a cookie has 4 kB at most.
-_LONGEST_PATH: Final = 1500
-
-#: Ids in URLs. A number that the database cannot hold is a 404.
+#: The type of ids in routes. A number that is too large for the database leads to a 404.
 ID: Final = f"int(max={LARGEST_ID})"
 
 
 @bp.before_request
 def require_user() -> Response | None:
-    """Redirect to the sign-in, which leads back here, unless somebody is signed in."""
-    if current_user.is_authenticated:
+    """Redirect to the sign-in if nobody is signed in; the sign-in leads back to the same page."""
+    if request.endpoint in _PUBLIC or current_user.is_authenticated:
         return None
-    page = request.full_path
     if request.endpoint == "kucoin.callback":
-        page = url_for("kucoin.callback", sealed=_sealed_query())
-    if request.method == "GET" and len(page) < _LONGEST_PATH:
-        session["return_to"] = page
-        flash("Please sign in first. Then you will return to the page that you wanted.")
-    else:
-        flash("Please sign in first. Nothing was changed.")
-    return redirect(url_for("accounts.index"), 303)
+        return ask_to_sign_in(url_for("kucoin.callback", sealed=_sealed_query()))
+    return ask_to_sign_in(request.full_path if request.method == "GET" else None)
 
 
 @bp.post("/connect")
@@ -81,17 +62,17 @@ def connect() -> Response:
     user_id = current_user_id()
     number = request.form.get("fewer_than", 0, int)
     refused = ledger.own_attempt(number, user_id) if 0 < number <= LARGEST_ID else None
-    return _to_kucoin(ledger.start(user_id, fewer(refused.permissions) if refused else None))
+    return _to_kucoin(ledger.start(user_id, fewer(refused.permissions) if refused else ()))
 
 
 @bp.get("/callback")
 def callback() -> ResponseReturnValue:
     """Receive the browser from KuCoin and, if the user approved, get a key.
 
-    The answer is always a redirect, so that the URL with the code stays neither in the browser's
-    history nor in a Referer. If the view fails, :func:`callback_problem` redirects.
+    The response is always a redirect, so that the URL with the code stays neither in the browser's
+    history nor in a Referer. If this view fails, :func:`callback_problem` makes the redirect.
     """
-    if request.method == "HEAD":  # Flask answers HEAD by the GET view, but it must change nothing
+    if request.method == "HEAD":  # Flask calls this view for HEAD, which must change nothing
         abort(405, valid_methods=["GET"])
     if sealed := request.args.get("sealed"):
         query = vault().open_text(sealed, LOGIN_SECONDS) or ""
@@ -101,7 +82,7 @@ def callback() -> ResponseReturnValue:
         abort(400)
     if attempt.user_id != current_user_id():
         abort(403)
-    # Once only: a second callback, as from a reload, shows the outcome of the first.
+    # Only the first callback gets past this line. A reload of the page shows the same outcome.
     if attempt.status is Status.STARTED and ledger.advance(attempt, Status.CLAIMED):
         try:
             token = oauth.kucoin.authorize_access_token()
@@ -112,43 +93,50 @@ def callback() -> ResponseReturnValue:
     return _to_outcome(attempt.id)
 
 
-@public.post("/callback")
+@bp.post("/callback")
 @csrf.exempt  # type: ignore[untyped-decorator]  # Flask-WTF has no types
 def callback_by_post() -> Response:
-    """Turn a callback by form POST, which browsers send without cookies, into a GET with them."""
+    """Redirect a form POST, which browsers send without cookies, to the GET."""
     return redirect(url_for("kucoin.callback", sealed=_sealed_query()), 303)
 
 
 def callback_problem(code: int | None) -> Response:
-    """Redirect from a callback that failed to the page that says so."""
-    known = code if code in PROBLEMS else 500
-    # The database may have failed before anything was done, so the callback can be tried again.
+    """Redirect from a callback that failed to a page that explains the failure."""
+    known = code if code in _PROBLEMS else 500
+    # Perhaps the database failed before the code was used. Then the page can try the code again.
     again = _sealed_query() if known == 500 else None
-    return redirect(url_for("kucoin_public.problem", code=known, again=again), 303)
+    return redirect(url_for("kucoin.problem", code=known, again=again), 303)
 
 
-@public.get("/problem/<int:code>")
+@bp.get("/problem/<int:code>")
 def problem(code: int) -> NoReturn:
-    """Show why a callback has no outcome."""
-    abort(code if code in PROBLEMS else 404, PROBLEMS.get(code))
+    """Explain why a callback failed."""
+    abort(code if code in _PROBLEMS else 404, _PROBLEMS.get(code))
 
 
 @bp.get(f"/attempts/<{ID}:attempt_id>")
 def outcome(attempt_id: int) -> str:
     """Show how an attempt ended and what to do next."""
-    found = ledger.own_attempt(attempt_id, current_user_id()) or abort(404)
-    key = db.session.scalar(select(ConnectedKey).where(ConnectedKey.attempt_id == found.id))
-    return render_template("attempt.html", attempt=found, key=key)
+    attempt = ledger.own_attempt(attempt_id, current_user_id()) or abort(404)
+    key = db.session.scalar(select(ConnectedKey).where(ConnectedKey.attempt_id == attempt.id))
+    return render_template("attempt.html", attempt=attempt, key=key)
+
+
+@bp.post(f"/attempts/<{ID}:attempt_id>/done")
+def done(attempt_id: int) -> Response:
+    """Store that the user has done what was to be done at KuCoin after an attempt."""
+    attempt = ledger.own_attempt(attempt_id, current_user_id()) or abort(404)
+    attempt.done_at = now()
+    db.session.commit()
+    return redirect(url_for("accounts.index"), 303)
 
 
 @bp.post(f"/keys/<{ID}:key_id>/check")
 def check_key(key_id: int) -> Response:
-    """Ask KuCoin what a key may do."""
-    key = _own_key(key_id)
-    check(key)
-    # No flash(), because that would change the session after waiting for KuCoin: see logins.py.
-    page = url_for("accounts.index", checked=key_id, _anchor=f"key-{key_id}")
-    return redirect(page, 303)
+    """Ask KuCoin what a key may do, and show the result on the first page."""
+    check(_own_key(key_id))
+    # Not by flash(), which would change the session after the wait for KuCoin: see logins.py.
+    return redirect(url_for("accounts.index", checked=key_id, _anchor=f"key-{key_id}"), 303)
 
 
 @bp.post(f"/keys/<{ID}:key_id>/rotate")
@@ -156,12 +144,19 @@ def rotate(key_id: int) -> Response:
     """Replace a key by a new one: at once with a kept token, otherwise after a new approval."""
     key = _own_key(key_id)
     latest = key.latest_attempt_id
-    seen = request.form.get("seen", latest, int)
-    attempt = ledger.start_rotation(key, seen) if 0 <= seen <= LARGEST_ID else None
-    if attempt is None:  # a second click, or the key was disconnected in the meantime
-        return _to_latest(key_id, latest)
+    is_latest = request.form.get("seen", latest, int) == latest
+    attempt = ledger.start_rotation(key) if is_latest else None
+    if attempt is None:  # a second press, or another tab has disconnected the key
+        now_held = db.session.get(ConnectedKey, key_id)
+        latest = now_held.latest_attempt_id if now_held else latest
+        attempt = ledger.own_attempt(latest, current_user_id()) or abort(404)
+        # After a double click the browser shows the second response only. So while the attempt
+        # waits for approval, the second response redirects to KuCoin as well.
+        if now_held and now_held.sealed_token is None and attempt.status is Status.STARTED:
+            return _to_kucoin(attempt)
+        return _to_outcome(latest)
     try:
-        token = fresh_token(key.id)
+        token = fresh_token(key_id)
     except KuCoinError as error:
         ledger.fail(attempt, error)
         return _to_outcome(attempt.id)
@@ -178,19 +173,9 @@ def disconnect(key_id: int) -> Response:
     for row in lock_keys(ConnectedKey.id == _own_key(key_id).id):
         db.session.delete(row)
         if not row.is_gone:
-            attempt = db.session.get_one(ConnectAttempt, row.attempt_id)
-            attempt.note_to_delete(row.api_name)
+            db.session.get_one(ConnectAttempt, row.attempt_id).note_to_delete(row.api_name)
         flash(f"Disconnected. The credentials of “{row.api_name}” are deleted here.")
         events.changed("key", row.id, "disconnected")
-    db.session.commit()
-    return redirect(url_for("accounts.index"), 303)
-
-
-@bp.post(f"/attempts/<{ID}:attempt_id>/done")
-def done(attempt_id: int) -> Response:
-    """Note that the user has done what an attempt left to do at KuCoin."""
-    attempt = ledger.own_attempt(attempt_id, current_user_id()) or abort(404)
-    attempt.done_at = now()
     db.session.commit()
     return redirect(url_for("accounts.index"), 303)
 
@@ -198,27 +183,29 @@ def done(attempt_id: int) -> Response:
 def _provision(
     attempt: ConnectAttempt, token: dict[str, Any], replaces: ConnectedKey | None = None
 ) -> None:
-    """Turn a token into a stored and checked key. Each step is committed before the next."""
+    """Create a key with a token, store it and check it. Each step is committed before the next."""
     if not ledger.advance(attempt, Status.PROVISIONING):
-        return  # too slow: the attempt was already taken for abandoned, so no key is asked for
+        return  # this took so long that another worker has settled the attempt: ask for no key
     try:
-        # Only the access token is given, so the library cannot refresh it: see fresh_token().
+        # Without the refresh token the library cannot refresh: only fresh_token() may do that.
         api_key = oauth.kucoin.create_api_key(
             token=token["access_token"],
             permissions=attempt.permissions if current_app.config["FAST_API_2"] else None,
         )
     except KuCoinError as error:
         ledger.fail(attempt, error)
-        if replaces and type(error) in _MAYBE_THE_TOKEN:
-            forget_token(replaces.id)  # the next attempt asks the user to approve
+        # These errors may be due to the token. Without it the user approves the next attempt.
+        if replaces and type(error) in (ApiKeyError, PermissionMismatch):
+            forget_token(replaces.id)
         return
     try:
         key = ledger.store(attempt, api_key, token, replaces)
     except SQLAlchemyError:
         db.session.rollback()
         log.exception("a key was issued and could not be stored")
-        # It may have been stored, with only the database's answer lost. If this UPDATE fails,
-        # too, the row stays "provisioning" and settle() makes it unknown later.
+        # Perhaps the key was stored and only the database's answer was lost: read the status again.
+        # If the database is still down, the row stays "provisioning" until settle() changes it to
+        # "unknown".
         if attempt.status is Status.PROVISIONING:
             ledger.advance(attempt, Status.UNKNOWN, error="NotStored")
         return
@@ -226,47 +213,25 @@ def _provision(
 
 
 def _to_kucoin(attempt: ConnectAttempt) -> Response:
-    """Redirect to KuCoin's login page; the ``state`` in its URL names the attempt."""
-    redirect_uri = current_app.config.get("KUCOIN_REDIRECT_URI") or url_for(
-        "kucoin.callback", _external=True
-    )
-    response: Response = oauth.kucoin.authorize_redirect(redirect_uri, state=ledger.sign(attempt))
-    return response if logins.knows_browser() else logins.remember_browser(response)
-
-
-def _sealed_query() -> str:
-    """Return the query or form of the current callback, sealed because it holds the code."""
-    if sealed := request.args.get("sealed"):
-        return sealed
-    pairs = [*request.args.items(multi=True), *request.form.items(multi=True)]
-    return vault().seal_text(urlencode(pairs))
+    """Redirect to KuCoin's login page, with the attempt in the parameter ``state``."""
+    configured = current_app.config.get("KUCOIN_REDIRECT_URI")
+    redirect_uri = configured or url_for("kucoin.callback", _external=True)
+    state = ledger.sign(attempt)
+    return logins.remember_browser(oauth.kucoin.authorize_redirect(redirect_uri, state=state))
 
 
 def _to_outcome(attempt_id: int) -> Response:
     return redirect(url_for("kucoin.outcome", attempt_id=attempt_id), 303)
 
 
-def _to_latest(key_id: int, known: int) -> Response:
-    """Redirect to the latest attempt about a key.
-
-    After a double click the browser follows the second answer, so that one has to lead to KuCoin,
-    too, while the attempt waits for approval.
-
-    Args:
-        key_id: The key.
-        known: The attempt to show if the key is gone.
-    """
-    key = db.session.scalar(select(ConnectedKey).where(ConnectedKey.id == key_id))
-    if key is None:
-        return _to_outcome(known)
-    attempt = ledger.own_attempt(key.latest_attempt_id, key.user_id)
-    if attempt and attempt.status is Status.STARTED and key.sealed_token is None:
-        return _to_kucoin(attempt)
-    return _to_outcome(key.latest_attempt_id)
-
-
 def _own_key(key_id: int) -> ConnectedKey:
-    keys = select(ConnectedKey).where(
-        ConnectedKey.id == key_id, ConnectedKey.user_id == current_user_id()
-    )
-    return db.session.scalar(keys) or abort(404)
+    own = select(ConnectedKey).filter_by(id=key_id, user_id=current_user_id())
+    return db.session.scalar(own) or abort(404)
+
+
+def _sealed_query() -> str:
+    """Return the parameters of the current callback, sealed because the code is one of them."""
+    if sealed := request.args.get("sealed"):
+        return sealed
+    pairs = [*request.args.items(multi=True), *request.form.items(multi=True)]
+    return vault().seal_text(urlencode(pairs))

@@ -1,18 +1,18 @@
-"""The ledger: one row for each attempt to connect, written before the browser leaves.
+"""The ledger: one row for each attempt to connect, written before the browser leaves for KuCoin.
 
 ``started → claimed → provisioning → stored``, or ``denied``, ``failed``, ``unknown``, ``expired``.
-Each step is committed before the next one begins. After a crash the row still says how far the
-attempt came, so every key that KuCoin issued is either stored or flagged as unknown.
+Each step is committed before the next one begins. After a crash the row shows the last step of the
+attempt, so every key that KuCoin has issued is either stored or flagged as unknown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from flask import current_app
-from itsdangerous import BadData, SignatureExpired, URLSafeTimedSerializer
-from sqlalchemy import select, text, update
+from itsdangerous import BadData, URLSafeTimedSerializer
+from sqlalchemy import select, update
 
 from authlib_kucoin import ApiKey, ApiKeyOutcomeUnknown, AuthorizationDenied, KuCoinError
 
@@ -22,7 +22,8 @@ from .limits import LOGIN_SECONDS, WORKER_SECONDS
 from .models import OPEN_DUTY, ConnectAttempt, ConnectedKey, Status, lock_keys, now
 from .vault import vault
 
-#: For each unfinished step: after how many seconds the attempt is abandoned, and its outcome.
+#: For each unfinished status: the seconds after which an attempt counts as abandoned, and its
+#: status from then on.
 _ABANDONED: Final = {
     Status.STARTED: (LOGIN_SECONDS, Status.EXPIRED),
     Status.CLAIMED: (WORKER_SECONDS, Status.FAILED),
@@ -30,79 +31,84 @@ _ABANDONED: Final = {
 }
 
 
-def start(user_id: int, permissions: Sequence[str] | None = None) -> ConnectAttempt:
+def start(user_id: int, permissions: Sequence[str] = ()) -> ConnectAttempt:
     """Begin an attempt.
 
     Args:
         user_id: The user.
-        permissions: What to ask for, if not ``KUCOIN_PERMISSIONS``.
+        permissions: The permissions to ask for; ``KUCOIN_PERMISSIONS`` if empty.
     """
-    attempt = _new_attempt(user_id=user_id, permissions=permissions)
-    db.session.commit()
-    events.changed("attempt", attempt.id, Status.STARTED)
+    return _started(_add(user_id=user_id, permissions=permissions))
+
+
+def start_rotation(key: ConnectedKey) -> ConnectAttempt | None:
+    """Begin an attempt to replace a key.
+
+    Returns:
+        The attempt, or None if a parallel request has begun another attempt, or deleted the key,
+        since ``key`` was read.
+    """
+    attempt = _add(user_id=key.user_id, is_renewal=True, uid=key.uid)
+    db.session.flush()
+    moved = db.session.execute(
+        update(ConnectedKey)
+        .filter_by(id=key.id, latest_attempt_id=key.latest_attempt_id)
+        .values(latest_attempt_id=attempt.id)
+        .returning(ConnectedKey.id)
+    ).scalar()
+    if moved is None:
+        db.session.rollback()
+        return None
+    return _started(attempt)
+
+
+def _add(permissions: Sequence[str] = (), **columns: Any) -> ConnectAttempt:
+    columns["permissions"] = list(permissions or current_app.config["KUCOIN_PERMISSIONS"])
+    attempt = ConnectAttempt(status=Status.STARTED, created_at=now(), changed_at=now(), **columns)
+    db.session.add(attempt)
     return attempt
 
 
-def start_rotation(key: ConnectedKey, seen: int) -> ConnectAttempt | None:
-    """Begin an attempt to replace a key.
-
-    Args:
-        key: The key to be replaced.
-        seen: The latest attempt about the key when the form was shown.
-
-    Returns:
-        The attempt, or None if there is a newer one: the form was sent twice.
-    """
-    attempt = _new_attempt(user_id=key.user_id, is_renewal=True, uid=key.uid)
-    db.session.flush()
-    turn = db.session.execute(
-        update(ConnectedKey)
-        .where(ConnectedKey.id == key.id, ConnectedKey.latest_attempt_id == seen)
-        .values(latest_attempt_id=attempt.id)
-        .returning(ConnectedKey.id)
-        .execution_options(synchronize_session=False)
-    ).scalar()
-    if turn is None:
-        db.session.rollback()
-        return None
+def _started(attempt: ConnectAttempt) -> ConnectAttempt:
     db.session.commit()
     events.changed("attempt", attempt.id, Status.STARTED)
     return attempt
 
 
 def sign(attempt: ConnectAttempt) -> str:
-    """Return the ``state`` of an attempt: its id and the user's, signed and dated."""
+    """Return the ``state`` of an attempt: the attempt's id and the user's id, signed and dated."""
     return _serializer().dumps([attempt.id, attempt.user_id])
 
 
 def find(state: str) -> ConnectAttempt | None:
-    """Return the attempt that a ``state`` belongs to; None if the signature is not ours."""
-    serializer = _serializer()
+    """Return the attempt that a ``state`` belongs to; None if the ``state`` is a forgery.
+
+    The date in the ``state`` is not checked: the attempt itself expires.
+    """
     try:
-        attempt_id, user_id = serializer.loads(state, max_age=LOGIN_SECONDS)
-    except SignatureExpired as late:
-        # The signature is ours but too old: find the attempt, which has expired.
-        attempt_id, user_id = serializer.load_payload(late.payload or b"")
+        attempt_id, user_id = _serializer().loads(state)
     except BadData:
         return None
     return own_attempt(attempt_id, user_id)
 
 
+def _serializer() -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(str(current_app.secret_key), salt="kucoin-connect-attempt")
+
+
 def own_attempt(attempt_id: int, user_id: int) -> ConnectAttempt | None:
-    """Return an attempt of a user, settled if it was abandoned."""
-    attempts = select(ConnectAttempt).where(
-        ConnectAttempt.id == attempt_id, ConnectAttempt.user_id == user_id
-    )
-    attempt = db.session.scalar(attempts)
-    settle(filter(None, [attempt]))
-    return attempt
+    """Return an attempt of a user. If the attempt was abandoned, settle it first."""
+    own = select(ConnectAttempt).filter_by(id=attempt_id, user_id=user_id)
+    found = db.session.scalars(own).all()
+    settle(found)
+    return found[0] if found else None
 
 
 def settle(attempts: Iterable[ConnectAttempt]) -> None:
-    """Write down the outcome of abandoned attempts."""
+    """Write the outcome into the rows of abandoned attempts; leave other attempts alone."""
     for attempt in attempts:
         seconds, outcome = _ABANDONED.get(attempt.status, (0, attempt.status))
-        # abs(), because changed_at is in the future if the clock was set back.
+        # abs(): after the clock was set back, changed_at is in the future.
         if outcome != attempt.status and abs(now() - attempt.changed_at) > seconds:
             advance(attempt, outcome, error="Interrupted")
 
@@ -110,25 +116,26 @@ def settle(attempts: Iterable[ConnectAttempt]) -> None:
 def advance(
     attempt: ConnectAttempt, status: Status, *, error: str = "", detail: str = "", reason: str = ""
 ) -> bool:
-    """Take an attempt one step further; return False if another worker has done so.
+    """Give an attempt its next status; return False if another worker has changed it meanwhile.
 
-    It is a single UPDATE, so at most one of two workers succeeds.
+    A single UPDATE compares and sets the status, so at most one of several workers succeeds.
 
     Args:
-        attempt: The attempt, as this worker knows it.
-        status: The next step.
-        error: The class of the error, if there is one. It chooses the text of the page.
-        detail: KuCoin's own words, for the page.
-        reason: What went wrong, for the log.
+        attempt: The attempt, with the status that this worker has read.
+        status: The next status.
+        error: The class of the error, if there is one. The page has a text for each class.
+        detail: KuCoin's message, for the page.
+        reason: The text of the error, for the log.
     """
-    moved = db.session.execute(
+    moved = db.session.scalar(
         update(ConnectAttempt)
-        .where(ConnectAttempt.id == attempt.id, ConnectAttempt.status == attempt.status)
+        .filter_by(id=attempt.id, status=attempt.status)
         .values(status=status, changed_at=now(), error=error, detail=detail)
-        .returning(ConnectAttempt.id)
-        .execution_options(synchronize_session=False)
-    ).scalar()
-    db.session.refresh(attempt)
+        .returning(ConnectAttempt)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    )
+    if moved is None:
+        db.session.refresh(attempt)
     db.session.commit()
     if moved is not None:
         events.changed("attempt", attempt.id, status, reason)
@@ -136,7 +143,7 @@ def advance(
 
 
 def fail(attempt: ConnectAttempt, error: KuCoinError) -> None:
-    """Write down why an attempt failed."""
+    """Store the error that ended an attempt."""
     status = Status.FAILED
     if isinstance(error, AuthorizationDenied):
         status = Status.DENIED
@@ -148,22 +155,20 @@ def fail(attempt: ConnectAttempt, error: KuCoinError) -> None:
 
 
 def store(
-    attempt: ConnectAttempt,
-    key: ApiKey,
-    token: Mapping[str, Any],
-    replaces: ConnectedKey | None = None,
+    attempt: ConnectAttempt, key: ApiKey, token: dict[str, Any], replaces: ConnectedKey | None
 ) -> ConnectedKey:
     """Seal a new key and commit it together with the outcome of its attempt.
 
     Args:
-        attempt: The attempt that created the key. It ends as stored even if it was taken for
-            abandoned in the meantime.
+        attempt: The attempt that created the key. It becomes ``stored`` even if another worker has
+            settled it as abandoned meanwhile.
         key: The new key. KuCoin shows its secret only once (document section 4).
-        token: The token that created it. It is kept only with ``KUCOIN_KEEP_TOKENS``.
-        replaces: The row of the same account whose key is replaced.
+        token: The token that the key was created with. It is kept only with
+            ``KUCOIN_KEEP_TOKENS``.
+        replaces: The row whose key the new key replaces, or None for a new row.
     """
     row = next(iter(lock_keys(ConnectedKey.id == replaces.id)), None) if replaces else None
-    if row is None:  # also if the row was disconnected in the meantime
+    if row is None:  # also if the row was deleted meanwhile
         row = ConnectedKey(user_id=attempt.user_id, sealed_key=b"")
         db.session.add(row)
     elif not row.is_gone:
@@ -178,7 +183,8 @@ def store(
     db.session.flush()  # gives a new row its id, which the vault needs
     vault().put_key(row, key)
     vault().put_token(row, token if current_app.config["KUCOIN_KEEP_TOKENS"] else None)
-    # An explicit UPDATE, because another worker may have changed the row since it was read.
+    # An UPDATE of all columns: perhaps another worker has settled the attempt, and the session
+    # does not know the new values.
     db.session.execute(
         update(ConnectAttempt)
         .where(ConnectAttempt.id == attempt.id)
@@ -191,20 +197,6 @@ def store(
 
 
 def duties(user_id: int) -> Sequence[ConnectAttempt]:
-    """Return the attempts that leave something for the user to do at KuCoin."""
-    attempts = select(ConnectAttempt).where(
-        ConnectAttempt.user_id == user_id,
-        text(OPEN_DUTY),  # word for word, so that its index is used
-    )
+    """Return the attempts after which the user has something to do at KuCoin, newest first."""
+    attempts = select(ConnectAttempt).where(ConnectAttempt.user_id == user_id, OPEN_DUTY)
     return db.session.scalars(attempts.order_by(ConnectAttempt.id.desc())).all()
-
-
-def _new_attempt(permissions: Sequence[str] | None = None, **columns: Any) -> ConnectAttempt:
-    columns["permissions"] = list(permissions or current_app.config["KUCOIN_PERMISSIONS"])
-    attempt = ConnectAttempt(status=Status.STARTED, created_at=now(), changed_at=now(), **columns)
-    db.session.add(attempt)
-    return attempt
-
-
-def _serializer() -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(str(current_app.secret_key), salt="kucoin-connect-attempt")

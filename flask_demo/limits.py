@@ -1,4 +1,4 @@
-"""How long everything may take, in seconds. Each limit follows from the ones above it."""
+"""All time limits of the demo, in seconds. Each limit follows from the limits above it."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ LOGIN_SECONDS: Final = 15 * 60
 #: The longest call to KuCoin.
 CALL_SECONDS: Final = 20
 
-#: Waiting for a row's lock: its holder may be refreshing a token, which is one call.
+#: The longest wait for a row's lock. A worker can hold the lock for one call: a token's refresh.
 LOCK_SECONDS: Final = CALL_SECONDS + 5
-#: One SQL statement, with the wait for a lock in it.
+#: The longest SQL statement, including its wait for a lock.
 STATEMENT_SECONDS: Final = LOCK_SECONDS + 5
-#: A transaction that sends no statement; it may be refreshing a token.
+#: The longest pause between two statements of a transaction: a token's refresh, and a margin.
 IDLE_SECONDS: Final = CALL_SECONDS + 10
-#: Connecting to the database host, and how long that host may leave packets unacknowledged.
+#: The longest wait for a connection to the database, and for a sign of life from its host.
 CONNECT_SECONDS: Final = 5
 SILENCE_SECONDS: Final = 15
 
-#: A step of an attempt is one call and one commit. A worker that needs longer must have died.
+#: The longest step of an attempt: one call and one commit. After that the worker counts as dead.
 WORKER_SECONDS: Final = CALL_SECONDS + STATEMENT_SECONDS + 10
-#: The longest request, the callback: exchange the code, create the key, check the key.
+#: The longest request, the callback, has three steps: exchange the code, create and check a key.
 REQUEST_SECONDS: Final = 3 * WORKER_SECONDS

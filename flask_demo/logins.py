@@ -1,15 +1,15 @@
 """Sessions and logins that survive parallel and slow requests.
 
-The session is a signed cookie, and each answer that changes it sends the whole cookie. So two
-requests at once could undo each other's changes, and a slow one could bring back what a sign-out
-has ended. Three rules prevent that:
+The session is a signed cookie, and a response that changes the session sends the whole cookie. So
+two parallel requests could undo each other's changes, and a slow response could restore a session
+that a sign-out has ended meanwhile. Three rules prevent that:
 
 * A sign-out raises the user's epoch, which ends all earlier sessions (``models.User``).
-* A login at KuCoin is kept in its row of the ledger instead of the session.
+* The data of a login at KuCoin is stored in the attempt's row of the ledger, not in the session.
 * No view changes the session after it has waited for KuCoin.
 
-A login is bound to a browser as well as to a user. A separate cookie identifies the browser, so
-that a login can go on after the session was lost.
+A login is bound to a browser as well as to a user. The browser is identified by a cookie other than
+the session, so the user can finish the login after the session was lost.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import MutableMapping
 from typing import Any, Final
 
 from authlib.integrations.flask_client import FlaskIntegration, OAuth
@@ -34,63 +33,51 @@ _MONTH: Final = 30 * 24 * 3600
 class LedgerIntegration(FlaskIntegration):
     """Stores the data that Authlib keeps for a login in the ledger, not in the session."""
 
-    def set_state_data(
-        self, _session: MutableMapping[str, Any], state: str, data: dict[str, Any]
-    ) -> None:
-        """Remember a login, for this browser only."""
+    def set_state_data(self, _session: object, state: str, data: dict[str, Any]) -> None:
+        """Store the data of a login, with the id of the browser that began it."""
         attempt = ledger.find(state)
         if attempt:
             attempt.login, attempt.browser = data, _hash(browser_id())
             db.session.commit()
 
-    def get_state_data(
-        self, _session: MutableMapping[str, Any], state: str
-    ) -> dict[str, Any] | None:
-        """Return what was remembered, if this is the browser that began."""
+    def get_state_data(self, _session: object, state: str) -> dict[str, Any] | None:
+        """Return the data of a login if this browser began the login, otherwise None."""
         attempt = ledger.find(state)
-        db.session.commit()  # no connection is held while KuCoin is asked
+        db.session.commit()  # no database connection is held while KuCoin is asked
         if attempt and hmac.compare_digest(attempt.browser, _hash(browser_id())):
             return attempt.login
         return None
 
-    def clear_state_data(self, _session: MutableMapping[str, Any], _state: str) -> None:
-        """Do nothing: the ledger allows each login only once."""
+    def clear_state_data(self, _session: object, _state: str) -> None:
+        """Do nothing: the status of the attempt already prevents a second use."""
 
 
 class LedgerOAuth(OAuth):
-    """Authlib's ``OAuth`` with logins in the ledger."""
+    """Authlib's ``OAuth``, which stores the data of logins in the ledger."""
 
     framework_integration_cls = LedgerIntegration
 
 
 def browser_id() -> str:
-    """Return the id in the browser's own cookie; a new one, for this request, if it has none."""
+    """Return the id from the browser's cookie, or a new id if the browser sent none."""
     if "browser_id" not in g:
         given = request.cookies.get(_cookie_name(), "")
         g.browser_id = given if 0 < len(given) <= _LONGEST_ID else secrets.token_urlsafe()
     return str(g.browser_id)
 
 
-def knows_browser() -> bool:
-    """Return whether the browser has sent its id."""
-    return browser_id() == request.cookies.get(_cookie_name())
-
-
 def remember_browser(response: Response) -> Response:
-    """Set the cookie with the browser's id."""
-    response.set_cookie(
-        _cookie_name(),
-        browser_id(),
-        max_age=_MONTH,
-        secure=current_app.config["SESSION_COOKIE_SECURE"],
-        httponly=True,
-        samesite="Lax",
-    )
+    """Set the cookie with the browser's id, unless the browser already has it."""
+    if browser_id() != request.cookies.get(_cookie_name()):
+        secure = current_app.config["SESSION_COOKIE_SECURE"]
+        response.set_cookie(
+            _cookie_name(), browser_id(), _MONTH, secure=secure, httponly=True, samesite="Lax"
+        )
     return response
 
 
 def forget_browser(response: Response) -> Response:
-    """Delete the cookie, so that logins under way cannot be finished."""
+    """Delete the cookie, so that logins that are still at KuCoin cannot be finished."""
     response.delete_cookie(_cookie_name(), secure=current_app.config["SESSION_COOKIE_SECURE"])
     return response
 

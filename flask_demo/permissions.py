@@ -1,4 +1,4 @@
-"""KuCoin's permissions, which have one name when a key is made and another in its description."""
+"""KuCoin's permissions. Each has two names: one to ask for it, and one in key info."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 _WITHDRAW: Final = "Withdraw funds"
 
-#: What each permission allows. "Transfer" is KuCoin's word for withdrawing.
+#: The names in key info, with what each permission allows. "Transfer" means withdrawing.
 PERMISSIONS: Final = {
     "General": "Read balances, orders and history",
     "Spot": "Place and cancel spot orders",
@@ -19,7 +19,7 @@ PERMISSIONS: Final = {
     "Withdraw": _WITHDRAW,
     "Withdrawal": _WITHDRAW,
 }
-#: The names when a key is made (``KUCOIN_PERMISSIONS``), and those in key info.
+#: The names to ask for (``KUCOIN_PERMISSIONS``), with the names in key info.
 NAMES: Final = {
     "API_COMMON": "General",
     "API_SPOT": "Spot",
@@ -33,8 +33,6 @@ WITHDRAWAL: Final = {name for name, meaning in PERMISSIONS.items() if meaning ==
 
 
 def fewer(asked: Sequence[str]) -> list[str]:
-    """Return fewer permissions to ask for if KuCoin refused; an empty list if none is left."""
+    """Return a shorter list to ask for after KuCoin has refused; empty if none is left."""
     basic = [name for name in asked if name in _BASIC]
-    if len(basic) == len(asked):
-        basic = basic[:-1]
-    return basic
+    return basic[:-1] if len(basic) == len(asked) else basic

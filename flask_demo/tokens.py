@@ -1,4 +1,4 @@
-"""Tokens that are kept (``KUCOIN_KEEP_TOKENS``): refreshed by one worker, dropped when too old."""
+"""Kept tokens (``KUCOIN_KEEP_TOKENS``): refreshed by one worker at a time, deleted when too old."""
 
 from __future__ import annotations
 
@@ -20,22 +20,23 @@ _LEEWAY: Final = 120
 def fresh_token(key_id: int) -> dict[str, Any] | None:
     """Return the kept token of a key, refreshed if it is about to expire.
 
-    A refresh kills the old access token (document section 6.3) and may spend the old refresh
-    token, so it happens under the row's lock: one worker asks KuCoin, and the others read the
-    token that it has stored. A token that KuCoin refuses to refresh is dropped.
+    A refresh makes KuCoin invalidate the old access token (document section 6.3), and perhaps the
+    old refresh token. So the refresh happens under the row's lock: one worker asks KuCoin, and the
+    workers that wait for the lock read the new token from the row afterwards. If KuCoin refuses to
+    refresh a token, the token is deleted.
 
     Returns:
         The token, or None if the user has to approve again.
 
     Raises:
-        KuCoinError: If KuCoin cannot refresh it now; the old token is kept.
+        KuCoinError: If KuCoin cannot be asked at the moment. The old token stays in the row.
     """
     token = None
     try:
         for row in lock_keys(ConnectedKey.id == key_id):
             token = vault().token(row)
             if token is not None and token["expires_at"] < now() + _LEEWAY:
-                vault().put_token(row, None)  # stays dropped if KuCoin refuses
+                vault().put_token(row, None)  # stays None if KuCoin refuses
                 token = oauth.kucoin.refresh_access_token(token)
                 vault().put_token(row, token)
     except (TokenError, VaultError):
@@ -48,18 +49,18 @@ def fresh_token(key_id: int) -> dict[str, Any] | None:
 
 
 def drop_old_token(row: ConnectedKey) -> None:
-    """Drop the token of a locked row if it has expired, or if tokens are no longer kept."""
+    """Delete the token of a locked row if the token has expired or tokens are no longer kept."""
     try:
         token = vault().token(row)
     except VaultError:
-        return  # the next check reports it
+        return  # the next check of the key reports the same error
     is_kept = current_app.config["KUCOIN_KEEP_TOKENS"]
     if token and not (is_kept and token.get("refresh_expires_at", token["expires_at"]) > now()):
         vault().put_token(row, None)
 
 
 def forget_token(key_id: int) -> None:
-    """Drop the token of a key, because KuCoin did not accept it."""
+    """Delete the token of a key, after KuCoin has refused the token."""
     for row in lock_keys(ConnectedKey.id == key_id):
         vault().put_token(row, None)
     db.session.commit()

@@ -1,9 +1,10 @@
-"""The vault: encrypts credentials so that they can be opened only where they belong."""
+"""The vault encrypts credentials. Sealed credentials open only in the row they were sealed for."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, cast
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -17,30 +18,28 @@ from .models import ConnectedKey
 
 
 class Vault:
-    """Seals credentials into a row and opens them.
+    """Seals (encrypts) the credentials in a row, and opens (decrypts) them.
 
     Args:
-        keys: Fernet keys, comma-separated. The first one seals; all of them open.
+        keys: Fernet keys, comma-separated. The vault seals with the first key, and opens what was
+            sealed with any of them.
 
     Raises:
-        SettingsError: If there is no key, or one is not a Fernet key.
+        SettingsError: If ``keys`` is empty or holds anything but Fernet keys.
     """
 
     def __init__(self, keys: str) -> None:
-        """Read the keys."""
-        try:
+        """Read the Fernet keys."""
+        with suppress(ValueError):
             self._fernet = MultiFernet([Fernet(key.strip()) for key in keys.split(",")])
-        except ValueError:
-            failed = True
-        else:
-            failed = False
-        if failed:  # raised here, because a traceback of the ValueError would show the key
-            raise SettingsError(
-                f"KUCOIN_VAULT_KEYS is not a comma-separated list of Fernet keys. {MAKE_VAULT_KEY}"
-            )
+            return
+        # Not raised in an except block, because the error's context would show the Fernet keys.
+        raise SettingsError(
+            f"KUCOIN_VAULT_KEYS is not a comma-separated list of Fernet keys. {MAKE_VAULT_KEY}"
+        )
 
     def put_key(self, row: ConnectedKey, key: ApiKey) -> None:
-        """Seal the credentials of a key into a row, which must have its id already."""
+        """Seal the credentials of an API key into a row. The row must have its id already."""
         fields = ("api_name", "api_key", "secret", "passphrase", "broker_id")
         row.sealed_key = self._seal(row, "key", {name: getattr(key, name) for name in fields})
 
@@ -48,38 +47,39 @@ class Vault:
         """Open the credentials of a row.
 
         Raises:
-            VaultError: If they were sealed with another key, another row or attempt.
+            VaultError: If the credentials were sealed with an unknown Fernet key, for another row,
+                or for an earlier API key of the row.
         """
         return ApiKey(**self._open(row, "key", row.sealed_key))
 
     def put_token(self, row: ConnectedKey, token: Mapping[str, Any] | None) -> None:
-        """Seal a token into a row, which must have its id already. None drops the sealed one."""
+        """Seal a token into a row that has its id already; with None, delete the row's token."""
         row.sealed_token = None if token is None else self._seal(row, "token", token)
 
     def token(self, row: ConnectedKey) -> dict[str, Any] | None:
-        """Open the token of a row; None if no token is kept.
+        """Open the token of a row; return None if the row has no token.
 
         Raises:
-            VaultError: If it was sealed with another key, another row or attempt.
+            VaultError: As for :meth:`key`.
         """
         return self._open(row, "token", row.sealed_token) if row.sealed_token else None
 
     def reseal(self, row: ConnectedKey) -> None:
-        """Seal the credentials and the token of a row again, with the first key.
+        """Seal the credentials and the token of a row again, with the first Fernet key.
 
         Raises:
-            VaultError: If they cannot be opened. The row stays as it is.
+            VaultError: If they cannot be opened. The row is not changed then.
         """
         key, token = self.key(row), self.token(row)
         self.put_key(row, key)
         self.put_token(row, token)
 
     def seal_text(self, text: str) -> str:
-        """Seal a text, such as a URL with a code, that a browser keeps for a short time."""
+        """Seal a text that a browser will hold for a short time, such as a query with a code."""
         return self._fernet.encrypt(text.encode()).decode()
 
     def open_text(self, sealed: str, max_age: int) -> str | None:
-        """Open a sealed text; None if it is older than so many seconds, or was not sealed here."""
+        """Open a sealed text; return None if it is a forgery or older than ``max_age`` seconds."""
         try:
             return self._fernet.decrypt(sealed, ttl=max_age).decode()
         except InvalidToken:
@@ -108,7 +108,7 @@ class Vault:
 
 
 def _place(row: ConnectedKey, what: str) -> list[Any]:
-    """Return where a blob belongs. The attempt changes with each new key of the row."""
+    """Return what a blob is bound to. A row has another attempt for each new API key."""
     return [what, row.id, row.user_id, row.attempt_id]
 
 

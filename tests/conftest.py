@@ -14,6 +14,9 @@ from tests.support.canaries import canaries
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+# For programs of the tests that run pytest: loading this plugin takes them half a second.
+os.environ.setdefault("PYTEST_ADDOPTS", "-p no:schemathesis")
+
 pytest_plugins = ["tests.support.canary_watch", "tests.support.no_skips"]
 
 
@@ -36,7 +39,7 @@ def postgres_url() -> Iterator[str]:
 
 @pytest.fixture
 def postgres_database(postgres_url: str) -> Iterator[str]:
-    """The URL of an empty PostgreSQL database for this test alone."""
+    """The URL of an empty PostgreSQL database for this test, searched for secrets afterwards."""
     with postgres.fresh_database(postgres_url) as url:
         yield url
         canaries.look_at_database(url)
@@ -56,13 +59,13 @@ def browser() -> Iterator["Browser"]:
 
 @pytest.fixture
 def page_problems() -> list[str]:
-    """The problems of this test's pages. A test that expects some checks and clears them."""
+    """The problems that this test's pages have. A test that expects some must clear the list."""
     return []
 
 
 @pytest.fixture
 def new_page(browser: "Browser", page_problems: list[str]) -> Iterator[Callable[[], "Page"]]:
-    """Open a page in a new browser context, as another user with other cookies.
+    """Return a function that opens a page in a new browser context, with cookies of its own.
 
     The test fails if a page raises an error, logs one to the console (Chromium logs each answer
     of 400 and above), or sends a request to another host.

@@ -1,1 +1,1 @@
-"""The code that registered apps of all frameworks share."""
+"""The code that the registered apps of all frameworks share."""

@@ -1,8 +1,9 @@
-"""Async twin of ``sync_app`` (Starlette, FastAPI); identical except for ``await``."""
+"""Async twin of ``sync_app``, for Starlette and FastAPI: the same methods, awaited."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from functools import wraps
 from inspect import isawaitable
 from typing import Any, TypeVar
 
@@ -20,51 +21,67 @@ from .logins import all_logins, is_of_another, keep_login
 T = TypeVar("T")
 
 
+def _awaited(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a coroutine function for one that may be plain: Authlib awaits the result."""
+
+    @wraps(function)
+    async def awaited(*args: Any) -> Any:
+        result = function(*args)
+        return await result if isawaitable(result) else result
+
+    return awaited
+
+
 class AsyncApp(AppBase, AsyncCalls):
-    """Authlib's methods of an app, and KuCoin's calls, awaited; see :class:`SyncApp`."""
+    """A registered app whose methods are awaited; see :class:`SyncApp`."""
 
     _awaits = True
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if callable(self._fetch_token):
+            self._fetch_token = _awaited(self._fetch_token)
+
     async def load_server_metadata(self) -> dict[str, Any]:
-        """Return KuCoin's addresses; Authlib asks before every use."""
+        """Return KuCoin's endpoints. Authlib calls this before each use of the app."""
         return self._server_metadata()
 
     async def create_authorization_url(
         self, redirect_uri: str | None = None, **params: Any
     ) -> dict[str, Any]:
-        """Return the address of the login page and the data to remember, as Authlib's method."""
+        """Return the login page's URL and the data to store in the session, as Authlib does."""
         return self._login(redirect_uri, params)
 
     async def fetch_access_token(
         self, redirect_uri: str | None = None, **params: Any
     ) -> KuCoinToken:
-        """Exchange a code for a token, as Authlib's method."""
+        """Exchange an authorization code for a token, as Authlib's method does."""
         return await self.perform(self._exchange(redirect_uri, params))
 
     async def refresh_access_token(self, token: AnyToken) -> KuCoinToken:
-        """Exchange a token for a new pair, as :meth:`SyncApp.refresh_access_token`."""
+        """Exchange a token for a new token pair; see :meth:`SyncApp.refresh_access_token`."""
         old = old_pair(token)
         fresh = await self.renew(old)
         self.on_refreshed(old, fresh)
         return fresh
 
     async def close(self) -> None:
-        """Close the idle connections of this event loop, as :meth:`SyncApp.close`.
+        """Close the idle connections of this event loop. The app stays usable.
 
-        The refreshes of this event loop end first, with their ``update_token``. So call this when
-        a server's lifespan ends: uvicorn may stop the loop without ending its tasks. The
-        connections are closed with the loop in any case.
+        This waits first until the refreshes of this event loop, and their ``update_token``, have
+        ended. So call it when a server's lifespan ends, because uvicorn can stop the loop while
+        tasks still run. Without this call, the connections are closed when the loop shuts down.
         """
         await wait_for_refreshes()
         if self._client is not None:
             await self.client.pool.dispose()
 
     async def save_authorize_data(self, *request: Any, **data: Any) -> None:
-        """Remember a login in the session, as :meth:`SyncApp.save_authorize_data`."""
+        """Store a login in the session; see :meth:`SyncApp.save_authorize_data`."""
         session = self._session_of(*request)
         before = all_logins(session)
         data.pop("url", None)
-        await super().save_authorize_data(*request, **data)  # type: ignore[misc]  # as there
+        await super().save_authorize_data(*request, **data)  # type: ignore[misc]  # a method of Authlib's app
         keep_login(session, self.name, data["state"], before)
 
     async def _on_update_token(
@@ -73,7 +90,8 @@ class AsyncApp(AppBase, AsyncCalls):
         refresh_token: str | None = None,
         access_token: str | None = None,
     ) -> None:
-        # Authlib's method awaits even the result of a plain function. It fails and loses the pair.
+        # Authlib's method awaits the result even of a plain function. That await raises, and the
+        # new pair is lost.
         told = self._update_token(token, refresh_token=refresh_token, access_token=access_token)
         if isawaitable(told):
             await told
@@ -85,7 +103,7 @@ class AsyncApp(AppBase, AsyncCalls):
         method: str | None,
         params: Mapping[str, Any],
     ) -> KuCoinToken:
-        """Compare a callback with the browser's session and exchange its code."""
+        """Check that a callback belongs to a login in the session, and exchange its code."""
         callback = read_callback(pairs, method)
         expected = await self.framework.get_state_data(session, callback.state)
         if expected is None or is_of_another(session, self.name, callback.state):
@@ -95,7 +113,7 @@ class AsyncApp(AppBase, AsyncCalls):
             code=callback.code(), redirect_uri=expected.get("redirect_uri"), **params
         )
 
-    # How the shared calls are sent: by the app's client.
+    # The shared calls (AsyncCalls) are sent by the app's client.
 
     async def perform(self, call: Call[T]) -> T:
         """Send one call and return its result."""
@@ -103,15 +121,17 @@ class AsyncApp(AppBase, AsyncCalls):
         return result
 
     async def renew(self, token: Mapping[str, Any], url: str | None = None) -> KuCoinToken:
-        """Exchange a token for a new pair and call ``update_token``."""
+        """Exchange a token for a new token pair and call ``update_token``."""
         fresh: KuCoinToken = await self.client.renew(token, url)
         return fresh
 
     async def default_token(self, request: Any) -> AnyToken | None:
-        """Return the token to use if none was given: what ``fetch_token`` returns."""
+        """Return the result of ``fetch_token``, for a call that was given no token."""
         if not self._fetch_token:
             return None
         if request is None:
-            raise TokenError("Pass token=, or request= for fetch_token to be called with.")
+            raise TokenError(
+                "Pass token=, or, to create_api_key, request= for fetch_token to be called with."
+            )
         token: AnyToken | None = await self._fetch_token(request)
         return token

@@ -7,14 +7,17 @@ from collections.abc import Mapping, MutableMapping
 from typing import Any, ClassVar, Final, TypeGuard
 
 from authlib_kucoin._clients.base_client import AnyToken
+from authlib_kucoin._clients.overrides import OF_APPS, refuse_overrides
 from authlib_kucoin._clients.preconditions import check_function
 from authlib_kucoin._models import KuCoinToken
 from authlib_kucoin._protocol.call import Call
 from authlib_kucoin._protocol.sites import Site, resolve_site
 
+from .openid import NoOpenID
 from .options import check_options
 
-#: The attributes that the client is made of.
+#: The attributes that the client is made from. Setting one drops the client, so that the next use
+#: makes another.
 _SETTINGS: Final = {
     "access_token_url",
     "authorize_url",
@@ -26,17 +29,17 @@ _SETTINGS: Final = {
 }
 
 
-class AppBase:
+class AppBase(NoOpenID):
     """An app that is registered with Authlib's ``OAuth``.
 
     Args:
-        framework: Authlib's integration.
-        name: The name it is registered under; its settings are named after it.
-        oauth: The ``OAuth`` object, which reads the settings.
-        site: The site, unless the settings name one.
-        fast_api: The version of the Fast API, unless the settings name one.
-        settings_win: Whether the settings take precedence over ``site``.
-        options: Authlib's own.
+        framework: Authlib's integration for the web framework.
+        name: The name that the app is registered under. Its settings are named after it.
+        oauth: The ``OAuth`` object, which reads the application's settings.
+        site: The site; from the settings if left out.
+        fast_api: The version of the Fast API, 1 or 2; from the settings if left out.
+        settings_win: Whether the settings take precedence over ``site`` and ``fast_api``.
+        options: The options of Authlib's app.
     """
 
     # Set by Authlib's own constructor.
@@ -60,8 +63,14 @@ class AppBase:
     _user_agent: str
 
     _awaits: ClassVar = False
+    #: The number of arguments that ``fetch_token`` is called with.
+    _fetch_token_takes: ClassVar = 1
     _client: Any = None
     _site: Site | None = None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        refuse_overrides(cls, OF_APPS)
 
     def __init__(
         self,
@@ -74,7 +83,7 @@ class AppBase:
         settings_win: bool = False,
         **options: Any,
     ) -> None:
-        # Nothing here may raise: Authlib would then put a stock app in our place.
+        # This must not raise: after an error, Authlib would create its own app instead of this.
         super().__init__(framework, name, **options)  # type: ignore[call-arg]  # Authlib's app
         self._oauth = oauth
         self._given: dict[str, Any] = {"site": site, "fast_api": fast_api}
@@ -82,16 +91,19 @@ class AppBase:
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
-        if name in _SETTINGS:  # Authlib's apps read them at each call
+        if name in _SETTINGS:  # a new value counts from the next call on, as in Authlib
             vars(self).pop("_client", None)
             vars(self).pop("_site", None)
 
     @property
     def site(self) -> Site:
-        """The KuCoin site of this app, resolved at its first use: settings may be loaded later.
+        """The KuCoin site of this app.
+
+        It is resolved at its first use, because applications can load their settings after the
+        registration.
 
         Raises:
-            ConfigurationError: If no site is set, or an unknown one.
+            ConfigurationError: If no site is set, or an unknown one is.
         """
         if self._site is None:
             self._site = self._load_site()
@@ -112,15 +124,17 @@ class AppBase:
 
     @property
     def client(self) -> Any:
-        """The client that sends this app's calls for all users. It keeps no token.
+        """The client that sends this app's calls. All users share it, and it keeps no token.
 
-        Authlib makes a client for each call, which takes longer than all our other work.
+        (Making a client for each call, as Authlib does, would take longer than the rest of our
+        own work for a call.)
 
         Raises:
             ConfigurationError: If no site is set, or an option of Authlib's has no effect here.
         """
-        # Not a cached_property: in Python 3.11 its lock may be held during a fork. setdefault is
-        # atomic: if two threads come first, both get the same client.
+        # Not a cached_property: in Python 3.11 it has a lock, and a child process would wait for
+        # ever if another thread held the lock during the fork. setdefault is atomic: if two
+        # threads get here at once, both use the same client.
         if self._client is None:
             vars(self).setdefault("_client", self._first_client())
         return self._client
@@ -130,20 +144,28 @@ class AppBase:
         return self._client_over(self.client_cls.new_pool(self.client_kwargs))
 
     def refuse_options_without_effect(self) -> None:
-        """Raise if an option of the registration has no effect.
+        """Raise if an option of the registration has no effect, or could not be used.
 
         Raises:
-            ConfigurationError: If there is one; it says what has an effect instead.
+            ConfigurationError: If there is such an option. The text says what to do instead.
         """
         unused = {
-            **self.server_metadata,  # what Authlib's constructor does not know
+            **self.server_metadata,  # options that Authlib's constructor does not know
             "client_auth_methods": self.client_auth_methods,
             "compliance_fix": self.compliance_fix,
             "server_metadata_url": self._server_metadata_url,
         }
         unused.pop("refresh_token_url", None)
         check_options(self.client_cls, unused, self.client_kwargs)
-        # And the client's own checks: a client takes no time to make and sends nothing.
+        if self._fetch_token is not None:
+            check_function(
+                self._fetch_token,
+                "fetch_token",
+                keywords=(),
+                takes=self._fetch_token_takes,
+                is_awaited=self._awaits,
+            )
+        # Make a client, only because its constructor checks its options. It sends nothing.
         self.client_cls(client_secret=self.client_secret, **self.client_kwargs)
 
     def _client_over(self, pool: Any) -> Any:
@@ -159,7 +181,7 @@ class AppBase:
         return client
 
     def _get_oauth_client(self, **_metadata: Any) -> Any:
-        """Return a client for one request of the application, over the shared connections."""
+        """Return a client for the application's own request. It uses this app's connections."""
         return self._client_over(self.client.pool)
 
     def _server_metadata(self) -> dict[str, Any]:
@@ -171,33 +193,38 @@ class AppBase:
         }
 
     def _login(self, redirect_uri: str | None, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the address of the login page and the data to remember."""
+        """Return the login page's URL and the data to store in the session."""
         params = {"redirect_uri": redirect_uri, **params, **(self.authorize_params or {})}
-        rv: dict[str, Any] = self._create_oauth2_authorization_url(  # type: ignore[attr-defined]  # Authlib's
+        rv: dict[str, Any] = self._create_oauth2_authorization_url(  # type: ignore[attr-defined]  # a method of Authlib's app
             self.client, None, **params
         )
         return rv
 
     def _session_of(self, request: Any) -> MutableMapping[str, Any]:
-        """Return the browser's session, in which logins are kept."""
+        """Return the browser's session, which stores the logins."""
         session: MutableMapping[str, Any] = request.session
         return session
 
     def _exchange(self, redirect_uri: str | None, given: Mapping[str, Any]) -> Call[KuCoinToken]:
-        """Return the call that exchanges a code."""
+        """Return the call that exchanges an authorization code."""
         params = {"redirect_uri": redirect_uri, **(self.access_token_params or {}), **given}
         call: Call[KuCoinToken] = self.client.token_call(**params)
         return call
 
+    def check_ready(self, operation: str) -> None:
+        """Check, before anything is sent, that this app's client can make a call."""
+        self.client.check_ready(operation)
+
     def is_expired(self, token: AnyToken | None) -> TypeGuard[Mapping[str, Any]]:
-        """Tell whether a token expires within the client's ``leeway`` seconds."""
+        """Tell whether a token has expired, or will within the client's ``leeway`` seconds."""
         return bool(self.client.is_expired(token))
 
     def has_listener(self) -> bool:
-        """Check ``update_token`` before a refresh is sent, and tell whether anyone listens.
+        """Tell whether ``update_token`` is set. The client asks before it sends a refresh.
 
         Raises:
-            ConfigurationError: If it cannot be called as it will be.
+            ConfigurationError: If ``update_token`` cannot be called with the arguments that it
+                will get.
         """
         if self._update_token is None:
             return False
@@ -211,9 +238,9 @@ class AppBase:
         return True
 
     def on_refreshed(self, old: Mapping[str, Any], fresh: KuCoinToken) -> None:
-        """Hook: called when a caller has received a new pair for an old one."""
+        """Hook: called after a refresh, for each caller that has received the new pair."""
 
 
 def old_pair(token: AnyToken) -> Mapping[str, Any]:
-    """Return a token as a mapping; text is taken for its refresh token."""
+    """Return a token as a mapping. A string is taken to be the refresh token."""
     return {"refresh_token": token} if isinstance(token, str) else token

@@ -1,7 +1,7 @@
-"""The logins in progress. Authlib stores each as an entry in the browser's session.
+"""The unfinished logins. Authlib stores each as an entry in the browser's session.
 
-Authlib's integrations for Flask and Django keep every login that was begun, and that for Starlette
-keeps the last one only. Here five are kept for each registered app, in every framework.
+Authlib's integrations for Flask and Django keep every login that was begun, and its integration for
+Starlette keeps only the last one. The apps here keep the last five of each registered app.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableMapping
 from typing import Any, Final
 
-#: A session may be a cookie, and browsers drop one above 4 kB. Without a bound, a user who presses
-#: "Connect" and goes back a few dozen times would be signed out.
+#: The most logins of one app in a session. A session can be a cookie, and browsers drop a cookie
+#: above 4 kB. Without this limit, a user who presses "Connect" and goes back a few dozen times
+#: would be signed out.
 LOGINS_AT_ONCE: Final = 5
 
-#: The name of the app that an entry belongs to. The key alone cannot tell, because Authlib joins
-#: name and state: "kucoin" with state "eu_1" has the same key as "kucoin_eu" with state "1".
+#: The field of an entry that holds its app's name. The entry's key cannot tell the app, because
+#: Authlib joins name and state: "kucoin" with state "eu_1" has the same key as "kucoin_eu" with
+#: state "1".
 _OWNER: Final = "registered_as"
 
 
@@ -26,18 +28,18 @@ def all_logins(session: Mapping[str, Any]) -> dict[str, Any]:
 def keep_login(
     session: MutableMapping[str, Any], name: str, state: str, before: Mapping[str, Any]
 ) -> None:
-    """Finish what Authlib did when it saved a login.
+    """Mark a login that Authlib has just stored, and keep the last five logins of its app.
 
     Args:
         session: The browser's session.
         name: The name that the app is registered under.
         state: The state of the login.
-        before: The logins before it was saved. Those that Authlib dropped are put back, and the
-            oldest ones of this app are dropped.
+        before: All logins in the session before Authlib stored this one. Those that Authlib has
+            removed are put back. Then the oldest ones of this app are removed, down to five.
     """
     for key in before.keys() - session.keys():
         session[key] = before[key]
-    if entry := session.get(_key(name, state)):  # an app may have Authlib keep logins elsewhere
+    if entry := session.get(_key(name, state)):  # Authlib can be set to store it elsewhere
         session[_key(name, state)] = {**entry, _OWNER: name}
     waiting = [
         key
@@ -50,7 +52,7 @@ def keep_login(
 
 
 def is_of_another(session: Mapping[str, Any], name: str, state: str) -> bool:
-    """Tell whether a login belongs to another app. One without an owner belongs to any app."""
+    """Tell whether a login belongs to another app. A login without a mark belongs to any app."""
     entry = session.get(_key(name, state)) or {}
     return bool(entry.get(_OWNER, name) != name)
 

@@ -1,4 +1,4 @@
-"""What a registration takes. An option without effect is refused, as in the clients."""
+"""The options of a registration. An option without effect is refused, as in the clients."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from authlib_kucoin._clients.options import parameters_of, refuse
 
-#: The options that have their effect, as Authlib's constructors of an app name them.
+#: The options that have an effect. An error text suggests one of them for a misspelt name.
 _KNOWN: Final = {
     "access_token_params",
     "access_token_url",
@@ -28,7 +28,8 @@ _KNOWN: Final = {
 }
 _OF_OAUTH_1: Final = "it is OAuth 1's."
 _OF_OPENID: Final = "KuCoin has no OpenID Connect and no user-info."
-#: Options that Authlib accepts and KuCoin does not use, each with its reason.
+#: Options that Authlib accepts and KuCoin does not use, with the reason or the advice that the
+#: error text gives.
 _INSTEAD: Final = {
     "authorization_endpoint": "the option is authorize_url.",
     "client_auth_methods": "a client secret is sent in the query, if client_secret is given.",
@@ -45,7 +46,8 @@ _INSTEAD: Final = {
     "token_endpoint": "the option is access_token_url.",
     "userinfo_endpoint": _OF_OPENID,
 }
-#: A client's options that belong to the registration, or to one user.
+#: Options of a client that are refused in client_kwargs, because they belong to the registration
+#: or to one user, with the advice that the error text gives.
 _NOT_IN_CLIENT_KWARGS: Final = {
     "adapter": "an app keeps connections of its own. See pool_maxsize and keepalive_expiry.",
     "client_id": "give it to register_kucoin.",
@@ -65,18 +67,18 @@ def check_options(
 
     Args:
         client_class: The class of the app's client.
-        options: The options that the app itself makes no use of.
-        client_kwargs: The client's options.
+        options: The options of the registration that the app itself does not use.
+        client_kwargs: The options of the registration for the app's client.
 
     Raises:
-        ConfigurationError: If there is one; it says what has an effect instead.
+        ConfigurationError: If there is such an option. The text says what to do instead.
     """
     of_client = {
         name: f"give it in client_kwargs={{{name!r}: …}}."
         for name in client_class.accepted.names | parameters_of(client_class)
     }
     for name, value in options.items():
-        if value or name not in _INSTEAD:  # Authlib fills in None
+        if value or name not in _INSTEAD:  # Authlib sets options that were not given to None
             refuse(name, _KNOWN, {**of_client, **_INSTEAD})
     for name in _NOT_IN_CLIENT_KWARGS.keys() & client_kwargs:
         where = f"{name} in client_kwargs"

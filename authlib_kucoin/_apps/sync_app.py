@@ -1,4 +1,4 @@
-"""An app in a framework without ``await`` (Flask, Django)."""
+"""A registered app with blocking methods, for Flask and Django."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ T = TypeVar("T")
 
 
 class SyncApp(AppBase, SyncCalls):
-    """Authlib's methods of an app, and KuCoin's calls, blocking."""
+    """A registered app: Authlib's methods, and KuCoin's calls. All of them block."""
 
     def load_server_metadata(self) -> dict[str, Any]:
-        """Return KuCoin's addresses; Authlib asks before every use."""
+        """Return KuCoin's endpoints. Authlib calls this before each use of the app."""
         return self._server_metadata()
 
     def create_authorization_url(
         self, redirect_uri: str | None = None, **params: Any
     ) -> dict[str, Any]:
-        """Return the address of the login page and the data to remember, as Authlib's method."""
+        """Return the login page's URL and the data to store in the session, as Authlib does."""
         return self._login(redirect_uri, params)
 
     def fetch_access_token(self, redirect_uri: str | None = None, **params: Any) -> KuCoinToken:
-        """Exchange a code for a token, as Authlib's method."""
+        """Exchange an authorization code for a token, as Authlib's method does."""
         return self.perform(self._exchange(redirect_uri, params))
 
     def refresh_access_token(self, token: AnyToken) -> KuCoinToken:
-        """Exchange a token for a new pair (section 7.3).
+        """Exchange a token for a new token pair (section 7.3).
 
-        Calls ``update_token`` and sends Authlib's ``token_update`` signal. One request goes out,
-        however many threads hold the same token, and all receive its pair.
+        Calls ``update_token`` and sends Authlib's ``token_update`` signal. If several threads
+        refresh the same token, one request is sent and all of them receive the new pair.
 
         Args:
-            token: The old token, or its refresh token alone.
+            token: The old token, or its refresh token as a string.
 
         Raises:
-            ConfigurationError: If ``update_token`` cannot be called. Nothing has been sent.
-            ReauthorizationRequired: If the refresh token is spent or past its 3 days.
-            TokenError: If KuCoin refused it for another reason.
+            ConfigurationError: If ``update_token`` cannot be called. Then nothing was sent.
+            ReauthorizationRequired: If the refresh token no longer works or is past its 3 days.
+            TokenError: If KuCoin refused the refresh for another reason.
             KuCoinUnavailable: If KuCoin could not be reached or is failing.
             MalformedResponse: If the answer is not a token.
         """
@@ -57,16 +57,16 @@ class SyncApp(AppBase, SyncCalls):
         return fresh
 
     def close(self) -> None:
-        """Close the idle connections. The app stays usable: it opens new ones."""
+        """Close the idle connections. The app stays usable and opens new ones."""
         if self._client is not None:
             self.client.pool.dispose()
 
     def save_authorize_data(self, *request: Any, **data: Any) -> None:
-        """Remember a login in the session, as Authlib's method, and at most five of this app."""
+        """Store a login in the session, as Authlib does, and keep the last five of this app."""
         session = self._session_of(*request)
         before = all_logins(session)
-        data.pop("url", None)  # long, and never read again
-        super().save_authorize_data(*request, **data)  # type: ignore[misc]  # Authlib's
+        data.pop("url", None)  # the login page's URL is long, and nothing reads it
+        super().save_authorize_data(*request, **data)  # type: ignore[misc]  # a method of Authlib's app
         keep_login(session, self.name, data["state"], before)
 
     def _on_update_token(
@@ -75,7 +75,7 @@ class SyncApp(AppBase, SyncCalls):
         refresh_token: str | None = None,
         access_token: str | None = None,
     ) -> None:
-        # Authlib's own does not notice that a function has returned a coroutine.
+        # Authlib's method does not notice an update_token that returns a coroutine.
         old = {"refresh_token": refresh_token, "access_token": access_token}
         if self._update_token is not None:
             refuse_awaitable(self._update_token(token, **old), "update_token", "refresh")
@@ -88,7 +88,7 @@ class SyncApp(AppBase, SyncCalls):
         method: str | None,
         params: Mapping[str, Any],
     ) -> KuCoinToken:
-        """Compare a callback with the browser's session and exchange its code."""
+        """Check that a callback belongs to a login in the session, and exchange its code."""
         callback = read_callback(pairs, method)
         expected = self.framework.get_state_data(session, callback.state)
         if expected is None or is_of_another(session, self.name, callback.state):
@@ -98,7 +98,7 @@ class SyncApp(AppBase, SyncCalls):
             code=callback.code(), redirect_uri=expected.get("redirect_uri"), **params
         )
 
-    # How the shared calls are sent: by the app's client.
+    # The shared calls (SyncCalls) are sent by the app's client.
 
     def perform(self, call: Call[T]) -> T:
         """Send one call and return its result."""
@@ -106,11 +106,11 @@ class SyncApp(AppBase, SyncCalls):
         return result
 
     def renew(self, token: Mapping[str, Any], url: str | None = None) -> KuCoinToken:
-        """Exchange a token for a new pair and call ``update_token``."""
+        """Exchange a token for a new token pair and call ``update_token``."""
         fresh: KuCoinToken = self.client.renew(token, url)
         return fresh
 
     def default_token(self, request: Any) -> AnyToken | None:
-        """Return the token to use if none was given: what ``fetch_token`` returns."""
-        token: AnyToken | None = self._get_requested_token(request)  # type: ignore[attr-defined]  # Authlib's
+        """Return the result of ``fetch_token``, for a call that was given no token."""
+        token: AnyToken | None = self._get_requested_token(request)  # type: ignore[attr-defined]  # a method of Authlib's app
         return token

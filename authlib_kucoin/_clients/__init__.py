@@ -1,1 +1,1 @@
-"""How a call is sent: settings, the shared refresh, connections."""
+"""How a call is sent: the clients' settings, the shared refresh, and the connections."""

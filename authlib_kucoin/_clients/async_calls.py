@@ -12,14 +12,16 @@ from authlib_kucoin._protocol.permissions import api_key_body
 from authlib_kucoin._protocol.sites import Site
 
 from .base_client import AnyToken
+from .preconditions import check_one_source
 
 T = TypeVar("T")
 
 
 class AsyncCalls:
-    """KuCoin's calls about tokens and keys; see :class:`SyncCalls`."""
+    """KuCoin's calls that use a token or a key; see :class:`SyncCalls`."""
 
-    # A client answers these for itself, an app through its client.
+    # The methods up to renew() are abstract. Clients define them. Apps define them too, and call
+    # the methods of their client.
 
     @property
     def site(self) -> Site:
@@ -27,7 +29,11 @@ class AsyncCalls:
         raise NotImplementedError
 
     async def default_token(self, request: Any) -> AnyToken | None:
-        """Return the token to use if none was given."""
+        """Return the token to use in a call that was given none."""
+        raise NotImplementedError
+
+    def check_ready(self, operation: str) -> None:
+        """Check, before anything is sent, that a call can be made."""
         raise NotImplementedError
 
     def is_expired(self, token: AnyToken | None) -> TypeGuard[Mapping[str, Any]]:
@@ -35,7 +41,7 @@ class AsyncCalls:
         raise NotImplementedError
 
     def on_refreshed(self, old: Mapping[str, Any], fresh: KuCoinToken) -> None:
-        """Hook: called when a caller has received a new pair for an old one."""
+        """Hook: called after a refresh, for each caller that has received the new pair."""
         raise NotImplementedError
 
     async def perform(self, call: Call[T]) -> T:
@@ -43,11 +49,14 @@ class AsyncCalls:
         raise NotImplementedError
 
     async def renew(self, token: Mapping[str, Any], url: str | None = None) -> KuCoinToken:
-        """Exchange a token for a new pair (callers share one request); call ``update_token``."""
+        """Exchange a token for a new token pair and call ``update_token``.
+
+        Callers that refresh the same token share one request.
+        """
         raise NotImplementedError
 
     async def validate_access_token(self, token: AnyToken | None = None) -> bool:
-        """Ask whether an access token is valid, as :meth:`SyncCalls.validate_access_token`."""
+        """Ask whether an access token is valid; see :meth:`SyncCalls.validate_access_token`."""
         token = await self.default_token(None) if token is None else token
         access_token = calls.access_token_of(token, "validate")
         return await self.perform(calls.validate_call(self.site, access_token=access_token))
@@ -59,8 +68,11 @@ class AsyncCalls:
         permissions: Iterable[str] | None = None,
         request: Any = None,
     ) -> ApiKey:
-        """Ask for an API key, once, as :meth:`SyncCalls.create_api_key`."""
+        """Ask KuCoin for a new API key, once; see :meth:`SyncCalls.create_api_key`."""
+        # All checks come first: a refresh cannot be undone either.
+        self.check_ready("create_api_key")
         body = api_key_body(self.site, permissions)
+        check_one_source(token, request)
         token = await self.default_token(request) if token is None else token
         if self.is_expired(token):
             fresh = await self.renew(token)
@@ -72,5 +84,5 @@ class AsyncCalls:
         )
 
     async def get_api_key_info(self, key: ApiKey) -> ApiKeyInfo:
-        """Ask for a key's account and permissions, as :meth:`SyncCalls.get_api_key_info`."""
+        """Ask for the account and permissions of a key; see :meth:`SyncCalls.get_api_key_info`."""
         return await self.perform(calls.api_key_info_call(self.site, key=key))

@@ -1,4 +1,4 @@
-"""Async twin of ``sync_client``; identical except for ``await``."""
+"""Async twin of ``sync_client``: the same methods, awaited."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from .refresh import refreshes
 
 
 class AsyncClient(ClientBase, AsyncCalls):
-    """Authlib's methods of an async client, and KuCoin's calls."""
+    """An async client: Authlib's methods, and KuCoin's calls. All of them are awaited."""
 
     _awaits = True
 
-    async def default_token(self, request: object) -> AnyToken | None:  # type: ignore[override]  # awaited
-        """Return the token to use if none was given, as :meth:`ClientBase.default_token`."""
+    async def default_token(self, request: object) -> AnyToken | None:  # type: ignore[override]  # async
+        """Return the client's own token; see :meth:`ClientBase.default_token`."""
         return super().default_token(request)
 
     async def fetch_token(
@@ -31,7 +31,7 @@ class AsyncClient(ClientBase, AsyncCalls):
         state: str | None = None,
         **params: Any,
     ) -> KuCoinToken:
-        """Exchange an authorization code for a token, as :meth:`SyncClient.fetch_token`."""
+        """Exchange an authorization code for a token; see :meth:`SyncClient.fetch_token`."""
         call = self.token_call(
             url, code=code, authorization_response=authorization_response, state=state, **params
         )
@@ -41,26 +41,27 @@ class AsyncClient(ClientBase, AsyncCalls):
     async def refresh_token(
         self, url: str | None = None, refresh_token: str | None = None, **params: Any
     ) -> KuCoinToken:
-        """Exchange the refresh token for a new pair, as :meth:`SyncClient.refresh_token`."""
+        """Exchange the refresh token for a new pair; see :meth:`SyncClient.refresh_token`."""
         self.token = token = await self.renew(self._token_to_refresh(refresh_token, params), url)
         return KuCoinToken(token)
 
     async def ensure_active_token(self, token: Mapping[str, Any] | None = None) -> bool:
-        """Refresh the client's token if it expires within ``leeway`` seconds."""
+        """Refresh a token if necessary; see :meth:`SyncClient.ensure_active_token`."""
         token = self.token if token is None else token
         if self.is_expired(token):
             self.token = await self.renew(token)
         return True
 
     async def renew(self, token: Mapping[str, Any], url: str | None = None) -> KuCoinToken:
-        """Exchange a token for a new pair, as :meth:`SyncClient.renew`."""
-        self._refuse_if_closed("refresh")
+        """Exchange a token for a new token pair; see :meth:`SyncClient.renew`."""
+        self.check_ready("refresh")
         call = self._refresh_call(token, url)
         has_listener = self.has_listener()
         refresh_token = token["refresh_token"]
 
-        # Replace the client's own token in here, because the caller may have been cancelled. Do it
-        # after update_token: until that succeeds, a call with the old pair tries it again.
+        # These two functions replace the client's own token, because they run even if the caller is
+        # cancelled. They do so after update_token has succeeded. If that fails, the client keeps
+        # the old pair, and the next refresh of the old pair calls update_token again.
         async def perform() -> KuCoinToken:
             fresh = await self.perform(call)
             if not has_listener:

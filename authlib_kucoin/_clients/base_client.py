@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Final, NoReturn, TypeGuard
 from urllib.parse import parse_qsl, urlsplit
 
 from authlib.common.security import generate_token
-from authlib.oauth2.auth import TokenAuth
 
 from authlib_kucoin._errors import AuthorizationDenied, ConfigurationError
 from authlib_kucoin._models import KuCoinToken
@@ -18,42 +17,19 @@ from authlib_kucoin._protocol.callback import mismatching_state, read_callback
 from authlib_kucoin._protocol.sites import Site, resolve_site
 
 from .limits import DEFAULT_TOTAL_TIMEOUT
+from .not_of_kucoin import NotOfKuCoin
 from .options import NO_PKCE, ONLY_CODE_MODE, Accepted, parameters_of, refuse_late
+from .overrides import OF_CLIENTS, refuse_overrides
 from .preconditions import check_function
 
-#: A token, or one half of it alone: the access token or the refresh token.
+#: A token with its fields, or the access token or refresh token alone as a string.
 AnyToken = Mapping[str, Any] | str
 
-#: In a token that is to be refreshed: the scope to ask for, if it was given with the call.
+#: An extra field of a token that is to be refreshed: the scope that the caller asked for.
 _ASKED_SCOPE: Final = "asked_scope"
 
 
-class KuCoinTokenAuth(TokenAuth):
-    """Authlib's holder of a token. Its repr hides the values."""
-
-    def __init__(
-        self,
-        token: Mapping[str, Any] | None,
-        token_placement: str = "header",
-        client: Any = None,
-    ) -> None:
-        super().__init__(None, token_placement, client)
-        self.set_token(token)
-
-    def set_token(self, token: Mapping[str, Any] | None) -> None:
-        """Hold a copy of a token."""
-        self.token = token if token is None else KuCoinToken(token)
-
-    def prepare(self, uri: str, headers: Any, body: Any) -> tuple[str, Any, Any]:
-        """Sign a request, with the scheme in lower case as the document prints it (section 4)."""
-        uri, headers, body = super().prepare(uri, headers, body)
-        scheme, _, value = headers.get("Authorization", "").partition(" ")
-        if scheme == "Bearer":
-            headers["Authorization"] = f"bearer {value}"
-        return uri, headers, body
-
-
-class ClientBase:
+class ClientBase(NotOfKuCoin):
     """The settings of a client, and the calls built from them."""
 
     # Set by Authlib's own constructor.
@@ -67,14 +43,14 @@ class ClientBase:
     leeway: Any
     metadata: Mapping[str, Any]
     token_auth: Any
-    # Set by the HTTP library's.
+    # Set by the HTTP library's constructor.
     hooks: Any
     params: Any
 
-    #: The options beside the parameters of the constructor.
+    #: The options that the constructor takes besides its own parameters.
     accepted: ClassVar[Accepted]
 
-    #: Seconds that a call may take altogether.
+    #: The longest time for a whole call, in seconds.
     total_timeout: float = DEFAULT_TOTAL_TIMEOUT
 
     _site: Site | str | None
@@ -82,6 +58,10 @@ class ClientBase:
     _awaits: ClassVar = False
     _resolved_site: Site | None = None
     _is_made = False
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        refuse_overrides(cls, OF_CLIENTS)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if self._is_made:
@@ -95,68 +75,19 @@ class ClientBase:
         )
 
     def __del__(self) -> None:
-        # Authlib's __del__ fails if an error came before Authlib's constructor had run.
+        # Authlib's __del__ deletes the attribute ``session``. It fails if an error has prevented
+        # Authlib's constructor from setting it.
         vars(self).pop("session", None)
-
-    def register_compliance_hook(self, hook_type: str, hook: Callable[..., Any]) -> None:
-        """Add a hook to requests of the application's own, as Authlib's method.
-
-        Raises:
-            ConfigurationError: If it is a hook for another request: KuCoin's calls run none.
-        """
-        if hook_type != "protected_request":
-            raise ConfigurationError(
-                f"There can be no hook for {hook_type!r}: KuCoin's differences from the RFC are "
-                "built in, and its calls run no hooks."
-            )
-        self.token_auth.hooks.add(hook)
-
-    def register_client_auth_method(self, *_auth: object) -> NoReturn:
-        """Raise: KuCoin's token call has no client authentication.
-
-        Raises:
-            ConfigurationError: Always.
-        """
-        raise ConfigurationError(
-            "KuCoin's token call has no client authentication (document section 7.2): give "
-            "client_secret=, which is sent in the query, or nothing."
-        )
-
-    def revoke_token(self, *_args: object, **_kwargs: object) -> NoReturn:
-        """Raise: KuCoin has no call to revoke a token.
-
-        Raises:
-            ConfigurationError: Always.
-        """
-        raise ConfigurationError("KuCoin has no call to revoke a token: its tokens expire.")
-
-    def introspect_token(self, *_args: object, **_kwargs: object) -> NoReturn:
-        """Raise: KuCoin's own call about a token is :meth:`validate_access_token`.
-
-        Raises:
-            ConfigurationError: Always.
-        """
-        raise ConfigurationError(
-            "KuCoin has no introspection: call validate_access_token (document section 7.4)."
-        )
-
-    def token_from_fragment(self, *_args: object, **_kwargs: object) -> NoReturn:
-        """Raise: KuCoin has no implicit mode, so a token in an address is not KuCoin's.
-
-        Raises:
-            ConfigurationError: Always.
-        """
-        raise ConfigurationError(ONLY_CODE_MODE, operation="token")
 
     @property
     def site(self) -> Site:
         """The KuCoin site that this client talks to.
 
         Raises:
-            ConfigurationError: If none was given, or an unknown one.
+            ConfigurationError: If no site was given, or an unknown one was.
         """
         if self._resolved_site is None:
-            names = ("authorization_endpoint", "token_endpoint")  # as in RFC 8414
+            names = ("authorization_endpoint", "token_endpoint")  # the names in RFC 8414
             given = {name: self.metadata[name] for name in names if self.metadata.get(name)}
             site = resolve_site(self._site, self._fast_api)
             self._resolved_site = dataclasses.replace(site, **given) if given else site
@@ -172,14 +103,15 @@ class ClientBase:
         """Return the address of KuCoin's login page, and the state in it (section 7.1).
 
         Args:
-            url: The login page, if it is not the site's.
-            state: Comes back in the callback; random unless given.
+            url: URL of the login page; the site's if left out.
+            state: KuCoin returns it in the callback. Random if left out.
             code_verifier: Must be left out: KuCoin has no PKCE.
             params: ``redirect_uri`` and ``scope``, if they differ from the client's.
 
         Raises:
             UnsafeRedirectURI: If the redirect URI cannot be sent unencoded.
-            ConfigurationError: If a setting is missing, or KuCoin has no such parameter.
+            ConfigurationError: If a setting is missing, or KuCoin's login page has no parameter
+                of a name in ``params``.
         """
         if code_verifier:
             raise ConfigurationError(
@@ -208,7 +140,7 @@ class ClientBase:
         state: str | None = None,
         **params: Any,
     ) -> Call[KuCoinToken]:
-        """Return the call that :meth:`fetch_token` performs; see there for the arguments."""
+        """Return the call that :meth:`fetch_token` sends. The arguments are the same."""
         redirect_uri = params.pop("redirect_uri", None) or self.redirect_uri
         grant_type = params.pop("grant_type", None) or "authorization_code"
         _only_code_mode(is_so=grant_type == "authorization_code", operation="token")
@@ -218,6 +150,16 @@ class ClientBase:
                 operation="token",
             )
         self._refuse(params, "token endpoint (document section 7.2)", "token")
+        if authorization_response is None and state:
+            raise ConfigurationError(
+                "Pass state= with authorization_response=: with code= alone there is no state to "
+                "compare it with.",
+                operation="token",
+            )
+        if authorization_response is not None and code:
+            raise ConfigurationError(
+                "Pass code= or authorization_response=, not both.", operation="token"
+            )
         if authorization_response is not None:
             callback = read_callback(
                 parse_qsl(_query_of(authorization_response), keep_blank_values=True)
@@ -243,8 +185,8 @@ class ClientBase:
         scope = token.get(_ASKED_SCOPE) or _text_of(self.scope)
         if url and url == self.site.token_endpoint != self.site.refresh_endpoint:
             raise ConfigurationError(
-                "Leave out the URL of the token endpoint: KuCoin renews tokens at another "
-                "(document section 7.3), which the site has.",
+                "Leave out the URL of the token endpoint: KuCoin refreshes tokens at another URL "
+                "(document section 7.3), which the site knows.",
                 operation="refresh",
             )
         return calls.refresh_call(self._site_with(refresh_endpoint=url), token=token, scope=scope)
@@ -255,8 +197,15 @@ class ClientBase:
         }
         return dataclasses.replace(self.site, **changed) if changed else self.site
 
-    def _refuse_if_closed(self, operation: str) -> None:
-        """Raise if this client is closed, or has params or hooks that KuCoin's calls ignore."""
+    def check_ready(self, operation: str) -> None:
+        """Check, before anything is sent, that this client can make a call.
+
+        Args:
+            operation: The call, as in :attr:`authlib_kucoin.KuCoinError.operation`.
+
+        Raises:
+            ConfigurationError: If it is closed, or has params or hooks that KuCoin's calls ignore.
+        """
         hooks = getattr(self, "event_hooks", None) or self.hooks
         ignored = {
             "params": self.params,
@@ -281,7 +230,7 @@ class ClientBase:
         return {**token, _ASKED_SCOPE: _text_of(scope)} if scope else token
 
     def _refuse(self, params: Mapping[str, Any], what: str, operation: str) -> None:
-        """Raise for parameters that a call does not have; None and "" count as not given."""
+        """Raise for parameters that KuCoin does not have. One that is None or "" does not count."""
         names = sorted(name for name, value in params.items() if value not in (None, ""))
         if not names:
             return
@@ -295,12 +244,13 @@ class ClientBase:
         raise ConfigurationError(text, operation=operation)
 
     def has_listener(self) -> bool:
-        """Check ``update_token`` before a refresh is sent, and tell whether there is one.
+        """Tell whether ``update_token`` is set. The client asks this before it sends a refresh.
 
-        A registered app puts its own method in the place of this one.
+        A registered app replaces this method by its own ``has_listener``.
 
         Raises:
-            ConfigurationError: If it cannot be called as it will be.
+            ConfigurationError: If ``update_token`` cannot be called with the arguments that it
+                will get.
         """
         if self.update_token is None:
             return False
@@ -313,13 +263,13 @@ class ClientBase:
         )
         return True
 
-    # What the shared calls ask of a client.
+    # Methods that the shared calls (SyncCalls, AsyncCalls) use.
 
     def default_token(self, request: object) -> AnyToken | None:
-        """Return the token to use if none was given.
+        """Return the client's own token, for a call that was given no token.
 
         Raises:
-            ConfigurationError: If a request was given: only a registered app looks tokens up.
+            ConfigurationError: If ``request`` is given, which only a registered app can use.
         """
         if request is not None:
             raise ConfigurationError("A client has no use for request=: pass token= instead.")
@@ -327,11 +277,14 @@ class ClientBase:
         return token
 
     def is_expired(self, token: AnyToken | None) -> TypeGuard[Mapping[str, Any]]:
-        """Tell whether a token expires within ``leeway`` seconds."""
+        """Tell whether a token has expired or will expire within ``leeway`` seconds.
+
+        A string has no known expiry, so the result is False.
+        """
         return isinstance(token, Mapping) and bool(KuCoinToken(token).is_expired(self.leeway))
 
     def on_refreshed(self, old: Mapping[str, Any], fresh: KuCoinToken) -> None:
-        """Keep a new pair if it replaces the client's own."""
+        """Make the new pair the client's token if the old pair was the client's token."""
         if (self.token or {}).get("refresh_token") == old["refresh_token"]:
             self.token = fresh
 

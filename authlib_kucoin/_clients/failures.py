@@ -1,4 +1,4 @@
-"""Errors of the HTTP libraries, described without their text, which may hold the URL."""
+"""Describes errors of the HTTP libraries without quoting their texts, which can hold the URL."""
 
 from __future__ import annotations
 
@@ -11,28 +11,51 @@ from urllib.parse import urlsplit
 
 from authlib_kucoin._errors import ConfigurationError
 
-#: How many causes of an error are looked at; a bound, since an error may be its own cause.
+#: The most causes of an error that are looked at.
 _MOST_CAUSES: Final = 20
-#: The packages whose errors say why there is no answer.
+#: The packages whose errors mean that a call got no answer.
 _LIBRARIES: Final = {
     *("authlib_kucoin", "requests", "urllib3", "http", "socks", "gevent"),
     *("httpx2", "httpcore2", "httpx", "httpcore", "h11", "socksio", "anyio", "sniffio"),
+    *("eventlet", "trio", "uvloop", "OpenSSL"),
 }
-#: How requests and httpx2 say that a proxy has not opened a tunnel.
+#: The beginning of the error texts of requests and httpx2 if a proxy wants a password (HTTP 407).
 _NO_TUNNEL: Final = re.compile(r"(?:Tunnel connection failed: )?407\b")
 
 
-def is_of_http(error: BaseException) -> bool:
-    """Tell whether an error is the HTTP library's or the system's.
+def of_a_handler(error: BaseException) -> BaseException:
+    """Return the built-in TimeoutError of a signal handler, if that is what caused an error.
 
-    Any other error, such as a job queue's time limit, comes from a signal handler or from a
-    transport of the user's own, and is the caller's.
+    The HTTP libraries take it for the system's and raise one of their own. Where it was raised
+    tells them apart: the system's is raised in a library.
     """
+    for cause in (error, *_causes(error)):
+        if type(cause) is TimeoutError and cause.__traceback__ and not _is_raised_by_library(cause):
+            return cause
+    return error
+
+
+def kind_of(error: BaseException) -> str:
+    """Return the kind of an error, as in :attr:`authlib_kucoin.KuCoinError.failure`."""
+    causes = (error, *_causes(error))
+    if any(isinstance(each, TimeoutError) or "Timeout" in type(each).__name__ for each in causes):
+        return "timeout"
+    return "tls" if any(isinstance(each, ssl.SSLError) for each in causes) else "connection"
+
+
+def is_of_http(error: BaseException) -> bool:
+    """Tell whether an error comes from the HTTP library or the system.
+
+    Any other error comes from a signal handler (such as a job queue's time limit) or from a
+    transport of the application, and is raised to the caller as it is.
+    """
+    if type(error) is TimeoutError and error.__traceback__:
+        return _is_raised_by_library(error)
     if isinstance(error, (OSError, ValueError)):
         return True
     if any(_package(kind.__module__) in _LIBRARIES for kind in type(error).__mro__):
         return True
-    # Anyone may raise a built-in class, so the module that raised it decides.
+    # Any code can raise a built-in class, so look at the module that raised this one.
     return type(error).__module__ == "builtins" and _is_raised_by_library(error)
 
 
@@ -49,15 +72,15 @@ def _package(module: str) -> str:
 
 
 def bare(error: BaseException) -> BaseException:
-    """Return an error without its traceback and context, which may hold the URL."""
+    """Remove the traceback, cause and context of an error, which can hold the URL. Return it."""
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)
 
 
 def name_of(error: BaseException) -> str:
-    """Return the class name of an error, and of the system's error that caused it.
+    """Return the class name of an error, and that of the system error that caused it, if any.
 
-    Never its text, which may hold the URL.
+    The texts of the errors are left out, because they can hold the URL.
     """
     names = [type(error).__name__]
     for below in _causes(error):
@@ -67,7 +90,7 @@ def name_of(error: BaseException) -> str:
 
 
 def host_of(url: object) -> str:
-    """Return host and port of a proxy's address, without user and password."""
+    """Return host and port of a proxy's URL, without user name and password."""
     try:
         return urlsplit(str(url)).netloc.rpartition("@")[2]
     except ValueError:
@@ -82,13 +105,14 @@ def broken_for_good(
     Args:
         error: The HTTP library's error.
         host: The host of the request.
-        authorities: The environment's variable for more certificate authorities.
-        proxy: Host and port of the proxy in use, if there is one.
+        authorities: The name of the environment variable for trusted certificates.
+        proxy: Host and port of the proxy in use; empty if there is none.
         operation: The call that failed.
     """
-    advice = ""
+    advice, failure = "", None
     for cause in (error, *_causes(error)):
         if isinstance(cause, ssl.SSLCertVerificationError):
+            failure = "tls"
             advice = (
                 f"The certificate shown for {host} is not trusted ({cause.verify_message}). If "
                 "your proxy or firewall inspects TLS, add its authority's certificate to a copy "
@@ -96,6 +120,7 @@ def broken_for_good(
                 "machine's clock, and the host: it may not be KuCoin."
             )
         elif isinstance(cause, ssl.SSLError) and cause.reason == "WRONG_VERSION_NUMBER":
+            failure = "tls"
             advice = (
                 f"The server at {proxy or host} does not speak TLS. Check the site's address, "
                 "and whether a proxy's address begins with http:// rather than https://."
@@ -109,11 +134,11 @@ def broken_for_good(
                 "else is imported; with gunicorn, at the top of its configuration file, or leave "
                 "preload_app out."
             )
-    return ConfigurationError(advice, operation=operation) if advice else None
+    return ConfigurationError(advice, operation=operation, failure=failure) if advice else None
 
 
 def proxy_wants_password(proxy: str) -> str:
-    """Return the advice for a proxy that answers 407."""
+    """Return the error text for a proxy that answers with HTTP 407."""
     return (
         f"The proxy {proxy} asks for a user name and a password (HTTP 407), so nothing reached "
         "KuCoin. Write them into its address, http://user:password@host:port, in HTTPS_PROXY or "
@@ -126,7 +151,7 @@ def cannot_connect(error: BaseException, operation: str | None) -> Configuration
 
     Args:
         error: The cause. Its text is shown only if the system or an import raised it: other
-            texts may quote a proxy's address with its password.
+            texts can quote a proxy's URL with the password.
         operation: The call that needed the connection, if any.
     """
     says_more = isinstance(error, (OSError, ImportError)) and not isinstance(error, ValueError)
@@ -139,7 +164,7 @@ def cannot_connect(error: BaseException, operation: str | None) -> Configuration
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield the errors below an error: causes, contexts, and those it holds as arguments."""
+    """Yield the errors that led to an error: causes, contexts, and errors among its arguments."""
     seen = [error]
     for above in seen:
         below = (above.__cause__ or above.__context__, *above.args, getattr(above, "reason", None))

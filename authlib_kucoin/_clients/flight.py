@@ -1,4 +1,9 @@
-"""One refresh: in flight, or ended, with its outcome remembered for later callers."""
+"""One refresh that several callers share.
+
+The leader is the caller that sends the request. Waiters are callers that come with the same token
+while the request is in flight; they receive the leader's outcome: the new token pair or the error.
+When the request has ended, the outcome is remembered for later callers with the same token.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +20,12 @@ from typing import Any, Final
 from authlib_kucoin._errors import KuCoinError, KuCoinUnavailable, ReauthorizationRequired
 from authlib_kucoin._models import KuCoinToken
 
-#: Seconds for which an outcome is remembered.
+#: How many seconds an outcome is remembered.
 REMEMBER_SECONDS: Final = 600.0
-#: Seconds after which a refresh counts as lost if its client has no ``total_timeout``.
+#: The default for ``longest``, in seconds.
 LONGEST_WAIT: Final = 60.0
-#: Seconds that waiters wait longer than the leader, so that they receive its own error.
+#: How many seconds waiters wait beyond ``longest``, so that a leader whose time is up can still
+#: publish its error to them.
 _GRACE: Final = 1.0
 
 
@@ -27,18 +33,20 @@ class Flight:
     """One refresh and its outcome.
 
     Args:
-        endpoint: Where the new pair is asked for.
-        old: The old pair, or a mapping with its refresh token alone.
-        longest: Seconds after which the leader's request has ended for certain.
-        loop: The event loop of the leader, if it has one.
-        owner: The client that performs the refresh.
+        endpoint: URL of the refresh endpoint.
+        old: The old token pair, or a mapping that holds only its refresh token.
+        longest: The longest time that the leader's request takes, in seconds.
+        loop: The event loop of the leader; None if the leader is a blocking client.
+        owner: The client that sends the request.
 
     Attributes:
-        key: The digest of endpoint and old refresh token.
-        successor: The same digest of the new refresh token, once there is one.
-        since: When the flight began, or when it ended.
-        teller: The ``outcome`` of the flight whose caller has called ``update_token`` with the new
-            pair, or will. While this is None, ``update_token`` still has to be called.
+        key: A digest of the endpoint and the old refresh token.
+        outcome: The future of the new pair.
+        successor: The ``key`` that a refresh of the new pair has; None until there is a new pair.
+        since: When the flight began or, once it has ended, when it ended (monotonic clock).
+        teller: The ``outcome`` of the flight whose caller is responsible for calling
+            ``update_token`` with the new pair. None if nobody is responsible yet, or the call has
+            failed.
     """
 
     __slots__ = (
@@ -69,7 +77,8 @@ class Flight:
         self.key = _digest(endpoint, old["refresh_token"])
         self.successor: bytes | None = None
         self.outcome: Future[KuCoinToken] = Future()
-        # A running future cannot be cancelled, so a waiter that gives up harms no other.
+        # A running future cannot be cancelled. So if one waiter is cancelled, the others still
+        # receive the outcome.
         self.outcome.set_running_or_notify_cancel()
         self.since = time.monotonic()
         self.teller: Future[KuCoinToken] | None = None
@@ -88,18 +97,18 @@ class Flight:
 
     @property
     def is_over(self) -> bool:
-        """Whether to forget it: it is too old, or its event loop no longer runs."""
+        """Whether to forget this flight: it is too old, or its loop stopped without an outcome."""
         if time.monotonic() - self.since > REMEMBER_SECONDS:
             return True
         return not self.has_ended and self._loop is not None and not self._loop.is_running()
 
     @property
     def patience(self) -> float:
-        """For how many more seconds it makes sense to wait for the outcome."""
+        """How many more seconds a waiter waits for the outcome."""
         return max(0.0, self.since + self._longest + _GRACE - time.monotonic())
 
     def succeed(self, token: KuCoinToken) -> None:
-        """Publish the new pair, unless the waiters have been told of a failure."""
+        """Publish the new pair as the outcome, unless there is an outcome already."""
         if self.has_ended:
             return
         self.successor = _digest(self._endpoint, str(token.get("refresh_token")))
@@ -107,7 +116,7 @@ class Flight:
         self._end()
 
     def fail(self, error: BaseException) -> None:
-        """Publish an error, unless there is an outcome."""
+        """Publish an error as the outcome, unless there is an outcome already."""
         if self.has_ended:
             return
         if not isinstance(error, KuCoinError):  # for example, the leader was cancelled
@@ -122,9 +131,12 @@ class Flight:
         self._owner = None
 
     def claim(self, flight: Flight) -> None:
-        """Take over calling ``update_token`` with a flight's pair, unless another caller did."""
+        """Make this flight's caller responsible for ``update_token`` with the pair of ``flight``.
+
+        Does nothing if a caller is responsible already.
+        """
         if flight.teller is None:
-            if flight is not self:  # a reference to itself would delay freeing it
+            if flight is not self:  # avoid a reference cycle, which delays freeing the memory
                 self._claimed = flight
             flight.teller = self.outcome
 
@@ -134,23 +146,29 @@ class Flight:
         return self.outcome in (self.teller, self._claimed and self._claimed.teller)
 
     def give_up(self, error: BaseException) -> None:
-        """Fail, unless there is an outcome. Leave ``update_token`` to the next caller."""
+        """Publish an error unless there is an outcome already.
+
+        If this flight's caller was responsible for ``update_token``, nobody is any more. A later
+        caller with the old token becomes responsible.
+        """
         self.fail(error)
         for flight in (self, self._claimed):
             if flight and flight.teller is self.outcome:
                 flight.teller = None
 
     def latest_of(self, others: Mapping[bytes, Flight], newcomer: Flight) -> Flight | None:
-        """Return the flight to join: this one or, if its pair was refreshed since, the last one.
+        """Return the flight whose outcome a new caller should use; None if it has to refresh.
+
+        That is this flight or, if its new pair was refreshed in turn, the latest flight.
 
         Args:
             others: All flights by key.
-            newcomer: The flight that would begin otherwise.
+            newcomer: The new caller's own flight, which begins if the result is None.
         """
         latest: Flight | None = None
         flight: Flight | None = self
         replaced = newcomer._replaced
-        for _ in range(len(others)):  # a bound, in case the tokens form a circle
+        for _ in range(len(others)):  # bounded, in case a new token is an old one again
             if flight is None or not flight._is_worth_joining(replaced):
                 break
             latest = flight
@@ -161,10 +179,13 @@ class Flight:
         return latest
 
     def _is_worth_joining(self, access_token: bytes | None) -> bool:
-        """Tell whether the outcome is still to come, a newer pair, or a final refusal.
+        """Tell whether a new caller should use this flight's outcome.
+
+        It should if the outcome is still to come, is a newer pair than the caller's, or says that
+        the user must authorize again.
 
         Args:
-            access_token: The digest of the newcomer's access token, if it gave one.
+            access_token: The digest of the caller's access token; None if it is not known.
         """
         if self.is_over:
             return False
@@ -174,16 +195,18 @@ class Flight:
             return isinstance(error, ReauthorizationRequired)
         if self.successor != self.key:
             return True
-        # The refresh token stays the same, so only the old access token identifies a latecomer,
-        # and nothing does if that stays the same as well.
-        went_on = self._replaced == _digest(self.outcome.result()["access_token"])
-        return access_token is not None and access_token == self._replaced and not went_on
+        # KuCoin has returned the same refresh token. So only the access token tells whether the
+        # caller still has the old pair. If KuCoin has returned the same access token too, nothing
+        # tells, and the caller refreshes again.
+        unchanged = self._replaced == _digest(self.outcome.result()["access_token"])
+        return access_token is not None and access_token == self._replaced and not unchanged
 
     def wait(self) -> None:
-        """Block until there is an outcome, or the leader's time is up.
+        """Block until there is an outcome, for at most ``patience`` seconds.
 
         Raises:
-            KuCoinUnavailable: If this thread itself has to finish the flight.
+            KuCoinUnavailable: If the leader runs in this same thread, in a task of its event loop.
+                The leader could not go on while this thread waits.
         """
         if self.has_ended:
             return
@@ -193,21 +216,25 @@ class Flight:
             self.outcome.exception(self.patience)
 
     def is_led_for(self, owner: object) -> bool:
-        """Tell whether another thread uses this client's connections for it."""
+        """Tell whether another thread leads this flight with the client ``owner``."""
         return self._owner is owner and self._thread != threading.get_ident()
 
     def told(self) -> KuCoinToken:
-        """Return a copy of the new pair, or raise a copy of the error."""
+        """Return a copy of the new pair, or raise a copy of the error.
+
+        Raises:
+            KuCoinError: The error of this flight, or that it has not ended in time.
+        """
         if not self.has_ended:
             # Do not start a second refresh: only one of the two would get a valid pair.
-            raise unavailable("the refresh in flight does not end")
+            raise unavailable("the refresh of another caller has not ended in time")
         if (error := self.outcome.exception()) is not None:
             raise copy.copy(error)
         return KuCoinToken(self.outcome.result())
 
 
 def unavailable(reason: str) -> KuCoinUnavailable:
-    """Return the error of a refresh that did not take place."""
+    """Return the error for a refresh that has no result."""
     return KuCoinUnavailable(
         f"The token was not refreshed: {reason}. Trying again later does no harm.",
         operation="refresh",
@@ -216,5 +243,5 @@ def unavailable(reason: str) -> KuCoinUnavailable:
 
 
 def _digest(*parts: str) -> bytes:
-    """Return a hash that identifies tokens, so that no further copy of them is kept."""
+    """Return a hash, which identifies tokens without keeping another copy of them."""
     return hashlib.sha256(" ".join(parts).encode(errors="surrogatepass")).digest()

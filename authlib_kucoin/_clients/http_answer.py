@@ -17,28 +17,31 @@ from .network import holds_bytes
 
 
 class LimitedAnswer(HTTPResponse):
-    """An answer that ends at the deadline, and ends its connection if anything follows it."""
+    """An answer that is read until the deadline at most.
+
+    If more bytes follow the answer, its connection is closed.
+    """
 
     def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
-        super().__init__(_Limited(sock), *args, **kwargs)  # type: ignore[arg-type]  # has makefile
+        super().__init__(_Limited(sock), *args, **kwargs)  # type: ignore[arg-type]  # _Limited is no socket
 
     def _read_status(self) -> tuple[str, int, str]:
-        """Skip informational answers: http.client itself skips 100 alone."""
+        """Skip informational answers (1xx). http.client itself skips only 100."""
         while True:
-            line: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]  # private
+            line: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]  # a private method
             if not 100 <= line[1] < 200 or line[1] == 101:
                 return line
             parse_headers(self.fp)
 
     def begin(self) -> None:
-        """Read the head. After a change of protocol (101), the connection is not HTTP's."""
+        """Read status and headers. After a 101, the connection is not reused."""
         super().begin()
         if self.status < 200:
             self.will_close = True
 
 
 class _Limited:
-    """A socket as far as ``HTTPResponse`` needs it."""
+    """Given to ``HTTPResponse`` as its socket, of which it only calls ``makefile``."""
 
     def __init__(self, sock: Any) -> None:
         self._sock = sock
@@ -51,19 +54,19 @@ class _Reader(io.BufferedReader):
     raw: _RawReader
 
     def close(self) -> None:
-        """Close the file, and the connection too if anything follows the answer."""
+        """Close the file. End the connection too, if bytes follow the answer."""
         if not self.closed:
             self.raw.has_ended = True
             if self.peek(1) or self.raw.holds_bytes:
-                self.raw.shut_down()  # the pool sees it and opens a new connection
+                self.raw.shut_down()  # the pool notices that and opens a new connection
         super().close()
 
 
 class _RawReader(io.RawIOBase):
-    """The bytes of a socket, until the deadline.
+    """Reads from a socket until the deadline.
 
     Attributes:
-        has_ended: Whether to read no more.
+        has_ended: Whether the answer has ended, so that nothing more is read from the socket.
     """
 
     def __init__(self, sock: Any) -> None:
@@ -85,9 +88,9 @@ class _RawReader(io.RawIOBase):
 
     @property
     def holds_bytes(self) -> bool:
-        """Whether the TLS layer holds more."""
-        # urllib3 wraps TLS inside TLS in an object with an sslobj.
-        with contextlib.suppress(OSError, ValueError):  # closed already
+        """Whether the TLS layer holds bytes that were received and not read."""
+        # For TLS inside TLS, urllib3 has a wrapper with the attribute ``sslobj``.
+        with contextlib.suppress(OSError, ValueError):  # the socket is closed already
             return holds_bytes(getattr(self._sock, "sslobj", self._sock))
         return False
 

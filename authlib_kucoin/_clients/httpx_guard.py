@@ -1,4 +1,4 @@
-"""The limits of a call, in the connections of httpx2.
+"""Makes the connections of httpx2 obey deadlines, and drops connections with surplus bytes.
 
 This module uses private attributes of httpx2 and httpcore2: ``_transport`` and ``_mounts`` of a
 client, ``_pool`` of a transport, ``_http2`` and ``_network_backend`` of a pool; ``_connection``,
@@ -19,20 +19,23 @@ import httpx2
 from authlib_kucoin._errors import ConfigurationError
 
 from .in_flight import limited, note_received
-from .network import addresses, holds_bytes
+from .network import addresses, holds_bytes, is_readable
 
 _OURS = (httpx2.HTTPTransport, httpx2.AsyncHTTPTransport)
 
 
 def guard(client: httpx2.Client | httpx2.AsyncClient, *others: object) -> None:
-    """Make the connections of a client end with the call, and use none that holds surplus bytes.
+    """Make a client's connections obey deadlines, and be dropped if they hold surplus bytes.
+
+    (For an async client, asyncio's time-out enforces the deadline.)
 
     Args:
         client: The client.
-        others: Transports that it uses in another way. One that is not httpx2's is left alone.
+        others: Further transports of the client. A transport that is not httpx2's is not changed.
 
     Raises:
-        ConfigurationError: If one may speak HTTP/2, or httpx2 is not known in this release.
+        ConfigurationError: If a transport can speak HTTP/2, or this release of httpx2 lacks a
+            private attribute.
     """
     try:
         transports = [client._transport, *client._mounts.values(), *others]
@@ -61,11 +64,16 @@ def _guard_pool(pool: Any) -> None:
 
 
 def refuse_http2() -> None:
-    """Raise the error for a client that may speak HTTP/2."""
+    """Raise the error for a client that can speak HTTP/2."""
     raise ConfigurationError(
-        "Leave http2 out: HTTP/2 may send a request for a key twice, and its library logs "
+        "Leave http2 out: HTTP/2 can send a request for a key twice, and its library logs "
         "header values."
     )
+
+
+def is_direct(client: httpx2.Client | httpx2.AsyncClient) -> bool:
+    """Tell whether a client has a single transport, and therefore uses no proxy."""
+    return not client._mounts
 
 
 def proxy_of(client: httpx2.Client | httpx2.AsyncClient, url: str) -> str:
@@ -82,7 +90,7 @@ class _GuardedPool:
     """A pool whose connections count as expired if they hold surplus bytes."""
 
     def create_connection(self, origin: Any) -> Any:
-        connection: Any = super().create_connection(origin)  # type: ignore[misc]  # of httpcore2's pool
+        connection: Any = super().create_connection(origin)  # type: ignore[misc]  # httpcore2's
         connection.__class__ = _guarded(connection.__class__, _GuardedConnection)
         return connection
 
@@ -91,19 +99,37 @@ class _GuardedConnection:
     """A connection that counts as expired if it holds bytes that belong to no answer."""
 
     def has_expired(self) -> bool:
-        return super().has_expired() or (  # type: ignore[misc]  # of httpcore2's connection
-            self.is_idle() and _holds_bytes(self)  # type: ignore[attr-defined]  # as above
+        return super().has_expired() or (  # type: ignore[misc]  # httpcore2's
+            self.is_idle() and _holds_bytes(self)  # type: ignore[attr-defined]  # httpcore2's
         )
 
 
 def _holds_bytes(connection: Any) -> bool:
     try:
-        while not hasattr(connection, "_h11_state"):  # a proxy's connection holds another
+        while not hasattr(connection, "_h11_state"):  # a connection to a proxy wraps another one
             connection = connection._connection
+        stream = connection._network_stream
+        if not isinstance(stream, _QuickStream | _Stream):
+            stream.__class__ = _guarded(stream.__class__, _QuickStream)
         surplus, _ = connection._h11_state.trailing_data
-        return bool(surplus) or holds_bytes(connection._network_stream.get_extra_info("ssl_object"))
-    except AttributeError:
+        return bool(surplus) or holds_bytes(stream.get_extra_info("ssl_object"))
+    except (AttributeError, TypeError):
         return True
+
+
+class _QuickStream:
+    """A stream that remembers its extra information, such as its socket.
+
+    Without this, anyio would read all properties of the socket at each lookup.
+    """
+
+    def get_extra_info(self, info: str) -> Any:
+        kept = vars(self).setdefault("kept", {})
+        if info == "is_readable":
+            return is_readable(self.get_extra_info("socket"))
+        if info not in kept:
+            kept[info] = super().get_extra_info(info)  # type: ignore[misc]  # of httpcore2's stream
+        return kept[info]
 
 
 @cache
@@ -114,7 +140,7 @@ def _guarded(kind: Any, guard_class: Any) -> Any:
 
 
 class _Backend(httpcore2.NetworkBackend):
-    """Opens connections that end with the call."""
+    """Opens connections whose reads and writes end at the deadline of the call."""
 
     def __init__(self, backend: httpcore2.NetworkBackend) -> None:
         self._backend = backend
@@ -149,7 +175,7 @@ class _Backend(httpcore2.NetworkBackend):
     def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: Any = None
     ) -> httpcore2.NetworkStream:
-        """Connect to a socket of this machine."""
+        """Connect to a Unix socket."""
         seconds = _limited(timeout, httpcore2.ConnectTimeout)
         return _Stream(self._backend.connect_unix_socket(path, seconds, socket_options))
 

@@ -1,10 +1,11 @@
 """Transports of httpx2 that clients can share, in any event loop and after a fork.
 
 Authlib makes a client for each call, and a plain client of httpx2 must not be used after a fork or,
-if it is async, in another event loop. The transports here send through inner clients, one per
-process or event loop. Inner clients rather than bare connection pools: only a client honours the
-proxies of the environment, and brokers call from fixed addresses. (The application's own requests
-pass through both clients, so httpx2 logs them twice.)
+if it is async, in another event loop. So the transports here send through inner clients, one per
+process or event loop. They use clients rather than bare connection pools, because only a client
+uses the proxies of the environment, which many brokers need: KuCoin accepts calls from registered
+addresses only. (The application's own requests pass through the outer and the inner client, so
+httpx2 logs them twice.)
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from .httpx_guard import guard
 
 C = TypeVar("C", httpx2.Client, httpx2.AsyncClient)
 
-#: The options of a client that concern its connections.
+#: The options of a client that its connections depend on.
 _OF_CONNECTIONS: Final = {
     "cert",
     "http1",
@@ -37,19 +38,19 @@ _OF_CONNECTIONS: Final = {
 
 
 def no_cookies() -> CookieJar:
-    """Return a jar that accepts no cookie: KuCoin's edge sets some on every answer."""
+    """Return a cookie jar that accepts no cookie, since KuCoin sets cookies on every answer."""
     return CookieJar(DefaultCookiePolicy(allowed_domains=()))
 
 
 class KeptConnections:
-    """Shared by the transports: how inner clients are made.
+    """Base of the transports, which makes the inner clients.
 
     Args:
-        client_kwargs: The options of a client; those about connections are used.
+        client_kwargs: The options of a client. Those that do not concern connections are ignored.
 
     Attributes:
-        are_traced: Whether the inner clients report what they send, as httpx2's own transport
-            does. Another transport may not.
+        are_traced: Whether the inner clients call the ``trace`` of a request when they send it, as
+            httpx2's own transport does. A transport of the application perhaps does not.
     """
 
     def __init__(self, client_kwargs: Mapping[str, Any]) -> None:
@@ -75,7 +76,7 @@ class KeptConnections:
 
     @property
     def _tls(self) -> dict[str, Any]:
-        """One TLS context for all inner clients: making one takes some 20 ms."""
+        """The one TLS context of all inner clients. Making another would take some 20 ms."""
         if self._settings.get("transport"):
             return {}
         if self._context is None:
@@ -86,7 +87,7 @@ class KeptConnections:
 
 
 class Transport(KeptConnections, httpx2.BaseTransport):
-    """The connections of one blocking client, for its threads, in any process."""
+    """The connections of one blocking client. Each process has its own; threads share them."""
 
     def __init__(self, client_kwargs: Mapping[str, Any]) -> None:
         super().__init__(client_kwargs)
@@ -105,7 +106,7 @@ class Transport(KeptConnections, httpx2.BaseTransport):
         """Return the inner client of this process.
 
         Args:
-            operation: The call that needs it, for error texts.
+            operation: The call that needs the client, for errors.
 
         Raises:
             ConfigurationError: If httpx2 does not accept the settings.
@@ -113,8 +114,8 @@ class Transport(KeptConnections, httpx2.BaseTransport):
         process = os.getpid()
         if inner := self._clients.get(process):
             return inner
-        # setdefault is atomic: if two threads come first, both get the same client. A parent's
-        # client is left alone: its sockets are not ours to close.
+        # setdefault is atomic: if two threads get here at once, both use the same client. A client
+        # of the parent process is not closed, because the parent uses its sockets.
         return self._clients.setdefault(process, self._new(httpx2.Client, operation))
 
 
@@ -126,7 +127,7 @@ class _OfLoop(NamedTuple):
 
 
 class AsyncSharedTransport(KeptConnections, httpx2.AsyncBaseTransport):
-    """Connections that async clients share, in any event loop of any process."""
+    """Connections that async clients share. Each event loop of each process has its own."""
 
     def __init__(self, client_kwargs: Mapping[str, Any]) -> None:
         super().__init__(client_kwargs)
@@ -147,7 +148,7 @@ class AsyncSharedTransport(KeptConnections, httpx2.AsyncBaseTransport):
         """Return the inner client of this event loop.
 
         Args:
-            operation: The call that needs it, for error texts.
+            operation: The call that needs the client, for errors.
 
         Raises:
             ConfigurationError: If httpx2 does not accept the settings.
@@ -158,8 +159,8 @@ class AsyncSharedTransport(KeptConnections, httpx2.AsyncBaseTransport):
             return inner.client
         client = self._new(httpx2.AsyncClient, operation)
         closer = self._close_with_loop(loop, client)
-        # Each step is atomic, since other loops do the same in their threads. Not a lock: if
-        # another thread holds it during a fork, the child waits for ever.
+        # Other loops do the same in their threads, so each step is atomic. A lock would not do: if
+        # another thread held it during a fork, the child process would wait for ever.
         for key, other in list(self._clients.items()):
             if other.loop.is_closed():
                 self._clients.pop(key, None)
@@ -170,7 +171,7 @@ class AsyncSharedTransport(KeptConnections, httpx2.AsyncBaseTransport):
     async def _close_with_loop(
         self, loop: asyncio.AbstractEventLoop, client: httpx2.AsyncClient
     ) -> AsyncGenerator[None]:
-        """Close a client when its loop shuts down: a loop ends its async generators."""
+        """Close a client when its loop shuts down: asyncio then closes this async generator."""
         try:
             yield
         finally:
@@ -179,7 +180,7 @@ class AsyncSharedTransport(KeptConnections, httpx2.AsyncBaseTransport):
 
 
 class AsyncTransport(AsyncSharedTransport):
-    """The connections of one async client, which closes them; in any loop of any process."""
+    """The connections of one async client, which closes them when it is closed."""
 
     async def aclose(self) -> None:
         """Close the connections of this event loop."""

@@ -1,9 +1,9 @@
-"""The call in flight: its secrets, its deadline, and how much was sent and received.
+"""The call in flight: its secrets, its deadline, whether it was sent, and how much was received.
 
-The HTTP libraries log whole URLs, with the code in it. A filter on the libraries' loggers works
-however the host application sets up logging: a logger's own filters run before any handler and
-survive ``dictConfig``. The filter acts only inside :func:`InFlight`, so the records of other
-hosts and of other code stay whole.
+The HTTP libraries log whole URLs, with the authorization code in them. A filter on the libraries'
+loggers works however the host application sets up logging: a logger's own filters run before any
+handler and survive ``dictConfig``. The filter changes records only while an :class:`InFlight` is
+entered in the same thread or task, so the records of other requests stay whole.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _LIBRARIES: Final = (
         for part in ("connection", "http11", "http2", "proxy", "socks")
     ),
     "h11",
-    # They log header values if a user's own transport speaks HTTP/2.
+    # These log header values if the application has given a transport that speaks HTTP/2.
     "hpack.hpack",
     "hpack.table",
     "h2.connection",
@@ -48,13 +48,13 @@ class InFlight:
 
     Args:
         secrets: The texts to mask.
-        total_timeout: Seconds for the whole call.
+        total_timeout: The longest time for the whole call, in seconds.
 
     Attributes:
-        deadline: When the call has to have ended, by :func:`time.monotonic`.
-        received: How many bytes of the answer have arrived, where the transport counts them.
-        sent: Whether any byte of the request may have left this machine. Set by the
-            transport, such as :mod:`authlib_kucoin._clients.requests_adapter`.
+        deadline: The time by which the call must have ended, on the clock :func:`time.monotonic`.
+        received: How many bytes of the answer have arrived; 0 if the transport does not count.
+        sent: Whether any byte of the request may have left this machine. The client or its
+            connections set it.
     """
 
     __slots__ = ("_reset", "deadline", "received", "secrets", "sent")
@@ -73,7 +73,7 @@ class InFlight:
 
     def __enter__(self) -> Self:
         for logger in _LOGGERS:
-            if _FILTER not in logger.filters:  # the application may have removed it
+            if _FILTER not in logger.filters:  # for example, the application has removed it
                 logger.addFilter(_FILTER)
         self._reset = _current.set(self)
         return self
@@ -94,7 +94,7 @@ def note_sent() -> None:
 
 
 def in_call() -> bool:
-    """Tell whether a call of ours is in flight in this thread or task."""
+    """Tell whether a call of this package is in flight in this thread or task."""
     return _current.get() is not None
 
 
@@ -102,7 +102,7 @@ def note_received(count: int) -> None:
     """Note that bytes of the current answer have arrived.
 
     Raises:
-        UnusableBody: If the answer is too large, whatever it consists of.
+        UnusableBody: If more than :data:`LARGEST_ANSWER` bytes have arrived, headers included.
     """
     if (current := _current.get()) is not None:
         current.received += count
@@ -111,7 +111,14 @@ def note_received(count: int) -> None:
 
 
 def limited(seconds: float | None) -> float | None:
-    """Return how long to wait: the given seconds, or what is left until the deadline.
+    """Return the time limit for one step of a call, in seconds.
+
+    Args:
+        seconds: The limit for the step alone. Anything but a number means that there is none.
+
+    Returns:
+        The given limit or the time left until the deadline, whichever is less. Outside of a call,
+        ``seconds``.
 
     Raises:
         TimeoutError: If the deadline has passed.
@@ -120,8 +127,8 @@ def limited(seconds: float | None) -> float | None:
         return seconds
     left = current.deadline - time.monotonic()
     if left <= 0:
-        raise TimeoutError("the call has taken its total_timeout")
-    # The HTTP libraries have objects for "not given".
+        raise TimeoutError("the total_timeout of the call is over")
+    # For "not given", urllib3 has an object of its own.
     return min(seconds, left) if isinstance(seconds, (int, float)) else left
 
 
@@ -134,7 +141,7 @@ class _RedactSecrets(logging.Filter):
         if clean != written:
             record.msg, record.args = clean, ()
         if record.exc_info:
-            # Format it now: a handler would format the unmasked traceback later.
+            # Format the traceback now and mask it. A handler would format it without masking.
             trace = logging.Formatter().formatException(record.exc_info)
             record.exc_text, record.exc_info = redact(trace, current.secrets), None
         return True

@@ -1,4 +1,4 @@
-"""The limits of a call (how long, how large an answer) and of idle connections."""
+"""The limits of a call (its time, the size of its answer) and of idle connections."""
 
 from __future__ import annotations
 
@@ -8,31 +8,33 @@ from typing import Final
 
 from authlib_kucoin._errors import ConfigurationError
 
-#: Seconds for a whole call, from connecting to the last byte of the answer.
+#: The longest time to wait for a connection, and then for each part of the answer, in seconds.
+DEFAULT_TIMEOUT: Final = 10.0
+#: The longest time for a whole call, from connecting to the last byte of the answer, in seconds.
 DEFAULT_TOTAL_TIMEOUT: Final = 20.0
-#: The largest body of an answer, in bytes, after decoding.
+#: The largest body of an answer that is accepted, after decoding, in bytes.
 LARGEST_BODY: Final = 1024 * 1024
-#: The most bytes of one answer on the wire: its body, and everything around it.
+#: The largest answer that is accepted, as it is on the wire with its headers, in bytes.
 LARGEST_ANSWER: Final = LARGEST_BODY + 256 * 1024
 
-#: How many idle connections requests keeps for each host.
+#: The most idle connections for each host, in the client over requests.
 POOL_MAXSIZE: Final = 50
-#: Idle seconds after which requests does not use a connection again: the same as httpx2's own
-#: default.
+#: After how many idle seconds a connection is closed rather than used again, in the client over
+#: requests. It is the default of httpx2 too.
 KEEPALIVE_EXPIRY: Final = 5.0
 
 #: Encodings that some servers use although only ``identity`` is asked for.
 _ENCODINGS: Final = ("gzip", "x-gzip", "deflate")
-#: Tells zlib to accept the header of gzip and that of zlib.
+#: Tells zlib to accept both the header of gzip and the header of zlib.
 _EITHER_HEADER: Final = 47
 
 
 class UnusableBody(Exception):
-    """The body of an answer cannot be used; the text says why, without quoting it."""
+    """The body of an answer cannot be used. The text says why, without quoting the body."""
 
 
 class Body:
-    """The body of an answer, piece by piece."""
+    """The body of an answer, which arrives piece by piece."""
 
     __slots__ = ("_pieces",)
 
@@ -53,11 +55,12 @@ class Body:
         """Return the whole body, without its content encoding.
 
         Args:
-            encoding: The value of ``Content-Encoding``. One encoding at most is undone: each
-                can make the body a thousand times larger.
+            encoding: The value of ``Content-Encoding``; None if there is none. A list of several
+                encodings is refused, because decoding each can make the body a thousand times
+                larger.
 
         Raises:
-            UnusableBody: If it is too large, broken, or encoded in another way.
+            UnusableBody: If the decoded body is too large or broken, or the encoding is unknown.
         """
         whole = bytes(self._pieces)
         name = (encoding or "identity").strip().lower()
@@ -78,16 +81,16 @@ class Body:
 
 
 def checked_total_timeout(seconds: object) -> float:
-    """Return a ``total_timeout`` that a client was given.
+    """Return the ``total_timeout`` of a client as a float.
 
     Raises:
-        ConfigurationError: If it is not a positive number of seconds. None is not one: without a
-            limit, a call may never end.
+        ConfigurationError: If it is not a positive, finite number of seconds. None is refused too,
+            because without a limit a call might never end.
     """
     is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
-    if not is_number or not 0 < seconds < math.inf:  # type: ignore[operator]  # a number by then
+    if not is_number or not 0 < seconds < math.inf:  # type: ignore[operator]  # is_number says so
         raise ConfigurationError(
-            f"total_timeout has to be a positive number of seconds, and is {seconds!r}. Unless "
-            f"given, it is {DEFAULT_TOTAL_TIMEOUT:g}."
+            f"total_timeout has to be a positive number of seconds, and is {seconds!r}. The "
+            f"default is {DEFAULT_TOTAL_TIMEOUT:g}."
         )
-    return float(seconds)  # type: ignore[arg-type]  # as above
+    return float(seconds)  # type: ignore[arg-type]  # is_number says so

@@ -1,21 +1,22 @@
-"""What both blocking clients need of the network: addresses, and the state of a TLS connection."""
+"""Shared by the connections of all clients: addresses of a host, and unread bytes."""
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 from typing import Any
 
 
 def addresses(host: str, port: int | None) -> list[str]:
-    """Return the addresses of a host.
+    """Return the IP addresses of a host.
 
-    The HTTP libraries try each of them with the whole time-out again; a call with a deadline
-    tries them itself.
+    The HTTP libraries try one address after another, each with the whole time-out. A call that has
+    a deadline has to try them itself, each with the time that is left.
 
     Raises:
-        OSError: If the name is not known.
-        ValueError: If it cannot be a name.
+        OSError: If the host is not known.
+        ValueError: If ``host`` is not a valid host name.
     """
     found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
     return [
@@ -28,18 +29,29 @@ def holds_bytes(tls: Any) -> bool:
     """Tell whether a TLS connection holds bytes that were received and not read.
 
     Args:
-        tls: An :class:`ssl.SSLSocket`, its inner object or an :class:`ssl.SSLObject`; anything
-            else is no TLS connection.
+        tls: An :class:`ssl.SSLSocket`, its inner object or an :class:`ssl.SSLObject`. For anything
+            else the result is False.
     """
     if isinstance(tls, ssl.SSLObject):
-        # Its input is in memory, so reading does not block. Not pending(): that does not count a
-        # record that is still encrypted.
+        # Reading does not block, because the input is in memory. pending() would not count a record
+        # that is still encrypted.
         try:
             tls.read(1)
         except ssl.SSLWantReadError:
             return False
         except ssl.SSLError:
             pass
-        return True  # a byte, or the end of the connection
+        return True  # it held a byte, or the end of the connection
     pending = getattr(tls, "pending", None)
     return pending is not None and bool(pending())
+
+
+def is_readable(sock: Any) -> bool:
+    """Tell whether a socket has received bytes, or was closed by this side or the other."""
+    if sock.fileno() < 0:
+        return True
+    if not hasattr(select, "poll"):  # Windows
+        return bool(select.select([sock], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))

@@ -1,4 +1,7 @@
-"""The constructors' options. One without effect is refused; the text says what to use instead."""
+"""The options of the clients' constructors. An option without effect is refused.
+
+The error says what to use instead.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ _NO_HOOKS: Final = "no hook runs on KuCoin's calls. For other requests make anot
 _NOT_ON_LOGIN_PAGE: Final = "KuCoin's login page has no such parameter (document section 7.1)."
 _OF_THE_SITE: Final = "give it to the site: site=Site(…, refresh_endpoint=…)."
 
-#: Authlib's own options, as far as they have their effect.
+#: Authlib's own options that have an effect here.
 _OF_AUTHLIB: Final = {
     "authorization_endpoint",
     "grant_type",
@@ -28,7 +31,8 @@ _OF_AUTHLIB: Final = {
     "token_endpoint_auth_method",
     "token_placement",
 }
-#: Options that Authlib or the HTTP libraries accept and KuCoin's calls do not use.
+#: Options that Authlib or the HTTP libraries accept and KuCoin's calls do not use, with the reason
+#: or the advice that the error text gives.
 _NO_USE: Final = {
     "auth": "KuCoin's calls carry no other credentials.",
     "code_challenge_method": NO_PKCE,
@@ -46,7 +50,7 @@ _NO_USE: Final = {
     "revocation_endpoint_auth_method": "KuCoin revokes no tokens.",
     "token_updater": "the option is update_token.",
 }
-#: Attributes that Authlib reads at each call, and that no call here reads.
+#: Attributes that Authlib's calls read and KuCoin's calls do not, so setting one has no effect.
 _READ_ONCE: Final = {
     "code_challenge_method",
     "compliance_hook",
@@ -59,8 +63,8 @@ class Accepted(NamedTuple):
     """The options of the clients over one HTTP library.
 
     Attributes:
-        names: Options of Authlib's and the library's constructors that have their effect.
-        instead: By the name of an option that has none: what to do instead of giving it.
+        names: The options of Authlib's and the library's constructors that have an effect.
+        instead: The options that have no effect, with the reason or the advice for the error text.
     """
 
     names: frozenset[str]
@@ -102,7 +106,7 @@ WITH_HTTPX: Final = Accepted(
 
 
 def parameters_of(client_class: type) -> frozenset[str]:
-    """Return the parameters that a client class adds to those of Authlib's."""
+    """Return the parameter names of this package's own constructors of a client class."""
     ours = takewhile(lambda each: not each.__module__.startswith("authlib."), client_class.__mro__)
     constructors = [vars(each)["__init__"] for each in ours if "__init__" in vars(each)]
     names = {name for each in constructors for name in signature(each).parameters}
@@ -110,11 +114,11 @@ def parameters_of(client_class: type) -> frozenset[str]:
 
 
 def checked(client_class: Any, options: Mapping[str, Any], client_secret: object) -> dict[str, Any]:
-    """Return what a client passes on to Authlib's constructor.
+    """Return the options that a client passes on to Authlib's constructor.
 
     Args:
         client_class: The client's class.
-        options: What is given beside the parameters of the class.
+        options: The arguments that the class itself has no parameters for.
         client_secret: The client secret, if there is one.
 
     Raises:
@@ -127,7 +131,7 @@ def checked(client_class: Any, options: Mapping[str, Any], client_secret: object
     for name, only in (("response_type", "code"), ("grant_type", "authorization_code")):
         if given.get(name, only) != only:
             refuse(name, (), {name: ONLY_CODE_MODE})
-    # "none" is what a client without a secret does.
+    # "none" describes a client without a secret, so it is accepted there.
     method = given.get("token_endpoint_auth_method")
     if method is not None and (client_secret or method != "none"):
         secret = "a client secret is sent in the query. To send none, leave out client_secret."
@@ -135,8 +139,21 @@ def checked(client_class: Any, options: Mapping[str, Any], client_secret: object
     return given
 
 
+def refuse_unused(options: Mapping[str, Any], names: Iterable[str], other: str) -> None:
+    """Raise for options that have no effect because another one is given.
+
+    Args:
+        options: The options.
+        names: The names of those without effect.
+        other: The name of the other option.
+    """
+    for name in names:
+        if options.get(name) is not None:
+            refuse(name, (), {name: f"beside {other} it has no effect."})
+
+
 def refuse_late(client: Any, name: str) -> None:
-    """Raise if an attribute that is set on a client is an option that is read only once."""
+    """Raise if setting an attribute of a client has no effect, because no call reads it."""
     names, instead = client.accepted
     if name in _READ_ONCE or (
         not hasattr(client, name) and name in names | instead.keys() | parameters_of(type(client))
@@ -146,7 +163,13 @@ def refuse_late(client: Any, name: str) -> None:
 
 
 def refuse(name: str, known: Iterable[str], instead: Mapping[str, str]) -> NoReturn:
-    """Raise the error for an option that has no effect, with what has one."""
+    """Raise the error for an option that has no effect.
+
+    Args:
+        name: The name of the option.
+        known: Options that have an effect, of which a similar one is suggested.
+        instead: The reason or the advice for the error text, by the name of an option.
+    """
     reason = instead.get(name)
     if reason is None:
         nearest = get_close_matches(name, sorted(known), 1)

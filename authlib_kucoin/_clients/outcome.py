@@ -1,7 +1,7 @@
 """The outcome of one call: an answer, or the error to raise for it.
 
-An error is chosen inside the except block and raised after it. Raised inside, its context would be
-the HTTP library's error, which may show the URL.
+A client chooses the error inside its except block and raises it after the block. If it were raised
+inside, its ``__context__`` would be the HTTP library's error, which may show the URL.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from .failures import (
     broken_for_good,
     cannot_connect,
     is_of_http,
+    kind_of,
     name_of,
+    of_a_handler,
     proxy_wants_password,
 )
 from .in_flight import InFlight
@@ -31,14 +33,14 @@ class Outcome(Generic[T]):
 
     Args:
         call: The call.
-        progress: What is known of its sending.
-        authorities: The environment's variable for more certificate authorities.
+        progress: Tells whether the request was sent and whether the deadline has passed.
+        authorities: The name of the environment variable for trusted certificates.
         temporary: Errors of the library that are also an OSError or a ValueError, and come from
             the network rather than from the settings.
         proxy: Returns host and port of the proxy in use; empty if there is none.
 
     Attributes:
-        status: The answer's status, once it has arrived.
+        status: The HTTP status of the answer; None while there is no answer.
         headers: The answer's headers.
         body: The answer's body.
     """
@@ -62,15 +64,17 @@ class Outcome(Generic[T]):
         self._proxy = proxy
         self._unusable = ""
         self._failure = ""
+        self._kind = "connection"
         self._error: BaseException | None = None
 
     def failed(self, error: BaseException) -> None:
-        """Choose what to raise for an error: inside the except block."""
+        """Choose what to raise for an error. Call this inside the except block."""
         may_have_key = self._progress.sent and self._call.creates_key
         if isinstance(error, UnusableBody):
             self._unusable = self._failure = str(error)
             return
         self.status = None
+        error = of_a_handler(error)
         if not isinstance(error, Exception):  # Ctrl-C, a cancelled task
             self._error = bare(error)
         elif not is_of_http(error):
@@ -78,23 +82,24 @@ class Outcome(Generic[T]):
             self._error = None if may_have_key else bare(error)
         else:
             self._failure = self._described(error)
+            self._kind = "timeout" if self._progress.is_late else kind_of(error)
             self._error = None if may_have_key else self._setting_at_fault(error)
 
     def result(self) -> T:
-        """Return the result, or raise the error: outside of the except block."""
+        """Return the call's result, or raise its error. Call this after the except block."""
         if (error := self._error) is not None:
             self._error = None
             raise error
         call = self._call
         if self.status is None:
-            call.unanswered(self._failure, sent=self._progress.sent)
+            call.unanswered(self._failure, sent=self._progress.sent, failure=self._kind)
         if self.status == 407 and not call.creates_key:
             raise ConfigurationError(proxy_wants_password(self._proxy()), operation=call.operation)
         return call.answer(self.status, self.body, self.headers, unusable=self._unusable)
 
     def _described(self, error: Exception) -> str:
         if self._progress.is_late:
-            return "its total_timeout is over"
+            return "the total_timeout of the call is over"
         proxy = self._proxy()
         return f"{name_of(error)}{proxy and f', through the proxy {proxy}'}"
 

@@ -1,4 +1,4 @@
-"""Checks of the application's own functions, before a request that cannot be taken back."""
+"""Checks of the application's own functions, made before a request that cannot be undone."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ def check_function(
     is_awaited: bool = False,
     operation: str | None = None,
 ) -> None:
-    """Refuse a function that cannot be called as it will be.
+    """Raise if a function cannot be called with the arguments that it will get.
 
     Args:
         function: The function.
-        name: Its name, for error texts.
-        keywords: The names of its keyword arguments.
-        takes: The number of its positional arguments.
-        is_awaited: Whether its result is awaited.
-        operation: The call that needs it, for errors.
+        name: The name of the function in error texts.
+        keywords: The names of the keyword arguments that the function will get.
+        takes: The number of positional arguments that the function will get.
+        is_awaited: Whether the function's result will be awaited if it is awaitable.
+        operation: The call that needs the function, for errors.
 
     Raises:
-        ConfigurationError: If it is not callable, has other parameters, or is a coroutine function
-            although nothing awaits it.
+        ConfigurationError: If the function is not callable, does not accept the arguments, or is a
+            coroutine function although its result will not be awaited.
     """
     if not callable(function):
         raise ConfigurationError(
@@ -42,7 +42,7 @@ def check_function(
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
-        return  # some functions written in C have none
+        return  # some functions written in C have no signature
     try:
         signature.bind(*[None] * takes, **dict.fromkeys(keywords))
     except TypeError as error:
@@ -57,15 +57,34 @@ def check_function(
     )
 
 
-def refuse_awaitable(result: Any, name: str, operation: str) -> None:
-    """Raise if a function has returned an awaitable and nothing awaits it.
+def check_one_source(token: object, request: object) -> None:
+    """Refuse a token together with the request that ``fetch_token`` would find one by.
 
     Raises:
-        ConfigurationError: If so. The function has then done nothing.
+        ConfigurationError: If both are given: one of them would have no effect.
+    """
+    if token is not None and request is not None:
+        raise ConfigurationError(
+            "Pass token= or request=, not both: request= is for the fetch_token of a registered "
+            "app, which is called only if no token is given.",
+            operation="create_api_key",
+        )
+
+
+def refuse_awaitable(result: Any, name: str, operation: str) -> None:
+    """Raise if a function has returned an awaitable, which this blocking code cannot await.
+
+    Args:
+        result: What the function returned.
+        name: The name of the function in the error text.
+        operation: The call that called the function, for the error.
+
+    Raises:
+        ConfigurationError: If the result is awaitable.
     """
     if inspect.isawaitable(result):
         if inspect.iscoroutine(result):
-            result.close()  # or Python warns that it was never awaited
+            result.close()  # or Python would warn that it was never awaited
         raise _not_awaited(f"{name} has returned an awaitable", name, operation)
 
 

@@ -1,12 +1,14 @@
 """One refresh per process, however many callers hold the expired token.
 
-A new pair invalidates the old access token at once (document section 6.3), so a second refresh of
-the same token would leave the first caller with nothing. Whether the old refresh token is spent
-too is not documented; both are handled. All threads and tasks of a process share one request and
-its outcome. For ten minutes, later callers with the old token get the new pair from memory.
+A new pair (access token and refresh token) invalidates the old access token at once (document
+section 6.3). So if two callers refreshed the same token, only one of them would have a valid pair.
+Whether a refresh also invalidates the old refresh token is not documented; both cases are handled.
+All threads and tasks of a process share one request and its outcome. For ten minutes, later callers
+with the old token get the new pair from memory.
 
-``update_token`` is called with each new pair until one call has succeeded: if a call fails, the
-next caller with the old token calls its own ``update_token`` with the pair.
+The caller that sent the request calls its ``update_token`` with the new pair. If it has none, or
+that fails, the next caller that comes with the old token calls its own ``update_token``, and so on
+until one has succeeded. Callers that were waiting for the request do not call theirs.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from authlib_kucoin._models import KuCoinToken
 from .flight import LONGEST_WAIT, REMEMBER_SECONDS, Flight
 from .refresh_task import RefreshTask, drop_abandoned_tasks
 
-#: How many outcomes are remembered at most.
+#: The most outcomes that are remembered.
 REMEMBER_AT_MOST: Final = 1024
 
 
@@ -50,21 +52,21 @@ class Refreshes:
         longest: float = LONGEST_WAIT,
         owner: object = None,
     ) -> KuCoinToken:
-        """Return the new pair: ask for it, wait for another caller's request, or remember it.
+        """Return the new pair: from KuCoin, from the request of another caller, or from memory.
 
         Args:
-            endpoint: Where the pair is asked for.
-            old: The old pair, or a mapping with its refresh token alone.
-            perform: Asks for the new pair.
-            update_token: Called with the new pair by the caller that asked for it, or by the next
-                one if that call failed.
-            longest: Seconds after which ``perform`` has ended for certain.
-            owner: The client that performs it.
+            endpoint: URL of the refresh endpoint.
+            old: The old pair, or a mapping that holds only its refresh token.
+            perform: Sends the request and returns the new pair.
+            update_token: Called with the new pair if this caller is responsible for that; see the
+                module's docstring.
+            longest: The longest time that ``perform`` takes, in seconds.
+            owner: The client that ``perform`` sends with.
 
         Raises:
-            KuCoinError: If the refresh failed. All waiters receive the error.
+            KuCoinError: If the refresh failed. All callers that share it raise the same error.
         """
-        # Made before the try block, so that after an interrupt the registered flight is ended.
+        # Made before the try block, so that after an interrupt in _join the flight is ended.
         own = Flight(endpoint, old, longest=longest, owner=owner)
         try:
             flight = self._join(own, tells=update_token is not None)
@@ -92,7 +94,7 @@ class Refreshes:
         longest: float = LONGEST_WAIT,
         owner: object = None,
     ) -> KuCoinToken:
-        """Return the new pair, as :meth:`share` does. Cancelling a caller loses nothing.
+        """Return the new pair, as :meth:`share` does. If a caller is cancelled, no pair is lost.
 
         Args:
             endpoint: As in :meth:`share`.
@@ -111,7 +113,7 @@ class Refreshes:
                 work = _lead(own, perform, update_token)
             else:
                 waiter = asyncio.wrap_future(flight.outcome)
-                # asyncio logs an error that nobody retrieves; told() raises a copy of it.
+                # Retrieve the error, or asyncio would log it. told() raises a copy of it.
                 waiter.add_done_callback(lambda done: done.cancelled() or done.exception())
                 await asyncio.wait((waiter,), timeout=flight.patience)
                 if update_token and own.has_to_tell:
@@ -134,13 +136,13 @@ class Refreshes:
             flight.wait()
 
     def _join(self, own: Flight, *, tells: bool) -> Flight:
-        """Register a flight, or return the one to join.
+        """Register the caller's flight, or return an earlier flight whose outcome it should use.
 
         Args:
             own: The caller's flight.
-            tells: Whether the caller has an ``update_token``. It is then called for the refresh of
-                the caller's own pair, even if the new pair was refreshed again since: only with
-                the old refresh token can the application find the row to change.
+            tells: Whether the caller has an ``update_token``. If no caller has stored the pair
+                that replaced this caller's pair, then this caller stores the latest pair: its
+                application finds the row to change by the old refresh token.
         """
         with self._lock:
             earlier = self._flights.get(own.key)
@@ -159,11 +161,11 @@ class Refreshes:
             return own
 
     def _tidy(self, *, thorough: bool = False) -> None:
-        """Drop what is over, and the oldest outcomes if there are too many.
+        """Remove the flights that are over, and the oldest ones if there are too many.
 
         Args:
-            thorough: Whether to look at each outcome. They are sorted by when they began, so
-                otherwise the first young one ends the search.
+            thorough: Whether to look at every flight. Otherwise the search stops at the first one
+                that ended and stays, because flights are sorted by when they began.
         """
         drop_abandoned_tasks()
         for flight in [each for each in self._in_flight if each.has_ended or each.is_over]:
@@ -181,11 +183,11 @@ class Refreshes:
                 break
 
     def _sweep_later(self) -> None:
-        """Have the oldest flight dropped in time even if no other refresh follows."""
+        """Start a timer that removes the oldest flight, unless a refresh does so before."""
         if self._sweeper or not self._flights:
             return
         oldest = min(flight.since for flight in self._flights.values())
-        # At least 1 s. Otherwise the sweeper would run in a loop until an outcome is old enough.
+        # Wait at least 1 s, or the timer could restart without a pause until a flight is over.
         wait = max(1.0, oldest + REMEMBER_SECONDS - time.monotonic())
         sweeper = threading.Timer(wait, self._sweep)
         sweeper.daemon = True
@@ -211,7 +213,7 @@ async def _lead(
     except BaseException as error:
         flight.fail(error)
         if isinstance(error, KuCoinError):
-            return  # the flight raises it, for the leader as for the others
+            return  # told() raises it, for the leader and the waiters
         raise
     if update_token:
         await _tell(token, update_token)
@@ -226,12 +228,13 @@ async def _tell(
         task = asyncio.current_task()
         if task is None or task.cancelling():
             raise
-        # The end of the loop has cancelled a task that update_token was waiting for.
+        # This task was not cancelled. The end of the loop has cancelled another task, which
+        # update_token awaited. So call update_token again.
         await update_token(token)
 
 
 def _give_up_if_failed(own: Flight, task: asyncio.Task[None]) -> None:
-    if task.cancelled():  # maybe before its first step
+    if task.cancelled():  # perhaps before its first step
         own.give_up(asyncio.CancelledError())
     elif error := task.exception():
         own.give_up(error)
@@ -239,5 +242,6 @@ def _give_up_if_failed(own: Flight, task: asyncio.Task[None]) -> None:
 
 refreshes = Refreshes()
 if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
-    # In the child, the threads that would end the flights, or release the lock, do not exist.
+    # A child starts without flights, because the threads that would end them, or release the lock,
+    # exist in the parent only.
     os.register_at_fork(after_in_child=refreshes.__init__)  # type: ignore[misc]

@@ -1,10 +1,13 @@
 """The task of an async refresh, which neither its caller nor the end of the loop interrupts.
 
-Cancelling a refresh that KuCoin has answered would lose the pair for every holder of the old one.
-So it runs in a task of its own, which its caller awaits shielded. ``asyncio.run``, and the runners
-of pytest-asyncio and anyio, cancel all tasks when the main one has ended. They do that while the
-loop stands still, and then run the loop until all tasks have ended. Time-outs inside the task
-(``asyncio.timeout``, anyio) cancel it while the loop runs.
+If a refresh were cancelled after KuCoin has answered, the new token pair would be lost, and the old
+one no longer works. So a refresh runs in a task of its own, which its caller awaits through
+``asyncio.shield``.
+
+``asyncio.run``, and the runners of pytest-asyncio and anyio, cancel all tasks when the main one has
+ended. They do so while the loop does not run, and then run it until all tasks have ended. Such a
+cancellation is delayed. Time-outs inside the task (``asyncio.timeout``, anyio) cancel it while the
+loop runs, and take effect at once.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from typing import Any, Final
 
 from .flight import LONGEST_WAIT, REMEMBER_SECONDS
 
-#: The event loop itself holds only weak references to its tasks.
+#: The tasks that have not ended. An event loop itself holds only weak references to its tasks.
 _tasks: Final[set[RefreshTask]] = set()
 
 
@@ -24,9 +27,9 @@ class RefreshTask(asyncio.Task[None]):
     """A task that goes on for a while if it is cancelled because its loop ends.
 
     Args:
-        work: What to do.
-        owner: The client whose connections are used.
-        longest: For how many seconds it goes on.
+        work: The coroutine to run.
+        owner: The client that sends the refresh.
+        longest: How many seconds the task then goes on at most.
     """
 
     def __init__(
@@ -44,7 +47,7 @@ class RefreshTask(asyncio.Task[None]):
         self.add_done_callback(_tasks.discard)
 
     def cancel(self, msg: Any | None = None) -> bool:
-        """Cancel, but not at once if the loop ends."""
+        """Cancel the task at once or, if its loop is about to end, ``longest`` seconds later."""
         loop = self.get_loop()
         if loop.is_running() or loop.is_closed():
             return super().cancel(msg)
@@ -53,20 +56,22 @@ class RefreshTask(asyncio.Task[None]):
 
     @property
     def is_abandoned(self) -> bool:
-        """Whether it can no longer end."""
+        """Whether the task will not end: its loop is closed, or it is more than ten minutes old."""
         return self.get_loop().is_closed() or time.monotonic() - self._began > REMEMBER_SECONDS
 
 
 async def wait_for_refreshes(owner: object = None) -> None:
     """Wait until the refreshes of this event loop, and their ``update_token``, have ended.
 
+    The wait takes at most as long as the largest ``longest`` of these refreshes.
+
     Args:
-        owner: The client whose refreshes to wait for; unless given, all.
+        owner: The client whose refreshes to wait for; all refreshes if left out.
     """
     loop, caller = asyncio.get_running_loop(), asyncio.current_task()
     running = [
         task
-        for task in _tasks.copy()  # other event loops change it in their threads
+        for task in _tasks.copy()  # other threads can change the set meanwhile
         if task.get_loop() is loop and task is not caller and owner in (None, task._owner)
     ]
     if running:
@@ -74,5 +79,5 @@ async def wait_for_refreshes(owner: object = None) -> None:
 
 
 def drop_abandoned_tasks() -> None:
-    """Let go of tasks that can no longer end; they hold tokens."""
+    """Remove the references to tasks that will not end, because the tasks hold tokens."""
     _tasks.difference_update([task for task in _tasks.copy() if task.is_abandoned])

@@ -1,4 +1,4 @@
-"""A transport adapter for requests that keeps connections and sends each request once."""
+"""An adapter of the library requests that keeps connections and never repeats a request."""
 
 from __future__ import annotations
 
@@ -14,18 +14,27 @@ from .urllib3_pool import watched
 
 
 class KuCoinAdapter(HTTPAdapter):
-    """Keeps connections over threads and forks; sends each request once.
+    """Keeps connections, which threads share, and never repeats a request.
+
+    After a fork, the child process opens connections of its own.
 
     Args:
-        pool_maxsize: How many idle connections to keep for each host.
-        keepalive_expiry: Idle seconds after which a connection is not used again. The server
-            closes idle connections too; a request sent at that moment is lost.
+        pool_maxsize: How many idle connections are kept at most for each host; 50 if left out. More
+            connections can be in use at the same time.
+        keepalive_expiry: After how many idle seconds a connection is closed rather than used
+            again; 5 if left out. The server closes idle connections too, and a request that is
+            sent at that moment is lost.
+
+    Attributes:
+        settings: The arguments, by name.
     """
 
     def __init__(
-        self, *, pool_maxsize: int = POOL_MAXSIZE, keepalive_expiry: float = KEEPALIVE_EXPIRY
+        self, *, pool_maxsize: int | None = None, keepalive_expiry: float | None = None
     ) -> None:
-        self._keepalive_expiry = keepalive_expiry
+        self.settings = {"pool_maxsize": pool_maxsize, "keepalive_expiry": keepalive_expiry}
+        self._keepalive_expiry = KEEPALIVE_EXPIRY if keepalive_expiry is None else keepalive_expiry
+        pool_maxsize = POOL_MAXSIZE if pool_maxsize is None else pool_maxsize
         super().__init__(pool_maxsize=pool_maxsize, max_retries=0)
 
     @property
@@ -44,16 +53,17 @@ class KuCoinAdapter(HTTPAdapter):
         block: bool = False,  # noqa: FBT001, FBT002 - as inherited
         **pool_kwargs: Any,
     ) -> None:
-        """Set up a pool whose connections note what they send."""
+        """Set up the pools, whose connections note when they send a request."""
         manager = PoolManager(num_pools=connections, maxsize=maxsize, block=block, **pool_kwargs)
         self._watch(manager)
-        # In this order: another thread may use the pool as soon as the process id matches.
+        # In this order: another thread can use the pool as soon as the process id matches.
         self.poolmanager = manager
         self._process = os.getpid()
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        """Return the pool for a proxy; its connections note what they send as well."""
-        # urllib3 sets this for direct connections only. Without it, a small POST waits 40 ms.
+        """Return the pools for a proxy. Their connections note when they send a request, too."""
+        # urllib3 sets TCP_NODELAY only for direct connections. Without it, a small POST takes 40 ms
+        # longer.
         kwargs.setdefault("socket_options", [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)])
         manager = super().proxy_manager_for(proxy, **kwargs)
         self._watch(manager)
@@ -62,7 +72,7 @@ class KuCoinAdapter(HTTPAdapter):
     def send(self, *args: Any, **kwargs: Any) -> Any:
         """Send a request."""
         if self._process != os.getpid():
-            # Forked: the sockets and their answers belong to the parent.
+            # This is a forked child: the sockets and the answers on them belong to the parent.
             self.proxy_manager = {}
             self.init_poolmanager(self._pool_connections, self._pool_maxsize)
         return super().send(*args, **kwargs)

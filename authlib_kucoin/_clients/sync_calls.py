@@ -12,14 +12,16 @@ from authlib_kucoin._protocol.permissions import api_key_body
 from authlib_kucoin._protocol.sites import Site
 
 from .base_client import AnyToken
+from .preconditions import check_one_source
 
 T = TypeVar("T")
 
 
 class SyncCalls:
-    """KuCoin's calls about tokens and keys."""
+    """KuCoin's calls that use a token or a key."""
 
-    # A client answers these for itself, an app through its client.
+    # The methods up to renew() are abstract. Clients define them. Apps define them too, and call
+    # the methods of their client.
 
     @property
     def site(self) -> Site:
@@ -27,7 +29,11 @@ class SyncCalls:
         raise NotImplementedError
 
     def default_token(self, request: Any) -> AnyToken | None:
-        """Return the token to use if none was given."""
+        """Return the token to use in a call that was given none."""
+        raise NotImplementedError
+
+    def check_ready(self, operation: str) -> None:
+        """Check, before anything is sent, that a call can be made."""
         raise NotImplementedError
 
     def is_expired(self, token: AnyToken | None) -> TypeGuard[Mapping[str, Any]]:
@@ -35,7 +41,7 @@ class SyncCalls:
         raise NotImplementedError
 
     def on_refreshed(self, old: Mapping[str, Any], fresh: KuCoinToken) -> None:
-        """Hook: called when a caller has received a new pair for an old one."""
+        """Hook: called after a refresh, for each caller that has received the new pair."""
         raise NotImplementedError
 
     def perform(self, call: Call[T]) -> T:
@@ -43,17 +49,21 @@ class SyncCalls:
         raise NotImplementedError
 
     def renew(self, token: Mapping[str, Any], url: str | None = None) -> KuCoinToken:
-        """Exchange a token for a new pair (callers share one request); call ``update_token``."""
+        """Exchange a token for a new token pair and call ``update_token``.
+
+        Callers that refresh the same token share one request.
+        """
         raise NotImplementedError
 
     def validate_access_token(self, token: AnyToken | None = None) -> bool:
         """Ask KuCoin whether an access token is valid (section 7.4).
 
         Args:
-            token: The token, or its access token alone. A client's own unless given.
+            token: The token, or its access token as a string. If left out, a client uses its own
+                token, and a registered Flask app uses the token of the current request.
 
         Raises:
-            TokenError: If there is no token, or KuCoin refused to say.
+            TokenError: If there is no token, or KuCoin refused to answer.
             KuCoinUnavailable: If KuCoin could not be reached or is failing.
             MalformedResponse: If the answer is neither true nor false.
         """
@@ -68,29 +78,36 @@ class SyncCalls:
         permissions: Iterable[str] | None = None,
         request: Any = None,
     ) -> ApiKey:
-        """Ask for an API key (section 4). The request is never repeated.
+        """Ask KuCoin for a new API key (section 4). The request is sent once and never repeated.
 
-        An expired token is refreshed first; if that fails, no key is asked for.
+        An expired token is refreshed first. If the refresh fails, no key is asked for.
 
         Args:
-            token: The token, or its access token alone. Unless given: a client's own, or what a
-                registered app's ``fetch_token`` returns.
-            permissions: KuCoin's names of the permissions to ask for, such as ``["API_COMMON",
-                "API_SPOT"]``, which is the default. Fast API 2 only, which is known from one
-                published client: confirm with KuCoin that your client id is for it.
-            request: The framework's request, for ``fetch_token`` of a registered app.
+            token: The token, or its access token as a string. If left out, a client uses its own
+                token, and a registered app the result of ``fetch_token``.
+            permissions: KuCoin's names of the permissions to ask for; ``["API_COMMON",
+                "API_SPOT"]`` if left out. Only Fast API 2 has permissions. It is known from one
+                published client only: ask KuCoin whether your client id can use it.
+            request: The current request of the framework, instead of ``token``. An app that is
+                registered with Django or Starlette passes it to ``fetch_token``.
 
         Returns:
-            The key. KuCoin shows its secret only now.
+            The new key. KuCoin never shows its secret again.
 
         Raises:
-            ApiKeyOutcomeUnknown: If a key may have been created. Do not simply try again.
-            ApiKeyError: If KuCoin refused: see its subclasses.
-            ConfigurationError: If the permissions cannot be asked for.
-            KuCoinUnavailable: If nothing was sent, or KuCoin asks to wait (HTTP 429).
-            TokenError: If there is no token, or it could not be refreshed.
+            ApiKeyOutcomeUnknown: If a key was perhaps created but no usable answer came. Do not
+                try again before the user has looked for a new key at KuCoin.
+            ApiKeyError: If KuCoin refused to create a key. The subclasses tell why.
+            ConfigurationError: If a setting is wrong, or the permissions cannot be asked for.
+            KuCoinUnavailable: If the request could not be sent, KuCoin asks to wait (HTTP 429), or
+                the refresh before it failed for such a reason.
+            MalformedResponse: If the answer to the refresh is not a token.
+            TokenError: If there is no token, or KuCoin refused to refresh it.
         """
+        # All checks come first: a refresh cannot be taken back either.
+        self.check_ready("create_api_key")
         body = api_key_body(self.site, permissions)
+        check_one_source(token, request)
         token = self.default_token(request) if token is None else token
         if self.is_expired(token):
             fresh = self.renew(token)
@@ -102,15 +119,17 @@ class SyncCalls:
         )
 
     def get_api_key_info(self, key: ApiKey) -> ApiKeyInfo:
-        """Ask for a key's account and permissions. Signed with the key; no token is needed.
+        """Ask KuCoin for the account and the permissions of a key.
+
+        The request is signed with the key itself, so it needs no token.
 
         Args:
-            key: The key, with its credentials.
+            key: The key with its credentials.
 
         Raises:
             ApiKeyInvalid: If the key was deleted, is another site's, or a credential is wrong.
-            AddressNotAllowed: If our address may not use the key.
-            ClockSkewed: If our clock is wrong.
+            AddressNotAllowed: If this server's address is not allowed to use the key.
+            ClockSkewed: If this server's clock is wrong.
             ApiKeyPermissionDenied: If the key lacks the permission.
             ApiKeyError: If KuCoin refused for another reason.
             KuCoinUnavailable: If KuCoin could not be reached or is failing.

@@ -14,7 +14,7 @@ from .sync_calls import SyncCalls
 
 
 class SyncClient(ClientBase, SyncCalls):
-    """Authlib's methods of a blocking client, and KuCoin's calls."""
+    """A blocking client: Authlib's methods, and KuCoin's calls."""
 
     def fetch_token(
         self,
@@ -28,14 +28,18 @@ class SyncClient(ClientBase, SyncCalls):
         """Exchange an authorization code for a token (section 7.2).
 
         Args:
-            url: The token endpoint, if it is not the site's.
+            url: URL of the token endpoint; the site's if left out.
             code: The authorization code.
-            authorization_response: The whole URL of the callback, in place of ``code``.
-            state: The state that the callback must hold. It is compared only if it is given.
+            authorization_response: The whole URL of the callback, in the place of ``code``.
+            state: The state that ``authorization_response`` must hold; the client's ``state`` if
+                left out. If neither is set, the state is not checked.
             params: ``redirect_uri``, if it differs from the client's.
 
         Raises:
-            AuthorizationDenied: If the callback was refused.
+            AuthorizationDenied: If ``authorization_response`` says that the login was refused, or
+                cannot be trusted.
+            ConfigurationError: If a setting is missing, or KuCoin's token call has no parameter
+                of a name in ``params``.
             TokenError: If KuCoin refused the code.
             KuCoinUnavailable: If KuCoin could not be reached or is failing.
             MalformedResponse: If the answer is not a token.
@@ -44,39 +48,43 @@ class SyncClient(ClientBase, SyncCalls):
         call = self.token_call(
             url, code=code, authorization_response=authorization_response, state=state, **params
         )
-        # In a variable as well: another thread may change the client's token meanwhile.
+        # Also in a local variable: another thread can replace self.token before the next line.
         self.token = token = self.perform(call)
         return KuCoinToken(token)
 
     def refresh_token(
         self, url: str | None = None, refresh_token: str | None = None, **params: Any
     ) -> KuCoinToken:
-        """Exchange the refresh token for a new pair (section 7.3) and call ``update_token``.
+        """Exchange the refresh token for a new token pair, and call ``update_token`` with it.
 
-        One request goes out, however many threads hold the same token.
+        If several threads refresh the same token, one request is sent and all of them receive the
+        new pair (section 7.3). If this raises, the client keeps its old token.
 
         Args:
-            url: The refresh endpoint, if it is not the site's.
-            refresh_token: The client's own unless given.
+            url: URL of the refresh endpoint; the site's if left out.
+            refresh_token: The refresh token; the client's own if left out.
             params: ``scope``, if it differs from the client's and the token's.
 
         Raises:
-            ReauthorizationRequired: If the refresh token is spent or past its 3 days.
-            TokenError: If KuCoin refused it for another reason.
+            ConfigurationError: If ``update_token`` cannot be called. Then nothing was sent.
+            ReauthorizationRequired: If the refresh token no longer works or is past its 3 days.
+            TokenError: If KuCoin refused the refresh for another reason.
             KuCoinUnavailable: If KuCoin could not be reached or is failing.
-            MalformedResponse: If the answer is not a token. The old pair is kept.
+            MalformedResponse: If the answer is not a token.
         """
         self.token = token = self.renew(self._token_to_refresh(refresh_token, params), url)
         return KuCoinToken(token)
 
     def ensure_active_token(self, token: Mapping[str, Any] | None = None) -> bool:
-        """Refresh the client's token if it expires within ``leeway`` seconds.
+        """Refresh a token that has expired, or will within ``leeway`` seconds.
+
+        The new token becomes the client's own.
 
         Args:
-            token: The client's own unless given.
+            token: The token to check; the client's own if left out.
 
         Returns:
-            True: Authlib takes any other value for a dead token.
+            Always True, because Authlib takes any other value to mean that the token is dead.
 
         Raises:
             KuCoinError: If the refresh failed.
@@ -87,17 +95,18 @@ class SyncClient(ClientBase, SyncCalls):
         return True
 
     def renew(self, token: Mapping[str, Any], url: str | None = None) -> KuCoinToken:
-        """Exchange a token for a new pair and call ``update_token``.
+        """Exchange a token for a new token pair and call ``update_token``.
 
         Args:
-            token: The old pair, or a mapping with its refresh token alone.
-            url: The refresh endpoint, if it is not the site's.
+            token: The old pair, or a mapping that holds only its refresh token.
+            url: URL of the refresh endpoint; the site's if left out.
 
         Raises:
-            ConfigurationError: If ``update_token`` cannot be called. Nothing has been sent.
+            ConfigurationError: If ``update_token`` cannot be called. Then nothing was sent.
+            KuCoinError: If the refresh failed.
         """
-        # All checks come first: a refresh cannot be taken back, and its failure fails all waiters.
-        self._refuse_if_closed("refresh")
+        # All checks come before share(): a refresh cannot be undone, and all waiters get its error.
+        self.check_ready("refresh")
         call = self._refresh_call(token, url)
         refresh_token = token["refresh_token"]
 

@@ -1,4 +1,4 @@
-"""Connections and pools of urllib3 with the limits of a call.
+"""Connections and pools of urllib3 that are limited to the time of a call.
 
 This module uses private names of urllib3: ``_new_conn``, ``_dns_host`` and ``_tunnel`` of a
 connection, ``_put_conn`` and ``_get_conn`` of a pool. tests/unit/test_private.py fails if a
@@ -6,7 +6,7 @@ release has changed them.
 
 requests cannot tell whether a request has left: a stalled TLS handshake raises the same
 ``ReadTimeout`` as a missing answer. For a call that creates an API key the difference matters, so
-the connection notes it.
+the connection notes when it sends the request.
 """
 
 from __future__ import annotations
@@ -31,12 +31,15 @@ if TYPE_CHECKING:
 else:
     _Connection = _Pool = object
 
-#: Seconds to wait when there is no time left.
+#: The time-out in seconds when no time is left. (0 would mean not to block at all.)
 _AT_ONCE: Final = 0.001
 
 
 class _WatchedConnection(_Connection):
-    """Ends at the deadline, and notes when a request (no handshake, no CONNECT) is sent."""
+    """A connection that ends at the deadline, and notes when it sends a request.
+
+    A TLS handshake or a CONNECT to a proxy does not count as the request.
+    """
 
     response_class = LimitedAnswer
     _connecting = False
@@ -44,7 +47,7 @@ class _WatchedConnection(_Connection):
 
     @property
     def timeout(self) -> Any:
-        """Seconds to wait. urllib3 reads it for each step."""
+        """The time-out of the next step, in seconds. urllib3 reads it for each step."""
         try:
             return limited(self._patience)
         except TimeoutError:
@@ -64,7 +67,7 @@ class _WatchedConnection(_Connection):
 
     def _new_conn(self) -> Any:
         """Open a connection to one address of the host after another, until the deadline."""
-        if not in_call() or hasattr(self, "_socks_options"):  # SOCKS resolves names itself
+        if not in_call() or hasattr(self, "_socks_options"):  # PySocks resolves names itself
             return super()._new_conn()
         name = self._dns_host
         *others, last = addresses(name, self.port)
@@ -84,7 +87,7 @@ class _WatchedConnection(_Connection):
         self._with_time_left(self.sock)
 
     def _with_time_left(self, sock: Any) -> Any:
-        """Give a socket the time that is left, for the next step."""
+        """Set the time-out of a socket for the next step, and return the socket."""
         sock.settimeout(self.timeout)
         return sock
 
@@ -97,7 +100,7 @@ class _WatchedConnection(_Connection):
         super().send(data)
 
     def _share_tls_context(self) -> None:
-        """Use a cached TLS context, except for an https proxy, which needs its own."""
+        """Use a cached TLS context, except through an https proxy, which needs another one."""
         if not isinstance(self, HTTPSConnection) or self.ssl_context is not None:
             return
         authorities = self.ca_certs or self.ca_cert_dir
@@ -107,11 +110,11 @@ class _WatchedConnection(_Connection):
             self.ssl_context = _tls_context(
                 self.ca_certs, self.ca_cert_dir, self.cert_reqs, changed, own
             )
-            self.ca_certs = self.ca_cert_dir = None  # the context holds them
+            self.ca_certs = self.ca_cert_dir = None  # the context has loaded them
 
 
 class _WatchedPool(_Pool):
-    """Closes a connection that was idle for too long before it is used again."""
+    """A pool that does not reuse a connection that was idle for too long: it closes it."""
 
     keepalive_expiry: float
 
@@ -131,7 +134,10 @@ class _WatchedPool(_Pool):
 def _tls_context(
     ca_certs: str | None, ca_cert_dir: str | None, cert_reqs: str | int | None, *_distinct: object
 ) -> ssl.SSLContext:
-    """Return a cached context; urllib3 makes one per connection, which takes some 20 ms."""
+    """Return a cached TLS context. urllib3 makes one per connection, which takes some 20 ms.
+
+    The ``_distinct`` arguments only keep different settings apart in the cache.
+    """
     context = create_urllib3_context(cert_reqs=resolve_cert_reqs(cert_reqs))
     context.load_verify_locations(ca_certs, ca_cert_dir)
     return context
@@ -139,7 +145,7 @@ def _tls_context(
 
 @cache
 def watched(pool_class: Any, keepalive_expiry: float) -> Any:
-    """Return a class of pools like the given one, whose connections have the limits of a call."""
+    """Return a subclass of a pool class whose connections have the limits of a call."""
     if issubclass(pool_class, _WatchedPool):
         return pool_class
     connection_class = pool_class.ConnectionCls

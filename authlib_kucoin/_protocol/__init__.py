@@ -1,1 +1,1 @@
-"""The requests to KuCoin, and its answers. Nothing in here does I/O."""
+"""Builds the requests to KuCoin and reads its answers, without any I/O."""

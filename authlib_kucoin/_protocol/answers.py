@@ -1,4 +1,4 @@
-"""Reading answers: no field is used before it has been checked."""
+"""Reads the JSON of KuCoin's answers. Each field is checked before it is used."""
 
 from __future__ import annotations
 
@@ -28,20 +28,25 @@ from .call import Unreadable, is_visible
 
 T = TypeVar("T")
 
-_LONGEST_LIFETIME: Final = 10**10  # seconds: three hundred years
-#: How much of KuCoin's message is read for its meaning, in characters.
+#: An ``expires_in`` has to be below this, in seconds (some 300 years).
+_LONGEST_LIFETIME: Final = 10**10
+#: How many characters of KuCoin's error message are searched for known words.
 _LONGEST_MATCHED: Final = 500
-#: A word with one of these beginnings says that a refresh token is spent.
+#: If a message about a refresh token has a word with one of these beginnings, then the refresh
+#: token no longer works.
 _SPENT: Final = ("expired", "invalid", "used", "revoked", "exist")
 
 
 def read_token(fields: dict[str, Any], requested_scope: str, now: float) -> KuCoinToken:
-    """Read a token answer (sections 7.2 and 7.3).
+    """Read an answer with a token (sections 7.2 and 7.3).
 
     Args:
         fields: The JSON object.
-        requested_scope: The scope of an answer without one (RFC 6749 section 5.1).
-        now: When the answer arrived, in seconds since the epoch; lifetimes count from then.
+        requested_scope: The token's scope if the answer names none (RFC 6749 section 5.1).
+        now: When the answer arrived, in seconds since the epoch. Both lifetimes count from then.
+
+    Raises:
+        Unreadable: If there is no access token, or a field has the wrong type.
     """
     if not is_visible(fields.get("access_token")):
         raise Unreadable("it answered without an access token")
@@ -72,7 +77,10 @@ def read_validity(fields: dict[str, Any], *, access_token: str) -> bool:
 
     Args:
         fields: The JSON object.
-        access_token: The token that was asked about.
+        access_token: The access token in the request.
+
+    Raises:
+        Unreadable: If ``is_valid`` is no boolean, or the answer names another token.
     """
     _belongs(fields.get("access_token"), access_token)
     is_valid = fields.get("is_valid")
@@ -82,15 +90,19 @@ def read_validity(fields: dict[str, Any], *, access_token: str) -> bool:
 
 
 def read_api_key(fields: dict[str, Any]) -> ApiKey:
-    """Read a new API key (section 4)."""
+    """Read the answer with a new API key (section 4).
+
+    Raises:
+        Unreadable: If one of the three credentials is missing.
+    """
     data = fields.get("data")
     if fields.get("success") is not True or not isinstance(data, dict):
         raise Unreadable("it answered without a key")
     credentials = ("apiKey", "secret", "passphrase")
     if missing := [name for name in credentials if not is_visible(data.get(name))]:
         raise Unreadable(f"it answered with a key that lacks its {' and '.join(missing)}")
-    # The key works. Keep it even if other fields are odd: losing it would be worse, and
-    # get_api_key_info tells what the key may do.
+    # All credentials are there. Return them even if other fields are odd, because an error would
+    # lose the secret for ever.
     return ApiKey(
         api_name=_word(data.get("apiName")),
         api_key=data["apiKey"],
@@ -103,11 +115,14 @@ def read_api_key(fields: dict[str, Any]) -> ApiKey:
 
 
 def read_api_key_info(fields: dict[str, Any], *, api_key: str) -> ApiKeyInfo:
-    """Read the description of a key (KuCoin's REST API, "Get Apikey Info").
+    """Read the answer with the description of a key (KuCoin's REST API, "Get Apikey Info").
 
     Args:
         fields: The JSON object.
-        api_key: The public half of the key that was asked about.
+        api_key: The public half of the key in the request.
+
+    Raises:
+        Unreadable: If ``uid`` or ``permission`` cannot be used, or the answer names another key.
     """
     data = fields.get("data")
     if not isinstance(data, dict):
@@ -138,11 +153,15 @@ def read_api_key_info(fields: dict[str, Any], *, api_key: str) -> ApiKeyInfo:
     )
 
 
-# --- refusals: KuCoin publishes the texts of two errors, and no codes -------------------------
+# --- refusals: for them, the document has two texts and no codes --------------------------------
 
 
 def refresh_refusal(code: str | None, msg: str | None) -> type[KuCoinError]:
-    """Return the error class for a refused refresh: is the refresh token known to be spent?"""
+    """Return the error class for a refused refresh.
+
+    It is :class:`ReauthorizationRequired` if code or message say that the refresh token no longer
+    works, and :class:`TokenError` otherwise.
+    """
     said = _beginning(msg)
     about_it = any(name in said for name in ("refresh token", "refresh_token", "refreshtoken"))
     spent = about_it and any(word.startswith(_SPENT) for word in said.split())
@@ -152,13 +171,17 @@ def refresh_refusal(code: str | None, msg: str | None) -> type[KuCoinError]:
 def _beginning(msg: str | None) -> str:
     """Return the beginning of a message in lower case, with single spaces.
 
-    Plain searches in a short text: a pattern over a long one could take minutes.
+    The callers search the result for plain words. A regular expression over a long message could
+    take minutes.
     """
     return " ".join((msg or "")[:_LONGEST_MATCHED].lower().split())
 
 
 def api_key_refusal(code: str | None, msg: str | None) -> type[KuCoinError]:
-    """Return the error class for a refused key (section 4; 40503: KuCoin's global pages)."""
+    """Return the error class for a refused request for a key.
+
+    The texts are from section 4 of the document, code 40503 is from KuCoin's global pages.
+    """
     said = _beginning(msg)
     joined = said.replace(" ", "")
     if "repeatedapiname" in joined:
@@ -174,34 +197,39 @@ def api_key_refusal(code: str | None, msg: str | None) -> type[KuCoinError]:
 
 
 def _belongs(named: object, asked: str) -> None:
-    """Raise if an answer is about another token or key than the request."""
+    """Raise if an answer names a token or key that is not the one in the request."""
     if isinstance(named, str) and named.strip() != asked:
         raise Unreadable("it gave us the answer to another request")
 
 
 def scope_text(value: object) -> str | None:
-    """Return KuCoin's JSON list as the RFC's space-separated string; None if it is neither."""
+    """Return a scope as the RFC's space-separated string.
+
+    Args:
+        value: A list of strings, as KuCoin writes a scope, or the string itself. For anything
+            else the result is None.
+    """
     if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
         value = " ".join(filter(None, value))
-    # Only the characters of RFC 6749 section 3.3, so that a refresh can send it.
+    # Only printable ASCII, which includes all characters of RFC 6749 section 3.3.
     return value if isinstance(value, str) and value.isascii() and value.isprintable() else None
 
 
 def _optional(data: Mapping[str, Any], name: str, kind: type[T]) -> T | None:
-    """Return a field if it has the right type: an odd one is no reason to lose the rest."""
+    """Return a field, or None if it has the wrong type, so that the other fields stay usable."""
     value = data.get(name)
-    # In Python a bool is an int; in JSON it is not.
+    # A bool is an int in Python, but not in JSON.
     return value if isinstance(value, kind) and isinstance(value, bool) == (kind is bool) else None
 
 
 def _name(value: object) -> str | None:
-    """Return a name, or a number as text; None for anything else."""
+    """Return a string, or an int as a string; None for an empty string and anything else."""
     number = isinstance(value, int) and not isinstance(value, bool)
     return _word(str(value) if number else value) or None
 
 
 def _words(value: object) -> tuple[str, ...]:
-    """Return the words of a list or comma-separated string; of anything else, none."""
+    """Return the strings in a list or comma-separated string; an empty tuple for anything else."""
     items = value.split(",") if isinstance(value, str) else value
     if not isinstance(items, list):
         return ()
@@ -211,7 +239,7 @@ def _words(value: object) -> tuple[str, ...]:
 def _word(value: object) -> str:
     if not isinstance(value, str):
         return ""
-    # JSON can hold a lone surrogate ("\ud800") and a NUL, which databases cannot: they become "?".
+    # JSON can hold a lone surrogate ("\ud800") or a NUL, which databases refuse: replace by "?".
     return value.strip().encode(errors="replace").decode().replace("\0", "?")
 
 

@@ -1,7 +1,7 @@
-"""One request to KuCoin and what its answer means, without the means to send it.
+"""One request to KuCoin and the meaning of its answer, without any I/O.
 
-A client performs a :class:`Call`. It hands status and body to :meth:`Call.answer` or, if no
-answer came, calls :meth:`Call.unanswered`. Both decide which failure gets which error class.
+A client sends the request of a :class:`Call`. Then it passes the answer to :meth:`Call.answer`, or
+calls :meth:`Call.unanswered` if no answer came. The two methods choose the error for each failure.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ from .redaction import presentable
 
 T = TypeVar("T")
 
-#: Default headers of the HTTP library that are left out: they would change the request.
+#: Default headers of the HTTP library that are not sent, because they would change the request.
 _NOT_TAKEN_OVER: Final = {"authorization", "cookie", "content-type"}
-#: The characters of a code or token (RFC 6749 appendix A) without the space: any other character
-#: could not travel in a header unchanged.
+#: The characters of a code or token: those of RFC 6749 appendix A without the space. Other
+#: characters cannot be sent in a header unchanged.
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
 
 
@@ -48,19 +48,20 @@ _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Unreadable(ValueError):
-    """The answer is not what the document describes; the text says why, without values."""
+    """An answer is not what the document describes. The error's text quotes no value of it."""
 
 
 class _Answer(NamedTuple):
-    """What came back; empty if nothing did."""
+    """An answer of KuCoin. The defaults stand for a request without an answer."""
 
     status: int | None = None
     fields: Mapping[str, Any] = MappingProxyType({})
     headers: Mapping[str, str] = _NO_HEADERS
+    failure: str | None = None
 
     @property
     def said(self) -> tuple[str | None, str | None]:
-        """Code and message of a failure: KuCoin's envelope, or RFC 6749 section 5.2."""
+        """Code and message of a failure, as in RFC 6749 section 5.2 or KuCoin's envelope."""
         fields = self.fields
         return (
             _text(fields.get("error")) or _text(fields.get("code")),
@@ -69,7 +70,7 @@ class _Answer(NamedTuple):
 
     @property
     def says_no(self) -> bool:
-        """Whether it is a refusal: ``success`` and ``error`` are read first."""
+        """Whether the answer is a refusal. ``code`` counts only if there is no ``success``."""
         return (
             self.fields.get("success") is False
             or bool(self.fields.get("error"))
@@ -83,13 +84,13 @@ class _Answer(NamedTuple):
 
     @property
     def says_yes(self) -> bool:
-        """Whether the answer may hold a result, even if it also refuses."""
+        """Whether the answer seems to hold a result, even if :attr:`says_no` is true as well."""
         success = self.fields.get("success")
         return success is True or (success is not False and bool(self.fields.get("data")))
 
     @property
     def retry_after(self) -> int | None:
-        """The seconds of ``Retry-After`` (RFC 9110 section 10.2.3), given as such or as a date."""
+        """The seconds to wait, computed from ``Retry-After`` (RFC 9110 section 10.2.3)."""
         given = self._header("retry-after")
         if given is None or given.isdecimal():
             return whole_seconds(given)
@@ -98,7 +99,7 @@ class _Answer(NamedTuple):
 
     @property
     def clock_skew(self) -> str:
-        """How far this machine's clock is from the answer's ``Date``; empty if there is none."""
+        """This machine's clock compared with the answer's ``Date``, such as "7 s ahead"; or ""."""
         moment = _moment(self._header("date") or "")
         if moment is None:
             return ""
@@ -111,20 +112,21 @@ class _Answer(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Call(Generic[T]):
-    """One request, and how to read its answer.
+    """One request to KuCoin, and how to read the answer to it.
 
     Attributes:
-        operation: Its name, as in :attr:`KuCoinError.operation`.
-        action: The same in words, for error texts: "exchange the authorization code".
+        operation: The name of the call, which becomes :attr:`KuCoinError.operation`.
+        action: The operation in words, for error texts: "exchange the authorization code".
         method: The HTTP method.
-        url: The exact URL; it must reach the wire unchanged.
-        headers: The headers that the document asks for.
-        body: The request body; empty for none.
+        url: The exact URL, which must be sent unchanged.
+        headers: The headers that KuCoin asks for.
+        body: The request body; empty if there is none.
         secrets: Texts that must not appear in any log, error or traceback.
         read: Turns the fields of a JSON answer into the result, or raises :class:`Unreadable`.
         refused: Chooses the error class for a refusal, by KuCoin's code and message.
-        advice: What to do next about a refusal, by KuCoin's code.
-        creates_key: Whether a lost answer may mean a lost key. Such a call is never sent twice.
+        advice: What the developer or the user should do after a refusal, by KuCoin's code.
+        creates_key: Whether this request creates an API key. If its answer is lost, so is the
+            key's secret. Such a request is never sent twice.
     """
 
     operation: str
@@ -143,7 +145,8 @@ class Call(Generic[T]):
         """Return the headers to send.
 
         Args:
-            others: What the HTTP library sends with every request, such as ``User-Agent``.
+            others: The headers that the HTTP library adds to every request, such as
+                ``User-Agent``. Those that would change this request are left out.
         """
         left_out = _NOT_TAKEN_OVER.union(map(str.lower, self.headers))
         kept = {name: value for name, value in others.items() if name.lower() not in left_out}
@@ -163,10 +166,10 @@ class Call(Generic[T]):
             status: The HTTP status.
             body: The whole body.
             headers: The HTTP headers, by names in any case.
-            unusable: Why there is no whole body, if there is none.
+            unusable: Why the body could not be read, if so; ``body`` is then ignored.
 
         Raises:
-            KuCoinError: For any other answer.
+            KuCoinError: If the answer holds no result.
         """
         try:
             fields, unreadable = {} if unusable else _json_object(body), unusable
@@ -175,7 +178,7 @@ class Call(Generic[T]):
         answer = _Answer(status, fields, headers)
         if status == 429:  # Too Many Requests, whatever the body says
             self._fail(KuCoinUnavailable, "too many requests", answer)
-        if 300 <= status < 400:  # never followed: the request is for KuCoin alone
+        if 300 <= status < 400:  # not followed: no other host must get the request
             where = f"it redirected us (HTTP {status}), so {self.host} may be the wrong host"
             self._distrust(MalformedResponse, where, answer)
         if status >= 500:
@@ -190,28 +193,29 @@ class Call(Generic[T]):
             return self.read(fields)
         except Unreadable as error:
             unreadable = str(error)
-        # Quote nothing: apart from one bad field it may be a valid token or key.
+        # Quote nothing of the answer: it may hold a valid token or key beside the bad field.
         self._distrust(MalformedResponse, unreadable, answer._replace(fields={}))
 
-    def unanswered(self, failure: str, *, sent: bool) -> NoReturn:
+    def unanswered(self, error: str, *, sent: bool, failure: str = "connection") -> NoReturn:
         """Raise the error for a request that got no answer.
 
         Args:
-            failure: The name of the error, without its text, which may hold the URL.
-            sent: Whether any of the request may have reached KuCoin.
+            error: What happened. It must not quote an error's text, which can hold the URL.
+            sent: Whether any part of the request may have reached KuCoin.
+            failure: The kind of error, as in :attr:`KuCoinError.failure`.
         """
-        reason = f"{self.host} gave no answer ({failure})"
+        reason, nothing = f"{self.host} gave no answer ({error})", _Answer(failure=failure)
         if sent:
-            self._distrust(KuCoinUnavailable, reason, _Answer())
-        self._fail(KuCoinUnavailable, reason, _Answer())
+            self._distrust(KuCoinUnavailable, reason, nothing)
+        self._fail(KuCoinUnavailable, reason, nothing)
 
     @property
     def host(self) -> str:
-        """The host, with its port, that the request goes to."""
+        """The host of the URL, with its port if the URL has one."""
         return urlsplit(self.url).netloc
 
     def _refuse(self, answer: _Answer) -> NoReturn:
-        """Raise for an answer in which KuCoin says no."""
+        """Raise the error for an answer that is a refusal."""
         if self.creates_key and answer.says_yes:
             self._distrust(MalformedResponse, "its answer contradicts itself", answer)
         code, msg = answer.said
@@ -220,7 +224,7 @@ class Call(Generic[T]):
         self._fail(self.refused(code, msg), "it refused", answer)
 
     def _distrust(self, kind: type[KuCoinError], reason: str, answer: _Answer) -> NoReturn:
-        """Raise for a request that was sent and whose answer cannot be trusted."""
+        """Raise the error for a request that was sent and got no usable answer."""
         kind = ApiKeyOutcomeUnknown if self.creates_key else kind
         self._fail(kind, reason, answer, in_doubt=self.operation in _CHANGE_SOMETHING)
 
@@ -242,23 +246,25 @@ class Call(Generic[T]):
             operation=self.operation,
             code=code,
             msg=msg,
-            # Never for a key that may exist, whatever KuCoin's "retry" says.
+            # False if a key may have been created, whatever KuCoin's "retry" says.
             retry=kind is KuCoinUnavailable
             or (answer.fields.get("retry") is True and kind is not ApiKeyOutcomeUnknown),
             status=answer.status,
             retry_after=answer.retry_after,
+            failure=answer.failure,
         )
 
 
-#: The calls that use something up or create something, even if their answer is lost.
+#: The operations that use up a code or a refresh token, or create a key, even if the answer is
+#: lost.
 _CHANGE_SOMETHING: Final = {"token", "refresh", "create_api_key"}
 _AGAIN: Final = "Have the user authorize again."
 _AT_KUCOIN: Final = "on KuCoin's API management page"
-#: What to do next, by the kind of error, or by kind and operation.
+#: The end of an error text, which says what to do: by error class, or by class and operation.
 _NEXT: Final[dict[type[KuCoinError] | tuple[type[KuCoinError], str], str]] = {
     KuCoinUnavailable: "Trying again later does no harm.",
     (KuCoinUnavailable, "token"): (
-        "Trying again later does no harm; a web application starts the login again."
+        "Trying again later does no harm. A web application should start the login again."
     ),
     MalformedResponse: "Nothing of the answer was used.",
     TokenError: (
@@ -271,8 +277,9 @@ _NEXT: Final[dict[type[KuCoinError] | tuple[type[KuCoinError], str], str]] = {
     ApiKeyNameTaken: f"Have the user delete the key of that name {_AT_KUCOIN}, and connect again.",
     ApiKeyLimitReached: (f"Have the user delete an unused key {_AT_KUCOIN}, and connect again."),
     PermissionMismatch: (
-        "The user has not granted what was asked for, or the account has not opened futures "
-        "trading: ask for fewer permissions, or have the user open it, and connect again."
+        "The user has not granted these permissions, or has not opened futures trading at "
+        "KuCoin: ask for fewer permissions, or have the user open futures trading, and connect "
+        "again."
     ),
     ApiKeyOutcomeUnknown: (
         f"If it did, the secret is lost: have the user look {_AT_KUCOIN}, and delete the key there "
@@ -298,7 +305,11 @@ def _json_object(body: bytes) -> dict[str, Any]:
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object without the members that are null: they count as absent."""
+    """Return a JSON object without its null members, which count as absent.
+
+    Raises:
+        Unreadable: If the object has a member twice.
+    """
     if len(dict(pairs)) != len(pairs):
         raise Unreadable("it answered with JSON that has a member twice")
     return {name: value for name, value in pairs if value is not None}
@@ -308,19 +319,19 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-#: Made once: json.loads would make one for each answer.
+#: Made once, because json.loads would make a decoder for each answer.
 _DECODER: Final = json.JSONDecoder(parse_constant=_no_constant, object_pairs_hook=_members)
 
 
 def _text(value: object) -> str | None:
-    """Return a code or message as a string; KuCoin writes codes as strings and as numbers."""
+    """Return a code or message as a string, since KuCoin writes codes as strings or numbers."""
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return None
     return str(value) or None
 
 
 def _moment(date: str) -> float | None:
-    """Return an HTTP date in seconds since the epoch; None if it is not one."""
+    """Return an HTTP date in seconds since the epoch; None for any other text."""
     try:
         return parsedate_to_datetime(date).timestamp()
     except (ValueError, OverflowError):
@@ -330,6 +341,6 @@ def _moment(date: str) -> float | None:
 def is_visible(value: object) -> TypeGuard[str]:
     """Tell whether a value is a string that can be a code, token or credential.
 
-    Asterisks alone are not one: they are a mask that hides the value.
+    A string of asterisks alone cannot: it is a mask in the place of a value.
     """
     return isinstance(value, str) and bool(_VISIBLE.fullmatch(value) and value.strip("*"))

@@ -1,8 +1,8 @@
-"""The callback: how the browser comes back from the login page (document section 7.1).
+"""Reads the callback, with which the browser comes back from the login page (section 7.1).
 
-The document gives the answer as ``{success, code, msg, retry, data, state}``, where ``code`` is
-the authorization code if ``success`` is true and an error code if it is false. Public clients
-read ``?code=…&state=…``. Both forms are accepted, by query and by form POST.
+The document lists the parameters ``{success, code, msg, retry, data, state}``, where ``code`` is
+the authorization code if ``success`` is true and an error code if ``success`` is false. Published
+clients of KuCoin read ``?code=…&state=…``. Both forms are accepted, in the query or a form POST.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ from authlib_kucoin._errors import AuthorizationDenied, MismatchingState, Missin
 from .call import is_visible
 from .redaction import presentable
 
-#: Longer than any real code: a hostile callback cannot make us send a megabyte.
+#: The most characters of an authorization code. No real one is as long; without a limit, a forged
+#: callback could make us send a megabyte.
 _LONGEST_CODE: Final = 4096
 
 
 class Callback(NamedTuple):
-    """A callback whose form is valid.
+    """The callback, as :func:`read_callback` returns it.
 
     Attributes:
-        params: Its parameters; each came once.
+        params: The parameters of the callback, each of which occurred once.
     """
 
     params: Mapping[str, str]
@@ -33,21 +34,21 @@ class Callback(NamedTuple):
 
     @property
     def state(self) -> str:
-        """The state that came back, not yet compared with ours."""
+        """The state in the callback, which the caller has to compare with the one sent."""
         return self.params["state"]
 
     def code(self) -> str:
-        """Return the authorization code. Compare the state first.
+        """Return the authorization code. Call this only after the state has been compared.
 
         Raises:
-            MissingCode: If there is no code.
-            AuthorizationDenied: If the login was refused.
+            MissingCode: If there is no code that could be valid.
+            AuthorizationDenied: If the callback says that the login was refused.
         """
         params = self.params
-        # Read "success" before "code": it says which kind of code it is.
+        # "success" tells whether "code" is an authorization code or an error code.
         success = params.get("success", "true").lower()
         if success != "true" or params.get("error"):
-            # With anything but a plain "false", the code may be an authorization code: hide it.
+            # Unless "success" is "false", "code" could be an authorization code: mask it.
             given = params.get("code", "")
             error_code, secrets = (given, ()) if success == "false" else ("", (given,))
             code = presentable(params.get("error") or error_code, secrets)
@@ -71,15 +72,16 @@ class Callback(NamedTuple):
 
 
 def read_callback(pairs: Iterable[tuple[str, str]], method: str | None = None) -> Callback:
-    """Check the form of a callback.
+    """Check the parameters of a callback.
 
     Args:
-        pairs: Every parameter of the query and of the form, in any order.
-        method: The request's method, if it is known.
+        pairs: Every parameter of the query and of the form, in any order, with repeated ones.
+        method: The HTTP method, if it is known.
 
     Raises:
-        AuthorizationDenied: If a parameter is doubled, there is no state, or the method is HEAD,
-            for which frameworks call the view of GET.
+        AuthorizationDenied: If a parameter occurs twice, or the method is neither GET nor POST.
+            (For HEAD, frameworks call the view of GET.)
+        MismatchingState: If there is no state.
     """
     if method not in {None, "GET", "POST"}:
         raise AuthorizationDenied(
@@ -103,7 +105,7 @@ def read_callback(pairs: Iterable[tuple[str, str]], method: str | None = None) -
 
 
 def mismatching_state() -> MismatchingState:
-    """Return the error for a state that is not ours, or was used before."""
+    """Return the error for a state that belongs to no unfinished login of the session."""
     return MismatchingState(
         "The callback's state belongs to no login of this browser session: it was used before, is "
         "too old, or is another browser's. Start the login again.",

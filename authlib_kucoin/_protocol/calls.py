@@ -1,11 +1,11 @@
 """The calls of KuCoin's Broker Fast API: what to send, and how to read the answer.
 
 Section numbers are those of KuCoin's page "Broker Fast API Service" (modified 2026-01-29).
-Every oddity of this OAuth is handled here and in ``answers.py``: the token call is a GET (7.2), the
-redirect URL must not be encoded (7.1, 7.2), the refresh is a form POST to another endpoint with
-the grant type of an authorization code (7.3), and errors come with HTTP 200.
+This module, ``call.py`` and ``answers.py`` handle all deviations from OAuth: the token call is a
+GET (7.2), the redirect URL must not be encoded (7.1, 7.2), the refresh is a form POST to another
+endpoint with the grant type of an authorization code (7.3), and errors can come with HTTP 200.
 
-Nothing here does I/O: a client performs the :class:`Call` and hands the answer back to it.
+No function here sends anything: each returns a :class:`Call`, which a client sends.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ from .sites import Site
 
 SCOPE: Final = "OAUTH_CREATE_API"
 
-# Without compression, an answer is as large as it looks.
+# Ask for no compression, because a small compressed answer can decompress to a huge one.
 _JSON: Final = {"Accept": "application/json", "Accept-Encoding": "identity"}
 _FORM: Final = {**_JSON, "Content-Type": "application/x-www-form-urlencoded"}
 _KEY_INFO_PATH: Final = "/api/v1/user/api-key"
 
 
 def _now() -> float:
-    """Return the time; read at each call, so that a test can set the clock."""
+    """Return the time in seconds since the epoch. A test can replace ``time.time``."""
     return time.time()
 
 
@@ -61,7 +61,7 @@ def authorization_url(
         client_id: The broker's client id.
         redirect_uri: The callback address, as registered with KuCoin.
         scope: ``OAUTH_CREATE_API`` unless given.
-        state: Comes back unchanged. The document makes it compulsory.
+        state: KuCoin returns it in the callback unchanged. The document makes it compulsory.
 
     Raises:
         UnsafeRedirectURI: If the redirect URI cannot be sent unencoded.
@@ -84,16 +84,16 @@ def token_call(
     redirect_uri: object,
     clock: Callable[[], float] = _now,
 ) -> Call[KuCoinToken]:
-    """Exchange an authorization code for a token (section 7.2).
+    """Return the call that exchanges an authorization code for a token (section 7.2).
 
     Args:
         site: The site of the login.
         client_id: The broker's client id.
-        client_secret: Sent in the query if there is one, as some clients do; the document's
-            parameter table has none.
+        client_secret: If given, it is sent in the query, as some published clients do. The
+            document's parameter table has no client secret.
         code: The authorization code.
-        redirect_uri: The same as on the login page, byte for byte.
-        clock: Returns seconds since the epoch; read when the answer has arrived.
+        redirect_uri: The same as in the URL of the login page, byte for byte.
+        clock: Returns seconds since the epoch. Called when the answer has arrived.
 
     Raises:
         UnsafeRedirectURI: If the redirect URI cannot be sent unencoded.
@@ -127,16 +127,17 @@ def refresh_call(
     scope: str | None = None,
     clock: Callable[[], float] = _now,
 ) -> Call[KuCoinToken]:
-    """Exchange a refresh token for a new pair (section 7.3).
+    """Return the call that exchanges a refresh token for a new token pair (section 7.3).
 
     Args:
         site: The site that issued the token.
-        token: The old pair; its ``refresh_token`` is used, and its ``scope`` unless given.
-        scope: The scope to ask for.
-        clock: Returns seconds since the epoch; read when the answer has arrived.
+        token: The old token pair, with a ``refresh_token``.
+        scope: The scope to ask for; the old token's ``scope`` if left out.
+        clock: Returns seconds since the epoch. Called at once, and when the answer has arrived.
 
     Raises:
         ReauthorizationRequired: If there is no refresh token, or it is past its 3 days.
+        TokenError: If a lifetime in ``token`` is not a number of seconds.
     """
     if not isinstance(token, Mapping):
         raise _spent(f"There is no token to refresh ({_kind_of(token)})")
@@ -150,7 +151,7 @@ def refresh_call(
 
     def read(fields: dict[str, Any]) -> KuCoinToken:
         fresh = answers.read_token(fields, scope, clock())
-        if "refresh_token" not in fresh:  # RFC 6749 section 6: the old one stays valid
+        if "refresh_token" not in fresh:  # then the old one stays valid (RFC 6749 section 6)
             kept = ("refresh_token", "refresh_expires_at")
             fresh.update({name: token[name] for name in kept if name in token})
         return fresh
@@ -171,7 +172,10 @@ def refresh_call(
 
 
 def validate_call(site: Site, *, access_token: str) -> Call[bool]:
-    """Ask whether an access token is valid (section 7.4, "work in progress" there)."""
+    """Return the call that asks whether an access token is valid.
+
+    The document describes it as "work in progress" (section 7.4).
+    """
     return Call(
         operation="validate",
         action="validate the token",
@@ -186,19 +190,19 @@ def validate_call(site: Site, *, access_token: str) -> Call[bool]:
 
 
 def create_api_key_call(site: Site, *, access_token: str, body: str = "") -> Call[ApiKey]:
-    """Ask for an API key (section 4). Never send this call twice.
+    """Return the call that asks for a new API key (section 4). It must be sent only once.
 
     Args:
         site: The site that issued the token.
         access_token: The access token.
-        body: What :func:`api_key_body` returns: empty for Fast API 1, JSON for 2.
+        body: The result of :func:`api_key_body`: empty for Fast API 1, JSON for 2.
     """
     return Call(
         operation="create_api_key",
         action="create an API key",
         method="POST",
         url=site.api_key_endpoint,
-        # The document prints the scheme in lower case.
+        # "bearer" in lower case, as the document prints it.
         headers={
             **_JSON,
             "Content-Type": "application/json" if body else _FORM["Content-Type"],
@@ -215,19 +219,24 @@ def create_api_key_call(site: Site, *, access_token: str, body: str = "") -> Cal
 def api_key_info_call(
     site: Site, *, key: ApiKey, clock: Callable[[], float] = _now
 ) -> Call[ApiKeyInfo]:
-    """Ask for a key's account and permissions (KuCoin's REST API, "Get Apikey Info").
+    """Return the call that asks which account and permissions a key has.
+
+    Its name in KuCoin's REST API is "Get Apikey Info".
 
     Args:
         site: The site that issued the key.
         key: The credentials to sign with.
-        clock: Returns seconds since the epoch. KuCoin refuses a time that is more than 5 s off.
+        clock: Returns seconds since the epoch. Called at once; KuCoin refuses a time that is more
+            than 5 s off.
 
     Raises:
-        ApiKeyError: If the key has characters that no header can hold.
+        ApiKeyError: If a credential is missing, a mask, or has characters that cannot be sent.
     """
     if not _can_sign(key):
         raise ApiKeyError(
-            f"This is not an API key of KuCoin ({_kind_of(key)}).", operation="api_key_info"
+            f"No request can be signed with this ({_kind_of(key)}): pass an ApiKey with all its "
+            "credentials, none of them masked.",
+            operation="api_key_info",
         )
     target = urlsplit(site.rest).path + _KEY_INFO_PATH
     signature = signed_headers(key, "GET", target, timestamp_ms=int(clock() * 1000))
@@ -237,7 +246,8 @@ def api_key_info_call(
         method="GET",
         url=site.rest + _KEY_INFO_PATH,
         headers={**_JSON, **site.rest_headers, **signature},
-        # The signature as well: it is valid for 5 s, the signed passphrase for ever.
+        # The signed values are secret too: the signature is valid for 5 s, and the signed
+        # passphrase for as long as the key.
         secrets=_secrets(
             key.secret,
             key.passphrase,
@@ -251,10 +261,14 @@ def api_key_info_call(
 
 
 def access_token_of(token: Mapping[str, Any] | str | None, operation: str) -> str:
-    """Return the access token of a token, or the access token itself if that was given.
+    """Return the access token.
+
+    Args:
+        token: A token with an ``access_token``, or the access token itself as a string.
+        operation: The call that needs it, for the error.
 
     Raises:
-        MissingToken: If there is none, or it has characters that no header can hold.
+        MissingToken: If there is no access token, or it has characters that no header can hold.
     """
     value = token.get("access_token") if isinstance(token, Mapping) else token
     if not is_visible(value):
@@ -268,14 +282,14 @@ def access_token_of(token: Mapping[str, Any] | str | None, operation: str) -> st
 
 def _can_sign(key: ApiKey) -> bool:
     values = [getattr(key, name, None) for name in ("api_key", "secret", "passphrase")]
-    # Printable, so that encoding cannot fail: that error would show the secret.
+    # Printable text can be encoded. An error of the encoding would show the secret.
     return is_visible(values[0]) and all(
         isinstance(value, str) and value.isprintable() and value.strip("*") for value in values
     )
 
 
 def _kind_of(value: object) -> str:
-    """Name the type that was given; the value itself may be secret."""
+    """Describe a value by its type, because the value itself may be secret."""
     if isawaitable(value):
         return f"got a {type(value).__name__}, which has to be awaited"
     return "none was given" if value is None else f"got a {type(value).__name__}"
@@ -285,35 +299,51 @@ def _with_raw_redirect_uri(
     endpoint: str, before: Mapping[str, str], redirect_uri: object, after: Mapping[str, str]
 ) -> str:
     raw = check_redirect_uri(redirect_uri)
-    joint = "&" if "?" in endpoint else "?"  # an address of the developer's may have a query
+    joint = "&" if "?" in endpoint else "?"  # a configured endpoint can have a query already
     return f"{endpoint}{joint}{_query(before)}&redirect_uri={raw}&{_query(after)}"
 
 
-#: Percent-encodes everything but unreserved characters; no HTTP library encodes the result again.
-#: A lone surrogate, which some frameworks let through, becomes a question mark.
-_query = partial(urlencode, safe="", errors="replace", quote_via=quote)
+def _query(parameters: Mapping[str, object]) -> str:
+    """Return a query in which all but unreserved characters are percent-encoded.
+
+    No HTTP library encodes such a query again.
+
+    A lone surrogate, which some frameworks let through, becomes a question mark.
+    """
+    return "&".join(
+        f"{name}={quote(str(value), safe='', errors='replace')}"
+        for name, value in parameters.items()
+    )
 
 
 def _required_client_id(client_id: str | None) -> str:
     checked = checked_setting("client_id", client_id)
     if not checked:
         raise ConfigurationError(
-            "No client id is set: pass client_id=, or set KUCOIN_CLIENT_ID. KuCoin sends it "
-            "after you have submitted your IP addresses and redirect URL (section 2)."
+            "No client id is set: pass client_id=, or set KUCOIN_CLIENT_ID. KuCoin sends the "
+            "client id after you have submitted your IP addresses and redirect URL (section 2)."
         )
     return checked
 
 
 def checked_setting(name: str, value: object) -> str | None:
-    """Return a setting as text, taken out of a holder such as pydantic's ``SecretStr``.
+    """Return a setting as a string, or None if it is empty.
+
+    Args:
+        name: The setting's name, for error texts.
+        value: The setting: a string, or a holder of one such as pydantic's ``SecretStr``.
 
     Raises:
-        ConfigurationError: If it has stray white space, or is a mask instead of the value.
+        ConfigurationError: If the string begins or ends with white space, has an unprintable
+            character, or is a mask in the place of the value.
     """
-    holder = getattr(value, "get_secret_value", None)  # pydantic's; Starlette's Secret has a str
+    holder = getattr(value, "get_secret_value", None)  # pydantic's; str() unwraps Starlette's
     text = str(holder() if callable(holder) else value) if value else ""
     if text != text.strip() or not text.isprintable():
-        raise ConfigurationError(f"{name} begins or ends with white space, or holds a line break.")
+        raise ConfigurationError(
+            f"{name} has white space around it, or a line break or control character in it: "
+            "remove that."
+        )
     if text and not text.strip("*"):
         raise ConfigurationError(f"{name} is a mask ({text}), not the value: unwrap it.")
     return text or None

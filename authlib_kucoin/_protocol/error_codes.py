@@ -1,6 +1,6 @@
-"""The error codes of the REST gateway: the error class for each, and what to do.
+"""The error codes of the REST gateway: the error class for each, and what to do about it.
 
-From KuCoin's error-code pages; the HTTP statuses that come with them are from public reports.
+The codes are from KuCoin's error-code pages.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ RATE_LIMITED: Final = "429000"
 _RECONNECT: Final = "Have the user connect the account again."
 _REGISTER: Final = (
     "Ask KuCoin to add the address of this server to those of your registration (section 2), or "
-    "send through the registered one."
+    "send from a registered address."
 )
 _CODES: Final[dict[str, tuple[type[ApiKeyError], str]]] = {
     "400001": (
@@ -47,17 +47,17 @@ _CODES: Final[dict[str, tuple[type[ApiKeyError], str]]] = {
         "The key version in the request is wrong: look for a newer release of this package.",
     ),
     "400010": (ApiKeyError, "The code is about the account's UID: ask KuCoin what it means."),
-    "400200": (ApiKeyError, "KuCoin does not know the partner id: compare it with your contract."),
-    "400201": (ApiKeyError, "The partner signature is wrong: compare the broker key."),
+    "400200": (ApiKeyError, "KuCoin does not know the partner id: check it against your contract."),
+    "400201": (ApiKeyError, "The partner signature is wrong: check the broker key."),
     "400202": (AddressNotAllowed, f"Your partner id is bound to other addresses. {_REGISTER}"),
     "400301": (ApiKeyError, "KuCoin does not serve the region of this account or address."),
-    "404000": (ApiKeyError, "KuCoin does not know the path: compare the REST address of the site."),
+    "404000": (ApiKeyError, "KuCoin does not know the path: check the REST address of the site."),
     "411100": (ApiKeyError, "KuCoin has frozen the account: the user has to ask KuCoin's support."),
 }
-#: What to do next, by code.
+#: What the developer or the user should do, by code.
 ADVICE: Final = {code: advice for code, (_, advice) in _CODES.items()}
 
 
 def gateway_refusal(code: str | None, _msg: str | None) -> type[KuCoinError]:
-    """Return the error class for a refused REST request."""
+    """Return the error class for a REST request that KuCoin refused."""
     return _CODES[code][0] if code in _CODES else ApiKeyError

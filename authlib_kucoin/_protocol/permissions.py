@@ -1,7 +1,7 @@
 """The permissions of a key in Fast API 2, and the request that asks for them.
 
 KuCoin's global page describes "FastAPI 2.0". The form of the request is known from one broker's
-published client alone: confirm with KuCoin that your client id is for it.
+published client only: ask KuCoin whether your client id can use it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from authlib_kucoin._errors import ConfigurationError
 from .sites import Site
 
 _WITHDRAW: Final = "API_WITHDRAW_OAUTH"
-#: Every permission group, in the order of the published client. All are named in a request.
+#: Every permission group, in the order of the published client. A request names all of them, each
+#: with true or false.
 _GROUPS: Final = (
     "API_COMMON",
     "API_SPOT",
@@ -32,12 +33,12 @@ def api_key_body(site: Site, permissions: Iterable[str] | None) -> str:
     """Return the body of a request for a key: empty for Fast API 1, JSON for 2.
 
     Args:
-        site: The site, which tells the version.
+        site: The site, whose ``fast_api`` is the version.
         permissions: KuCoin's names of the permissions; ``API_COMMON`` and ``API_SPOT`` if None.
 
     Raises:
-        ConfigurationError: If the version has no permissions, one is unknown, or one is for
-            withdrawals.
+        ConfigurationError: If permissions are given for Fast API 1, if an empty list is given, or
+            if one of the permissions is unknown or for withdrawals.
     """
     if site.fast_api == 1:
         if permissions is not None:
@@ -59,7 +60,9 @@ def _checked(permissions: Iterable[str]) -> set[str]:
     if not wanted:
         raise _refused(f"permissions= names none: choose from {', '.join(known)}.")
     if _WITHDRAW in wanted:
-        raise _refused(f"{_WITHDRAW} is never asked for: no bot needs a key that can withdraw.")
+        raise _refused(
+            f"{_WITHDRAW} is never asked for, so leave it out: no bot needs to withdraw."
+        )
     if unknown := sorted(map(str, wanted.difference(known))):
         raise _refused(
             f"Unknown permissions {', '.join(map(repr, unknown))}: choose from {', '.join(known)}."

@@ -1,8 +1,8 @@
-"""Masking secrets in text: error messages, log records, and what KuCoin repeats.
+"""Masks secrets in error messages and log records.
 
-KuCoin's own messages may repeat what they were sent, and the HTTP libraries log whole URLs. A
-repeat may be escaped, by percent signs, JSON, HTML or Python's repr, and more than once. So a text
-is unescaped layer by layer, and each layer is searched.
+KuCoin's error messages can repeat parts of a request, and the HTTP libraries log whole URLs. A
+repeated secret can be escaped, by percent signs, JSON, HTML or Python's repr, and several times
+over. So escapes are removed from a text one layer at a time, and each layer is searched.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterable, Iterator
+from string import ascii_lowercase, ascii_uppercase
 from typing import Final, NamedTuple
 
 MASK: Final = "***"
 #: The longest message that is shown, in characters.
 _LONGEST_MESSAGE: Final = 300
-#: How many layers of escapes are removed.
+#: The most layers of escapes that are removed.
 _MOST_LAYERS: Final = 6
-#: The assumed length of the longest escape of one character, for the margin of a cut text.
+#: The most characters that the escape of one character is assumed to take.
 _LONGEST_ESCAPE: Final = 12
 #: One escaped character, or a run of escaped bytes.
 _ESCAPE: Final = re.compile(
@@ -28,8 +29,13 @@ _ESCAPE: Final = re.compile(
 )
 
 
+#: How texts are compared: without the case of ASCII letters, and a plus sign is a space, as in a
+#: query.
+_FOLDED: Final = str.maketrans(f"{ascii_uppercase}+", f"{ascii_lowercase} ")
+
+
 class _Layer(NamedTuple):
-    """A text, and where in the original text each of its characters begins and ends."""
+    """An unescaped text, and where each of its characters begins and ends in the original."""
 
     text: str
     starts: list[int]
@@ -42,15 +48,16 @@ def redact(text: str, secrets: Iterable[str]) -> str:
 
 
 def presentable(text: str | None, secrets: Iterable[str] = ()) -> str | None:
-    """Return foreign text in a form that can be shown and logged.
+    """Return a text from outside in a form that can be shown and logged; None if it is empty.
 
-    It is masked and shortened; control characters, which could forge a log line, are removed.
+    Secrets are masked, the text is shortened, and control characters, which could forge a log
+    line, become spaces.
     """
     if not text:
         return None
     secrets = tuple(secrets)
-    # Cut first: an answer may be long. The end of the cut text is searched but not shown, since
-    # the cut may have left the first half of a secret there.
+    # The text can be very long, so search only its beginning. The last ``margin`` characters of
+    # that are searched but not shown, because they could end with the first half of a secret.
     margin = _LONGEST_ESCAPE * max(map(len, secrets), default=0)
     shown = _LONGEST_MESSAGE + margin
     spans = _spans(text[: shown + margin], secrets)
@@ -68,24 +75,24 @@ def _masked(text: str, spans: Iterable[tuple[int, int]]) -> str:
 
 
 def _spans(text: str, secrets: Iterable[str]) -> set[tuple[int, int]]:
-    """Return where a text holds a secret."""
-    # A secret may look escaped itself ("50%25"), so its own layers are searched for as well.
-    wanted = {layer.text for secret in secrets if secret for layer in _layers(secret)}
-    if not wanted:
-        return set()
-    longest_first = sorted(wanted, key=len, reverse=True)
-    # A query writes a space as a plus sign.
-    choices = "|".join(re.escape(each).replace(r"\ ", "[ +]") for each in longest_first)
-    pattern = re.compile(choices, re.IGNORECASE)
-    return {
-        (layer.starts[match.start()], layer.ends[match.end() - 1])
-        for layer in _layers(text)
-        for match in pattern.finditer(layer.text)
-    }
+    """Return the start and end of each secret in a text."""
+    # A secret can itself look escaped ("50%25"), so search for its unescaped forms too.
+    layers = [layer for secret in secrets if secret for layer in _layers(secret)]
+    wanted = {layer.text.translate(_FOLDED) for layer in layers} - {""}
+    spans = set()
+    for layer in _layers(text) if wanted else ():
+        folded = layer.text.translate(_FOLDED)
+        for each in wanted:
+            # Not a pattern: with a long secret it could take quadratic time.
+            end = 0
+            while (start := folded.find(each, end)) >= 0:
+                end = start + len(each)
+                spans.add((layer.starts[start], layer.ends[end - 1]))
+    return spans
 
 
 def _layers(text: str) -> Iterator[_Layer]:
-    """Yield a text as it is, then with one layer of escapes removed after the other."""
+    """Yield a text unchanged, then with one layer of escapes removed, then with two, and so on."""
     layer = _Layer(text, list(range(len(text))), list(range(1, len(text) + 1)))
     yield layer
     for _ in range(_MOST_LAYERS):

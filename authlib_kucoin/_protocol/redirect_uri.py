@@ -1,8 +1,8 @@
-"""Which redirect URIs can be sent unencoded.
+"""Checks that a redirect URI can be sent unencoded.
 
-"Please don't encode the redirect URL" (document sections 7.1 and 7.2). It is sent in
-the query unchanged. A character that would end the parameter, or that an HTTP library, framework or
-browser on the way would escape, is therefore refused.
+The document says "Please don't encode the redirect URL" (sections 7.1 and 7.2), so the URI is sent
+in the query unchanged. A character that would end the parameter, or that an HTTP library, framework
+or browser on the way would escape, is therefore refused.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ _RAW: Final = re.compile(r"[A-Za-z0-9\-._~:/?@!$()*,=]*")
 
 
 def check_redirect_uri(uri: object) -> str:
-    """Return the redirect URI if it can be sent raw.
+    """Return a redirect URI as a string if it can be sent unencoded.
 
     Args:
         uri: A string, or the URL object of a framework or of pydantic.
 
     Raises:
-        UnsafeRedirectURI: If it is missing, relative, has no host, is not https (http is for
-            loopback only) or holds a character that cannot travel raw, which is then named.
+        UnsafeRedirectURI: If the URI is missing, relative, has no host, is not https (http is for
+            loopback only) or holds a character that cannot be sent unencoded. The
+            text names the character.
     """
     uri = "" if uri is None else str(uri)
     if not uri:
@@ -61,7 +62,7 @@ def check_redirect_uri(uri: object) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host name is this machine's own (RFC 8252 section 7.3, RFC 6761)."""
+    """Tell whether a host is a loopback address or a localhost name (RFC 8252, RFC 6761)."""
     host = host.lower().removesuffix(".")
     try:
         return ip_address(host).is_loopback

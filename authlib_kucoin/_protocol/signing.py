@@ -1,4 +1,4 @@
-"""Signatures of KuCoin's REST API (its authentication page; key version 3)."""
+"""Signatures for KuCoin's REST API, as its authentication page describes key version 3."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ def signed_headers(
     """Return the headers that authenticate one REST request.
 
     Args:
-        key: The credentials to sign with.
+        key: The API key to sign with.
         method: The HTTP method in capitals.
         target: Path and query, the query unescaped.
-        timestamp_ms: Milliseconds since the epoch; KuCoin refuses one more than 5 s off.
+        timestamp_ms: The time in milliseconds since the epoch. KuCoin refuses a time that is
+            more than 5 s off.
         body: The request body, if there is one.
     """
     return {

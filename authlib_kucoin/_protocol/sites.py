@@ -29,7 +29,7 @@ def _checked(url: str) -> str:
         raise ConfigurationError(
             "Remove the user name and password from the site's address: KuCoin uses neither."
         )
-    if not host or parts.fragment or not url.isascii() or url != url.strip():
+    if not host or parts.fragment or not url.isascii() or url.split() != [url]:
         raise ConfigurationError(f"{url!r} is not a base URL such as 'https://www.kucoin.com'.")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
         raise ConfigurationError(
@@ -52,7 +52,7 @@ def _base(url: str) -> str:
 
 def _version(given: object) -> Literal[1, 2]:
     match given:
-        case True | False:  # ints in Python
+        case True | False:  # in Python they equal 1 and 0
             pass
         case 1 | "1":
             return 1
@@ -62,7 +62,7 @@ def _version(given: object) -> Literal[1, 2]:
 
 
 class _FromWeb(str):
-    """An address derived from ``web``; ``dataclasses.replace(site, web=…)`` derives it again."""
+    """An endpoint derived from ``web``. ``dataclasses.replace(site, web=…)`` derives a new one."""
 
     __slots__ = ()
 
@@ -72,22 +72,25 @@ class Site:
     """The addresses of one KuCoin site.
 
     Args:
-        web: Base URL of the site where the user signs in; it issues tokens and keys.
-        rest: Base URL of the REST API, which describes keys; ``web`` if left out.
-        name: Its name in messages.
-        rest_headers: Headers of every REST request to this site.
-        authorization_endpoint: Login page, if it is not ``{web}/oauth`` (section 7.1).
-        token_endpoint: If it is not ``{web}/_oauth/access-token`` (section 7.2).
-        refresh_endpoint: If it is not ``{web}/_oauth/refresh-token`` (section 7.3).
-        api_key_endpoint: If it is not ``{web}/_oauth/resource/ucenter/outer/api-key/add``
-            (section 4) or, with Fast API 2,
+        web: Base URL of the web site, where users sign in, and tokens and keys are issued.
+        rest: Base URL of the REST API, for ``get_api_key_info``; the same as ``web`` if left out.
+        name: The name of the site in messages.
+        rest_headers: Headers that are added to every REST request to this site.
+        authorization_endpoint: URL of the login page (section 7.1); ``{web}/oauth`` if left out.
+        token_endpoint: URL that exchanges codes (section 7.2); ``{web}/_oauth/access-token`` if
+            left out.
+        refresh_endpoint: URL that refreshes tokens (section 7.3);
+            ``{web}/_oauth/refresh-token`` if left out.
+        api_key_endpoint: URL that creates keys (section 4). If left out, it is
+            ``{web}/_oauth/resource/ucenter/outer/api-key/add`` or, for Fast API 2,
             ``{web}/_oauth/resource/cyber-truck-vault/v2/outer/api-key/add``.
-        fast_api: The version of the Fast API, 1 or 2. In 2 the user chooses permissions; its
-            request is known from one published client alone, so confirm it with KuCoin.
+        fast_api: The version of the Fast API, 1 or 2. In version 2 the user chooses permissions.
+            The request of version 2 is known from one published client only: ask KuCoin whether
+            your client id can use it.
 
     Raises:
-        ConfigurationError: If an address is not an absolute https URL (http is for loopback), or
-            the version is unknown.
+        ConfigurationError: If a URL is not an absolute https URL (http is for loopback only), or
+            the version is neither 1 nor 2.
     """
 
     web: str
@@ -117,13 +120,13 @@ class Site:
             settle(name, _FromWeb(web + path) if follows else check(given).rstrip("/"))
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Support copy and pickle, which a mapping proxy does not."""
+        """Support copy and pickle, which fail for the mapping proxy in ``rest_headers``."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return Site, (*(values | {"rest_headers": dict(self.rest_headers)}).values(),)
 
     @property
     def validation_endpoint(self) -> str:
-        """The address that verifies a token (section 7.4)."""
+        """URL of the call that validates a token (section 7.4)."""
         return self.web + "/_oauth/validate-access-token"
 
 
@@ -138,19 +141,19 @@ _API_KEY_PATHS: Final[Mapping[int, str]] = {
     1: "/_oauth/resource/ucenter/outer/api-key/add",
     2: "/_oauth/resource/cyber-truck-vault/v2/outer/api-key/add",
 }
-#: Where the path of a page or a call begins: a base URL ends before.
+#: The beginning of the path of a page or a call, which a base URL must not contain.
 _BEGINS_A_PATH: Final = re.compile(r"/(?:_?oauth(?:/|$)|api/v[0-9])")
 
 SITES: Final[Mapping[str, Site]] = MappingProxyType(
     {
-        # Named by KuCoin's global page and its SDK.
+        # KuCoin's global page and its SDK name these hosts.
         "global": Site(
             "https://www.kucoin.com", "https://api.kucoin.com", name="global", fast_api=2
         ),
-        # The web host is named by KuCoin EU's legal page, the REST host by public clients.
-        # No public source shows its OAuth address: confirm it with KuCoin.
+        # KuCoin EU's legal page names the web host, and public clients name the REST host. No
+        # public source shows the URL of the login page: confirm it with KuCoin.
         "eu": Site("https://www.kucoin.eu", "https://api.kucoin.eu", name="eu"),
-        # The global hosts; REST requests name the site in a header.
+        # The hosts are those of the global site. REST requests name this site in a header.
         "australia": Site(
             "https://www.kucoin.com",
             "https://api.kucoin.com",
@@ -162,16 +165,16 @@ SITES: Final[Mapping[str, Site]] = MappingProxyType(
 
 
 def resolve_site(site: Site | str | None, fast_api: object = None) -> Site:
-    """Return the site that a setting means.
+    """Return the site for the settings ``site`` and ``fast_api``.
 
     Args:
         site: A :class:`Site`, the name of one, or a base URL that serves both as the web
             site and as the REST API.
-        fast_api: The version of the Fast API, 1 or 2, if it is not the site's.
+        fast_api: The version of the Fast API, 1 or 2; the site's own if None.
 
     Raises:
-        ConfigurationError: If the site is missing or unknown, or the version is. There is no
-            default site: an account at one site does not exist at another.
+        ConfigurationError: If the site is missing or unknown, or the version is unknown. There is
+            no default site, because an account at one site does not exist at another.
     """
     found = _find(site)
     if fast_api is None or _version(fast_api) == found.fast_api:
@@ -189,7 +192,7 @@ def _find(site: Site | str | None) -> Site:
     said = "No KuCoin site is set" if not site else f"{site!r} is not a KuCoin site"
     raise ConfigurationError(
         f"{said}: set site= to one of {', '.join(map(repr, SITES))}, to a base URL such as "
-        "'https://www.kucoin.com', or to an authlib_kucoin.Site. The setting is KUCOIN_SITE (the "
-        "prefix is the name it is registered under), or with Django "
+        "'https://www.kucoin.com', or to an authlib_kucoin.Site. The setting is KUCOIN_SITE (its "
+        "prefix is the name of the registered app), or with Django "
         "AUTHLIB_OAUTH_CLIENTS['kucoin']['site']."
     )

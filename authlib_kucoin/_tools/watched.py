@@ -79,10 +79,10 @@ class WatchedCall(Call[T]):
         self._tell(status=status, body=body, headers=dict(headers), failure=unusable)
         return Call.answer(self, status, body, headers, unusable=unusable)
 
-    def unanswered(self, failure: str, *, sent: bool) -> NoReturn:
+    def unanswered(self, error: str, **known: Any) -> NoReturn:
         """Tell the listener that there is no answer, then raise."""
-        self._tell(status=None, failure=failure)
-        Call.unanswered(self, failure, sent=sent)
+        self._tell(status=None, failure=error)
+        Call.unanswered(self, error, **known)
 
     def _tell(self, **heard: Any) -> None:
         seconds = time.monotonic() - self._clock

@@ -1,8 +1,9 @@
 """A strict stand-in for KuCoin's Broker Fast API, to develop and test against.
 
-KuCoin offers no test system for the Fast API. This one runs on a loopback socket and checks every
-request against KuCoin's document: it compares the raw query, ends tokens by a clock that tests can
-wind forward, verifies the signature of REST requests, and fails on demand.
+KuCoin offers no test system for the Fast API. The sandbox runs on a loopback socket and checks
+every request against KuCoin's document. It compares the raw query, ends tokens by a clock that
+tests can wind forward, and verifies the signatures of REST requests. A test can ask for a fault,
+which spoils the answer to a call.
 
 Examples:
     >>> with run_sandbox() as sandbox:
@@ -20,11 +21,13 @@ from ._model import Account, IssuedKey
 from ._options import SandboxOptions
 from ._refusal import RecordedRefusal
 from ._sandbox import Sandbox, run_sandbox
+from ._scenarios import SCENARIOS, Scenario
 
 __all__ = [
     "FAULT_FORMS",
     "OPERATIONS",
     "PLAIN_FAULTS",
+    "SCENARIOS",
     "Account",
     "Callback",
     "CallbackMode",
@@ -37,6 +40,7 @@ __all__ = [
     "Sandbox",
     "SandboxKeywords",
     "SandboxOptions",
+    "Scenario",
     "WaitingFault",
     "run_sandbox",
 ]

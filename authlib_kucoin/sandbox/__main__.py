@@ -17,7 +17,7 @@ from ._version import version
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run until SIGINT or SIGTERM, then return 0; return 2 if it cannot start."""
+    """Run until SIGINT or SIGTERM, then return 0; return 2 if the sandbox cannot start."""
     if "--version" in (sys.argv[1:] if arguments is None else arguments):
         print(f"kucoin-sandbox {version()}")
         return 0
@@ -41,7 +41,7 @@ def _log(command: Command) -> None:
         return
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     if command.log == "json":
-        from ._logs import JsonFormatter  # noqa: PLC0415 - keeps the usual start quick
+        from ._logs import JsonFormatter  # noqa: PLC0415 - loaded only here, to keep the usual start quick
 
         for handler in logging.getLogger().handlers:
             handler.setFormatter(JsonFormatter())
@@ -51,8 +51,8 @@ def _log(command: Command) -> None:
 def _until_signalled() -> Iterator[Callable[[], object]]:
     """Yield a function that waits for SIGINT or SIGTERM.
 
-    The signal arrives as a byte on a socket. A handler that sets an event could deadlock with the
-    wait for that event.
+    Python writes a byte to a socket when a signal arrives, and the function waits for that byte.
+    A signal handler that set a `threading.Event` could deadlock with the wait for that event.
     """
     ours, theirs = socket.socketpair()
     with ours, theirs:
@@ -84,20 +84,20 @@ def _greeting(sandbox: Sandbox) -> str:
     if options.client_secret:
         facts["client secret"] = options.client_secret
     if sandbox.certificate:
-        facts["certificate"] = f"{sandbox.certificate} (tell clients to trust it)"
+        facts["certificate"] = f"{sandbox.certificate} (clients must trust this file)"
     lines = [f"  {name:<14} {value}" for name, value in facts.items()]
     everywhere = ""
     if sandbox.is_open_to_others:
         everywhere = (
-            "Other machines can reach it. List those that may use it with --allowed-ips, and the\n"
-            "host names that they call it by with --allowed-hosts.\n"
+            "Other machines can reach this sandbox. List the machines that may use it with\n"
+            "--allowed-ips, and the host names under which they call it with --allowed-hosts.\n"
         )
     return (
         "A sandbox of KuCoin's Broker Fast API is listening.\n\n"
         + "\n".join(lines)
-        + f"\n\nPoint a client at it:  register_kucoin(oauth, site={sandbox.url!r}, "
+        + f"\n\nPoint a client at it: register_kucoin(oauth, site={sandbox.url!r}, "
         f"client_id={options.client_id!r})\n"
-        f"or by configuration:   KUCOIN_SITE={sandbox.url} KUCOIN_CLIENT_ID={options.client_id}\n"
+        f"or by configuration:  KUCOIN_SITE={sandbox.url} KUCOIN_CLIENT_ID={options.client_id}\n"
         f"Open {sandbox.url} in a browser to see the requests, and to try the flow.\n"
         f"{everywhere}"
         f"Stop it with Ctrl-C."

@@ -1,4 +1,4 @@
-"""The forms of KuCoin's JSON answers."""
+"""KuCoin's JSON answers: plain ones, and its envelope."""
 
 from __future__ import annotations
 
@@ -24,6 +24,6 @@ def envelope(
     status: int = 200,
     headers: tuple[tuple[str, str], ...] = (),
 ) -> Response:
-    """Return KuCoin's envelope (section 4). Errors have HTTP status 200, too."""
+    """Return KuCoin's envelope (section 4). KuCoin sends errors with HTTP status 200, too."""
     content = {"success": success, "code": code, "msg": msg, "retry": retry, "data": data}
     return as_json(content, status, headers)

@@ -11,23 +11,25 @@ from typing import Any, Final
 
 from ._options import CHOICES, LIST_OPTIONS, SELF_SIGNED, SandboxOptions
 
-#: The port unless another one is given.
+#: The port to listen on, unless the user gives another one.
 PORT: Final = 9400
 #: What each option's environment variable begins with.
 PREFIX: Final = "KUCOIN_SANDBOX_"
 
 _YES: Final = ("1", "true", "yes", "on")
 _NO: Final = ("0", "false", "no", "off", "")
-#: Set by Kubernetes and Docker for a service that is called kucoin-sandbox.
+#: Matches variables that are no options: Kubernetes and Docker set them for a service that is
+#: called kucoin-sandbox.
 _SERVICE_LINK: Final = re.compile(r"SERVICE_|PORT_\d+_|PORT=tcp://")
 _EPILOG: Final = f"""\
 Each option can be an environment variable as well: {PREFIX}CLIENT_ID for --client-id. Separate the
-items of a list by spaces. The command line wins.
+items of a list by spaces. A flag of the command line overrides the variable.
 
-While it runs, over HTTP, with Content-Type: application/json:
+Control the running sandbox over HTTP, with Content-Type: application/json:
   POST /sandbox/approve   {{"url": LOGIN_URL}}                      play a user who approves
-  POST /sandbox/faults    {{"operation": "token", "fault": "429"}}  the next call fails, once
+  POST /sandbox/faults    {{"operation": "token", "fault": "429"}}  spoil the next exchange
   POST /sandbox/advance   {{"seconds": 3600}}                       wind its clock forward
+  POST /sandbox/scenario  {{"name": "withdrawals"}}                 change what KuCoin does
   POST /sandbox/reset     {{}}                                      forget everything
   GET  /sandbox/requests                                          the requests, masked
   GET  /sandbox/openapi.json                                      these calls and KuCoin's
@@ -42,7 +44,7 @@ class Command:
         port: Where to listen.
         options: How the sandbox behaves.
         as_json: Print one line of JSON instead of a greeting.
-        log: How requests are logged.
+        log: How to log requests: "text", "json" or "none".
     """
 
     port: int

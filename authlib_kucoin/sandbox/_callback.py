@@ -1,4 +1,4 @@
-"""The way back to the broker, as a value."""
+"""The callback: where the sandbox sends the user's browser after the decision."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from typing import Literal, Self
 
 
 class Callback(str):
-    """Where the browser is sent: the callback URL, and the answer it carries there.
+    """The URL to which the sandbox sends the browser, and the answer that the browser takes there.
 
-    Where the sandbox answers by form POST (`method` is "POST"), the URL is the form's target.
+    Attributes:
+        method: "GET" if the answer is in the URL's query. "POST" if the browser posts the answer
+            to the URL.
+        fields: The fields of the answer.
     """
 
     __slots__ = ("fields", "method")

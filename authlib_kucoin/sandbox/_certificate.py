@@ -1,4 +1,4 @@
-"""A certificate made for one run, by a certificate authority made for one run."""
+"""A new certificate for one run of the sandbox, signed by a new certificate authority."""
 
 from __future__ import annotations
 
@@ -8,16 +8,22 @@ from tempfile import TemporaryDirectory
 
 
 class SelfSigned:
-    """The files of a new certificate; they live until `remove`."""
+    """The files of a new certificate, until `remove` deletes them.
+
+    Attributes:
+        authority: The certificate authority's certificate, which clients have to trust.
+        certificate: The server's certificate.
+        key: The key of the server's certificate.
+    """
 
     def __init__(self, names: Sequence[str]) -> None:
-        """Make a certificate for loopback and these host names or addresses.
+        """Make a certificate for the loopback names and addresses, and for `names`.
 
         Raises:
             ValueError: trustme is not installed.
         """
         try:
-            import trustme  # noqa: PLC0415 - optional
+            import trustme  # noqa: PLC0415 - the package is optional
         except ImportError:
             raise ValueError(
                 "a self-signed certificate needs trustme: pip install 'authlib-kucoin[sandbox]'"
@@ -36,5 +42,5 @@ class SelfSigned:
         issued.private_key_pem.write_to_path(self.key)
 
     def remove(self) -> None:
-        """Remove the files."""
+        """Delete the files."""
         self._folder.cleanup()

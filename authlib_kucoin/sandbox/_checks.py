@@ -1,4 +1,4 @@
-"""The strict checks: a refusal says what was wrong and which section says so."""
+"""The checks of requests. A refusal says what was wrong, and which section says so."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ JSON_TYPE: Final = "application/json"
 _CHARSET: Final = re.compile(r"; *charset=\"?utf-8\"?", re.IGNORECASE)
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z_]{1,32}")
-#: Any other character may not be in a query, ends the value, or is escaped by browsers.
+#: Matches a character that a query cannot hold, that would end the value, or that browsers escape.
 _NOT_RAW: Final = re.compile(r"[^A-Za-z0-9\-._~:/?@!$()*,=]")
 
 
@@ -87,7 +87,10 @@ def json_object(request: Request, options: SandboxOptions, section: str) -> dict
 
 
 def content_type(request: Request, options: SandboxOptions, wanted: str, section: str) -> None:
-    """Refuse any content type but the documented one; the option decides about a charset."""
+    """Refuse any content type but the documented one.
+
+    The option `charset` says whether a charset may follow the content type.
+    """
     given = request.headers.get("content-type", "")
     if options.charset == "allowed":
         given = _CHARSET.sub("", given)
@@ -118,7 +121,7 @@ def no_authorization(request: Request, section: str) -> None:
 
 
 def equal(values: dict[str, str], name: str, wanted: str, section: str) -> None:
-    """Refuse any value but the one in the document."""
+    """Refuse a parameter whose value is not the document's."""
     if values[name] != wanted:
         raise Refusal(f"wrong_{name}", f"{name} must be {wanted}", section)
 
@@ -127,7 +130,7 @@ def decoded(value: str, name: str, section: str) -> str:
     """Return a parameter's value percent-decoded.
 
     Raises:
-        Refusal: It is not valid percent-encoded UTF-8.
+        Refusal: The value is not valid percent-encoded UTF-8.
     """
     try:
         if not value.isascii() or _BAD_ESCAPE.search(value):
@@ -142,7 +145,7 @@ def redirect_uri(value: str, section: str) -> None:
     """Refuse a redirect URL that is not raw, not a URL, or not safe.
 
     Raises:
-        Refusal: It is encoded, has a character that no raw URL can have, is relative, or is
+        Refusal: The URL is encoded, has a character that no raw URL can have, is relative, or is
             neither https nor on a loopback host.
     """
     if "%" in value:
@@ -173,7 +176,7 @@ def redirect_uri(value: str, section: str) -> None:
 
 
 def registered_redirect(value: str, options: SandboxOptions) -> None:
-    """Refuse a redirect URL that is not registered, if any are (section 2)."""
+    """Refuse a redirect URL that is not registered (section 2); if none is, every URL passes."""
     if options.redirect_uris and value not in options.redirect_uris:
         raise Refusal("redirect_uri_unregistered", "the redirect URL is not registered", "2")
 

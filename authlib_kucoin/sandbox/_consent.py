@@ -1,4 +1,4 @@
-"""The user's part (section 7.1): the login request, the consent page, and the way back."""
+"""The user's part (section 7.1): login request, consent page, and the answer to the broker."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _QUERY: Final = ("response_type", "client_id", "redirect_uri", "scope", "state")
 def authorize(request: Request, state: State) -> Response:
     """Show the consent page for a login request that is exactly as documented.
 
-    A refused request gets a page that says why. It is never redirected, since its redirect URL
-    may be wrong.
+    A refused request gets a page that says why. The sandbox does not redirect the browser then,
+    since the redirect URL may be wrong.
     """
     try:
         login = _checked_login(request, state)
@@ -57,9 +57,10 @@ def decide(request: Request, state: State) -> Response:
 
 
 def _decision_form(request: Request, options: SandboxOptions) -> dict[str, str]:
-    """Return the fields of the consent page; the checked permissions are one value, with spaces.
+    """Return the fields that the consent page has posted.
 
-    Without the field `permission`, the user has changed nothing.
+    The names of the checked permissions are joined by spaces into one value, `permission`. A form
+    without this field grants every permission that the page lists.
     """
     chosen, fields = [], []
     for piece in request.body.split("&"):
@@ -97,7 +98,10 @@ def _checked_login(request: Request, state: State) -> Login:
 
 
 def _way_back(options: SandboxOptions, login: Login, code: str | None) -> Response:
-    """Return the redirect or the form that carries the answer; no code means cancelled."""
+    """Return the redirect, or the form, that takes the answer to the broker.
+
+    `code` is None if the user has cancelled.
+    """
     answer = {
         "success": "true" if code else "false",
         "code": code or "sandbox.user_cancelled",

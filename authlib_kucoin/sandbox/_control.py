@@ -1,7 +1,7 @@
 """The control API under ``/sandbox/``: the methods of `Sandbox`, over HTTP.
 
-A POST must be JSON: a page of another site cannot send that without a preflight request, which
-gets no permission.
+The body of a POST must be JSON. A browser lets a page of another site post JSON only with the
+server's permission (a CORS preflight), and the sandbox gives none.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from urllib.parse import parse_qsl
 from . import _guard, _members, _templates
 from ._answers import as_json
 from ._callback import Callback
-from ._fault_queue import operation_named
+from ._fault_queue import WaitingFault, operation_named
+from ._faults import Fault
 from ._http import Request, Response
 from ._journal import MASK
 from ._model import IssuedKey
 from ._options import SandboxOptions
 from ._router import Router
+from ._scenarios import SCENARIOS
 from ._user import User
 from ._version import version
 
@@ -29,7 +31,7 @@ _OK: Final = {"ok": True}
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One control call: what does it, and the members or parameters that it takes."""
+    """One control call: its function, and the members or parameters that it takes."""
 
     act: Callable[[Control, Request, dict[str, Any]], object]
     members: Mapping[str, _members.Member]
@@ -39,7 +41,7 @@ class Control:
     """Answers the control calls."""
 
     def __init__(self, kucoin: Router, user: User) -> None:
-        """Control this KuCoin and play this user."""
+        """Control `kucoin`, and let `user` decide on login requests."""
         self._kucoin = kucoin
         self._user = user
 
@@ -51,7 +53,7 @@ class Control:
         call = methods.get(request.method)
         if call is None:
             allowed = ", ".join(methods)
-            return as_json({"error": f"send {allowed}"}, 405, (("Allow", allowed),))
+            return as_json({"error": f"send this call with {allowed}"}, 405, (("Allow", allowed),))
         try:
             given = _parameters(request) if request.method == "GET" else _json_object(request)
             return as_json(call.act(self, request, _members.checked(given, call.members)))
@@ -67,7 +69,8 @@ class Control:
 
     def cancel(self, request: Request, given: dict[str, Any]) -> object:
         """Play a user who cancels."""
-        return _callback(self._user.decide(self._target(request, given["url"]), "cancel"))
+        target = self._target(request, given.pop("url"))
+        return _callback(self._user.decide(target, "cancel", **given))
 
     def _target(self, request: Request, url: str) -> str:
         port = _guard.port_of(request.headers.get("host", ""))
@@ -83,16 +86,22 @@ class Control:
 
     def fail_next(self, _request: Request, given: dict[str, Any]) -> object:
         """Queue a fault."""
-        self._kucoin.faults.add(given.pop("operation"), given.pop("fault"), **given)
+        fault = Fault.parse(given.pop("fault"))
+        self._kucoin.faults.add(WaitingFault(fault=fault, **given))
         return _OK
 
     def waiting_faults(self, _request: Request, _given: dict[str, Any]) -> object:
-        """List the faults that have yet to spoil a call."""
+        """List the faults that have not yet struck as often as was asked for."""
         return {"faults": [fault.as_dict() for fault in self._kucoin.faults.waiting()]}
 
     def advance(self, _request: Request, given: dict[str, Any]) -> object:
         """Wind the clock forward."""
         self._kucoin.state.clock.advance(given["seconds"])
+        return _OK
+
+    def set_scenario(self, _request: Request, given: dict[str, Any]) -> object:
+        """Choose a scenario."""
+        self._kucoin.state.set_scenario(given["name"])
         return _OK
 
     def reset(self, _request: Request, _given: dict[str, Any]) -> object:
@@ -114,7 +123,7 @@ class Control:
         return {"requests": records, "totals": journal.totals()}
 
     def keys(self, _request: Request, _given: dict[str, Any]) -> object:
-        """List every key that was issued, with its secrets, to compare."""
+        """List every key that was issued, with its secrets, so that tests can compare them."""
         state = self._kucoin.state
         alive = {key.api_key for key in state.live_keys()}
         return {
@@ -127,17 +136,22 @@ class Control:
         return _OK
 
     def state(self, _request: Request, _given: dict[str, Any]) -> object:
-        """Return the clock, the options and the accounts."""
+        """Return the clock, the options, the accounts and the scenarios."""
         state = self._kucoin.state
         return {
             "clock": {"now": state.clock.now(), "ahead": state.clock.ahead},
             "options": _options(state.options),
             "accounts": [asdict(account) for account in state.options.accounts],
+            "scenario": state.scenario,
+            "scenarios": [
+                {"name": name, "title": each.title, "text": each.text}
+                for name, each in SCENARIOS.items()
+            ],
             "version": version(),
         }
 
     def health(self, _request: Request, _given: dict[str, Any]) -> object:
-        """Say that it runs."""
+        """Say that the sandbox runs."""
         return _OK | {"version": version()}
 
     def openapi(self, _request: Request, _given: dict[str, Any]) -> object:
@@ -155,7 +169,9 @@ CALLS: Final[dict[str, dict[str, Call]]] = {
     "/sandbox/approve": {
         "POST": Call(Control.approve, {"url": _members.TEXT.needed(), **_USER}),
     },
-    "/sandbox/cancel": {"POST": Call(Control.cancel, {"url": _members.TEXT.needed()})},
+    "/sandbox/cancel": {
+        "POST": Call(Control.cancel, {"url": _members.TEXT.needed(), "account": _members.TEXT}),
+    },
     "/sandbox/connect": {"POST": Call(Control.connect, _USER)},
     "/sandbox/token": {"POST": Call(Control.token, _USER)},
     "/sandbox/faults": {
@@ -173,6 +189,9 @@ CALLS: Final[dict[str, dict[str, Call]]] = {
     },
     "/sandbox/advance": {
         "POST": Call(Control.advance, {"seconds": _members.NUMBER.needed()}),
+    },
+    "/sandbox/scenario": {
+        "POST": Call(Control.set_scenario, {"name": _members.TEXT.needed()}),
     },
     "/sandbox/reset": {"POST": Call(Control.reset, _NOTHING)},
     "/sandbox/requests": {"GET": Call(Control.requests, {"operation": _members.TEXT})},

@@ -13,8 +13,8 @@ from ._permissions import GROUPS
 from ._refusal import Refusal, by_kucoin
 from ._state import ACCESS_SECONDS, SCOPE, State
 
-#: Refusals of Fast API 2.0 name this instead of a section of the EU document, which lacks it.
-_VERSION_2: Final = "Fast API 2.0, global site"
+#: Refusals of Fast API 2.0 cite this. The EU document has no section about it.
+VERSION_2: Final = "Fast API 2.0, global site"
 
 
 def token(request: Request, state: State) -> Response:
@@ -83,7 +83,7 @@ def create_api_key(request: Request, state: State) -> Response:
 def create_api_key_v2(request: Request, state: State) -> Response:
     """Issue an API key with the permissions that the request names (Fast API 2.0)."""
     options = state.options
-    content = _checks.json_object(request, options, _VERSION_2)
+    content = _checks.json_object(request, options, VERSION_2)
     asked = _asked(content)
     grant = state.check_access(bearer_token(request))
     mismatch = (
@@ -101,18 +101,18 @@ def create_api_key_v2(request: Request, state: State) -> Response:
 def _asked(content: dict[str, object]) -> tuple[str, ...]:
     if content.keys() != {"authGroupMap", "isAddressbookOnly"}:
         raise Refusal(
-            "wrong_members", "the body must have authGroupMap and isAddressbookOnly", _VERSION_2
+            "wrong_members", "the body must have authGroupMap and isAddressbookOnly", VERSION_2
         )
     groups = content["authGroupMap"]
     if not isinstance(groups, dict) or groups.keys() != set(GROUPS):
         raise Refusal(
-            "wrong_groups", f"authGroupMap must name each of {', '.join(GROUPS)}", _VERSION_2
+            "wrong_groups", f"authGroupMap must name each of {', '.join(GROUPS)}", VERSION_2
         )
     if not all(isinstance(each, bool) for each in (*groups.values(), content["isAddressbookOnly"])):
         raise Refusal(
             "wrong_type",
             "isAddressbookOnly and each value of authGroupMap must be true or false",
-            _VERSION_2,
+            VERSION_2,
         )
     return tuple(name for name in GROUPS if groups[name])
 
@@ -137,7 +137,7 @@ def bearer_token(request: Request) -> str:
 
 
 def token_members(pair: Pair) -> dict[str, object]:
-    """Return a pair as the document's answer gives it."""
+    """Return a pair of tokens with the members of the document's answer."""
     return {
         "access_token": pair.access_token,
         "token_type": "bearer",
@@ -153,7 +153,7 @@ def _token_answer(pair: Pair) -> Response:
 
 def _risk_validation() -> Response:
     refused = envelope("40503", "risk validation")
-    return replace(refused, result=by_kucoin("40503", "risk validation", _VERSION_2))
+    return replace(refused, result=by_kucoin("40503", "risk validation", VERSION_2))
 
 
 def _key_answer(key: IssuedKey, state: State) -> Response:

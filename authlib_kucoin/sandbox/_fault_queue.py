@@ -23,7 +23,7 @@ OPERATIONS: Final = (
     "rest",
 )
 
-#: Client methods, as other names for operations.
+#: The client methods whose names work as names of operations.
 _BY_METHOD: Final = {
     "authorize_redirect": "authorize",
     "authorize_access_token": "token",
@@ -41,7 +41,7 @@ def operation_named(name: str) -> str:
     """Return the operation of this name, or of this client method.
 
     Raises:
-        ValueError: There is no such operation; the text lists those there are.
+        ValueError: There is no such operation; the text lists the operations.
     """
     operation = _BY_METHOD.get(name, name)
     if operation not in OPERATIONS:
@@ -54,9 +54,16 @@ class WaitingFault:
     """A fault that waits for calls of its operation.
 
     Attributes:
-        times: How many calls it has yet to spoil.
-        probability: The chance that it spoils a call; the other calls pass unharmed.
-        latency: How many seconds each spoilt answer is held back.
+        operation: One of `OPERATIONS`; a client method's name is turned into its operation.
+        fault: What happens to each call that this fault strikes.
+        times: How many calls this fault has yet to strike.
+        probability: The chance that this fault strikes a call. A call that is spared gets its
+            normal answer, and does not count towards `times`.
+        latency: How many seconds the sandbox waits before it sends each spoilt answer.
+
+    Raises:
+        ValueError: The operation or the fault is unknown, or a number is out of range. The text
+            says which values are allowed.
     """
 
     operation: str
@@ -64,6 +71,19 @@ class WaitingFault:
     times: int = 1
     probability: float = 1.0
     latency: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Turn a method's name into its operation, and check every value."""
+        object.__setattr__(self, "operation", operation_named(self.operation))
+        if not self.fault.is_known:
+            raise ValueError(
+                f"unknown fault {self.fault.kind!r}; known are {', '.join(FAULT_FORMS)}"
+            )
+        if not 1 <= self.times <= _MAX_TIMES:
+            raise ValueError(f"times must be a number from 1 to {_MAX_TIMES}")
+        if not 0 < self.probability <= 1:
+            raise ValueError("probability must be a number above 0 and up to 1")
+        Fault.delay(self.latency)
 
     def answer(self, request: Request, act: Callable[[], Response]) -> Response:
         """Return the spoilt answer; see `Fault.answer`."""
@@ -82,44 +102,23 @@ class WaitingFault:
 
 
 class FaultQueue:
-    """The faults that are waiting, first in, first out, for each operation."""
+    """The faults that are waiting: for each operation a queue, first in, first out."""
 
     def __init__(self) -> None:
-        """Start with none."""
+        """Start with no fault."""
         self._lock = threading.Lock()
         self._queues: defaultdict[str, deque[WaitingFault]] = defaultdict(deque)
 
-    def add(
-        self,
-        operation: str,
-        fault: Fault | str,
-        *,
-        times: int = 1,
-        probability: float = 1.0,
-        latency: float = 0.0,
-    ) -> None:
-        """Queue a fault for the next calls of an operation.
-
-        Raises:
-            ValueError: The operation or the fault is unknown, or a number is out of range; the
-                text says which are right.
-        """
-        operation = operation_named(operation)
-        known = fault if isinstance(fault, Fault) else Fault.parse(str(fault))
-        if not known.is_known:
-            raise ValueError(f"unknown fault {known.kind!r}; known are {', '.join(FAULT_FORMS)}")
-        if not 1 <= times <= _MAX_TIMES:
-            raise ValueError(f"times must be a number from 1 to {_MAX_TIMES}")
-        if not 0 < probability <= 1:
-            raise ValueError("probability must be a number above 0 and up to 1")
-        latency = Fault.delay(latency).seconds
+    def add(self, fault: WaitingFault) -> None:
+        """Put a fault at the end of its operation's queue."""
         with self._lock:
-            self._queues[operation].append(
-                WaitingFault(operation, known, times, probability, latency)
-            )
+            self._queues[fault.operation].append(fault)
 
     def take(self, operation: str) -> WaitingFault | None:
-        """Return the fault that this call of an operation gets, if any."""
+        """Return the fault that strikes this call of an operation; None if the call is spared.
+
+        Each call of this method uses up one of the first fault's `times`, unless it returns None.
+        """
         with self._lock:
             queue = self._queues[operation]
             if not queue or random.random() >= queue[0].probability:  # noqa: S311 - not a secret
@@ -130,7 +129,7 @@ class FaultQueue:
             return fault
 
     def waiting(self) -> tuple[WaitingFault, ...]:
-        """Return the faults that have yet to spoil a call."""
+        """Return the faults that have not yet struck as often as was asked for."""
         with self._lock:
             return tuple(fault for queue in self._queues.values() for fault in queue)
 

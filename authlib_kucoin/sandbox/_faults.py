@@ -1,4 +1,4 @@
-"""Faults on demand: each spoils one answer of one operation."""
+"""Faults: each spoils the answer to a call of one operation."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from ._gateway import GATEWAY_ERRORS, refuse
 from ._http import Request, Response
 from ._journal import secrets_sent
 
-#: The faults that are one word, and what comes of each.
+#: The faults that are one word, and what the caller gets.
 PLAIN_FAULTS: Final = {
-    "html": "200 with an HTML page",
-    "empty": "200 with nothing",
-    "wrong_shape": "200 with a JSON list",
-    "deep_json": "200 with JSON nested 100,000 deep",
-    "redirect": "302 to elsewhere",
-    "echo": "an error whose text repeats the secrets that were sent",
-    "reset_before": "a TCP reset, nothing done",
-    "truncated": "done, but the JSON is cut short",
-    "cut": "done, but the connection ends in the middle of the body",
-    "lost": "done, but the connection ends without an answer",
-    "reset_after": "done, but a TCP reset instead of an answer",
+    "html": "status 200 with an HTML page",
+    "empty": "status 200 with an empty body",
+    "wrong_shape": "status 200 with a JSON list",
+    "deep_json": "status 200 with JSON nested 100,000 deep",
+    "redirect": "a 302 to another path",
+    "echo": "an error whose text repeats the secrets of the request",
+    "reset_before": "a TCP reset; the sandbox has not acted on the request",
+    "truncated": "the sandbox acts, but the JSON of its answer is cut short",
+    "cut": "the sandbox acts, but the connection ends in the middle of its answer",
+    "lost": "the sandbox acts, but the connection ends without an answer",
+    "reset_after": "the sandbox acts, but a TCP reset comes instead of an answer",
     "set_cookie": "the normal answer, with a cookie",
 }
 
@@ -59,7 +59,7 @@ _DEPTH: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What shall go wrong. Made by `parse`, or by the method named after its kind."""
+    """How an answer is spoilt. `parse` makes a fault, and so does a method named after its kind."""
 
     kind: str
     code: str = ""
@@ -70,7 +70,7 @@ class Fault:
     retry_after: str = ""
 
     def __str__(self) -> str:
-        """Return the text that `parse` reads; `retry`, and an unusual status, are not in it."""
+        """Return the text that `parse` reads. It leaves out `retry`, and an unusual `status`."""
         if self.kind in {"envelope", "oauth"}:
             return ":".join([self.kind, self.code, *([self.msg] if self.msg else [])])
         if self.kind == "http":
@@ -81,24 +81,24 @@ class Fault:
 
     @classmethod
     def envelope(cls, code: str, msg: str, *, retry: bool = False, status: int = 200) -> Fault:
-        """Answer with KuCoin's error envelope, with any code and text (section 4)."""
+        """Return a fault: the answer is KuCoin's error envelope (section 4)."""
         return cls("envelope", code=code, msg=msg, retry=retry, status=status)
 
     @classmethod
     def oauth(cls, error: str, description: str = "", *, status: int = 400) -> Fault:
-        """Answer with an OAuth error (RFC 6749 section 5.2)."""
+        """Return a fault: the answer is an OAuth error (RFC 6749 section 5.2)."""
         return cls("oauth", code=error, msg=description, status=status)
 
     @classmethod
     def http(cls, status: int, *, retry_after: int | str = "") -> Fault:
-        """Answer with an HTTP error: 4xx with an envelope, 5xx with a gateway's HTML page.
+        """Return a fault: the answer is a 4xx with an envelope, or a 5xx with an HTML page.
 
         Args:
             status: From 400 to 599.
             retry_after: The header ``Retry-After``: seconds, or an HTTP date.
 
         Raises:
-            ValueError: The status is not an error.
+            ValueError: The status is not from 400 to 599.
         """
         if not 400 <= status <= 599:
             raise ValueError("an HTTP fault is a status from 400 to 599")
@@ -106,10 +106,10 @@ class Fault:
 
     @classmethod
     def gateway(cls, code: str) -> Fault:
-        """Answer as KuCoin's REST gateway does, with one of its codes and its HTTP status.
+        """Return a fault: the answer is that of KuCoin's REST gateway for one of its codes.
 
         Raises:
-            ValueError: The code is unknown; the text lists the known ones.
+            ValueError: The code is unknown; the text lists the known codes.
         """
         if code not in GATEWAY_ERRORS:
             raise ValueError(
@@ -119,7 +119,7 @@ class Fault:
 
     @classmethod
     def delay(cls, seconds: float) -> Fault:
-        """Act at once, but hold the answer back.
+        """Return a fault: the sandbox acts at once, but sends its answer later.
 
         Raises:
             ValueError: The time is negative or longer than a day.
@@ -133,7 +133,7 @@ class Fault:
         """Return the fault that a text names.
 
         Raises:
-            ValueError: The fault is unknown; the text lists the known ones.
+            ValueError: The fault is unknown; the text lists the known faults.
         """
         word = re.sub(r"\W+", "_", text.lower(), flags=re.ASCII)
         text = word if word in PLAIN_FAULTS else _IN_OTHER_WORDS.get(word, text)
@@ -160,7 +160,10 @@ class Fault:
         return self.kind in _INSTEAD or self.kind in _AFTERWARDS
 
     def answer(self, request: Request, act: Callable[[], Response]) -> Response:
-        """Return the spoilt answer. `act` handles the request; some faults never call it."""
+        """Return the spoilt answer.
+
+        `act` handles the request and returns the normal answer. Some faults never call it.
+        """
         instead = _INSTEAD.get(self.kind)
         if instead is not None:
             return instead(self, request)
@@ -207,7 +210,7 @@ def _truncated(_fault: Fault, response: Response) -> Response:
     return replace(response, body=response.body[: len(response.body) // 2], result=None)
 
 
-#: Faults that answer without acting.
+#: Faults that replace the answer. The sandbox does not act on the request.
 _INSTEAD: Final[dict[str, Callable[[Fault, Request], Response]]] = {
     "envelope": _error_envelope,
     "oauth": _oauth_error,
@@ -221,7 +224,7 @@ _INSTEAD: Final[dict[str, Callable[[Fault, Request], Response]]] = {
     "echo": _echo,
     "reset_before": lambda _fault, _request: Response(0, sent_part=0, ending="reset"),
 }
-#: Faults that act first, and then spoil the answer.
+#: Faults that spoil the normal answer. The sandbox has acted on the request.
 _AFTERWARDS: Final[dict[str, Callable[[Fault, Response], Response]]] = {
     "delay": lambda fault, response: replace(response, delay=fault.seconds),
     "truncated": _truncated,

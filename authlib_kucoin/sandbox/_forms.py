@@ -17,27 +17,27 @@ class Form:
         """Read the body.
 
         Raises:
-            ValueError: It is not a form.
+            ValueError: The body is not a form.
         """
         self._fields = dict(
             parse_qsl(request.body, keep_blank_values=True, max_num_fields=_MAX_FIELDS)
         )
 
     def text(self, name: str) -> str:
-        """Return a field, without the space around it.
+        """Return a field's value, without leading and trailing spaces.
 
         Raises:
-            ValueError: It is missing.
+            ValueError: The field is missing.
         """
         if name not in self._fields:
             raise ValueError(f"the field {name} is missing")
         return self._fields[name].strip()
 
     def number(self, name: str) -> float:
-        """Return a field that is a number.
+        """Return a field's value as a number.
 
         Raises:
-            ValueError: It is missing, or not a number.
+            ValueError: The field is missing, or not a number.
         """
         try:
             return float(self.text(name))
@@ -46,10 +46,10 @@ class Form:
         raise problem
 
     def whole(self, name: str) -> int:
-        """Return a field that is a whole number.
+        """Return a field's value as a whole number.
 
         Raises:
-            ValueError: It is missing, or not a whole number.
+            ValueError: The field is missing, or not a whole number.
         """
         try:
             return int(self.text(name))
@@ -59,5 +59,5 @@ class Form:
 
 
 def see(path: str) -> Response:
-    """Send the browser to a page, after a POST, so that it can be reloaded."""
+    """Redirect the browser to a page after a POST, so that reloading does not post again."""
     return Response(303, headers=(("Location", path), ("Cache-Control", "no-store")))

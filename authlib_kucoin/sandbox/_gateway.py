@@ -16,8 +16,9 @@ from ._options import SandboxOptions
 from ._permissions import in_key_info
 from ._state import State
 
-#: Each code of the gateway: its HTTP status and its text. KuCoin's pages give the texts; the
-#: statuses come from public reports, and those of 400010 and of 400200 to 411100 are guesses.
+#: Each code of the gateway: its HTTP status and its text. KuCoin's pages give the texts. The
+#: statuses come from public reports, but those of 400010, 400200, 400201, 400202, 400301 and
+#: 411100 are guesses.
 GATEWAY_ERRORS: Final = {
     "400001": (
         400,
@@ -50,7 +51,7 @@ GATEWAY_ERRORS: Final = {
 _SIGNED_HEADERS: Final = ("kc-api-key", "kc-api-sign", "kc-api-timestamp", "kc-api-passphrase")
 _KEY_VERSIONS: Final = ("2", "3")
 _MAX_SKEW: Final = 5.0
-#: Partners that are not this broker but known to KuCoin; their signatures cannot be checked here.
+#: The partners of ccxt. KuCoin knows them; the sandbox cannot check their signatures.
 _OTHER_PARTNERS: Final = ("ccxt", "ccxtfutures")
 
 
@@ -64,13 +65,13 @@ class GatewayRefusal(Exception):
 
 
 def refuse(code: str, client_ip: str) -> Response:
-    """Return the gateway's answer for one of its codes."""
+    """Return the answer by which the gateway refuses a request, with one of its codes."""
     status, msg = GATEWAY_ERRORS[code]
     return as_json({"code": code, "msg": msg.format(client_ip=client_ip)}, status)
 
 
 def answer(data: object) -> Response:
-    """Return the gateway's answer with data."""
+    """Return the gateway's answer to a good request."""
     return as_json({"code": "200000", "data": data})
 
 
@@ -80,7 +81,7 @@ def sign(secret: str, text: str) -> str:
 
 
 def permissions_of(key: IssuedKey, options: SandboxOptions) -> tuple[str, ...]:
-    """Return what key info reports of a key."""
+    """Return the permissions that key info reports for a key."""
     if options.reported_permissions is not None:
         return tuple(options.reported_permissions)
     return in_key_info(key.permissions)
@@ -90,7 +91,8 @@ def check(request: Request, state: State, real_time: float) -> IssuedKey:
     """Return the issued key that signed a request.
 
     Raises:
-        GatewayRefusal: A header is missing or wrong, or the address is not on the key's list.
+        GatewayRefusal: A header is missing or wrong, the key is not bound to the caller's address,
+            or the key lacks the permission General.
     """
     headers, options = request.headers, state.options
     if any(not headers.get(name) for name in _SIGNED_HEADERS):
@@ -129,7 +131,7 @@ def _is_recent(timestamp: str, *clocks: float) -> bool:
 def _check_partner(request: Request, options: SandboxOptions) -> None:
     headers = request.headers
     if headers.get("kc-api-partner-verify", "").lower() != "true":
-        return  # KuCoin then ignores a wrong partner silently
+        return  # without this header, KuCoin silently ignores a wrong partner
     partner = headers.get("kc-api-partner", "")
     if partner in _OTHER_PARTNERS:
         return

@@ -1,9 +1,9 @@
-"""Keeps strangers out: other machines, and web pages in a browser on this machine.
+"""Decides who may control the sandbox: not other machines, and not other sites' web pages.
 
-Another machine must be listed. A web page can make its visitor's browser send requests to a
-loopback address. It can even read the answers, once its own host name resolves to that address
-(DNS rebinding). So a control call must name a host that no other site can own, and must not come
-from another site's page.
+Another machine must be listed in the option `allowed_ips`. A web page can make its visitor's
+browser send requests to a loopback address. The page can even read the answers, if its own host
+name resolves to that address (DNS rebinding). So the Host header of a control call must name a
+host that no other site can own, and the call must not come from another site's page.
 """
 
 from __future__ import annotations
@@ -16,20 +16,23 @@ from ._http import Request
 from ._options import SandboxOptions
 
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:/?#@\[\]]+)(?::(\d{1,5}))?")
-_ADDRESS: Final = re.compile(r"\[.*\]|\d{1,3}(\.\d{1,3}){3}")
+_ADDRESS: Final = re.compile(r"\[[^\[\]]*\]|\d{1,3}(\.\d{1,3}){3}")
 _URL: Final = re.compile(r"https?://([^/?#]*)(/.*)", re.DOTALL)
 
 
 def problem_of(request: Request, options: SandboxOptions) -> str | None:
-    """Return why a control call or a form of the sandbox's own pages is refused, if it is."""
+    """Return why a control call, or a request for an own page, is refused; None if it is not."""
     client_ip = request.client_ip
     if not (is_loopback(client_ip) or is_listed(client_ip, options.allowed_ips or ())):
-        return f"the address {client_ip} may not control this sandbox; add it to allowed_ips"
+        return (
+            f"the address {client_ip} may not control this sandbox; add it to the option "
+            "allowed_ips"
+        )
     host = request.headers.get("host", "")
     if not is_known(host, options):
         return (
-            f"the host {host[:100]!r} is not this sandbox's; call it by an IP address or a "
-            "loopback name, or add the name to allowed_hosts"
+            f"the host {host[:100]!r} is not this sandbox's; call the sandbox by an IP address or "
+            "a loopback name, or add this host to the option allowed_hosts"
         )
     if request.method == "GET":
         return None
@@ -42,9 +45,9 @@ def problem_of(request: Request, options: SandboxOptions) -> str | None:
 
 
 def is_known(netloc: str, options: SandboxOptions) -> bool:
-    """Return whether a host, with or without a port, can only be this sandbox.
+    """Return whether no other site can own a host, which may have a port.
 
-    An IP address can: DNS rebinding needs a name.
+    No site owns an IP address: DNS rebinding needs a name.
     """
     match = _HOST.fullmatch(netloc)
     if not match:
@@ -53,7 +56,7 @@ def is_known(netloc: str, options: SandboxOptions) -> bool:
     return (
         bool(_ADDRESS.fullmatch(name))
         or is_loopback(name)
-        or name in {options.host, *options.allowed_hosts}
+        or name in {known.lower() for known in (options.host, *options.allowed_hosts)}
     )
 
 
@@ -61,7 +64,7 @@ def target_of(url: str, options: SandboxOptions, port: str) -> str:
     """Return path and query of a URL of this sandbox.
 
     Raises:
-        ValueError: It leads elsewhere.
+        ValueError: The URL does not lead to this sandbox.
     """
     match = _URL.fullmatch(url)
     if match and is_known(match[1], options) and port_of(match[1]) == port:
@@ -70,6 +73,6 @@ def target_of(url: str, options: SandboxOptions, port: str) -> str:
 
 
 def port_of(netloc: str) -> str:
-    """Return the port of a host; empty without one."""
+    """Return the port behind a host name; an empty string if there is none."""
     match = _HOST.fullmatch(netloc)
     return match[2] or "" if match else ""

@@ -1,4 +1,4 @@
-"""The one host that the sandbox serves: KuCoin's calls, the control API and the pages."""
+"""One host for all: KuCoin's calls, the control API and the sandbox's own pages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ._state import State
 from ._try import TryPages
 from ._user import User
 
-#: Makes a page for people from a request and the base URL under which it was sent.
+#: Makes a page from a request and the base URL to which the request was sent.
 _Page = Callable[[Request, str], Response]
 
 
@@ -24,7 +24,7 @@ class Host:
     """Sends each request to the part that answers it."""
 
     def __init__(self, options: SandboxOptions) -> None:
-        """Start with nothing issued."""
+        """Start without codes, tokens and keys."""
         self.state = State(options)
         self.kucoin = Router(self.state)
         self.user = User(self.kucoin)
@@ -50,7 +50,8 @@ class Host:
         return self._try.answer if path.startswith(_try.PATH) else None
 
     def _show(self, page: _Page, request: Request) -> Response:
-        # The callback comes from another page by design, and its state is checked.
+        # In form_post mode a page with the policy no-referrer posts the callback, so the browser
+        # sends `Origin: null`. The callback's state is checked instead of its origin.
         checked = replace(request, method="GET") if request.path == _trial.CALLBACK else request
         problem = _guard.problem_of(checked, self.state.options)
         if problem is not None:

@@ -25,7 +25,10 @@ Ending = Literal["keep", "close", "reset"]
 
 
 class BadRequest(Exception):
-    """The received bytes are not a readable HTTP request; answer and end the connection."""
+    """The received bytes are not a readable HTTP request.
+
+    The server answers with `status`, and then ends the connection.
+    """
 
     def __init__(self, status: int, text: str) -> None:
         """Keep the status to answer with and what was wrong."""
@@ -35,7 +38,7 @@ class BadRequest(Exception):
 
 
 class Headers(Mapping[str, str]):
-    """Header fields by case-insensitive name; a repeated one reads joined by a comma."""
+    """Header fields by case-insensitive name. Commas join the values of a repeated field."""
 
     __slots__ = ("_by_name", "pairs")
 
@@ -67,9 +70,9 @@ class Headers(Mapping[str, str]):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request as it came in; target and body are the raw bytes, decoded as Latin-1.
+    """One request as it came in. Target and body are the raw bytes, decoded as Latin-1.
 
-    As everywhere in the sandbox, the repr leaves out what may hold a secret.
+    The repr leaves out what can hold a secret, as every repr in the sandbox does.
     """
 
     method: str
@@ -87,16 +90,20 @@ class Request:
 
     @property
     def query(self) -> str | None:
-        """The raw query; None without a question mark."""
+        """The raw query; None if the target has no question mark."""
         _, mark, query = self.target.partition("?")
         return query if mark else None
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer, and how its delivery ends: faults delay it, cut it, or lose it.
+    """An answer, and how the server sends it: faults delay it, cut it short, or lose it.
 
-    `result` is never sent. It tells a caller in this process what the answer means.
+    Attributes:
+        delay: How many seconds the server waits before it sends the answer.
+        sent_part: Which part of the body is sent, from 0 to 1. With 0 nothing is sent at all.
+        ending: What happens to the connection afterwards.
+        result: What the answer means, for other code of the sandbox. It is never sent.
     """
 
     status: int
@@ -110,11 +117,11 @@ class Response:
 
     @property
     def is_sent(self) -> bool:
-        """Whether any byte of the answer leaves."""
+        """Whether any byte of the answer is sent."""
         return self.sent_part > 0
 
     def encode(self, request: Request | None) -> bytes:
-        """Return the bytes to send; without a request, the answer says that it closes."""
+        """Return the bytes to send. Without a request, they end with a closed connection."""
         closing = request is None or not request.keep_alive or self.ending != "keep"
         lines = [
             f"HTTP/1.1 {self.status} {reason(self.status)}",
@@ -133,7 +140,7 @@ class Response:
 
 
 def _http_date() -> str:
-    # Not email.utils.formatdate: importing it takes longer than the rest of the sandbox.
+    # Not email.utils.formatdate: importing it takes longer than importing the whole sandbox.
     now = time.gmtime()
     day, month = _DAYS[now.tm_wday], _MONTHS[now.tm_mon - 1]
     clock = f"{now.tm_hour:02}:{now.tm_min:02}:{now.tm_sec:02}"
@@ -141,7 +148,7 @@ def _http_date() -> str:
 
 
 def reason(status: int) -> str:
-    """Return the words behind a status."""
+    """Return the words that follow a status in an answer."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:
@@ -149,10 +156,10 @@ def reason(status: int) -> str:
 
 
 def read_request(stream: BinaryIO, client_ip: str, connection: int) -> Request | None:
-    """Read one request; None when the peer has gone.
+    """Read one request; return None if the client has closed the connection.
 
     Raises:
-        BadRequest: What came cannot be read as a request.
+        BadRequest: The bytes cannot be read as a request.
     """
     line = stream.readline(_MAX_LINE + 1)
     if not line:

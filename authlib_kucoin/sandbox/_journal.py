@@ -1,4 +1,4 @@
-"""The journal: every request that came in, its secrets masked, for tests to look at."""
+"""The journal: the requests that came in, with their secrets masked."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ from ._http import Headers, Request
 from ._refusal import RecordedRefusal
 
 MASK: Final = "***"
+#: The journal keeps at most so many requests, and at most so many bytes of them.
 _KEPT: Final = 10_000
 _MAX_SIZE: Final = 32 * 2**20
+#: Roughly how many bytes of memory a request takes beside its texts.
 _OVERHEAD: Final = 2_000
 _NAMES: Final = r"\b(?:code|access_token|refresh_token|client_secret|ticket|passphrase|secret)"
-#: A secret in a query, a form or JSON, found by its name or by the shape of what we issue.
+#: A secret in a query, a form or JSON. It has a known name, or begins as the sandbox's codes and
+#: tokens do.
 _IN_TEXT: Final = re.compile(
     rf"""(?i:({_NAMES}=)([^&]+)|({_NAMES}"\s*:\s*")([^"]+))"""
     r"|()(sandbox-(?:code|access|refresh)[^&\s\"]+)"
 )
-_AUTHORIZATION: Final = re.compile(r"(\S+ ).+")
 _SECRET_HEADERS: Final = {
-    "cookie",  # browsers ignore ports: they send the cookies of the application beside us
+    "cookie",  # browsers ignore ports, so they send the cookies of an application on another port
     "kc-api-passphrase",
     "kc-api-partner-sign",
     "kc-api-sign",
@@ -38,10 +40,11 @@ class RecordedRequest:
     Attributes:
         operation: One of `OPERATIONS`, "decision" for a button on the consent page, or "unknown".
         status: The status of the answer; None if none was sent.
-        connection: The number of the TCP connection; 0 for `Sandbox.approve` and `cancel`.
-        received_at: When it came, in seconds since the epoch on the sandbox's clock.
-        refusal: Why it was refused, and how to mend it; None if it was not.
-        fault: The fault that spoilt the answer; None if none did.
+        connection: The number of the TCP connection. 0 if the sandbox has made the request itself,
+            in `Sandbox.approve`, in `Sandbox.cancel`, or on the page "try it".
+        received_at: When the request came, in seconds since the epoch on the sandbox's clock.
+        refusal: Why the request was refused, and how to mend it; None if it was not refused.
+        fault: The fault that spoilt the answer; None if no fault did.
     """
 
     operation: str
@@ -62,7 +65,7 @@ class RecordedRequest:
 
     @property
     def query(self) -> str:
-        """The raw query, masked; empty without one."""
+        """The raw query with its secrets masked; an empty string if there is none."""
         return self.target.partition("?")[2]
 
     def as_dict(self) -> dict[str, Any]:
@@ -81,7 +84,7 @@ class RecordedRequest:
         }
 
     def size(self) -> int:
-        """Return roughly how many bytes of memory the record takes."""
+        """Return roughly how many bytes of memory this record takes."""
         fields = sum(len(name) + len(value) for name, value in self.headers.pairs)
         return _OVERHEAD + len(self.target) + len(self.body) + fields
 
@@ -106,7 +109,7 @@ class Journal:
         refusal: RecordedRefusal | None = None,
         fault: str | None = None,
     ) -> RecordedRequest:
-        """Keep one request, masked, and forget the oldest ones if they are too many."""
+        """Keep a request with its secrets masked. Forget the oldest ones if there are too many."""
         record = RecordedRequest(
             operation=operation,
             method=request.method,
@@ -140,13 +143,13 @@ class Journal:
             return list(self._records)
 
     def totals(self) -> dict[str, int]:
-        """Return how many requests each operation has had, forgotten ones included."""
+        """Return how many requests each operation has had. Forgotten requests count as well."""
         with self._lock:
             return dict(self._totals)
 
 
 def secrets_sent(request: Request) -> list[str]:
-    """Return the secrets of a request, as they were sent."""
+    """Return the secrets in a request, encoded as they were sent."""
     texts = (request.target, request.body)
     found = [match[match.lastindex or 0] for text in texts for match in _IN_TEXT.finditer(text)]
     for name, value in request.headers.pairs:
@@ -164,8 +167,8 @@ def _masked(text: str) -> str:
 def _masked_header(name: str, value: str) -> tuple[str, str]:
     lower = name.lower()
     if lower == "authorization":
-        match = _AUTHORIZATION.fullmatch(value)
-        return name, f"{match[1]}{MASK}" if match else MASK
+        scheme, space, _ = value.partition(" ")
+        return name, f"{scheme}{space}{MASK}" if space else MASK
     if lower in _SECRET_HEADERS:
         return name, MASK
     return name, _masked(value) if lower == "referer" else value

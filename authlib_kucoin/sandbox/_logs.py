@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats a record as one JSON object; `fields` of the record become members."""
+    """Formats a record as one JSON object. The record's attribute `fields` adds members to it."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""

@@ -1,4 +1,4 @@
-"""The members of a JSON body, or the parameters of a query: their types, and which are needed."""
+"""Checks the members of a JSON body, or the parameters of a query: their names and types."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ from typing import Any, Final
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """What a member must be."""
+    """What one member must be.
+
+    Attributes:
+        is_right: Tells whether a value is allowed.
+        wanted: What is allowed, in words, for the error.
+        is_needed: Whether the member is required.
+    """
 
     is_right: Callable[[Any], bool]
     wanted: str
@@ -38,10 +44,10 @@ NUMBER: Final = Member(
 
 
 def checked(given: Mapping[str, Any], members: Mapping[str, Member]) -> dict[str, Any]:
-    """Return what was given, if all of it is known and right, and nothing needed is missing.
+    """Return the given members, if each is known and allowed, and no required one is missing.
 
     Raises:
-        ValueError: A member is unknown, wrong or missing; the text says which.
+        ValueError: A member is unknown, not allowed or missing; the text says which.
     """
     for name in given:
         if name not in members:

@@ -1,11 +1,11 @@
-"""What the sandbox remembers, as values."""
+"""The values that the sandbox remembers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Final
 
-#: The account of a sandbox whose options name none.
+#: The name and the uid of the one account, unless the options name accounts.
 DEFAULT_ACCOUNT: Final = ("trader@example.com", 165_111_215)
 
 
@@ -18,7 +18,7 @@ class Account:
 
 
 class Ticket(str):
-    """The secret that ties a decision to its login page."""
+    """The secret in a consent page, by which its form names the login request."""
 
     __slots__ = ()
 
@@ -66,11 +66,11 @@ class IssuedKey:
     """An API key that was issued.
 
     Attributes:
-        created_at: In seconds since the epoch, on the sandbox's clock.
+        created_at: When the key was issued, in seconds since the epoch on the sandbox's clock.
         state: The `state` of the login that led to the key, as the broker sent it.
-        account: The account that it belongs to.
-        permissions: What it may do, in the words of ``authGroup``.
-        expires_at: When it ends, on the sandbox's clock; None if it does not.
+        account: The account that the key belongs to.
+        permissions: What the key allows, in the words of ``authGroup``.
+        expires_at: When the key expires, like `created_at`; None if it does not expire.
     """
 
     api_name: str

@@ -1,4 +1,4 @@
-"""The options of a sandbox: one frozen set, the same from Python and the command line."""
+"""The options of a sandbox, the same for Python, the command line and the environment."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ._keywords import (
 from ._model import DEFAULT_ACCOUNT, Account
 from ._permissions import PERMISSIONS
 
-#: The value of `tls` for a certificate made at the start.
+#: The value of `tls` with which the sandbox makes its own certificate.
 SELF_SIGNED: Final = "self-signed"
 
 
@@ -31,7 +31,7 @@ def _help(text: str) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxOptions:
-    """How one sandbox behaves. Each option is a flag of the command line as well."""
+    """How one sandbox behaves. Each option is also a flag of the command line."""
 
     host: str = field(default="127.0.0.1", metadata=_help("address to listen on"))
     client_id: str = field(
@@ -45,8 +45,8 @@ class SandboxOptions:
     client_secret_use: ClientSecretUse | None = field(
         default=None,
         metadata=_help(
-            "client_secret in the token call; unless set: required if there is a client secret, "
-            "optional and of any value if there is none"
+            "client_secret in the token call; unless set: required if the sandbox has a "
+            "client_secret, otherwise optional and of any value"
         ),
     )
     broker_name: str = field(
@@ -65,28 +65,29 @@ class SandboxOptions:
     account: str | Sequence[str] = field(
         default=DEFAULT_ACCOUNT[0],
         metadata=_help(
-            "an account at KuCoin: NAME or NAME:UID; several let the user choose on the consent "
-            "page"
+            "an account at KuCoin: NAME or NAME:UID; if there are several, the user chooses one on "
+            "the consent page"
         ),
     )
     uid: int = field(
         default=DEFAULT_ACCOUNT[1],
-        metadata=_help("the uid of the first account without one; the next one's is 1 more"),
+        metadata=_help("uid of the first account given without one; each further one gets 1 more"),
     )
     sub_name: str | None = field(
-        default=None, metadata=_help("make the account a sub-account of this name")
+        default=None, metadata=_help("make every account a sub-account of this name")
     )
     futures_opened: bool = field(
         default=True,
         metadata=_help(
-            "the account has opened futures trading; without it, a key of Fast API 2 with "
-            "API_FUTURES is refused with 40503"
+            "the user has opened futures trading; if not, a request of Fast API 2 for API_FUTURES "
+            "is refused with 40503"
         ),
     )
     redirect_uris: Sequence[str] = field(
         default=(),
         metadata=_help(
-            "redirect URLs registered by the broker; unless set: any https or loopback http URL"
+            "redirect URLs that the broker has registered; unless set: any https URL, and any http "
+            "URL of a loopback host"
         ),
     )
     callback: CallbackMode = field(
@@ -99,7 +100,7 @@ class SandboxOptions:
     )
     lists: ListStyle = field(
         default="string",
-        metadata=_help("authGroup and ipWhiteList of a new key: comma string or JSON list"),
+        metadata=_help("authGroup and ipWhiteList of a new key: a comma string or a JSON list"),
     )
     parameter_order: ParameterOrder = field(
         default="any",
@@ -107,70 +108,75 @@ class SandboxOptions:
     )
     charset: Charset = field(
         default="allowed",
-        metadata=_help("a charset after the content type, such as Node's fetch sends"),
+        metadata=_help("a charset behind the content type, as Node's fetch sends it"),
     )
     refresh_tokens: RefreshTokens = field(
-        default="once", metadata=_help("how often a refresh token works")
+        default="once", metadata=_help("how often a refresh token can be used")
     )
     fast_api: FastApi = field(
-        default="both", metadata=_help("the versions of the Fast API that are offered")
+        default="both", metadata=_help("the version of the Fast API that the sandbox offers")
     )
     permissions: Sequence[str] = field(
         default=("API_COMMON", "API_SPOT", "API_EARN", "API_TRANSFER", "API_MARGIN"),
-        metadata=_help("permissions on the consent page, where the user can take some away"),
+        metadata=_help("permissions that the consent page lists; the user can uncheck some"),
     )
     permissions_match: PermissionsMatch = field(
         default="subset",
         metadata=_help(
-            "what a key of Fast API 2 may ask for: permissions that the user has granted (subset), "
-            "or all of them (exact); anything else is 40503"
+            "what a request of Fast API 2 can name: some of the permissions that the user has "
+            "granted (subset), or only all of them (exact); others are refused with 40503"
         ),
     )
     reported_permissions: Sequence[str] | None = field(
         default=None,
         metadata=_help(
-            "what key info reports instead, in its own words (General Spot Transfer ...)"
+            "permissions that key info reports instead of the key's own, in the words of key info "
+            "(General Spot Transfer ...)"
         ),
     )
     permission_mismatch: bool = field(
         default=False, metadata=_help("answer each request for a key with 40503 (risk validation)")
     )
     key_days: int | None = field(
-        default=None, metadata=_help("days until an issued key expires; unless set, it does not")
+        default=None, metadata=_help("days until an issued key expires; unless set: never")
     )
     key_info: Mapping[str, Any] = field(
         default_factory=dict,
         metadata=_help(
-            "members to add to key info, or to change there, as a JSON object: "
+            "members to add to key info, or to change in it, as a JSON object: "
             '{"siteType": "australia", "region": "AU", "kycStatus": 1, "parentUid": 7}'
         ),
     )
-    max_keys: int = field(default=50, metadata=_help("how many keys the account may have"))
+    max_keys: int = field(default=50, metadata=_help("how many keys an account can have"))
     api_name: str | None = field(
-        default=None, metadata=_help("give every key this name, so that the second one repeats it")
+        default=None, metadata=_help("give every key this name; an account then gets only one key")
     )
-    repeat_names: bool = field(default=False, metadata=_help("allow keys with the same name"))
+    repeat_names: bool = field(
+        default=False, metadata=_help("allow an account to have keys of the same name")
+    )
     allowed_ips: Sequence[str] | None = field(
         default=None,
         metadata=_help(
-            "addresses and networks registered for the Fast API (section 2); they may also control "
-            "the sandbox; unless set: any loopback one"
+            "addresses and networks that the broker has registered for the Fast API (section 2); "
+            "they can control the sandbox as well; unless set: the loopback addresses"
         ),
     )
     allowed_hosts: Sequence[str] = field(
         default=(),
         metadata=_help(
-            "host names besides loopback ones that control calls may name, such as a container's"
+            "host names, besides loopback ones, under which control calls reach the sandbox, such "
+            "as a container's name"
         ),
     )
     ip_whitelist: Sequence[str] = field(
         default=(),
-        metadata=_help("addresses that issued keys are bound to; unless set, any address works"),
+        metadata=_help("addresses that issued keys are bound to; unless set: any address"),
     )
     tls: tuple[str, str] | Literal["self-signed"] | None = field(
         default=None,
         metadata=_help(
-            "serve https: certificate file and key file, or self-signed to make a certificate"
+            "serve https, with a certificate file and a key file, or with self-signed: the sandbox "
+            "then makes a certificate"
         ),
     )
 
@@ -178,7 +184,7 @@ class SandboxOptions:
         """Turn lists into tuples and refuse mistakes.
 
         Raises:
-            ValueError: A name is empty, a list is one string, or a choice is unknown.
+            ValueError: An option has a value that it cannot have; the text names the option.
         """
         self._refuse_mistakes()
         for name in LIST_OPTIONS:
@@ -209,11 +215,15 @@ class SandboxOptions:
         for name in ("max_keys", "key_days"):
             if (getattr(self, name) or 0) < 0:
                 raise ValueError(f"{name} must not be negative")
-        for address in (*(self.allowed_ips or ()), *self.ip_whitelist):
-            ip_network(address, strict=False)
+        for name in ("allowed_ips", "ip_whitelist"):
+            for address in getattr(self, name) or ():
+                try:
+                    ip_network(address, strict=False)
+                except ValueError as error:
+                    raise ValueError(f"{name}: {error}") from None
         names = [account.name for account in self.accounts]
         if len(set(names)) < len(names):
-            raise ValueError("two accounts have the same name")
+            raise ValueError("account: two accounts have the same name")
 
     @property
     def accounts(self) -> tuple[Account, ...]:
@@ -230,10 +240,10 @@ class SandboxOptions:
         return tuple(found)
 
     def find_account(self, name: str | None) -> Account:
-        """Return the account of this name; the first one without a name.
+        """Return the account of this name; the first account if `name` is None.
 
         Raises:
-            ValueError: There is no such account; the text lists those there are.
+            ValueError: There is no such account; the text lists the accounts.
         """
         for account in self.accounts:
             if name in {None, account.name}:

@@ -1,4 +1,4 @@
-"""What the start page shows, as values for its template."""
+"""The values that the start page shows."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ import time
 from typing import Any, Final
 
 from ._fault_queue import OPERATIONS
-from ._faults import FAULT_FORMS
+from ._faults import FAULT_FORMS, PLAIN_FAULTS
 from ._journal import MASK, RecordedRequest
 from ._model import IssuedKey
-from ._refusal import cited
+from ._refusal import cited, place
 from ._router import Router
 from ._scenarios import SCENARIOS
 from ._state import ACCESS_SECONDS, CODE_SECONDS, REFRESH_SECONDS, State
 from ._version import version
 
-#: How many of the latest requests, and of the latest keys of an account, the page shows.
+#: The page shows so many requests, and so many keys of each account: the latest ones.
 _SHOWN: Final = 50
 _DAY: Final = 24 * 3600
 
-#: How far the buttons wind the clock, and what ends within that time.
+#: For each button of the clock: the seconds that it winds, the same in words, and what then ends.
 _STEPS: Final = (
     (CODE_SECONDS, "10 minutes", "ends codes"),
     (ACCESS_SECONDS, "1 hour", "ends access tokens"),
     (REFRESH_SECONDS, "3 days", "ends refresh tokens"),
-    (7 * _DAY, "7 days", "ends keys that have an end"),
+    (7 * _DAY, "7 days", "ends keys that expire"),
 )
 
-#: The commonest faults: the operation, the fault, and what the broker's site lives through.
+#: The commonest faults: the operation, the fault, and what happens, for the button.
 _FAULTS: Final = (
     ("token", "503", "Exchange: KuCoin is down"),
     ("token", "lost", "Exchange: done, answer lost"),
@@ -45,9 +45,9 @@ def values_of(kucoin: Router, base: str, problem: str | None) -> dict[str, Any]:
     """Return the values for ``start.html``.
 
     Args:
-        kucoin: What to show.
-        base: The address under which the browser reaches the sandbox.
-        problem: What was wrong with the form that was posted, if anything was.
+        kucoin: Its state, its faults and its journal are shown.
+        base: The base URL at which the browser reaches the sandbox.
+        problem: What was wrong with a posted form; None if nothing was.
     """
     state, records = kucoin.state, kucoin.journal.records()
     return {
@@ -74,6 +74,8 @@ def values_of(kucoin: Router, base: str, problem: str | None) -> dict[str, Any]:
         ],
         "operations": OPERATIONS,
         "forms": FAULT_FORMS,
+        "plain_faults": [{"word": word, "text": text} for word, text in PLAIN_FAULTS.items()],
+        "other_forms": FAULT_FORMS[len(PLAIN_FAULTS) :],
         "accounts": _accounts(state),
         "requests": [_request(record) for record in reversed(records[-_SHOWN:])],
         "total": sum(kucoin.journal.totals().values()),
@@ -82,7 +84,7 @@ def values_of(kucoin: Router, base: str, problem: str | None) -> dict[str, Any]:
 
 
 def _accounts(state: State) -> list[dict[str, Any]]:
-    """Return each account with its keys, the latest first; also those of another scenario."""
+    """Return each account with its keys, latest first; accounts of an earlier scenario as well."""
     alive = {key.api_key for key in state.live_keys()}
     issued = state.issued_keys()
     accounts = dict.fromkeys([*state.options.accounts, *(key.account for key in issued)])
@@ -114,7 +116,7 @@ def _key(key: IssuedKey, *, alive: bool) -> dict[str, Any]:
 
 def _request(record: RecordedRequest) -> dict[str, Any]:
     refusal = record.refusal
-    section = cited(refusal.section) if refusal and refusal.section else None
+    section = refusal.section if refusal else None
     return {
         "time": _moment(record.received_at),
         "operation": record.operation,
@@ -127,8 +129,8 @@ def _request(record: RecordedRequest) -> dict[str, Any]:
         "refusal": refusal
         and {
             "code": refusal.code,
-            "text": refusal.text.removesuffix(f" ({section})"),
-            "section": section,
+            "text": refusal.text.removesuffix(f" ({cited(section)})" if section else ""),
+            "section": section and place(section),
             "advice": refusal.advice,
         },
     }
@@ -139,7 +141,7 @@ def _moment(seconds: float) -> str:
 
 
 def _length(seconds: float) -> str:
-    """Return a time span in words, to the minute; empty for none."""
+    """Return a time span in words, rounded down to minutes; an empty string below a minute."""
     rest, parts = int(seconds) // 60, []
     for unit, minutes in (("day", 1440), ("hour", 60), ("minute", 1)):
         number, rest = divmod(rest, minutes)

@@ -1,8 +1,8 @@
-"""How pages are made, and those of KuCoin: consent, the form back to the broker, and problems.
+"""Makes pages, among them KuCoin's: consent, the form that returns to the broker, and problems.
 
-They load nothing from other hosts, work without JavaScript, and say that this is not KuCoin. Their
-content security policy has no ``form-action``: Chromium would apply it to the redirect after the
-POST, too, and block the way back to the broker.
+All pages load nothing from other hosts, work without JavaScript, and say that this is not KuCoin.
+Their content security policy has no ``form-action``. Chromium would apply it to the redirect that
+follows a POST as well, and so would not let the user return to the broker.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _HEADERS: Final = (
 
 
 def consent(options: SandboxOptions, login: Login, ticket: Ticket) -> Response:
-    """Ask the user for consent: who asks, for what, for which account, where the answer goes."""
+    """Return the consent page. Its form names the login request by `ticket`."""
     accounts = [
         {"name": each.name, "uid": each.uid, "first": each == options.accounts[0]}
         for each in options.accounts
@@ -56,7 +56,7 @@ def consent(options: SandboxOptions, login: Login, ticket: Ticket) -> Response:
 
 
 def form_post(target: str, fields: dict[str, str]) -> Response:
-    """Send the answer to the broker by a form, which submits itself if scripts may run."""
+    """Return a page with a form that posts the answer to the broker; a script submits the form."""
     return page_from(
         "form_post.html",
         {
@@ -68,21 +68,23 @@ def form_post(target: str, fields: dict[str, str]) -> Response:
 
 
 def refused(title: str, refusal: Refusal) -> Response:
-    """Say why a request was refused."""
-    page = problem(400, title, f"Reason: {refusal.text}.", refusal.code)
+    """Return a page that says why a request was refused, and how to mend it."""
+    text = f"Reason: {refusal.text}. To mend it: {refusal.advice}"
+    page = problem(400, title, text, refusal.code)
     return replace(page, result=refusal)
 
 
 def problem(status: int, title: str, text: str, code: str) -> Response:
-    """Say what went wrong."""
+    """Return a page that says what went wrong."""
     page = page_from("problem.html", {"title": title, "text": text, "code": code}, status)
     return replace(page, result=f"{title}. {text}")
 
 
 def own(template: str, values: Mapping[str, Any], status: int = 200) -> Response:
-    """Return a page of the sandbox itself, whose forms post to the sandbox.
+    """Return one of the sandbox's own pages, whose forms post to the sandbox.
 
-    Its referrer policy is looser: under no-referrer, browsers send ``Origin: null`` with a form.
+    Its referrer policy is not no-referrer, under which browsers send ``Origin: null`` with a form.
+    The sandbox would refuse such a form, as if another site's page had posted it.
     """
     page = page_from(template, {**values, "wide": True}, status)
     headers = dict(page.headers) | {"Referrer-Policy": "same-origin"}
@@ -95,9 +97,9 @@ def style() -> Response:
 
 
 def page_from(template: str, values: Mapping[str, Any], status: int = 200) -> Response:
-    """Return a page made from a template, with the headers that guard it.
+    """Return a page made from a template, with its security headers.
 
-    The template may use ``{{nonce}}`` for a script of its own. Every template needs ``{{title}}``.
+    `values` needs a title. The template can use ``{{nonce}}`` to allow a script.
     """
     nonce = secrets.token_urlsafe(16)
     html = _templates.render(template, {"wide": False, **values, "nonce": nonce})

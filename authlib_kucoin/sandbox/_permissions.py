@@ -19,7 +19,7 @@ PERMISSIONS: Final[dict[str, tuple[str, str]]] = {
 #: Fast API 2.0 names this group as well. The sandbox never grants it.
 WITHDRAW: Final = "API_WITHDRAW_OAUTH"
 
-#: Every group that a request of Fast API 2.0 names, wanted or not.
+#: A request of Fast API 2.0 names each of these groups, with true or false.
 GROUPS: Final = (*PERMISSIONS, WITHDRAW)
 
 

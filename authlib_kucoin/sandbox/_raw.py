@@ -1,4 +1,4 @@
-"""Requests and answers as text, as they are on the wire."""
+"""Requests and answers as they are on the wire, as text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def request_text(request: Request) -> str:
 
 
 def answer_text(response: Response, request: Request) -> str:
-    """Return what is sent of an answer; its end is cut off if it is very long."""
+    """Return the part of an answer that is sent. The end of a very long answer is left out."""
     text = ""
     if response.is_sent:
         text = response.encode(request).decode("utf-8", "replace").replace("\r\n", "\n")
@@ -32,7 +32,7 @@ def answer_text(response: Response, request: Request) -> str:
 
 
 def without_browser_headers(request: Request) -> Request:
-    """Return a browser's request without the header fields that tell about the browser."""
+    """Return a browser's request with no header fields but Host and Content-Type."""
     kept = tuple(
         pair for pair in request.headers.pairs if pair[0].lower() in {"host", "content-type"}
     )

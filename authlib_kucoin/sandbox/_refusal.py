@@ -12,11 +12,16 @@ def cited(section: str) -> str:
     return f"document section {section}" if section[0].isdigit() else section
 
 
+def place(section: str) -> str:
+    """Return a section of the document, or the name of another page, as the own pages name it."""
+    return f"KuCoin's document, section {section}" if section[0].isdigit() else section
+
+
 class Refusal(Exception):
     """The sandbox refuses a request.
 
     KuCoin publishes no error codes for these calls. The codes here begin with "sandbox.", so that
-    nobody takes them for KuCoin's. Of what was sent, the text repeats parameter names only.
+    nobody takes them for KuCoin's. The text repeats nothing of the request but parameter names.
     """
 
     def __init__(self, code: str, text: str, section: str | None) -> None:
@@ -25,8 +30,8 @@ class Refusal(Exception):
         Args:
             code: The name of the mistake, without "sandbox.".
             text: What was wrong.
-            section: Where the document says so, or the name of another page of KuCoin; None if
-                `text` is quoted from the document, so that clients may match on it.
+            section: Which section of the document says so, or which other page of KuCoin. None if
+                `text` itself is the document's: clients compare it, so nothing is added to it.
         """
         self.code = f"sandbox.{code}"
         self.text = text if section is None else f"{text} ({cited(section)})"
@@ -42,7 +47,7 @@ class RecordedRefusal:
     Attributes:
         code: The sandbox's name for the mistake.
         text: What was wrong.
-        section: Which section of KuCoin's document says so; None if the text is quoted from it.
+        section: Which section of KuCoin's document says so; None if `text` is the document's own.
         advice: How to mend the request.
     """
 
@@ -53,12 +58,12 @@ class RecordedRefusal:
 
 
 def by_kucoin(code: str, text: str, section: str) -> RecordedRefusal:
-    """Return a refusal that has a code of KuCoin's own."""
+    """Return a refusal that has one of KuCoin's own codes."""
     return RecordedRefusal(code, text.rstrip("."), section, KUCOIN_ADVICE[code])
 
 
 def recorded(result: object) -> RecordedRefusal | None:
-    """Return a response's `result` as the journal keeps it; None if it is not a refusal."""
+    """Return the refusal that a response's `result` is; None if it is something else."""
     if isinstance(result, Refusal):
         return RecordedRefusal(result.code, result.text, result.section, result.advice)
     return result if isinstance(result, RecordedRefusal) else None

@@ -1,4 +1,4 @@
-"""The REST calls that a client makes first with a new key, answered as KuCoin does."""
+"""The REST calls that clients make first with a new key, answered as KuCoin answers them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ._model import IssuedKey
 from ._refusal import by_kucoin
 from ._state import State
 
-#: The market and the balances that every account sees: enough for clients to load what they need.
+#: Every account has these currencies and balances. They are enough for clients' first calls.
 _CURRENCIES: Final = ("BTC", "USDT")
 _BALANCES: Final = (
     ("main", "USDT", "1000"),
@@ -55,7 +55,7 @@ def public(data: Callable[[Request, State], object]) -> Handler:
 
 
 def signed(data: Callable[[Request, State, IssuedKey], object]) -> Handler:
-    """Return the handler of a call that is signed with a key."""
+    """Return the handler of a call that must be signed with a key."""
 
     def handle(request: Request, state: State) -> Response:
         try:
@@ -68,7 +68,7 @@ def signed(data: Callable[[Request, State, IssuedKey], object]) -> Handler:
 
 
 def unknown_path(request: Request) -> Response:
-    """Return the gateway's answer for a path that it does not have."""
+    """Return the gateway's answer to a call of an unknown path."""
     return _refused("404000", request)
 
 
@@ -160,7 +160,7 @@ CALLS: Final[dict[str, Handler]] = {
     "/api/v1/my-ip": public(lambda request, _state: request.client_ip),
     "/api/v2/user-info": signed(_account_summary),
     "/api/v1/accounts": signed(_accounts),
-    # Official SDKs send partner headers with calls for ND brokers only, such as this one.
+    # Official SDKs send partner headers only with calls of ND brokers; this is one of those calls.
     "/api/v1/broker/nd/info": signed(
         lambda *_: {"accountSize": 0, "maxAccountSize": None, "level": 0}
     ),

@@ -1,4 +1,4 @@
-"""KuCoin's own calls: find the route, check the method, play a fault if one is due, record."""
+"""KuCoin's own calls: finds the route, checks the method, plays a fault, records the request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ logger: Final = logging.getLogger("authlib_kucoin.sandbox")
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One call: its name, the only method it takes, and the section that says so.
+    """One call: its operation, its only method, and the section of the document about it.
 
     Attributes:
         fast_api: The only version of the Fast API that has this call; None if both have it.
@@ -46,7 +46,7 @@ ROUTES: Final = {
     "/_oauth/resource/cyber-truck-vault/v2/outer/api-key/add": Route(
         "create_api_key",
         "POST",
-        "Fast API 2.0, global site",
+        _fast_api.VERSION_2,
         _fast_api.create_api_key_v2,
         fast_api=2,
     ),

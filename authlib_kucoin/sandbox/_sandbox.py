@@ -22,12 +22,15 @@ from ._server import Server
 if TYPE_CHECKING:
     from ._certificate import SelfSigned  # loaded only when a certificate is made
 
-#: What to connect to if the sandbox listens everywhere.
+#: The address to connect to, for a sandbox that listens on every address.
 _LOOPBACK_OF: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - the user asks for it
 
 
 class Sandbox:
-    """A running stand-in for KuCoin. All members may be used from any thread.
+    """A running stand-in for KuCoin. Every member can be used from any thread.
+
+    Attributes:
+        options: The options that the sandbox was started with. A scenario does not change them.
 
     Examples:
         >>> with run_sandbox(broker_name="My Broker") as sandbox:
@@ -37,7 +40,7 @@ class Sandbox:
     """
 
     def __init__(self, port: int = 0, options: SandboxOptions | None = None) -> None:
-        """Bind the port. `start` begins to serve. Port 0 takes a free one."""
+        """Bind the port; 0 takes a free port. `start` begins to serve."""
         self.options = options or SandboxOptions()
         host = Host(self.options)
         self._state = host.state
@@ -87,19 +90,19 @@ class Sandbox:
 
     @property
     def port(self) -> int:
-        """The port it listens on."""
+        """The port on which the sandbox listens."""
         return self._server.port
 
     @property
     def certificate(self) -> str | None:
-        """The file that clients have to trust, to reach a sandbox that serves https."""
+        """The certificate file that clients have to trust; None if the sandbox serves http."""
         if self._self_signed is not None:
             return self._self_signed.authority
         return self.options.tls[0] if self.options.tls else None
 
     @property
     def is_open_to_others(self) -> bool:
-        """Whether other machines can reach it."""
+        """Whether other machines can reach the sandbox."""
         return not is_loopback(self.options.host)
 
     @property
@@ -114,7 +117,7 @@ class Sandbox:
 
     @property
     def requests(self) -> list[RecordedRequest]:
-        """The latest 10,000 requests, oldest first, their secrets masked."""
+        """The latest requests, oldest first, with secrets masked: at most 10,000, or 32 MiB."""
         return self._kucoin.journal.records()
 
     @property
@@ -129,7 +132,7 @@ class Sandbox:
 
     @property
     def issued_keys(self) -> tuple[IssuedKey, ...]:
-        """Every API key that was issued, oldest first, to check that none gets lost."""
+        """Every API key that was issued, oldest first. Compare them with what you have stored."""
         return self._state.issued_keys()
 
     @property
@@ -151,7 +154,7 @@ class Sandbox:
         return self._state.clock.now()
 
     def advance(self, seconds: float) -> None:
-        """Wind the clock forward. Tokens live 1 hour and 3 days on it (section 6.3).
+        """Wind the clock forward. Access tokens live 1 hour, refresh tokens 3 days (section 6.3).
 
         Raises:
             ValueError: The number is negative or not finite.
@@ -173,25 +176,41 @@ class Sandbox:
             operation: One of `OPERATIONS`, or the name of the client's method.
             fault: A `Fault`, or its text, such as "503", "lost" or "envelope:CODE:MSG"; see
                 `FAULT_FORMS`.
-            times: How many calls fail.
-            probability: The chance that a call fails; the others pass unharmed.
-            latency: How many seconds each spoilt answer is held back.
+            times: How many calls this fault strikes.
+            probability: The chance that this fault strikes a call. A call that is spared gets its
+                normal answer, and does not count towards `times`.
+            latency: How many seconds the sandbox waits before it sends each spoilt answer.
 
         Raises:
-            ValueError: The operation or the fault is unknown, or a number is out of range; the
-                text says which are right.
+            ValueError: The operation or the fault is unknown, or a number is out of range. The
+                text says which values are allowed.
         """
-        self._kucoin.faults.add(
-            operation, fault, times=times, probability=probability, latency=latency
-        )
+        known = fault if isinstance(fault, Fault) else Fault.parse(str(fault))
+        self._kucoin.faults.add(WaitingFault(operation, known, times, probability, latency))
 
     @property
     def waiting_faults(self) -> tuple[WaitingFault, ...]:
-        """The faults that have yet to spoil a call."""
+        """The faults that have not yet struck as often as was asked for."""
         return self._kucoin.faults.waiting()
 
+    @property
+    def scenario(self) -> str:
+        """The name of the current scenario, a key of `SCENARIOS`."""
+        return self._state.scenario
+
+    def set_scenario(self, name: str) -> None:
+        """Change several options together, until the next scenario or `reset`.
+
+        Args:
+            name: A key of `SCENARIOS`, such as "withdrawals" or "other-address".
+
+        Raises:
+            ValueError: There is no such scenario; the text lists the scenarios.
+        """
+        self._state.set_scenario(name)
+
     def reset(self) -> None:
-        """Forget codes, tokens, keys, requests and faults, and set the clock back."""
+        """Forget codes, tokens, keys, requests, faults and the scenario, and set the clock back."""
         self._kucoin.reset()
 
     def approve(
@@ -204,34 +223,35 @@ class Sandbox:
         """Play a user who opens the login page and presses Approve.
 
         Args:
-            authorization_url: The URL that the broker sends the user to.
-            account: The account to connect; the first one unless given.
-            permissions: What to grant; all that the page lists unless given.
+            authorization_url: The URL of the login page, to which the broker sends the user.
+            account: The name of the account to connect; without it, the first account.
+            permissions: The permissions to grant; without it, all that the page lists.
 
         Returns:
-            The URL that the browser is sent back to. Nobody has opened it yet.
+            The callback URL, to which the browser would now be sent. The sandbox does not open it.
 
         Raises:
-            ValueError: The URL is not one of this sandbox, or it refused the login request; the
-                text says why.
+            ValueError: The URL is not one of this sandbox, or the sandbox refused the login
+                request; the text says why.
+            ConnectionError: A fault ended the connection.
         """
         target = self._target(authorization_url)
         return self._user.decide(target, "approve", account, permissions)
 
-    def cancel(self, authorization_url: str) -> Callback:
+    def cancel(self, authorization_url: str, *, account: str | None = None) -> Callback:
         """Play a user who opens the login page and presses Cancel; see `approve`."""
-        return self._user.decide(self._target(authorization_url), "cancel")
+        return self._user.decide(self._target(authorization_url), "cancel", account)
 
     def connect(
         self, *, account: str | None = None, permissions: Iterable[str] | None = None
     ) -> IssuedKey:
         """Return a new API key, as if a user had approved and the broker had asked for it.
 
-        It is the short way for tests that begin with a key. No request is made or recorded.
+        For tests that begin with a key. No request is made or recorded.
 
         Raises:
-            ValueError: The account or a permission is unknown, or the account has its full number
-                of keys.
+            ValueError: The account or a permission is unknown, or the account cannot have another
+                key.
         """
         return self._user.connect(account, permissions)
 
@@ -240,7 +260,7 @@ class Sandbox:
     ) -> dict[str, Any]:
         """Return a new token, in the form in which OAuth clients keep it.
 
-        It is the short way for tests that begin with a token. No request is made or recorded.
+        For tests that begin with a token. No request is made or recorded.
 
         Raises:
             ValueError: The account or a permission is unknown.
@@ -267,7 +287,7 @@ def run_sandbox(port: int = 0, **options: Unpack[OptionKeywords]) -> Iterator[Sa
         The running sandbox.
 
     Raises:
-        OSError: The port is taken, or not allowed.
+        OSError: The port is in use, or this user must not listen on it.
         ValueError: An option is invalid; the text says how.
     """
     with Sandbox(port, SandboxOptions(**options)) as sandbox:
@@ -275,6 +295,6 @@ def run_sandbox(port: int = 0, **options: Unpack[OptionKeywords]) -> Iterator[Sa
 
 
 def _self_signed(options: SandboxOptions) -> SelfSigned:
-    from ._certificate import SelfSigned  # noqa: PLC0415 - keeps the usual start quick
+    from ._certificate import SelfSigned  # noqa: PLC0415 - loaded only here, to keep the usual start quick
 
     return SelfSigned([*options.allowed_hosts, options.host])

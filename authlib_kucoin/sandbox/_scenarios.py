@@ -1,4 +1,4 @@
-"""Scenarios for people to choose on the start page: options that change together, by name."""
+"""Scenarios: options that change together, chosen by name while the sandbox runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ from ._options import SandboxOptions
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What is different at KuCoin, and what a broker's site has to cope with then."""
+    """A case that a broker's site has to cope with.
+
+    Attributes:
+        title: The case in a few words.
+        text: What KuCoin does in this case.
+        changes: The options that differ, by name.
+    """
 
     title: str
     text: str
@@ -23,10 +29,11 @@ AS_STARTED: Final = "as-started"
 
 #: Every scenario, by name.
 SCENARIOS: Final[dict[str, Scenario]] = {
-    AS_STARTED: Scenario("As started", "The options that the sandbox was started with."),
+    AS_STARTED: Scenario("As started", "The sandbox has the options that it was started with."),
     "no-address": Scenario(
         "Keys bound to no address",
-        "A new key works from anywhere, and KuCoin ends it after 30 days without use.",
+        "A new key works from any address. KuCoin may delete such a key after 30 days without "
+        "use; the sandbox does not.",
         {"ip_whitelist": ()},
     ),
     "other-address": Scenario(
@@ -41,7 +48,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     ),
     "withdrawals": Scenario(
         "Keys that can withdraw",
-        "Key info reports Transfer, which is KuCoin's word for withdrawing.",
+        "Key info reports the permission Transfer, which is KuCoin's word for withdrawals.",
         {"reported_permissions": ("General", "Spot", "Transfer")},
     ),
     "no-futures": Scenario(
@@ -56,17 +63,18 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     ),
     "full": Scenario(
         "Account full of keys",
-        "The user has as many keys as KuCoin allows, and has to delete one first.",
+        "Each request for a key is refused: the user has as many keys as KuCoin allows, and has "
+        "to delete one first.",
         {"max_keys": 0},
     ),
     "ending": Scenario(
-        "Keys that end",
-        "A new key ends after 7 days; wind the clock forward to see it end.",
+        "Keys that expire",
+        "A new key expires after 7 days. Wind the clock forward to see that.",
         {"key_days": 7},
     ),
     "sub-account": Scenario(
         "Sub-account",
-        "The user connects a sub-account, named savings.",
+        "The user connects a sub-account, which is named savings.",
         {"sub_name": "savings"},
     ),
     "two-accounts": Scenario(
@@ -78,10 +86,10 @@ SCENARIOS: Final[dict[str, Scenario]] = {
 
 
 def options_of(name: str, options: SandboxOptions) -> SandboxOptions:
-    """Return options as a scenario changes them.
+    """Return options with the changes of a scenario.
 
     Raises:
-        ValueError: There is no such scenario; the text lists those there are.
+        ValueError: There is no such scenario; the text lists the scenarios.
     """
     if name not in SCENARIOS:
         raise ValueError(f"unknown scenario {name[:100]!r}; known are {', '.join(SCENARIOS)}")

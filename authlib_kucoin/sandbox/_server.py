@@ -1,4 +1,4 @@
-"""The sockets: one thread accepts connections, and each connection has a thread."""
+"""The sockets: one thread accepts connections, and each connection has a thread of its own."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ from typing import BinaryIO, Final
 from ._answers import envelope
 from ._http import BadRequest, Request, Response, read_request
 
+#: A value of SO_LINGER: closing the socket sends a TCP reset.
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 _BACKLOG: Final = 256
 _MAX_PORT: Final = 65_535
-_LINGER: Final = 1.0
+#: After an unreadable request, the server reads and drops so many bytes, and waits so many seconds
+#: for each of them.
 _LINGER_BYTES: Final = 2**24
+_LINGER: Final = 1.0
 
-#: Accepting fails with these while file descriptors or memory are short.
+#: `accept` fails with these errors while there are too few file descriptors or too little memory.
 _SHORTAGES: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-#: How long to wait then, or for a free thread.
+#: The seconds to wait after such an error, or after a thread could not be started.
 _PAUSE: Final = 0.05
 
 
@@ -40,7 +43,7 @@ class Server:
         """Bind the port.
 
         Raises:
-            OSError: The port is taken, or not allowed.
+            OSError: The port is in use, or this user must not listen on it.
             ValueError: The port or the certificate is not usable.
         """
         if not 0 <= port <= _MAX_PORT:
@@ -89,7 +92,8 @@ class Server:
             try:
                 connection, (client_ip, *_) = self._listener.accept()
             except OSError as error:
-                # Otherwise there is nothing to accept: stopping, or the peer has gone.
+                # After any other error there is nothing to accept: the sandbox is stopping, or the
+                # client has gone.
                 if error.errno in _SHORTAGES:
                     self._closing.wait(_PAUSE)
                 continue
@@ -97,7 +101,7 @@ class Server:
                 self._begin(connection, client_ip.removeprefix("::ffff:"))
 
     def _begin(self, connection: socket.socket, client_ip: str) -> None:
-        """Serve a connection in a thread; wait while no thread can be had."""
+        """Start a thread that serves a connection. If the system gives no thread, wait for one."""
         with contextlib.ExitStack() as given_up:
             given_up.callback(connection.close)
             connection.settimeout(None)
@@ -132,7 +136,7 @@ class Server:
             while self._serve_one(connection, stream, client_ip, number):
                 pass
         except OSError:
-            pass  # the peer has gone, or the sandbox is stopping
+            pass  # the client has gone, or the sandbox is stopping
         finally:
             with self._lock:
                 del self._open[connection]
@@ -149,8 +153,8 @@ class Server:
         except BadRequest as error:
             refused = envelope("sandbox.bad_request", error.text, status=error.status)
             connection.sendall(refused.encode(None))
-            # Read the rest: closing with unread bytes resets the connection, which may lose the
-            # answer.
+            # Read the rest. To close a socket with unread bytes resets the connection, and the
+            # client may then lose the answer.
             socket.socket.shutdown(connection, socket.SHUT_WR)
             connection.settimeout(_LINGER)
             stream.read(_LINGER_BYTES)

@@ -1,4 +1,4 @@
-"""The start page: what the sandbox is and what it has seen, with buttons to control it."""
+"""The start page: what the sandbox is, what it has received, and buttons that control it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Final
 
 from . import _pages
+from ._fault_queue import WaitingFault
+from ._faults import Fault
 from ._forms import Form, see
 from ._http import Request, Response
 from ._overview import values_of
@@ -13,14 +15,14 @@ from ._router import Router
 
 
 class StartPage:
-    """Shows the page, and does what its forms ask for."""
+    """Shows the start page, and does what its forms ask for."""
 
     def __init__(self, kucoin: Router) -> None:
-        """Show and control this KuCoin."""
+        """Show and control `kucoin`."""
         self._kucoin = kucoin
 
     def answer(self, request: Request, base: str) -> Response:
-        """Return the page, or send the browser back to its section after a form."""
+        """Return the page; after a form, redirect the browser to the form's section of the page."""
         if request.method == "GET":
             return self._page(base)
         try:
@@ -42,23 +44,22 @@ class StartPage:
         self._kucoin.state.clock.advance(form.number("seconds"))
 
     def fail_next(self, form: Form) -> None:
-        """Queue a fault that was written."""
-        self._kucoin.faults.add(
-            form.text("operation"), form.text("fault"), times=form.whole("times")
-        )
+        """Queue the fault that the user has typed."""
+        fault = Fault.parse(form.text("fault"))
+        self._kucoin.faults.add(WaitingFault(form.text("operation"), fault, form.whole("times")))
 
     def fail_so(self, form: Form) -> None:
-        """Queue one of the commonest faults."""
+        """Queue the fault of a button."""
         operation, _, fault = form.text("fault").partition(" ")
-        self._kucoin.faults.add(operation, fault)
+        self._kucoin.faults.add(WaitingFault(operation, Fault.parse(fault)))
 
     def drop_faults(self, _form: Form) -> None:
         """Forget the faults that are waiting."""
         self._kucoin.faults.clear()
 
-    def switch(self, form: Form) -> None:
+    def set_scenario(self, form: Form) -> None:
         """Choose a scenario."""
-        self._kucoin.state.switch(form.text("scenario"))
+        self._kucoin.state.set_scenario(form.text("scenario"))
 
     def delete_key(self, form: Form) -> None:
         """Delete a key, as its user can at KuCoin."""
@@ -69,13 +70,13 @@ class StartPage:
         self._kucoin.reset()
 
 
-#: What the forms do, by their field "do", and the section of the page to show afterwards.
+#: For each value of the field "do": what the form does, and which section to show afterwards.
 _ACTIONS: Final[dict[str, tuple[Callable[[StartPage, Form], None], str]]] = {
     "advance": (StartPage.advance, "clock"),
     "fail": (StartPage.fail_next, "faults"),
     "fail-so": (StartPage.fail_so, "faults"),
     "drop-faults": (StartPage.drop_faults, "faults"),
-    "scenario": (StartPage.switch, "scenarios"),
+    "scenario": (StartPage.set_scenario, "scenarios"),
     "delete-key": (StartPage.delete_key, "accounts"),
     "reset": (StartPage.reset, "requests"),
 }

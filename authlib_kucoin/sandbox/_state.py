@@ -1,4 +1,4 @@
-"""What the sandbox remembers: logins, codes, tokens and keys, and the clock that ends them."""
+"""What the sandbox remembers: logins, codes, tokens, keys, and the clock by which they expire."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MAX_STEP: Final = 1e10
 
 
 class Clock:
-    """The real time, plus how far the clock was wound forward."""
+    """The real time, plus the seconds by which the clock was wound forward."""
 
     def __init__(self) -> None:
         """Start at the real time."""
@@ -49,7 +49,7 @@ class State:
     """Everything one sandbox remembers. Each method is atomic."""
 
     def __init__(self, options: SandboxOptions) -> None:
-        """Start with nothing issued."""
+        """Start without codes, tokens and keys."""
         self._given = options
         self._lock = threading.RLock()
         self.reset()
@@ -57,7 +57,7 @@ class State:
     def reset(self) -> None:
         """Forget all logins, codes, tokens, keys and the scenario, and set the clock back."""
         with self._lock:
-            self.switch(AS_STARTED)
+            self.set_scenario(AS_STARTED)
             self.clock = Clock()
             self._tickets: OrderedDict[Ticket, Login | None] = OrderedDict()
             self._codes: dict[str, Code] = {}
@@ -66,7 +66,7 @@ class State:
             self._issued: list[IssuedKey] = []
             self._keys: dict[str, IssuedKey] = {}
 
-    def switch(self, scenario: str) -> None:
+    def set_scenario(self, scenario: str) -> None:
         """Change the options as a scenario does.
 
         Raises:
@@ -134,7 +134,7 @@ class State:
             return self._issue_pair(grant)
 
     def rotate(self, refresh_token: str) -> Pair:
-        """Exchange a refresh token for a new pair; the old access token dies (section 6.3).
+        """Exchange a refresh token for a new pair, and end the old access token (section 6.3).
 
         Raises:
             Refusal: The refresh token is unknown, used or expired.
@@ -191,7 +191,7 @@ class State:
         """Issue an API key (section 4).
 
         Raises:
-            Refusal: The name is taken, or the account has its full number of keys.
+            Refusal: The name is taken, or the account has as many keys as it can have.
         """
         options = self.options
         with self._lock:
@@ -230,7 +230,7 @@ class State:
                 raise ValueError("no key with this api_key exists")
 
     def find_key(self, api_key: str) -> IssuedKey | None:
-        """Return the key with this id; None if it is unknown, deleted or expired."""
+        """Return the key with this id; None if the key is unknown, deleted or expired."""
         with self._lock:
             key = self._keys.get(api_key)
             return key if key and self._is_alive(key) else None

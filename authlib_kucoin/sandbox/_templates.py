@@ -1,10 +1,10 @@
-"""Templates for the pages: the part of Mustache that they need, escaped always.
+"""Templates for the pages, in the part of Mustache that the pages need. Each value is escaped.
 
-``{{name}}`` inserts a value. ``{{#name}}…{{/name}}`` repeats for each item of a list, or appears
-once for a mapping or a true value; inside, the names of the item come first, and ``{{.}}`` is the
-item itself. ``{{^name}}…{{/name}}`` appears if the value is empty or false. ``{{>file.html}}``
-includes another template. There is no way to insert a value without escaping it, and a name
-without a value is an error.
+``{{name}}`` inserts a value. ``{{#name}}…{{/name}}`` inserts its content for each item of a list,
+and once for a mapping or any other true value. Inside, a name is looked up in the item first and
+then outside it, and ``{{.}}`` is the item itself. ``{{^name}}…{{/name}}`` inserts its content if
+the value is empty or false. ``{{>file.html}}`` inserts another template. A name without a value is
+an error.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _Node = str | tuple[str, str, tuple[Any, ...]]
 
 
 def render(name: str, values: Mapping[str, Any]) -> str:
-    """Return a template of the folder ``files``, filled in.
+    """Return a template of the folder ``files`` with its values.
 
     Raises:
         KeyError: A name in the template has no value.
@@ -50,7 +50,10 @@ def _nodes(pieces: Iterator[str], until: str) -> tuple[_Node, ...]:
     found: list[_Node] = []
     while True:
         found.append(next(pieces))
-        kind, name = next(pieces, "/"), next(pieces, "")  # the end of the file closes the file
+        kind, name = (
+            next(pieces, "/"),
+            next(pieces, ""),
+        )  # the file's end closes it
         if kind == "/":
             if name != until:
                 raise ValueError(f"the section {until!r} ends with {name!r}")

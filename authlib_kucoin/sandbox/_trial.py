@@ -1,4 +1,4 @@
-"""One walk through the whole flow: plays the broker's server, and keeps each request and answer."""
+"""A walk through the whole flow: plays the broker's server, and keeps requests and answers."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from ._refusal import RecordedRefusal, recorded
 from ._router import Router
 from ._trial_requests import STEPS, Caller, Step
 
-#: Where the sandbox sends the browser back to.
+#: The path of the walk's redirect URL.
 CALLBACK: Final = "/sandbox/try/callback"
 
-_BRACKETS: Final = re.compile(r"\[.*\]")
+_BY_BROWSER: Final = "The browser to KuCoin"
+_BRACKETS: Final = re.compile(r"\[[^\[\]]*\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +29,12 @@ class Exchange:
     """One request and its answer, as they are on the wire.
 
     Attributes:
-        step: The step that it belongs to; "login" for the browser's part.
+        step: The step that it belongs to; "login" for the browser's requests.
+        sender: Who sends the request to whom.
     """
 
     step: str
+    sender: str
     request: str = field(repr=False)
     answer: str = field(repr=False)
     refusal: RecordedRefusal | None = None
@@ -45,14 +48,14 @@ class Trial:
 
         Args:
             kucoin: Where the requests go.
-            base: The address under which the browser reaches the sandbox.
-            fast_api: The version of the request for a key.
+            base: The base URL at which the browser reaches the sandbox.
+            fast_api: The version of the Fast API by which to ask for a key.
         """
         self.state: Final = secrets.token_urlsafe(12)
         self.fast_api: Final = fast_api
         self._kucoin = kucoin
         self._host = base.partition("://")[2]
-        # The brackets of an IPv6 address cannot be in a query unencoded.
+        # A query cannot hold the brackets of an IPv6 address unencoded.
         self._redirect_uri = f"{_BRACKETS.sub('localhost', base)}{CALLBACK}"
         self._lock = threading.Lock()
         self._known: dict[str, str] = {}
@@ -66,7 +69,7 @@ class Trial:
 
     @property
     def next_step(self) -> Step | None:
-        """The next request; None before the user has come back, and at the end."""
+        """The next step; None before the user has come back, and after the last step."""
         return STEPS[self._done] if "code" in self._known and self._done < len(STEPS) else None
 
     @property
@@ -77,24 +80,25 @@ class Trial:
     @property
     def key(self) -> dict[str, str]:
         """The key's id, and its permissions as key info reports them."""
-        return {name: self._known.get(name, "") for name in ("apiKey", "permission")}
+        permissions = self._known.get("permission", "").replace(",", ", ")
+        return {"apiKey": self._known.get("apiKey", ""), "permission": permissions}
 
     def exchanges(self) -> list[Exchange]:
-        """Return all requests so far, those of the browser included, and their answers."""
+        """Return all requests so far, of the browser and of the server, with their answers."""
         return [*self._logins(), *self._exchanges]
 
     def preview(self, client_ip: str) -> str:
-        """Return the next request, as it would go over the wire now."""
+        """Return the next request as text, as it would be sent now."""
         step = self.next_step
         return request_text(step.request(self._caller(client_ip))) if step else ""
 
     def come_back(self, request: Request) -> None:
-        """Take the browser's request to the redirect URL."""
+        """Handle the browser's request for the redirect URL."""
         form = request.method == "POST"
         fields = parse_qs((request.body if form else request.query) or "")
         answer = (
-            "The broker's own page. Check first that the state is the one that you sent, then "
-            "exchange the code."
+            "(Your site's own page. Check first that the state is the one that you sent. Then "
+            "exchange the code.)"
         )
         with self._lock:
             if "code" in self._known:
@@ -102,14 +106,21 @@ class Trial:
             if fields.get("success") != ["false"] and fields.get("code"):
                 self._known["code"] = fields["code"][0]
             else:
-                answer = "The broker's own page. The user has cancelled, so there is no code."
+                answer = "(Your site's own page. The user has cancelled, so there is no code.)"
             sent = request_text(without_browser_headers(request))
-            self._exchanges += [self._decision(request), Exchange("login", sent, answer)]
+            self._exchanges += [
+                self._decision(request),
+                Exchange("login", "The browser to your site", sent, answer),
+            ]
 
     def send(self, name: str, client_ip: str) -> float:
-        """Send the next request, if this is its name; return how long its answer is held back.
+        """Send the request of the next step, if `name` is that step.
 
-        Nothing happens when a button is pressed twice.
+        It is not if the user has pressed a button twice: then the first press has sent the request,
+        and the second one does nothing.
+
+        Returns:
+            The seconds for which a fault holds the answer back.
         """
         with self._lock:
             step = self.next_step
@@ -120,6 +131,7 @@ class Trial:
             self._exchanges.append(
                 Exchange(
                     step.name,
+                    "Your server to KuCoin",
                     request_text(request),
                     answer_text(response, request),
                     recorded(response.result),
@@ -144,20 +156,21 @@ class Trial:
         )
 
     def _decision(self, request: Request) -> Exchange:
-        """Return the request before the callback, which KuCoin's own page makes."""
+        """Return the request before the callback: the form of KuCoin's consent page."""
         if request.method == "POST":
             answer = "HTTP/1.1 200 OK\n\n(a page that posts a form to the redirect URL)"
         else:
             query = request.target.removeprefix(CALLBACK)
             answer = f"HTTP/1.1 303 See Other\nLocation: {self._redirect_uri}{query}"
         sent = f"POST /oauth/decision HTTP/1.1\nHost: {self._host}\n\n(the user's decision)"
-        return Exchange("login", sent, answer)
+        return Exchange("login", _BY_BROWSER, sent, answer)
 
     def _logins(self) -> list[Exchange]:
-        """Return the requests for the login page, from the journal."""
+        """Return the browser's requests for the login page. They are in the journal."""
         return [
             Exchange(
                 "login",
+                _BY_BROWSER,
                 f"{record.method} {record.target} HTTP/1.1\nHost: {record.headers.get('host', '')}",
                 _login_answer(record.status),
                 record.refusal,

@@ -1,4 +1,4 @@
-"""The requests of a broker's server, in the order of the flow, for "try it"."""
+"""The requests that a broker's server makes, in the order of the flow, for "try it"."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Caller:
     """What a broker's server knows when it makes a request.
 
     Attributes:
-        known: What came of the requests before: code, tokens and key.
+        known: The values that earlier answers gave: code, tokens and key.
     """
 
     options: SandboxOptions
@@ -56,8 +56,8 @@ class Step:
     """One request of the flow.
 
     Attributes:
-        read: Takes from the answer what later requests need. Raises an error if the answer does
-            not hold it.
+        read: Returns the values of the answer that later requests need. Raises an error if the
+            answer lacks them.
     """
 
     name: str
@@ -142,8 +142,8 @@ STEPS: Final = (
         "token",
         "Exchange the code for tokens",
         "7.2",
-        "Your server does this as soon as the user is back. The redirect URL stands in the query "
-        "as it is, not percent-encoded; the code is percent-encoded.",
+        "Your server sends this request as soon as the user is back. The redirect URL stands in "
+        "the query as it is, without percent-encoding; the code is percent-encoded.",
         _token,
         _members("access_token", "refresh_token"),
     ),
@@ -152,16 +152,17 @@ STEPS: Final = (
         "Ask for the API key",
         "4",
         "KuCoin shows the secret and the passphrase in this one answer only. Store them, "
-        "encrypted, before anything else. Never send this request twice: each one makes a key.",
+        "encrypted, before anything else. Never send this request twice: each request makes a key.",
         _key,
         lambda content: _members("apiKey", "secret", "passphrase")(content["data"]),
     ),
     Step(
         "info",
         "Ask what the key may do",
-        "document menu: Get Apikey Info",
-        "The first request that is signed with the key. It gives the account's uid, and what the "
-        "key may really do. The time and the signature are made when you press Send.",
+        "Get Apikey Info, in the menu of KuCoin's document",
+        "This is the first request that is signed with the key. The answer gives the account's "
+        "uid, and the permissions that the key really has. The time and the signature are made "
+        "anew when you press the button.",
         _key_info,
         lambda content: _members("permission")(content["data"]),
     ),
@@ -169,8 +170,8 @@ STEPS: Final = (
         "refresh",
         "Refresh the tokens",
         "7.3",
-        "An access token lives 1 hour, a refresh token 3 days. A refresh ends the old pair at "
-        "once. The grant type really is authorization_code.",
+        "An access token lives 1 hour, a refresh token 3 days. A refresh ends the old tokens at "
+        "once. The grant type is authorization_code here as well.",
         _refresh,
         _members("access_token", "refresh_token"),
     ),

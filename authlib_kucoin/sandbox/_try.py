@@ -1,4 +1,4 @@
-"""The pages of "try it": the whole flow in the browser, a request at a time."""
+"""The pages of "try it", which show the whole flow in the browser, one request at a time."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from typing import Any, Final
 from urllib.parse import parse_qs
 
 from . import _pages
+from ._fast_api import VERSION_2
 from ._forms import Form, see
 from ._http import Request, Response
-from ._refusal import cited
+from ._refusal import place
 from ._router import Router
 from ._trial import CALLBACK, Exchange, Trial
 from ._trial_requests import STEPS
 
-#: The page that begins a walk; each walk has a page below it.
+#: The path of the page that begins a walk. The path of each walk's own page begins with it.
 PATH: Final = "/sandbox/try"
 
 _KEPT: Final = 100
@@ -24,10 +25,10 @@ _VERSIONS: Final = {"1": 1, "2": 2}
 _LOGIN: Final = {
     "name": "login",
     "title": "Send the user to KuCoin",
-    "section": cited("7.1"),
-    "text": "Your site redirects the browser to the login page. The redirect URL stands in it as "
-    "it is, not percent-encoded. The user approves, and KuCoin sends the browser back to the "
-    "redirect URL with a code, which is good for 10 minutes.",
+    "section": place("7.1"),
+    "text": "Your site redirects the browser to KuCoin's login page. The redirect URL stands in "
+    "the query as it is, without percent-encoding. The user approves, and KuCoin sends the "
+    "browser back to the redirect URL with a code. The code works once, within 10 minutes.",
 }
 
 
@@ -39,13 +40,13 @@ class TryPages:
     """Begins walks, shows them, and sends their requests."""
 
     def __init__(self, kucoin: Router) -> None:
-        """Send the requests to this KuCoin."""
+        """Send the requests to `kucoin`."""
         self._kucoin = kucoin
         self._lock = threading.Lock()
         self._trials: OrderedDict[str, Trial] = OrderedDict()
 
     def answer(self, request: Request, base: str) -> Response:
-        """Return a page, or send the browser to one."""
+        """Return a page, or redirect the browser to one."""
         try:
             if request.path == CALLBACK:
                 return self._come_back(request)
@@ -62,7 +63,7 @@ class TryPages:
             return self._first_page()
         version = _VERSIONS.get(Form(request).text("fast_api"))
         if version not in self._versions():
-            raise ValueError("this version of the Fast API is not offered here")
+            raise ValueError("this sandbox does not offer this version of the Fast API")
         trial = Trial(self._kucoin, base, version)
         with self._lock:
             self._trials[trial.state] = trial
@@ -87,7 +88,7 @@ class TryPages:
         with self._lock:
             trial = self._trials.get(state)
         if trial is None:
-            raise _UnknownWalkError("this walk is not known any more; start a new one")
+            raise _UnknownWalkError("the sandbox does not know this walk any more; start a new one")
         return trial
 
     def _versions(self) -> tuple[int, ...]:
@@ -100,7 +101,7 @@ class TryPages:
             "title": "Try it",
             "problem": problem,
             "versions": [{"number": each, "main": each == versions[0]} for each in versions],
-            "steps": _steps(),
+            "steps": _steps(versions[-1]),
         }
         return _pages.own("try.html", values, status)
 
@@ -115,17 +116,20 @@ class TryPages:
             "preview": trial.preview(request.client_ip),
             "finished": trial.is_finished,
             "key": trial.key,
-            "steps": [step | _progress(step["name"], current, exchanges) for step in _steps()],
+            "steps": [
+                step | _progress(step["name"], current, exchanges)
+                for step in _steps(trial.fast_api)
+            ],
         }
         return _pages.own("walk.html", values)
 
 
-def _steps() -> list[dict[str, Any]]:
+def _steps(fast_api: int) -> list[dict[str, Any]]:
     others = [
         {
             "name": step.name,
             "title": step.title,
-            "section": cited(step.section),
+            "section": VERSION_2 if (step.name, fast_api) == ("key", 2) else place(step.section),
             "text": step.text,
         }
         for step in STEPS
@@ -134,11 +138,12 @@ def _steps() -> list[dict[str, Any]]:
 
 
 def _progress(name: str, current: str, exchanges: list[Exchange]) -> dict[str, Any]:
-    """Return the progress of a step: the requests sent for it, and whether it is the next one."""
+    """Return the progress of a step: its requests so far, and whether it is the next step."""
     own = [each for each in exchanges if each.step == name]
     return {
         "sent": [
             {
+                "sender": each.sender,
                 "request": each.request,
                 "answer": each.answer,
                 "last": each is exchanges[-1],
@@ -151,6 +156,7 @@ def _progress(name: str, current: str, exchanges: list[Exchange]) -> dict[str, A
         "login_now": name == current == "login",
         "send_now": name == current != "login",
         "again": bool(own),
+        "begun": bool(own) or name == current,
         "done": bool(own) and name != current,
     }
 

@@ -1,4 +1,4 @@
-"""A user without a browser, in this process: approves, cancels, or has connected already."""
+"""A user without a browser, who approves or cancels a login request, or has already approved."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _NO_LOGIN: Final = Login("https://broker.example.com/callback", "sandbox")
 
 
 class User:
-    """Someone who is signed in at KuCoin, and decides on a login request.
+    """A user who is signed in at KuCoin.
 
-    Sends the same two requests as a browser, but straight to the router. So every check and every
-    fault applies, and the journal has both requests, as of connection 0.
+    `decide` makes the same two requests as a browser, and gives them to the router without a
+    socket. So every check and every fault applies, and the journal has both requests.
     """
 
     def __init__(self, kucoin: Router) -> None:
-        """Play the user of this KuCoin."""
+        """Play a user of `kucoin`."""
         self._kucoin = kucoin
 
     def decide(
@@ -39,16 +39,16 @@ class User:
         account: str | None = None,
         permissions: Iterable[str] | None = None,
     ) -> Callback:
-        """Open the login page, press a button, and return where the browser is sent.
+        """Open the login page, press a button, and return the callback.
 
         Args:
             target: Path and query of the authorization URL.
-            decision: The button.
-            account: Which account to choose; the first one unless given.
-            permissions: Which boxes to leave checked; all of them unless given.
+            decision: Which button to press.
+            account: Which account to choose; the first one if None.
+            permissions: Which boxes to leave checked; all of them if None.
 
         Raises:
-            ValueError: The login page answered with something else than the consent form.
+            ValueError: The sandbox refused a request, or a fault spoilt an answer.
             ConnectionError: A fault ended the connection.
         """
         page = self._send("GET", target)
@@ -67,7 +67,8 @@ class User:
         """Return a new API key, as if a user had approved; no request is recorded.
 
         Raises:
-            ValueError: The account is unknown, or has its full number of keys.
+            ValueError: The account or a permission is unknown, or the account cannot have another
+                key.
         """
         grant = self._grant(account, permissions)
         try:
@@ -80,7 +81,7 @@ class User:
         """Return a new token, as a client keeps it; no request is recorded.
 
         Raises:
-            ValueError: The account is unknown.
+            ValueError: The account or a permission is unknown.
         """
         pair = self._kucoin.state.issue_tokens(self._grant(account, permissions))
         return {
@@ -105,7 +106,7 @@ class User:
             time.sleep(response.delay)
         if response.ending == "keep":
             return response
-        raise ConnectionError("the sandbox ended the connection, as this fault does")
+        raise ConnectionError("a fault ended the connection")
 
 
 def _known(permissions: Iterable[str]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The version of the package that the sandbox comes with."""
+"""The version of the package that contains the sandbox."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ import functools
 @functools.cache
 def version() -> str:
     """Return the version."""
-    from importlib.metadata import version as of  # noqa: PLC0415 - keeps the usual start quick
+    from importlib.metadata import version as of  # noqa: PLC0415 - loaded only here, to keep the usual start quick
 
     return of("authlib-kucoin")

@@ -20,7 +20,7 @@ def run(*command: str | Path, cwd: Path, path: Path | None = None, timeout: int 
     Args:
         command: The program and its arguments.
         cwd: The folder.
-        path: A folder of programs that come before all others.
+        path: A folder whose programs come before all others of the same name.
         timeout: How many seconds it may take.
     """
     environment = {**os.environ, "VIRTUAL_ENV": "", "UV_PYTHON_DOWNLOADS": "never"}

@@ -1,4 +1,4 @@
-"""The first test that ``docs/sandbox.md`` prints, for pytest, for Node and as a shell script."""
+"""The first test that the documentation prints, for pytest, for Node and as a shell script."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from pathlib import Path
 import pytest
 
 from tests.clients.conftest import CHECKOUT, run
-from tests.support.ports import free_port
 
 
-def printed(language: str, marker: str) -> str:
-    """Return the page's first program in this language that contains the marker."""
-    page = (CHECKOUT / "docs" / "sandbox.md").read_text()
+def printed(page: str, language: str, marker: str) -> str:
+    """Return a page's first program in this language that contains the marker."""
+    page = (CHECKOUT / page).read_text()
     blocks = re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
     found: str = next(block for block in blocks if marker in block)
     return found
 
 
 def test_in_pytest(installed: Path, tmp_path: Path) -> None:
-    """The five lines pass in a project that has only installed the package."""
-    program = printed("python", "def test_")
+    """The five lines of the README pass in a project that has only installed the package."""
+    program = printed("README.md", "python", "def test_a_user_connects")
+    assert program == printed("docs/sandbox.md", "python", "def test_a_user_connects")
     (tmp_path / "test_connect.py").write_text(program)
 
     assert "1 passed" in run(
@@ -44,7 +44,7 @@ def test_in_a_shell(installed: Path, tmp_path: Path) -> None:
     """The script with curl ends with a key."""
     if shutil.which("curl") is None:
         pytest.skip("no curl: apt-get install curl")
-    script = printed("sh", "curl").replace("9400", str(free_port()))
+    script = printed("docs/sandbox.md", "sh", "curl")
     (tmp_path / "connect.sh").write_text(script)
 
     said = run("bash", "-eu", "connect.sh", cwd=tmp_path, path=installed)

@@ -46,7 +46,7 @@ def test_first_calls(node_clients: Path, client: str) -> None:
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_wrong_passphrase(node_clients: Path, client: str) -> None:
-    """The gateway's code reaches the caller."""
+    """The client's error holds the code of KuCoin's gateway."""
     with run_sandbox() as sandbox:
         assert "400004" in outcome(node_clients, client, sandbox, passphrase="wrong")["error"]
 

@@ -1,1 +1,1 @@
-"""How connections are shared, closed and configured: pools, threads, loops, forks, TLS, proxies."""
+"""How connections are shared, closed and configured: threads, loops, forks, TLS, proxies."""

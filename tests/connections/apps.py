@@ -1,4 +1,4 @@
-"""An app per framework behind one interface, and a server that accepts every request."""
+"""An app in each of two frameworks, with the same methods, and the answers of a server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REDIRECT_URI = "https://broker.example.com/kucoin/callback"
 
 
 def token_of(code: str) -> dict[str, Any]:
-    """Return the token issued for a code."""
+    """Return the server's answer to an exchange: the token for a code."""
     return {
         "access_token": f"access-{code}",
         "token_type": "bearer",
@@ -31,13 +31,13 @@ def token_of(code: str) -> dict[str, Any]:
 
 
 def key_of(access_token: str) -> dict[str, Any]:
-    """Return the API key issued for a token; its name is that token."""
+    """Return the server's answer with a key, whose name is the access token."""
     data = {"apiName": access_token, "apiKey": "k", "secret": "s", "passphrase": "p"}
     return {"success": True, "code": "200", "data": data}
 
 
 def answer(seen: Seen) -> tuple[int, str]:
-    """Answer any request."""
+    """Return a good answer to any request: a key, a refreshed pair or a token."""
     if "/api-key/add" in seen.target:
         return 200, json.dumps(key_of(seen.headers["authorization"].removeprefix("bearer ")))
     if "/refresh-token" in seen.target:
@@ -47,7 +47,7 @@ def answer(seen: Seen) -> tuple[int, str]:
 
 
 def together(number: int, wire: Wire) -> None:
-    """Make the server hold its answers until so many exchanges have arrived at the same time."""
+    """Make the server answer exchanges only when ``number`` of them wait for their answers."""
     gate = threading.Barrier(number, timeout=10)
 
     def wait(seen: Seen) -> tuple[int, str]:
@@ -68,7 +68,7 @@ class App:
         raise NotImplementedError
 
     def sign_in_at_once(self, codes: list[str]) -> list[ApiKey]:
-        """Sign in one user per code, all at the same time."""
+        """Exchange each code and create a key with it, all at the same time."""
         raise NotImplementedError
 
     def call(self, name: str, *args: Any, **params: Any) -> Any:
@@ -76,7 +76,7 @@ class App:
         raise NotImplementedError
 
     def end(self) -> None:
-        """Close everything."""
+        """Close the app's connections."""
         self.call("close")
 
 

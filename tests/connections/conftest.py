@@ -29,7 +29,7 @@ def wire() -> Iterator[Wire]:
 
 @pytest.fixture(params=APPS)
 def kind(request: pytest.FixtureRequest) -> type[App]:
-    """An app class; each framework in turn, and with it its HTTP library."""
+    """The app class of each framework in turn, and so each HTTP library in turn."""
     return APPS[request.param]
 
 

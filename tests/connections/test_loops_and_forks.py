@@ -1,4 +1,4 @@
-"""Threads share connections, event loops do not, and a fork leaves the parent's alone."""
+"""Threads share connections; event loops do not, nor do a process and its forked child."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.wire import Wire
 
 
 def test_threads_share_connections(wire: Wire) -> None:
-    """A connection opened in one thread serves another; closing a client closes no connection."""
+    """Threads share one connection, which stays open when the client that opened it is closed."""
     pool = KuCoinOAuth2Session.new_pool({})
 
     def sign_in() -> None:
@@ -39,13 +39,13 @@ def test_threads_share_connections(wire: Wire) -> None:
         thread.join()
     sign_in()
     assert wire.connections == 1
-    for _ in range(2):  # calling it again does no harm
+    for _ in range(2):  # a second call does no harm
         pool.dispose()
         wait_until(lambda: len(wire.open) == 0)
 
 
-def test_each_event_loop_has_connections_of_its_own(wire: Wire) -> None:
-    """They close when their loop ends, and nothing keeps the loop alive."""
+def test_each_event_loop_has_its_own_connections(wire: Wire) -> None:
+    """A loop's connection is closed when the loop ends, and no closed loop stays in memory."""
     kucoin = register_kucoin(OAuth(), site=wire.url, client_id="broker")
     loops = []
 
@@ -62,8 +62,8 @@ def test_each_event_loop_has_connections_of_its_own(wire: Wire) -> None:
     assert [loop() for loop in loops] == [None, None, None]
 
 
-def test_a_loop_that_was_closed_without_ceremony_is_let_go() -> None:
-    """It is released when the next loop starts, even if it was closed with work unfinished."""
+def test_abruptly_closed_loop_is_freed() -> None:
+    """A loop closed without ``shutdown_asyncgens`` is freed when another loop uses the pool."""
     pool = AsyncKuCoinOAuth2Client.new_pool({})
     loop = asyncio.new_event_loop()
     loop.run_until_complete(pool.client())
@@ -75,8 +75,8 @@ def test_a_loop_that_was_closed_without_ceremony_is_let_go() -> None:
     assert gone() is None
 
 
-def test_event_loops_in_threads_do_not_get_in_each_others_way(wire: Wire) -> None:
-    """Eight loops at once, each with a connection."""
+def test_event_loops_in_threads_have_separate_connections(wire: Wire) -> None:
+    """Eight loops in eight threads use one app; each opens one connection and gets its own keys."""
     kucoin = register_kucoin(OAuth(), site=wire.url, client_id="broker")
     gate = threading.Barrier(8, timeout=10)
     made: list[str] = []
@@ -106,7 +106,7 @@ app = kind({url!r}, {{}})
 app.sign_in("parent-before")
 child = os.fork()
 if child == 0:
-    # As a web server's worker does: with its own loop, and the app that was there before.
+    # As in a worker of a web server: a new event loop, and the app from before the fork.
     here = kind({url!r}, {{}})
     here.kucoin = app.kucoin
     for _ in range(2):
@@ -119,8 +119,8 @@ app.end()
 
 
 @pytest.mark.parametrize("kind", APPS)
-def test_a_fork_leaves_the_parents_connections_alone(wire: Wire, kind: str) -> None:
-    """The child opens connections of its own; the parent keeps using the one it has."""
+def test_forked_child_does_not_use_the_parents_connection(wire: Wire, kind: str) -> None:
+    """The child opens one connection; the parent goes on with the connection it had before."""
     root = str(Path(__file__).parents[2])
     script = _FORK.format(root=root, kind=kind, url=wire.url)
     subprocess.run([sys.executable, "-W", "error", "-c", script], check=True, timeout=30)

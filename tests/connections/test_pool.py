@@ -1,4 +1,4 @@
-"""How many connections sign-ins open, when they close, and that users share nothing else."""
+"""How many connections sign-ins open, when these close, and that users share nothing else."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from tests.support.wire import Wire
 CODES = [f"code-{number}" for number in range(20)]
 
 
-def test_sign_ins_in_a_row_share_a_connection(wire: Wire, new_app: Any) -> None:
-    """20 sign-ins, which are 40 requests, open one connection."""
+def test_consecutive_sign_ins_share_one_connection(wire: Wire, new_app: Any) -> None:
+    """20 sign-ins, which send 40 requests, open one connection."""
     app = new_app(wire.url)
     for code in CODES:
         app.sign_in(code)
@@ -34,8 +34,8 @@ def test_sign_ins_in_a_row_share_a_connection(wire: Wire, new_app: Any) -> None:
     assert wire.connections == 1
 
 
-def test_stock_authlib_opens_one_for_each_call(wire: Wire) -> None:
-    """For comparison: the same with stock Authlib opens 40."""
+def test_stock_authlib_opens_a_connection_for_each_call(wire: Wire) -> None:
+    """For comparison: 20 sign-ins with stock Authlib open 40 connections."""
     stock = OAuth(Flask(__name__)).register(
         "kucoin",
         client_id="broker",
@@ -50,8 +50,8 @@ def test_stock_authlib_opens_one_for_each_call(wire: Wire) -> None:
     assert wire.connections == 40
 
 
-def test_sign_ins_at_once_open_one_each(wire: Wire, new_app: Any) -> None:
-    """20 sign-ins at the same time open 20 connections; the next 20 open no more."""
+def test_concurrent_sign_ins_open_one_connection_each(wire: Wire, new_app: Any) -> None:
+    """20 sign-ins at the same time open 20 connections; 20 more sign-ins open none."""
     app = new_app(wire.url)
     together(len(CODES), wire)
     app.sign_in_at_once(CODES)
@@ -61,8 +61,8 @@ def test_sign_ins_at_once_open_one_each(wire: Wire, new_app: Any) -> None:
     assert len(wire.seen) == 80
 
 
-def test_nothing_of_one_user_reaches_anothers_call(wire: Wire, new_app: Any) -> None:
-    """Of 20 at once, each gets the key for their own token; no cookie and no header is reused."""
+def test_concurrent_users_share_no_cookie_or_token(wire: Wire, new_app: Any) -> None:
+    """20 users at once each get their own key; no cookie and no token is sent with an exchange."""
     wire.headers["Set-Cookie"] = "edge=1; Path=/"
     app = new_app(wire.url)
     together(len(CODES), wire)
@@ -76,7 +76,7 @@ def test_nothing_of_one_user_reaches_anothers_call(wire: Wire, new_app: Any) -> 
 
 
 def test_an_app_keeps_no_token(wire: Wire, new_app: Any) -> None:
-    """After a sign-in and a refresh, a call without a token still has none to send."""
+    """After a sign-in and a refresh, a call without a token raises, and nothing is sent."""
     app = new_app(wire.url)
     app.sign_in()
     app.call("refresh_access_token", "refresh-c")
@@ -85,8 +85,8 @@ def test_an_app_keeps_no_token(wire: Wire, new_app: Any) -> None:
     assert len(wire.seen) == 3
 
 
-def test_an_applications_own_requests_share_the_connection(wire: Wire, new_app: Any) -> None:
-    """The application's own requests use the pool, and their token stays out of the next call."""
+def test_app_get_shares_the_connection_without_its_token(wire: Wire, new_app: Any) -> None:
+    """``app.get`` uses the same connection, and its token is not sent with the next sign-in."""
     wire.headers["Set-Cookie"] = "edge=1; Path=/"
     app = new_app(wire.url)
     app.sign_in("one")
@@ -101,8 +101,8 @@ def test_an_applications_own_requests_share_the_connection(wire: Wire, new_app: 
     assert not [seen for seen in wire.seen if "cookie" in seen.headers]
 
 
-def test_a_connection_that_the_server_closed_costs_a_new_one(wire: Wire, new_app: Any) -> None:
-    """The client reconnects, sends each request once, and no key's outcome is unknown."""
+def test_connection_closed_by_the_server_is_replaced(wire: Wire, new_app: Any) -> None:
+    """After the server has closed the connection, each request is sent once, over a new one."""
     app = new_app(wire.url)
     app.sign_in("first")
     for number in range(5):
@@ -116,10 +116,8 @@ def test_a_connection_that_the_server_closed_costs_a_new_one(wire: Wire, new_app
     assert len(wire.seen) == 2 + 3 * 1 + 2 * 2
 
 
-def test_a_connection_that_breaks_under_the_request_is_not_tried_again(
-    wire: Wire, new_app: Any
-) -> None:
-    """KuCoin may have acted on it, so it is sent once, on a new connection as on a reused one."""
+def test_request_is_not_repeated_after_a_reset(wire: Wire, new_app: Any) -> None:
+    """If the server resets the connection, new or reused, the request is not sent again."""
     app = new_app(wire.url)
     for kept in (0, 1):
         wire.answer = lambda _seen: None
@@ -135,7 +133,7 @@ def test_a_connection_that_breaks_under_the_request_is_not_tried_again(
 
 
 def test_closing_an_app_closes_its_connections(wire: Wire, new_app: Any) -> None:
-    """``close`` closes all of them at once, and the app remains usable."""
+    """``close`` closes all five connections; the next call opens a new one."""
     app = new_app(wire.url)
     together(5, wire)
     app.sign_in_at_once(CODES[:5])
@@ -147,7 +145,7 @@ def test_closing_an_app_closes_its_connections(wire: Wire, new_app: Any) -> None
 
 
 def test_two_apps_share_no_connection(wire: Wire, new_app: Any) -> None:
-    """Closing one app leaves the other's connection open."""
+    """Each app opens one connection; closing the first app leaves the second's open."""
     one, other = new_app(wire.url), new_app(wire.url)
     one.sign_in()
     other.sign_in()
@@ -164,24 +162,24 @@ def _keep_at_most(kind: type[App], number: int) -> dict[str, Any]:
     return {"limits": httpx2.Limits(max_keepalive_connections=number)}
 
 
-def test_client_kwargs_say_how_many_connections_are_kept(
+def test_client_kwargs_limit_the_kept_connections(
     wire: Wire, new_app: Any, kind: type[App]
 ) -> None:
-    """With five at once and a limit of two, two stay open, and the next five open three."""
+    """With a limit of two, two of five connections stay open, and five exchanges open three."""
     app = new_app(wire.url, **_keep_at_most(kind, 2))
     together(5, wire)
     app.sign_in_at_once(CODES[:5])
     wait_until(lambda: len(wire.open) == 2)
     opened, seen = wire.connections, len(wire.seen)
     app.sign_in_at_once(CODES[:5])
-    # Count exchanges only: they overlap for certain, the requests for keys may not.
+    # Count exchanges only: the server makes them wait for one another, but not requests for keys.
     used = {each.connection for each in wire.seen[seen:] if "/access-token" in each.target}
     assert len(used) == 5
     assert len([number for number in used if number > opened]) == 3
 
 
 def test_an_idle_connection_is_not_used_again(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With requests, after five seconds or ``keepalive_expiry``. urllib3 itself has no limit."""
+    """With requests, a connection is not reused after 5 idle seconds, or ``keepalive_expiry``."""
     now = 1000.0
 
     class Clock:
@@ -203,8 +201,8 @@ def test_an_idle_connection_is_not_used_again(wire: Wire, monkeypatch: pytest.Mo
         app.end()
 
 
-def test_httpx2_is_told_how_long_a_connection_may_be_idle(wire: Wire) -> None:
-    """With ``keepalive_expiry=0``, each call opens a new connection."""
+def test_keepalive_expiry_zero_opens_a_connection_per_call(wire: Wire) -> None:
+    """With ``keepalive_expiry=0.0``, each call opens a new connection."""
     app = InStarlette(wire.url, {"limits": httpx2.Limits(keepalive_expiry=0.0)})
     app.sign_in()
     assert wire.connections == 2

@@ -14,10 +14,10 @@ from tests.connections.apps import App, InFlask
 from tests.support.wire import Wire
 
 
-def test_the_environments_proxy_is_used(
+def test_proxy_of_the_environment_is_used(
     wire: Wire, new_app: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Brokers must call from registered addresses. The connection to the proxy is kept alive."""
+    """Two sign-ins send all four requests through the proxy, over one connection to the proxy."""
     monkeypatch.setenv("http_proxy", wire.url)
     kucoin = "http://127.0.0.1:9"  # nothing listens there
     app = new_app(kucoin)
@@ -28,10 +28,10 @@ def test_the_environments_proxy_is_used(
     assert wire.connections == 1
 
 
-def test_the_environments_exceptions_are_heeded(
+def test_no_proxy_hosts_are_called_directly(
     wire: Wire, new_app: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A host in ``NO_PROXY`` is called directly."""
+    """A host in ``no_proxy`` is called directly, although a proxy is set."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     new_app(wire.url).sign_in()
@@ -66,11 +66,11 @@ def _trust(kind: type[App], bundle: Path) -> dict[str, Any]:
     return {"verify": ssl.create_default_context(cafile=bundle)}
 
 
-@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")  # one app below turns it off
-def test_whom_to_trust_is_each_apps_own_affair(
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")  # one app below has verify=False
+def test_each_app_trusts_only_its_own_authorities(
     new_server: Callable[[], Authority], new_app: Any, kind: type[App]
 ) -> None:
-    """Each app trusts only what it was told to; a failed handshake sends nothing."""
+    """An app trusts the authorities in its own settings, whatever earlier apps trusted."""
     one, other = new_server(), new_server()
     for url, client_kwargs, succeeds in (
         (one.url, {}, False),
@@ -89,14 +89,14 @@ def test_whom_to_trust_is_each_apps_own_affair(
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
-def test_the_environments_authorities_are_trusted(
+def test_authorities_of_the_environment_are_trusted(
     new_server: Callable[[], Authority],
     new_app: Any,
     kind: type[App],
     variable: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Each HTTP library reads the variable of its own."""
+    """An app over requests reads only REQUESTS_CA_BUNDLE; an app over httpx2, SSL_CERT_FILE."""
     server = new_server()
     monkeypatch.setenv(variable, str(server.bundle))
     app = new_app(server.url)
@@ -107,10 +107,10 @@ def test_the_environments_authorities_are_trusted(
             app.call("create_api_key", token="t")
 
 
-def test_a_changed_file_of_authorities_is_read_again(
+def test_changed_authorities_file_is_read_again(
     new_server: Callable[[], Authority], tmp_path: Path
 ) -> None:
-    """As with requests itself; unlike requests, our adapter reads it only after it has changed."""
+    """An app over requests trusts a server whose authority was added to the file later."""
     one, other = new_server(), new_server()
     bundle = tmp_path / "authorities.pem"
     bundle.write_bytes(other.bundle.read_bytes())
@@ -122,18 +122,16 @@ def test_a_changed_file_of_authorities_is_read_again(
     app.end()
 
 
-def test_a_missing_file_of_authorities_is_no_riddle(tmp_path: Path) -> None:
-    """Nothing is sent, and the error names the file."""
+def test_missing_authorities_file_is_a_configuration_error(tmp_path: Path) -> None:
+    """A missing file of authorities raises a ``ConfigurationError`` that names the file."""
     app = InFlask("https://127.0.0.1:9", {"verify": str(tmp_path / "none.pem")})
     with pytest.raises(ConfigurationError, match=r"none\.pem"):
         app.call("create_api_key", token="an-access-token")
     app.end()
 
 
-def test_a_folder_of_authorities_will_do(
-    new_server: Callable[[], Authority], tmp_path: Path
-) -> None:
-    """OpenSSL finds certificates by the hash in their file name; an empty folder trusts nothing."""
+def test_verify_may_be_a_folder(new_server: Callable[[], Authority], tmp_path: Path) -> None:
+    """``verify`` may be a folder; an empty folder makes the app trust no server."""
     server = new_server()
     app = InFlask(server.url, {"verify": str(tmp_path)})
     with pytest.raises(ConfigurationError, match="certificate"):

@@ -1,1 +1,1 @@
-"""The contract: what holds for every framework and client and for the social backend."""
+"""The contract: tests that each framework, each client and the social backend must pass."""

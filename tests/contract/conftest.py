@@ -24,7 +24,7 @@ def _silent_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_refresh_remembered() -> None:
-    """Forget the refreshes of other tests, because ports are reused."""
+    """Forget the refreshes of earlier tests, whose servers may have had the same port."""
     if sweeper := _refresh.refreshes._sweeper:
         sweeper.cancel()
     _refresh.refreshes.__init__()  # type: ignore[misc]  # also done after a fork
@@ -32,13 +32,13 @@ def _no_refresh_remembered() -> None:
 
 @pytest.fixture(params=ROWS)
 def row(request: pytest.FixtureRequest) -> str:
-    """The name of a row; each in turn."""
+    """The name of a row of the contract, which is a framework or a client; each in turn."""
     return request.param
 
 
 @pytest.fixture
 def new_stack(row: str) -> Iterator[NewStack]:
-    """Return a function that makes a stack of the row with these `Settings`."""
+    """Return a function that makes a stack of the row; its arguments are those of `Settings`."""
     with ExitStack() as stacks:
 
         def make(**settings: Any) -> Stack:
@@ -49,7 +49,7 @@ def new_stack(row: str) -> Iterator[NewStack]:
 
 @pytest.fixture
 def stack(kucoin_sandbox: Sandbox, new_stack: NewStack) -> Stack:
-    """A stack of the row, with the sandbox as its KuCoin."""
+    """A stack of the row, with the sandbox as its site."""
     return new_stack(site=kucoin_sandbox.url)
 
 

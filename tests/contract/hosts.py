@@ -1,4 +1,4 @@
-"""Minimal applications of each framework: settings, an ``OAuth`` and a request."""
+"""A minimal application of each framework: settings, an ``OAuth`` object and requests."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Host(ABC):
     """An application that gets its settings and registrations from a test.
 
     Attributes:
-        session: The session of the only browser.
+        session: The session of the one browser that uses the application.
     """
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class Host(ABC):
 
     @abstractmethod
     def come_back(self, app: Any, query: str, by: str = "GET", **params: Any) -> Any:
-        """Open the callback in the browser; return the token."""
+        """Open the callback in the browser, with this query and method; return the token."""
 
     def state(self, app: Any, redirect_uri: str = CALLBACK, **params: Any) -> str:
         """Start a login; return its state."""
@@ -61,7 +61,7 @@ class Host(ABC):
 
     @abstractmethod
     def run(self, call: Callable[[], Any]) -> Any:
-        """Return the result of a call, awaited if necessary."""
+        """Make a call, in a request if the framework needs one; await its result if necessary."""
 
     @abstractmethod
     def close(self) -> None:

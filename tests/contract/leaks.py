@@ -18,11 +18,11 @@ def spellings(secrets: Iterable[str]) -> set[str]:
 
 
 def assert_none_in_error(error: BaseException, secrets: Iterable[str]) -> None:
-    """Fail if an error, or an error behind it, shows a secret."""
+    """Fail if an error shows a secret, or if another error is chained to it."""
     shown = [str(error), repr(error), str(error.args), str(vars(error))]
     shown += traceback.format_exception(error)
     assert _found(shown, secrets) == set()
-    # The HTTP library's error holds the URL, even where no traceback shows it.
+    # A chained error of the HTTP library would hold the URL, even if no traceback shows it.
     assert error.__cause__ is None
     assert error.__context__ is None
 

@@ -39,11 +39,11 @@ ANSWERS: dict[str, Any] = {
 
 
 class Recorder(Wire):
-    """Answers by path. Each answer sets a cookie, as KuCoin's edge does.
+    """Chooses the answer by the request's path. Each answer sets a cookie, as KuCoin's edge does.
 
     Attributes:
         status: The status of every answer.
-        go_on: While it is cleared, answers are held back.
+        go_on: While this event is cleared, answers are held back.
         asked: Set when a request arrives.
     """
 

@@ -1,4 +1,4 @@
-"""What stays broken until somebody changes a setting is said to be so, with what to change."""
+"""A wrong setting raises an error that says what to change, and does not say to try again."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ IN_A_URL = quote(PASSWORD, safe="")
 
 @pytest.fixture
 def wire() -> Iterator[Wire]:
-    """A server, or a proxy."""
+    """A server that plays the proxy."""
     with Wire() as wire:
         yield wire
 
 
 @everywhere
-def test_a_certificate_that_is_not_trusted(
+def test_untrusted_certificate_error_says_how_to_trust_it(
     row: str, new_stack: NewStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The text names the variable that the row's HTTP library reads, and setting it helps."""
+    """The error names an environment variable; once that names the certificate, calls succeed."""
     certificate, key = self_signed(tmp_path)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(certificate, key)
@@ -54,10 +54,10 @@ def test_a_certificate_that_is_not_trusted(
 
 
 @everywhere
-def test_a_proxy_that_wants_a_password(
+def test_proxy_authentication_error_hides_the_password(
     new_stack: NewStack, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is named, without the password that it refuses."""
+    """The error names the proxy's host and port, and does not show the password."""
     proxy = wire.url.removeprefix("http://")
     monkeypatch.setenv("HTTPS_PROXY", f"http://user:{quote(PASSWORD, safe='')}@{proxy}")
     wire.answer = lambda _seen: whole(407, "", {"Proxy-Authenticate": "Basic"})
@@ -70,10 +70,10 @@ def test_a_proxy_that_wants_a_password(
 
 
 @pytest.mark.parametrize("row", CLIENTS)
-def test_a_forwarding_proxy_that_wants_a_password(
+def test_http_407_of_a_forwarding_proxy_is_the_proxys_answer(
     new_stack: NewStack, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without TLS there is no tunnel, and the proxy's answer looks like KuCoin's."""
+    """For a site without TLS too, HTTP 407 is read as the proxy's answer, not as KuCoin's."""
     monkeypatch.setenv("HTTP_PROXY", wire.url)
     wire.answer = lambda _seen: (407, "")
     error = outcome_of(lambda: new_stack(site="http://127.0.0.2:9").validate(TOKEN))
@@ -82,10 +82,10 @@ def test_a_forwarding_proxy_that_wants_a_password(
 
 
 @everywhere
-def test_a_proxy_that_cannot_be_reached(
+def test_unreachable_proxy_error_names_the_proxy(
     new_stack: NewStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It may come back; that it is the proxy, the text says."""
+    """The error names the proxy, and its ``retry`` is true: the proxy may come back."""
     monkeypatch.setenv("HTTPS_PROXY", f"http://user:{quote(PASSWORD, safe='')}@127.0.0.1:9")
     error = outcome_of(lambda: new_stack(site="eu").refresh(TOKEN))
     assert (type(error), error.retry) == (KuCoinUnavailable, True)
@@ -93,8 +93,8 @@ def test_a_proxy_that_cannot_be_reached(
 
 
 @everywhere
-def test_a_site_that_does_not_speak_tls(new_stack: NewStack) -> None:
-    """As a proxy does whose address begins with https by mistake."""
+def test_site_without_tls_error_names_the_server(new_stack: NewStack) -> None:
+    """The error names the server that does not speak TLS, and its ``retry`` is false."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         host = f"127.0.0.1:{listener.getsockname()[1]}"
         thread = threading.Thread(target=_answer_in_clear_text, args=(listener,))
@@ -112,8 +112,8 @@ def _answer_in_clear_text(listener: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
 
-def test_gevent_that_patches_after_the_import() -> None:
-    """As with gunicorn's preload_app. httpx2 is not affected."""
+def test_late_gevent_patching_error_says_to_patch_first() -> None:
+    """If gevent patches ssl after the import of this package, the error says to patch first."""
     script = """
 from authlib_kucoin import KuCoinOAuth2Session, ConfigurationError
 import gevent.monkey

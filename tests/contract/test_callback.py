@@ -1,4 +1,4 @@
-"""Every row refuses a callback that cannot be trusted, and sends nothing."""
+"""Every row refuses a callback that cannot be trusted, and sends nothing to KuCoin."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.contract.stacks import (
 
 Pairs = list[tuple[str, str]]
 
-#: What the browser brings back instead, made from KuCoin's code and state.
+#: Callbacks to refuse, by what is wrong: their parameters, made from a valid code and state.
 REFUSED: dict[str, Callable[[str, str], Pairs]] = {
     "success is false": lambda _, state: [
         ("success", "false"),
@@ -68,10 +68,8 @@ FOREIGN: dict[str, Callable[[str, str], Pairs]] = {
 
 @everywhere
 @pytest.mark.parametrize("name", [*REFUSED, *FOREIGN])
-def test_a_callback_that_does_not_hold_together_is_refused(
-    name: str, stack: Stack, kucoin_sandbox: Sandbox
-) -> None:
-    """The error is Authlib's as well, and KuCoin receives no request."""
+def test_invalid_callback_is_refused(name: str, stack: Stack, kucoin_sandbox: Sandbox) -> None:
+    """Each of these callbacks raises an error of Authlib's fitting class; no token is requested."""
     given = kucoin_sandbox.approve(stack.login()).fields
     pairs = (REFUSED | FOREIGN)[name](given["code"], given["state"])
     with pytest.raises(AuthorizationDenied) as caught:
@@ -87,8 +85,8 @@ def test_a_callback_that_does_not_hold_together_is_refused(
 
 @everywhere
 @pytest.mark.parametrize("callback", ["plain", "envelope", "form_post"])
-def test_a_user_who_cancels_is_a_denial(callback: str, new_stack: NewStack) -> None:
-    """The callback's ``code`` is an error code then, and is not exchanged."""
+def test_cancelled_login_is_denied(callback: str, new_stack: NewStack) -> None:
+    """A cancelled login raises an error with KuCoin's error code, and no token is requested."""
     with run_sandbox(callback=callback) as sandbox:  # type: ignore[arg-type]  # one of its choices
         stack = new_stack(site=sandbox.url)
         back = sandbox.cancel(stack.login())
@@ -103,7 +101,7 @@ def test_a_user_who_cancels_is_a_denial(callback: str, new_stack: NewStack) -> N
 
 @everywhere
 def test_a_state_works_once(stack: Stack, kucoin_sandbox: Sandbox) -> None:
-    """Opening a callback again, with the back button for example, exchanges nothing."""
+    """If the same callback is opened a second time, it is refused, and no exchange is sent."""
     back = kucoin_sandbox.approve(stack.login())
     stack.finish(back)
     with pytest.raises(MismatchingStateError):
@@ -112,8 +110,8 @@ def test_a_state_works_once(stack: Stack, kucoin_sandbox: Sandbox) -> None:
 
 
 @everywhere
-def test_a_refused_callback_has_used_up_its_state(stack: Stack, kucoin_sandbox: Sandbox) -> None:
-    """No second try with another code is possible."""
+def test_refused_callback_consumes_its_state(stack: Stack, kucoin_sandbox: Sandbox) -> None:
+    """After a refusal, a callback with the same state and a valid code is refused."""
     back = kucoin_sandbox.approve(stack.login())
     refusal = urlencode({"success": "false", "state": back.fields["state"]})
     with pytest.raises(AuthorizationDenied, match="refused"):
@@ -124,8 +122,8 @@ def test_a_refused_callback_has_used_up_its_state(stack: Stack, kucoin_sandbox: 
 
 
 @everywhere
-def test_a_state_is_bound_to_the_browser_that_began(stack: Stack, kucoin_sandbox: Sandbox) -> None:
-    """Against login CSRF: no browser can finish a login that another one began."""
+def test_state_is_bound_to_the_browser(stack: Stack, kucoin_sandbox: Sandbox) -> None:
+    """No browser can finish a login that another browser began (login CSRF)."""
     back = kucoin_sandbox.approve(stack.login("attacker"))
     stack.login("victim")
     for user in ("victim", "stranger"):
@@ -136,8 +134,8 @@ def test_a_state_is_bound_to_the_browser_that_began(stack: Stack, kucoin_sandbox
 
 
 @pytest.mark.parametrize("row", WITH_SESSIONS)
-def test_five_logins_at_once(stack: Stack, kucoin_sandbox: Sandbox) -> None:
-    """One per browser tab: starting another ends none, and they may finish in any order."""
+def test_five_concurrent_logins_can_all_finish(stack: Stack, kucoin_sandbox: Sandbox) -> None:
+    """One browser can begin five logins and then finish them in any order."""
     backs = [kucoin_sandbox.approve(stack.login()) for _ in range(5)]
     for back in (backs[2], *backs[:2], *reversed(backs[3:])):
         assert stack.finish(back)["access_token"]
@@ -146,7 +144,7 @@ def test_five_logins_at_once(stack: Stack, kucoin_sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("row", WITH_SESSIONS)
 def test_abandoned_logins_do_not_fill_the_session(stack: Stack, kucoin_sandbox: Sandbox) -> None:
-    """Browsers drop cookies above 4,093 bytes, so only the last five logins are kept."""
+    """Of 81 logins only the last five can be finished, and the session is below 2,500 bytes."""
     urls = [stack.login() for _ in range(81)]
     assert stack.session_size() < 2500
     backs = [kucoin_sandbox.approve(url) for url in urls]
@@ -168,10 +166,10 @@ def test_abandoned_logins_do_not_fill_the_session(stack: Stack, kucoin_sandbox: 
         ("", ()),
     ],
 )
-def test_a_form_is_held_to_the_same(
+def test_invalid_form_callback_is_refused(
     query: str, fields: tuple[str, ...], stack: Stack, kucoin_sandbox: Sandbox
 ) -> None:
-    """A parameter in both the query and the form counts as doubled."""
+    """A form is refused if code or state is missing, or if a parameter is in the query as well."""
     given = {"success": "true", **kucoin_sandbox.approve(stack.login()).fields}
     with pytest.raises(AuthorizationDenied):
         stack.finish_by_post(f"{REDIRECT_URI}{query}", {name: given[name] for name in fields})

@@ -1,4 +1,4 @@
-"""Settings in every framework: where they come from, and that registrations share none."""
+"""Settings in every framework: where they come from; registrations do not share them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KEY = ApiKey("broker-1", "key-id", "key-secret", "phrase")
 
 @pytest.fixture(params=HOSTS)
 def host(request: pytest.FixtureRequest) -> Iterator[Host]:
-    """Each framework in turn."""
+    """An application of each framework in turn."""
     host = HOSTS[request.param]()
     yield host
     host.close()
@@ -41,16 +41,16 @@ def client_id(url: str) -> str:
 # --- where settings come from ------------------------------------------------------------------
 
 
-def test_site_and_client_id_come_from_the_applications_settings(host: Host) -> None:
-    """They are read by the registered name, as Authlib reads its own."""
+def test_site_and_client_id_are_read_from_settings(host: Host) -> None:
+    """Both settings are read under the registered name, as Authlib reads its own."""
     host.configure({"kucoin": {"site": "eu", "client_id": "configured"}})
     app = register_kucoin(host.oauth())
     url = host.location(app, CALLBACK)
     assert url.startswith("https://www.kucoin.eu/oauth?response_type=code&client_id=configured&")
 
 
-def test_arguments_come_before_settings_unless_overwrite_says_otherwise(host: Host) -> None:
-    """As in Authlib."""
+def test_arguments_win_over_settings_without_overwrite(host: Host) -> None:
+    """An argument wins over a setting; with ``overwrite=True``, the setting wins."""
     host.configure({"kucoin": {"site": "eu", "client_id": "configured"}})
     given = {"site": "global", "client_id": "given"}
     url = host.location(register_kucoin(host.oauth(), **given), CALLBACK)
@@ -60,7 +60,7 @@ def test_arguments_come_before_settings_unless_overwrite_says_otherwise(host: Ho
 
 
 def test_settings_may_come_after_registration(host: Host) -> None:
-    """The site is looked up at the first use."""
+    """A site that is configured after the registration is used."""
     app = register_kucoin(host.oauth(), client_id="given")
     host.configure({"kucoin": {"site": "australia"}})
     assert host.location(app, CALLBACK).startswith("https://www.kucoin.com/oauth?")
@@ -68,7 +68,7 @@ def test_settings_may_come_after_registration(host: Host) -> None:
 
 @pytest.mark.parametrize("site", ["http://127.0.0.1:9400", Site("http://127.0.0.1:9400")])
 def test_a_site_may_be_a_url_or_a_site(site: Site | str, host: Host) -> None:
-    """It may be a sandbox's, or the host that KuCoin gave this broker."""
+    """``site`` may be a base URL or a ``Site``."""
     app = register_kucoin(host.oauth(), site=site, client_id="given")
     assert host.location(app, CALLBACK).startswith("http://127.0.0.1:9400/oauth?")
 
@@ -87,8 +87,8 @@ USES: dict[str, Callable[[Host, Any], Any]] = {
 
 @pytest.mark.parametrize("site", [None, "EU", "kucoin.com"])
 @pytest.mark.parametrize("use", USES)
-def test_without_a_site_every_use_lists_the_choices(use: str, site: str | None, host: Host) -> None:
-    """Also at the second use: Authlib does not replace the app with a stock one."""
+def test_missing_site_raises_at_every_use(use: str, site: str | None, host: Host) -> None:
+    """The second use raises too: Authlib has not put a stock app in the place of ours."""
     oauth = host.oauth()
     register_kucoin(oauth, site=site, client_id="given")
     for _ in range(2):
@@ -98,15 +98,15 @@ def test_without_a_site_every_use_lists_the_choices(use: str, site: str | None, 
 
 
 @pytest.mark.parametrize("use", ["authorize_redirect", "fetch_access_token"])
-def test_without_a_client_id_it_says_where_to_get_one(use: str, host: Host) -> None:
-    """KuCoin's answer would help less."""
+def test_missing_client_id_error_names_the_setting(use: str, host: Host) -> None:
+    """Without a client id, the login and the exchange raise an error that names the setting."""
     app = register_kucoin(host.oauth(), site="eu")
     with pytest.raises(KuCoinError, match="KUCOIN_CLIENT_ID"):
         host.run(lambda: USES[use](host, app))
 
 
-def test_the_redirect_uri_may_stand_among_the_authorize_params(host: Host) -> None:
-    """As in Authlib's own apps, registered parameters win over passed ones."""
+def test_redirect_uri_in_authorize_params_wins(host: Host) -> None:
+    """A redirect URI in ``authorize_params`` wins over the one that a call passes."""
     app = register_kucoin(
         host.oauth(), site="eu", client_id="given", authorize_params={"redirect_uri": CALLBACK}
     )
@@ -118,7 +118,7 @@ def test_the_redirect_uri_may_stand_among_the_authorize_params(host: Host) -> No
 
 
 def test_two_names_share_nothing(host: Host, recorder: Recorder) -> None:
-    """Neither settings nor connections: a broker may have a client id at each of two sites."""
+    """Registrations under different names share neither settings nor connections."""
     host.configure({"kucoin_eu": {"site": "eu", "client_id": "one"}})
     oauth = host.oauth()
     kwargs = {"timeout": 5}
@@ -138,7 +138,7 @@ def test_two_names_share_nothing(host: Host, recorder: Recorder) -> None:
 
 
 def test_two_oauth_objects_share_nothing(host: Host, recorder: Recorder) -> None:
-    """For example two applications in one process, each with a registration of the same name."""
+    """Two ``OAuth`` objects can each have a registration named "kucoin", with its own settings."""
     first = register_kucoin(host.oauth(), site=recorder.url, client_id="one")
     second = register_kucoin(host.oauth(), site="eu", client_id="two")
     assert client_id(host.location(first, CALLBACK)) == "one"
@@ -147,8 +147,8 @@ def test_two_oauth_objects_share_nothing(host: Host, recorder: Recorder) -> None
     assert host.location(first, CALLBACK).startswith(recorder.url)
 
 
-def test_registering_a_name_again_takes_the_new_settings(host: Host) -> None:
-    """Tests do this; Authlib alone would keep the old settings."""
+def test_second_registration_of_a_name_replaces_the_first(host: Host) -> None:
+    """A second registration of a name replaces the first, which has been used already."""
     oauth = host.oauth()
     register_kucoin(oauth, site="eu", client_id="one")
     host.location(oauth.kucoin, CALLBACK)
@@ -158,17 +158,17 @@ def test_registering_a_name_again_takes_the_new_settings(host: Host) -> None:
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_the_callers_dicts_stay_as_they_were(
+def test_dicts_of_the_caller_are_not_changed(
     overwrite: bool,
     host: Host,
     recorder: Recorder,
 ) -> None:
-    """Options, settings and tokens are never changed."""
+    """Neither the registration nor a call changes the options, settings or token it was given."""
     settings = {"kucoin": {"client_id": "configured", "client_kwargs": {"timeout": 5}}}
     options = {"client_kwargs": {"scope": "OAUTH_CREATE_API"}, "client_id": "given"}
     token = {**TOKEN, "scope": ["OAUTH_CREATE_API"]}
     if HOSTS["starlette"] is type(host):
-        del settings["kucoin"]["client_kwargs"]  # the settings are strings only
+        del settings["kucoin"]["client_kwargs"]  # Starlette's settings can only be strings
     before = copy.deepcopy((settings, options, token))
     host.configure(settings)
     app = register_kucoin(host.oauth(), site=recorder.url, overwrite=overwrite, **options)
@@ -182,8 +182,8 @@ def test_the_callers_dicts_stay_as_they_were(
 # --- what KuCoin's OAuth has no use for --------------------------------------------------------
 
 
-def test_a_configured_redirect_uri_stands_in_for_one_that_is_not_given(host: Host) -> None:
-    """It is used when none is passed. Authlib's async apps would overwrite it with None."""
+def test_configured_redirect_uri_is_the_default(host: Host) -> None:
+    """The redirect URI in ``client_kwargs`` is used if the call passes none."""
     app = register_kucoin(
         host.oauth(), site="eu", client_id="given", client_kwargs={"redirect_uri": CALLBACK}
     )
@@ -202,10 +202,10 @@ def test_a_configured_redirect_uri_stands_in_for_one_that_is_not_given(host: Hos
         (f"{CALLBACK}/ä", r"the character U\+00E4"),
     ],
 )
-def test_a_redirect_uri_that_cannot_travel_raw_is_refused(
+def test_redirect_uri_that_needs_encoding_is_refused(
     uri: str | None, reason: str, host: Host, recorder: Recorder
 ) -> None:
-    """At the login and at the exchange, before anything is sent."""
+    """The login and the exchange refuse a URI that cannot be sent raw, and nothing is sent."""
     app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
     with pytest.raises(UnsafeRedirectURI, match=reason):
         host.location(app, uri)
@@ -224,10 +224,10 @@ def test_a_redirect_uri_that_cannot_travel_raw_is_refused(
         ({"client_kwargs": {"scope": "openid"}}, {}, "no parameter 'nonce'"),
     ],
 )
-def test_what_kucoin_does_not_know_is_an_error_that_names_it(
+def test_unknown_login_parameter_is_refused(
     options: dict[str, Any], params: dict[str, str], reason: str, host: Host
 ) -> None:
-    """KuCoin would ignore the parameter, although somebody set it for a purpose (section 7.1)."""
+    """A parameter that KuCoin's login page does not have is refused (document section 7.1)."""
 
     def register_and_log_in() -> None:
         app = register_kucoin(host.oauth(), site="eu", client_id="given", **options)
@@ -245,18 +245,18 @@ def test_what_kucoin_does_not_know_is_an_error_that_names_it(
         ({}, {"grant_type": "client_credentials"}, "authorization code mode only"),
     ],
 )
-def test_what_the_token_endpoint_does_not_know_is_an_error_too(
+def test_unknown_token_parameter_is_refused(
     options: dict[str, Any], params: dict[str, str], reason: str, host: Host, recorder: Recorder
 ) -> None:
-    """Nothing is sent (section 7.2)."""
+    """A parameter that the token call does not have is refused; nothing is sent (section 7.2)."""
     app = register_kucoin(host.oauth(), site=recorder.url, client_id="given", **options)
     with pytest.raises(KuCoinError, match=reason):
         host.run(lambda: app.fetch_access_token(CALLBACK, code="code", **params))
     assert recorder.requests == []
 
 
-def test_without_any_token_no_key_is_asked_for(host: Host, recorder: Recorder) -> None:
-    """In particular, the token of the user served before is not used."""
+def test_create_api_key_without_a_token_raises(host: Host, recorder: Recorder) -> None:
+    """The app does not use the token of an earlier call: ``create_api_key()`` raises."""
     app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
     host.run(lambda: app.fetch_access_token(CALLBACK, code="code"))
     host.run(lambda: app.refresh_access_token(TOKEN))
@@ -266,7 +266,7 @@ def test_without_any_token_no_key_is_asked_for(host: Host, recorder: Recorder) -
     host.run(app.close)
 
 
-def test_an_object_that_is_no_oauth_is_refused() -> None:
-    """The registration fails, where the mistake is made."""
+def test_registering_with_another_object_than_oauth_is_refused() -> None:
+    """``register_kucoin`` raises for an object that is no ``OAuth`` of Authlib."""
     with pytest.raises(TypeError, match="Flask, Starlette, Django"):
         register_kucoin(object())

@@ -1,4 +1,4 @@
-"""Every call ends in time, however slowly the answer arrives."""
+"""Every call ends at its ``total_timeout``, however slowly the answer arrives."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from tests.support.certificates import self_signed
 from tests.support.waiting import wait_until
 from tests.support.wire import Answer, Seen, Wire
 
-#: Seconds between two bytes. Less than a client's timeout, so each byte starts the wait again.
+#: Seconds between two pieces of an answer. It is less than TIMEOUT, which each piece restarts.
 DRIP = 0.05
 TIMEOUT = 0.3
 TOTAL = 0.4
-#: A call must have ended after so many seconds, also on a busy machine.
+#: Seconds after which a call must have ended, also on a busy machine.
 SOON = 2.5
 TOKEN = {"access_token": "access"}
 
 OK = b"HTTP/1.1 200 OK\r\n"
 LONG = OK + b"Content-Length: 1000\r\n\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
-#: The bytes sent at once, and the bytes then sent again and again.
+#: By the slow part of an answer: the bytes sent at once, and those then sent repeatedly.
 SLOW: dict[str, tuple[bytes, bytes]] = {
     "status line": (b"HTTP/1.1 200 ", b"O"),
     "100 Continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
@@ -64,8 +64,8 @@ def wire() -> Iterator[Wire]:
         yield wire
 
 
-def slowly(wire: Wire, start: bytes, drop: bytes, *, times: int = 200) -> Iterator[bytes]:
-    """Yield the start, then further bytes slowly, for longer than any test runs."""
+def drop_by_drop(wire: Wire, start: bytes, drop: bytes, *, times: int = 200) -> Iterator[bytes]:
+    """Yield the start, and then the drop ``times`` times, with a pause before each drop."""
     yield start
     for _ in range(times):
         if wire.ended.wait(DRIP):
@@ -74,17 +74,15 @@ def slowly(wire: Wire, start: bytes, drop: bytes, *, times: int = 200) -> Iterat
 
 
 def timed(call: Callable[[], Any]) -> tuple[Any, float]:
-    """Return the outcome of a call and its duration."""
+    """Return the outcome of a call, and how many seconds it took."""
     start = time.monotonic()
     return outcome_of(call), time.monotonic() - start
 
 
 @pytest.mark.parametrize(("row", "name"), CASES)
-def test_a_call_ends_however_slowly_its_answer_comes(
-    name: str, new_stack: NewStack, wire: Wire
-) -> None:
-    """Each byte starts the socket's timeout again, so only a limit for the whole call ends it."""
-    wire.answer = lambda _seen: slowly(wire, *SLOW[name])
+def test_total_timeout_ends_a_slow_answer(name: str, new_stack: NewStack, wire: Wire) -> None:
+    """``total_timeout`` ends the call, although each piece of the answer restarts ``timeout``."""
+    wire.answer = lambda _seen: drop_by_drop(wire, *SLOW[name])
     stack = new_stack(site=wire.url, timeout=TIMEOUT, total_timeout=TOTAL)
     error, seconds = timed(lambda: stack.create_api_key(TOKEN))
     assert type(error) is ApiKeyOutcomeUnknown
@@ -94,11 +92,11 @@ def test_a_call_ends_however_slowly_its_answer_comes(
 
 
 @pytest.mark.parametrize("row", CLIENTS)
-def test_a_proxy_that_opens_the_tunnel_slowly(
+def test_total_timeout_ends_a_slow_proxy_tunnel(
     new_stack: NewStack, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing was sent before, so trying again is safe."""
-    wire.answer = lambda _seen: slowly(wire, b"HTTP/1.1 200 ", b"O")
+    """The call ends in time with ``KuCoinUnavailable``, because nothing was sent to KuCoin."""
+    wire.answer = lambda _seen: drop_by_drop(wire, b"HTTP/1.1 200 ", b"O")
     monkeypatch.setenv("HTTPS_PROXY", wire.url)
     stack = new_stack(site="eu", timeout=TIMEOUT, total_timeout=TOTAL)
     error, seconds = timed(lambda: stack.create_api_key(TOKEN))
@@ -108,15 +106,15 @@ def test_a_proxy_that_opens_the_tunnel_slowly(
 
 @pytest.mark.parametrize("row", CLIENTS)
 @pytest.mark.parametrize("through_proxy", [False, True])
-def test_a_handshake_that_comes_slowly(
+def test_total_timeout_ends_a_slow_tls_handshake(
     new_stack: NewStack, wire: Wire, through_proxy: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A TLS record can arrive byte by byte, too."""
+    """A call whose TLS handshake arrives byte by byte ends in time with ``KuCoinUnavailable``."""
 
     def tunnel(_seen: Seen) -> Answer:
         return chain(
-            slowly(wire, b"HTTP/1.1 200 OK\r\n\r\n", RECORD, times=1),
-            slowly(wire, b"\x02", b"\x02"),
+            drop_by_drop(wire, b"HTTP/1.1 200 OK\r\n\r\n", RECORD, times=1),
+            drop_by_drop(wire, b"\x02", b"\x02"),
         )
 
     with socket.create_server(("127.0.0.1", 0)) as listener, Wire() as other:
@@ -136,7 +134,7 @@ def test_a_handshake_that_comes_slowly(
 def _shake_hands_slowly(listener: socket.socket, wire: Wire) -> None:
     connection, _ = listener.accept()
     with connection:
-        for piece in slowly(wire, RECORD, b"\x02"):
+        for piece in drop_by_drop(wire, RECORD, b"\x02"):
             try:
                 connection.sendall(piece)
             except OSError:
@@ -144,10 +142,10 @@ def _shake_hands_slowly(listener: socket.socket, wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("row", CLIENTS)
-def test_an_answer_that_comes_slowly_over_tls(
+def test_total_timeout_ends_a_slow_answer_over_tls(
     new_stack: NewStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The limit holds with TLS as well."""
+    """``total_timeout`` also ends a call whose answer arrives slowly over TLS."""
     certificate, key = self_signed(tmp_path)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(certificate, key)
@@ -155,7 +153,7 @@ def test_an_answer_that_comes_slowly_over_tls(
     monkeypatch.setattr("tests.contract.stacks._clients._TLS", client)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", certificate)
     with Wire(server) as wire:
-        wire.answer = lambda _seen: slowly(wire, LONG, b"x")
+        wire.answer = lambda _seen: drop_by_drop(wire, LONG, b"x")
         stack = new_stack(site=wire.url, timeout=TIMEOUT, total_timeout=TOTAL)
         error, seconds = timed(lambda: stack.create_api_key(TOKEN))
     assert type(error) is ApiKeyOutcomeUnknown
@@ -163,10 +161,10 @@ def test_an_answer_that_comes_slowly_over_tls(
 
 
 @pytest.mark.parametrize("row", ["requests", "httpx"])
-def test_a_host_with_many_addresses_is_not_tried_for_ever(
+def test_addresses_of_a_host_share_one_total_timeout(
     new_stack: NewStack, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without the limit, the libraries would give each address the full timeout."""
+    """The attempts to connect to nine addresses share one ``total_timeout``."""
     full = socket.create_server(("127.0.0.1", 0), backlog=0)
     port = full.getsockname()[1]
     waiting = [socket.create_connection(("127.0.0.1", port)) for _ in range(1)]
@@ -186,10 +184,10 @@ def test_a_host_with_many_addresses_is_not_tried_for_ever(
 
 
 @pytest.mark.parametrize("row", ["requests", "httpx"])
-def test_the_next_address_is_tried_if_one_does_not_answer(
+def test_next_address_is_tried_if_one_is_unreachable(
     new_stack: NewStack, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For example, a name may have an IPv6 address that cannot be reached."""
+    """If the host's IPv6 address cannot be reached, the call succeeds over its IPv4 address."""
     port = int(wire.url.rpartition(":")[2])
     inet6 = (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("fe80::1", port, 0, 1))
     inet = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))
@@ -204,9 +202,9 @@ def test_the_next_address_is_tried_if_one_does_not_answer(
     assert stack.validate(TOKEN) is True
 
 
-def test_cancelling_the_caller_ends_the_request(wire: Wire) -> None:
-    """The connection is closed as well, so that nobody else reads its answer."""
-    wire.answer = lambda _seen: slowly(wire, LONG, b"x")
+def test_cancelling_the_caller_closes_the_connection(wire: Wire) -> None:
+    """If a time-out cancels the caller, the connection of its request is closed."""
+    wire.answer = lambda _seen: drop_by_drop(wire, LONG, b"x")
 
     async def main() -> None:
         async with AsyncKuCoinOAuth2Client("broker", site=wire.url, token=TOKEN) as client:
@@ -221,7 +219,7 @@ def test_cancelling_the_caller_ends_the_request(wire: Wire) -> None:
 
 @pytest.mark.parametrize("row", CLIENTS)
 @pytest.mark.parametrize("seconds", [None, 0, -1, math.nan, math.inf, True, "20"])
-def test_a_total_timeout_is_a_number_of_seconds(seconds: Any, new_stack: NewStack) -> None:
-    """None is refused, because a call might then never end."""
+def test_invalid_total_timeout_is_refused(seconds: Any, new_stack: NewStack) -> None:
+    """Anything but a positive finite number is refused, None included: it would set no limit."""
     with pytest.raises(ConfigurationError, match="total_timeout has to be a positive number"):
         new_stack(site="eu", total_timeout=seconds)

@@ -1,4 +1,4 @@
-"""Both versions of the request for a key; every row sends the same."""
+"""Both versions of the request for a key. Every row sends the same request."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TOKEN = {"access_token": "access"}
 
 
 def groups(*wanted: str) -> dict[str, bool]:
-    """Return every group, in the published client's order."""
+    """Return all permission groups in order, with true for those that are wanted."""
     names = ["COMMON", "SPOT", "FUTURES", "MARGIN", "EARN", "TRANSFER", "WITHDRAW_OAUTH"]
     return {f"API_{name}": f"API_{name}" in wanted for name in names}
 
@@ -41,10 +41,10 @@ def groups(*wanted: str) -> dict[str, bool]:
         (("API_FUTURES", "API_COMMON"), ("API_COMMON", "API_FUTURES")),
     ],
 )
-def test_the_second_version_names_every_group(
+def test_fast_api_2_request_has_every_group(
     new_stack: NewStack, recorder: Recorder, permissions: Any, wanted: tuple[str, ...]
 ) -> None:
-    """The request is compared byte for byte."""
+    """In Fast API 2, the request's JSON has every group, with false for those not wanted."""
     stack = new_stack(site=recorder.url, fast_api=2, permissions=permissions)
     stack.create_api_key(TOKEN)
     request = recorder.requests[0]
@@ -57,10 +57,8 @@ def test_the_second_version_names_every_group(
 
 
 @everywhere
-def test_the_first_version_is_what_the_document_prints(
-    new_stack: NewStack, recorder: Recorder
-) -> None:
-    """Section 4: an empty form."""
+def test_fast_api_1_key_request_is_an_empty_form(new_stack: NewStack, recorder: Recorder) -> None:
+    """In Fast API 1, the request for a key is an empty form (document section 4)."""
     new_stack(site=recorder.url).create_api_key(TOKEN)
     request = recorder.requests[0]
     assert request.line == f"POST {FIRST} HTTP/1.1"
@@ -73,10 +71,10 @@ def test_the_first_version_is_what_the_document_prints(
     ("fast_api", "permissions"),
     [(None, ("API_SPOT",)), (1, ("API_SPOT",)), (2, ("SPOT",)), (2, ("API_WITHDRAW_OAUTH",))],
 )
-def test_what_cannot_be_asked_for_is_refused_before_anything_is_sent(
+def test_invalid_permissions_raise_before_the_refresh(
     new_stack: NewStack, recorder: Recorder, fast_api: int | None, permissions: tuple[str, ...]
 ) -> None:
-    """Nothing is sent for the refresh of an expired token either."""
+    """The permissions are checked before the expired token is refreshed."""
     stack = new_stack(site=recorder.url, fast_api=fast_api, permissions=permissions)
     with pytest.raises(ConfigurationError, match=permissions[0] if fast_api == 2 else "fast_api=2"):
         stack.create_api_key({**TOKEN, "refresh_token": "r", "expires_at": 1})
@@ -84,8 +82,10 @@ def test_what_cannot_be_asked_for_is_refused_before_anything_is_sent(
 
 
 @everywhere
-def test_the_site_says_which_version_and_where(new_stack: NewStack, recorder: Recorder) -> None:
-    """It may also set an address that KuCoin gave to one broker."""
+def test_site_sets_version_and_address_of_the_key_request(
+    new_stack: NewStack, recorder: Recorder
+) -> None:
+    """A ``Site`` gives the version and the address of the request for a key."""
     site = Site(recorder.url, fast_api=2, api_key_endpoint=f"{recorder.url}{SECOND}/")
     new_stack(site=site).create_api_key(TOKEN)
     assert recorder.requests[0].path == SECOND
@@ -93,8 +93,8 @@ def test_the_site_says_which_version_and_where(new_stack: NewStack, recorder: Re
         new_stack(site=recorder.url, fast_api=3).create_api_key(TOKEN)
 
 
-def test_the_settings_of_a_framework_say_which_version(recorder: Recorder) -> None:
-    """``KUCOIN_FAST_API`` as text, and overruled by an argument."""
+def test_fast_api_version_is_read_from_settings(recorder: Recorder) -> None:
+    """The version is read from the application's settings, unless ``fast_api=`` is given."""
     flask = Flask("settings")
     flask.config.update(KUCOIN_SITE=recorder.url, KUCOIN_FAST_API="2")
     environ = {"KUCOIN_SITE": recorder.url, "KUCOIN_FAST_API": "2"}
@@ -108,10 +108,10 @@ def test_the_settings_of_a_framework_say_which_version(recorder: Recorder) -> No
 
 
 @everywhere
-def test_a_key_of_the_second_version_has_just_what_was_asked(
+def test_fast_api_2_key_has_only_requested_permissions(
     new_stack: NewStack, kucoin_sandbox: Sandbox
 ) -> None:
-    """The key's permissions are the requested ones, although the user granted more."""
+    """The key has only the permissions that were asked for, although the user granted more."""
     stack = new_stack(site=kucoin_sandbox.url, fast_api=2)
     key = stack.create_api_key(stack.connect(kucoin_sandbox))
     assert key.permissions == {"API_COMMON", "API_SPOT"}
@@ -119,10 +119,10 @@ def test_a_key_of_the_second_version_has_just_what_was_asked(
 
 @everywhere
 @pytest.mark.parametrize("kucoin_sandbox_options", [{"futures_opened": False}])
-def test_futures_of_an_account_that_has_none_are_a_mismatch(
+def test_futures_without_a_futures_account_is_a_mismatch(
     new_stack: NewStack, kucoin_sandbox: Sandbox
 ) -> None:
-    """The error names the likely cause and what to do."""
+    """The error is a ``PermissionMismatch`` that names the cause, and no key is created."""
     wanted = ("API_COMMON", "API_FUTURES")
     stack = new_stack(site=kucoin_sandbox.url, fast_api=2, permissions=wanted)
     with pytest.raises(ApiKeyError, match="has not opened futures trading") as caught:

@@ -1,4 +1,4 @@
-"""One table says which error each fault causes in each call; it holds for every row."""
+"""A table of the error that each fault causes in each call; it applies to every row."""
 
 from __future__ import annotations
 
@@ -84,9 +84,9 @@ TABLE: dict[str, tuple[int | None, *tuple[type[KuCoinError] | None, ...]]] = {
 }
 # fmt: on
 
-#: Faults in which KuCoin does what it was asked and only the answer is lost or damaged.
+#: Faults in which the sandbox carries out the request, even if its answer is lost or damaged.
 DONE = ("set_cookie", "delay:0.01", "reset_after", "lost", "cut", "truncated", SLOW)
-#: These stand for all frameworks, because frameworks send calls through the clients.
+#: The faults tried in frameworks; all are tried in the clients, which send frameworks' calls.
 IN_FRAMEWORKS = ("set_cookie", "oauth:invalid_grant", "echo", "429", "500", "lost", "html")
 
 CASES = [
@@ -104,7 +104,7 @@ def kucoin_sandbox_options() -> SandboxKeywords:
     return {"client_secret": CLIENT_SECRET}
 
 
-class Act(NamedTuple):
+class PreparedCall(NamedTuple):
     """A call that is about to be made.
 
     Attributes:
@@ -120,14 +120,16 @@ class Act(NamedTuple):
     secrets: list[str]
 
 
-def prepare(operation: str, sandbox: Sandbox, new_stack: NewStack, timeout: float) -> Act:
-    """Run everything before the call, without its short timeout."""
+def prepare(operation: str, sandbox: Sandbox, new_stack: NewStack, timeout: float) -> PreparedCall:
+    """Do what comes before the call, with a long timeout; return the call, not yet made."""
     settings = {"site": sandbox.url, "client_secret": CLIENT_SECRET}
     secrets = [CLIENT_SECRET]
     if operation == "token":
         stack = new_stack(**settings, timeout=timeout)
         back = sandbox.approve(stack.login())
-        return Act(lambda: stack.finish(back), stack, None, [*secrets, back.fields["code"]])
+        return PreparedCall(
+            lambda: stack.finish(back), stack, None, [*secrets, back.fields["code"]]
+        )
     patient = new_stack(**settings)
     token = patient.connect(sandbox)
     secrets += [token["access_token"], token["refresh_token"]]
@@ -136,54 +138,58 @@ def prepare(operation: str, sandbox: Sandbox, new_stack: NewStack, timeout: floa
         argument = patient.create_api_key(token)
         secrets += [argument.secret, argument.passphrase]
     stack = new_stack(**settings, timeout=timeout) if timeout < 1 else patient
-    return Act(lambda: getattr(stack, operation)(argument), stack, token, secrets)
+    return PreparedCall(lambda: getattr(stack, operation)(argument), stack, token, secrets)
 
 
 @pytest.mark.parametrize(("row", "operation", "fault"), CASES)
-def test_a_fault_has_one_name_and_harms_nothing_else(
+def test_each_fault_raises_its_error_and_keeps_the_token(
     operation: str,
     fault: str,
     kucoin_sandbox: Sandbox,
     new_stack: NewStack,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """One request is sent; the held token stays, nothing is reported, and the next call works."""
+    """The call sends one request and raises the table's error; the held token stays."""
     status, *kinds = TABLE[fault]
     kind = kinds[OPERATIONS.index(operation)]
-    act = prepare(operation, kucoin_sandbox, new_stack, 0.2 if fault == SLOW else 10)
-    token_before = dict(act.token or {})
+    prepared = prepare(operation, kucoin_sandbox, new_stack, 0.2 if fault == SLOW else 10)
+    token_before = dict(prepared.token or {})
 
     caplog.set_level(logging.DEBUG)
     kucoin_sandbox.fail_next(operation, fault)
-    outcome = outcome_of(act.make)
+    outcome = outcome_of(prepared.make)
 
     assert kucoin_sandbox.totals[operation] == 1
-    assert "unknown" not in kucoin_sandbox.totals  # the target of the redirect
+    assert "unknown" not in kucoin_sandbox.totals  # the redirect was not followed
     if kind is OK:
         assert not isinstance(outcome, KuCoinError)
     else:
         assert type(outcome) is kind
         assert (outcome.operation, outcome.status) == (operation, status)
         assert outcome.retry is (kind is RETRY)
-        assert_none_in_error(outcome, act.secrets)
-    assert_none_in_log(caplog.records, act.secrets)
+        assert_none_in_error(outcome, prepared.secrets)
+    assert_none_in_log(caplog.records, prepared.secrets)
     # The held pair is neither changed nor replaced by an answer that is no token.
-    assert dict(act.token or {}) == token_before
-    assert len(act.stack.updates) == (kind is OK and operation == "refresh" and act.stack.tells)
-    if act.stack.keeps_token and operation in ("token", "refresh") and kind is not OK:
-        assert act.stack.held == act.token
-    # Each key that KuCoin created is either returned, or the error says to look for it.
+    assert dict(prepared.token or {}) == token_before
+    assert len(prepared.stack.updates) == (
+        kind is OK and operation == "refresh" and prepared.stack.calls_update_token
+    )
+    if prepared.stack.keeps_token and operation in ("token", "refresh") and kind is not OK:
+        assert prepared.stack.held == prepared.token
+    # Each key that the sandbox created is either returned, or the error says to look for it.
     if operation == "create_api_key":
         assert len(kucoin_sandbox.issued_keys) == (fault in DONE)
         assert fault not in DONE or isinstance(outcome, ApiKey | LOST)
-    # Connections still work, and the token is valid if KuCoin did not end it.
-    if act.token:
-        assert act.stack.is_alive(act.token) is not (operation == "refresh" and fault in DONE)
+    # A next call works. The old token is still valid, unless the sandbox has refreshed it.
+    if prepared.token:
+        assert prepared.stack.is_alive(prepared.token) is not (
+            operation == "refresh" and fault in DONE
+        )
 
 
 @everywhere
-def test_the_status_alone_says_too_many_requests(recorder: Recorder, new_stack: NewStack) -> None:
-    """Its body does not matter. No key was created, so trying again is safe."""
+def test_http_429_with_a_good_body_is_unavailable(recorder: Recorder, new_stack: NewStack) -> None:
+    """HTTP 429 with the body of a good answer raises ``KuCoinUnavailable``, even for a key."""
     recorder.status = 429
     stack = new_stack(site=recorder.url)
     error = outcome_of(lambda: stack.create_api_key({"access_token": "access"}))
@@ -192,19 +198,19 @@ def test_the_status_alone_says_too_many_requests(recorder: Recorder, new_stack: 
 
 
 def test_the_table_has_every_fault_of_the_sandbox() -> None:
-    """A fault added to the sandbox needs a line in the table."""
+    """Each kind of fault that the sandbox offers has a line in the table."""
     written = {fault.partition(":")[0] for fault in TABLE}
     assert written >= {*PLAIN_FAULTS, "delay", "envelope", "oauth"}
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_what_kucoin_says_is_kept_without_what_it_was_sent(
+def test_error_keeps_kucoins_message_and_masks_secrets(
     operation: str, kucoin_sandbox: Sandbox, new_stack: NewStack
 ) -> None:
-    """KuCoin's code and message stay readable in the log; secrets that they repeat are masked."""
-    act = prepare(operation, kucoin_sandbox, new_stack, 10)
+    """The error has KuCoin's code and message; each secret in the message is masked."""
+    prepared = prepare(operation, kucoin_sandbox, new_stack, 10)
     kucoin_sandbox.fail_next(operation, "echo")
-    error = outcome_of(act.make)
+    error = outcome_of(prepared.make)
     assert error.code == "sandbox.echo"
     assert re.fullmatch(r"refused; you sent( \*\*\*)+", error.msg)
     assert f"(code sandbox.echo: {error.msg})" in str(error)
@@ -212,10 +218,8 @@ def test_what_kucoin_says_is_kept_without_what_it_was_sent(
 
 @everywhere
 @pytest.mark.parametrize("fault", ["429:30", "503:7"])
-def test_how_long_kucoin_asks_to_wait_is_kept(
-    fault: str, new_stack: NewStack, kucoin_sandbox: Sandbox
-) -> None:
-    """RFC 9110, section 10.2.3. A job queue can wait exactly that long."""
+def test_error_has_retry_after(fault: str, new_stack: NewStack, kucoin_sandbox: Sandbox) -> None:
+    """``retry_after`` is the number of seconds in the answer's ``Retry-After``."""
     stack = new_stack(site=kucoin_sandbox.url, client_secret=CLIENT_SECRET)
     token = stack.connect(kucoin_sandbox)
     kucoin_sandbox.fail_next("create_api_key", fault)

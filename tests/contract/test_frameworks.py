@@ -20,8 +20,8 @@ from tests.contract.recorder import REFRESHED, TOKEN, Recorder
 CALLBACK = "https://broker.example.com/callback"
 
 
-def test_flask_registers_before_there_is_an_application(recorder: Recorder) -> None:
-    """With an application factory, settings are read at the first use."""
+def test_flask_settings_may_follow_the_registration(recorder: Recorder) -> None:
+    """With an application factory, settings made after the registration are used."""
     oauth = flask_client.OAuth()
     returned = register_kucoin(oauth)
     app = Flask("factory")
@@ -36,7 +36,7 @@ def test_flask_registers_before_there_is_an_application(recorder: Recorder) -> N
     oauth.kucoin.close()
 
 
-def test_flask_takes_the_token_of_the_same_request(recorder: Recorder) -> None:
+def test_flask_uses_the_token_of_the_same_request(recorder: Recorder) -> None:
     """After ``authorize_access_token``, a view can create the key without passing the token."""
     host = FlaskHost()
     kucoin = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
@@ -58,8 +58,8 @@ def test_flask_takes_the_token_of_the_same_request(recorder: Recorder) -> None:
     kucoin.close()
 
 
-def test_flask_uses_the_new_token_once_it_has_been_refreshed(recorder: Recorder) -> None:
-    """Within a request, a refreshed token replaces that of ``authorize_access_token``."""
+def test_flask_uses_the_refreshed_token_of_the_request(recorder: Recorder) -> None:
+    """Only a refresh of the request's own token replaces the token that later calls use."""
     host = FlaskHost()
     kucoin = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
 
@@ -76,10 +76,11 @@ def test_flask_uses_the_new_token_once_it_has_been_refreshed(recorder: Recorder)
     assert used == [f"bearer {REFRESHED['access_token']}"] * 2
 
 
-def test_a_name_that_another_begins_with_has_logins_of_its_own(recorder: Recorder) -> None:
-    """No code goes to the other site, and many logins of one do not end the other's.
+def test_apps_with_a_common_name_prefix_have_separate_logins(recorder: Recorder) -> None:
+    """An app cannot finish another app's login, nor end that login by beginning many of its own.
 
-    Authlib stores a login under name and state: "kucoin" and "eu_1" read like "kucoin_eu" and "1".
+    Authlib joins name and state to a key, which is the same for "kucoin" with state "eu_1" and for
+    "kucoin_eu" with state "1".
     """
     host = FlaskHost()
     oauth = host.oauth()
@@ -104,28 +105,28 @@ def test_a_name_that_another_begins_with_has_logins_of_its_own(recorder: Recorde
 
 @pytest.mark.parametrize("kind", [FlaskHost, DjangoHost, StarletteHost])
 def test_update_token_is_called_as_authlib_calls_it(kind: type[Host], recorder: Recorder) -> None:
-    """It gets both of Authlib's keywords, or the one that the function accepts."""
-    told: list[tuple[Any, Any, Any]] = []
+    """``update_token`` gets the new token, the old refresh token and ``access_token=None``."""
+    updates: list[tuple[Any, Any, Any]] = []
 
     def update_token(token: Any, refresh_token: Any, access_token: Any) -> None:
-        told.append((token["access_token"], refresh_token, access_token))
+        updates.append((token["access_token"], refresh_token, access_token))
 
     host = kind()
     app = register_kucoin(host.oauth(), site=recorder.url, update_token=update_token)
     host.run(lambda: app.refresh_access_token(TOKEN))
     host.run(app.close)
     host.close()
-    assert told == [(REFRESHED["access_token"], TOKEN["refresh_token"], None)]
+    assert updates == [(REFRESHED["access_token"], TOKEN["refresh_token"], None)]
 
 
 @pytest.fixture
 def fetched() -> list[Any]:
-    """The calls of ``fetch_token``."""
+    """What ``fetch_token`` was called with, one entry for each call."""
     return []
 
 
-def test_flask_asks_fetch_token(recorder: Recorder, fetched: list[Any]) -> None:
-    """Once per request, as in Authlib."""
+def test_flask_calls_fetch_token(recorder: Recorder, fetched: list[Any]) -> None:
+    """``create_api_key()`` without a token calls ``fetch_token`` once."""
     host = FlaskHost()
     app = register_kucoin(
         host.oauth(), site=recorder.url, fetch_token=lambda: fetched.append(None) or TOKEN
@@ -135,8 +136,8 @@ def test_flask_asks_fetch_token(recorder: Recorder, fetched: list[Any]) -> None:
     app.close()
 
 
-def test_django_asks_fetch_token_with_the_request(recorder: Recorder, fetched: list[Any]) -> None:
-    """The request is its only way to know the user."""
+def test_django_calls_fetch_token_with_the_request(recorder: Recorder, fetched: list[Any]) -> None:
+    """``create_api_key(request=…)`` calls ``fetch_token`` with this request."""
     host = DjangoHost()
     app = register_kucoin(
         host.oauth(), site=recorder.url, fetch_token=lambda r: fetched.append(r) or TOKEN
@@ -150,7 +151,7 @@ def test_django_asks_fetch_token_with_the_request(recorder: Recorder, fetched: l
 def test_starlette_awaits_fetch_token_with_the_request(
     recorder: Recorder, fetched: list[Any]
 ) -> None:
-    """As in Authlib's async apps."""
+    """``create_api_key(request=…)`` awaits ``fetch_token`` with this request."""
     host = StarletteHost()
 
     async def fetch_token(request: Request) -> dict[str, Any]:
@@ -164,8 +165,8 @@ def test_starlette_awaits_fetch_token_with_the_request(
     host.close()
 
 
-def test_starlette_says_that_fetch_token_needs_the_request() -> None:
-    """In Flask it may be left out."""
+def test_starlette_error_says_fetch_token_needs_the_request() -> None:
+    """``create_api_key()`` without a token raises an error that asks for ``request=``."""
     host = StarletteHost()
     app = register_kucoin(host.oauth(), site="eu", fetch_token=lambda _request: TOKEN)
     with pytest.raises(KuCoinError, match="request= for fetch_token"):
@@ -173,8 +174,8 @@ def test_starlette_says_that_fetch_token_needs_the_request() -> None:
     host.close()
 
 
-def test_an_async_app_serves_one_event_loop_after_the_other(recorder: Recorder) -> None:
-    """Each loop has connections of its own, which close with it."""
+def test_async_app_serves_two_event_loops_in_turn(recorder: Recorder) -> None:
+    """One app serves two event loops in turn, with one connection for each loop."""
     first, second = StarletteHost(), StarletteHost()
     app = register_kucoin(first.oauth(), site=recorder.url)
     for host in (first, second, first):
@@ -185,7 +186,7 @@ def test_an_async_app_serves_one_event_loop_after_the_other(recorder: Recorder) 
 
 
 class MemoryCache:
-    """A cache as Authlib accepts it for its state, such as Redis behind Flask-Caching."""
+    """A cache in which Authlib can keep logins, such as Redis behind Flask-Caching."""
 
     def __init__(self) -> None:
         self.kept: dict[str, str] = {}
@@ -201,7 +202,7 @@ class MemoryCache:
 
 
 class AsyncMemoryCache(MemoryCache):
-    """The same for Authlib's async apps."""
+    """Async twin of ``MemoryCache``, for Authlib's async apps."""
 
     async def get(self, key: str) -> str | None:  # type: ignore[override]  # awaited
         return super().get(key)
@@ -215,7 +216,7 @@ class AsyncMemoryCache(MemoryCache):
 
 @pytest.fixture(params=HOSTS)
 def host(request: pytest.FixtureRequest) -> Iterator[Host]:
-    """Each framework in turn."""
+    """An application of each framework in turn."""
     host = HOSTS[request.param]()
     yield host
     host.close()
@@ -228,13 +229,14 @@ def new_oauth(host: Host, cached: bool) -> Any:
 
 
 @pytest.mark.parametrize("cached", [False, True])
-def test_five_logins_at_once_for_each_registration(
+def test_five_concurrent_logins_of_each_app_can_all_finish(
     host: Host, cached: bool, recorder: Recorder
 ) -> None:
-    """They do not end each other, and no code goes to the other site.
+    """Five logins of each of two apps can all be finished, and only by the app that began them.
 
-    Authlib stores a login under name and state: "kucoin" and "eu_1" read like "kucoin_eu" and "1".
-    Its Starlette integration drops logins whose key starts like that of a new one.
+    Authlib joins name and state to a key, which is the same for "kucoin" with state "eu_1" and for
+    "kucoin_eu" with state "1". Its Starlette integration drops all logins whose key begins like
+    that of a new one.
     """
     oauth = new_oauth(host, cached)
     names = ("kucoin", "kucoin_eu")
@@ -254,8 +256,8 @@ def test_five_logins_at_once_for_each_registration(
 
 
 @pytest.mark.parametrize("cached", [False, True])
-def test_the_session_is_bounded(host: Host, cached: bool) -> None:
-    """Abandoned logins are removed; everything else in the session stays."""
+def test_session_keeps_the_last_five_logins(host: Host, cached: bool) -> None:
+    """The session keeps the last five of 20 logins, and the application's own entry."""
     host.session["user"] = "alice"
     app = register_kucoin(new_oauth(host, cached), site="eu", client_id="given")
     states = [host.state(app, CALLBACK) for _ in range(20)]
@@ -264,10 +266,10 @@ def test_the_session_is_bounded(host: Host, cached: bool) -> None:
 
 
 @pytest.mark.parametrize("cached", [False, True])
-def test_a_state_that_was_put_there_by_hand_is_accepted(
+def test_login_written_by_the_host_can_be_finished_once(
     host: Host, cached: bool, recorder: Recorder
 ) -> None:
-    """Authlib's own tests do this, and so do hosts that redirect the browser themselves."""
+    """A login that the host itself wrote into the session can be finished, once."""
     oauth = new_oauth(host, cached)
     app = register_kucoin(oauth, site=recorder.url, client_id="given")
     data = {"data": {"redirect_uri": CALLBACK}}
@@ -280,8 +282,8 @@ def test_a_state_that_was_put_there_by_hand_is_accepted(
     host.run(app.close)
 
 
-def test_an_app_may_keep_its_logins_elsewhere(recorder: Recorder) -> None:
-    """For example in a database, with Authlib's own class for it; the session is not used then."""
+def test_subclass_can_keep_logins_outside_the_session(recorder: Recorder) -> None:
+    """A subclass of Authlib's integration can keep logins outside of the session."""
     kept: dict[str, Any] = {}
 
     class Elsewhere(flask_client.FlaskIntegration):
@@ -305,8 +307,10 @@ def test_an_app_may_keep_its_logins_elsewhere(recorder: Recorder) -> None:
 
 
 @pytest.mark.parametrize("method", ["HEAD", "PUT"])
-def test_only_get_and_post_bring_a_callback(host: Host, method: str, recorder: Recorder) -> None:
-    """For HEAD, as link checkers send it, frameworks run the view for GET. The login survives."""
+def test_callback_by_another_method_than_get_or_post_is_refused(
+    host: Host, method: str, recorder: Recorder
+) -> None:
+    """A callback by HEAD or PUT is refused; afterwards the login can be finished by GET."""
     app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
     answer = f"code=c&state={host.state(app, CALLBACK)}"
     with pytest.raises(AuthorizationDenied, match="has to be opened with GET or POST"):
@@ -316,8 +320,8 @@ def test_only_get_and_post_bring_a_callback(host: Host, method: str, recorder: R
     host.run(app.close)
 
 
-def test_starlette_takes_a_request_without_a_method(recorder: Recorder) -> None:
-    """Authlib accepts it, and its tests make such requests."""
+def test_starlette_request_without_method_is_accepted(recorder: Recorder) -> None:
+    """A Starlette request without a method, as in Authlib's tests, is accepted as a callback."""
     host = StarletteHost()
     app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
     state = host.state(app, CALLBACK)
@@ -327,10 +331,10 @@ def test_starlette_takes_a_request_without_a_method(recorder: Recorder) -> None:
 
 
 @pytest.mark.parametrize("params", [{"method": "GET"}, {"headers": None, "claims_cls": None}])
-def test_what_changes_nothing_may_be_given(
+def test_arguments_that_change_nothing_are_accepted(
     host: Host, params: dict[str, Any], recorder: Recorder
 ) -> None:
-    """Users of Authlib pass this for a provider whose token call is a GET."""
+    """Arguments that are None, or ask for what is done anyway, are accepted."""
     app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
     answer = f"code=c&state={host.state(app, CALLBACK)}"
     assert host.come_back(app, answer, **params)["access_token"]
@@ -347,10 +351,10 @@ def test_what_changes_nothing_may_be_given(
         ({"leeway": 60}, "no parameter 'leeway'"),
     ],
 )
-def test_what_would_have_no_effect_on_an_exchange_is_refused(
+def test_exchange_argument_without_effect_is_refused(
     host: Host, params: dict[str, Any], says: str, recorder: Recorder
 ) -> None:
-    """The error is raised before anything is sent."""
+    """An argument without effect raises an error before anything is sent."""
     app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
     answer = f"code=c&state={host.state(app, CALLBACK)}"
     with pytest.raises(ConfigurationError, match=says):
@@ -358,18 +362,16 @@ def test_what_would_have_no_effect_on_an_exchange_is_refused(
     assert recorder.requests == []
 
 
-def test_requests_of_the_application_carry_the_documents_scheme(
-    host: Host, recorder: Recorder
-) -> None:
-    """The document prints "bearer" in lower case, and KuCoin may require it."""
+def test_app_get_sends_bearer_in_lower_case(host: Host, recorder: Recorder) -> None:
+    """``app.get`` sends the token with "bearer" in lower case, as the document prints it."""
     app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
     host.run(lambda: app.get(f"{recorder.url}/own", token=TOKEN))
     assert recorder.requests[0].header("authorization") == f"bearer {TOKEN['access_token']}"
     host.run(app.close)
 
 
-def test_a_state_that_is_kept_in_a_cache_works_once_too(recorder: Recorder) -> None:
-    """Authlib's ``OAuth(cache=...)`` keeps the state out of the session cookie."""
+def test_state_kept_in_a_cache_works_once(recorder: Recorder) -> None:
+    """With Authlib's ``OAuth(cache=…)``, a callback that is opened twice is exchanged once."""
     host, cache = FlaskHost(), MemoryCache()
     kucoin = register_kucoin(host.oauth(cache=cache), site=recorder.url, client_id="given")
     host.flask.add_url_rule("/login", "login", lambda: kucoin.authorize_redirect(CALLBACK))

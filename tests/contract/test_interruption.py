@@ -1,4 +1,4 @@
-"""An exception that interrupts a call, such as a worker's time limit or Ctrl-C, is not replaced."""
+"""Calls that a worker's time limit or Ctrl-C interrupts, and refreshes without an answer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.contract.stacks import EVERYWHERE, NewStack, everywhere, outcome_of
 from tests.support.wire import Seen, Wire
 
 TOKEN = {"access_token": "old-access", "refresh_token": "old-refresh"}
-#: In an async row, a signal ends the event loop and not the call.
+#: The rows whose calls block. In others, a signal interrupts the event loop, not the call.
 BLOCKING = [row for row in EVERYWHERE if row not in ("starlette", "fastapi", "httpx-async")]
 CASES = [
     (row, operation)
@@ -26,7 +26,7 @@ CASES = [
 
 
 class SoftTimeLimitExceeded(Exception):
-    """Like Celery's; RQ's JobTimeoutException is similar."""
+    """Stands for the error with which Celery or RQ ends a job that takes too long."""
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def silent() -> Iterator[Wire]:
 
 
 @contextmanager
-def struck_by(error: type[BaseException], wire: Wire) -> Iterator[None]:
+def interrupted_by(error: type[BaseException], wire: Wire) -> Iterator[None]:
     """Make a signal handler raise an error once the server has the request."""
 
     def handler(*_: object) -> None:
@@ -61,43 +61,48 @@ def struck_by(error: type[BaseException], wire: Wire) -> Iterator[None]:
 
 
 @pytest.mark.parametrize(("row", "operation"), CASES)
-@pytest.mark.parametrize("error", [SoftTimeLimitExceeded, KeyboardInterrupt])
-def test_a_time_limit_reaches_the_caller(
+@pytest.mark.parametrize("error", [SoftTimeLimitExceeded, TimeoutError, KeyboardInterrupt])
+def test_time_limit_error_reaches_the_caller(
     error: type[BaseException], operation: str, new_stack: NewStack, silent: Wire
 ) -> None:
-    """If a job were told to try again, it would run for ever."""
+    """The interrupting exception itself is raised, and its traceback shows no token."""
     stack = new_stack(site=silent.url)
-    with pytest.raises(error) as raised, struck_by(error, silent):
+    with pytest.raises(error) as raised, interrupted_by(error, silent):
         getattr(stack, operation)(TOKEN)
     assert raised.value.__context__ is None
     assert "old-" not in "".join(traceback.format_exception(raised.value))
 
 
 @pytest.mark.parametrize("row", BLOCKING)
-def test_a_key_that_may_exist_is_said_to_be_unknown(new_stack: NewStack, silent: Wire) -> None:
-    """The error names what interrupted it, so that the job can react."""
+@pytest.mark.parametrize("error", [SoftTimeLimitExceeded, TimeoutError])
+def test_interrupted_key_request_leaves_outcome_unknown(
+    error: type[Exception], new_stack: NewStack, silent: Wire
+) -> None:
+    """``ApiKeyOutcomeUnknown`` is raised, and names the time limit that interrupted the request."""
     stack = new_stack(site=silent.url)
     with (
-        pytest.raises(ApiKeyOutcomeUnknown, match="SoftTimeLimitExceeded") as raised,
-        struck_by(SoftTimeLimitExceeded, silent),
+        pytest.raises(ApiKeyOutcomeUnknown, match=error.__name__) as raised,
+        interrupted_by(error, silent),
     ):
         stack.create_api_key(TOKEN)
     assert raised.value.retry is False
 
 
 @pytest.mark.parametrize("row", BLOCKING)
-def test_ctrl_c_is_ctrl_c_even_then(new_stack: NewStack, silent: Wire) -> None:
-    """Whoever presses Ctrl-C wants the program to end."""
-    with pytest.raises(KeyboardInterrupt), struck_by(KeyboardInterrupt, silent):
+def test_ctrl_c_during_a_key_request_is_keyboard_interrupt(
+    new_stack: NewStack, silent: Wire
+) -> None:
+    """Ctrl-C during a request for a key raises ``KeyboardInterrupt``, although a key may exist."""
+    with pytest.raises(KeyboardInterrupt), interrupted_by(KeyboardInterrupt, silent):
         new_stack(site=silent.url).create_api_key(TOKEN)
 
 
 @everywhere
 @pytest.mark.parametrize("answer", [None, (502, ""), (200, "<html>")])
-def test_a_refresh_without_an_answer_may_have_happened(
+def test_unanswered_refresh_error_says_outcome_is_unknown(
     answer: Any, new_stack: NewStack, silent: Wire
 ) -> None:
-    """KuCoin may have replaced the pair, so the old one may be dead; the error says what to do."""
+    """The error says that it is unknown whether KuCoin did refresh, and what to do next."""
     silent.answer = lambda _seen: answer
     error = outcome_of(lambda: new_stack(site=silent.url).refresh(TOKEN))
     assert str(error).startswith("It is not known whether KuCoin did refresh the token")
@@ -106,8 +111,8 @@ def test_a_refresh_without_an_answer_may_have_happened(
 
 
 @everywhere
-def test_a_refresh_that_was_not_sent_has_not_happened(new_stack: NewStack) -> None:
-    """The old pair is still valid."""
+def test_unsent_refresh_error_says_nothing_was_refreshed(new_stack: NewStack) -> None:
+    """The error says that KuCoin did not refresh the token."""
     error = outcome_of(lambda: new_stack(site="http://127.0.0.1:9").refresh(TOKEN))
     assert str(error).startswith("KuCoin did not refresh the token")
     assert (type(error), error.retry) == (KuCoinUnavailable, True)

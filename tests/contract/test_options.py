@@ -1,4 +1,4 @@
-"""Each option and attribute has an effect, or is refused with an error that names one that has."""
+"""Each option and attribute has an effect, or is refused with an error that says what to do."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from authlib_kucoin import (
 )
 from authlib_kucoin._apps import options as of_apps
 from authlib_kucoin._clients.options import parameters_of
+from authlib_kucoin._clients.requests_adapter import KuCoinAdapter
 from authlib_kucoin.flask_client import KuCoinFlaskApp
 from tests.contract.hosts import CALLBACK, HOSTS, Host
 from tests.contract.recorder import TOKEN, Recorder
@@ -41,7 +42,7 @@ every_client = pytest.mark.parametrize("client_class", CLIENTS)
 
 @pytest.fixture(params=HOSTS)
 def host(request: pytest.FixtureRequest) -> Iterator[Host]:
-    """Each framework in turn."""
+    """An application of each framework in turn."""
     host = HOSTS[request.param]()
     yield host
     host.close()
@@ -65,8 +66,8 @@ def ask(client: Any, call: Callable[[Any], Any]) -> Any:
 
 
 @every_client
-def test_every_option_of_the_libraries_has_been_thought_of(client_class: Any) -> None:
-    """An option that Authlib or the HTTP library adds is refused until it is handled here."""
+def test_every_library_option_is_accepted_or_refused(client_class: Any) -> None:
+    """Each option of Authlib and the HTTP library is listed as accepted or as refused."""
     names, instead = client_class.accepted
     taken = set(OAuth2Client.EXTRA_AUTHORIZE_PARAMS) | {"response_type", "grant_type"}
     if client_class is KuCoinOAuth2Session:
@@ -104,10 +105,10 @@ def test_every_option_of_the_libraries_has_been_thought_of(client_class: Any) ->
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_a_client_refuses_an_option_without_effect(
+def test_client_option_without_effect_is_refused(
     client_class: Any, options: dict[str, Any], says: str
 ) -> None:
-    """The client cannot be created, so nobody believes that the option works."""
+    """The constructor raises an error that says what to do instead."""
     with pytest.raises(ConfigurationError) as raised:
         client_class("broker", site="eu", **options)
     assert says in str(raised.value)
@@ -124,20 +125,30 @@ def test_a_client_refuses_an_option_without_effect(
         *[(each, {"default_timeout": 5}, "the option is timeout") for each in OVER_HTTPX],
         *[(each, {"pool_maxsize": 5}, "limits=httpx2.Limits") for each in OVER_HTTPX],
         *[(each, {"adapter": object()}, "the option is transport") for each in OVER_HTTPX],
+        *[
+            (each, {"transport": object(), name: value}, f"{name}: beside transport it has no")
+            for each in OVER_HTTPX
+            for name, value in {"verify": False, "cert": "c", "limits": object()}.items()
+        ],
+        *[
+            (KuCoinOAuth2Session, {"adapter": KuCoinAdapter(), name: 9}, f"{name}: beside adapter")
+            for name in ("pool_maxsize", "keepalive_expiry")
+        ],
+        (KuCoinOAuth2Session, {"timeout": 3, "default_timeout": 4}, "default_timeout: beside time"),
     ],
 )
-def test_an_option_of_the_other_library_is_refused(
+def test_option_without_effect_in_this_http_library_is_refused(
     client_class: Any, options: dict[str, Any], says: str
 ) -> None:
-    """With ``proxy=`` for ``proxies=``, calls would come from an address unknown to KuCoin."""
+    """The error says how to set the same with the client's own HTTP library."""
     with pytest.raises(ConfigurationError) as raised:
         client_class("broker", site="eu", **options)
     assert says in str(raised.value)
 
 
 @every_client
-def test_what_says_what_is_done_anyway_is_taken(client_class: Any) -> None:
-    """These values ask for what the package does anyway."""
+def test_options_that_change_nothing_are_accepted(client_class: Any) -> None:
+    """The constructor accepts values that ask for what is done anyway."""
     client_class(
         "broker",
         site="eu",
@@ -168,8 +179,8 @@ def test_what_says_what_is_done_anyway_is_taken(client_class: Any) -> None:
         "transport",
     ],
 )
-def test_an_attribute_that_no_call_reads_is_refused(client_class: Any, name: str) -> None:
-    """It works if it is passed when the client is created."""
+def test_setting_an_attribute_without_effect_is_refused(client_class: Any, name: str) -> None:
+    """Setting such an attribute on a client raises an error, since it would have no effect."""
     client = client_class("broker", site="eu")
     with pytest.raises(ConfigurationError, match=f"Leave out {name}: "):
         setattr(client, name, "x")
@@ -177,18 +188,16 @@ def test_an_attribute_that_no_call_reads_is_refused(client_class: Any, name: str
 
 @pytest.mark.parametrize("client_class", OVER_HTTPX)
 @pytest.mark.parametrize("name", ["verify", "cert", "proxies", "default_timeout"])
-def test_a_client_of_httpx2_refuses_what_a_session_of_requests_has(
-    client_class: Any, name: str
-) -> None:
-    """httpx2's clients lack these attributes, so setting them has no effect."""
+def test_httpx2_client_refuses_requests_attributes(client_class: Any, name: str) -> None:
+    """Setting an attribute that only sessions of requests have raises an error."""
     client = client_class("broker", site="eu")
     with pytest.raises(ConfigurationError, match=f"Leave out {name}: "):
         setattr(client, name, "x")
 
 
 @pytest.mark.parametrize("name", ["verify", "cert"])
-def test_certificates_may_be_set_on_a_session(name: str) -> None:
-    """As with any requests session, each call reads them."""
+def test_session_uses_changed_certificates(name: str) -> None:
+    """A changed ``verify`` or ``cert`` is used by the next call, as in any requests session."""
     with KuCoinOAuth2Session("broker", site="https://127.0.0.1:9") as session:
         setattr(session, name, "/nowhere/file.pem")
         with pytest.raises(ConfigurationError, match="/nowhere/file"):
@@ -199,10 +208,8 @@ def test_certificates_may_be_set_on_a_session(name: str) -> None:
             session.validate_access_token("an-access-token")
 
 
-def test_proxies_may_be_set_on_a_session(
-    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Including ``trust_env``, which decides whether the environment's proxies apply."""
+def test_session_uses_changed_proxies(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A changed ``trust_env`` or ``proxies`` is used by the next call."""
     monkeypatch.setenv("HTTP_PROXY", NOBODY)
     with KuCoinOAuth2Session("broker", site=recorder.url) as session:
         session.trust_env = False
@@ -213,8 +220,8 @@ def test_proxies_may_be_set_on_a_session(
 
 
 @every_client
-def test_headers_and_timeout_may_be_set_on_a_client(client_class: Any, recorder: Recorder) -> None:
-    """Each call reads them."""
+def test_client_uses_changed_headers_and_timeout(client_class: Any, recorder: Recorder) -> None:
+    """Changed headers and a changed timeout are used by the next call."""
     client = client_class("broker", site=recorder.url)
     client.headers["X-Mine"] = "1"
     client.timeout = 0.2
@@ -223,7 +230,7 @@ def test_headers_and_timeout_may_be_set_on_a_client(client_class: Any, recorder:
     with pytest.raises(KuCoinUnavailable):
         ask(client, lambda client: client.validate_access_token(TOKEN))
     assert recorder.requests[0].header("x-mine") == "1"
-    assert monotonic() - began < 5  # a new client would wait 10 s
+    assert monotonic() - began < 5  # the default timeout is 10 s
 
 
 def _add_hook(client: Any) -> None:
@@ -245,10 +252,10 @@ def _add_hook(client: Any) -> None:
         ),
     ],
 )
-def test_what_only_other_requests_heed_is_refused_by_a_call(
+def test_call_refuses_params_and_hooks_of_the_client(
     client_class: Any, change: Callable[[Any], None], says: str, recorder: Recorder
 ) -> None:
-    """Nothing is sent."""
+    """``create_api_key`` raises if params or hooks are set on the client, and sends nothing."""
     client = client_class("broker", site=recorder.url)
     change(client)
     with pytest.raises(ConfigurationError, match=says):
@@ -258,7 +265,7 @@ def test_what_only_other_requests_heed_is_refused_by_a_call(
 
 @every_client
 def test_hooks_and_client_authentication_are_refused(client_class: Any) -> None:
-    """The package handles KuCoin's differences itself; the token call authenticates no client."""
+    """A client accepts no hook for KuCoin's token calls, and no client authentication."""
     client = client_class("broker", site="eu")
     for hook in ("access_token_response", "refresh_token_request", "refresh_token_response"):
         with pytest.raises(ConfigurationError, match=f"no hook for '{hook}'"):
@@ -274,20 +281,18 @@ def test_hooks_and_client_authentication_are_refused(client_class: Any) -> None:
 @pytest.mark.parametrize(
     "params", [{"method": "GET"}, {"grant_type": None}, {"body": "", "headers": None, "auth": None}]
 )
-def test_what_changes_nothing_may_be_given(
+def test_arguments_that_change_nothing_are_accepted(
     client_class: Any, params: dict[str, Any], recorder: Recorder
 ) -> None:
-    """Authlib's default values, and values that are in effect anyway."""
+    """``fetch_token`` accepts empty arguments, and those that ask for what is done anyway."""
     client = client_class("broker", site=recorder.url, redirect_uri=CALLBACK)
     assert ask(client, lambda client: client.fetch_token(code="c", **params))["access_token"]
 
 
 @every_client
 @pytest.mark.parametrize("scope", ["A B", ["A", "B"]])
-def test_a_refresh_asks_for_the_scope_that_is_given(
-    client_class: Any, scope: Any, recorder: Recorder
-) -> None:
-    """The document has this parameter (section 7.3)."""
+def test_refresh_sends_the_given_scope(client_class: Any, scope: Any, recorder: Recorder) -> None:
+    """``refresh_token(scope=…)`` sends this scope in place of the client's own."""
     client = client_class("broker", site=recorder.url, scope="MINE", token=TOKEN)
     assert "asked_scope" not in ask(client, lambda client: client.refresh_token(scope=scope))
     assert recorder.requests[0].body.endswith(b"&scope=A+B")
@@ -301,6 +306,18 @@ def test_a_refresh_asks_for_the_scope_that_is_given(
         (lambda client: client.fetch_token(code="c", verify=False), "Give verify when the client"),
         (lambda client: client.fetch_token(code="c", method="POST"), "is a GET"),
         (lambda client: client.fetch_token(code="c", auth=("a", "b")), "no parameter 'auth'"),
+        (lambda client: client.fetch_token(code="c", state="s"), "Pass state= with authorization"),
+        (
+            lambda client: client.fetch_token(
+                code="c", authorization_response=f"{CALLBACK}?code=d"
+            ),
+            "code= or authorization_response=, not both",
+        ),
+        (
+            lambda client: client.create_api_key("a", request=object()),
+            "token= or request=, not both",
+        ),
+        (lambda client: client.create_api_key(request=object()), "has no use for request="),
         (lambda client: client.refresh_token(timeout=3), "Give timeout when the client is made"),
         (lambda client: client.refresh_token(body="a=b"), "no parameter 'body'"),
         (
@@ -312,10 +329,10 @@ def test_a_refresh_asks_for_the_scope_that_is_given(
         (lambda client: client.token_from_fragment(f"{CALLBACK}#access_token=a"), "code mode only"),
     ],
 )
-def test_what_would_have_no_effect_on_a_call_is_refused(
+def test_call_argument_without_effect_is_refused(
     client_class: Any, call: Callable[[Any], Any], says: str, recorder: Recorder
 ) -> None:
-    """The error is raised before anything is sent, and the client keeps its token."""
+    """The call raises before anything is sent, and the client keeps its token."""
     client = client_class("broker", site=recorder.url, redirect_uri=CALLBACK, token=TOKEN)
     with pytest.raises(ConfigurationError) as raised:
         ask(client, call)
@@ -325,8 +342,8 @@ def test_what_would_have_no_effect_on_a_call_is_refused(
 
 
 @every_client
-def test_an_address_of_ones_own_may_have_a_query(client_class: Any, recorder: Recorder) -> None:
-    """It stays in the URL, and the document's parameters follow."""
+def test_query_of_a_given_address_is_kept(client_class: Any, recorder: Recorder) -> None:
+    """The query of a given address stays in the URL, before the document's parameters."""
     endpoint = f"{recorder.url}/_oauth/access-token?a=b"
     client = client_class("broker", site=recorder.url, redirect_uri=CALLBACK)
     url, _ = client.create_authorization_url("https://login.example.com/oauth?lang=en")
@@ -338,10 +355,10 @@ def test_an_address_of_ones_own_may_have_a_query(client_class: Any, recorder: Re
 
 
 @every_client
-def test_an_application_may_place_the_token_elsewhere(
+def test_token_placement_uri_puts_the_token_into_the_url(
     client_class: Any, recorder: Recorder
 ) -> None:
-    """In the application's own requests, as in Authlib. KuCoin's calls follow the document."""
+    """``token_placement="uri"`` puts the token into the URL of the application's own request."""
     token = {"access_token": "mine", "token_type": "bearer"}
     client = client_class("broker", site=recorder.url, token=token, token_placement="uri")
     ask(client, lambda client: client.get(f"{recorder.url}/own"))
@@ -351,8 +368,8 @@ def test_an_application_may_place_the_token_elsewhere(
 
 
 @every_client
-def test_errors_about_a_token_are_authlibs_too(client_class: Any) -> None:
-    """Applications written for any provider catch Authlib's errors."""
+def test_token_errors_have_authlibs_classes(client_class: Any) -> None:
+    """The errors for a missing and for an expired token have Authlib's classes."""
     client = client_class("broker", site="eu")
     with pytest.raises(MissingTokenError):
         ask(client, lambda client: client.create_api_key())
@@ -362,8 +379,8 @@ def test_errors_about_a_token_are_authlibs_too(client_class: Any) -> None:
         ask(client, lambda client: client.get("https://www.example.com/"))
 
 
-def test_a_session_has_authlibs_alias(recorder: Recorder) -> None:
-    """``fetch_access_token`` is ``fetch_token``."""
+def test_fetch_access_token_is_an_alias_of_fetch_token(recorder: Recorder) -> None:
+    """``fetch_access_token`` of a session does the same as ``fetch_token``."""
     with KuCoinOAuth2Session("broker", site=recorder.url, redirect_uri=CALLBACK) as session:
         assert session.fetch_access_token(code="c")["access_token"]
         with pytest.raises(ConfigurationError, match="Give timeout when"):
@@ -394,10 +411,10 @@ NO_EFFECT: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("option", "says"), NO_EFFECT, ids=lambda each: str(each)[:40])
-def test_an_option_that_would_not_be_used_is_refused(
+def test_registration_option_without_effect_is_refused(
     option: dict[str, Any], says: str, host: Host
 ) -> None:
-    """It is refused when it is registered, and no stock app is left behind."""
+    """``register_kucoin`` raises, and Authlib has no app under this name afterwards."""
     oauth = host.oauth()
     with pytest.raises(ConfigurationError) as raised:
         register_kucoin(oauth, **{"site": "eu", "client_id": "given", **option})
@@ -405,8 +422,8 @@ def test_an_option_that_would_not_be_used_is_refused(
     assert oauth.create_client("kucoin") is None
 
 
-def test_an_option_is_refused_before_there_is_an_application() -> None:
-    """With an application factory, the error points to the module that registers."""
+def test_option_is_refused_without_a_flask_application() -> None:
+    """``register_kucoin`` raises, although no Flask application exists yet."""
     with pytest.raises(ConfigurationError, match="Did you mean site"):
         register_kucoin(OAuth(), sit="eu")
 
@@ -419,16 +436,16 @@ def test_an_option_is_refused_before_there_is_an_application() -> None:
         ("starlette", {"proxies": {"https": NOBODY}}),
     ],
 )
-def test_an_app_says_how_its_http_library_names_a_proxy(
+def test_proxy_option_of_the_other_library_is_refused(
     host_name: str, kwargs: dict[str, Any]
 ) -> None:
-    """Otherwise calls would bypass the proxy."""
+    """``register_kucoin`` refuses the proxy option of the other HTTP library."""
     with pytest.raises(ConfigurationError, match="prox"):
         register_kucoin(HOSTS[host_name]().oauth(), site="eu", client_kwargs=kwargs)
 
 
-def test_an_option_in_the_settings_is_refused_at_each_use(host: Host) -> None:
-    """The settings may be loaded after the registration."""
+def test_settings_option_without_effect_raises_at_each_use(host: Host) -> None:
+    """An option without effect in the application's settings makes each use of the app raise."""
     host.configure({"kucoin": {"server_metadata_url": "https://www.example.com/", "site": "eu"}})
     app = register_kucoin(host.oauth(), client_id="given")
     for _ in range(2):
@@ -436,18 +453,16 @@ def test_an_option_in_the_settings_is_refused_at_each_use(host: Host) -> None:
             host.location(app, CALLBACK)
 
 
-def test_every_option_of_a_registration_has_been_thought_of() -> None:
-    """An option that Authlib adds is refused until it is handled here."""
+def test_every_registration_option_is_accepted_or_refused() -> None:
+    """Each option that Authlib's registration takes is listed as accepted or as refused."""
     taken = {*OAUTH_CLIENT_PARAMS, *signature(OAuth2Base).parameters}
     taken -= {"framework", "name", "kwargs"}
     assert not taken - of_apps._KNOWN - of_apps._INSTEAD.keys()
 
 
 @pytest.mark.parametrize("is_used", [False, True])
-def test_an_attribute_that_is_set_on_an_app_has_its_effect(
-    is_used: bool, host: Host, recorder: Recorder
-) -> None:
-    """Authlib's apps read attributes at each call; tests and multi-tenant hosts rely on it."""
+def test_changed_attribute_of_an_app_is_used(is_used: bool, host: Host, recorder: Recorder) -> None:
+    """A changed attribute is used by the next call, even if the app was used before."""
     app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
     if is_used:
         host.location(app, CALLBACK)
@@ -462,8 +477,8 @@ def test_an_attribute_that_is_set_on_an_app_has_its_effect(
     host.run(app.close)
 
 
-def test_a_class_that_brings_its_settings_stays_as_it_is(host: Host) -> None:
-    """Authlib changes the class's settings in place; another registration would get its secret."""
+def test_settings_of_an_app_class_are_not_changed(host: Host) -> None:
+    """``OAUTH_APP_CONFIG`` is not changed, and a second app does not get the first app's secret."""
     own = register_kucoin(host.oauth(), site="eu").__class__
     config = {"site": "eu", "client_kwargs": {"scope": "MINE"}}
     mine = type("Mine", (own,), {"OAUTH_APP_CONFIG": {**config}})
@@ -477,8 +492,8 @@ def test_a_class_that_brings_its_settings_stays_as_it_is(host: Host) -> None:
     assert "&scope=MINE&" in url
 
 
-def test_a_subclass_may_have_options_of_its_own() -> None:
-    """Options that the subclass passes to Authlib are checked when the app is used."""
+def test_app_subclass_can_take_its_own_option() -> None:
+    """A subclass can take its own option; an unknown one raises at the app's first use."""
 
     class Shop(KuCoinFlaskApp):
         def __init__(self, *args: Any, shop: str = "", **options: Any) -> None:

@@ -26,7 +26,7 @@ from tests.support.ports import free_port
 from tests.support.waiting import wait_until
 
 NEW = REFRESHED["access_token"]
-#: How the tests' subprocesses report.
+#: What a test's subprocess writes when it has stored the new pair.
 DIGEST = hashlib.sha256(NEW.encode()).hexdigest()
 EXPIRED = {**TOKEN, "expires_at": 1}
 ASYNC_ROWS = [name for name, row in ROWS.items() if issubclass(row, AsyncStack)]
@@ -34,7 +34,7 @@ SYNC_ROWS = [name for name in ROWS if name not in ASYNC_ROWS]
 
 
 class Store:
-    """An ``update_token`` whose database is down at first."""
+    """An ``update_token`` whose first ``fails`` calls raise an error."""
 
     def __init__(self, fails: int = 1) -> None:
         self.fails = fails
@@ -46,21 +46,23 @@ class Store:
             raise OSError("the database is down")
 
     async def awaited(self, token: Any, **old: Any) -> None:
-        """The same as a coroutine function."""
+        """Do the same as ``__call__``, as a coroutine function."""
         self(token, **old)
 
 
 @pytest.mark.parametrize("way", [("refresh", TOKEN), ("create_api_key", EXPIRED)])
-def test_update_token_is_called_again_until_it_has_stored_the_pair(
+def test_update_token_is_called_until_it_stores_the_pair(
     way: Any, recorder: Recorder, new_stack: NewStack
 ) -> None:
-    """The first callers get the error; the next call stores the pair, once."""
+    """``update_token`` fails twice, stores the pair at the third call, and is not called again."""
     store = Store(fails=2)
     check_owed(store, new_stack(site=recorder.url, update_token=store), way, recorder)
 
 
 @pytest.mark.parametrize("row", ASYNC_ROWS)
-def test_a_coroutine_function_is_called_again_too(recorder: Recorder, new_stack: NewStack) -> None:
+def test_async_update_token_is_called_until_it_stores_the_pair(
+    recorder: Recorder, new_stack: NewStack
+) -> None:
     """In async rows, a coroutine function is called again like a plain one."""
     store = Store(fails=2)
     stack = new_stack(site=recorder.url, update_token=store.awaited)
@@ -68,7 +70,7 @@ def test_a_coroutine_function_is_called_again_too(recorder: Recorder, new_stack:
 
 
 def check_owed(store: Store, stack: Stack, way: Any, recorder: Recorder) -> None:
-    """Refresh until the pair is stored, and once more."""
+    """Make the call until the pair is stored, and once more; check how often it was stored."""
     for _ in range(2):
         with pytest.raises(OSError, match="database"):
             stack.settle(stack.call(*way))
@@ -79,10 +81,10 @@ def check_owed(store: Store, stack: Stack, way: Any, recorder: Recorder) -> None
     assert paths.count("/_oauth/refresh-token") == 1
 
 
-def test_an_app_without_update_token_leaves_the_pair_to_others(
+def test_pair_stays_owed_after_an_app_without_update_token(
     recorder: Recorder, new_stack: NewStack
 ) -> None:
-    """An app or a client without ``update_token`` stores nothing."""
+    """After callers without ``update_token``, a caller that has one still stores the pair."""
     store = Store(fails=1)
     stack = new_stack(site=recorder.url, update_token=store)
     with pytest.raises(OSError, match="database"):
@@ -105,10 +107,10 @@ def test_an_app_without_update_token_leaves_the_pair_to_others(
 @pytest.mark.parametrize(
     ("host_class", "module"), [(FlaskHost, flask_client), (DjangoHost, django_client)]
 )
-def test_a_receiver_of_the_signal_is_owed_the_pair_too(
+def test_signal_is_sent_again_if_a_receiver_failed(
     host_class: Any, module: Any, recorder: Recorder
 ) -> None:
-    """Authlib's signal is the other way to store a pair."""
+    """If a receiver of Authlib's signal fails, the next call sends the signal again."""
     store, host = Store(fails=1), host_class()
 
     def receive(sender: object, token: Any, refresh_token: str, **_: Any) -> None:
@@ -137,7 +139,7 @@ def slow(recorder: Recorder) -> Recorder:
 
 
 def answer_soon(slow: Recorder) -> None:
-    """Let the server answer while the test continues."""
+    """Let the server answer 0.2 s from now."""
     threading.Timer(0.2, slow.go_on.set).start()
 
 
@@ -149,7 +151,7 @@ def close_of(stack: Any) -> Callable[[], Any]:
 
 
 async def give_up(stack: Stack, slow: Recorder) -> None:
-    """Refresh, and stop waiting once the request has been sent."""
+    """Start a refresh, cancel its caller when the server has the request, let the server answer."""
     task = asyncio.create_task(stack.call("refresh", TOKEN))
     assert await asyncio.to_thread(slow.asked.wait, 10)
     with pytest.raises(TimeoutError):
@@ -165,15 +167,15 @@ def stored(stack: Stack) -> list[str]:
 
 @pytest.mark.parametrize("row", ASYNC_ROWS)
 def test_a_pair_is_stored_before_asyncio_run_returns(slow: Recorder, new_stack: NewStack) -> None:
-    """The caller stops waiting and ``main`` returns shortly before KuCoin answers."""
+    """``asyncio.run`` returns with the pair stored, although the refresh's caller was cancelled."""
     stack = new_stack(site=slow.url)
     asyncio.run(give_up(stack, slow))
     assert stored(stack) == [NEW]
 
 
 @pytest.mark.parametrize("row", ASYNC_ROWS)
-def test_closing_waits_for_a_refresh_of_this_loop(slow: Recorder, new_stack: NewStack) -> None:
-    """A client's ``aclose()`` and an app's ``close()`` wait, as at the end of a lifespan."""
+def test_closing_waits_for_a_refresh_in_this_loop(slow: Recorder, new_stack: NewStack) -> None:
+    """A client's ``aclose()`` and an app's ``close()`` return only when the pair is stored."""
     stack = new_stack(site=slow.url)
 
     async def main() -> None:
@@ -185,13 +187,13 @@ def test_closing_waits_for_a_refresh_of_this_loop(slow: Recorder, new_stack: New
 
 
 @pytest.mark.parametrize("row", ["httpx-async"])
-@pytest.mark.parametrize("tells", [True, False])
-def test_a_client_keeps_the_pair_whose_caller_gave_up(
-    tells: bool, slow: Recorder, new_stack: NewStack
+@pytest.mark.parametrize("has_update_token", [True, False])
+def test_client_takes_the_pair_of_a_cancelled_caller(
+    has_update_token: bool, slow: Recorder, new_stack: NewStack
 ) -> None:
-    """With the old one it could not go on once the memory of ten minutes is over."""
+    """A client takes over the new pair, although the caller of the refresh was cancelled."""
     stack: Any = new_stack(site=slow.url)
-    if not tells:
+    if not has_update_token:
         stack.client.update_token = None
 
     async def main() -> None:
@@ -203,10 +205,10 @@ def test_a_client_keeps_the_pair_whose_caller_gave_up(
 
 
 @pytest.mark.parametrize("row", CLIENTS)
-def test_a_client_keeps_the_old_pair_while_the_new_one_is_owed(
+def test_client_keeps_the_old_pair_until_the_new_one_is_stored(
     recorder: Recorder, new_stack: NewStack
 ) -> None:
-    """Otherwise its next try would refresh again, and nobody would store the first pair."""
+    """A client holds its old pair until ``update_token`` has succeeded, and then the new one."""
     stack: Any = new_stack(site=recorder.url, update_token=Store(fails=1))
     with pytest.raises(OSError, match="database"):
         stack.refresh(TOKEN)
@@ -217,8 +219,8 @@ def test_a_client_keeps_the_old_pair_while_the_new_one_is_owed(
 
 
 @pytest.mark.parametrize("row", ["httpx-async"])
-def test_leaving_the_with_block_waits_too(slow: Recorder, new_stack: NewStack) -> None:
-    """httpx2 closes the client through other code then."""
+def test_async_with_block_waits_for_a_refresh(slow: Recorder, new_stack: NewStack) -> None:
+    """The end of ``async with`` waits until the pair is stored."""
     stack: Any = new_stack(site=slow.url)
 
     async def main() -> None:
@@ -231,21 +233,21 @@ def test_leaving_the_with_block_waits_too(slow: Recorder, new_stack: NewStack) -
 
 @pytest.mark.parametrize("row", SYNC_ROWS)
 def test_closing_waits_for_a_refresh_in_another_thread(slow: Recorder, new_stack: NewStack) -> None:
-    """Otherwise httpx2 would close the connection that the answer is about to arrive on."""
+    """The other thread gets its pair, although this one closes the client or the app meanwhile."""
     check_closing(slow, stack := new_stack(site=slow.url), close_of(stack))
 
 
 @pytest.mark.parametrize("row", ["httpx", "requests"])
-def test_leaving_the_with_block_of_another_thread_waits_too(
+def test_with_block_waits_for_a_refresh_in_another_thread(
     slow: Recorder, new_stack: NewStack
 ) -> None:
-    """httpx2 closes the client through other code then."""
+    """A thread that leaves the client's ``with`` block waits for the other thread's refresh."""
     stack: Any = new_stack(site=slow.url)
     check_closing(slow, stack, lambda: stack.client.__exit__(None, None, None))
 
 
 def check_closing(slow: Recorder, stack: Stack, close: Callable[[], None]) -> None:
-    """Close while another thread refreshes, and check that the thread gets and stores its pair."""
+    """Close while another thread refreshes; the other thread must get its pair and store it."""
     with ThreadPoolExecutor(1) as pool:
         refresh = pool.submit(stack.refresh, TOKEN)
         assert slow.asked.wait(10)
@@ -256,10 +258,10 @@ def check_closing(slow: Recorder, stack: Stack, close: Callable[[], None]) -> No
 
 
 @pytest.mark.parametrize("row", ["starlette", "fastapi"])
-def test_a_request_of_the_applications_own_does_not_wait_for_a_refresh(
+def test_cancelled_app_get_does_not_wait_for_its_refresh(
     slow: Recorder, new_stack: NewStack
 ) -> None:
-    """It only shares the app's connections, so cancelling it returns at once."""
+    """Cancelling ``app.get`` returns at once; the refresh that it began stores its pair later."""
     stack: Any = new_stack(site=slow.url)
 
     async def main() -> None:
@@ -311,7 +313,7 @@ uvicorn.run(app, port=int(sys.argv[2]), log_level="error")
 
 
 def test_uvicorn_stores_the_pair_before_it_ends(recorder: Recorder, tmp_path: Path) -> None:
-    """SIGTERM during a refresh whose caller is cancelled; the lifespan closes the app."""
+    """The pair is stored if SIGTERM arrives during a refresh and the lifespan closes the app."""
     recorder.go_on.clear()
     port, file = free_port(), tmp_path / "stored"
     arguments = [sys.executable, "-c", SERVER, recorder.url, str(port), str(file)]
@@ -328,7 +330,7 @@ def test_uvicorn_stores_the_pair_before_it_ends(recorder: Recorder, tmp_path: Pa
 
 
 def answers(port: int) -> bool:
-    """Request a refresh from the server, if it already listens."""
+    """Ask the server to start a refresh; return whether the server answered."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as answer:
             return answer.read() == b"started"
@@ -359,7 +361,7 @@ async def test_refresh(anyio_backend):
 def test_a_pair_is_stored_before_anyios_pytest_plugin_ends(
     recorder: Recorder, tmp_path: Path
 ) -> None:
-    """The plugin's runner cancels all tasks, like ``asyncio.run``."""
+    """The pair is stored, although the plugin cancels all tasks at the end of the test."""
     recorder.go_on.clear()
 
     def answer() -> None:

@@ -1,7 +1,7 @@
 """A connection is reused only if its last answer has certainly ended.
 
-Alice creates a key, then Bob does, with the same pool. Whatever the server sends to Alice, Bob
-gets his own key.
+Alice asks for a key, and then Bob does, through the same app or client. Whatever the server sends
+to Alice, Bob gets his own key.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ def answer_to(user: str) -> bytes:
     return whole(200, json.dumps({"success": True, "code": "200", "data": key}))
 
 
-def right(seen: Seen) -> bytes:
-    """Answer as KuCoin does, with the user's token or key."""
+def good_answer(seen: Seen) -> bytes:
+    """Return the answer that KuCoin would give: the user's key, or the description of a key."""
     if seen.path == ADD:
         return answer_to(seen.header("authorization").removeprefix("bearer "))
     data = {"uid": 1, "permission": "General", "apiKey": seen.header("kc-api-key")}
     return whole(200, json.dumps({"code": "200000", "data": data}))
 
 
-def informed(*statuses: int) -> bytes:
-    """Return informational answers."""
+def informational(*statuses: int) -> bytes:
+    """Return informational answers with these statuses."""
     return b"".join(
         f"HTTP/1.1 {status} Info\r\nLink: </style.css>; rel=preload\r\n\r\n".encode()
         for status in statuses
@@ -46,7 +46,7 @@ def informed(*statuses: int) -> bytes:
 
 
 def in_chunks(answer: bytes) -> bytes:
-    """Return an answer's body in one chunk."""
+    """Return the answer with its whole body in one chunk."""
     body = answer.partition(b"\r\n\r\n")[2]
     return b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (
         len(body),
@@ -59,7 +59,7 @@ class Edge:
 
     Attributes:
         wire: The server.
-        to_alice: Turns the correct answer into what is sent.
+        to_alice: Returns what to send to Alice in place of the correct answer.
     """
 
     def __init__(self, wire: Wire) -> None:
@@ -69,12 +69,12 @@ class Edge:
 
     def _answer(self, seen: Seen) -> Answer:
         if seen.path == ADD and seen.header("authorization") == "bearer alice":
-            return self.to_alice(right(seen))
-        return right(seen)
+            return self.to_alice(good_answer(seen))
+        return good_answer(seen)
 
 
 def ask(stack: Stack, user: str) -> Any:
-    """Create a user's key; return it or the error."""
+    """Ask for a user's key; return the key or the error."""
     return outcome_of(lambda: stack.create_api_key({"access_token": user}))
 
 
@@ -99,10 +99,10 @@ def _in_pieces(before: bytes) -> Callable[[bytes], Answer]:
 
 
 INFORMED = {
-    "early hints": _whole(informed(103)),
-    "early hints, then the answer": _in_pieces(informed(103)),
-    "several": _whole(informed(100, 102, 103, 103)),
-    "several, then the answer": _in_pieces(informed(100, 103, 199)),
+    "early hints": _whole(informational(103)),
+    "early hints, then the answer": _in_pieces(informational(103)),
+    "several": _whole(informational(100, 102, 103, 103)),
+    "several, then the answer": _in_pieces(informational(100, 103, 199)),
 }
 
 
@@ -111,7 +111,7 @@ INFORMED = {
 def test_informational_answers_are_skipped(
     new_stack: NewStack, edge: Edge, to_alice: Callable[[bytes], Answer]
 ) -> None:
-    """CDNs send them. They are not the answer, and the connection remains usable."""
+    """Alice gets her key after the 1xx answers, and Bob gets his over Alice's connection."""
     edge.to_alice = to_alice
     stack = new_stack(site=edge.wire.url)
     assert [ask(stack, user).api_key for user in ("alice", "bob")] == ["alice", "bob"]
@@ -128,10 +128,10 @@ SURPLUS = {
 
 @everywhere
 @pytest.mark.parametrize("to_alice", SURPLUS.values(), ids=SURPLUS)
-def test_bytes_after_an_answer_end_the_connection(
+def test_bytes_after_an_answer_close_the_connection(
     new_stack: NewStack, edge: Edge, to_alice: Callable[[bytes], Answer]
 ) -> None:
-    """An answer that an edge sends twice does not reach the next caller."""
+    """Alice gets the first answer; Bob gets his own key, over a new connection."""
     edge.to_alice = to_alice
     stack = new_stack(site=edge.wire.url)
     assert [ask(stack, user).api_key for user in ("alice", "bob")] == ["alice", "bob"]
@@ -139,8 +139,8 @@ def test_bytes_after_an_answer_end_the_connection(
 
 
 @everywhere
-def test_an_answer_longer_than_it_says_ends_the_connection(new_stack: NewStack, edge: Edge) -> None:
-    """Its last bytes do not become part of the next answer."""
+def test_body_beyond_content_length_closes_the_connection(new_stack: NewStack, edge: Edge) -> None:
+    """If the body exceeds its Content-Length, Bob gets his key over a new connection."""
     edge.to_alice = lambda answer: answer.replace(b"Content-Length: 1", b"Content-Length: 0", 1)
     stack = new_stack(site=edge.wire.url)
     assert type(ask(stack, "alice")) is ApiKeyOutcomeUnknown
@@ -149,8 +149,8 @@ def test_an_answer_longer_than_it_says_ends_the_connection(new_stack: NewStack, 
 
 
 @everywhere
-def test_a_switch_of_protocol_is_no_answer(new_stack: NewStack, edge: Edge) -> None:
-    """After a 101 the connection does not speak HTTP any more, so it is closed."""
+def test_http_101_leaves_outcome_unknown(new_stack: NewStack, edge: Edge) -> None:
+    """After HTTP 101, Alice's outcome is unknown, and Bob gets his key over a new connection."""
     edge.to_alice = lambda answer: b"HTTP/1.1 101 X\r\nUpgrade: x\r\n\r\n" + answer
     stack = new_stack(site=edge.wire.url)
     assert type(ask(stack, "alice")) is ApiKeyOutcomeUnknown
@@ -159,8 +159,8 @@ def test_a_switch_of_protocol_is_no_answer(new_stack: NewStack, edge: Edge) -> N
 
 
 @everywhere
-def test_an_answer_that_came_too_late_is_given_to_nobody(new_stack: NewStack, edge: Edge) -> None:
-    """When a request times out, its connection is closed."""
+def test_late_answer_is_dropped(new_stack: NewStack, edge: Edge) -> None:
+    """Alice's request times out before its answer; Bob gets his key over a new connection."""
     given_up = edge.wire.ended
 
     def late(answer: bytes) -> Iterator[bytes]:
@@ -175,10 +175,10 @@ def test_an_answer_that_came_too_late_is_given_to_nobody(new_stack: NewStack, ed
 
 
 @pytest.mark.parametrize("row", CLIENTS)
-def test_bytes_in_a_tls_record_of_their_own_end_the_connection(
+def test_surplus_bytes_in_the_tls_layer_close_the_connection(
     new_stack: NewStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They may wait in the TLS layer, invisible to both the socket and the HTTP layer."""
+    """Surplus bytes that only the TLS layer has read end the connection too."""
     certificate, key = self_signed(tmp_path)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(certificate, key)

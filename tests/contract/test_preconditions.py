@@ -1,19 +1,22 @@
-"""A refresh cannot be undone, so whatever it needs afterwards is checked before it is sent."""
+"""A refresh cannot be undone, so what runs after it is checked before the request is sent."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 from unittest.mock import AsyncMock
 
 import pytest
+from authlib.integrations import django_client
 from authlib.integrations.flask_client import OAuth, token_update
 from flask import Flask, current_app, has_app_context
 
 from authlib_kucoin import ConfigurationError, register_kucoin
+from tests.contract.hosts import HOSTS, FlaskHost, Host, StarletteHost
 from tests.contract.recorder import REFRESHED, TOKEN, Recorder
 from tests.contract.stacks import AsyncStack, NewStack
 
@@ -22,20 +25,28 @@ EXPIRED = {**TOKEN, "expires_at": 1}
 ways = pytest.mark.parametrize("way", [("refresh", TOKEN), ("create_api_key", EXPIRED)])
 
 
+@pytest.fixture(params=HOSTS)
+def host(request: pytest.FixtureRequest) -> Iterator[Host]:
+    """An application of each framework in turn."""
+    host = HOSTS[request.param]()
+    yield host
+    host.close()
+
+
 def without_parameters() -> None:
-    """Accepts no token."""
+    """An ``update_token`` that accepts no token."""
 
 
 def with_one_parameter(token: Any) -> None:
-    """Accepts no ``refresh_token``."""
+    """An ``update_token`` that accepts no ``refresh_token``."""
 
 
-def with_a_parameter_of_its_own(token: Any, db: Any, **_: Any) -> None:
-    """Requires an argument that is never passed."""
+def with_an_extra_parameter(token: Any, db: Any, **_: Any) -> None:
+    """An ``update_token`` with a required parameter that is never passed."""
 
 
 async def coroutine_function(token: Any, **_: Any) -> None:
-    """An ``update_token`` that must be awaited."""
+    """An ``update_token`` whose result must be awaited."""
 
 
 class Awaitable:
@@ -61,29 +72,29 @@ class AwaitedObject:
     [
         ("store", "must be a function, not str"),
         (without_parameters, "too many positional"),
-        (with_a_parameter_of_its_own, "'db'"),
+        (with_an_extra_parameter, "'db'"),
         (with_one_parameter, "unexpected keyword argument 'refresh_token'"),
         (partial(with_one_parameter, token=1), "too many positional"),
     ],
 )
 @ways
-def test_an_update_token_that_cannot_be_called_is_refused(
+def test_uncallable_update_token_is_refused(
     broken: Any, reason: str, way: Any, recorder: Recorder, new_stack: NewStack
 ) -> None:
-    """A wrong signature costs no pair, in any framework or client."""
+    """A call that would have to refresh raises instead, and nothing is sent."""
     stack = new_stack(site=recorder.url, update_token=broken)
     with pytest.raises(ConfigurationError, match=f"update_token .*({reason})"):
         stack.settle(stack.call(*way))
     assert recorder.requests == []
 
 
-@pytest.mark.parametrize("colour", [coroutine_function, AwaitedObject(), AsyncMock()])
+@pytest.mark.parametrize("function", [coroutine_function, AwaitedObject(), AsyncMock()])
 @ways
-def test_a_coroutine_function_is_refused_where_nothing_awaits_it(
-    colour: Any, way: Any, recorder: Recorder, new_stack: NewStack
+def test_coroutine_function_is_refused_by_blocking_rows(
+    function: Any, way: Any, recorder: Recorder, new_stack: NewStack
 ) -> None:
-    """A blocking client would create a coroutine and store nothing."""
-    stack = new_stack(site=recorder.url, update_token=colour)
+    """Blocking rows refuse a coroutine function and send nothing; async rows await it."""
+    stack = new_stack(site=recorder.url, update_token=function)
     if isinstance(stack, AsyncStack):
         assert stack.settle(stack.call(*way))
         return
@@ -93,10 +104,10 @@ def test_a_coroutine_function_is_refused_where_nothing_awaits_it(
 
 
 @pytest.mark.parametrize("result", [coroutine_function, Awaitable])
-def test_an_awaitable_that_only_the_call_reveals_leaves_the_pair_owed(
+def test_returned_awaitable_leaves_the_pair_owed(
     result: Any, recorder: Recorder, new_stack: NewStack
 ) -> None:
-    """A plain function may return one: the caller gets an error, and the next call stores."""
+    """Blocking rows refuse an awaitable from ``update_token``; the next call stores the pair."""
     calls: list[Any] = []
 
     def update_token(token: Any, **_: Any) -> Any:
@@ -117,7 +128,7 @@ def test_an_awaitable_that_only_the_call_reveals_leaves_the_pair_owed(
 
 
 def test_functions_without_a_signature_are_called(recorder: Recorder, new_stack: NewStack) -> None:
-    """Some functions written in C have no signature; ``dict`` accepts a mapping and keywords."""
+    """``dict``, whose signature Python does not know, is accepted as ``update_token``."""
     stack = new_stack(site=recorder.url, update_token=dict)
     assert stack.refresh(TOKEN)["access_token"] == REFRESHED["access_token"]
 
@@ -157,7 +168,7 @@ def project(recorder: Recorder) -> FlaskProject:
 
 @pytest.fixture
 def signals() -> Iterator[list[Any]]:
-    """The signals that a receiver of Authlib's signal got."""
+    """The application and the access token of each ``token_update`` signal that was sent."""
     received: list[Any] = []
 
     def receive(sender: Flask, **fields: Any) -> None:
@@ -174,7 +185,7 @@ def in_thread(call: Callable[[], Any]) -> Any:
 
 
 def calls(app: Any) -> list[Callable[[], Any]]:
-    """Return both calls that refresh."""
+    """Return the two calls of an app that send a refresh."""
     return [
         lambda: app.refresh_access_token(TOKEN),
         lambda: app.create_api_key({**TOKEN, "expires_at": int(time.time()) - 1}),
@@ -186,7 +197,7 @@ def calls(app: Any) -> list[Callable[[], Any]]:
 def test_flask_refreshes_in_a_thread_without_a_context(
     way: int, early: bool, project: FlaskProject, recorder: Recorder, signals: list[Any]
 ) -> None:
-    """``update_token`` and the signal run in the context of the only application."""
+    """``update_token`` and the signal get the context of the only application."""
     if early:
         app = project.register()
         project.application("one")
@@ -199,10 +210,10 @@ def test_flask_refreshes_in_a_thread_without_a_context(
     assert not has_app_context()
 
 
-def test_flask_uses_the_context_that_is_there(
+def test_flask_uses_the_current_context(
     project: FlaskProject, recorder: Recorder, signals: list[Any]
 ) -> None:
-    """No second context is pushed, because the caller's database session belongs to its own."""
+    """``update_token`` and the signal run in the caller's context; no other one is pushed."""
     project.application("one")
     app = project.register()
     other = project.application("two")
@@ -214,10 +225,10 @@ def test_flask_uses_the_context_that_is_there(
 
 @pytest.mark.parametrize("way", [0, 1])
 @pytest.mark.parametrize("seen", ["at registration", "at first use", "in a context"])
-def test_flask_refuses_where_several_applications_share_an_oauth_object(
+def test_flask_without_context_refuses_several_applications(
     way: int, seen: str, project: FlaskProject, recorder: Recorder
 ) -> None:
-    """Nobody knows whose database holds the pair, and nothing is sent."""
+    """Without a context, the call raises and sends nothing; in a context, it succeeds."""
     first = project.application("one")
     if seen == "at registration":
         app = project.register()
@@ -242,8 +253,8 @@ def test_flask_refuses_where_several_applications_share_an_oauth_object(
     assert [name for name, _ in project.stored] == ["one"]
 
 
-def test_flask_refuses_without_any_application(recorder: Recorder) -> None:
-    """An app that was created by hand has no ``OAuth`` object that leads to an application."""
+def test_flask_refuses_a_refresh_without_any_application(recorder: Recorder) -> None:
+    """An app that was made without an ``OAuth`` object raises if there is no context."""
     from authlib.integrations.flask_client import FlaskIntegration
 
     from authlib_kucoin.flask_client import KuCoinFlaskApp
@@ -256,10 +267,10 @@ def test_flask_refuses_without_any_application(recorder: Recorder) -> None:
 
 
 @pytest.mark.parametrize("receiver", [coroutine_function, with_one_parameter])
-def test_flask_refuses_a_receiver_that_the_signal_cannot_call(
+def test_flask_refuses_an_uncallable_signal_receiver(
     receiver: Any, project: FlaskProject, recorder: Recorder
 ) -> None:
-    """Blinker would raise when the signal is sent, after the refresh."""
+    """A receiver of ``token_update`` with wrong parameters is refused, and nothing is sent."""
     project.application("one")
     app = project.register()
     with (
@@ -270,10 +281,76 @@ def test_flask_refuses_a_receiver_that_the_signal_cannot_call(
     assert recorder.requests == []
 
 
-def test_a_fetch_token_that_cannot_be_called_costs_nothing(recorder: Recorder) -> None:
-    """It is called first, so its error is raised before any request."""
-    flask = Flask("one")
-    app = register_kucoin(OAuth(flask), site=recorder.url, fetch_token=with_one_parameter)
-    with flask.app_context(), pytest.raises(TypeError, match="token"):
-        app.create_api_key()
+def test_uncallable_fetch_token_is_refused(host: Host) -> None:
+    """``register_kucoin`` refuses it; if it is given to ``OAuth``, the first call refuses it."""
+    for broken in ("find", with_an_extra_parameter, lambda _one, _two: None):
+        with pytest.raises(ConfigurationError, match=r"fetch_token (must be|cannot be called as)"):
+            register_kucoin(host.oauth(), site="eu", fetch_token=broken)
+    app = register_kucoin(host.oauth(fetch_token=lambda _one, _two, _three: None), site="eu")
+    with pytest.raises(ConfigurationError, match="fetch_token cannot be called as"):
+        host.run(app.create_api_key)
+
+
+def test_async_fetch_token_is_awaited_or_refused(host: Host, recorder: Recorder) -> None:
+    """Blocking apps refuse a coroutine function; async apps accept it and a plain function."""
+
+    async def awaited(*_request: Any) -> Any:
+        return TOKEN
+
+    if not isinstance(host, StarletteHost):
+        with pytest.raises(ConfigurationError, match="fetch_token is a coroutine function"):
+            register_kucoin(host.oauth(), site="eu", fetch_token=awaited)
+        return
+    for fetch_token in (awaited, lambda _request: TOKEN):
+        app = register_kucoin(host.oauth(), site=recorder.url, fetch_token=fetch_token)
+        assert host.run(lambda app=app: app.create_api_key(request=object()))
+        assert host.run(lambda app=app: app.get(recorder.url, request=object())).status_code == 200
+        host.run(app.close)
+
+
+def test_request_argument_without_effect_is_refused(host: Host, recorder: Recorder) -> None:
+    """``request=`` is refused beside a token; Flask apps always refuse it."""
+    app = register_kucoin(host.oauth(), site=recorder.url, fetch_token=lambda *_: TOKEN)
+    with pytest.raises(ConfigurationError, match=r"token= or request=, not both"):
+        host.run(lambda: app.create_api_key(TOKEN, request=object()))
+    if isinstance(host, FlaskHost):
+        with pytest.raises(ConfigurationError, match="Leave out request="):
+            host.run(lambda: app.create_api_key(request=object()))
     assert recorder.requests == []
+
+
+def test_django_refuses_an_uncallable_signal_receiver(recorder: Recorder) -> None:
+    """A receiver with wrong parameters is refused; a coroutine function is accepted."""
+    host = HOSTS["django"]()
+    app = register_kucoin(host.oauth(), site=recorder.url)
+
+    def receive(token: Any, **_: Any) -> None:
+        """Accept what the signal sends."""
+
+    async def receive_async(token: Any, **_: Any) -> None:
+        """Accept what the signal sends, as a coroutine function."""
+
+    def broken(wanted: Any, **_: Any) -> None:
+        """Require an argument that the signal does not send."""
+
+    with connected(django_client.token_update, receive, receive_async):
+        assert app.refresh_access_token(TOKEN)
+    with (
+        connected(django_client.token_update, broken),
+        pytest.raises(ConfigurationError, match=r"receiver of token_update .*'wanted'"),
+    ):
+        app.refresh_access_token({**TOKEN, "refresh_token": "another"})
+    assert len(recorder.requests) == 1
+    host.close()
+
+
+@contextmanager
+def connected(signal: Any, *receivers: Any) -> Iterator[None]:
+    """Connect receivers to a signal of Django."""
+    for receiver in receivers:
+        signal.connect(receiver)
+    try:
+        yield
+    finally:
+        for receiver in receivers:
+            signal.disconnect(receiver)

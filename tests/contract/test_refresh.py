@@ -18,8 +18,8 @@ from tests.contract.recorder import ANSWERS, REFRESHED, TOKEN, Recorder
 from tests.contract.stacks import AsyncStack, NewStack, Stack, everywhere
 
 
-def crowd(stack: Stack) -> int:
-    """Return the number of callers; threads cost more than tasks."""
+def number_of_callers(stack: Stack) -> int:
+    """Return how many callers to use: fewer threads than tasks, because threads cost more."""
     return 50 if isinstance(stack, AsyncStack) else 25
 
 
@@ -35,7 +35,7 @@ def waiting() -> int:
 
 @contextmanager
 def held_back(recorder: Recorder, count: int) -> Iterator[None]:
-    """Hold the answer back until this many callers wait for it, and no other is on its way."""
+    """Hold back the server's answer until all callers but the first wait for its refresh."""
 
     def let_go() -> None:
         recorder.asked.wait(10)
@@ -53,14 +53,14 @@ def held_back(recorder: Recorder, count: int) -> Iterator[None]:
 
 @everywhere
 @pytest.mark.parametrize("held", [True, False])
-def test_all_get_the_pair_of_one_refresh(
+def test_all_callers_get_the_pair_of_one_refresh(
     held: bool,
     recorder: Recorder,
     new_stack: NewStack,
 ) -> None:
     """Callers during the refresh and callers after it get the same pair."""
     stack = new_stack(site=recorder.url)
-    count = crowd(stack)
+    count = number_of_callers(stack)
     if held:
         with held_back(recorder, count):
             pairs = stack.together(count, "refresh", TOKEN)
@@ -76,18 +76,18 @@ def test_all_get_the_pair_of_one_refresh(
     # Each caller has a token object of its own, and ``update_token`` was called once.
     assert len({id(pair) for pair in pairs}) == count + 1
     assert [update.refresh_token for update in stack.updates] == [TOKEN["refresh_token"]][
-        : stack.tells
+        : stack.calls_update_token
     ]
 
 
 @everywhere
-def test_a_failure_is_told_to_all_and_asked_for_once(
+def test_all_callers_get_the_error_of_one_refresh(
     recorder: Recorder, new_stack: NewStack, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """No flood of requests when KuCoin is down; a call after the failure tries again."""
+    """All callers raise the error of one request; a later call sends another request."""
     recorder.status = 503
     stack = new_stack(site=recorder.url)
-    count = crowd(stack)
+    count = number_of_callers(stack)
     with held_back(recorder, count):
         errors = stack.together(count, "refresh", TOKEN)
     assert len(recorder.requests) == 1
@@ -98,13 +98,11 @@ def test_a_failure_is_told_to_all_and_asked_for_once(
     recorder.status = 200
     assert stack.refresh(TOKEN)["access_token"] == REFRESHED["access_token"]
     assert len(recorder.requests) == 2
-    assert len(stack.updates) == stack.tells
+    assert len(stack.updates) == stack.calls_update_token
 
 
-def test_keys_that_are_asked_for_at_once_share_the_refresh(
-    stack: Stack, kucoin_sandbox: Sandbox
-) -> None:
-    """Ten workers with one expired token: one refresh, and a key each."""
+def test_concurrent_key_requests_share_one_refresh(stack: Stack, kucoin_sandbox: Sandbox) -> None:
+    """Ten calls with one expired token send one refresh, and each call gets its own key."""
     old = {**stack.connect(kucoin_sandbox), "expires_at": int(time.time()) - 1}
     keys: list[Any] = stack.together(10, "create_api_key", old)
     assert all(isinstance(key, ApiKey) for key in keys)
@@ -115,13 +113,11 @@ def test_keys_that_are_asked_for_at_once_share_the_refresh(
 
 
 @everywhere
-def test_at_the_sandbox_the_new_pair_is_the_one_that_lives(
-    stack: Stack, kucoin_sandbox: Sandbox
-) -> None:
-    """With a second refresh, the pair would be dead."""
+def test_only_the_new_pair_is_valid_at_the_sandbox(stack: Stack, kucoin_sandbox: Sandbox) -> None:
+    """All callers get one new pair, which is valid; the old pair is not."""
     old = stack.connect(kucoin_sandbox)
     kucoin_sandbox.fail_next("refresh", "delay:0.05")
-    pairs = stack.together(crowd(stack), "refresh", old)
+    pairs = stack.together(number_of_callers(stack), "refresh", old)
     assert kucoin_sandbox.totals["refresh"] == 1
     assert all(pair == pairs[0] for pair in pairs)
     assert stack.is_alive(pairs[0]) is True

@@ -22,8 +22,10 @@ SCOPE = "OAUTH_CREATE_API"
 
 
 @pytest.mark.parametrize("callback", ["plain", "envelope", "form_post"])
-def test_from_the_login_to_the_key(callback: CallbackMode, new_stack: NewStack) -> None:
-    """With each form of callback, the account is connected and its key works."""
+def test_login_key_and_key_info_work_for_each_callback_form(
+    callback: CallbackMode, new_stack: NewStack
+) -> None:
+    """For each form of callback: log in, create a key with the token, and read the key's info."""
     with run_sandbox(callback=callback, ip_whitelist=["127.0.0.1"]) as sandbox:
         stack = new_stack(site=sandbox.url)
         token = stack.come_back(sandbox.approve(stack.login()))
@@ -55,10 +57,10 @@ def test_from_the_login_to_the_key(callback: CallbackMode, new_stack: NewStack) 
 
 
 @everywhere
-def test_a_token_has_what_authlib_and_the_document_promise(
+def test_token_has_text_scope_and_integer_expiry_times(
     stack: Stack, kucoin_sandbox: Sandbox
 ) -> None:
-    """Scope as a string; both expiries as whole seconds since the epoch (section 6.3)."""
+    """The scope is text, and both expiry times are whole seconds since the epoch (section 6.3)."""
     before = int(time.time())
     token = stack.connect(kucoin_sandbox)
     after = int(time.time())
@@ -75,8 +77,8 @@ def test_a_token_has_what_authlib_and_the_document_promise(
 
 
 @everywhere
-def test_a_refresh_gives_a_new_pair_and_ends_the_old(stack: Stack, kucoin_sandbox: Sandbox) -> None:
-    """Section 7.3. ``update_token`` gets the new pair and the refresh token that it replaces."""
+def test_refresh_replaces_the_pair(stack: Stack, kucoin_sandbox: Sandbox) -> None:
+    """After a refresh, the new pair is valid and the old is not; ``update_token`` was called."""
     old = stack.connect(kucoin_sandbox)
     assert stack.is_alive(old) is True
     new = stack.refresh(old)
@@ -86,12 +88,12 @@ def test_a_refresh_gives_a_new_pair_and_ends_the_old(stack: Stack, kucoin_sandbo
     assert new["scope"] == SCOPE
     assert stack.is_alive(new) is True
     assert stack.is_alive(old) is False
-    assert stack.updates == [Update(new, old["refresh_token"])][: stack.tells]
+    assert stack.updates == [Update(new, old["refresh_token"])][: stack.calls_update_token]
 
 
 @everywhere
-def test_users_have_tokens_of_their_own(stack: Stack, kucoin_sandbox: Sandbox) -> None:
-    """Two logins overlap, and the one that began last finishes first."""
+def test_tokens_of_two_users_are_independent(stack: Stack, kucoin_sandbox: Sandbox) -> None:
+    """Two users' logins overlap; a refresh of one user's token leaves the other's valid."""
     alice, bob = stack.login("alice"), stack.login("bob")
     of_bob = stack.finish(kucoin_sandbox.approve(bob), "bob")
     of_alice = stack.finish(kucoin_sandbox.approve(alice), "alice")
@@ -101,14 +103,14 @@ def test_users_have_tokens_of_their_own(stack: Stack, kucoin_sandbox: Sandbox) -
 
 
 def expired(token: dict[str, object]) -> dict[str, object]:
-    """Return the token as it will be in an hour."""
+    """Return the token with an expiry time in the past."""
     return {**token, "expires_at": int(time.time()) - 1}
 
 
-def test_an_expired_token_is_refreshed_before_a_key_is_asked_for(
+def test_expired_token_is_refreshed_before_the_key_request(
     stack: Stack, kucoin_sandbox: Sandbox
 ) -> None:
-    """``update_token`` is called once, before the key is created; the caller's dict stays."""
+    """``update_token`` is called once, and the dict that the caller passed is unchanged."""
     old = expired(stack.connect(kucoin_sandbox))
     before = dict(old)
     kucoin_sandbox.advance(3600)
@@ -123,10 +125,8 @@ def test_an_expired_token_is_refreshed_before_a_key_is_asked_for(
     assert calls[3:5] == ["refresh", "create_api_key"]
 
 
-def test_no_key_is_asked_for_with_a_token_that_could_not_be_refreshed(
-    stack: Stack, kucoin_sandbox: Sandbox
-) -> None:
-    """The refresh's error is raised, and no request for a key is sent."""
+def test_no_key_request_follows_a_failed_refresh(stack: Stack, kucoin_sandbox: Sandbox) -> None:
+    """``create_api_key`` raises the refresh's error and sends no request for a key."""
     old = expired(stack.connect(kucoin_sandbox))
     kucoin_sandbox.fail_next("refresh", "503")
     with pytest.raises(KuCoinUnavailable) as caught:
@@ -137,10 +137,10 @@ def test_no_key_is_asked_for_with_a_token_that_could_not_be_refreshed(
 
 
 @pytest.mark.parametrize("row", CLIENTS)
-def test_a_clients_own_token_is_replaced_by_an_automatic_refresh(
+def test_automatic_refresh_replaces_the_clients_token(
     stack: Stack, kucoin_sandbox: Sandbox
 ) -> None:
-    """Otherwise the client would keep a dead pair."""
+    """After ``create_api_key`` has refreshed the client's token, the client holds the new pair."""
     stack.connect(kucoin_sandbox)
     assert stack.held is not None
     stack.held["expires_at"] = int(time.time()) - 1  # type: ignore[index]
@@ -151,10 +151,10 @@ def test_a_clients_own_token_is_replaced_by_an_automatic_refresh(
 
 @pytest.mark.parametrize("row", CLIENTS)
 @pytest.mark.parametrize("empty", [{}, ""])
-def test_an_empty_token_is_not_the_clients_own(
+def test_empty_token_does_not_fall_back_to_the_clients_token(
     empty: Any, kucoin_sandbox: Sandbox, new_stack: NewStack
 ) -> None:
-    """An empty token must not fall back to the client's, which may be another user's."""
+    """A call with an empty token raises; it does not use the token that the client holds."""
     stack: Any = new_stack(site=kucoin_sandbox.url)
     stack.connect(kucoin_sandbox)
     for call in (stack.client.create_api_key, stack.client.validate_access_token):
@@ -176,18 +176,16 @@ def test_an_empty_token_is_not_the_clients_own(
         {"refresh_expires_at": "soon"},
     ],
 )
-def test_a_stored_token_with_an_odd_time_is_an_error_of_ours(
+def test_token_with_an_invalid_expiry_time_is_a_token_error(
     odd: dict[str, Any], kucoin_sandbox: Sandbox, new_stack: NewStack
 ) -> None:
-    """The token may come from somebody's database."""
+    """A token whose expiry time is no number of seconds raises a ``TokenError``."""
     with pytest.raises(TokenError, match=r"expires_(in|at) is not a number"):
         new_stack(site=kucoin_sandbox.url).create_api_key({"access_token": "a", **odd})
 
 
 @pytest.mark.parametrize("row", CLIENTS)
-def test_a_callback_address_that_cannot_be_read(
-    kucoin_sandbox: Sandbox, new_stack: NewStack
-) -> None:
-    """A host may build it from whatever a browser sends as Host header."""
+def test_unparsable_callback_url_is_denied(kucoin_sandbox: Sandbox, new_stack: NewStack) -> None:
+    """A callback URL that Python cannot parse raises ``AuthorizationDenied``."""
     with pytest.raises(AuthorizationDenied, match="cannot be read"):
         new_stack(site=kucoin_sandbox.url).finish("https://[x/callback?code=c&state=s")

@@ -1,4 +1,4 @@
-"""Without an answer, the error depends on whether anything was sent."""
+"""Without an answer, the error depends on whether any of the request was sent."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CALLS: dict[str, Callable[[Stack], Any]] = {
     "create_api_key": lambda stack: stack.create_api_key(TOKEN),
     "api_key_info": lambda stack: stack.api_key_info(KEY),
 }
-# Frameworks send calls through the clients, so one framework stands for all.
+# Frameworks send calls through the clients, so one call is tried in each framework.
 ROWS_AND_CALLS = [(row, call) for row in CLIENTS for call in CALLS]
 ROWS_AND_CALLS += [(row, "create_api_key") for row in EVERYWHERE if row not in CLIENTS]
 
@@ -62,10 +62,10 @@ def closed_port() -> int:
         if call in {"token", *stack.verbs}
     ],
 )
-def test_where_nobody_listens_nothing_was_sent(
+def test_refused_connection_is_unavailable_for_each_call(
     operation: str, closed_port: int, new_stack: NewStack
 ) -> None:
-    """Trying again is safe then, even for a key."""
+    """If the connection is refused, each call raises ``KuCoinUnavailable``, even for a key."""
     error = outcome_of(lambda: CALLS[operation](new_stack(site=f"http://127.0.0.1:{closed_port}")))
     assert type(error) is KuCoinUnavailable
     assert (error.operation, error.status, error.retry) == (operation, None, True)
@@ -75,10 +75,10 @@ def test_where_nobody_listens_nothing_was_sent(
 
 
 @pytest.mark.parametrize(("row", "operation"), ROWS_AND_CALLS)
-def test_while_a_handshake_stalls_nothing_was_sent(
+def test_stalled_handshake_is_unavailable_for_each_call(
     operation: str, silent_port: int, new_stack: NewStack
 ) -> None:
-    """The TLS handshake comes before the first byte of a request."""
+    """If the TLS handshake times out, each call raises ``KuCoinUnavailable``, even for a key."""
     stack = new_stack(site=f"https://127.0.0.1:{silent_port}", timeout=HASTY / 4)
     error = outcome_of(lambda: CALLS[operation](stack))
     assert type(error) is KuCoinUnavailable
@@ -87,10 +87,10 @@ def test_while_a_handshake_stalls_nothing_was_sent(
 
 
 @everywhere
-def test_a_request_that_is_not_answered_may_have_made_a_key(
+def test_unanswered_key_request_leaves_outcome_unknown(
     silent_port: int, new_stack: NewStack
 ) -> None:
-    """It was sent and nothing else is known, so the user has to look."""
+    """A request for a key that is not answered raises ``ApiKeyOutcomeUnknown``."""
     stack = new_stack(site=f"http://127.0.0.1:{silent_port}", timeout=HASTY)
     error = outcome_of(lambda: stack.create_api_key(TOKEN))
     assert type(error) is ApiKeyOutcomeUnknown
@@ -100,10 +100,8 @@ def test_a_request_that_is_not_answered_may_have_made_a_key(
 
 
 @everywhere
-def test_a_connection_that_was_hung_up_costs_a_new_one(
-    recorder: Recorder, new_stack: NewStack
-) -> None:
-    """Servers close idle connections. The client notices before it sends the next request."""
+def test_closed_idle_connection_is_replaced(recorder: Recorder, new_stack: NewStack) -> None:
+    """If the server has closed an idle connection, the next request uses a new one."""
     stack = new_stack(site=recorder.url)
     token = stack.finish_with("code")
     recorder.hang_up()

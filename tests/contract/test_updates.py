@@ -19,13 +19,13 @@ OLD = TOKEN["refresh_token"]
 
 @pytest.fixture(params=HOSTS)
 def host(request: pytest.FixtureRequest) -> Iterator[Host]:
-    """Each framework in turn."""
+    """An application of each framework in turn."""
     host = HOSTS[request.param]()
     yield host
     host.close()
 
 
-class Told:
+class RecordedUpdates:
     """An ``update_token`` that records its calls."""
 
     def __init__(self) -> None:
@@ -38,48 +38,48 @@ class Told:
         self.calls.append((*name, token["access_token"], refresh_token, access_token))
 
     async def awaited(self, *args: Any, **old: Any) -> None:
-        """The same as a coroutine function."""
+        """Do the same as ``__call__``, as a coroutine function."""
         self(*args, **old)
 
 
 def refresh(host: Host, app: Any) -> None:
-    """Refresh, and close the connections."""
+    """Refresh TOKEN with an app, and close the app's connections."""
     host.run(lambda: app.refresh_access_token(TOKEN))
     host.run(app.close)
 
 
-def test_an_update_token_of_the_registration_is_told(host: Host, recorder: Recorder) -> None:
-    """It gets the new token, and the old refresh token to find the database row by."""
-    told = Told()
-    app = register_kucoin(host.oauth(), site=recorder.url, update_token=told)
+def test_update_token_of_a_registration_gets_the_pair(host: Host, recorder: Recorder) -> None:
+    """``update_token`` gets the new token, the old refresh token and ``access_token=None``."""
+    updates = RecordedUpdates()
+    app = register_kucoin(host.oauth(), site=recorder.url, update_token=updates)
     refresh(host, app)
-    assert told.calls == [(NEW, OLD, None)]
+    assert updates.calls == [(NEW, OLD, None)]
 
 
-def test_an_update_token_of_the_oauth_object_is_told_the_name_too(
+def test_update_token_of_an_oauth_object_gets_the_name_first(
     host: Host, recorder: Recorder
 ) -> None:
-    """All registrations of the object share it, so it also gets their name."""
-    told = Told()
-    oauth = host.oauth(update_token=told)
+    """All apps of the ``OAuth`` object share ``update_token``, so it gets the app's name first."""
+    updates = RecordedUpdates()
+    oauth = host.oauth(update_token=updates)
     refresh(host, register_kucoin(oauth, "kucoin_eu", site=recorder.url))
-    assert told.calls == [("kucoin_eu", NEW, OLD, None)]
+    assert updates.calls == [("kucoin_eu", NEW, OLD, None)]
 
 
-def test_an_async_framework_takes_a_coroutine_function(recorder: Recorder) -> None:
-    """Plain functions are tested above."""
-    told, host = Told(), StarletteHost()
-    refresh(host, register_kucoin(host.oauth(), site=recorder.url, update_token=told.awaited))
+def test_async_framework_awaits_update_token(recorder: Recorder) -> None:
+    """The coroutine function is awaited, and called once for the pair that two apps receive."""
+    updates, host = RecordedUpdates(), StarletteHost()
+    refresh(host, register_kucoin(host.oauth(), site=recorder.url, update_token=updates.awaited))
     refresh(
-        host, register_kucoin(host.oauth(update_token=told.awaited), "other", site=recorder.url)
+        host, register_kucoin(host.oauth(update_token=updates.awaited), "other", site=recorder.url)
     )
     host.close()
-    assert told.calls == [(NEW, OLD, None)]  # once: the second call got the same pair
+    assert updates.calls == [(NEW, OLD, None)]  # once: the second refresh got the same pair
 
 
 @pytest.fixture(params=[(FlaskHost, flask_client), (DjangoHost, django_client)])
 def signals(request: pytest.FixtureRequest) -> Iterator[tuple[Host, list[dict[str, Any]]]]:
-    """A framework that has Authlib's signal ``token_update``, and the signals received."""
+    """A framework that sends Authlib's signal ``token_update``, and what the signals held."""
     host_class, module = request.param
     host, received = host_class(), []
 
@@ -92,10 +92,10 @@ def signals(request: pytest.FixtureRequest) -> Iterator[tuple[Host, list[dict[st
     host.close()
 
 
-def test_the_signal_is_sent_with_a_checked_token(
+def test_signal_is_sent_with_the_new_token(
     signals: tuple[Host, list[dict[str, Any]]], recorder: Recorder
 ) -> None:
-    """Once, with the name under which KuCoin is registered."""
+    """One signal is sent, with the registration's name, the new token and the old refresh token."""
     host, received = signals
     refresh(host, register_kucoin(host.oauth(), "kucoin_eu", site=recorder.url))
     ((signal),) = received
@@ -105,15 +105,15 @@ def test_the_signal_is_sent_with_a_checked_token(
 
 
 @pytest.mark.parametrize("fault", ["envelope:1:no", "oauth:invalid_grant", "html", "429", "lost"])
-def test_no_signal_is_sent_with_what_is_no_token(
+def test_no_signal_is_sent_if_the_refresh_fails(
     fault: str, signals: tuple[Host, list[dict[str, Any]]], kucoin_sandbox: Sandbox
 ) -> None:
-    """In stock Authlib, an error envelope would replace the stored pair."""
+    """If the refresh fails, no signal is sent, and ``update_token`` is not called."""
     host, received = signals
     kucoin_sandbox.fail_next("refresh", fault)
-    told = Told()
-    app = register_kucoin(host.oauth(), site=kucoin_sandbox.url, update_token=told)
+    updates = RecordedUpdates()
+    app = register_kucoin(host.oauth(), site=kucoin_sandbox.url, update_token=updates)
     with pytest.raises(KuCoinError):
         refresh(host, app)
     host.run(app.close)
-    assert (received, told.calls) == ([], [])
+    assert (received, updates.calls) == ([], [])

@@ -1,4 +1,4 @@
-"""Every row sends the same bytes, and nothing else."""
+"""The exact request of each call; every row sends the same."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _SIGNED = (
 
 
 def sent(names: tuple[str, ...]) -> list[str]:
-    """Return the names of all headers of a request that adds these."""
+    """Return the sorted names of these headers and of those that the library adds."""
     return sorted((*_BY_THE_LIBRARY, *names))
 
 
 @pytest.fixture
 def requests(new_stack: NewStack, recorder: Recorder) -> dict[str, Seen]:
-    """Every call once, with a ~/.netrc that names the host; the requests received, by path."""
+    """The request of each call of a row, by path."""
     stack = new_stack(site=recorder.url, client_id=CLIENT_ID)
     token = stack.finish_with(CODE)
     stack.refresh(token)
@@ -54,8 +54,8 @@ def _netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @everywhere
-def test_the_login_page_is_asked_for_with_the_raw_redirect_uri(new_stack: NewStack) -> None:
-    """Section 7.1: the document's parameters in its order, with the redirect URI unencoded."""
+def test_login_url_has_the_raw_redirect_uri(new_stack: NewStack) -> None:
+    """The URL has the parameters of document section 7.1 in order; each login has a new state."""
     stack = new_stack(site="eu", client_id=CLIENT_ID)
     first, second = stack.login(), stack.login("bob")
     shape = (
@@ -68,8 +68,8 @@ def test_the_login_page_is_asked_for_with_the_raw_redirect_uri(new_stack: NewSta
 
 
 @everywhere
-def test_the_token_is_asked_for_by_a_bare_get(requests: dict[str, Seen]) -> None:
-    """Section 7.2: raw redirect URI, encoded code; no body, no Authorization, no cookie."""
+def test_token_request_is_a_get_without_body_or_extra_header(requests: dict[str, Seen]) -> None:
+    """The redirect URI is raw; there is no body and no extra header (document section 7.2)."""
     request = requests["/_oauth/access-token"]
     assert request.line == (
         "GET /_oauth/access-token?grant_type=authorization_code&code=a%2Fb%2Bc%3D%26d%3F%2523"
@@ -80,10 +80,10 @@ def test_the_token_is_asked_for_by_a_bare_get(requests: dict[str, Seen]) -> None
 
 
 @everywhere
-def test_a_client_secret_stands_last_in_the_token_request(
+def test_client_secret_is_the_last_parameter_of_the_token_url(
     new_stack: NewStack, recorder: Recorder
 ) -> None:
-    """It is sent only if configured, and in no header and no other call."""
+    """A configured secret is sent in the query of the token request, and nowhere else."""
     stack = new_stack(site=recorder.url, client_secret="s3cret/+=")
     token = stack.finish_with("code")
     stack.refresh(token)
@@ -98,10 +98,10 @@ def test_a_client_secret_stands_last_in_the_token_request(
 
 
 @everywhere
-def test_a_refresh_is_a_form_with_the_documents_own_grant_type(
+def test_refresh_request_is_the_documented_form(
     requests: dict[str, Seen],
 ) -> None:
-    """Section 7.3: the grant type is authorization_code, and the path is the refresh's own."""
+    """The form has ``grant_type=authorization_code``, refresh token and scope (section 7.3)."""
     request = requests["/_oauth/refresh-token"]
     assert request.line == "POST /_oauth/refresh-token HTTP/1.1"
     assert request.names() == sent(_FORM)
@@ -112,8 +112,8 @@ def test_a_refresh_is_a_form_with_the_documents_own_grant_type(
     )
 
 
-def test_a_validation_is_a_form_with_the_token_alone(requests: dict[str, Seen]) -> None:
-    """Section 7.4."""
+def test_validation_request_is_a_form_with_the_token_only(requests: dict[str, Seen]) -> None:
+    """The access token is the only field of the form (document section 7.4)."""
     request = requests["/_oauth/validate-access-token"]
     assert request.line == "POST /_oauth/validate-access-token HTTP/1.1"
     assert request.names() == sent(_FORM)
@@ -123,8 +123,8 @@ def test_a_validation_is_a_form_with_the_token_alone(requests: dict[str, Seen]) 
 
 
 @everywhere
-def test_a_key_is_asked_for_with_the_token_in_a_header(requests: dict[str, Seen]) -> None:
-    """Section 4: ``bearer`` in lower case, an empty body, and nothing from ~/.netrc."""
+def test_key_request_has_the_token_in_a_header(requests: dict[str, Seen]) -> None:
+    """``bearer`` is in lower case, the body empty, and ~/.netrc not used (document section 4)."""
     request = requests["/_oauth/resource/ucenter/outer/api-key/add"]
     assert request.line == "POST /_oauth/resource/ucenter/outer/api-key/add HTTP/1.1"
     assert request.names() == sent(("authorization", *_FORM))
@@ -135,8 +135,8 @@ def test_a_key_is_asked_for_with_the_token_in_a_header(requests: dict[str, Seen]
 
 
 @everywhere
-def test_a_key_is_described_to_who_signs_with_it(requests: dict[str, Seen]) -> None:
-    """As KuCoin documents: neither secret nor passphrase is sent in clear text."""
+def test_key_info_request_is_signed(requests: dict[str, Seen]) -> None:
+    """The request has KuCoin's signature headers; no header is the secret or the passphrase."""
     request = requests["/api/v1/user/api-key"]
     assert request.line == "GET /api/v1/user/api-key HTTP/1.1"
     assert request.names() == sent(_SIGNED)
@@ -148,23 +148,23 @@ def test_a_key_is_described_to_who_signs_with_it(requests: dict[str, Seen]) -> N
 
 @everywhere
 def test_calls_share_one_connection(requests: dict[str, Seen]) -> None:
-    """A login and its key need one handshake."""
+    """All calls of one app, or of one client, are sent over one connection."""
     assert {request.connection for request in requests.values()} == {1}
 
 
 @pytest.mark.parametrize("row", CLIENTS)
 def test_a_client_keeps_no_cookie(new_stack: NewStack, recorder: Recorder) -> None:
-    """KuCoin's edge sets one with every answer, and the client's next user may be another."""
+    """After an answer that sets a cookie, the client holds none."""
     stack = new_stack(site=recorder.url)
     stack.finish_with(CODE)
     assert list(stack.client.cookies) == []  # type: ignore[attr-defined]  # these rows have it
 
 
 @everywhere
-def test_a_site_can_ask_for_a_header_in_rest_requests(
+def test_rest_headers_of_a_site_are_sent_with_key_info_only(
     new_stack: NewStack, recorder: Recorder
 ) -> None:
-    """Australia has no host of its own: the header X-SITE-TYPE names the site."""
+    """A header in ``rest_headers`` is sent with the request for key info, and with no other."""
     site = Site(recorder.url, rest_headers={"X-SITE-TYPE": "australia"})
     stack = new_stack(site=site)
     stack.create_api_key(stack.finish_with(CODE))
@@ -177,10 +177,10 @@ def test_a_site_can_ask_for_a_header_in_rest_requests(
 
 @everywhere
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
-def test_the_environments_proxy_is_used(
+def test_proxy_of_the_environment_is_used(
     variable: str, new_stack: NewStack, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Brokers must call from registered addresses. Here only the proxy can be reached."""
+    """Only the proxy can be reached here, and it receives the requests for the site."""
     monkeypatch.setenv(variable, recorder.url)
     site = "http://127.0.0.2:1"
     stack = new_stack(site=site)
@@ -195,10 +195,10 @@ def test_the_environments_proxy_is_used(
 
 
 @everywhere
-def test_a_proxy_that_refuses_has_let_nothing_through(
+def test_refusing_proxy_makes_a_key_request_unavailable(
     new_stack: NewStack, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Creating the key again is safe then."""
+    """If the proxy refuses CONNECT, a request for a key raises ``KuCoinUnavailable``."""
     monkeypatch.setenv("HTTPS_PROXY", recorder.url)
     recorder.status = 403
     stack = new_stack(site="eu")

@@ -1,4 +1,4 @@
-"""What the demo's tests name: the clock that they tell, and what makes their apps."""
+"""Shared by the demo's tests: a clock that they set, parallel calls, and rows of the database."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ both_databases = pytest.mark.parametrize("app", ["sqlite", "postgresql"], indire
 
 
 class Clock:
-    """The clock of this process: the demo's, Authlib's, itsdangerous's and the sandbox's."""
+    """Replaces the time for the demo, Authlib, itsdangerous and the sandbox in this process."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.ahead = 0.0
@@ -31,29 +31,29 @@ class Clock:
             return real() + self.ahead
 
         monkeypatch.setattr(time, "time", told)
-        # The protocol layer was given its clock when it was imported.
+        # These functions have time.time as a default argument, which the patch does not change.
         for call in (_protocol.token_call, _protocol.refresh_call, _protocol.api_key_info_call):
             monkeypatch.setitem(call.__kwdefaults__, "clock", told)
 
     def advance(self, seconds: float) -> None:
-        """Wind it forward."""
+        """Move the clock forward by so many seconds."""
         self.ahead += seconds
 
 
 def row_of(app: Flask, key_id: int = 1) -> ConnectedKey:
-    """Return a row as it stands in the database."""
+    """Return the row of a key, read from the database."""
     with app.app_context():
         return db.session.get_one(ConnectedKey, key_id)
 
 
 def status_of(app: Flask, attempt_id: int) -> Status:
-    """Return what stands in the row."""
+    """Return the status of an attempt, read from the database."""
     with app.app_context():
         return db.session.get_one(ConnectAttempt, attempt_id).status
 
 
 def at_once(*calls: Callable[[], Any]) -> list[Any]:
-    """Make calls in threads, all at the same time, and return their results."""
+    """Make calls in parallel threads and return their results."""
     start = threading.Barrier(len(calls))
     results: list[Any] = [None] * len(calls)
 

@@ -1,4 +1,4 @@
-"""The main path: sign in, connect, see what was connected, and every way that it can end."""
+"""The main path, without a browser: sign in, connect, see the account, and each way to fail."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.demo.visitor import Visitor, text_of
 
 
 def test_connect(alice: Visitor, sandbox: Sandbox) -> None:
-    """One key is asked for, stored and checked; the page shows whose it is and what it may do."""
+    """A connect creates, stores and checks one key; the page shows the account and permissions."""
     login_page = alice.begin()
     assert login_page.startswith(f"{sandbox.url}/oauth?response_type=code&client_id=sandbox-client")
     assert "&redirect_uri=http://localhost/kucoin/callback&" in login_page
@@ -38,7 +38,7 @@ def test_connect(alice: Visitor, sandbox: Sandbox) -> None:
 
 
 def test_cancel(alice: Visitor, sandbox: Sandbox) -> None:
-    """Who cancels at KuCoin is told that nothing happened, and no code is exchanged."""
+    """After Cancel at KuCoin, the page says that no key was created, and no code is exchanged."""
     page = text_of(alice.follow(alice.get(alice.cancel(alice.begin()))))
     assert "Your account was not connected" in page
     assert "The user cancelled the authorization." in page
@@ -47,7 +47,7 @@ def test_cancel(alice: Visitor, sandbox: Sandbox) -> None:
 
 
 def test_signed_out(app: Flask, sandbox: Sandbox) -> None:
-    """Nothing of the blueprint can be reached without signing in, and no code stays in the URL."""
+    """Without a sign-in, each route redirects to the sign-in, and no code stays in the URL."""
     nobody = Visitor(app, sandbox)
     assert "Sign in" in nobody.get("/").text
     for response in (
@@ -63,7 +63,7 @@ def test_signed_out(app: Flask, sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("name", ["", "   ", "a" * 65, "a\0b", "a\nb"])
 def test_odd_names(app: Flask, sandbox: Sandbox, name: str) -> None:
-    """A name that could not be stored or shown is refused in words."""
+    """A name that cannot be stored or shown is refused with a message."""
     response = Visitor(app, sandbox).post("/login", username=name)
     assert response.status_code == 400
     assert "A name has 1 to 64 letters" in text_of(response)
@@ -92,7 +92,7 @@ LIMIT = "envelope:1:The number of user's apiKey reaches to the maximum level"
 def test_failures(
     alice: Visitor, sandbox: Sandbox, *, operation: str, fault: str, title: str, created: str
 ) -> None:
-    """Each failure has a page: what happened, whether there is a key, and what to do."""
+    """For each failure a page says what happened, whether a key exists, and what to do."""
     sandbox.fail_next(operation, fault)
     page = text_of(alice.connect())
     assert title in page
@@ -104,9 +104,9 @@ def test_failures(
 
 
 def test_every_error_has_words(alice: Visitor) -> None:
-    """Each class of the library's errors has a page of its own; a new class has a general one.
+    """Each error class of the library has a page with its own title; other errors share one page.
 
-    It shows what KuCoin said. Our own text is for developers, and goes to the log.
+    The page shows KuCoin's message. The library's own text goes to the log only.
     """
     titles = {}
     errors = [
@@ -123,12 +123,12 @@ def test_every_error_has_words(alice: Visitor) -> None:
         assert "what happened" in page.text
         assert "for developers" not in page.text
         titles[page.text.partition("<h1>")[2].partition("</h1>")[0]] = name
-    # A refused approval and an unknown error are both just "not connected".
+    # AuthorizationDenied and KuCoinError have the same title: "not connected".
     assert len(titles) == len(errors) - 1
 
 
 def test_check_fails_and_key_stays(alice: Visitor, sandbox: Sandbox) -> None:
-    """A key whose check fails is stored all the same, and can be checked later."""
+    """A key whose first check fails is stored anyway, and a later check succeeds."""
     sandbox.fail_next("api_key_info", "503")
     page = text_of(alice.connect())
     assert "Your key is stored, but its check failed" in page
@@ -148,19 +148,19 @@ def test_check_fails_and_key_stays(alice: Visitor, sandbox: Sandbox) -> None:
             "can withdraw funds (Transfer)",
         ),
         ({"reported_permissions": ["General", "Spot", "Earn"]}, "more than we need: Earn."),
-        ({"reported_permissions": ["General"]}, "It lacks Spot"),
+        ({"reported_permissions": ["General"]}, "lacks Spot"),
         ({"ip_whitelist": []}, "works from any IP address"),
     ],
 )
 def test_warnings(make_app: MakeApp, options: dict[str, list[str]], said: str) -> None:
-    """What a key may do is compared with what is expected, and differences are told."""
+    """If KuCoin reports a key that differs from the expected one, the page says how it differs."""
     with run_sandbox(**options) as sandbox:
         alice = Visitor(make_app(KUCOIN_SITE=sandbox.url), sandbox, "alice")
         assert said in text_of(alice.connect())
 
 
 def test_no_warning(make_app: MakeApp) -> None:
-    """A key that is as it should be brings no warning, and names its addresses."""
+    """A key that is as expected is shown without a warning, with its IP addresses."""
     with run_sandbox(
         reported_permissions=["General", "Spot"],
         ip_whitelist=["127.0.0.1"],
@@ -175,14 +175,14 @@ def test_no_warning(make_app: MakeApp) -> None:
 
 
 def test_expected_permissions_are_a_setting(make_app: MakeApp, sandbox: Sandbox) -> None:
-    """Brokers who need more say so, and are warned of the rest only."""
+    """KUCOIN_EXPECTED_PERMISSIONS decides which permissions are reported as too many."""
     app = make_app(KUCOIN_EXPECTED_PERMISSIONS="General, Spot, Earn, Margin")
     page = text_of(Visitor(app, sandbox, "alice").connect())
     assert "more than we need: InnerTransfer." in page
 
 
 def test_attempts_are_paged(alice: Visitor) -> None:
-    """The latest ten attempts stand on the first page, older ones on the next."""
+    """The first page lists the latest ten attempts, and links lead to older and newer ones."""
     for _ in range(12):
         alice.begin()
     page = alice.get("/")
@@ -203,7 +203,7 @@ def test_attempts_are_paged(alice: Visitor) -> None:
 
 
 def test_only_the_owner_sees_a_row(alice: Visitor, app: Flask, sandbox: Sandbox) -> None:
-    """What belongs to somebody else looks as if it did not exist."""
+    """For another user, an attempt or a key answers 404."""
     alice.connect()
     mallory = Visitor(app, sandbox, "mallory")
     assert mallory.get("/kucoin/attempts/1").status_code == 404
@@ -216,7 +216,7 @@ def test_only_the_owner_sees_a_row(alice: Visitor, app: Flask, sandbox: Sandbox)
 
 
 def test_disconnect(alice: Visitor) -> None:
-    """The credentials are gone, and the user is told that the key itself is not."""
+    """Disconnect deletes the credentials; the page asks the user to delete the key at KuCoin."""
     alice.connect()
     page = text_of(alice.follow(alice.post("/kucoin/keys/1/disconnect")))
     assert "are deleted here" in page
@@ -226,7 +226,7 @@ def test_disconnect(alice: Visitor) -> None:
 
 
 def test_left_attempts(alice: Visitor, clock: Clock) -> None:
-    """An attempt that the user leaves expires after a quarter of an hour, and says so."""
+    """An attempt whose user does not come back expires after 15 minutes, and its page says so."""
     path = alice.approve(alice.begin())
     assert "KuCoin is waiting for you" in text_of(alice.get("/kucoin/attempts/1"))
     clock.advance(15 * 60 + 2)
@@ -237,12 +237,12 @@ def test_left_attempts(alice: Visitor, clock: Clock) -> None:
 
 @pytest.fixture
 def fast_api_2(make_app: MakeApp) -> MakeApp:
-    """Make the demo with Fast API 2."""
+    """A function that makes the demo with Fast API 2."""
     return lambda **more: make_app(KUCOIN_FAST_API="2", **more)
 
 
 def test_fast_api_2(fast_api_2: MakeApp) -> None:
-    """General and Spot are asked for, the key has just those, and no note is left."""
+    """With Fast API 2 the key has the permissions that were asked for, and no warning is shown."""
     with run_sandbox(ip_whitelist=["127.0.0.1"]) as sandbox:
         alice = Visitor(fast_api_2(KUCOIN_SITE=sandbox.url), sandbox, "alice")
         page = alice.connect()
@@ -252,7 +252,7 @@ def test_fast_api_2(fast_api_2: MakeApp) -> None:
 
 
 def test_fewer_permissions(fast_api_2: MakeApp) -> None:
-    """If futures are refused, the page says so, and connecting with fewer works."""
+    """If KuCoin refuses futures, the page says so, and connecting with fewer permissions works."""
     with run_sandbox(futures_opened=False) as sandbox:
         app = fast_api_2(
             KUCOIN_SITE=sandbox.url, KUCOIN_PERMISSIONS="API_COMMON,API_SPOT,API_FUTURES"
@@ -265,26 +265,31 @@ def test_fewer_permissions(fast_api_2: MakeApp) -> None:
         login_page = alice.post("/kucoin/connect", fewer_than="1").location
         page = text_of(alice.follow(alice.get(alice.approve(login_page))))
         assert "is connected" in page
-        assert "It lacks Futures" in page
-        for odd in ("2", "99999999999", "x", "-1"):  # not refused, not there: as without it
+        assert "lacks Futures" in page
+        for odd in (
+            "2",
+            "99999999999",
+            "x",
+            "-1",
+        ):  # no failed attempt has this id, so nothing is left out
             assert alice.post("/kucoin/connect", fewer_than=odd).status_code == 302
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"key_days": 20}, "It expires within 30 days"),
+        ({"key_days": 20}, "This key expires within 30 days"),
         ({"key_days": 40}, ""),
         ({"key_info": {"siteType": "australia"}}, "another KuCoin site (australia)"),
         ({"key_info": {"siteType": "global"}}, ""),
     ],
 )
 def test_life_of_a_key(make_app: MakeApp, options: dict[str, Any], said: str) -> None:
-    """The end of a key that is near, and a key of another site, are told."""
+    """The page warns of a key that expires within 30 days and of a key of another site."""
     permissions = ["API_COMMON", "API_SPOT"]
     with run_sandbox(permissions=permissions, ip_whitelist=["127.0.0.1"], **options) as sandbox:
         app = make_app(KUCOIN_SITE=sandbox.url)
-        app.config["KUCOIN_SITE"] = "global"  # what the key info is compared with
+        app.config["KUCOIN_SITE"] = "global"  # the site that key info is compared with
         page = Visitor(app, sandbox, "alice").connect()
     assert ("warning" in page.text) is bool(said)
     assert said in text_of(page)

@@ -1,4 +1,4 @@
-"""The ledger with the database gone, silent, locked, restarted, or asked twice at once."""
+"""The ledger while the database is down, silent, locked or restarted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.demo.visitor import Visitor, text_of, then
 
 @pytest.fixture
 def down(app: Flask) -> Iterator[threading.Event]:
-    """The database does not answer while this is set."""
+    """While this event is set, each statement and commit fails as if the database were down."""
     down = threading.Event()
 
     def refuse(*_args: object) -> None:
@@ -59,12 +59,12 @@ def test_database_goes_down(
     issued: int,
     reads_as: Status,
 ) -> None:
-    """Before, during and after provisioning: a page says so, and each key is stored or flagged."""
+    """If the database fails at any step, a page says so, and the key is stored or flagged."""
     with then(alice.app, method, down.set):
         path = alice.approve(alice.begin())
         response = alice.follow(alice.get(path))
     assert response.status_code == 500
-    assert "It is our fault" in text_of(response)
+    assert "This is our fault" in text_of(response)
     assert "canary" not in response.text
     down.clear()
     assert len(sandbox.issued_keys) == issued
@@ -74,7 +74,7 @@ def test_database_goes_down(
 
 
 def test_key_that_cannot_be_stored(alice: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If only the storing fails, the attempt is flagged at once."""
+    """If a new key cannot be stored, the attempt becomes unknown at once."""
 
     def fail(*_args: object) -> None:
         raise OperationalError("UPDATE", {}, OSError("disk full"))
@@ -89,7 +89,7 @@ def test_key_that_cannot_be_stored(alice: Visitor, monkeypatch: pytest.MonkeyPat
 def test_commit_whose_answer_is_lost(
     alice: Visitor, app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A key that was stored is not flagged as unknown only because the database went silent."""
+    """If the key was stored and only the database's answer was lost, the attempt stays stored."""
     armed = threading.Event()
     with app.app_context():
         dialect = db.engine.dialect
@@ -111,7 +111,7 @@ def test_commit_whose_answer_is_lost(
 
 
 def test_same_name_signed_in_twice_at_once(app: Flask, sandbox: Sandbox) -> None:
-    """Of two sign-ins that find no user yet, each gets the one that is made."""
+    """Two parallel sign-ins with one new name lead to one user."""
     other = Visitor(app, sandbox)
 
     def sign_in_elsewhere(*_args: object) -> None:
@@ -127,7 +127,7 @@ def test_same_name_signed_in_twice_at_once(app: Flask, sandbox: Sandbox) -> None
 
 
 def test_restarted_database(make_app: MakeApp, sandbox: Sandbox, postgres_database: str) -> None:
-    """A connection that was kept, and that the server has ended since, costs no attempt."""
+    """A pooled connection that the server has closed does not make a request fail."""
     app = make_app(DATABASE_URL=postgres_database)
     alice = Visitor(app, sandbox, "alice")
     login_page = alice.begin()
@@ -144,7 +144,7 @@ def test_restarted_database(make_app: MakeApp, sandbox: Sandbox, postgres_databa
 
 
 def test_locked_sqlite(make_app: MakeApp, sandbox: Sandbox, tmp_path: Path) -> None:
-    """A SQLite file that somebody else holds for too long is a database that is down."""
+    """If another program holds SQLite's lock for too long, the callback leads to the error page."""
     app = make_app(SQLALCHEMY_ENGINE_OPTIONS={"connect_args": {"timeout": 0.05}})
     app.config["PROPAGATE_EXCEPTIONS"] = False
     alice = Visitor(app, sandbox, "alice")
@@ -153,5 +153,5 @@ def test_locked_sqlite(make_app: MakeApp, sandbox: Sandbox, tmp_path: Path) -> N
     with closing(sqlite3.connect(file, check_same_thread=False)) as other:
         with then(app, "create_api_key", lambda: other.execute("BEGIN IMMEDIATE")):
             assert alice.get(path).location.startswith("/kucoin/problem/500?")
-        assert "In progress" in text_of(alice.get("/"))  # readers go on meanwhile
+        assert "In progress" in text_of(alice.get("/"))  # reading works while the lock is held
     assert status_of(app, 1) == Status.PROVISIONING

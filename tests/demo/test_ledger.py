@@ -1,4 +1,4 @@
-"""The ledger under fire: clicked twice, left, crashed, and with the database gone."""
+"""The ledger: parallel callbacks, forged callbacks, abandoned attempts and slow workers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.demo.visitor import Visitor, text_of, then
 
 
 def test_second_callback_shows_the_first_outcome(alice: Visitor, sandbox: Sandbox) -> None:
-    """Reloading, going back, or opening the address again asks KuCoin for nothing."""
+    """A callback that is opened again shows the same outcome, and KuCoin is not asked again."""
     path = alice.approve(alice.begin())
     first = alice.get(path)
     for _ in range(3):
@@ -26,7 +26,7 @@ def test_second_callback_shows_the_first_outcome(alice: Visitor, sandbox: Sandbo
 
 @both_databases
 def test_two_callbacks_at_once(alice: Visitor, app: Flask, sandbox: Sandbox) -> None:
-    """Of many callbacks at the same moment, from copies of one browser, one makes a key."""
+    """Eight parallel requests with one callback create one key."""
     path = alice.approve(alice.begin())
 
     def call() -> int:
@@ -38,7 +38,7 @@ def test_two_callbacks_at_once(alice: Visitor, app: Flask, sandbox: Sandbox) -> 
 
 
 def test_two_connects_at_once(alice: Visitor, sandbox: Sandbox) -> None:
-    """Two attempts of one user do not disturb each other; the account has one row in the end."""
+    """Two attempts of one user both succeed, and the account has one row afterwards."""
     first, second = alice.begin(), alice.begin()
     for login_page in (second, first):
         assert "is connected" in text_of(alice.follow(alice.get(alice.approve(login_page))))
@@ -49,7 +49,7 @@ def test_two_connects_at_once(alice: Visitor, sandbox: Sandbox) -> None:
 
 @both_databases
 def test_same_account_twice_at_once(alice: Visitor, app: Flask, sandbox: Sandbox) -> None:
-    """Two callbacks for one account, in two workers, end in one row, and neither key is lost."""
+    """Four parallel callbacks for one account store four keys; a check merges them into one row."""
     paths = [alice.approve(alice.begin()) for _ in range(4)]
 
     def call(path: str) -> int:
@@ -60,14 +60,14 @@ def test_same_account_twice_at_once(alice: Visitor, app: Flask, sandbox: Sandbox
     with app.app_context():
         statuses = db.session.scalars(select(ConnectAttempt.status)).all()
         assert statuses == [Status.STORED] * 4
-        # Their checks may have missed each other; any later check puts that right.
+        # Parallel checks may not see each other's rows. The next check merges all rows.
         newest = max(db.session.scalars(select(ConnectedKey)).all(), key=lambda key: key.id)
     alice.post(f"/kucoin/keys/{newest.id}/check")
     assert text_of(alice.get("/")).count("Account 165111215") == 1
 
 
 def test_head_and_wrong_methods(alice: Visitor, sandbox: Sandbox) -> None:
-    """A prefetch by HEAD, or a link to connect, begins nothing and uses nothing up."""
+    """A HEAD of the callback and a GET of connect are refused and do not use up the callback."""
     path = alice.approve(alice.begin())
     response = alice.http.head(path)
     assert (response.status_code, response.headers["Allow"]) == (405, "GET")
@@ -77,7 +77,7 @@ def test_head_and_wrong_methods(alice: Visitor, sandbox: Sandbox) -> None:
 
 
 def test_callback_after_sign_out(alice: Visitor, sandbox: Sandbox) -> None:
-    """Who signs out while at KuCoin has to begin again, also after signing in again."""
+    """After a sign-out a callback is refused, also if the same user signs in again."""
     path = alice.approve(alice.begin())
     alice.post("/logout")
     assert alice.get(path).location == "/"
@@ -89,18 +89,18 @@ def test_callback_after_sign_out(alice: Visitor, sandbox: Sandbox) -> None:
 
 
 def test_callback_as_another_user(alice: Visitor, app: Flask, sandbox: Sandbox) -> None:
-    """Nobody can finish, or spoil, what somebody else has begun (login CSRF)."""
+    """Another user's callback is a 403 and does not end the attempt (login CSRF)."""
     path = alice.approve(alice.begin())
     mallory = Visitor(app, sandbox, "mallory")
     response = mallory.follow(mallory.get(path))
     assert response.status_code == 403
-    assert "begun by another user" in text_of(response)
+    assert "begun under another name" in text_of(response)
     assert "token" not in sandbox.totals
     assert "is connected" in text_of(alice.follow(alice.get(path)))
 
 
 def test_callback_in_another_browser(alice: Visitor, app: Flask, sandbox: Sandbox) -> None:
-    """A state is bound to the browser session that began, even for the same user."""
+    """A callback in another browser is refused, even if the same user has signed in there."""
     path = alice.approve(alice.begin())
     other = Visitor(app, sandbox, "alice")
     assert "You began in another browser" in text_of(other.follow(other.get(path)))
@@ -121,7 +121,7 @@ def test_callback_in_another_browser(alice: Visitor, app: Flask, sandbox: Sandbo
     ],
 )
 def test_hostile_callbacks(alice: Visitor, sandbox: Sandbox, query: str) -> None:
-    """What we have not signed is refused in words, and nothing of it is repeated."""
+    """A callback with a missing or forged state leads to an error page that quotes none of it."""
     response = alice.follow(alice.get(f"/kucoin/callback{query}"))
     assert response.status_code == 400
     assert "belongs to no connection that was begun here" in text_of(response)
@@ -133,7 +133,7 @@ def test_hostile_callbacks(alice: Visitor, sandbox: Sandbox, query: str) -> None
     "more", ["&code=x", "&state=x", "&success=true&success=true", "&code=" + "A" * 50_000]
 )
 def test_callback_with_doubled_parameters(alice: Visitor, sandbox: Sandbox, more: str) -> None:
-    """A callback that says two things is not believed, and the attempt is over."""
+    """A callback with a parameter twice or too long ends the attempt, and no code is exchanged."""
     path = alice.approve(alice.begin())
     page = text_of(alice.follow(alice.get(path + more)))
     assert "Your account was not connected" in page
@@ -141,7 +141,7 @@ def test_callback_with_doubled_parameters(alice: Visitor, sandbox: Sandbox, more
 
 
 def test_many_logins_under_way(alice: Visitor) -> None:
-    """However often Connect is pressed, the session cookie stays small, and each login works."""
+    """12 logins at KuCoin at once keep the session cookie small, and each can be finished."""
     login_pages = [alice.begin() for _ in range(12)]
     cookie = alice.http.get_cookie("session")
     assert cookie
@@ -161,7 +161,7 @@ def test_many_logins_under_way(alice: Visitor) -> None:
 def test_crashed_attempts(
     alice: Visitor, clock: Clock, left_at: Status, reads_as: Status, said: str
 ) -> None:
-    """What a dead worker has left reads as what it is, on its page and in the list."""
+    """An attempt that a dead worker has left gets its final status at the user's next visit."""
     alice.begin()
     with alice.app.app_context():
         attempt = db.session.get_one(ConnectAttempt, 1)
@@ -176,13 +176,13 @@ def test_crashed_attempts(
 
 
 def test_slow_worker_asks_for_nothing(alice: Visitor, clock: Clock, sandbox: Sandbox) -> None:
-    """A worker that was given up for dead, and told so to the user, asks for no key any more."""
+    """A worker asks for no key if its attempt was settled as abandoned during the exchange."""
     path = alice.approve(alice.begin())
 
     def meanwhile() -> None:
         clock.advance(90)
         with alice.app.app_context():
-            ledger.own_attempt(1, 1)  # the user looks
+            ledger.own_attempt(1, 1)  # the page of the attempt does this
 
     with then(alice.app, "authorize_access_token", meanwhile):
         page = text_of(alice.follow(alice.get(path)))
@@ -191,7 +191,7 @@ def test_slow_worker_asks_for_nothing(alice: Visitor, clock: Clock, sandbox: San
 
 
 def test_slow_answer_is_stored(alice: Visitor, clock: Clock) -> None:
-    """A key that comes after the attempt was taken for lost is stored all the same."""
+    """A key that arrives after its attempt was settled as unknown is stored all the same."""
     path = alice.approve(alice.begin())
 
     def meanwhile() -> None:

@@ -1,4 +1,4 @@
-"""One refresh of a kept token, however many threads and processes ask for it."""
+"""Threads and processes that hold the same expired token refresh it only once."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ print(answers.count(True), flush=True)
 
 
 def _workers(settings: dict[str, Any], stack: ExitStack, count: int) -> list[Any]:
-    """Start processes that ask for a fresh token in many threads, an hour from now."""
+    """Start processes whose clocks are an hour ahead. Each asks for a fresh token in 25 threads."""
     root = Path(__file__).parents[2]
     workers = [
         stack.enter_context(
@@ -74,7 +74,7 @@ def test_one_refresh_for_all_processes(
     sandbox: Sandbox,
     database: str,
 ) -> None:
-    """4 processes with 25 threads each hold one expired token: 1 refresh, 100 live tokens."""
+    """4 processes with 25 threads and one expired token: 1 refresh, and 100 valid tokens."""
     settings["KUCOIN_KEEP_TOKENS"] = "1"
     if database == "postgresql":
         settings["DATABASE_URL"] = request.getfixturevalue("postgres_database")
@@ -95,7 +95,7 @@ def test_one_refresh_for_all_processes(
 def locked_out(
     request: pytest.FixtureRequest, make_app: MakeApp, sandbox: Sandbox, settings: dict[str, Any]
 ) -> Iterator[tuple[Flask, dict[str, Any]]]:
-    """The demo with a kept token on each database."""
+    """The demo with a kept token, on PostgreSQL and on SQLite."""
     settings["KUCOIN_KEEP_TOKENS"] = "1"
     if request.param == "postgresql":
         settings["DATABASE_URL"] = request.getfixturevalue("postgres_database")
@@ -107,9 +107,9 @@ def locked_out(
 def test_dead_worker_blocks_nobody(
     locked_out: tuple[Flask, dict[str, Any]], sandbox: Sandbox, clock: Clock
 ) -> None:
-    """A worker is killed while it holds the lock and waits for KuCoin; the next one goes on."""
+    """If a worker is killed while it holds a row's lock, another worker can refresh the token."""
     app, settings = locked_out
-    # The dead worker's refresh never gets to KuCoin: its pair is not lost with it.
+    # The killed worker asks a sandbox of its own, so the other sandbox has not rotated the pair.
     with run_sandbox() as tarpit, ExitStack() as stack:
         tarpit.fail_next("refresh", "delay:60")
         (worker,) = _workers({**settings, "KUCOIN_SITE": tarpit.url}, stack, 1)

@@ -1,4 +1,4 @@
-"""What operators use: the check of all keys, /healthz, log lines, and migrations."""
+"""For operators: the check of all keys, /healthz, log lines, and migrations."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _check(app: Flask, *options: str) -> str:
 
 @both_databases
 def test_check_of_all_keys(alice: Visitor, app: Flask, sandbox: Sandbox, clock: Clock) -> None:
-    """Keys that were not checked for a day are; one that the user has deleted is shown as gone."""
+    """The command checks the keys that are due; a key that was deleted at KuCoin becomes gone."""
     Visitor(app, sandbox, "bob").connect()
     alice.connect()
     assert _check(app) == "Checked 0 keys: none was due.\n"
@@ -53,17 +53,17 @@ def test_check_of_all_keys(alice: Visitor, app: Flask, sandbox: Sandbox, clock: 
     page = text_of(bob.get("/"))
     assert "Deleted at KuCoin" in page
     assert "was deleted there" in page
-    # Connecting again replaces it, and there is nothing left to delete.
+    # A new connect replaces the key. Nothing is left to delete at KuCoin.
     assert "An old key still works" not in text_of(bob.connect())
     assert text_of(bob.get("/")).count("Account 165111215") == 1
 
 
 def test_check_without_an_answer(alice: Visitor, sandbox: Sandbox, clock: Clock) -> None:
-    """A key that KuCoin says nothing about is due again some minutes later, not a day later."""
+    """If KuCoin does not answer, the key is due again after ten minutes instead of a day."""
     alice.connect()
     clock.advance(DAY + 1)
     sandbox.fail_next("api_key_info", "503")
-    assert _check(alice.app) == "Checked 1 keys: 1 failed.\n"
+    assert _check(alice.app) == "Checked 1 keys: 1 check-failed.\n"
     assert _check(alice.app) == "Checked 0 keys: none was due.\n"
     clock.advance(11 * 60)
     assert _check(alice.app) == "Checked 1 keys: 1 connected.\n"
@@ -71,14 +71,14 @@ def test_check_without_an_answer(alice: Visitor, sandbox: Sandbox, clock: Clock)
 
 @pytest.mark.parametrize("duration", ["24", "h", "1.5h", "1w", ""])
 def test_duration(app: Flask, duration: str) -> None:
-    """What is no duration is refused, with an example of one."""
+    """A value that is not a duration is refused with an example."""
     result = app.test_cli_runner().invoke(args=["kucoin", "check", "--older-than", duration])
     assert result.exit_code == 2
     assert "24h" in result.output
 
 
 def fill(app: Flask, number: int) -> None:
-    """Store keys of as many users, which were never checked."""
+    """Store never checked keys, each of another user."""
     with app.app_context():
         users = [User(name=f"user {each}") for each in range(number)]
         db.session.add_all(users)
@@ -110,7 +110,7 @@ def fill(app: Flask, number: int) -> None:
 
 
 def check_by_runners(app: Flask, runners: int, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """Run the command several times at once; return how often each key was asked about."""
+    """Run the command several times in parallel; return how often each key was asked about."""
     asked: list[str] = []
 
     def get_api_key_info(key: ApiKey) -> ApiKeyInfo:
@@ -124,7 +124,7 @@ def check_by_runners(app: Flask, runners: int, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("app", ["postgresql"], indirect=True)
 def test_four_runners(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each of 200 keys is checked once, however many machines run the command at once."""
+    """Four parallel runs of the command check each of 200 keys exactly once."""
     fill(app, 200)
     asked = check_by_runners(app, 4, monkeypatch)
     assert len(asked) == 200
@@ -134,7 +134,7 @@ def test_four_runners(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_another_key_in_the_answer(
     alice: Visitor, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An answer about another key than the one that was asked about is not believed."""
+    """If KuCoin's answer describes another key, nothing of the answer is stored."""
     alice.connect()
     info = kucoin_of(alice.app).get_api_key_info
     other = ApiKeyInfo(uid="7", permissions=frozenset(["Transfer"]), api_key="another")
@@ -148,7 +148,7 @@ def test_another_key_in_the_answer(
 
 @both_databases
 def test_healthz(app: Flask) -> None:
-    """It answers 200 to anybody while the database answers, and 503 while it does not."""
+    """/healthz answers 200 while the database answers and 503 otherwise, without a sign-in."""
     http = app.test_client()
     assert (http.get("/healthz").status_code, http.get("/healthz").json) == (
         200,
@@ -166,17 +166,17 @@ def test_healthz(app: Flask) -> None:
 
 @pytest.fixture
 def logger(app: Flask) -> Iterator[logging.Logger]:
-    """The demo's logger, which the test may change."""
+    """The demo's logger; its handlers are restored after the test."""
     handlers, propagate = app.logger.handlers, app.logger.propagate
     yield app.logger
     app.logger.handlers, app.logger.propagate = handlers, propagate
 
 
 def test_one_line_per_change(alice: Visitor, caplog: pytest.LogCaptureFixture) -> None:
-    """Each change of an attempt's or a key's state is one line, and nothing else is."""
+    """Each new state of an attempt or a key is one log line, and an unchanged state is none."""
     caplog.set_level(logging.INFO, "flask_demo")
     alice.connect()
-    alice.post("/kucoin/keys/1/check")  # nothing changes
+    alice.post("/kucoin/keys/1/check")  # the state stays the same
     alice.post("/kucoin/keys/1/disconnect")
     lines = [record.getMessage() for record in caplog.records if record.name == "flask_demo.events"]
     assert lines == [
@@ -190,7 +190,7 @@ def test_one_line_per_change(alice: Visitor, caplog: pytest.LogCaptureFixture) -
 def test_lines_as_json(
     make_app: MakeApp, logger: logging.Logger, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With LOG_JSON each line is an object, an error with its traceback, too."""
+    """With LOG_JSON each line is a JSON object, with a field for the traceback of an error."""
     make_app(LOG_JSON="1")
     events.changed("key", 7, "gone", "deleted")
     try:
@@ -205,7 +205,7 @@ def test_lines_as_json(
 
 @both_databases
 def test_models_and_migrations_agree(app: Flask) -> None:
-    """The tables that the migrations make are those of the models; all can be taken back."""
+    """Migrations create the same tables as the models, and can be undone and repeated."""
     with app.app_context():
         with db.engine.connect() as connection:
             assert compare_metadata(MigrationContext.configure(connection), db.metadata) == []
@@ -218,7 +218,7 @@ def test_models_and_migrations_agree(app: Flask) -> None:
 def test_many_start_at_once(
     make_app: MakeApp, request: pytest.FixtureRequest, database: str
 ) -> None:
-    """Workers that start on an empty database at the same moment all find the tables."""
+    """Four workers that start on an empty database at the same moment all find the tables."""
     url = {}
     if database == "postgresql":
         url = {"DATABASE_URL": request.getfixturevalue("postgres_database")}
@@ -234,7 +234,7 @@ def test_many_start_at_once(
 
 
 def test_tables_of_a_newer_version(app: Flask, make_app: MakeApp) -> None:
-    """They are not touched, and the program says why it does not start."""
+    """On tables of a newer version the demo does not start, and says why."""
     with app.app_context():
         db.session.execute(text("UPDATE alembic_version SET version_num = 'later'"))
         db.session.commit()
@@ -243,7 +243,7 @@ def test_tables_of_a_newer_version(app: Flask, make_app: MakeApp) -> None:
 
 
 def test_keys_of_one_account_meet(app: Flask, sandbox: Sandbox) -> None:
-    """Also if the newer key has been checked first: one account is one card."""
+    """Two rows of one account are merged, even if the newer key was checked first."""
     alice = Visitor(app, sandbox, "alice")
     sandbox.fail_next("api_key_info", "503")
     alice.connect()

@@ -1,4 +1,4 @@
-"""`python -m flask_demo` as a program: it starts, says where, stops, and can be killed."""
+"""`python -m flask_demo` starts, prints its address, stops, and survives `kill -9`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _start(environment: dict[str, str]) -> subprocess.Popen[str]:
 
 @contextmanager
 def running(environment: dict[str, str]) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run the demo; gives the process and the address that it says."""
+    """Run the demo for the block; yield the process and the address that it printed."""
     with _start({"DEMO_PORT": "0", **environment}) as process:
         try:
             assert process.stdout
@@ -53,7 +53,7 @@ def running(environment: dict[str, str]) -> Iterator[tuple[subprocess.Popen[str]
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_starts_and_stops(tmp_path: Path, number: signal.Signals) -> None:
-    """In an empty folder it comes up with a sandbox beside it, and stops cleanly with 0."""
+    """In an empty folder the demo starts with a sandbox; a signal stops it with exit status 0."""
     port = free_port()
     environment = {"DEMO_INSTANCE": str(tmp_path / "instance"), "SANDBOX_PORT": str(port)}
     with running(environment) as (process, url):
@@ -71,7 +71,7 @@ def test_starts_and_stops(tmp_path: Path, number: signal.Signals) -> None:
 def start_here(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., str]:
-    """Start the demo in this process, which fails, and return what it says to that."""
+    """A function that runs the demo in this process until it fails, and returns what it prints."""
     monkeypatch.setattr(signal, "signal", lambda *_: None)
 
     def start(**environment: str) -> str:
@@ -88,7 +88,7 @@ def start_here(
 
 @pytest.mark.parametrize("name", ["DEMO_PORT", "SANDBOX_PORT"])
 def test_port_is_taken(start_here: Callable[..., str], name: str) -> None:
-    """One clear sentence names the setting, and the exit code is 2."""
+    """If a port is taken, one sentence names the port and its setting; the exit status is 2."""
     ports = {"DEMO_PORT": "0", "SANDBOX_PORT": str(free_port())}
     with socket.create_server(("127.0.0.1", 0)) as taken:
         ports[name] = str(taken.getsockname()[1])
@@ -98,7 +98,7 @@ def test_port_is_taken(start_here: Callable[..., str], name: str) -> None:
 
 
 def test_cannot_start(start_here: Callable[..., str]) -> None:
-    """What keeps it from starting is said without a traceback, and the exit code is 2."""
+    """If the demo cannot start, it prints the reason without a traceback; the exit status is 2."""
     said = start_here(DATABASE_URL="postgres://127.0.0.1:1/none")
     assert said == "The demo cannot start. The database does not answer (OperationalError).\n"
     said = start_here(KUCOIN_CLIENT_ID="me")
@@ -124,7 +124,7 @@ def test_killed(
     reads_as: str,
     issued: int,
 ) -> None:
-    """A worker is killed while it waits for KuCoin: after the restart each attempt is told."""
+    """The process is killed while it waits for KuCoin; after a restart a page shows the outcome."""
     with running(settings) as (process, url), requests.Session() as browser:
 
         def post(path: str, **fields: str) -> str:

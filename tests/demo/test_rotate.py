@@ -1,4 +1,4 @@
-"""New API keys for old, by way of KuCoin or with a kept token."""
+"""Replacing an API key: after a new approval, or at once with a kept token."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from tests.demo.visitor import Visitor, text_of, then
 
 @pytest.fixture
 def keeping(make_app: MakeApp) -> Flask:
-    """The demo with kept tokens."""
+    """The demo with KUCOIN_KEEP_TOKENS."""
     return make_app(KUCOIN_KEEP_TOKENS="yes")
 
 
 @pytest.fixture
 def carol(keeping: Flask, sandbox: Sandbox) -> Visitor:
-    """A user with an account, and a token that was kept."""
+    """A user with a connected account and a kept token."""
     carol = Visitor(keeping, sandbox, "carol")
     carol.connect()
     return carol
 
 
 def test_rotate_by_way_of_kucoin(alice: Visitor, sandbox: Sandbox) -> None:
-    """Without a token the user approves again; the new key then takes the old one's place."""
+    """Without a kept token the user approves again, and the row gets the new key."""
     alice.connect()
     login_page = alice.post("/kucoin/keys/1/rotate").location
     old = row_of(alice.app)
@@ -52,7 +52,7 @@ def test_rotate_by_way_of_kucoin(alice: Visitor, sandbox: Sandbox) -> None:
 
 
 def test_rotate_is_cancelled(alice: Visitor, sandbox: Sandbox) -> None:
-    """Who cancels keeps the key that is there."""
+    """If the user cancels at KuCoin, the old key stays connected."""
     alice.connect()
     page = alice.follow(alice.get(alice.cancel(alice.post("/kucoin/keys/1/rotate").location)))
     assert "Your account was not connected" in text_of(page)
@@ -62,7 +62,7 @@ def test_rotate_is_cancelled(alice: Visitor, sandbox: Sandbox) -> None:
 
 
 def test_another_account_replaces_nothing(make_app: MakeApp, sandbox: Sandbox) -> None:
-    """Who signs in at KuCoin with another account than before has two accounts afterwards."""
+    """If the user approves with another KuCoin account, both accounts are connected afterwards."""
     with run_sandbox(uid=7) as other:
         alice = Visitor(make_app(), sandbox, "alice")
         alice.connect()
@@ -81,13 +81,13 @@ def test_another_account_replaces_nothing(make_app: MakeApp, sandbox: Sandbox) -
 
 
 def _first_outcome(visitor: Visitor) -> str:
-    """Return what the first attempt's page says, with a capital letter."""
+    """Return the text of the first attempt's page, with the account's name as in the list."""
     page = text_of(visitor.get("/kucoin/attempts/1"))
     return page.replace("Your KuCoin account", "Account")
 
 
 def test_rotated_and_not_checked(alice: Visitor, sandbox: Sandbox) -> None:
-    """As long as it is not known whose the new key is, each page shows the key that came of it."""
+    """If the check of the new key failed, each attempt's page names the key of its attempt."""
     alice.connect()
     login_page = alice.post("/kucoin/keys/1/rotate").location
     sandbox.fail_next("api_key_info", "503")
@@ -99,7 +99,7 @@ def test_rotated_and_not_checked(alice: Visitor, sandbox: Sandbox) -> None:
 
 
 def test_every_key_that_gave_way_is_named(alice: Visitor, sandbox: Sandbox, clock: Clock) -> None:
-    """Three keys of one account, of which the first two could not be checked when they came."""
+    """If three keys of one account are merged late, the page names both keys that were replaced."""
     for fault in ("503", "503", "set_cookie"):
         sandbox.fail_next("api_key_info", fault)
         alice.connect()
@@ -115,7 +115,7 @@ def test_every_key_that_gave_way_is_named(alice: Visitor, sandbox: Sandbox, cloc
 def test_disconnected_while_a_rotation_begins(
     alice: Visitor, app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing is replaced, and the page tells of the latest attempt."""
+    """If the key is disconnected at the same moment, no attempt is begun, and the page says so."""
     alice.connect()
     start = ledger.start_rotation
 
@@ -133,7 +133,7 @@ def test_disconnected_while_a_rotation_begins(
 
 
 def test_what_the_form_has_seen_is_a_number(alice: Visitor, sandbox: Sandbox) -> None:
-    """One that no attempt has begins nothing."""
+    """A form that names an impossible attempt begins nothing."""
     alice.connect()
     for seen in ("9" * 20, f"-{'9' * 20}"):
         answer = alice.post("/kucoin/keys/1/rotate", seen=seen)
@@ -153,7 +153,7 @@ def test_rotate_with_a_kept_token(carol: Visitor, sandbox: Sandbox) -> None:
 
 
 def test_rotate_refreshes(carol: Visitor, sandbox: Sandbox, clock: Clock) -> None:
-    """After an hour the token is refreshed, and the new pair is kept for the next time."""
+    """An expired token is refreshed before use, and the new pair is kept for the next time."""
     for turn in (1, 2):
         clock.advance(HOUR)
         page = text_of(carol.follow(carol.post("/kucoin/keys/1/rotate")))
@@ -163,7 +163,7 @@ def test_rotate_refreshes(carol: Visitor, sandbox: Sandbox, clock: Clock) -> Non
 
 
 def test_rotate_after_three_days(carol: Visitor, sandbox: Sandbox, clock: Clock) -> None:
-    """When the refresh token is spent, it is forgotten and the user approves again."""
+    """A token past its three days is deleted, and the user has to approve again."""
     clock.advance(3 * DAY)
     login_page = carol.post("/kucoin/keys/1/rotate").location
     assert login_page.startswith(f"{sandbox.url}/oauth?")
@@ -173,7 +173,7 @@ def test_rotate_after_three_days(carol: Visitor, sandbox: Sandbox, clock: Clock)
 
 
 def test_rotate_when_refresh_fails(carol: Visitor, sandbox: Sandbox, clock: Clock) -> None:
-    """A refresh that fails asks for no key, keeps the old pair, and can be tried again."""
+    """If KuCoin is unavailable for the refresh, no key is asked for, and a later try succeeds."""
     clock.advance(HOUR)
     sandbox.fail_next("refresh", "503")
     page = text_of(carol.follow(carol.post("/kucoin/keys/1/rotate")))
@@ -185,7 +185,7 @@ def test_rotate_when_refresh_fails(carol: Visitor, sandbox: Sandbox, clock: Cloc
 
 
 def test_rotate_when_refresh_is_refused(carol: Visitor, sandbox: Sandbox, clock: Clock) -> None:
-    """Whatever KuCoin's words for it are: the token is dropped, and the user approves again."""
+    """If KuCoin refuses to refresh, the token is deleted, and the user approves again."""
     clock.advance(HOUR)
     sandbox.fail_next("refresh", "envelope:1:in words that nobody has seen")
     login_page = carol.post("/kucoin/keys/1/rotate").location
@@ -194,7 +194,7 @@ def test_rotate_when_refresh_is_refused(carol: Visitor, sandbox: Sandbox, clock:
 
 
 def test_rotate_when_the_token_is_dead(carol: Visitor, sandbox: Sandbox) -> None:
-    """A token that KuCoin has revoked gives no key; the next time the user approves again."""
+    """If KuCoin refuses the token for a new key, the token is deleted, and the user approves."""
     sandbox.fail_next("create_api_key", "envelope:1:invalid token")
     page = text_of(carol.follow(carol.post("/kucoin/keys/1/rotate")))
     assert "No key was created" in page
@@ -212,7 +212,7 @@ def test_rotate_when_the_token_is_dead(carol: Visitor, sandbox: Sandbox) -> None
     ],
 )
 def test_rotate_when_it_is_not_the_token(carol: Visitor, sandbox: Sandbox, fault: str) -> None:
-    """Once the user has put things right at KuCoin, the kept token will do."""
+    """If KuCoin refuses a key for another reason, the token is kept and used again."""
     sandbox.fail_next("create_api_key", fault)
     carol.post("/kucoin/keys/1/rotate")
     assert row_of(carol.app).sealed_token
@@ -222,13 +222,15 @@ def test_rotate_when_it_is_not_the_token(carol: Visitor, sandbox: Sandbox, fault
 def test_a_row_is_read_anew_under_its_lock(
     carol: Visitor, sandbox: Sandbox, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What another worker has refreshed since this one saw the row is not refreshed again."""
+    """A worker that waits for the row's lock uses the token that another worker has refreshed."""
     start = ledger.start_rotation
 
     def refreshed_first(*args: Any) -> Any:
         with carol.app.app_context():
             assert fresh_token(1)
-        monkeypatch.setattr(_client, "refreshes", Refreshes())  # the other worker's is its own
+        monkeypatch.setattr(
+            _client, "refreshes", Refreshes()
+        )  # another process has its own memory of refreshes
         return start(*args)
 
     clock.advance(HOUR)
@@ -242,7 +244,7 @@ def test_a_row_is_read_anew_under_its_lock(
 def test_an_old_token_is_dropped(
     carol: Visitor, make_app: MakeApp, sandbox: Sandbox, clock: Clock, *, why: str, by: str
 ) -> None:
-    """What is not kept cannot leak."""
+    """A check or a rekey deletes a token that has expired or is no longer to be kept."""
     app = carol.app
     if why == "it is past its time":
         clock.advance(3 * DAY)
@@ -259,7 +261,7 @@ def test_an_old_token_is_dropped(
 
 
 def test_a_token_that_is_good_is_kept(carol: Visitor, clock: Clock) -> None:
-    """Neither a check nor `rekey` drops a token before its three days are over."""
+    """Neither a check nor a rekey deletes a token before its three days are over."""
     clock.advance(3 * DAY - 60)
     carol.post("/kucoin/keys/1/check")
     assert carol.app.test_cli_runner().invoke(args=["kucoin", "rekey"]).exit_code == 0
@@ -267,7 +269,7 @@ def test_a_token_that_is_good_is_kept(carol: Visitor, clock: Clock) -> None:
 
 
 def test_rotate_fails(carol: Visitor, sandbox: Sandbox) -> None:
-    """If no new key comes, the old one stays; if that is not known, both pages say so."""
+    """If the answer with the new key is lost, the page says so, and the old key stays connected."""
     sandbox.fail_next("create_api_key", "lost")
     page = text_of(carol.follow(carol.post("/kucoin/keys/1/rotate")))
     assert "Please look in your KuCoin account" in page
@@ -275,7 +277,7 @@ def test_rotate_fails(carol: Visitor, sandbox: Sandbox) -> None:
 
 
 def test_rotate_clicked_twice(carol: Visitor, sandbox: Sandbox) -> None:
-    """A form that is sent twice makes one key; the second answer shows the first one's outcome."""
+    """A form that is sent twice creates one key; both responses lead to the same attempt."""
     seen = row_of(carol.app).latest_attempt_id
     first = carol.post("/kucoin/keys/1/rotate", seen=seen)
     second = carol.post("/kucoin/keys/1/rotate", seen=seen)
@@ -284,7 +286,7 @@ def test_rotate_clicked_twice(carol: Visitor, sandbox: Sandbox) -> None:
 
 
 def test_rotate_clicked_twice_without_a_token(alice: Visitor, sandbox: Sandbox) -> None:
-    """The browser follows the second answer, so that one leads to KuCoin for the same attempt."""
+    """Without a kept token, both responses to a double click lead to KuCoin."""
     alice.connect()
     seen = row_of(alice.app).latest_attempt_id
     first, second = (alice.post("/kucoin/keys/1/rotate", seen=seen).location for _ in range(2))
@@ -296,7 +298,7 @@ def test_rotate_clicked_twice_without_a_token(alice: Visitor, sandbox: Sandbox) 
 
 
 def test_disconnected_while_a_key_is_made(carol: Visitor, sandbox: Sandbox) -> None:
-    """A key that comes after its row was deleted is stored all the same: it exists."""
+    """If the row is deleted while KuCoin creates the key, the new key is stored in a new row."""
 
     def disconnect() -> None:
         with carol.app.app_context():
@@ -312,10 +314,10 @@ def test_disconnected_while_a_key_is_made(carol: Visitor, sandbox: Sandbox) -> N
 
 
 def test_check_of_a_key_that_was_replaced(carol: Visitor, sandbox: Sandbox) -> None:
-    """What a check says of the old key is not written to the new one."""
+    """The result of a check is dropped if the key was replaced during the check."""
     other = Visitor(carol.app, sandbox, "carol")
-    sandbox.fail_next("api_key_info", "set_cookie")  # the check's own call: all is well
-    sandbox.fail_next("api_key_info", "503")  # that of the new key fails
+    sandbox.fail_next("api_key_info", "set_cookie")  # the first call, by the check, succeeds
+    sandbox.fail_next("api_key_info", "503")  # the second call, for the new key, fails
     with then(carol.app, "get_api_key_info", _once(lambda: other.post("/kucoin/keys/1/rotate"))):
         carol.post("/kucoin/keys/1/check")
     row = row_of(carol.app)
@@ -324,6 +326,6 @@ def test_check_of_a_key_that_was_replaced(carol: Visitor, sandbox: Sandbox) -> N
 
 
 def _once(do: Callable[[], object]) -> Callable[[], object]:
-    """Return what does something the first time alone."""
+    """Return a function that calls `do` the first time only."""
     left = [do]
     return lambda: left.pop()() if left else None

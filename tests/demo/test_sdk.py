@@ -1,4 +1,4 @@
-"""KuCoin's official SDK accepts a key that the demo has provisioned."""
+"""KuCoin's official SDK can use a key that the demo has stored."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.demo.visitor import Visitor
 
 @pytest.fixture
 def key(alice: Visitor) -> ApiKey:
-    """The credentials of an account that was connected through the demo."""
+    """The credentials of an account that was connected with the demo."""
     alice.connect()
     with alice.app.app_context():
         return vault().key(db.session.get_one(ConnectedKey, 1))
@@ -26,7 +26,7 @@ def key(alice: Visitor) -> ApiKey:
 
 def _get_apikey_info(sandbox: Sandbox, key: ApiKey) -> Any:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the SDK's own, about pydantic
+        warnings.simplefilter("ignore")  # the SDK causes warnings of pydantic
         from kucoin_universal_sdk.api import DefaultClient
         from kucoin_universal_sdk.model import (
             ClientOptionBuilder,
@@ -49,14 +49,14 @@ def _get_apikey_info(sandbox: Sandbox, key: ApiKey) -> Any:
 
 
 def test_key_works(key: ApiKey, sandbox: Sandbox) -> None:
-    """Get Apikey Info answers with the account that was connected."""
+    """The SDK's `get_apikey_info` returns the connected account."""
     info = _get_apikey_info(sandbox, key)
     assert str(info.uid) == "165111215"
     assert info.api_key == key.api_key
 
 
 def test_wrong_secret_fails(key: ApiKey, sandbox: Sandbox) -> None:
-    """With one character of the secret changed, nothing that is signed with it is accepted."""
+    """With one changed character in the secret, the SDK's call is refused."""
     wrong = dataclasses.replace(key, secret=("b" if key.secret[0] == "a" else "a") + key.secret[1:])
     with pytest.raises(Exception, match=r"KC-API-(SIGN|PASSPHRASE)"):
         _get_apikey_info(sandbox, wrong)

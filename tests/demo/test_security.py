@@ -1,4 +1,4 @@
-"""What the demo does against abuse, and that no secret is found where it does not belong."""
+"""Protection against forged requests, and a search for secrets where none belong."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ POSTS = [
 
 @pytest.mark.parametrize("path", POSTS)
 def test_every_post_needs_a_token(alice: Visitor, sandbox: Sandbox, path: str) -> None:
-    """A form of another site, or of another session, does nothing (CSRF)."""
+    """A form without the session's CSRF token is refused and changes nothing."""
     alice.connect()
     before = sandbox.totals
     for token in ("", "x", csrf_token(Visitor(alice.app, sandbox).get("/"))):
@@ -53,14 +53,14 @@ def test_every_post_needs_a_token(alice: Visitor, sandbox: Sandbox, path: str) -
 
 
 def test_no_post_is_forgotten(app: Flask) -> None:
-    """The list above is complete, and nothing else changes anything."""
+    """The list above names every route that accepts a POST, except the callback's redirect."""
     rules = [rule for rule in app.url_map.iter_rules() if rule.methods and "POST" in rule.methods]
     paths = {re.sub("<.*>", "1", rule.rule) for rule in rules}
-    assert paths == {*POSTS, "/kucoin/callback"}  # which only redirects to the GET
+    assert paths == {*POSTS, "/kucoin/callback"}  # the callback only redirects to its GET
 
 
 def test_csrf_token_expires(alice: Visitor, clock: Clock) -> None:
-    """A page that was open for hours says that it is too old, and what to do."""
+    """A form that was open for two hours is refused, and the page says to load it again."""
     token = csrf_token(alice.get("/"))
     clock.advance(2 * HOUR)
     response = alice.http.post("/kucoin/connect", data={"csrf_token": token})
@@ -69,7 +69,7 @@ def test_csrf_token_expires(alice: Visitor, clock: Clock) -> None:
 
 
 def test_session_fixation(app: Flask, sandbox: Sandbox) -> None:
-    """What was in a session before the sign-in, or of the user before, is not in it after."""
+    """Sign-in and sign-out remove everything from the session that was there before."""
     visitor = Visitor(app, sandbox)
     visitor.get("/")
     with visitor.http.session_transaction() as session:
@@ -89,7 +89,7 @@ def test_session_fixation(app: Flask, sandbox: Sandbox) -> None:
 
 
 def test_a_planted_cookie_locks_nobody_out(make_app: MakeApp, sandbox: Sandbox) -> None:
-    """Flask-Login reads a cookie of that name; ours no browser can send, ASCII or not."""
+    """A cookie with bytes that are not ASCII does not cause an error, whatever its name."""
     visitor = Visitor(make_app(), sandbox)
     names = ("remember_token", "__Host-remember", "session", "browser", ";")
     for name in names:
@@ -98,14 +98,14 @@ def test_a_planted_cookie_locks_nobody_out(make_app: MakeApp, sandbox: Sandbox) 
 
 
 def test_cookie(alice: Visitor) -> None:
-    """The session cookie is out of reach for scripts and for other sites' forms."""
+    """The session cookie has HttpOnly and SameSite=Lax."""
     alice.http.delete_cookie("session")
     cookie = alice.http.get("/").headers["Set-Cookie"]
     assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
 
 
 def test_headers(alice: Visitor, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every page, errors too, forbids framing, caching, sniffing, Referer, and foreign content."""
+    """Every page, errors too, has headers against framing, caching, sniffing and alien content."""
     alice.connect()
     alice.app.config["PROPAGATE_EXCEPTIONS"] = False
     monkeypatch.setattr(ledger, "own_attempt", _raise_for_the_second)
@@ -139,27 +139,27 @@ def _raise_for_the_second(attempt_id: int, user_id: int) -> ConnectAttempt | Non
 
 
 def test_kucoin_may_lead_on_from_its_login_page(make_app: MakeApp) -> None:
-    """Browsers hold each redirect after the form against the policy; KuCoin's are not known."""
+    """For a real site, form-action allows any https: browsers check KuCoin's redirects as well."""
     response = make_app(KUCOIN_SITE="eu").test_client().get("/")
     assert "; form-action 'self' https:; " in response.headers["Content-Security-Policy"]
 
 
 def test_no_open_redirect(alice: Visitor) -> None:
-    """No parameter chooses where the browser goes."""
+    """A parameter `next` does not change where sign-in and sign-out redirect to."""
     for path in ("/login?next=//evil.example", "/logout?next=//evil.example"):
         assert alice.post(path, username="alice").location == "/"
         alice.post("/login", username="alice")
 
 
 def test_large_request(alice: Visitor) -> None:
-    """More than any of the forms holds is not read."""
+    """A form of more than 64 KiB is refused with a page."""
     response = alice.http.post("/login", data={"csrf_token": "x", "username": "a" * 100_000})
     assert response.status_code == 413
     assert "This is too large" in text_of(response)
 
 
 def test_markup_in_what_others_say(alice: Visitor, sandbox: Sandbox) -> None:
-    """A name, or a message of KuCoin, is text and not part of the page."""
+    """HTML in a name or in KuCoin's message is shown as text."""
     markup = "<img src=x onerror=alert(1)>"
     alice.post("/login", username=markup)
     assert "&lt;img" in alice.get("/").text
@@ -173,7 +173,7 @@ def test_markup_in_what_others_say(alice: Visitor, sandbox: Sandbox) -> None:
 
 
 class Records(logging.Handler):
-    """Keeps every record as text, tracebacks included."""
+    """A log handler that keeps every record as text, with its traceback."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -183,14 +183,14 @@ class Records(logging.Handler):
         self.texts.append(f"{record.name} {self.format(record)} {record.__dict__}")
 
     def of_the_demo(self, url: str) -> list[str]:
-        """Return what the demo's process logs: not what the test's own browser does."""
+        """Return the records without those of the test's own HTTP client."""
         port = url.rpartition(":")[2]
         return [text for text in self.texts if not (text.startswith("urllib3") and port in text)]
 
 
 @contextmanager
 def logged() -> Iterator[Records]:
-    """Hear everything that any library logs."""
+    """Collect the records of all loggers at DEBUG."""
     records, root = Records(), logging.getLogger()
     names = [None, *(name for name in root.manager.loggerDict), "werkzeug", "sqlalchemy.engine"]
     loggers = [logging.getLogger(name) for name in names]
@@ -208,7 +208,7 @@ def logged() -> Iterator[Records]:
 
 @contextmanager
 def served(app: Flask) -> Iterator[str]:
-    """Serve an app as `python -m flask_demo` does."""
+    """Serve an app like `python -m flask_demo`, and yield its URL."""
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=RequestHandler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -221,7 +221,7 @@ def served(app: Flask) -> Iterator[str]:
 
 
 class Secrets:
-    """What must be found nowhere: every code, token, secret and passphrase of a flow."""
+    """Collects every code, token, secret and passphrase that the app gets from KuCoin."""
 
     def __init__(self, app: Flask, patch: pytest.MonkeyPatch) -> None:
         self.values: set[str] = set()
@@ -243,7 +243,7 @@ class Secrets:
         return call
 
     def spelled(self) -> set[str]:
-        """Return them plain and in every usual encoding."""
+        """Return the secrets, plain and in each URL encoding."""
         return {
             spelling
             for value in self.values
@@ -254,7 +254,7 @@ class Secrets:
 def test_secrets_stay_put(
     make_app: MakeApp, sandbox: Sandbox, clock: Clock, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    """Canaries: in the database, the cookies, the pages, the log at DEBUG there is no secret."""
+    """No secret is in a page, a cookie, the database's file or a log record, even at DEBUG."""
     seen: list[bytes] = []
     with logged() as records, requests.Session() as browser:
         app = make_app(KUCOIN_KEEP_TOKENS="1")
@@ -277,7 +277,7 @@ def test_secrets_stay_put(
             def connect() -> None:
                 callback = sandbox.approve(post("/kucoin/connect").headers["Location"])
                 browser.get(callback)
-                browser.get(callback)  # again, for the page of the second time
+                browser.get(callback)  # the second callback has a page of its own
 
             post("/login", username="alice")
             connect()
@@ -285,7 +285,7 @@ def test_secrets_stay_put(
             clock.advance(HOUR)
             post("/kucoin/keys/1/rotate")
             for operation in ("token", "create_api_key", "api_key_info"):
-                for fault in ("echo", "lost", "503"):  # "echo" repeats what it was sent
+                for fault in ("echo", "lost", "503"):  # "echo" repeats the request in the answer
                     sandbox.fail_next(operation, fault)
                     connect()
             for number in range(1, 14):
@@ -302,14 +302,14 @@ def test_secrets_stay_put(
 
 
 def test_a_statement_that_fails_shows_no_parameter(app: Flask) -> None:
-    """Neither its error nor what is logged of it: the parameters are sealed keys, names, states."""
+    """The error of a failed SQL statement does not show its parameters."""
     with app.app_context(), pytest.raises(OperationalError) as caught:
         db.session.execute(text("SELECT :given FROM nowhere"), {"given": "canary-parameter"})
     assert "canary" not in str(caught.value)
 
 
 def test_request_log(app: Flask) -> None:
-    """The request log names the callback without its query, also for what is no request."""
+    """The request log shows the callback's path without its query, even for an invalid request."""
     with logged() as records, served(app) as url:
         requests.get(f"{url}/kucoin/callback?code=canary-code&state=x", timeout=10).close()
         parts = urlsplit(url)

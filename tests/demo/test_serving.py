@@ -1,4 +1,4 @@
-"""The demo behind gunicorn, nginx and uvicorn, as documented: no code gets into a log."""
+"""The demo under gunicorn, nginx and uvicorn, as documented: no code gets into a log."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _CALLBACK = f"/kucoin/callback?code={_CODE}&state=x"
 
 @contextmanager
 def _running(command: list[str], log: Path, **more: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a program, which writes to the log, until the block ends."""
+    """Run a program for the block, with its output in a file."""
     with (
         log.open("ab") as output,
         subprocess.Popen(
@@ -54,7 +54,7 @@ def _status(url: str) -> int:
 
 
 def test_limits_follow_from_each_other() -> None:
-    """Nobody who waits for KuCoin is taken for dead, nor cut off by the database or a proxy."""
+    """The limits leave room for a call to KuCoin, in the database, gunicorn and nginx."""
     assert limits.CALL_SECONDS < limits.LOCK_SECONDS < limits.STATEMENT_SECONDS
     assert limits.IDLE_SECONDS > limits.CALL_SECONDS
     assert limits.WORKER_SECONDS > limits.CALL_SECONDS + limits.STATEMENT_SECONDS
@@ -64,12 +64,19 @@ def test_limits_follow_from_each_other() -> None:
 
 
 def test_every_call_ends(make_app: MakeApp) -> None:
-    """The library is told the limit that all others follow from."""
+    """The library's deadline for a call is the one that the other limits are derived from."""
     assert kucoin_of(make_app()).client.total_timeout == limits.CALL_SECONDS
 
 
+def test_a_connection_for_each_request(make_app: MakeApp) -> None:
+    """A worker of gunicorn can keep a connection to KuCoin for each of its parallel requests."""
+    conf = runpy.run_path(str(ROOT / "flask_demo" / "gunicorn.conf.py"))
+    adapter = kucoin_of(make_app()).client.get_adapter("https://")
+    assert adapter._pool_maxsize == conf["worker_connections"]
+
+
 def test_gunicorn(settings: dict[str, Any], tmp_path: Path, postgres_database: str) -> None:
-    """A sign-in and a connect over TLS, by gevent; the log has the callback without its query."""
+    """A connect over TLS works under gunicorn with gevent; the log has no query and no secret."""
     log = tmp_path / "log"
     with run_sandbox(tls="self-signed") as sandbox:
         settings |= {"KUCOIN_SITE": sandbox.url, "DATABASE_URL": postgres_database}
@@ -82,7 +89,7 @@ def test_gunicorn(settings: dict[str, Any], tmp_path: Path, postgres_database: s
         secrets = [secret for key in sandbox.issued_keys for secret in (key.secret, key.passphrase)]
     text = log.read_text()
     assert '"GET /kucoin/callback HTTP/1.1" 303' in text
-    assert "attempt 1: stored" in text  # one line for each change of state
+    assert "attempt 1: stored" in text  # the line for a new state
     assert "code=" not in text
     assert "sandbox-code" not in text
     assert secrets
@@ -90,7 +97,7 @@ def test_gunicorn(settings: dict[str, Any], tmp_path: Path, postgres_database: s
 
 
 def test_gunicorn_when_a_request_fails(tmp_path: Path) -> None:
-    """Neither an error in the worker nor a request that is none puts the query into the log."""
+    """The log of gunicorn has no query, even after an error in a worker or an invalid request."""
     (tmp_path / "broken.py").write_text("def app(environ, start_response):\n    raise ValueError\n")
     log, port = tmp_path / "log", free_port()
     command = [sys.executable, "-m", "gunicorn", "-c", "flask_demo/gunicorn.conf.py"]
@@ -111,7 +118,7 @@ def test_gunicorn_when_a_request_fails(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not shutil.which("nginx"), reason="no nginx: apt-get install nginx-light")
 def test_nginx_while_the_demo_is_down(tmp_path: Path) -> None:
-    """The error log has whole request lines if nginx reaches nobody, but not the callback's."""
+    """While no machine answers, nginx's error log has request lines, but not the callback's."""
     port, log = free_port(), tmp_path / "access.log"
     error_log = tmp_path / "error.log"
     with nginx.running(port, [free_port()], tmp_path) as url:
@@ -124,7 +131,7 @@ def test_nginx_while_the_demo_is_down(tmp_path: Path) -> None:
 
 
 def test_uvicorn(tmp_path: Path) -> None:
-    """The access log of uvicorn cannot leave queries out, so it is turned off, as documented."""
+    """Without its access log, as documented, uvicorn does not log the callback's query."""
     (tmp_path / "anything.py").write_text(
         "async def app(scope, receive, send):\n    raise ValueError\n"
     )

@@ -1,4 +1,4 @@
-"""Sessions: what a slow or a second request must not undo, and what a lost one must not lose."""
+"""Parallel and slow requests do not undo a sign-out, and a lost session does not lose a login."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.demo.visitor import Visitor, csrf_token, kucoin_of, text_of, then
 
 @pytest.mark.parametrize("method", ["authorize_access_token", "create_api_key", "get_api_key_info"])
 def test_no_answer_after_kucoin_changes_the_session(alice: Visitor, method: str) -> None:
-    """A callback, a check and a new key set no cookie, so they cannot undo a sign-out."""
+    """A callback sets no cookie after it has waited for KuCoin, so a sign-out meanwhile stays."""
     path = alice.approve(alice.begin())
     other = Visitor(alice.app, alice.sandbox)
 
@@ -30,12 +30,12 @@ def test_no_answer_after_kucoin_changes_the_session(alice: Visitor, method: str)
         response = alice.get(path)
     assert "Set-Cookie" not in response.headers
     assert response.location == "/kucoin/attempts/1"
-    # The cookie from before the sign-out is of no use any more.
+    # The cookie from before the sign-out is no longer valid.
     assert "Signed in as" not in alice.get("/").text
 
 
 def test_check_and_new_key_set_no_cookie(alice: Visitor, app: Flask) -> None:
-    """The other two views that wait for KuCoin."""
+    """A check and a new key set no cookie after they have waited for KuCoin."""
     alice.connect()
     app.config["KUCOIN_KEEP_TOKENS"] = True
     alice.connect()
@@ -46,7 +46,7 @@ def test_check_and_new_key_set_no_cookie(alice: Visitor, app: Flask) -> None:
 
 
 def test_sign_out_ends_copies_of_the_cookie(alice: Visitor) -> None:
-    """A cookie that was copied before the sign-out signs nobody in."""
+    """A copy of the session cookie from before a sign-out is not valid afterwards."""
     copy = alice.copy()
     assert "Signed in as" in copy.get("/").text
     alice.post("/logout")
@@ -56,7 +56,7 @@ def test_sign_out_ends_copies_of_the_cookie(alice: Visitor) -> None:
 
 
 def test_two_tabs_connect_at_once(alice: Visitor) -> None:
-    """Both logins can be finished, whichever cookie the browser has kept."""
+    """Two tabs that press Connect at once can both finish their logins."""
     token = csrf_token(alice.get("/"))
 
     def connect() -> Any:
@@ -69,7 +69,7 @@ def test_two_tabs_connect_at_once(alice: Visitor) -> None:
 
 
 def test_pressed_again_while_kucoin_is_slow(alice: Visitor, app: Flask) -> None:
-    """A second press, or a reload, shows that the first is still under way, and then its end."""
+    """A second press shows that the first is in progress, and creates no second key."""
     app.config["KUCOIN_KEEP_TOKENS"] = True
     alice.connect()
     answers: list[Any] = []
@@ -90,7 +90,7 @@ def test_pressed_again_while_kucoin_is_slow(alice: Visitor, app: Flask) -> None:
 
 
 def test_lost_session_goes_on(alice: Visitor) -> None:
-    """An approval that meets a lost session waits for the sign-in, its code sealed meanwhile."""
+    """After a lost session, a sign-in lets the callback go on; meanwhile its code is sealed."""
     path = alice.approve(alice.begin())
     code = re.search("[0-9a-f]{32}", path)
     assert code
@@ -104,29 +104,29 @@ def test_lost_session_goes_on(alice: Visitor) -> None:
 
 
 def test_lost_session_of_somebody_else(alice: Visitor, app: Flask, sandbox: Sandbox) -> None:
-    """Another user who signs in after the callback cannot finish the connection."""
+    """After a lost session, another user who signs in cannot finish the connect."""
     path = alice.approve(alice.begin())
     alice.http.delete_cookie("session")
     alice.get(path)
     response = alice.get(alice.post("/login", username="mallory").location)
-    assert "begun by another user" in text_of(alice.follow(response))
+    assert "begun under another name" in text_of(alice.follow(response))
     assert "token" not in sandbox.totals
     assert status_of(app, 1) == Status.STARTED
 
 
 def test_no_return_to_elsewhere(app: Flask, sandbox: Sandbox) -> None:
-    """After signing in, the browser is sent to no other site."""
+    """After the sign-in the browser goes to a path of this site only, and to no very long one."""
     nobody = Visitor(app, sandbox)
     nobody.get("/kucoin/attempts/1?next=//evil.example")
     location = nobody.post("/login", username="alice").location
     assert location == "/kucoin/attempts/1?next=//evil.example"
     nobody.post("/logout")
-    nobody.get("/kucoin/attempts/1?" + "x" * 5000)  # longer than a cookie has room for
+    nobody.get("/kucoin/attempts/1?" + "x" * 5000)  # too long for a cookie
     assert nobody.post("/login", username="alice").location == "/"
 
 
 def test_sealed_callback_ends(alice: Visitor, clock: Clock) -> None:
-    """A sealed callback is of use for as long as a login may take, and a forged one never is."""
+    """A sealed callback is refused after the time limit of a login, and so is a forged one."""
     response = alice.http.post("/kucoin/callback", data={"code": "c", "state": "s"})
     assert response.location.startswith("/kucoin/callback?sealed=")
     clock.advance(16 * 60)
@@ -135,7 +135,7 @@ def test_sealed_callback_ends(alice: Visitor, clock: Clock) -> None:
 
 
 def test_callback_fails_unexpectedly(alice: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever goes wrong, no code stays in the address bar."""
+    """If the callback's view raises, it redirects, and no code stays in the address bar."""
     alice.app.config["PROPAGATE_EXCEPTIONS"] = False
     path = alice.approve(alice.begin())
     monkeypatch.setattr(kucoin_of(alice.app), "authorize_access_token", lambda: 1 / 0)
@@ -146,7 +146,7 @@ def test_callback_fails_unexpectedly(alice: Visitor, monkeypatch: pytest.MonkeyP
 
 
 def test_clock_that_was_set_back(alice: Visitor, clock: Clock) -> None:
-    """An attempt that was changed in the future is not in progress until then."""
+    """After the clock was set back, an attempt with a later time counts as abandoned."""
     clock.advance(3600)
     alice.http.delete_cookie("session")
     alice.post("/login", username="alice")
@@ -155,13 +155,13 @@ def test_clock_that_was_set_back(alice: Visitor, clock: Clock) -> None:
         db.session.get_one(ConnectAttempt, 1).status = Status.PROVISIONING
         db.session.commit()
     clock.advance(-3600)
-    alice.http.delete_cookie("session")  # it is dated, too
+    alice.http.delete_cookie("session")  # its signature has a date in the future
     alice.post("/login", username="alice")
     assert "Please look in your KuCoin account" in text_of(alice.get("/kucoin/attempts/1"))
 
 
 def test_claim_race_keeps_one(alice: Visitor, sandbox: Sandbox) -> None:
-    """Going on after a lost session, in two tabs at once, makes one key."""
+    """Four parallel requests with one callback create one key."""
     path = alice.approve(alice.begin())
     started = threading.Event()
     with then(alice.app, "authorize_access_token", started.set):

@@ -1,4 +1,4 @@
-"""Settings: what a real site needs, what is made up for the sandbox, and who is answered."""
+"""The settings: required ones, wrong ones, the sandbox's, and those that follow from the host."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _mode(path: Path) -> int:
 
 @pytest.mark.parametrize("missing", ["KUCOIN_SITE", "SECRET_KEY", "KUCOIN_VAULT_KEYS"])
 def test_real_site_needs_its_settings(settings: dict[str, Any], missing: str) -> None:
-    """Without one of them it does not start, names it and says how to make one; nothing is made."""
+    """Without a required setting the error names it and says how to make it; no file is made."""
     del settings[missing]
     with pytest.raises(SettingsError) as caught:
         create_app(settings)
@@ -38,7 +38,7 @@ def test_real_site_needs_its_settings(settings: dict[str, Any], missing: str) ->
 
 
 def test_sandbox_settings_are_made_once(sandbox: Sandbox, tmp_path: Path) -> None:
-    """For the sandbox keys are made, for us alone to read, and found again at the next start."""
+    """For the sandbox, secrets are made in files that only the owner can read, and used again."""
     given = {
         "DEMO_INSTANCE": str(tmp_path / "instance"),
         "SANDBOX_PORT": sandbox.url.rpartition(":")[2],
@@ -57,7 +57,7 @@ def test_sandbox_settings_are_made_once(sandbox: Sandbox, tmp_path: Path) -> Non
 
 
 def test_real_site_keeps_no_keys_on_disk(app: Flask, settings: dict[str, Any]) -> None:
-    """With a client id there is a database, for us alone to read, and no key file."""
+    """With a client id, the instance folder holds the database only, readable by its owner only."""
     assert "This is not KuCoin" not in app.test_client().get("/").text
     assert "Replace this by your own sign-in before" in app.test_client().get("/").text
     files = {path.name: _mode(path) for path in Path(settings["DEMO_INSTANCE"]).iterdir()}
@@ -66,7 +66,7 @@ def test_real_site_keeps_no_keys_on_disk(app: Flask, settings: dict[str, Any]) -
 
 
 def test_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Settings come from the environment, an empty one is none, and create_app's own win."""
+    """create_app's settings win over the environment, and empty variables are ignored."""
     monkeypatch.setenv("KUCOIN_CLIENT_ID", "from the environment")
     monkeypatch.setenv("KUCOIN_SITE", "eu")
     monkeypatch.setenv("DEMO_PORT", "")
@@ -92,7 +92,7 @@ def test_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     ],
 )
 def test_database_url(tmp_path: Path, given: str, expected: str) -> None:
-    """Hosting providers write postgres://; it is taken too."""
+    """A URL with postgres:// or postgresql:// gets the driver psycopg."""
     assert flask_config({"DATABASE_URL": given}, tmp_path)["SQLALCHEMY_DATABASE_URI"] == expected
 
 
@@ -115,7 +115,7 @@ def test_database_url(tmp_path: Path, given: str, expected: str) -> None:
         ("DATABASE_URL", "sqlite:////nowhere/at/all.sqlite", "cannot be opened"),
         ("TRUSTED_PROXIES", "-1", "TRUSTED_PROXIES is not a number"),
         ("KUCOIN_REDIRECT_URI", "https://[canary/kucoin/callback", "is not an address"),
-        ("KUCOIN_EXPECTED_PERMISSIONS", 7, "is not a comma-separated list"),
+        ("KUCOIN_EXPECTED_PERMISSIONS", 7, "is not a list. Write it as General,Spot"),
         ("KUCOIN_EXPECTED_PERMISSIONS", "General,spot", "unknown permission, 'spot'"),
         ("KUCOIN_PERMISSIONS", "API_COMMON,SPOT", "unknown permission, 'SPOT'"),
         ("KUCOIN_PERMISSIONS", "API_WITHDRAW_OAUTH", "unknown permission, 'API_WITHDRAW_OAUTH'"),
@@ -126,7 +126,7 @@ def test_database_url(tmp_path: Path, given: str, expected: str) -> None:
     ],
 )
 def test_settings_that_make_no_sense(make_app: MakeApp, name: str, value: Any, said: str) -> None:
-    """They are refused at the start, in a sentence, and not at the first user."""
+    """A wrong setting is refused at the start, in words that do not repeat a secret."""
     with pytest.raises(SettingsError) as caught:
         make_app(**{name: value})
     assert said in str(caught.value)
@@ -134,13 +134,13 @@ def test_settings_that_make_no_sense(make_app: MakeApp, name: str, value: Any, s
 
 
 def test_sandbox_port_of_its_own_choice(tmp_path: Path) -> None:
-    """The demo could not know where it is."""
+    """SANDBOX_PORT=0 is refused, because the demo has to know the port."""
     with pytest.raises(SettingsError, match="SANDBOX_PORT cannot be 0"):
         flask_config({"SANDBOX_PORT": "0"}, tmp_path)
 
 
 def test_lists(settings: dict[str, Any], tmp_path: Path) -> None:
-    """What the environment can say with commas only, Python may say with a list."""
+    """Python code can give lists for settings that are comma-separated in the environment."""
     old, new = Fernet.generate_key(), Fernet.generate_key()
     given = settings | {
         "KUCOIN_VAULT_KEYS": [new, old.decode()],
@@ -155,7 +155,7 @@ def test_lists(settings: dict[str, Any], tmp_path: Path) -> None:
 def test_database_in_memory(
     make_app: MakeApp, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """For tests that one will do, and leaves no file behind."""
+    """With TESTING, an SQLite database in memory works and leaves no file."""
     monkeypatch.chdir(tmp_path)
     app = make_app(TESTING=True, **{name: "sqlite:///:memory:"})
     alice = Visitor(app, sandbox, "alice")
@@ -164,20 +164,20 @@ def test_database_in_memory(
 
 
 def test_server_name(make_app: MakeApp) -> None:
-    """The host that Flask is told to serve is answered."""
+    """A request for Flask's SERVER_NAME is answered."""
     app = make_app(SERVER_NAME="demo.example.com")
     assert app.test_client().get("/").status_code == 200
 
 
 @pytest.mark.parametrize("name", ["KUCOIN_SITE", "KUCOIN_REDIRECT_URI", "KUCOIN_CLIENT_SECRET"])
 def test_real_settings_without_client_id(tmp_path: Path, name: str) -> None:
-    """Who has forgotten the client id gets no sandbox instead."""
+    """Settings of a real site without a client id are refused, instead of starting a sandbox."""
     with pytest.raises(SettingsError, match=f"{name} is for a real site"):
         flask_config({name: "eu"}, tmp_path)
 
 
 def test_public_address(make_app: MakeApp, sandbox: Sandbox) -> None:
-    """The registered redirect URI is used byte for byte, and its host is the one answered."""
+    """The redirect URI is sent byte for byte, and cookies for its host are Secure."""
     app = make_app(KUCOIN_REDIRECT_URI=PUBLIC)
     alice = Visitor(app, sandbox)
     alice.http = app.test_client()
@@ -187,7 +187,7 @@ def test_public_address(make_app: MakeApp, sandbox: Sandbox) -> None:
     assert cookie.startswith("__Host-session=")
     assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} <= set(cookie.split("; "))
     data = {"csrf_token": csrf_token(page), "username": "alice"}
-    # No Referer is sent, as our own pages ask for.
+    # Without a Referer, because the demo's pages tell browsers not to send one.
     assert alice.http.post("/login", data=data, **base).status_code == 303
     data = {"csrf_token": csrf_token(alice.http.get("/", **base))}
     sent = alice.http.post("/kucoin/connect", data=data, **base).location
@@ -198,7 +198,7 @@ def test_public_address(make_app: MakeApp, sandbox: Sandbox) -> None:
     "host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example"]
 )
 def test_forged_host(app: Flask, make_app: MakeApp, host: str) -> None:
-    """A Host that is not ours gets no page, so that it ends up in no redirect URI."""
+    """A request with another Host gets a 400, with or without KUCOIN_REDIRECT_URI."""
     for each in (app, make_app(KUCOIN_REDIRECT_URI=PUBLIC)):
         response = each.test_client().get("/", headers={"Host": host})
         assert response.status_code == 400
@@ -208,7 +208,7 @@ def test_forged_host(app: Flask, make_app: MakeApp, host: str) -> None:
 
 
 def test_trusted_proxies(make_app: MakeApp) -> None:
-    """Behind a proxy the outer host counts, if the setting says that there is one."""
+    """With TRUSTED_PROXIES, X-Forwarded-Host decides whether a request is answered."""
     app = make_app(KUCOIN_REDIRECT_URI=PUBLIC, TRUSTED_PROXIES="1")
     http = app.test_client()
     forwarded = {"X-Forwarded-Host": "broker.example.com", "X-Forwarded-Proto": "https"}
@@ -220,7 +220,7 @@ def test_trusted_proxies(make_app: MakeApp) -> None:
 
 @pytest.mark.parametrize("kind", ["empty", "readable", "link", "folder"])
 def test_planted_secret_file(sandbox: Sandbox, tmp_path: Path, kind: str) -> None:
-    """A secret that is none, or that somebody else may have made or read, is not used."""
+    """A secret file that is empty, a link, or accessible to other users is refused."""
     file = tmp_path / "secret_key"
     if kind == "link":
         (tmp_path / "elsewhere").write_text("x" * 40)
@@ -238,7 +238,7 @@ def test_planted_secret_file(sandbox: Sandbox, tmp_path: Path, kind: str) -> Non
 
 
 def test_cookies_of_a_public_host_are_secure(make_app: MakeApp) -> None:
-    """Also if only Flask's own setting names the host; on loopback they are not."""
+    """Cookies for a public SERVER_NAME are Secure; cookies for loopback are not."""
     for name, secure in (("demo.example.com", True), ("localhost:5000", False)):
         app = make_app(SERVER_NAME=name)
         url = f"http{'s' if secure else ''}://{name}"
@@ -247,7 +247,7 @@ def test_cookies_of_a_public_host_are_secure(make_app: MakeApp) -> None:
 
 
 def test_database_file_is_ours_alone(settings: dict[str, Any], make_app: MakeApp) -> None:
-    """A database that others could read is closed to them at the start."""
+    """An SQLite file that other users can read loses their rights at the start."""
     make_app()
     (file,) = Path(settings["DEMO_INSTANCE"]).glob("*.sqlite")
     file.chmod(0o644)
@@ -262,7 +262,7 @@ def test_read_only_database(
     monkeypatch: pytest.MonkeyPatch,
     database: str,
 ) -> None:
-    """It is said to be that, not to be silent."""
+    """A read-only database is refused with a message that says so."""
     if database == "postgresql":
         url = request.getfixturevalue("postgres_database")
         given = {"DATABASE_URL": f"{url}&options=-c%20default_transaction_read_only%3Don"}

@@ -1,4 +1,4 @@
-"""The vault: what is sealed, which row it opens in, and new vault keys for old."""
+"""The vault: what it seals, in which row a blob opens, and how vault keys are replaced."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.demo.visitor import Visitor, text_of
 
 
 def test_sealed_blob(alice: Visitor, settings: dict[str, Any], sandbox: Sandbox) -> None:
-    """The credentials are one blob, for this row and user, and no token is kept."""
+    """A row holds its credentials as one blob, bound to the row, and no token."""
     alice.connect()
     row, issued = row_of(alice.app), sandbox.issued_keys[0]
     opened = json.loads(Fernet(settings["KUCOIN_VAULT_KEYS"]).decrypt(row.sealed_key))
@@ -33,7 +33,7 @@ def test_sealed_blob(alice: Visitor, settings: dict[str, Any], sandbox: Sandbox)
 
 
 def test_blob_opens_in_its_row_only(make_app: MakeApp, sandbox: Sandbox) -> None:
-    """A blob that is moved to another row, user or purpose is not used."""
+    """A blob that was copied to another row or column is refused."""
     app = make_app(KUCOIN_KEEP_TOKENS="1")
     alice, bob = Visitor(app, sandbox, "alice"), Visitor(app, sandbox, "bob")
     alice.connect()
@@ -50,12 +50,12 @@ def test_blob_opens_in_its_row_only(make_app: MakeApp, sandbox: Sandbox) -> None
         assert vault().key(hers).secret == sandbox.issued_keys[0].secret
     page = text_of(bob.follow(bob.post("/kucoin/keys/2/check")))
     assert "We cannot open the stored key any more" in page
-    # Without a token that can be used, the user is asked.
+    # The token cannot be opened, so the user has to approve.
     assert bob.post("/kucoin/keys/2/rotate").location.startswith(f"{sandbox.url}/oauth?")
 
 
 def test_older_blob_of_the_same_row(alice: Visitor, sandbox: Sandbox) -> None:
-    """Somebody who puts an earlier key's blob back into its own row does not bring it back."""
+    """A blob of an earlier key of the same row is refused."""
     alice.connect()
     old = row_of(alice.app).sealed_key
     alice.connect()
@@ -69,7 +69,7 @@ def test_older_blob_of_the_same_row(alice: Visitor, sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("content", ["7", "[]", "{}", '{"place": 1}', "not JSON", '"text"'])
 def test_blob_of_another_type(alice: Visitor, settings: dict[str, Any], content: str) -> None:
-    """What opens, and is not what the vault seals, is refused like what does not open."""
+    """Decrypted data of another form than the vault's is refused."""
     alice.connect()
     with alice.app.app_context():
         row = db.session.get_one(ConnectedKey, 1)
@@ -79,7 +79,7 @@ def test_blob_of_another_type(alice: Visitor, settings: dict[str, Any], content:
 
 
 def test_lost_vault_key(alice: Visitor, make_app: MakeApp, sandbox: Sandbox) -> None:
-    """Without the key nothing is opened, the pages say so and work, and connecting again helps."""
+    """Without the vault key the pages work and say so, and a new connect replaces the key."""
     alice.connect()
     other = Visitor(make_app(KUCOIN_VAULT_KEYS=new_vault_key()), sandbox, "alice")
     page = text_of(other.follow(other.post("/kucoin/keys/1/check")))
@@ -92,14 +92,14 @@ def test_lost_vault_key(alice: Visitor, make_app: MakeApp, sandbox: Sandbox) -> 
 
 @pytest.mark.parametrize("keys", ["", ",", "short", f"{'A' * 43}=,", "ä"])
 def test_bad_vault_keys(make_app: MakeApp, keys: str) -> None:
-    """What is not a list of Fernet keys is refused at the start, and not repeated."""
+    """A value that is not a list of Fernet keys is refused at the start and not repeated."""
     with pytest.raises(SettingsError, match="KUCOIN_VAULT_KEYS") as caught:
         make_app(KUCOIN_VAULT_KEYS=keys)
     assert not keys.strip(",") or keys not in str(caught.value)
 
 
 def test_rekey(make_app: MakeApp, settings: dict[str, Any], sandbox: Sandbox) -> None:
-    """All rows are sealed anew while the app runs, and then open without the old key."""
+    """`rekey` seals all rows with the new key, and they open without the old one."""
     app = make_app(KUCOIN_KEEP_TOKENS="1")
     visitors = [Visitor(app, sandbox, name) for name in ("alice", "bob", "carol")]
     for visitor in visitors:
@@ -121,7 +121,7 @@ def test_rekey(make_app: MakeApp, settings: dict[str, Any], sandbox: Sandbox) ->
 def test_rekey_with_a_row_that_does_not_open(
     alice: Visitor, make_app: MakeApp, settings: dict[str, Any]
 ) -> None:
-    """A row that cannot be opened is named and left alone, the others are done, the exit is 1."""
+    """`rekey` names a row that it cannot open, does the others, and ends with status 1."""
     alice.connect()
     Visitor(alice.app, alice.sandbox, "bob").connect()
     with alice.app.app_context():
@@ -131,7 +131,7 @@ def test_rekey_with_a_row_that_does_not_open(
     rotating = make_app(KUCOIN_VAULT_KEYS=f"{new},{settings['KUCOIN_VAULT_KEYS']}")
     result = rotating.test_cli_runner().invoke(args=["kucoin", "rekey"])
     assert result.exit_code == 1
-    assert "Key 1 stays as it is." in result.output
+    assert "Key 1 was not changed." in result.output
     assert "1 of 2 keys are sealed with the first key." in result.output
     Fernet(new).decrypt(row_of(alice.app, 2).sealed_key)
 
@@ -139,7 +139,7 @@ def test_rekey_with_a_row_that_does_not_open(
 def test_rekey_while_keys_are_made(
     make_app: MakeApp, settings: dict[str, Any], postgres_database: str
 ) -> None:
-    """Rekeying over and over, while users get new keys, loses and overwrites none of them."""
+    """`rekey` in a loop, while users replace their keys, overwrites no newer key."""
     new = new_vault_key()
     with run_sandbox(max_keys=1000) as sandbox:
         app = make_app(

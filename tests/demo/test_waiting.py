@@ -1,4 +1,4 @@
-"""No wait for PostgreSQL is without a bound, and PgBouncer may stand in between."""
+"""Each wait for PostgreSQL has a time limit, and the demo works behind PgBouncer."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -16,7 +17,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import make_url, text
+from sqlalchemy import event, make_url, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from authlib_kucoin.sandbox import Sandbox
@@ -36,7 +37,7 @@ def app(make_app: MakeApp, postgres_database: str) -> Flask:
 
 
 def test_limits_of_a_transaction(app: Flask) -> None:
-    """Each transaction has the three limits, and the next one on the same connection as well."""
+    """Each transaction has the three limits, also the second one on a connection."""
     with app.app_context():
         for _ in range(2):
             for name, seconds in database._LIMITS.items():
@@ -56,7 +57,7 @@ def test_limits_of_a_transaction(app: Flask) -> None:
 def test_wait_for_a_statement_ends(
     alice: Visitor, monkeypatch: pytest.MonkeyPatch, name: str, statement: str, error: str
 ) -> None:
-    """A row that somebody keeps locked, or a statement that takes too long, holds nobody."""
+    """A wait for a locked row and a slow statement end with an error."""
     with alice.app.app_context(), db.engine.connect() as other:
         other.execute(text("SELECT 1 FROM user_account FOR UPDATE"))
         monkeypatch.setitem(database._LIMITS, name, 0.1)
@@ -65,7 +66,7 @@ def test_wait_for_a_statement_ends(
 
 
 def test_idle_transaction_ends(alice: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker that stops in the middle of a transaction does not keep its locks."""
+    """PostgreSQL ends a transaction that sends no statement, and releases its locks."""
     alice.connect()
     with alice.app.app_context():
         monkeypatch.setitem(database._LIMITS, "idle_in_transaction_session_timeout", 0.1)
@@ -81,7 +82,7 @@ def test_idle_transaction_ends(alice: Visitor, monkeypatch: pytest.MonkeyPatch) 
 def test_silent_database_host(
     settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A host that takes the connection and says nothing more is given up."""
+    """A database host that accepts the connection and sends nothing leads to an error."""
     monkeypatch.setitem(database._POSTGRESQL, "connect_timeout", 2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"postgresql://u@127.0.0.1:{silent.getsockname()[1]}/d"
@@ -92,7 +93,7 @@ def test_silent_database_host(
 
 
 def test_a_page_says_so(app: Flask, alice: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody who meets a locked row gets a page, the attempt stays, and trying again works."""
+    """If a row stays locked, the callback leads to a page whose link can try again."""
     app.config["PROPAGATE_EXCEPTIONS"] = False
     path = alice.approve(alice.begin())
     with app.app_context(), db.engine.connect() as other:
@@ -106,9 +107,28 @@ def test_a_page_says_so(app: Flask, alice: Visitor, monkeypatch: pytest.MonkeyPa
     assert "is connected" in text_of(alice.follow(alice.get(f"/kucoin/callback?{again}")))
 
 
+def test_connections_are_kept(app: Flask) -> None:
+    """Twelve threads that need a connection at the same moments open twelve, and keep them."""
+    opened: list[object] = []
+    all_have_one, all_are_done = threading.Barrier(12), threading.Barrier(12)
+    with app.app_context():
+        event.listen(db.engine, "connect", lambda connection, _: opened.append(connection))
+
+    def work() -> None:
+        with app.app_context():
+            for _ in range(5):
+                db.session.execute(text("SELECT 1"))
+                all_have_one.wait(30)
+                db.session.commit()
+                all_are_done.wait(30)
+
+    at_once(*[work] * 12)
+    assert len(opened) == 12
+
+
 @pytest.fixture
 def pgbouncer(postgres_database: str) -> Iterator[str]:
-    """The URL of a PgBouncer in transaction mode, with two connections to the database."""
+    """The URL of a PgBouncer in transaction mode with two connections to PostgreSQL."""
     program = shutil.which("pgbouncer")
     if program is None:
         pytest.skip("no PgBouncer: apt-get install pgbouncer")
@@ -141,7 +161,7 @@ def pgbouncer(postgres_database: str) -> Iterator[str]:
 
 
 def test_behind_pgbouncer(make_app: MakeApp, pgbouncer: str, sandbox: Sandbox) -> None:
-    """In transaction mode each statement may meet another connection, and nothing goes wrong."""
+    """36 connects, six at once, work behind PgBouncer in transaction mode."""
     app = make_app(DATABASE_URL=pgbouncer, KUCOIN_KEEP_TOKENS="1")
     app.config["PROPAGATE_EXCEPTIONS"] = False
 
@@ -157,7 +177,7 @@ def test_behind_pgbouncer(make_app: MakeApp, pgbouncer: str, sandbox: Sandbox) -
 
 
 def test_silent_database_host_later(make_app: MakeApp, pgbouncer: str) -> None:
-    """The kernel gives up a connection whose other end has vanished, also while nothing is sent."""
+    """The sockets have the options by which the kernel gives up a host that has vanished."""
     app = make_app(DATABASE_URL=pgbouncer)
     with app.app_context(), db.engine.connect() as connection:
         driver: Any = connection.connection.dbapi_connection
@@ -173,7 +193,7 @@ def test_silent_database_host_later(make_app: MakeApp, pgbouncer: str) -> None:
 def test_no_connection_is_held_while_kucoin_is_asked(
     alice: Visitor, app: Flask, method: str
 ) -> None:
-    """However slow KuCoin is, the pool of connections to the database stays free."""
+    """While the demo waits for KuCoin, it holds no connection of the database pool."""
     held = []
     with app.app_context():
         engine = db.engine

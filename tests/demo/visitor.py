@@ -1,4 +1,4 @@
-"""A user of the demo in tests: has a browser session, fills in forms, and decides at KuCoin."""
+"""A simulated user of the demo, with a browser session, who decides at KuCoin."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
 
 
 class Visitor:
-    """One browser session with the demo.
+    """One browser session.
 
     Args:
         app: The demo.
-        sandbox: The KuCoin it is connected to.
-        name: Who signs in; nobody if left out.
+        sandbox: The sandbox that the demo uses.
+        name: The name to sign in with; if empty, nobody signs in.
     """
 
     def __init__(self, app: Flask, sandbox: Sandbox, name: str = "") -> None:
@@ -37,7 +37,7 @@ class Visitor:
             assert self.post("/login", username=name).status_code == 303
 
     def copy(self) -> FlaskClient:
-        """Return another tab of the same browser: it has the same cookies."""
+        """Return a client with the same cookies, as for another tab of the browser."""
         tab = self.app.test_client()
         for name in ("session", "browser"):
             if cookie := self.http.get_cookie(name):
@@ -49,7 +49,7 @@ class Visitor:
         return self.http.get(path)
 
     def post(self, path: str, **fields: Any) -> TestResponse:
-        """Send a form of the page that lists everything."""
+        """Send a form with the CSRF token of the first page."""
         fields["csrf_token"] = csrf_token(self.get("/"))
         return self.http.post(path, data=fields)
 
@@ -58,19 +58,19 @@ class Visitor:
         return self.post("/kucoin/connect").location
 
     def approve(self, login_page: str) -> str:
-        """Press Approve and return the path that the browser is sent back to."""
+        """Press Approve, and return the path of the callback that KuCoin redirects to."""
         return _path(self.sandbox.approve(login_page))
 
     def cancel(self, login_page: str) -> str:
-        """Press Cancel and return the path that the browser is sent back to."""
+        """Press Cancel, and return the path of the callback that KuCoin redirects to."""
         return _path(self.sandbox.cancel(login_page))
 
     def connect(self) -> TestResponse:
-        """Connect an account and return the page that says how it went."""
+        """Connect an account, and return the page with the outcome."""
         return self.follow(self.get(self.approve(self.begin())))
 
     def follow(self, response: TestResponse) -> TestResponse:
-        """Open the page that a response leads to."""
+        """Assert that a response is a redirect with status 303, and open its target."""
         assert response.status_code == 303, response.status
         return self.get(response.location)
 
@@ -81,26 +81,26 @@ def _path(url: str) -> str:
 
 
 def csrf_token(page: TestResponse) -> str:
-    """Return the token that a page's forms carry."""
+    """Return the CSRF token of a page's forms."""
     token = _TOKEN.search(page.text)
     assert token
     return token[1]
 
 
 def text_of(response: TestResponse) -> str:
-    """Return what a page says, without its tags."""
+    """Return the text of a page without tags."""
     body = response.text.partition("<main")[2].partition("</main>")[0]
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", f"<main{body}")).split())
 
 
 def kucoin_of(app: Flask) -> Any:
-    """Return what the app has registered with Authlib."""
+    """Return the client that the app has registered with Authlib."""
     return app.extensions["authlib.integrations.flask_client"].kucoin
 
 
 @contextmanager
 def then(app: Flask, method: str, do: Callable[[], object]) -> Iterator[None]:
-    """Let something happen each time after the app has called KuCoin, before it knows."""
+    """Call a function each time KuCoin has answered a method, before the app gets the answer."""
     kucoin = kucoin_of(app)
     original = getattr(kucoin, method)
 
@@ -116,7 +116,7 @@ def then(app: Flask, method: str, do: Callable[[], object]) -> Iterator[None]:
 
 @contextmanager
 def closed_after(app: Flask) -> Iterator[Flask]:
-    """Close what an app keeps open: connections to KuCoin and to the database."""
+    """Close the app's connections to KuCoin and to the database at the end of the block."""
     try:
         yield app
     finally:

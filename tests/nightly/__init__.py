@@ -1,1 +1,1 @@
-"""Slow tests of memory, growth, benchmarks and the drill; `make nightly` runs them."""
+"""Slow tests: memory, growth, benchmarks, the drill, built docs; `make nightly` runs them."""

@@ -1,4 +1,4 @@
-"""The demo's queries cost as little with a million rows as with ten thousand (PostgreSQL)."""
+"""The demo's SQL statements cost the same with a million rows as with ten thousand (PostgreSQL)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.pool import NullPool
 
@@ -23,11 +22,11 @@ from flask_demo.extensions import db
 
 pytestmark = pytest.mark.measured("what the libraries log of a million rows takes long")
 
-#: How many rows each table has. Fewer are quicker to insert and give the same plans.
+#: The sizes of the tables. GROWTH_ROWS can make the largest one smaller, to save time.
 SIZES = (10, 10_000, int(os.environ.get("GROWTH_ROWS", "1000000")))
-#: Most rows a statement may touch: a page of ten, one to see if there are more, one dead row.
+#: The most rows that a statement may read: ten for a page, one more to look ahead, one dead row.
 A_PAGE = 12
-#: Most extra blocks to read: the index of a million rows has one more level.
+#: How many more blocks a statement may read: an index of a million rows has one more level.
 DEEPER_INDEXES = 4
 TABLES = ("connected_key", "connect_attempt", "user_account")
 # A bitmap heap scan reads only the rows that an index has found.
@@ -64,9 +63,9 @@ def _read(statement: str, answer: list[dict[str, Any]]) -> Plan:
 
 
 class Explainer:
-    """Makes PostgreSQL explain each of the demo's statements just before it runs.
+    """Explains each SQL statement of the demo just before it runs, with EXPLAIN ANALYZE.
 
-    Explaining runs the statement with its parameters; this is rolled back.
+    EXPLAIN ANALYZE runs the statement, so its effect is rolled back.
     """
 
     def __init__(self) -> None:
@@ -80,10 +79,10 @@ class Explainer:
         statement: str,
         parameters: Any,
         _context: object,
-        _executemany: object,
+        executemany: bool,
     ) -> None:
-        """Explain the statement; SQLAlchemy calls this."""
-        # The demo sets its time limits while a transaction begins, where nothing can be nested.
+        """Explain a statement. SQLAlchemy calls this before each statement."""
+        # The demo sets its time limits while a transaction begins. No savepoint is possible there.
         is_asked = re.match("SELECT (?!set_config)|UPDATE|INSERT|DELETE", statement)
         if self._is_busy or not is_asked:
             return
@@ -91,7 +90,8 @@ class Explainer:
         try:
             with connection.begin_nested() as savepoint:
                 answer = connection.exec_driver_sql(
-                    f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", parameters
+                    f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}",
+                    parameters[0] if executemany else parameters,
                 ).scalar_one()
                 savepoint.rollback()
             self.plans.append(_read(" ".join(statement.split()), answer))
@@ -125,15 +125,16 @@ _FILL = (
     INSERT INTO connected_key (user_id, attempt_id, latest_attempt_id, sealed_key, stored_at,
         api_name, hint, granted, uid, permissions, ip_whitelist, checked_at, tried_at, check_error)
     SELECT CASE WHEN n IN (3, :rows / 2, :rows) THEN 1 ELSE n END, n, n, 'sealed', n, 'key', 'k…y',
-        '[]', n, '["General"]', '[]', n, n, ''
+        '[]', n, '["General"]', '[]', 0, 0, ''
     FROM generate_series(1, :rows) n
     """,
     "ANALYZE",
 )
 
 
-def _visit(client: FlaskClient, sandbox: Sandbox) -> None:
-    """Use every feature of the demo, as user 1."""
+def _visit(app: Flask, sandbox: Sandbox) -> None:
+    """Use every feature of the demo, as user 1 and as its operator."""
+    client = app.test_client()
 
     def send(path: str, **fields: str) -> str:
         found = re.search(r'name="csrf_token" value="([^"]+)"', client.get("/").text)
@@ -158,6 +159,10 @@ def _visit(client: FlaskClient, sandbox: Sandbox) -> None:
     send(f"/kucoin/keys/{key}/check")
     connect(send(f"/kucoin/keys/{key}/rotate", seen=outcome.rpartition("/")[2]))
     send(f"/kucoin/keys/{key}/disconnect")
+    # All keys are due, because none was ever checked. None is due for a time before 1970.
+    for options, checked in (("--limit", "3"), 3), (("--older-than", f"{10**10}s"), 0):
+        done = app.test_cli_runner().invoke(args=["kucoin", "check", *options])
+        assert done.output.startswith(f"Checked {checked} keys")
 
 
 @contextmanager
@@ -180,16 +185,16 @@ def _demo(database: str, sandbox: Sandbox) -> Iterator[Flask]:
 
 
 def _plans(database: str, rows: int) -> dict[str, list[Plan]]:
-    """Return the plans of each of the demo's statements, with so many rows in its tables."""
+    """Return the plans of the demo's statements, on tables with so many rows, by statement."""
     explainer = Explainer()
     with run_sandbox() as sandbox, _demo(database, sandbox) as app:
         _fill(database, rows)
         with app.app_context():
             event.listen(db.engine, "before_cursor_execute", explainer.before)
-        _visit(app.test_client(), sandbox)
+        _visit(app, sandbox)
     plans: dict[str, list[Plan]] = {}
     for plan in explainer.plans:
-        # Only changed columns are set, and which ones change depends on the current second.
+        # SQLAlchemy sets changed columns only, and whether a time has changed depends on the clock.
         plans.setdefault(re.sub(" SET .* WHERE ", " SET … WHERE ", plan.statement), []).append(plan)
     return plans
 
@@ -199,7 +204,7 @@ Found = dict[int, dict[str, list[Plan]]]
 
 @pytest.fixture(scope="module")
 def found(postgres_url: str) -> Found:
-    """The plans of each statement, by the number of rows."""
+    """The plans of the demo's statements, by the number of rows in each table."""
     found = {}
     for size in SIZES:
         with postgres.fresh_database(postgres_url) as database:
@@ -220,10 +225,12 @@ def found(postgres_url: str) -> Found:
         # Each step of the ledger, including the claim, and the lock on an account's keys.
         "UPDATE connect_attempt SET .* WHERE connect_attempt.id = .* AND connect_attempt.status = ",
         "SELECT .* FROM connected_key WHERE connected_key.user_id = .* FOR UPDATE",
+        # The keys that are due for a check.
+        "SELECT .* FROM connected_key WHERE .*checked_at < .* LIMIT .* FOR UPDATE SKIP LOCKED",
     ],
 )
 def test_indexes(found: Found, pattern: str) -> None:
-    """The demo runs this query, and an index finds its few rows."""
+    """The demo runs a statement of this form, and PostgreSQL finds its rows by an index."""
     for size in SIZES[1:]:
         plans = [each for statement in found[size] for each in found[size][statement]]
         matching = [plan for plan in plans if re.match(pattern, plan.statement)]
@@ -234,7 +241,7 @@ def test_indexes(found: Found, pattern: str) -> None:
 
 
 def test_no_table_is_read_through(found: Found) -> None:
-    """No statement scans a whole table or touches many rows."""
+    """No statement reads a whole table or more than a few rows."""
     for size in SIZES[1:]:
         for plans in found[size].values():
             for plan in plans:
@@ -243,15 +250,15 @@ def test_no_table_is_read_through(found: Found) -> None:
 
 
 def test_flat(found: Found) -> None:
-    """More rows lead to the same statements, and each reads as few blocks."""
+    """With more rows the demo runs the same statements, and none reads more blocks than before."""
     _, small, large = SIZES
     assert found[small].keys() == found[large].keys()
     for statement, plans in found[large].items():
-        # The least of several, because now and then one has to extend a file.
+        # Compare the smallest figures, because sometimes a statement has to extend a file.
         most = min(plan.buffers for plan in found[small][statement]) + DEEPER_INDEXES
         assert min(plan.buffers for plan in plans) <= most, statement
 
 
 def test_few_rows(found: Found) -> None:
-    """A nearly empty database works as well, whatever plans PostgreSQL chooses for it."""
+    """With ten rows the demo runs no other statements, whatever plans PostgreSQL chooses."""
     assert found[SIZES[0]].keys() <= found[SIZES[1]].keys()

@@ -24,7 +24,7 @@ _FAULTS = "/sandbox/faults"
 @pytest.mark.parametrize(
     "only",
     [
-        # Faults would change the answers to other calls, which is their purpose.
+        # Without faults: a fault changes the answers to other calls.
         pytest.param(["--exclude-path", _FAULTS], id="all"),
         pytest.param(["--include-path", _FAULTS], id="faults"),
         pytest.param(["--include-path-regex", "api-key/add$"], id="with-token"),
@@ -33,7 +33,7 @@ _FAULTS = "/sandbox/faults"
 def test_sandbox_keeps_to_its_description(
     only: list[str], tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """Every answer is described in the OpenAPI file, and none is a 5xx."""
+    """Each answer of the sandbox is described in its OpenAPI file, and none is a 5xx."""
     program = shutil.which("schemathesis", path=str(Path(sys.executable).parent))
     if program is None:
         pytest.skip("no schemathesis: pip install schemathesis")

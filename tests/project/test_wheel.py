@@ -86,12 +86,16 @@ def wheel(built: Path) -> Path:
 
 
 @pytest.fixture
-def install(wheel: Path, tmp_path: Path) -> Callable[[str], Path]:
-    """Return a function that installs the wheel with extras into a new environment."""
+def install(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Return a function that installs the wheel with extras into a new environment.
+
+    It is not in `tmp_path`, all of whose files are searched for secrets.
+    """
 
     def install(extras: str) -> Path:
-        python = tmp_path / "venv" / "bin" / "python"
-        _uv("venv", "--quiet", "--python", sys.executable, tmp_path / "venv")
+        folder = tmp_path_factory.mktemp("venv")
+        python = folder / "bin" / "python"
+        _uv("venv", "--quiet", "--python", sys.executable, folder)
         requirement = f"authlib-kucoin{extras} @ {wheel.as_uri()}"
         _uv("pip", "install", "--quiet", "--python", python, requirement)
         return python

@@ -173,12 +173,10 @@ def unknown_words(code: str) -> Iterable[str]:
         program = "kucoin-sandbox" if module[1].endswith("sandbox") else "authlib_kucoin"
     for word in WORD.findall(re.sub(r"https?://\S+\.example\.com\S*|/etc/[\w/.]+", "", code)):
         if word.startswith("--"):
-            options = (
-                options_of(program)
-                if program
-                else _UWSGI.union(*(options_of(name) for name in _PROGRAMS))
-            )
-            if word not in options:
+            programs = [program] if program else _PROGRAMS
+            in_uwsgi = not program and word in _UWSGI
+            # Ask one program after the other, because each takes a moment to start.
+            if not (in_uwsgi or any(word in options_of(name) for name in programs)):
                 yield word
         elif not _exists(word):
             yield word

@@ -1,4 +1,4 @@
-"""A client of the sandbox that sends exactly what a test tells it to."""
+"""A client of the sandbox that sends exactly what a test gives it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ KEY_INFO = "/api/v1/user/api-key"
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: status, header fields by lower-case name, body."""
+    """One answer: status, header fields by lower-case name, body."""
 
     status: int
     headers: dict[str, str]
@@ -67,7 +67,7 @@ class Wire:
         self._socket.close()
 
     def __enter__(self) -> Self:
-        """Return itself."""
+        """Return this connection."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -79,7 +79,7 @@ class Wire:
         self._socket.sendall(raw)
 
     def is_closed(self) -> bool:
-        """Wait for the other side's next byte; True when it has ended the connection."""
+        """Return whether the sandbox ends the connection without sending another byte."""
         return self._stream.read(1) == b""
 
     def receive(self, *, bodyless: bool = False) -> Answer:
@@ -113,7 +113,7 @@ class Wire:
 
 
 class Broker:
-    """A broker's server that follows the document unless a test tells it otherwise."""
+    """A broker's server, which follows the document unless a test changes a request."""
 
     def __init__(self, sandbox: Sandbox, wire: Wire) -> None:
         """Talk to a sandbox over one connection."""
@@ -165,7 +165,7 @@ class Broker:
         )
 
     def is_valid(self, access_token: str) -> bool:
-        """Ask whether a token is alive (section 7.4)."""
+        """Ask whether a token is valid (section 7.4)."""
         answer = self.form("/_oauth/validate-access-token", {"access_token": access_token})
         assert answer.json["access_token"] == access_token
         valid: bool = answer.json["is_valid"]
@@ -194,7 +194,7 @@ class Broker:
 
 
 def refused(answer: Answer, code: str, section: str) -> bool:
-    """Return whether an answer is the envelope of a refusal that names its section."""
+    """Assert that an answer is this refusal's envelope; return whether it cites the section."""
     content = answer.json
     assert content.keys() == {"success", "code", "msg", "retry", "data"}
     assert (answer.status, content["success"], content["retry"]) == (200, False, False)

@@ -1,4 +1,4 @@
-"""Several accounts, and the short ways to a key and a token."""
+"""Several accounts, and keys and tokens without a login."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_first_account_is_the_default(two: Broker) -> None:
 
 
 def test_user_chooses_the_account(two: Broker) -> None:
-    """`approve` chooses another account, and its key has that one's uid."""
+    """`approve` can choose another account; the key's info then has that account's uid."""
     callback = two.sandbox.approve(two.login_url(), account="bob@example.com")
     token = two.wire.ask("GET", two.token_target(callback.fields["code"])).json["access_token"]
     key = two.ask_key(token).json["data"]
@@ -34,7 +34,7 @@ def test_user_chooses_the_account(two: Broker) -> None:
 
 
 def test_page_lets_the_user_choose(two: Broker, broker: Broker) -> None:
-    """The consent page has a chooser if there is a choice."""
+    """The consent page asks for the account only if there are several."""
     page = two.wire.ask("GET", two.login_target()).text
     alone = broker.wire.ask("GET", broker.login_target()).text
 
@@ -45,7 +45,7 @@ def test_page_lets_the_user_choose(two: Broker, broker: Broker) -> None:
 
 
 def test_unknown_account_is_refused(two: Broker) -> None:
-    """A misspelt account is an error that lists those there are."""
+    """An unknown account is an error that lists the accounts."""
     with pytest.raises(ValueError, match=r"unknown account 'eve'; known are alice@example\.com, b"):
         two.sandbox.approve(two.login_url(), account="eve")
     with pytest.raises(ValueError, match="unknown account 'eve'"):
@@ -53,7 +53,7 @@ def test_unknown_account_is_refused(two: Broker) -> None:
 
 
 def test_each_account_has_its_own_limit(two: Broker) -> None:
-    """The greatest number of keys holds for each account."""
+    """`max_keys` limits the keys of each account separately."""
     two.sandbox.connect()
     assert two.sandbox.connect(account="bob@example.com").account.uid == 165111215
     with pytest.raises(ValueError, match="reaches to the maximum level"):
@@ -61,7 +61,7 @@ def test_each_account_has_its_own_limit(two: Broker) -> None:
 
 
 def test_key_without_a_login(broker: Broker) -> None:
-    """`connect` gives a key that works, and leaves no request behind."""
+    """`connect` returns a key that works, and records no request."""
     key = broker.sandbox.connect(permissions=["API_COMMON"])
     assert broker.sandbox.requests == []
     wire_form = {"apiKey": key.api_key, "secret": key.secret, "passphrase": key.passphrase}
@@ -71,7 +71,7 @@ def test_key_without_a_login(broker: Broker) -> None:
 
 
 def test_token_without_a_login(broker: Broker) -> None:
-    """`token` gives a token that works, and leaves no request behind."""
+    """`token` returns a token that works, and records no request."""
     token = broker.sandbox.token(permissions=["API_COMMON", "API_SPOT"])
     assert broker.sandbox.requests == []
 
@@ -81,7 +81,7 @@ def test_token_without_a_login(broker: Broker) -> None:
 
 
 def test_user_grants_some_permissions(broker: Broker) -> None:
-    """`approve` leaves only the named boxes checked; a misspelt one is an error."""
+    """`approve` grants only the named permissions; an unknown one is an error."""
     callback = broker.sandbox.approve(broker.login_url(), permissions=["API_COMMON"])
     token = broker.wire.ask("GET", broker.token_target(callback.fields["code"])).json
 
@@ -91,7 +91,7 @@ def test_user_grants_some_permissions(broker: Broker) -> None:
 
 
 def test_callback_has_its_url(broker: Broker) -> None:
-    """The URL is a plain string, too, for clients that are strict about types."""
+    """`callback.url` is a plain str, for clients that accept no subclass of it."""
     callback = broker.sandbox.approve(broker.login_url())
     assert type(callback.url) is str
     assert callback.url == callback

@@ -33,7 +33,7 @@ class _Shop(BaseHTTPRequestHandler):
         self.do_GET()
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def callback_url() -> Iterator[str]:
 def test_button_leads_back_to_the_broker(
     new_broker: Callable[..., Broker], page: Page, callback_url: str, callback: str, button: str
 ) -> None:
-    """Either button leads back, through a redirect to a third origin, despite the policy."""
+    """Either button leads to the callback and on to a third origin; the policy blocks neither."""
     broker = new_broker(callback=callback)
     page.goto(broker.login_url(callback_url))
     assert page.title() == "Connect Example Broker · Sandbox"

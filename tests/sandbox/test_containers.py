@@ -1,44 +1,118 @@
-"""The files in ``containers/``: what can be held without a container engine."""
+"""The files in ``containers/``: what can be tested without a container engine."""
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
 
 from authlib_kucoin.sandbox._arguments import parse
+from tests.support.ports import free_port, wait_for_port
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "containers"
+IMAGES = ("sandbox", "demo")
 
 
-def variables(text: str) -> dict[str, str]:
-    """Return the sandbox's environment variables that a file sets."""
-    found = re.findall(r"(KUCOIN_SANDBOX_\w+)(?:=(\S+)|: (.+))", text)
-    return {name: (value or rest).strip() for name, value, rest in found}
+def dockerfile(name: str) -> str:
+    """Return an image's file."""
+    return (FOLDER / f"{name}.Dockerfile").read_text()
 
 
-def test_image_listens_and_lets_containers_call() -> None:
-    """The image's settings are options, and let other containers in."""
-    options = parse([], variables((FOLDER / "sandbox.Dockerfile").read_text())).options
-
-    assert options.host == "0.0.0.0"
-    assert options.allowed_ips == ("0.0.0.0/0",)
+def image_variables(name: str) -> dict[str, str]:
+    """Return the environment variables that an image sets."""
+    (line,) = re.findall(r"^ENV (.+)$", dockerfile(name), re.MULTILINE)
+    return dict(pair.split("=", 1) for pair in line.split())
 
 
-def test_compose_file_sets_options_that_exist() -> None:
-    """A misspelt variable would stop the container at its start."""
-    options = parse([], variables((FOLDER / "compose.yaml").read_text())).options
+def command(name: str, instruction: str) -> list[str]:
+    """Return the command of an image's CMD or HEALTHCHECK, for this environment's programs."""
+    (arguments,) = re.findall(rf"^{instruction}(\[.+\])$", dockerfile(name), re.MULTILINE)
+    program, *rest = json.loads(arguments)
+    return [str(Path(sys.executable).parent / program), *rest]
+
+
+def services() -> dict[str, Any]:
+    """Return the services of the compose file."""
+    found: dict[str, Any] = yaml.safe_load((FOLDER / "compose.yaml").read_text())["services"]
+    return found
+
+
+def test_sandbox_options_exist() -> None:
+    """The image and the compose file set options of the sandbox; other containers can call it."""
+    variables = image_variables("sandbox") | services()["sandbox"]["environment"]
+    options = parse([], variables).options
+
+    assert (options.host, options.allowed_ips) == ("0.0.0.0", ("0.0.0.0/0",))
     assert [account.name for account in options.accounts] == [
         "alice@example.com",
         "bob@example.com",
     ]
 
 
-def test_images_copy_files_that_exist() -> None:
-    """Whatever a Dockerfile copies is in the repository, and not ignored."""
-    for name in ("sandbox.Dockerfile", "demo.Dockerfile"):
-        lines = re.findall(r"^COPY (.+) \S+$", (FOLDER / name).read_text(), re.MULTILINE)
-        ignored = (FOLDER / f"{name}.dockerignore").read_text()
-        for copied in " ".join(lines).split():
-            assert (ROOT / copied).exists()
-            assert f"!{copied}\n" in ignored
+@pytest.mark.parametrize("name", IMAGES)
+def test_images_copy_files_that_exist(name: str) -> None:
+    """Each file that a Dockerfile copies is in the repository, and not ignored."""
+    lines = re.findall(r"^COPY (.+) \S+$", dockerfile(name), re.MULTILINE)
+    ignored = (FOLDER / f"{name}.Dockerfile.dockerignore").read_text()
+    for copied in " ".join(lines).split():
+        assert (ROOT / copied).exists()
+        assert f"!{copied}\n" in ignored
+
+
+def test_compose_file_fits_the_images() -> None:
+    """Build context, file and ports exist, and the demo reaches the sandbox by its alias."""
+    for name, service in services().items():
+        assert (FOLDER / service["build"]["context"]).resolve() == ROOT
+        assert ROOT / service["build"]["dockerfile"] == FOLDER / f"{name}.Dockerfile"
+        (port,) = re.findall(r"^EXPOSE (\d+)$", dockerfile(name), re.MULTILINE)
+        assert service["ports"] == [f"127.0.0.1:{port}:{port}"]
+        assert re.search(r"^USER nobody$", dockerfile(name), re.MULTILINE)
+    sandbox, demo = services()["sandbox"], services()["demo"]
+    (alias,) = sandbox["networks"]["default"]["aliases"]
+    assert demo["environment"]["KUCOIN_SITE"] == f"http://{alias}:9400"
+    assert demo["depends_on"] == {"sandbox": {"condition": "service_healthy"}}
+
+
+def test_sandbox_image_starts_and_is_healthy() -> None:
+    """The image's command serves, and its health check succeeds only while the sandbox runs."""
+    port = free_port()
+    environment = {
+        **os.environ,
+        **image_variables("sandbox"),
+        "KUCOIN_SANDBOX_PORT": str(port),
+        "PYTHONPATH": str(ROOT),
+    }
+    check = [each.replace("9400", str(port)) for each in command("sandbox", "HEALTHCHECK .*CMD ")]
+    (program,) = command("sandbox", "CMD ")
+    assert Path(program).name == "kucoin-sandbox"
+    serve = [sys.executable, "-m", "authlib_kucoin.sandbox"]  # what the program calls
+    with subprocess.Popen(serve, env=environment, stdout=subprocess.DEVNULL) as process:
+        wait_for_port(port, process)
+        healthy = subprocess.run(check, check=False).returncode
+        process.terminate()
+    stopped = subprocess.run(check, check=False, stderr=subprocess.DEVNULL).returncode
+    assert (healthy, stopped) == (0, 1)
+
+
+def test_demo_image_starts(tmp_path: Path) -> None:
+    """The demo takes the settings of image and compose file, and gunicorn the image's command."""
+    environment = {**os.environ, **image_variables("demo"), **services()["demo"]["environment"]}
+    assert environment["DEMO_INSTANCE"] == "/app/instance"
+    environment["DEMO_INSTANCE"] = str(tmp_path)
+    done = subprocess.run(
+        [*command("demo", "CMD "), "--check-config"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr

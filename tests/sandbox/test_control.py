@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from authlib_kucoin.sandbox import Headers, SandboxOptions
+from authlib_kucoin.sandbox import SCENARIOS, Headers, SandboxOptions
 from authlib_kucoin.sandbox._host import Host
 from authlib_kucoin.sandbox._http import Request
 from tests.sandbox.broker import REDIRECT, Answer, Broker
@@ -23,7 +23,7 @@ def post(broker: Broker, path: str, content: object) -> Answer:
 
 
 def test_fault_over_http(broker: Broker) -> None:
-    """A fault queued over HTTP strikes like one from Python."""
+    """A fault that is queued over HTTP spoils the next call."""
     answer = post(broker, "/sandbox/faults", {"operation": "token", "fault": "envelope:7:no"})
 
     assert (answer.status, answer.json) == (200, {"ok": True})
@@ -39,7 +39,7 @@ def test_clock_over_http(broker: Broker) -> None:
 
 
 def test_reset_over_http(broker: Broker) -> None:
-    """A reset needs no body, and forgets."""
+    """A reset needs no body, and forgets keys and requests."""
     broker.new_key()
     assert broker.wire.ask("POST", "/sandbox/reset", "", JSON).status == 200
     assert broker.sandbox.issued_keys == ()
@@ -47,7 +47,7 @@ def test_reset_over_http(broker: Broker) -> None:
 
 
 def test_journal_over_http(broker: Broker) -> None:
-    """The journal can be read over HTTP; reading it, and the other own calls, are not in it."""
+    """The journal can be read over HTTP. It has KuCoin's calls, and no control calls."""
     broker.refresh("x")
     post(broker, "/sandbox/advance", {"seconds": 1})
     answer = broker.wire.ask("GET", "/sandbox/requests").json
@@ -101,6 +101,8 @@ def test_journal_over_http(broker: Broker) -> None:
         ("/sandbox/connect", '{"permissions": ["SPOT"]}', "unknown permissions ['SPOT']; known"),
         ("/sandbox/connect", '{"permissions": "API_SPOT"}', "permissions must be a list of"),
         ("/sandbox/keys/delete", '{"api_key": "x"}', "no key with this api_key exists"),
+        ("/sandbox/scenario", '{"name": "rain"}', "unknown scenario 'rain'; known are as-started,"),
+        ("/sandbox/scenario", "{}", "name must be a string"),
     ],
 )
 def test_own_call_that_cannot_be_meant(broker: Broker, path: str, body: str, error: str) -> None:
@@ -112,7 +114,7 @@ def test_own_call_that_cannot_be_meant(broker: Broker, path: str, body: str, err
 
 
 def test_own_call_from_another_site_is_refused(broker: Broker) -> None:
-    """What any web page could make a browser post, a form or plain text, changes nothing."""
+    """A body that is not JSON is refused: any web page can make a browser post one."""
     answer = broker.wire.ask("POST", "/sandbox/reset", "", {"Content-Type": "text/plain"})
 
     assert answer.status == 400
@@ -120,7 +122,7 @@ def test_own_call_from_another_site_is_refused(broker: Broker) -> None:
 
 
 def test_own_paths_and_methods(broker: Broker) -> None:
-    """An unknown own path and a wrong method say what there is."""
+    """An unknown path is answered with the known paths, a wrong method with the right ones."""
     unknown = broker.wire.ask("GET", "/sandbox/fault")
     wrong = broker.wire.ask("GET", "/sandbox/advance")
     deleted = broker.wire.ask("DELETE", "/sandbox/faults")
@@ -143,16 +145,17 @@ def test_approving_over_http(broker: Broker) -> None:
 
 
 def test_cancelling_over_http(new_broker: Callable[..., Broker]) -> None:
-    """Cancelling returns the fields of the callback; here in form_post mode."""
-    broker = new_broker(callback="form_post")
-    answer = post(broker, "/sandbox/cancel", {"url": broker.login_url()}).json
+    """`cancel` takes what `approve` takes, and returns the callback's fields; here by form POST."""
+    broker = new_broker(callback="form_post", account=["a@example.com", "b@example.com"])
+    body = {"url": broker.login_url(), "account": "b@example.com"}
+    answer = post(broker, "/sandbox/cancel", body).json
 
     assert (answer["method"], answer["location"]) == ("POST", REDIRECT)
     assert answer["fields"]["success"] == "false"
 
 
 def test_refused_login_over_http(broker: Broker) -> None:
-    """A refused login request is a 400 that says why."""
+    """If the sandbox refuses the login request, `approve` is answered with 400 and the reason."""
     answer = post(broker, "/sandbox/approve", {"url": broker.login_url("https%3A//shop.example")})
 
     assert answer.status == 400
@@ -160,7 +163,7 @@ def test_refused_login_over_http(broker: Broker) -> None:
 
 
 def test_fault_of_the_login_page_over_http(broker: Broker) -> None:
-    """A connection that a fault ends is a 502."""
+    """If a fault ends the login page's connection, `approve` is answered with 502."""
     broker.sandbox.fail_next("authorize", "lost")
     assert post(broker, "/sandbox/approve", {"url": broker.login_url()}).status == 502
 
@@ -180,7 +183,7 @@ def test_keys_over_http(broker: Broker) -> None:
 
 
 def test_token_over_http(broker: Broker) -> None:
-    """A token without a login is as good as any."""
+    """A token without a login is valid, and can be refreshed."""
     token = post(broker, "/sandbox/token", {}).json
 
     assert broker.is_valid(token["access_token"])
@@ -188,7 +191,7 @@ def test_token_over_http(broker: Broker) -> None:
 
 
 def test_waiting_faults_over_http(broker: Broker) -> None:
-    """What has not struck yet is listed."""
+    """The faults that have not struck yet are listed."""
     fault = {"operation": "fetch_token", "fault": "429:30", "times": 3, "latency": 0.5}
     post(broker, "/sandbox/faults", fault)
 
@@ -198,7 +201,7 @@ def test_waiting_faults_over_http(broker: Broker) -> None:
 
 
 def test_requests_of_one_operation(broker: Broker) -> None:
-    """The journal can be narrowed; a misspelt operation is an error."""
+    """`operation` selects requests of the journal; an unknown operation is an error."""
     broker.refresh("x")
     broker.wire.ask("GET", "/nowhere")
 
@@ -210,7 +213,7 @@ def test_requests_of_one_operation(broker: Broker) -> None:
 
 
 def test_journal_names_the_fault(broker: Broker) -> None:
-    """A spoilt answer is marked, so that nobody looks for another cause."""
+    """The journal names the fault that spoilt an answer."""
     broker.sandbox.fail_next("token", "429:30")
     broker.wire.ask("GET", broker.token_target("x"))
     broker.wire.ask("GET", broker.token_target("x"))
@@ -234,15 +237,29 @@ def test_state_over_http(new_broker: Callable[..., Broker]) -> None:
     assert [each["name"] for each in state["accounts"]] == ["a@example.com", "b@example.com"]
 
 
+def test_scenario_over_http(broker: Broker) -> None:
+    """A scenario chosen over HTTP changes answers; the state names it, and lists all of them."""
+    before = broker.wire.ask("GET", "/sandbox/state").json
+    assert post(broker, "/sandbox/scenario", {"name": "withdrawals"}).json == {"ok": True}
+    after = broker.wire.ask("GET", "/sandbox/state").json
+
+    assert (before["scenario"], after["scenario"]) == ("as-started", "withdrawals")
+    assert {each["name"]: (each["title"], each["text"]) for each in after["scenarios"]} == {
+        name: (scenario.title, scenario.text) for name, scenario in SCENARIOS.items()
+    }
+    data = info(broker, signed(broker.new_key())).json["data"]
+    assert data["permission"] == "General,Spot,Transfer"
+
+
 def test_health_over_http(broker: Broker) -> None:
-    """Whoever starts the program can wait for this."""
+    """`health` answers 200, so that a program can wait until the sandbox serves."""
     answer = broker.wire.ask("GET", "/sandbox/health")
     assert (answer.status, answer.json["ok"]) == (200, True)
 
 
 @pytest.mark.parametrize("content_type", ["application/json;charset=UTF-8", "application/json"])
 def test_charset_may_follow_the_content_type(broker: Broker, content_type: str) -> None:
-    """Many HTTP libraries send one."""
+    """A charset behind application/json is accepted, since many HTTP libraries send one."""
     headers = {"Content-Type": content_type}
     assert broker.wire.ask("POST", "/sandbox/reset", "{}", headers).status == 200
 
@@ -262,7 +279,7 @@ def test_charset_may_follow_the_content_type(broker: Broker, content_type: str) 
 def test_other_sites_pages_cannot_control(
     broker: Broker, headers: dict[str, str], why: str
 ) -> None:
-    """A page of another site, under its own name for this address or not, changes nothing."""
+    """A POST is refused if it comes from another site's page, or names another site's host."""
     tokens = broker.new_tokens()
     answer = broker.wire.ask("POST", "/sandbox/reset", "{}", JSON | headers)
 
@@ -272,7 +289,7 @@ def test_other_sites_pages_cannot_control(
 
 
 def test_other_sites_pages_cannot_read(broker: Broker) -> None:
-    """Under a foreign host name nothing can be read either."""
+    """A GET that names another site's host is refused."""
     for path in ("requests", "keys", "state", "openapi.json"):
         answer = broker.wire.ask("GET", f"/sandbox/{path}", None, {"Host": "evil.example"})
         assert answer.status == 403
@@ -283,14 +300,14 @@ def test_other_sites_pages_cannot_read(broker: Broker) -> None:
     ["localhost", "LOCALHOST:1", "kucoin.localhost:9400", "[::1]:9400", "192.168.1.5", "box"],
 )
 def test_own_hosts(new_broker: Callable[..., Broker], host: str) -> None:
-    """Loopback names, addresses, and the names that an option lists are the sandbox's own."""
+    """Loopback names, IP addresses, and the names in `allowed_hosts` are the sandbox's own."""
     broker = new_broker(allowed_hosts=["box"])
     assert broker.wire.ask("GET", "/sandbox/health", None, {"Host": host}).status == 200
     assert broker.wire.ask("POST", "/sandbox/reset", "{}", JSON | {"Host": host}).status == 200
 
 
 def test_other_machines_must_be_listed(new_broker: Callable[..., Broker]) -> None:
-    """An address that is neither loopback nor listed is refused; loopback always may control."""
+    """An address must be loopback or listed; loopback can always control the sandbox."""
     headers = Headers((("Host", "localhost"),))
     request = Request("GET", "/sandbox/health", headers, "", "10.0.0.7", 1, keep_alive=True)
     for allowed, status in ((None, 403), (["10.0.0.8"], 403), (["10.0.0.0/8"], 200)):
@@ -301,13 +318,13 @@ def test_other_machines_must_be_listed(new_broker: Callable[..., Broker]) -> Non
 
 
 def test_own_pages_can_control(broker: Broker) -> None:
-    """A page of the sandbox itself may send requests."""
+    """Requests from the sandbox's own pages are accepted."""
     headers = JSON | {"Origin": f"http://{broker.wire.host}", "Sec-Fetch-Site": "same-origin"}
     assert broker.wire.ask("POST", "/sandbox/reset", "{}", headers).status == 200
 
 
 def test_approving_under_the_hosts_name(new_broker: Callable[..., Broker]) -> None:
-    """The URL may name the sandbox as the caller does, as in a container network."""
+    """`approve` takes a URL that names the sandbox by the host and port of the request."""
     broker = new_broker(allowed_hosts=["box"])
     url = f"http://box:9400{broker.login_target()}"
     for host, status in {"box:9400": 200, "box:9401": 400, "localhost:9400": 200}.items():

@@ -41,7 +41,7 @@ def test_key_has_what_was_asked_for(broker: Broker) -> None:
 
 
 def test_user_can_take_permissions_away(broker: Broker) -> None:
-    """What the user has unchecked is not granted, to either version."""
+    """A permission that the user has unchecked is granted by neither version."""
     token = token_after(broker, "API_COMMON", "API_SPOT")
 
     more = broker.ask_key_2(token, "API_COMMON", "API_EARN")
@@ -59,12 +59,12 @@ def test_user_cannot_add_permissions(broker: Broker) -> None:
 
 
 def test_user_may_refuse_everything(broker: Broker) -> None:
-    """With every box unchecked the key may do nothing."""
+    """With every box unchecked the key has no permission."""
     assert broker.ask_key(token_after(broker)).json["data"]["authGroup"] == ""
 
 
 def test_exact_match_is_an_option(new_broker: Callable[..., Broker]) -> None:
-    """Whether less than the grant may be asked for is not published, so it is an option."""
+    """With `permissions_match="exact"`, a request must name all that the user has granted."""
     broker = new_broker(permissions_match="exact", permissions=["API_COMMON", "API_SPOT"])
     token = broker.new_tokens()["access_token"]
 
@@ -106,7 +106,7 @@ def test_what_the_page_cannot_grant(broker: Broker, changed: dict[str, object]) 
 def test_body_that_is_not_as_published(
     broker: Broker, changed: dict[str, object], code: str
 ) -> None:
-    """Every group is named with a boolean, and nothing else is in the body."""
+    """The body must name every group with a boolean, and have no other member."""
     answer = broker.ask_key_2(broker.new_tokens()["access_token"], **changed)
 
     assert refused(answer, code, SECTION)
@@ -122,7 +122,7 @@ def test_body_that_is_not_as_published(
     ],
 )
 def test_request_is_json(broker: Broker, headers: dict[str, str], body: str, code: str) -> None:
-    """The second version takes JSON; a charset may follow."""
+    """The second version takes only JSON; a charset can follow the content type."""
     assert refused(broker.wire.ask("POST", ADD_KEY_2, body, headers), code, SECTION)
 
 
@@ -130,7 +130,7 @@ def test_request_is_json(broker: Broker, headers: dict[str, str], body: str, cod
 def test_sandbox_can_have_one_version(
     new_broker: Callable[..., Broker], version: int, gone: str
 ) -> None:
-    """A site may have one version; the path of the other is then unknown."""
+    """With the option `fast_api`, the path of the other version is unknown."""
     broker = new_broker(fast_api=version)
     token = broker.new_tokens()["access_token"]
     ask: dict[int, Any] = {1: broker.ask_key, 2: lambda t: broker.ask_key_2(t, "API_COMMON")}

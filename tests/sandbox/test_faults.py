@@ -1,4 +1,4 @@
-"""Faults on demand: one answer of one call goes wrong, once, in every way there is."""
+"""Faults: each spoils the answers to calls of one operation, as often as a test asks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def test_fault_strikes_once_and_in_order(broker: Broker) -> None:
-    """Faults of one operation queue up; other operations and later calls are left alone."""
+    """The faults of one operation strike in order, one call each; the next call is normal."""
     broker.sandbox.fail_next("token", "503")
     broker.sandbox.fail_next("token", "429")
     target = broker.token_target(broker.new_code())
@@ -103,7 +103,7 @@ def test_client_error(broker: Broker, status: int) -> None:
 
 @pytest.mark.parametrize("status", [500, 502, 503, 599])
 def test_server_error(broker: Broker, status: int) -> None:
-    """A 5xx has a gateway's HTML page, and nothing was done."""
+    """A 5xx has a gateway's HTML page, and no key was issued."""
     tokens = broker.new_tokens()
     broker.sandbox.fail_next("create_api_key", Fault.http(status))
     answer = broker.ask_key(tokens["access_token"])
@@ -125,7 +125,7 @@ def test_server_error(broker: Broker, status: int) -> None:
 def test_answers_of_the_wrong_kind(
     broker: Broker, fault: str, content_type: str, start: bytes
 ) -> None:
-    """Status 200 without the expected answer, and nothing was done."""
+    """The answer is a 200 with something else than expected, and no key was issued."""
     tokens = broker.new_tokens()
     broker.sandbox.fail_next("create_api_key", fault)
     answer = broker.ask_key(tokens["access_token"])
@@ -146,7 +146,7 @@ def test_deep_json_breaks_naive_readers(broker: Broker) -> None:
 
 
 def test_redirect_leads_elsewhere(broker: Broker) -> None:
-    """If a client follows the 302, the journal shows it."""
+    """The 302 leads to a path that does not exist; the journal shows a client that follows it."""
     broker.sandbox.fail_next("token", "redirect")
     answer = broker.wire.ask("GET", broker.token_target("x"))
 
@@ -203,8 +203,8 @@ def test_connection_ends_without_an_answer(
     assert broker.sandbox.requests[-1].operation == "create_api_key"
 
 
-def test_delay_acts_at_once_and_answers_late(broker: Broker) -> None:
-    """The request is handled and recorded at once; only the answer is held back."""
+def test_delay_holds_the_answer_back(broker: Broker) -> None:
+    """The sandbox acts, and sends the normal answer after the delay."""
     tokens = broker.new_tokens()
     broker.sandbox.fail_next("create_api_key", Fault.delay(0.15))
     start = time.monotonic()
@@ -260,14 +260,14 @@ def test_set_cookie_comes_with_the_normal_answer(broker: Broker) -> None:
 
 
 def test_login_page_can_fail_too(broker: Broker) -> None:
-    """`approve` raises if a fault hits the login page."""
+    """`approve` raises an error if a fault strikes the login page."""
     broker.sandbox.fail_next("authorize", "502")
     with pytest.raises(ValueError, match="answered 502"):
         broker.sandbox.approve(broker.login_url())
 
 
-def test_fault_outlives_a_dropped_connection(broker: Broker) -> None:
-    """After a reset the next connection is served normally."""
+def test_next_connection_after_a_reset(broker: Broker) -> None:
+    """After a reset the next connection gets a normal answer."""
     broker.sandbox.fail_next("token", "reset_before")
     with pytest.raises(ConnectionResetError):
         broker.wire.ask("GET", broker.token_target("x"))

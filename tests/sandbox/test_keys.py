@@ -87,7 +87,7 @@ def test_lists_may_be_json(new_broker: Callable[..., Broker]) -> None:
 
 
 def test_issued_keys_are_known_and_keep_their_secrets(broker: Broker) -> None:
-    """Every issued key is listed with its secrets, and its repr has none."""
+    """`issued_keys` has each key with its secrets, which are not in its repr."""
     first, second = broker.new_key(), broker.new_key()
     issued = broker.sandbox.issued_keys
 
@@ -154,7 +154,7 @@ def test_account_can_be_full(new_broker: Callable[..., Broker]) -> None:
 
 
 def test_names_can_repeat(new_broker: Callable[..., Broker]) -> None:
-    """With a fixed name the second key gets the document's first error, unless that is allowed."""
+    """With `api_name` the second key is refused, in the document's words, or else allowed."""
     strict, lax = new_broker(api_name="fixed"), new_broker(api_name="fixed", repeat_names=True)
     token = strict.new_tokens()["access_token"]
 
@@ -252,7 +252,7 @@ def test_timestamp_may_follow_the_sandboxs_clock(broker: Broker) -> None:
 
 
 def test_key_is_bound_to_its_addresses(new_broker: Callable[..., Broker]) -> None:
-    """A key with an IP whitelist works from there only."""
+    """A key that is bound to addresses works only from these addresses."""
     broker = new_broker(ip_whitelist=["127.0.0.1"])
     key = broker.new_key()
 
@@ -277,7 +277,7 @@ def test_key_without_general_permission(new_broker: Callable[..., Broker]) -> No
         ("goodbroker", "e8512b82", "true", "200000"),
         ("goodbroker", "wrong", "true", "400201"),
         ("goodbroker", "wrong", None, "200000"),
-        ("ccxt", "its own key", "true", "200000"),  # the sandbox does not have that key
+        ("ccxt", "its own key", "true", "200000"),  # the sandbox cannot check ccxt's signature
         ("another", "its own key", "true", "400200"),
         ("another", "its own key", None, "200000"),
         ("", "e8512b82", "true", "400200"),
@@ -286,7 +286,7 @@ def test_key_without_general_permission(new_broker: Callable[..., Broker]) -> No
 def test_partner_headers(
     new_broker: Callable[..., Broker], partner: str, key: str, verify: str | None, code: str
 ) -> None:
-    """A wrong partner signature is refused with VERIFY, and ignored without it."""
+    """A wrong partner signature is refused if KC-API-PARTNER-VERIFY is true, else ignored."""
     broker = new_broker(partner="goodbroker", partner_key="e8512b82")
     issued = broker.new_key()
     now = str(int(time.time() * 1000))
@@ -342,7 +342,7 @@ def test_unknown_gateway_code(broker: Broker) -> None:
 
 
 def test_key_can_expire(new_broker: Callable[..., Broker]) -> None:
-    """Key info has the expiry, and the key ends then on the sandbox's clock."""
+    """Key info tells when the key expires; by the sandbox's clock, the key stops working then."""
     broker = new_broker(key_days=90)
     key = broker.new_key()
     data = info(broker, signed(key)).json["data"]
@@ -391,7 +391,7 @@ def test_key_info_can_have_more_members(new_broker: Callable[..., Broker]) -> No
 
 
 def test_empty_query_is_no_query(broker: Broker) -> None:
-    """An official SDK sends a lone question mark, which it does not sign."""
+    """A question mark without a query is not signed: an official SDK sends it so."""
     answer = info(broker, signed(broker.new_key()), f"{KEY_INFO}?")
     assert answer.json["code"] == "200000"
 
@@ -400,7 +400,7 @@ def test_empty_query_is_no_query(broker: Broker) -> None:
     "path", ["/api/v1/timestamp", "/api/v1/status", "/api/v1/my-ip", "/api/v2/symbols"]
 )
 def test_public_calls_need_no_key(broker: Broker, path: str) -> None:
-    """The first calls of a client that need no key."""
+    """These calls are answered without a signature."""
     answer = broker.wire.ask("GET", path)
     assert (answer.status, answer.json["code"]) == (200, "200000")
 

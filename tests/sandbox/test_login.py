@@ -1,4 +1,4 @@
-"""The login page (section 7.1): the checks of its raw query, the page, the way back."""
+"""The login page (section 7.1): the checks of its raw query, the page, and the callback."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def login(broker: Broker, query: str) -> Answer:
 
 
 def ticket_of(page: Answer) -> str:
-    """Return the ticket a consent page carries."""
+    """Return the ticket in a consent page."""
     found = re.search(r'name="ticket" value="([^"]+)"', page.text)
     assert found
     return found[1]
@@ -91,7 +91,7 @@ def test_login_request_that_is_not_as_documented(
 
 
 def test_order_of_parameters_is_an_option(new_broker: Callable[..., Broker]) -> None:
-    """A published client puts redirect_uri last; the document's order can be demanded."""
+    """By default any order is accepted; `parameter_order` can demand the document's order."""
     moved = "&".join(
         f"{key}={value}" for key, value in sorted(GOOD, key=lambda pair: pair[0] == "redirect_uri")
     )
@@ -118,7 +118,7 @@ def test_encoded_redirect_is_refused_in_the_documents_words(broker: Broker) -> N
 
 
 def test_refusal_shows_no_name_that_could_be_a_secret(broker: Broker) -> None:
-    """A raw & in a value turns part of it into a parameter name, so unusual names are not shown."""
+    """No unusual parameter name is shown: a raw & turns part of a value into a name."""
     page = login(broker, with_value("state", "a&s3cr3t-part=x"))
 
     assert "s3cr3t" not in page.text
@@ -157,7 +157,7 @@ def test_registered_redirects_are_the_only_ones(new_broker: Callable[..., Broker
 
 
 def test_consent_page_says_who_what_and_where_to(new_broker: Callable[..., Broker]) -> None:
-    """The page names broker, account, permissions and return host, escaped, and what it is."""
+    """The page names broker, account, permissions and return host, and says what it is."""
     broker = new_broker(
         broker_name="<b>Me & You</b>",
         account='"x"@example.com',
@@ -186,7 +186,7 @@ def test_consent_page_says_who_what_and_where_to(new_broker: Callable[..., Broke
 
 
 def test_pages_are_guarded(broker: Broker) -> None:
-    """Pages are not cached, framed, or allowed to load or run anything but their own style."""
+    """Headers forbid to cache or to frame a page, and let it load only its style sheet."""
     for page in (broker.wire.ask("GET", broker.login_target()), login(broker, "")):
         policy = page.headers["content-security-policy"]
         assert "default-src 'none'" in policy
@@ -329,7 +329,7 @@ def test_playing_the_user_shows_the_refusal(broker: Broker) -> None:
 
 
 def test_playing_the_user_takes_no_connection(broker: Broker) -> None:
-    """`approve` acts in the process, and still leaves both requests in the journal."""
+    """`approve` opens no connection; the journal still has both of its requests."""
     broker.wire.ask("GET", "/nowhere")
     broker.sandbox.approve(broker.login_url())
 
@@ -339,7 +339,7 @@ def test_playing_the_user_takes_no_connection(broker: Broker) -> None:
 
 @pytest.mark.parametrize("fault", ["truncated", "empty", "html"])
 def test_playing_the_user_needs_a_whole_page(broker: Broker, fault: str) -> None:
-    """A spoilt login page cannot be approved."""
+    """`approve` raises an error if a fault has spoilt the login page."""
     broker.sandbox.fail_next("authorize", fault)
     with pytest.raises(ValueError, match="answered 200: no page"):
         broker.sandbox.approve(broker.login_url())
@@ -347,14 +347,14 @@ def test_playing_the_user_needs_a_whole_page(broker: Broker, fault: str) -> None
 
 @pytest.mark.parametrize("fault", ["lost", "reset_before", "cut"])
 def test_playing_the_user_over_a_broken_connection(broker: Broker, fault: str) -> None:
-    """A connection that a fault ends is a ConnectionError, as in a browser."""
+    """`approve` raises ConnectionError if a fault ends the connection."""
     broker.sandbox.fail_next("authorize", fault)
     with pytest.raises(ConnectionError):
         broker.sandbox.approve(broker.login_url())
 
 
 def test_playing_the_user_waits_for_a_delay(broker: Broker) -> None:
-    """A delayed login page is approved after the delay."""
+    """`approve` waits for a delayed login page."""
     broker.sandbox.fail_next("authorize", "delay:0.05")
     start = time.monotonic()
 

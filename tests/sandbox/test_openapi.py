@@ -1,14 +1,16 @@
-"""The OpenAPI file: it describes what there is, and the sandbox keeps to it."""
+"""The OpenAPI file describes every call of the sandbox."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from authlib_kucoin.sandbox import OPERATIONS
+from authlib_kucoin.sandbox import OPERATIONS, SCENARIOS
 from authlib_kucoin.sandbox._control import CALLS
 from authlib_kucoin.sandbox._permissions import GROUPS, PERMISSIONS
 from authlib_kucoin.sandbox._router import ROUTES
@@ -32,7 +34,7 @@ def test_every_call_is_described(described: dict[str, Any]) -> None:
 
 
 def test_members_are_described(described: dict[str, Any]) -> None:
-    """Each control call's members or parameters are those that it takes."""
+    """The file lists for each control call the members or parameters that the call takes."""
     for path, methods in CALLS.items():
         for method, call in methods.items():
             operation = described["paths"][path][method.lower()]
@@ -46,12 +48,13 @@ def test_members_are_described(described: dict[str, Any]) -> None:
 
 
 def test_words_are_described(described: dict[str, Any]) -> None:
-    """The lists of operations and permissions are the sandbox's own."""
+    """The lists of operations, scenarios and permissions are the sandbox's own."""
     schemas = described["components"]["schemas"]
     add = "/_oauth/resource/cyber-truck-vault/v2/outer/api-key/add"
     body = described["paths"][add]["post"]["requestBody"]["content"]["application/json"]
 
     assert schemas["Operation"]["enum"] == list(OPERATIONS)
+    assert schemas["ScenarioName"]["enum"] == list(SCENARIOS)
     assert schemas["Permission"]["enum"] == [name for name in GROUPS if name in PERMISSIONS]
     assert body["schema"]["properties"]["authGroupMap"]["required"] == list(GROUPS)
 
@@ -71,10 +74,30 @@ def test_version_is_the_packages(described: dict[str, Any], broker: Broker) -> N
     assert described["info"]["version"] == health["version"] != "0"
 
 
+def test_documentation_lists_calls_and_scenarios() -> None:
+    """The tables in ``docs/sandbox.md`` list every control call, and every scenario by its name."""
+    page = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text()
+    table = page.partition("| call | body, or parameters | answer |")[2].partition("\n\n")[0]
+    calls = {
+        (f"/sandbox/{name}", method): set(re.findall(r"`(\w+)`", members))
+        for names, members in re.findall(r"^\| (`.+?`) \| (.*?) \|", table, re.MULTILINE)
+        for method, name in re.findall(r"(GET|POST) ([\w/]+)", names)
+    }
+    scenarios = page.partition("| scenario | what KuCoin does |")[2].partition("\n\n")[0]
+
+    assert calls == {
+        (path, method): set(call.members)
+        for path, methods in CALLS.items()
+        for method, call in methods.items()
+        if path != "/sandbox/openapi.json"
+    }
+    assert re.findall(r"^\| `([\w-]+)`", scenarios, re.MULTILINE) == list(SCENARIOS)
+
+
 @pytest.mark.parametrize("fast_api", ["both", 1])
 def test_description_is_the_same_for_all_options(
     new_broker: Callable[..., Broker], described: dict[str, Any], fast_api: Any
 ) -> None:
-    """It describes KuCoin and the sandbox, not one run of it."""
+    """The file does not depend on the sandbox's options."""
     broker = new_broker(fast_api=fast_api)
     assert broker.wire.ask("GET", "/sandbox/openapi.json").json == described

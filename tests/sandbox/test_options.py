@@ -82,7 +82,7 @@ def test_environment_sets_options(variable: str, value: str, option: tuple[str, 
 
 
 def test_command_line_wins_over_the_environment() -> None:
-    """A flag counts more than the variable; other variables still count."""
+    """A flag overrides its variable; the other variables still apply."""
     environment = {
         "KUCOIN_SANDBOX_PORT": "1",
         "KUCOIN_SANDBOX_JSON": "true",
@@ -162,6 +162,21 @@ def test_options_that_cannot_be_meant(options: dict[str, Any], message: str) -> 
     """An invalid option is an error at the start."""
     with pytest.raises(ValueError, match=message), run_sandbox(**options):
         pass  # pragma: no cover - it cannot start
+
+
+def test_scenario_from_python() -> None:
+    """A scenario changes what the sandbox does, until a reset; a misspelt name is an error."""
+    with run_sandbox(key_days=3) as sandbox:
+        assert sandbox.scenario == "as-started"
+        sandbox.set_scenario("full")
+        assert sandbox.scenario == "full"
+        with pytest.raises(ValueError, match="reaches to the maximum level"):
+            sandbox.connect()
+        with pytest.raises(ValueError, match="unknown scenario 'Full'; known are as-started, no-"):
+            sandbox.set_scenario("Full")
+        assert sandbox.scenario == "full"
+        sandbox.reset()
+        assert sandbox.connect().expires_at
 
 
 def test_unknown_option_is_an_error() -> None:

@@ -1,4 +1,4 @@
-"""``python -m authlib_kucoin.sandbox`` and the pytest fixture: the sandbox as others start it."""
+"""The program ``python -m authlib_kucoin.sandbox``, and the pytest fixture."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def run_until(number: int, arguments: list[str]) -> int:
 def test_program_says_how_to_use_it_and_stops(
     number: int, flags: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It prints URL, client id and how to point a client at it; either signal ends it with 0."""
+    """It prints URL, client id and how to use them; either signal ends it with exit code 0."""
     assert run_until(number, ["--port", "0", *flags]) == 0
 
     said = capsys.readouterr().out
@@ -144,7 +144,7 @@ def test_program_with_a_certificate_of_its_own(capsys: pytest.CaptureFixture[str
     flags = ["--port", "0", "--tls", "self-signed", "--quiet"]
     assert run_until(signal.SIGTERM, flags) == 0
     assert re.search(
-        r"certificate +/.*/ca.pem \(tell clients to trust it\)", capsys.readouterr().out
+        r"certificate +/.*/ca.pem \(clients must trust this file\)", capsys.readouterr().out
     )
     assert run_until(signal.SIGTERM, [*flags, "--json"]) == 0
 
@@ -163,7 +163,7 @@ def test_program_says_when_others_can_reach_it(
     assert run_until(signal.SIGTERM, ["--port", "0", "--host", host, "--quiet"]) == 0
 
     said = capsys.readouterr().out
-    assert ("Other machines can reach it." in said) is open_to_all
+    assert ("Other machines can reach this sandbox." in said) is open_to_all
     assert ("--allowed-ips" in said) is open_to_all
     assert ("http://[::1]:" in said) is (host == "::1")
 
@@ -249,7 +249,7 @@ def test_fixture_gives_a_sandbox_per_test(
 def test_fixture_names_faults_that_never_struck(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A fault that never struck is a warning; a strict suite turns it into an error."""
+    """A queued fault that did not occur is a warning; a strict suite turns it into an error."""
     pytester.makepyfile(
         """
         def test_first(kucoin_sandbox):
@@ -264,7 +264,7 @@ def test_fixture_names_faults_that_never_struck(
     lax.assert_outcomes(passed=1, warnings=1)
     strict.assert_outcomes(passed=1, errors=1)
     for result in (lax, strict):
-        result.stdout.fnmatch_lines("*faults that never struck: token: 500, refresh: lost*")
+        result.stdout.fnmatch_lines("*queued faults that did not occur: token: 500, refresh: lost*")
 
 
 def test_plugin_imports_next_to_nothing() -> None:

@@ -37,7 +37,7 @@ def raw(broker: Broker, request: str) -> tuple[int, str]:
 
 
 def test_connection_is_kept_alive_and_counted(broker: Broker) -> None:
-    """Requests over one connection count as one connection; another one is another."""
+    """All requests of one connection have its number; the next connection has the next number."""
     for _ in range(5):
         assert broker.wire.ask("GET", "/nowhere").headers["connection"] == "keep-alive"
     assert broker.sandbox.connections == 1
@@ -84,14 +84,14 @@ def test_request_that_cannot_be_read(broker: Broker, request_text: str, status: 
     "part", ["", "GET / HTTP/1.1\r\n", "GET / HTTP/1.1\r\nContent-Length: 9\r\n\r\nabc"]
 )
 def test_peer_that_goes_away_is_no_trouble(broker: Broker, part: str) -> None:
-    """A connection that ends within a request leaves nothing behind."""
+    """If a client goes away in the middle of a request, the sandbox serves the next client."""
     with Wire(broker.sandbox) as wire:
         wire.send(part.encode())
     assert broker.wire.ask("GET", "/nowhere").status == 404
 
 
 def test_peer_that_resets_is_no_trouble(broker: Broker) -> None:
-    """A reset from the other side ends that connection's thread and nothing else."""
+    """If clients reset their connections, the sandbox serves the next client."""
     for _ in range(3):
         wire = Wire(broker.sandbox)
         wire.ask("GET", "/nowhere")
@@ -189,7 +189,7 @@ def test_journal_masks_secrets(broker: Broker) -> None:
 
 
 def test_journal_is_bounded_in_bytes(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Large requests are dropped earlier, so that the journal's size stays bounded."""
+    """The journal forgets its oldest requests when they take too many bytes."""
     monkeypatch.setattr("authlib_kucoin.sandbox._journal._MAX_SIZE", 100_000)
     for number in range(5):
         broker.wire.ask("POST", f"/nowhere/{number}", "x" * 30_000)
@@ -229,7 +229,7 @@ def test_answered_request_is_in_the_journal(broker: Broker) -> None:
 
 
 def test_answers_are_dated(broker: Broker) -> None:
-    """Clients measure their clock against the date of an answer."""
+    """Each answer has the date, with which clients compare their clock."""
     date = parsedate_to_datetime(broker.wire.ask("GET", "/nowhere").headers["date"])
     assert abs(date.timestamp() - time.time()) < 10
 
@@ -272,11 +272,11 @@ def test_many_callers_at_once(broker: Broker) -> None:
 
 
 def test_stopping_is_prompt_and_leaves_no_thread(new_broker: Callable[..., Broker]) -> None:
-    """Idle keep-alive connections end at once, and every thread has ended; twice does no harm."""
+    """`stop` ends idle connections at once, and waits for every thread; it can be called twice."""
     broker = new_broker()
     broker.wire.ask("GET", "/nowhere")
     with Wire(broker.sandbox) as unused:
-        # Not accepted yet, it would be reset instead.
+        # Stopping would reset a connection that is not accepted yet.
         wait_until(lambda: broker.sandbox.connections == 2)
         start = time.monotonic()
         broker.sandbox.stop()
@@ -288,7 +288,7 @@ def test_stopping_is_prompt_and_leaves_no_thread(new_broker: Callable[..., Broke
 
 
 def test_sandbox_that_never_started_can_be_stopped() -> None:
-    """A sandbox that only bound its port gives it back."""
+    """`stop` frees the port of a sandbox that was never started."""
     sandbox = Sandbox(options=SandboxOptions())
     sandbox.stop()
     assert repr(sandbox) == f"<Sandbox {sandbox.url}>"
@@ -305,7 +305,7 @@ def test_port_in_use_is_an_error() -> None:
 
 
 def test_listening_everywhere_is_reached_by_loopback() -> None:
-    """The URL of a sandbox on 0.0.0.0 can be connected to."""
+    """The URL of a sandbox on 0.0.0.0 has the loopback address."""
     with run_sandbox(host="0.0.0.0") as sandbox, Wire(sandbox) as wire:
         assert sandbox.url.startswith("http://127.0.0.1:")
         assert wire.ask("GET", "/nowhere").status == 404
@@ -319,7 +319,7 @@ def test_listening_on_ipv6() -> None:
 
 
 def test_listening_everywhere_on_ipv6() -> None:
-    """On :: both kinds of clients can connect, and IPv4 addresses have their usual form."""
+    """On :: clients of IPv4 and IPv6 can connect, and IPv4 addresses have their usual form."""
     with (
         run_sandbox(host="::", allowed_ips=["127.0.0.1"]) as sandbox,
         socket.create_connection(("127.0.0.1", sandbox.port), timeout=10) as plain,
@@ -349,7 +349,7 @@ def test_waits_while_there_is_no_thread(broker: Broker, monkeypatch: pytest.Monk
 
 
 def test_stops_while_there_is_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stopping does not wait for a thread that never comes."""
+    """`stop` returns even if the system gives no thread."""
 
     def start(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -365,7 +365,7 @@ def test_stops_while_there_is_no_thread(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_waits_while_there_is_no_descriptor(tmp_path: Path) -> None:
-    """With no file descriptor left the sandbox waits without spinning, and then goes on."""
+    """With no file descriptor left the sandbox waits, using no CPU, until it can accept."""
     program = tmp_path / "program.py"
     program.write_text(
         textwrap.dedent(
@@ -406,7 +406,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
 
 
 def test_https(certificate: tuple[str, str]) -> None:
-    """With a certificate it serves https, and stops as promptly."""
+    """With a certificate the sandbox serves https, and `stop` ends an idle connection."""
     context = ssl.create_default_context(cafile=certificate[0])
     with run_sandbox(tls=certificate) as sandbox, Wire(sandbox) as plain:
         assert sandbox.url.startswith("https://127.0.0.1:")
@@ -424,7 +424,7 @@ def test_https(certificate: tuple[str, str]) -> None:
 
 
 def test_plain_http_to_https_port(certificate: tuple[str, str]) -> None:
-    """A client without TLS is turned away, and the next one is served."""
+    """The sandbox ends the connection of a client without TLS, and serves the next client."""
     with run_sandbox(tls=certificate) as sandbox:
         with Wire(sandbox) as plain:
             plain.send(b"GET / HTTP/1.1\r\n\r\n")
@@ -457,7 +457,7 @@ def test_certificate_to_trust(certificate: tuple[str, str], broker: Broker) -> N
 
 
 def test_every_refusal_has_advice() -> None:
-    """Each mistake that is refused comes with a way to mend it, and no advice is left over."""
+    """Each refusal has advice, and each advice belongs to a refusal."""
     folder = Path(_advice.__file__).parent
     sources = "".join(path.read_text() for path in folder.glob("*.py"))
     codes = set(re.findall(r'(?<!Gateway)Refusal\(\s*"(\w+)"', sources))

@@ -40,7 +40,7 @@ def walk(broker: Broker, version: str = "2") -> str:
 
 
 def come_back(broker: Broker, path: str) -> None:
-    """Approve the login of a walk, and follow the way back."""
+    """Approve the login of a walk, and open the callback."""
     login = re.search(r'href="(/oauth\?[^"]+)"', broker.wire.ask("GET", path).text)
     assert login is not None
     callback = broker.sandbox.approve(broker.sandbox.url + unescape(login[1]))
@@ -48,18 +48,18 @@ def come_back(broker: Broker, path: str) -> None:
 
 
 def test_refused_request_is_explained(broker: Broker) -> None:
-    """A refused request stands there with its operation, what it broke and how to mend it."""
+    """The page lists a refused request with its operation, its broken rule, and a remedy."""
     broker.wire.ask("GET", broker.login_target("https%3A%2F%2Fshop.example"))
     text = page(broker)
 
     assert "<strong>authorize</strong> <span>400</span>" in text
     assert "the redirect URL must not be encoded. <code>sandbox.redirect_uri_encoded" in text
-    assert "document section 7.1. " in text
-    assert "build this URL by hand" in text
+    assert "KuCoin's document, section 7.1. " in text
+    assert "build the request's URL by hand" in text
 
 
 def test_refusal_of_kucoins_own_is_explained(broker: Broker) -> None:
-    """So does one with a code of KuCoin's own: of a signed request, and of a key."""
+    """The page explains refusals with KuCoin's codes: of a signed request, of a new key."""
     key = broker.new_key()
     info(broker, signed(key, passphrase="wrong"))
     broker.ask_key_2(broker.new_tokens()["access_token"], "API_FUTURES")
@@ -72,7 +72,7 @@ def test_refusal_of_kucoins_own_is_explained(broker: Broker) -> None:
 
 
 def test_secrets_are_masked(broker: Broker) -> None:
-    """The page has the key's id, but no secret of it, no code and no token."""
+    """The page has the key's id, but none of its secrets, no code and no token."""
     tokens = broker.new_tokens()
     key = broker.ask_key(tokens["access_token"]).json["data"]
     text = page(broker)
@@ -85,7 +85,7 @@ def test_secrets_are_masked(broker: Broker) -> None:
 
 
 def test_what_was_sent_cannot_become_markup(broker: Broker) -> None:
-    """A request with markup in it shows as text, and no script of another kind may run."""
+    """The page shows markup in a request as text, and its policy allows only its own script."""
     broker.wire.ask("GET", "/<script>alert(1)</script>?x=\"'>")
     answer = broker.wire.ask("GET", "/")
 
@@ -130,7 +130,7 @@ def test_scenario_changes_what_kucoin_does(new_broker: Callable[..., Broker], na
 
 
 def test_scenarios_name_options() -> None:
-    """An unknown scenario is refused, and one keeps the options that it does not change."""
+    """A scenario keeps the options that it does not change; an unknown one is an error."""
     options = SandboxOptions(client_id="mine", fast_api=2, key_info={"region": "AU"})
     changed = options_of("no-address", options)
     assert (changed.client_id, changed.fast_api, dict(changed.key_info)) == (
@@ -167,7 +167,7 @@ def test_every_fault_button_works(broker: Broker) -> None:
     ],
 )
 def test_mistake_changes_nothing(broker: Broker, fields: Mapping[str, str], problem: str) -> None:
-    """A form that cannot be meant is a 400 that shows the page and says what was wrong."""
+    """A wrong form is answered with 400 and the page, which says what was wrong."""
     answer = broker.form("/", fields)
 
     assert answer.status == 400
@@ -224,7 +224,7 @@ def test_other_methods(broker: Broker) -> None:
 
 
 def test_unknown_walk(broker: Broker) -> None:
-    """A walk that is not known any more is a 404 that offers a new one."""
+    """An unknown walk is answered with 404 and an offer to start a new one."""
     for path in ("/sandbox/try/x", "/sandbox/try/callback?code=1&state=x", "/sandbox/tryx"):
         answer = broker.wire.ask("GET", path)
         assert answer.status == 404
@@ -278,14 +278,14 @@ def test_refused_login_is_shown_in_the_walk(new_broker: Callable[..., Broker]) -
     with pytest.raises(ValueError, match="not registered"):
         come_back(broker, path)
 
-    assert "add this one to the option redirect_uris" in page(broker, path)
+    assert "add this one to the sandbox's option redirect_uris" in page(broker, path)
 
 
 @pytest.mark.parametrize(
     ("fault", "shown"), [("599", "HTTP/1.1 599 Unnamed"), ("lost", "(the connection ended here)")]
 )
 def test_spoilt_login_is_shown_in_the_walk(broker: Broker, fault: str, shown: str) -> None:
-    """A fault of the login page leaves the walk where it was, and is shown there."""
+    """The walk shows a fault of the login page, and stays at its first step."""
     path = walk(broker)
     broker.sandbox.fail_next("authorize", fault)
     with pytest.raises((ValueError, ConnectionError)):
@@ -298,7 +298,7 @@ def test_spoilt_login_is_shown_in_the_walk(broker: Broker, fault: str, shown: st
 
 @pytest.mark.parametrize("fault", ["deep_json", "wrong_shape", "html", "empty", "cut", "truncated"])
 def test_spoilt_answer_is_shown_in_the_walk(broker: Broker, fault: str) -> None:
-    """A spoilt answer does not lead on, and a very long one is cut."""
+    """After a spoilt answer the walk stays at its step; it cuts a very long answer short."""
     path = walk(broker)
     come_back(broker, path)
     broker.sandbox.fail_next("token", fault)
@@ -335,7 +335,7 @@ def test_many_walks_are_bounded(broker: Broker) -> None:
 
 @pytest.mark.parametrize("version", ["1", "2"])
 def test_walk_to_its_end(new_broker: Callable[..., Broker], version: str) -> None:
-    """Every step is answered: a key is there, and the old pair has been replaced."""
+    """Each step sends one request, the key is issued, and the new token is valid."""
     broker = new_broker(client_secret="a-made-up-secret", client_secret_use="required")
     path = walk(broker, version)
     come_back(broker, path)
@@ -348,7 +348,7 @@ def test_walk_to_its_end(new_broker: Callable[..., Broker], version: str) -> Non
 
 
 def test_cancelled_walk(broker: Broker) -> None:
-    """It says that there is no code, and that the login can be opened again."""
+    """After a cancelled login the walk says that there is no code."""
     path = walk(broker)
     state = path.rpartition("/")[2]
     broker.wire.ask("GET", f"/sandbox/try/callback?success=false&code=1&state={state}")
@@ -368,7 +368,7 @@ def test_walk_comes_back_by_form(new_broker: Callable[..., Broker]) -> None:
 
 
 def test_clock_ahead_is_told_in_words(broker: Broker) -> None:
-    """Days, hours and minutes, without those that are none."""
+    """The page tells how far the clock is ahead, in days, hours and minutes without zeros."""
     broker.sandbox.advance(2 * 86400 + 3660)
     assert "2 days 1 hour 1 minute" in page(broker)
     broker.sandbox.advance(86400 - 3660)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.support.chromium import check_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,26 +16,7 @@ if TYPE_CHECKING:
 
     from tests.sandbox.broker import Broker
 
-axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe-core").Axe()
-
 STEPS = ["token", "key", "info", "refresh", "validate"]
-
-
-def look(page: Page, name: str) -> None:
-    """Check a page at two widths in both colour schemes; with ``SCREENSHOT_DIR``, save pictures."""
-    folder = os.environ.get("SCREENSHOT_DIR")
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        for width in (1280, 390):
-            page.set_viewport_size({"width": width, "height": 800})
-            assert page.evaluate("document.documentElement.scrollWidth") <= width
-            if folder:
-                page.screenshot(path=Path(folder) / f"{name}-{width}-{scheme}.png", full_page=True)
-            found = axe.run(page, options={"resultTypes": ["violations"]}).response["violations"]
-            assert not found, [(rule["id"], rule["nodes"][0]["html"]) for rule in found]
-    page.set_viewport_size({"width": 320, "height": 640})
-    assert page.evaluate("document.documentElement.scrollWidth") <= 320
-    page.set_viewport_size({"width": 1280, "height": 800})
 
 
 def approve(page: Page, version: str) -> None:
@@ -56,7 +37,7 @@ def texts(page: Page) -> str:
 def test_walk_ends_with_a_key(
     new_broker: Callable[..., Broker], page: Page, version: str, callback: str
 ) -> None:
-    """Whoever follows the buttons gets a key that works, and has seen every request raw."""
+    """A user who presses the buttons gets a key, and the page has shown every request raw."""
     broker = new_broker(callback=callback, client_secret="made-up secret/1")
     page.goto(broker.sandbox.url)
     approve(page, version)
@@ -67,10 +48,13 @@ def test_walk_ends_with_a_key(
     (key,) = broker.sandbox.keys
     shown = texts(page)
     assert key.secret in shown
-    assert key.api_key in page.get_by_text("works, and may do").inner_text()
+    assert key.api_key in page.get_by_text("works. Its permissions:").inner_text()
     operations = [each.operation for each in broker.sandbox.requests]
     expected = ["authorize", "decision", "token", "create_api_key", "api_key_info", "refresh"]
     assert operations == [*expected, "validate"]
+    assert page.get_by_text("Your server to KuCoin", exact=True).count() == len(STEPS)
+    assert page.get_by_text("The browser to KuCoin", exact=True).count() == 2
+    assert page.get_by_text("The browser to your site", exact=True).count() == 1
     for request in broker.sandbox.requests:
         assert request.refusal is None
         if request.operation != "decision":
@@ -107,7 +91,7 @@ def press(page: Page, name: str) -> None:
 
 
 def test_refused_step_says_why(broker: Broker, page: Page, page_problems: list[str]) -> None:
-    """A refused step shows the answer, the reason and the fix, and can be repeated."""
+    """A refused step shows the answer, the reason and the remedy, and can be repeated."""
     page.goto(broker.sandbox.url)
     approve(page, "2.0")
     page.get_by_role("button", name="Send this request").wait_for()
@@ -117,14 +101,14 @@ def test_refused_step_says_why(broker: Broker, page: Page, page_problems: list[s
 
     assert "Exchange the code within ten minutes" in page.locator("p.problem").first.inner_text()
     assert page.get_by_role("button", name="Send this request").is_visible()
-    look(page, "walk-refused")
+    check_page(page, "walk-refused")
 
 
 def test_lost_answer_is_shown_as_such(broker: Broker, page: Page) -> None:
-    """A fault chosen on the start page strikes the walk: no answer, then a code that is used."""
+    """A lost answer, chosen on the start page, strikes the walk; its code is then used up."""
     page.goto(broker.sandbox.url)
     page.get_by_role("button", name="Exchange: done, answer lost").click()
-    page.get_by_text("waits for 1 more").wait_for()
+    page.get_by_text("strikes 1 more").wait_for()
     approve(page, "1.0")
     page.get_by_role("button", name="Send this request").click()
     page.get_by_text("(the connection ended here)").wait_for()
@@ -157,7 +141,7 @@ def test_controls_work(broker: Broker, page: Page) -> None:
     page.get_by_label("Fault", exact=True).fill("429:7")
     page.get_by_label("How many calls").fill("2")
     page.get_by_role("button", name="Add this fault").click()
-    page.get_by_text("waits for 2 more").wait_for()
+    page.get_by_text("strikes 2 more").wait_for()
     (fault,) = broker.sandbox.waiting_faults
     assert (fault.operation, str(fault.fault), fault.times) == ("refresh", "429:7", 2)
     page.get_by_role("button", name=f"Delete {key.api_name}").click()
@@ -174,14 +158,40 @@ def test_controls_work(broker: Broker, page: Page) -> None:
 
 
 def test_mistake_is_said(broker: Broker, page: Page, page_problems: list[str]) -> None:
-    """A fault that does not exist is named on the page, which stays whole."""
+    """The start page says that a fault does not exist, and still shows everything else."""
     page.goto(broker.sandbox.url)
     page.get_by_label("Fault", exact=True).fill("no such thing")
     page.get_by_role("button", name="Add this fault").click()
 
     assert "unknown fault 'no such thing'" in page.get_by_role("alert").inner_text()
-    look(page, "start-problem")
+    check_page(page, "start-problem")
     assert len(page_problems) == 1
+    page_problems.clear()
+
+
+def test_other_pages_are_accessible(
+    new_broker: Callable[..., Broker], page: Page, page_problems: list[str]
+) -> None:
+    """axe-core finds nothing on the pages that refuse a request, nor on the form for the broker."""
+    broker = new_broker(callback="form_post")
+    page.add_init_script("HTMLFormElement.prototype.submit = () => {}")  # stay on the form
+    page.goto(broker.login_url("https%3A%2F%2Fshop.example"))
+    page.get_by_text("the redirect URL must not be encoded").wait_for()
+    check_page(page, "error-login")
+    page.goto(f"{broker.sandbox.url}/sandbox/try/unknown")
+    page.get_by_text("start a new one").wait_for()
+    check_page(page, "error-walk")
+    page.goto(broker.login_url())
+    page.get_by_role("button", name="Approve").click()
+    page.get_by_role("button", name="Continue").wait_for()
+    check_page(page, "form-post")
+    page.goto(broker.login_url())
+    ticket = page.locator("[name=ticket]").input_value()
+    broker.form("/oauth/decision", {"ticket": ticket, "decision": "cancel"})
+    page.get_by_role("button", name="Approve").click()
+    page.get_by_text("This request was already answered").wait_for()
+    check_page(page, "error-answered")
+    assert len(page_problems) == 3
     page_problems.clear()
 
 
@@ -189,7 +199,7 @@ def test_pages_are_accessible(new_broker: Callable[..., Broker], page: Page) -> 
     """axe-core finds nothing on any page, empty or full, and nothing is too wide."""
     broker = new_broker(account=["alice@example.com", "b" * 60 + "@example.com"])
     page.goto(broker.sandbox.url)
-    look(page, "start-empty")
+    check_page(page, "start-empty")
     broker.wire.ask("GET", broker.login_target("https%3A%2F%2Fshop.example"))
     broker.wire.ask("GET", broker.token_target("w" * 200))
     broker.sandbox.fail_next("token", "envelope:1:" + "x" * 80)
@@ -198,19 +208,19 @@ def test_pages_are_accessible(new_broker: Callable[..., Broker], page: Page) -> 
     broker.new_key()
     broker.sandbox.delete_key(broker.sandbox.connect().api_key)
     page.reload()
-    look(page, "start-full")
+    check_page(page, "start-full")
     page.get_by_role("link", name="Try it").first.click()
-    look(page, "try")
+    check_page(page, "try")
     page.get_by_role("button", name="Fast API 2.0").click()
-    look(page, "walk-login")
+    check_page(page, "walk-login")
     page.get_by_role("link", name="Open the login page").click()
-    look(page, "consent")
+    check_page(page, "consent")
     page.get_by_role("button", name="Approve").click()
     page.get_by_role("button", name="Send this request").click()
     page.get_by_text("Ask for the API key").wait_for()
-    look(page, "walk-key")
+    check_page(page, "walk-key")
     for _ in STEPS[1:]:
         page.get_by_role("button", name="Send this request").click()
     page.get_by_role("heading", name="You have a key").wait_for()
-    look(page, "walk-end")
+    check_page(page, "walk-end")
     assert re.fullmatch(r"Try it.* · Sandbox", page.title())

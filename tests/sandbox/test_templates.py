@@ -51,12 +51,12 @@ def test_values_are_escaped(render: Render) -> None:
     ],
 )
 def test_sections(render: Render, values: dict[str, Any], shown: str) -> None:
-    """A section repeats for a list, appears for what is true, and has an opposite."""
+    """A section appears for each item, or once for a true value; its opposite appears otherwise."""
     assert render("{{#x}}[{{n}}]{{/x}}{{^x}}none{{/x}}", values) == shown
 
 
 def test_items_without_a_name(render: Render) -> None:
-    """A dot is the item itself; outer names can still be seen."""
+    """A dot is the item itself; names outside the section can still be used."""
     assert render("{{#x}}{{.}}{{y}}{{/x}}", {"x": ["a", "b"], "y": "-"}) == "a-b-"
 
 

@@ -92,7 +92,7 @@ def test_client_secret_is_wanted_only_where_configured(new_broker: Callable[...,
 
 
 def test_client_secret_without_one_configured(new_broker: Callable[..., Broker]) -> None:
-    """Two published clients send one: any is allowed, unless the option refuses it."""
+    """Without a configured secret any secret is accepted, unless the option refuses all."""
     lax, strict = new_broker(), new_broker(client_secret_use="refused")
 
     for broker in (lax, strict):
@@ -140,7 +140,7 @@ def test_charset_is_an_option(new_broker: Callable[..., Broker], charset: str) -
 
 
 def test_refresh_token_can_be_reusable(new_broker: Callable[..., Broker]) -> None:
-    """The document does not say that a refresh token works once, so it is an option."""
+    """With the option, a refresh token can be used twice; the old access token still ends."""
     broker = new_broker(refresh_tokens="reusable")
     old = broker.new_tokens()
 
@@ -197,7 +197,7 @@ def test_refresh_rotates_the_pair(broker: Broker) -> None:
 
 
 def test_tokens_live_one_hour_and_three_days(broker: Broker) -> None:
-    """The life times of section 6.3 hold on the clock, to the second."""
+    """The lifetimes of section 6.3 hold on the sandbox's clock."""
     tokens = broker.new_tokens()
     broker.sandbox.advance(3590)
     assert broker.is_valid(tokens["access_token"])
@@ -278,7 +278,7 @@ def test_validation_takes_one_field(broker: Broker) -> None:
 def test_unlisted_address_is_refused(new_broker: Callable[..., Broker]) -> None:
     """Calls from an unregistered address (section 2) are refused."""
     broker = new_broker(allowed_ips=["203.0.113.7"])
-    code = broker.new_code()  # the user's browser comes from anywhere
+    code = broker.new_code()  # the login page accepts every address
 
     answer = broker.wire.ask("GET", broker.token_target(code))
 

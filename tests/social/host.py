@@ -39,12 +39,12 @@ class Host:
         return KuCoinOAuth2(self.strategy, redirect_uri=COMPLETE)
 
     def start(self) -> str:
-        """Press "connect"; return the URL of the login page."""
+        """Start a login, as the button "connect" does; return the URL of the login page."""
         self.strategy.data = {}
         return do_auth(self.backend, user=self.user)
 
     def come_back(self, **changes: str) -> Any:
-        """Approve, then open the callback, with some parameters changed; return the answer."""
+        """Log in, approve, and open the callback with these changes; return the host's answer."""
         return self.complete(self.sandbox.approve(self.start()).fields | changes)
 
     def complete(self, fields: Any) -> Any:

@@ -45,7 +45,7 @@ class Social(UserMixin):
         self.rows.append(self)
 
     def save(self) -> None:
-        """Keep a copy that a database could store."""
+        """Convert ``extra_data`` to JSON and back, which fails if no database could store it."""
         self.extra_data = json.loads(json.dumps(self.extra_data))
 
     def set_extra_data(self, extra_data: Any = None) -> bool:
@@ -92,25 +92,25 @@ class Partial(PartialMixin):
     rows: ClassVar[dict[str, str]] = {}
 
     def save(self) -> None:
-        """Store it."""
+        """Store the halted pipeline."""
         fields = {"backend": self.backend, "next_step": self.next_step, "data": self.data}
         self.rows[self.token] = json.dumps(fields)
 
     @classmethod
     def load(cls, token: str) -> Any:
-        """Load it."""
+        """Load a halted pipeline."""
         loaded = cls()
         vars(loaded).update(json.loads(cls.rows[token]), token=token)
         return loaded
 
     @classmethod
     def destroy(cls, token: str) -> None:
-        """Delete it."""
+        """Delete a halted pipeline."""
         del cls.rows[token]
 
 
 class Storage(BaseStorage):
-    """What social-core stores."""
+    """The kinds of data that social-core stores."""
 
     user = Social
     partial = Partial
@@ -175,19 +175,19 @@ def take_api_key(user: User, response: dict[str, Any], **_kwargs: Any) -> None:
 
 
 def approve_api_key(response: dict[str, Any], uid: str, **_kwargs: Any) -> None:
-    """Mark a key as approved: its account is the user's."""
+    """Mark a key as approved: social-core has associated its account with the user."""
     approved.append(f"{uid}:{response['api_key']}")
 
 
 @partial
 def ask_for_password(strategy: Strategy, **_kwargs: Any) -> Any:
-    """Halt until there is a password, like a test in social-core."""
+    """Halt the pipeline until the session holds a password, as social-core's own tests do."""
     return None if strategy.session_get("password") else strategy.redirect("/password")
 
 
 @partial
 def ask_for_slug(strategy: Strategy, **_kwargs: Any) -> Any:
-    """Halt until there is a slug, like a test in social-core."""
+    """Halt the pipeline until the session holds a slug, as social-core's own tests do."""
     return None if strategy.session_get("slug") else strategy.redirect("/slug")
 
 

@@ -1,8 +1,8 @@
 """Run the example project in a process of its own: ``python project.py LOG SETTINGS``.
 
-It prints its URL, serves until standard input ends, and logs at DEBUG into the file LOG. SETTINGS
-is JSON and overrides the project's own settings. A view is added through which a test gets a
-user's access token, as the project's own code would.
+The program prints its URL, serves until its standard input ends, and logs at DEBUG into the file
+LOG. SETTINGS is JSON and overrides the project's own settings. The program adds a view from which
+a test gets a user's access token, as the project's own code would get it.
 """
 
 import json
@@ -24,7 +24,7 @@ class Server(socketserver.ThreadingMixIn, WSGIServer):
 
 
 class Handler(WSGIRequestHandler):
-    """Keeps standard error empty."""
+    """Logs requests into LOG, and writes nothing to standard error."""
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as inherited
         """Log the request to LOG, without its query, because a callback's query holds the code."""
@@ -32,7 +32,7 @@ class Handler(WSGIRequestHandler):
 
 
 def main(log: str, overrides: str) -> None:
-    """Serve."""
+    """Serve the project until standard input ends."""
     logging.basicConfig(filename=log, level=logging.DEBUG)
     sys.path.insert(0, str(PROJECT))
     os.environ["DJANGO_SETTINGS_MODULE"] = "settings"

@@ -1,7 +1,7 @@
-"""The python-social-auth backend passes what social-core's `OAuth2Test` requires of a backend.
+"""The backend meets the requirements that social-core's `OAuth2Test` checks in every backend.
 
-social-core's package does not include its tests, so they are written out here: log in (here:
-associate), a pipeline that halts twice, a refresh. KuCoin is the sandbox, over real sockets.
+social-core's package does not include its tests, so they are written out here: a login (here an
+association), a pipeline that halts twice, a refresh. The sandbox plays KuCoin, over real sockets.
 """
 
 from collections.abc import Iterator
@@ -16,11 +16,13 @@ from social_core.exceptions import (
     AuthCanceled,
     AuthConfigurationError,
     AuthInputError,
+    AuthProviderError,
     ErrorStage,
 )
 from social_core.utils import PARTIAL_TOKEN_SESSION_NAME
 
-from authlib_kucoin import Site
+from authlib_kucoin import KuCoinUnavailable, Site
+from authlib_kucoin._social.errors import social_error
 from authlib_kucoin.sandbox import Sandbox, run_sandbox
 from authlib_kucoin.social import KuCoinOAuth2
 from tests.social.host import PIPELINE, REDIRECT_URI, REFRESHABLE, UID, Host, no_login
@@ -30,8 +32,8 @@ from tests.support.wire import Wire, answering, running_wire
 # --- social-core's requirements ------------------------------------------------------------------
 
 
-def test_a_user_is_associated(host: Host) -> None:
-    """The uid is the KuCoin account's, and social-core lists the backend as associated."""
+def test_connecting_associates_the_user(host: Host) -> None:
+    """The association has the KuCoin account's uid, and social-core lists it for the user."""
     assert host.come_back() == "/"
     assert host.user is not None
     [row] = Social.rows
@@ -43,7 +45,7 @@ def test_a_user_is_associated(host: Host) -> None:
     assert listed["not_associated"] == ["mixcloud"]
 
 
-def test_a_user_is_associated_again(host: Host) -> None:
+def test_connecting_twice_leaves_one_association(host: Host) -> None:
     """Connecting twice leaves one association, with both keys stored and approved."""
     host.come_back()
     host.come_back()
@@ -52,8 +54,8 @@ def test_a_user_is_associated_again(host: Host) -> None:
     assert len(kept) == len(host.sandbox.issued_keys) == 2
 
 
-def test_a_pipeline_that_halts_goes_on(kucoin_sandbox: Sandbox) -> None:
-    """It halts for a password and for a slug; no secret is in what the database holds meanwhile."""
+def test_halted_pipeline_can_go_on(kucoin_sandbox: Sandbox) -> None:
+    """A pipeline that halts twice can go on, and what it stores meanwhile holds no secret."""
     steps = list(PIPELINE)
     steps[4:4] = ["tests.social.memory.ask_for_password", "tests.social.memory.ask_for_slug"]
     host = Host(kucoin_sandbox, PIPELINE=steps)
@@ -75,8 +77,8 @@ def test_a_pipeline_that_halts_goes_on(kucoin_sandbox: Sandbox) -> None:
         assert secret not in waiting
 
 
-def test_a_token_is_refreshed(kucoin_sandbox: Sandbox) -> None:
-    """An expired token is replaced in `extra_data` by a new pair; a live one stays."""
+def test_only_an_expired_token_is_refreshed(kucoin_sandbox: Sandbox) -> None:
+    """An expired token is replaced in `extra_data` by a new pair; a token still valid is not."""
     host = Host(kucoin_sandbox, EXTRA_DATA=REFRESHABLE)
     host.come_back()
     [row] = Social.rows
@@ -92,8 +94,8 @@ def test_a_token_is_refreshed(kucoin_sandbox: Sandbox) -> None:
     assert refresh.body.startswith("grant_type=authorization_code&")
 
 
-def test_the_urls_are_the_sites(host: Host) -> None:
-    """social-core and code built on it ask the backend for its URLs."""
+def test_urls_of_the_backend_are_those_of_the_site(host: Host) -> None:
+    """The backend's URLs are the site's, and no state is added to its redirect URI."""
     base = host.sandbox.url
     assert host.backend.authorization_url() == f"{base}/oauth"
     assert host.backend.access_token_url() == f"{base}/_oauth/access-token"
@@ -120,7 +122,7 @@ def wire() -> Iterator[Wire]:
 def test_the_redirect_uri_is_raw_in_both_urls(
     wire: Wire, settings: dict[str, str], last: str
 ) -> None:
-    """Everything else is percent-encoded, and no parameter is added."""
+    """All other parameters are percent-encoded, and no parameter is added."""
     token = {"access_token": "a", "token_type": "bearer", "expires_in": 3600}
     key = {"apiName": "n", "apiKey": "k", "secret": "s", "passphrase": "p"}
     wire.answer = answering(
@@ -158,8 +160,8 @@ def test_the_redirect_uri_is_raw_in_both_urls(
     assert create.headers["authorization"] == "bearer a"
 
 
-def test_connections_are_kept_over_requests(host: Host) -> None:
-    """Each request has its own backend, but two associations need one handshake."""
+def test_second_association_opens_no_connection(host: Host) -> None:
+    """Each request has its own backend, but a second association opens no new connection."""
     host.come_back()
     before = host.sandbox.connections
     host.come_back()
@@ -167,8 +169,8 @@ def test_connections_are_kept_over_requests(host: Host) -> None:
 
 
 @pytest.mark.parametrize("mode", ["plain", "envelope", "form_post"])
-def test_every_form_of_callback_is_taken(mode: Any) -> None:
-    """The document's form and the one that public clients read, each by GET and by POST."""
+def test_every_form_of_callback_is_accepted(mode: Any) -> None:
+    """The plain callback, the document's form of it, and that form by POST all connect a user."""
     with run_sandbox(callback=mode) as sandbox:
         assert Host(sandbox).come_back() == "/"
     assert Social.rows
@@ -177,8 +179,8 @@ def test_every_form_of_callback_is_taken(mode: Any) -> None:
 # --- subclasses --------------------------------------------------------------------------------
 
 
-def test_addresses_of_a_subclass_or_of_the_settings_are_used(wire: Wire) -> None:
-    """They may be methods, attributes or settings, as in social-core's own backends."""
+def test_addresses_of_subclass_or_settings_are_used(wire: Wire) -> None:
+    """A backend's addresses can be methods, attributes or settings, as in social-core itself."""
 
     class ByMethods(KuCoinOAuth2[str]):
         def authorization_url(self) -> str:
@@ -229,12 +231,11 @@ def test_addresses_of_a_subclass_or_of_the_settings_are_used(wire: Wire) -> None
         ("USE_BASIC_AUTH", True),
         ("auth_params", lambda _self, _state=None: {}),
         ("refresh_token_params", lambda _self, *_args: {}),
+        ("get_json", lambda _self, *_args: {}),
     ],
 )
-def test_what_a_subclass_would_change_in_vain_is_refused(
-    host: Host, name: str, value: object
-) -> None:
-    """The error is raised before the user leaves: KuCoin's calls must follow the document."""
+def test_subclass_override_without_effect_is_refused(host: Host, name: str, value: object) -> None:
+    """A subclass that changes what KuCoin's calls do not use raises when a login starts."""
     kind: Any = type("Mine", (KuCoinOAuth2,), {name: value})
     backend = kind(host.strategy, redirect_uri="/complete/kucoin/")
     backend.prepare_auth(user=host.user)
@@ -243,8 +244,92 @@ def test_what_a_subclass_would_change_in_vain_is_refused(
     assert f"Leave {name} as authlib_kucoin.social has it" in caught.value.detail
 
 
-def test_an_error_code_is_not_exchanged_by_a_subclass_that_looks_away(host: Host) -> None:
-    """For example if its ``process_error`` only logs."""
+def test_replaced_backend_method_without_effect_is_refused(host: Host) -> None:
+    """Replacing ``backend.request``, as a test might, raises: KuCoin's calls do not use it."""
+    backend: Any = host.backend
+    backend.request = print
+    with pytest.raises(AuthConfigurationError) as caught:
+        backend.refresh_token("r")
+    assert "Leave request as" in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    "setting", [{"PERMISSIONS": ["API_WITHDRAW_OAUTH"]}, {"API_KEY_STEP": "no.where"}]
+)
+def test_key_settings_are_checked_before_the_exchange(
+    kucoin_sandbox: Sandbox, setting: dict[str, Any]
+) -> None:
+    """Wrong settings raise when a login starts, and at the callback before the code is used."""
+    host = Host(kucoin_sandbox, FAST_API=2)
+    fields = kucoin_sandbox.approve(host.start()).fields
+    for name, value in setting.items():
+        host.strategy.settings[f"SOCIAL_AUTH_KUCOIN_{name}"] = value
+    with pytest.raises(AuthConfigurationError) as caught:
+        host.complete(fields)
+    assert caught.value.stage == "token_exchange"
+    with pytest.raises(AuthConfigurationError) as caught:
+        host.start()
+    assert caught.value.stage == "begin"
+    assert "token" not in kucoin_sandbox.totals
+
+
+def test_refresh_token_with_a_second_argument_is_refused(host: Host) -> None:
+    """``refresh_token`` raises, because KuCoin's call would not use the other arguments."""
+    with pytest.raises(AuthConfigurationError) as caught:
+        host.backend.refresh_token("r", "another")
+    assert "one argument" in caught.value.detail
+
+
+def test_process_error_without_stage_is_called_for_each_answer(kucoin_sandbox: Sandbox) -> None:
+    """A ``process_error`` of the older form gets the callback and the token, and can call ours."""
+    seen: list[bool] = []
+
+    class Mine(KuCoinOAuth2[str]):
+        def process_error(self, data: Any) -> None:  # type: ignore[override]  # the older form
+            seen.append("access_token" in data)
+            super().process_error(data)
+
+    host = Host(kucoin_sandbox)
+    host.strategy.data = kucoin_sandbox.approve(host.start()).fields
+    backend = Mine(host.strategy, redirect_uri="/complete/kucoin/")
+    do_complete(backend, login=no_login, user=host.user)
+    assert seen == [False, True]
+
+
+@pytest.mark.parametrize("kind", [AuthProviderError, TypeError])
+def test_the_error_of_a_hook_reaches_the_caller(
+    kucoin_sandbox: Sandbox, kind: type[Exception]
+) -> None:
+    """It is raised once, and social-core's own error carries the stage."""
+    seen: list[Any] = []
+
+    class Mine(KuCoinOAuth2[str]):
+        def process_error(self, data: Any, **_stage: Any) -> None:
+            if "access_token" in data:
+                seen.append(data)
+                raise kind(self)
+
+    host = Host(kucoin_sandbox)
+    host.strategy.data = kucoin_sandbox.approve(host.start()).fields
+    backend = Mine(host.strategy, redirect_uri="/complete/kucoin/")
+    with pytest.raises(kind) as caught:
+        do_complete(backend, login=no_login, user=host.user)
+    assert getattr(caught.value, "stage", "token_exchange") == "token_exchange"
+    with pytest.raises(kind) as caught:
+        backend.refresh_token(seen[0]["refresh_token"])
+    assert getattr(caught.value, "stage", "refresh") == "refresh"
+    assert len(seen) == 2
+
+
+def test_retry_after_is_text(host: Host) -> None:
+    """``retry_after`` is text, as in social-core's other errors, or None."""
+    error = KuCoinUnavailable("wait", retry_after=120)
+    assert social_error(host.backend, error, "refresh").retry_after == "120"
+    assert social_error(host.backend, KuCoinUnavailable("wait"), "refresh").retry_after is None
+
+
+def test_error_code_is_not_exchanged_if_process_error_is_silent(host: Host) -> None:
+    """A subclass whose ``process_error`` raises nothing still exchanges no error code."""
     kind: Any = type("Mine", (KuCoinOAuth2,), {"process_error": lambda *_, **__: None})
     host.start()
     state = host.strategy.session["kucoin_state"]["state"]
@@ -254,8 +339,8 @@ def test_an_error_code_is_not_exchanged_by_a_subclass_that_looks_away(host: Host
     assert "token" not in host.sandbox.totals
 
 
-def test_the_hook_of_subclasses_sees_each_answer(kucoin_sandbox: Sandbox) -> None:
-    """social-core calls ``process_error`` with the callback and with the token."""
+def test_process_error_is_called_for_callback_and_token(kucoin_sandbox: Sandbox) -> None:
+    """``process_error`` of a subclass is called with the callback, and then with the token."""
     stages: list[str] = []
 
     class Mine(KuCoinOAuth2[str]):
@@ -270,13 +355,13 @@ def test_the_hook_of_subclasses_sees_each_answer(kucoin_sandbox: Sandbox) -> Non
     assert stages == ["callback", "token_exchange"]
 
 
-def test_an_answer_of_another_stage_is_no_callback(host: Host) -> None:
-    """social-core also calls ``process_error`` for providers with errors of their own."""
+def test_process_error_accepts_a_token_without_state(host: Host) -> None:
+    """``process_error`` accepts a token, although a token has no state or code."""
     host.backend.process_error({"access_token": "a"}, stage="token_exchange")
 
 
-def test_a_head_uses_up_no_login(host: Host) -> None:
-    """For HEAD, frameworks run the view for GET, for example for a link checker."""
+def test_head_request_does_not_consume_the_login(host: Host) -> None:
+    """A callback by HEAD is refused; afterwards the login can be finished by GET."""
     fields = host.sandbox.approve(host.start()).fields
     host.strategy.request = SimpleNamespace(method="HEAD")  # type: ignore[attr-defined]  # Django's has it
     with pytest.raises(AuthInputError) as caught:
@@ -298,10 +383,10 @@ def test_a_head_uses_up_no_login(host: Host) -> None:
         ({"KEY": None}, "No client id is set"),
     ],
 )
-def test_an_incomplete_setting_is_named(
+def test_incomplete_setting_is_named_in_the_error(
     kucoin_sandbox: Sandbox, settings: dict[str, Any], says: str
 ) -> None:
-    """The error is raised before the user leaves, and lists the choices."""
+    """Starting a login raises an error that says what is wrong and names both settings."""
     with pytest.raises(AuthConfigurationError) as caught:
         Host(kucoin_sandbox, **settings).start()
     for text in (caught.value.detail, str(caught.value)):
@@ -310,8 +395,8 @@ def test_an_incomplete_setting_is_named(
     assert caught.value.stage == "begin"
 
 
-def test_a_setting_that_has_no_effect_is_named(kucoin_sandbox: Sandbox) -> None:
-    """KuCoin's login page has no other parameters."""
+def test_setting_without_effect_is_refused(kucoin_sandbox: Sandbox) -> None:
+    """With ``AUTH_EXTRA_ARGUMENTS``, starting a login raises an error that names its parameter."""
     with pytest.raises(AuthConfigurationError) as caught:
         Host(kucoin_sandbox, AUTH_EXTRA_ARGUMENTS={"lang": "en"}).start()
     assert "no parameter 'lang'" in caught.value.detail
@@ -326,10 +411,10 @@ def test_a_setting_that_has_no_effect_is_named(kucoin_sandbox: Sandbox) -> None:
         ({"USER_AGENT": "mine/1"}, False, "python-requests"),
     ],
 )
-def test_the_user_agent_is_social_cores(
+def test_user_agent_is_that_of_social_core(
     kucoin_sandbox: Sandbox, settings: dict[str, str], is_named: bool, user_agent: str
 ) -> None:
-    """Or the setting's, unless a subclass wants none."""
+    """The header is social-core's or the setting's; without ``SEND_USER_AGENT``, requests' own."""
     host = Host(kucoin_sandbox, **settings)
     kind = type("Mine", (KuCoinOAuth2,), {"SEND_USER_AGENT": is_named})
     assert kind(host.strategy)._client().headers["User-Agent"].startswith(user_agent)
@@ -339,14 +424,14 @@ def test_the_user_agent_is_social_cores(
 
 
 @pytest.mark.parametrize("name", ["REQUESTS_TIMEOUT", "URLOPEN_TIMEOUT"])
-def test_a_timeout_of_social_cores_is_heeded(kucoin_sandbox: Sandbox, name: str) -> None:
-    """The setting has two names."""
+def test_both_timeout_settings_of_social_core_are_used(kucoin_sandbox: Sandbox, name: str) -> None:
+    """The backend reads both names that social-core has for the setting."""
     host = Host(kucoin_sandbox, **{name: 0.2})
     assert host.backend._client().timeout == 0.2
 
 
-def test_a_redirect_uri_that_cannot_travel_raw_is_named(host: Host) -> None:
-    """The error is raised before the user leaves."""
+def test_redirect_uri_with_a_space_is_refused(host: Host) -> None:
+    """A redirect URI with a space raises an error when a login starts."""
     backend = KuCoinOAuth2(host.strategy, redirect_uri="/complete/ku coin/")
     backend.prepare_auth(user=host.user)
     with pytest.raises(AuthConfigurationError) as caught:
@@ -354,8 +439,8 @@ def test_a_redirect_uri_that_cannot_travel_raw_is_named(host: Host) -> None:
     assert "holds a space" in caught.value.detail
 
 
-def test_two_sites_are_two_backends(kucoin_sandbox: Sandbox) -> None:
-    """A subclass with another name has its own settings, and may define a `Site`."""
+def test_backend_with_another_name_has_its_own_settings(kucoin_sandbox: Sandbox) -> None:
+    """A subclass with another ``name`` reads other settings; its site may be a `Site`."""
 
     class Elsewhere(KuCoinOAuth2[str]):
         name = "kucoin-eu"

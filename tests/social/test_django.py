@@ -1,7 +1,7 @@
 """The example project with social-app-django, with real servers on both sides.
 
-The project runs in a process of its own. requests acts as the browser; the sandbox plays the user
-at KuCoin.
+The project runs in a process of its own. requests acts as the browser; the sandbox plays KuCoin
+and, at its login page, the user.
 """
 
 import base64
@@ -50,7 +50,7 @@ class Project:
 
     @property
     def keys(self) -> list[Any]:
-        """Return each stored key: owner, key, and what is known about it."""
+        """Return each stored key: its owner, its public half, its uid and its state."""
         return self.rows(
             "SELECT username, api_key, uid, state FROM accounts_kucoinkey AS k"
             " JOIN auth_user AS u ON u.id = k.user_id ORDER BY k.id"
@@ -64,8 +64,8 @@ class Project:
             " JOIN auth_user AS u ON u.id = s.user_id"
         )
 
-    def begin_anew(self) -> None:
-        """Delete what a test left in the project and in the sandbox."""
+    def reset(self) -> None:
+        """Delete what earlier tests left in the project and in the sandbox."""
         self.sandbox.reset()
         with contextlib.closing(sqlite3.connect(self.database)) as connection, connection:
             for table in ("accounts_kucoinkey", "social_auth_usersocialauth"):
@@ -83,7 +83,7 @@ class Browser:
             self.submit("/login", "/login", username=username, password="password")
 
     def __enter__(self) -> Self:
-        """Open it."""
+        """Return the browser."""
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -101,7 +101,7 @@ class Browser:
         )
 
     def connect(self) -> str:
-        """Press the button; return the URL that it leads to."""
+        """Press the button "connect"; return the URL of the login page."""
         return self.submit("/", "/login/kucoin/").headers["Location"]
 
     def follow(self, callback: Any) -> requests.Response:
@@ -167,8 +167,8 @@ def shared_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project
 
 @pytest.fixture
 def project(shared_project: Project) -> Project:
-    """The project, reset: users and nothing else."""
-    shared_project.begin_anew()
+    """The shared project, reset so that it has its users, and no keys or associations."""
+    shared_project.reset()
     return shared_project
 
 
@@ -178,7 +178,7 @@ def test_an_account_is_connected(project: Project) -> None:
         url = browser.connect()
         assert f"&redirect_uri={project.url}/complete/kucoin/&" in url
         callback = project.sandbox.approve(url)
-        # For HEAD, Django runs the view for GET, for example for a link checker.
+        # Django runs the view for GET if a link checker sends HEAD. No code must be exchanged.
         browser.session.head(re.sub("code=[^&]+", "code=other", callback), allow_redirects=False)
         assert "token" not in project.sandbox.totals
         response = browser.follow(callback)
@@ -195,8 +195,8 @@ def test_an_account_is_connected(project: Project) -> None:
     ]
 
 
-def test_no_secret_stays_behind(project: Project) -> None:
-    """The database, with its sessions and halted pipelines, and the whole log hold none."""
+def test_database_and_log_hold_no_secret(project: Project) -> None:
+    """Neither the database with its sessions nor the log holds a code, token or credential."""
     with Browser(project, "alice") as browser:
         callbacks = [project.sandbox.approve(browser.connect())]
         browser.follow(callbacks[0])
@@ -206,7 +206,7 @@ def test_no_secret_stays_behind(project: Project) -> None:
             error(browser.follow(callbacks[-1]))
     stored = project.database.read_bytes()
     sessions = project.rows("SELECT session_data FROM django_session")
-    stored += b"".join(unpacked(data) for (data,) in sessions)
+    stored += b"".join(session_content(data) for (data,) in sessions)
     log = project.log.read_bytes()
     assert b"_auth_user_id" in stored
     assert b"/_oauth/access-token" in log
@@ -219,7 +219,7 @@ def test_no_secret_stays_behind(project: Project) -> None:
     assert [code for code in codes if code in stored + log] == []
 
 
-def unpacked(session: str) -> bytes:
+def session_content(session: str) -> bytes:
     """Return a session's content: Django signs, compresses and encodes it."""
     payload = session.partition(":")[0]
     packed = payload.removeprefix(".")
@@ -227,7 +227,7 @@ def unpacked(session: str) -> bytes:
     return zlib.decompress(content) if payload.startswith(".") else content
 
 
-def test_the_answer_may_come_by_form_post(tmp_path: Path) -> None:
+def test_callback_may_be_a_form_post(tmp_path: Path) -> None:
     """The document's envelope works by POST, for success and for errors."""
     with run_sandbox(callback="form_post") as sandbox, running(tmp_path, sandbox) as project:
         with Browser(project, "alice") as browser:
@@ -237,8 +237,8 @@ def test_the_answer_may_come_by_form_post(tmp_path: Path) -> None:
         assert project.associations == [("alice", "kucoin", UID)]
 
 
-def test_a_user_may_cancel(project: Project) -> None:
-    """Nothing is sent to KuCoin."""
+def test_cancelled_login_connects_no_account(project: Project) -> None:
+    """After a cancelled login no token is requested, and no account is associated."""
     with Browser(project, "alice") as browser:
         response = browser.follow(project.sandbox.cancel(browser.connect()))
         assert error(response) == ("authorization_declined", "callback")
@@ -246,7 +246,7 @@ def test_a_user_may_cancel(project: Project) -> None:
     assert not project.associations
 
 
-def test_a_callback_that_does_not_hold_together(project: Project) -> None:
+def test_invalid_callback_exchanges_no_code(project: Project) -> None:
     """With a wrong, missing or used state or a doubled parameter, no code is exchanged."""
     with Browser(project, "alice") as browser:
         callback = project.sandbox.approve(browser.connect())
@@ -264,7 +264,7 @@ def test_a_callback_that_does_not_hold_together(project: Project) -> None:
     assert "token" not in project.sandbox.totals
 
 
-def test_somebody_elses_login(project: Project) -> None:
+def test_callback_of_another_user_is_refused(project: Project) -> None:
     """A callback works only in the browser, and for the user, that started the login."""
     with (
         Browser(project, "alice") as alice,
@@ -279,8 +279,8 @@ def test_somebody_elses_login(project: Project) -> None:
     assert project.associations == [("alice", "kucoin", UID)]
 
 
-def test_it_is_no_login(project: Project) -> None:
-    """Someone who is not signed in is not sent to KuCoin."""
+def test_anonymous_visitor_is_not_sent_to_kucoin(project: Project) -> None:
+    """A visitor who is not signed in to the project gets an error and is not sent to KuCoin."""
     with Browser(project) as browser:
         assert error(browser.submit("/login", "/login/kucoin/")) == (
             "session_context_missing",
@@ -288,8 +288,8 @@ def test_it_is_no_login(project: Project) -> None:
         )
 
 
-def test_an_account_that_is_connected_already(project: Project) -> None:
-    """KuCoin has created the second user's key, so it is stored, as pending."""
+def test_key_of_another_users_account_stays_pending(project: Project) -> None:
+    """If the account is another user's, the new key is stored as pending, and not associated."""
     with Browser(project, "alice") as alice, Browser(project, "bob") as bob:
         alice.approve()
         assert error(bob.approve()) == ("identity_in_use", "pipeline")
@@ -314,10 +314,10 @@ def test_an_account_that_is_connected_already(project: Project) -> None:
         ("api_key_info", "envelope:400006:IP", "http_error", 1),
     ],
 )
-def test_a_failure_is_a_message(
+def test_each_failure_redirects_to_the_projects_page(
     project: Project, operation: str, fault: str, code: str, kept: int
 ) -> None:
-    """Every failure leads to the project's own page; a key that was created is kept as pending."""
+    """Each failure redirects to the project's own page; a key that arrived stays pending."""
     project.sandbox.fail_next(operation, fault)
     with Browser(project, "alice") as browser:
         response = browser.approve()
@@ -330,7 +330,7 @@ def test_a_failure_is_a_message(
 
 
 @pytest.mark.shows_secrets("the settings tell social-auth to store the token's fields")
-def test_tokens_are_refreshed(tmp_path: Path) -> None:
+def test_get_access_token_replaces_an_expired_pair(tmp_path: Path) -> None:
     """`get_access_token` replaces an expired pair, stores the new one, and reports a failure."""
     names = ["access_token", "refresh_token", "expires_in"]
     with (
@@ -365,8 +365,8 @@ def test_tokens_are_refreshed(tmp_path: Path) -> None:
         assert sandbox.totals["refresh"] == 2
 
 
-def test_a_key_cannot_be_kept_in_a_transaction_that_may_fail(tmp_path: Path) -> None:
-    """With ATOMIC_REQUESTS the example's step fails at once: a later rollback could lose a key."""
+def test_storing_a_key_fails_under_atomic_requests(tmp_path: Path) -> None:
+    """Under ATOMIC_REQUESTS the step that stores a key fails: a later rollback would lose it."""
     databases = {
         "default": {
             "ENGINE": "django.db.backends.sqlite3",

@@ -34,8 +34,8 @@ def failure(host: Host, fields: Any) -> SocialAuthBaseException:
 
 
 @pytest.mark.parametrize("mode", ["plain", "envelope", "form_post"])
-def test_a_user_may_cancel(mode: Any) -> None:
-    """KuCoin's code and text are available for the log."""
+def test_cancelled_login_connects_no_account(mode: Any) -> None:
+    """A cancelled login raises ``AuthCanceled`` with KuCoin's code and text."""
     with run_sandbox(callback=mode) as sandbox:
         host = Host(sandbox)
         error = failure(host, sandbox.cancel(host.start()).fields)
@@ -60,10 +60,10 @@ def test_a_user_may_cancel(mode: Any) -> None:
         ({}, AuthInputError, "invalid_parameter"),
     ],
 )
-def test_a_refused_callback(
+def test_each_kind_of_refusal_has_its_error_class(
     host: Host, fields: dict[str, str], kind: type[Exception], code: str
 ) -> None:
-    """Each refusal has its own class, and an error code is never exchanged as a code."""
+    """Each kind of refusal raises its own class, and no token is requested."""
     host.start()
     state = host.strategy.session["kucoin_state"]["state"]
     error = failure(host, fields | {"state": state})
@@ -87,25 +87,25 @@ class MultiDict(dict[str, list[str]]):
         return super().items()
 
 
-@pytest.mark.parametrize("doubled", ["code", "state", "success", "other"])
-def test_a_doubled_parameter_is_refused(host: Host, doubled: str) -> None:
-    """It is refused if the framework shows it, because the second code may be an attacker's."""
+@pytest.mark.parametrize("duplicate", ["code", "state", "success", "other"])
+def test_duplicate_parameter_is_refused(host: Host, duplicate: str) -> None:
+    """If the framework shows that a parameter came twice, the callback is refused."""
     host.start()
     state = host.strategy.session["kucoin_state"]["state"]
     fields = {"code": ["c"], "state": [state], "success": ["true"], "other": ["o"]}
-    fields[doubled] *= 2
+    fields[duplicate] *= 2
     error = failure(host, MultiDict(fields))
     assert isinstance(error, AuthInputError)
     assert "twice" in error.detail
 
 
-def test_single_parameters_of_a_multi_dict_are_taken(host: Host) -> None:
+def test_multi_dict_without_duplicates_works_like_a_dict(host: Host) -> None:
     """A multi-dict without doubled parameters works like a dict."""
     fields = host.sandbox.approve(host.start()).fields
     assert host.complete(MultiDict({name: [value] for name, value in fields.items()})) == "/"
 
 
-def test_the_state_is_checked(host: Host) -> None:
+def test_invalid_state_is_refused_by_social_core(host: Host) -> None:
     """social-core refuses a wrong, missing, used or other user's state, and an anonymous user."""
     fields = host.sandbox.approve(host.start()).fields
     missing = failure(host, {"code": fields["code"]})
@@ -128,8 +128,8 @@ def test_the_state_is_checked(host: Host) -> None:
     assert (type(again), again.code) == (AuthSessionError, "session_context_missing")
 
 
-def test_nobody_is_sent_to_kucoin_who_is_not_signed_in(host: Host) -> None:
-    """The backend connects accounts; it does not log users in."""
+def test_anonymous_user_cannot_start_a_login(host: Host) -> None:
+    """If nobody is signed in to the host application, starting a login raises an error."""
     host.user = None
     with pytest.raises(AuthSessionError) as caught:
         host.start()
@@ -144,6 +144,8 @@ def test_nobody_is_sent_to_kucoin_who_is_not_signed_in(host: Host) -> None:
     [
         ("token", "envelope:1:no", AuthCredentialError, "authorization_code_rejected"),
         ("token", "oauth:invalid_grant", AuthCredentialError, "authorization_code_rejected"),
+        ("token", "oauth:invalid_client", AuthConfigurationError, "invalid_setting"),
+        ("token", "oauth:access_denied", AuthCanceled, "authorization_declined"),
         ("token", "429", AuthProviderError, "rate_limited"),
         ("token", "envelope:429000:slow", AuthProviderError, "rate_limited"),
         ("token", "502", AuthProviderError, "unavailable"),
@@ -162,10 +164,10 @@ def test_nobody_is_sent_to_kucoin_who_is_not_signed_in(host: Host) -> None:
         ("api_key_info", "wrong_shape", AuthResponseError, "malformed_response"),
     ],
 )
-def test_a_failure_has_social_cores_own_name(
+def test_each_failure_has_the_error_class_of_social_core(
     host: Host, operation: str, fault: str, kind: type[Exception], code: str
 ) -> None:
-    """It carries the stage, KuCoin's code and the status, and our error as its cause."""
+    """The error has the stage, KuCoin's code, the HTTP status, and our own error as its cause."""
     host.sandbox.fail_next(operation, fault)
     with pytest.raises(SocialAuthBaseException) as caught:
         host.come_back()
@@ -180,18 +182,36 @@ def test_a_failure_has_social_cores_own_name(
     assert not Social.rows
 
 
-def test_a_time_out_is_social_cores_setting(kucoin_sandbox: Sandbox) -> None:
-    """The same setting as for social-core's own backends."""
+def test_requests_timeout_setting_limits_the_calls(kucoin_sandbox: Sandbox) -> None:
+    """``REQUESTS_TIMEOUT`` limits KuCoin's calls, as it limits those of other backends."""
     host = Host(kucoin_sandbox, REQUESTS_TIMEOUT=0.05)
     kucoin_sandbox.fail_next("token", "delay:1")
     with pytest.raises(AuthProviderError) as caught:
         host.come_back()
-    assert caught.value.code == "connection_failed"
+    assert caught.value.code == "timeout"
     assert caught.value.recovery == "retry_later"
 
 
-def test_proxies_and_certificates_are_social_cores_settings(kucoin_sandbox: Sandbox) -> None:
-    """The same settings as for social-core's own backends."""
+def test_untrusted_certificate_is_a_tls_error() -> None:
+    """The error has social-core's code ``tls_error``, and our advice as its detail."""
+    with run_sandbox(tls="self-signed") as sandbox:
+        host = Host(sandbox)
+        with pytest.raises(AuthProviderError, match="secure connection") as caught:
+            host.come_back()
+    assert (caught.value.code, caught.value.stage) == ("tls_error", "token_exchange")
+    assert "REQUESTS_CA_BUNDLE" in caught.value.detail
+
+
+def test_refused_connection_is_connection_failed(kucoin_sandbox: Sandbox) -> None:
+    """The error has social-core's code ``connection_failed``."""
+    host = Host(kucoin_sandbox, PROXIES={"http": "http://127.0.0.1:9"})
+    with pytest.raises(AuthProviderError) as caught:
+        host.come_back()
+    assert caught.value.code == "connection_failed"
+
+
+def test_proxies_and_verify_ssl_settings_reach_the_client(kucoin_sandbox: Sandbox) -> None:
+    """``PROXIES`` and ``VERIFY_SSL`` reach the client; without them it keeps its defaults."""
     host = Host(kucoin_sandbox, PROXIES={"http": "http://127.0.0.1:9"}, VERIFY_SSL="/ca.pem")
     client = host.backend._client()
     assert client.proxies == {"http": "http://127.0.0.1:9"}
@@ -208,8 +228,8 @@ def test_proxies_and_certificates_are_social_cores_settings(kucoin_sandbox: Sand
         ({"permission_mismatch": True}, "40503"),
     ],
 )
-def test_the_user_is_told_why_there_is_no_key(options: SandboxKeywords, says: str) -> None:
-    """social-core has no error for this, and only the user can change it, at KuCoin."""
+def test_refused_key_error_has_kucoins_reason(options: SandboxKeywords, says: str) -> None:
+    """The error has KuCoin's reason, and its ``recovery`` sends the user to KuCoin's site."""
     with run_sandbox(**options) as sandbox:
         with pytest.raises(AuthProviderError, match=says) as caught:
             Host(sandbox).come_back()
@@ -217,8 +237,8 @@ def test_the_user_is_told_why_there_is_no_key(options: SandboxKeywords, says: st
         assert not kept
 
 
-def test_the_user_is_told_where_to_look_for_a_lost_key(host: Host) -> None:
-    """A lost key and a full list of keys also differ by class."""
+def test_lost_key_error_names_kucoins_page(host: Host) -> None:
+    """The error for a lost key names KuCoin's page; a full list of keys has another class."""
     host.sandbox.fail_next("create_api_key", "reset_after")
     with pytest.raises(AuthResponseError, match="API management page") as caught:
         host.come_back()
@@ -236,12 +256,13 @@ def test_the_user_is_told_where_to_look_for_a_lost_key(host: Host) -> None:
         ("oauth:invalid_grant", AuthCredentialError, "reauthentication_required"),
         ("503", AuthProviderError, "unavailable"),
         ("empty", AuthResponseError, "malformed_response"),
+        ("wrong_shape", AuthResponseError, "malformed_response"),
     ],
 )
 def test_a_failed_refresh_keeps_the_old_pair(
     kucoin_sandbox: Sandbox, fault: str, kind: type[Exception], code: str
 ) -> None:
-    """The error tells social-core what to do next."""
+    """Each failure has its own class and code, and ``extra_data`` stays unchanged."""
     host = Host(kucoin_sandbox, EXTRA_DATA=REFRESHABLE)
     host.come_back()
     [row] = Social.rows

@@ -1,4 +1,4 @@
-"""The new key is handed over before anything can lose it; little of the token is stored."""
+"""The host's function gets a new key before anything can fail; few fields are stored."""
 
 import json
 import logging
@@ -21,13 +21,13 @@ from tests.social.memory import Social, User, approved, kept
 # --- what is stored ----------------------------------------------------------------------------
 
 
-def test_only_what_the_settings_name_is_kept(host: Host) -> None:
-    """By default not even the access token is stored, which social-core itself always stores."""
+def test_no_token_is_stored_by_default(host: Host) -> None:
+    """By default no token is stored, although social-core's other backends store it."""
     host.come_back()
     assert set(Social.rows[0].extra_data) == {"auth_time"}
 
 
-def test_the_settings_can_name_anything_but_the_credentials(kucoin_sandbox: Sandbox) -> None:
+def test_extra_data_never_yields_the_keys_secret(kucoin_sandbox: Sandbox) -> None:
     """An entry may use any of social-core's forms; none of them yields the key's secret."""
     entries = [
         "uid",
@@ -46,7 +46,7 @@ def test_the_settings_can_name_anything_but_the_credentials(kucoin_sandbox: Sand
     assert extra["api_key"] == key.api_key
     assert extra["api_name"] == key.api_name
     assert "Spot" in extra["permissions"]
-    # social-core notes the time a little later, possibly in the next second
+    # social-core sets auth_time a little after our expires_at, possibly in the next second
     assert 0 <= extra["auth_time"] + 3600 - extra["expires_on"] <= 10
     assert extra["refresh_expires_at"] - extra["expires_on"] == 3 * 24 * 3600 - 3600
     assert extra["scope"] == "OAUTH_CREATE_API"
@@ -55,8 +55,8 @@ def test_the_settings_can_name_anything_but_the_credentials(kucoin_sandbox: Sand
     assert "sub" not in extra
 
 
-def test_keeping_everything_does_not_mean_the_token(kucoin_sandbox: Sandbox) -> None:
-    """`GET_ALL_EXTRA_DATA` may be set for other backends, so a token must be named to be stored."""
+def test_get_all_extra_data_stores_no_token(kucoin_sandbox: Sandbox) -> None:
+    """`GET_ALL_EXTRA_DATA`, which may be set for other backends, stores the uid but no token."""
     Host(kucoin_sandbox, GET_ALL_EXTRA_DATA=True).come_back()
     extra = Social.rows[0].extra_data
     assert extra["uid"] == UID
@@ -64,10 +64,10 @@ def test_keeping_everything_does_not_mean_the_token(kucoin_sandbox: Sandbox) -> 
     assert "refresh_token" not in extra
 
 
-def test_no_secret_is_logged_or_shown(
+def test_logs_and_errors_show_no_secret(
     kucoin_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither on success nor on failure, whichever library writes the log."""
+    """Neither the log nor an error shows a secret, after a success or after a failure."""
     caplog.set_level(logging.DEBUG)
     host = Host(kucoin_sandbox, EXTRA_DATA=REFRESHABLE)
     callback = kucoin_sandbox.approve(host.start()).fields
@@ -92,8 +92,8 @@ def test_no_secret_is_logged_or_shown(
 # --- the key is never lost ---------------------------------------------------------------------
 
 
-def test_the_key_is_handed_over_before_anything_else(host: Host) -> None:
-    """If the key info call fails, the host has the key already, not yet approved."""
+def test_key_is_stored_before_the_key_info_call(host: Host) -> None:
+    """If the call for key info fails, the host's function has stored the key already."""
     host.sandbox.fail_next("api_key_info", "503")
     with pytest.raises(AuthProviderError) as caught:
         host.come_back()
@@ -105,8 +105,8 @@ def test_the_key_is_handed_over_before_anything_else(host: Host) -> None:
     assert not Social.rows
 
 
-def test_the_key_of_somebody_elses_account_is_kept(host: Host) -> None:
-    """The account is only known with the key: the host stores the key and can flag it."""
+def test_key_of_another_users_account_is_stored_unapproved(host: Host) -> None:
+    """If the account is another user's, the new key is stored, but not approved."""
     host.come_back()
     host.user = User("bob")
     with pytest.raises(AuthAssociationError) as caught:
@@ -117,10 +117,10 @@ def test_the_key_of_somebody_elses_account_is_kept(host: Host) -> None:
 
 
 @pytest.mark.parametrize("path", ["tests.social.memory.nowhere", "nowhere.keep_api_key"])
-def test_a_step_that_is_not_there_is_found_out_before_the_login(
+def test_missing_key_step_raises_at_the_start_of_a_login(
     kucoin_sandbox: Sandbox, path: str
 ) -> None:
-    """It is checked again before the key is created, because settings may change in between."""
+    """A wrong ``API_KEY_STEP`` raises when a login starts, and again before a key is created."""
     host = Host(kucoin_sandbox, API_KEY_STEP=path)
     with pytest.raises(AuthConfigurationError) as caught:
         host.start()
@@ -130,12 +130,13 @@ def test_a_step_that_is_not_there_is_found_out_before_the_login(
     host.strategy.settings["SOCIAL_AUTH_KUCOIN_API_KEY_STEP"] = path
     with pytest.raises(AuthConfigurationError) as caught:
         host.complete(callback.fields)
-    assert caught.value.stage == "user_info"
+    assert caught.value.stage == "token_exchange"
+    assert "token" not in kucoin_sandbox.totals
     assert not kucoin_sandbox.issued_keys
 
 
 async def awaited_step(**_: object) -> None:
-    """A step that must be awaited, which nothing does."""
+    """A step that is a coroutine function, whose result nothing would await."""
 
 
 @pytest.mark.parametrize(
@@ -146,10 +147,10 @@ async def awaited_step(**_: object) -> None:
         (f"{__name__}.awaited_step", "is a coroutine function"),
     ],
 )
-def test_a_step_that_cannot_be_called_is_found_out_before_the_key(
+def test_uncallable_key_step_raises_before_the_key(
     kucoin_sandbox: Sandbox, path: str, reason: str
 ) -> None:
-    """If the call failed or stored nothing, the key's secret would be lost."""
+    """A step with wrong parameters raises when a login starts, and before a key is created."""
     host = Host(kucoin_sandbox, API_KEY_STEP=path)
     for call in (host.start, lambda: host.backend.user_data("token", user=host.user)):
         with pytest.raises(AuthConfigurationError) as caught:
@@ -159,15 +160,15 @@ def test_a_step_that_cannot_be_called_is_found_out_before_the_key(
     assert "create_api_key" not in kucoin_sandbox.totals
 
 
-def test_a_missing_user_is_found_out_before_the_key(host: Host) -> None:
-    """The step gets the user; without one, nobody could own the key."""
+def test_missing_user_raises_before_the_key(host: Host) -> None:
+    """``user_data`` without a user raises, and no request for a key is sent."""
     with pytest.raises(KeyError, match="user"):
         host.backend.user_data("token")
     assert "create_api_key" not in host.sandbox.totals
 
 
-def test_without_the_setting_a_step_of_the_pipeline_takes_the_key(kucoin_sandbox: Sandbox) -> None:
-    """It finds the whole key in the response, because a session or database must not hold it."""
+def test_pipeline_step_takes_the_key_without_the_setting(kucoin_sandbox: Sandbox) -> None:
+    """The step finds the key in the response; the key cannot be stored as JSON."""
     steps = (*DEFAULT_AUTH_PIPELINE, "tests.social.memory.take_api_key")
     host = Host(kucoin_sandbox, API_KEY_STEP=None, PIPELINE=steps)
     assert host.come_back() == "/"
@@ -179,8 +180,8 @@ def test_without_the_setting_a_step_of_the_pipeline_takes_the_key(kucoin_sandbox
         json.dumps({"credentials": key})
 
 
-def test_a_token_of_ones_own_is_enough(kucoin_sandbox: Sandbox) -> None:
-    """`do_auth` accepts a token without a callback, for an application that has one."""
+def test_do_auth_connects_the_account_of_a_given_token(kucoin_sandbox: Sandbox) -> None:
+    """`do_auth` connects the account of a token that the application got without a callback."""
     host = Host(kucoin_sandbox, EXTRA_DATA=["access_token"])
     client = host.backend._client()
     code = kucoin_sandbox.approve(host.start()).fields["code"]

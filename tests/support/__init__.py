@@ -1,1 +1,1 @@
-"""Shared by the tests: a recording server, a browser, the watch for leaked secrets."""
+"""Shared by the tests: a recording server, a browser, the search for leaked secrets."""

@@ -1,6 +1,6 @@
 """Issued secrets, recognised by their random hexadecimal digits, and where they were seen.
 
-Encoding as URL, JSON or HTML leaves hexadecimal digits unchanged, so none hides a secret.
+URL, JSON and HTML encoding leave hexadecimal digits unchanged, so encoded secrets are found too.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Any, Final
 from sqlalchemy import MetaData, create_engine, select
 from sqlalchemy.pool import NullPool
 
-#: This many characters identify a secret, even one that is cut short.
+#: How many of its characters identify a secret: a piece of this length is enough.
 _CORE: Final = 16
-#: Digits that may hold a secret; with hyphens, because a UUID has them.
+#: Runs of digits that may contain a secret; with hyphens, because a UUID has them.
 _RUNS: Final = re.compile(rf"[0-9a-f][0-9a-f-]{{{_CORE - 1},}}", re.IGNORECASE)
-#: The sandbox marks what it issues. This finds secrets issued by another process as well.
+#: The beginnings of the sandbox's codes and tokens, to find those of other processes as well.
 _SHAPES: Final = re.compile(
     r"sandbox-(code|access|refresh)(?:/|%2f|%252f|\\/)[0-9a-f]{8}", re.IGNORECASE
 )
@@ -33,7 +33,7 @@ class Canaries:
 
     Attributes:
         looked: How many texts of each kind were searched.
-        released: How many secrets were issued.
+        released: How many secrets were registered.
     """
 
     def __init__(self) -> None:
@@ -43,13 +43,13 @@ class Canaries:
         self._found: list[str] = []
 
     def release(self, name: str, secret: str) -> None:
-        """Search for this secret from now on. It must contain random hexadecimal digits."""
+        """Register a secret, which later searches look for. It must contain random hex digits."""
         self.released += 1
         digits = max(_RUNS.findall(secret), key=len)
         self._cores[digits[:_CORE].lower()] = name
 
     def new(self, name: str) -> str:
-        """Return a new secret that contains characters that URLs escape."""
+        """Register and return a new secret, which contains characters that URLs escape."""
         secret = f"{name.replace(' ', '-')}/+={secrets.token_hex(_CORE)}"
         self.release(name, secret)
         return secret
@@ -60,7 +60,7 @@ class Canaries:
         return list(dict.fromkeys(found))
 
     def look(self, kind: str, place: str, text: str | bytes) -> None:
-        """Search a text."""
+        """Search a text, and note each secret in it."""
         self.looked[kind] += 1
         for name, before in self._seen_in(
             text if isinstance(text, str) else text.decode("latin-1")
@@ -70,12 +70,13 @@ class Canaries:
     def look_at_error(self, error: BaseException) -> None:
         """Search everything that an error reporter may show of an error."""
         texts = [str(error), repr(error), repr(error.args), repr(vars(error))]
-        for shown in (error, error.__cause__, error.__context__):
-            texts += traceback.format_exception(shown) if shown else []
+        texts += traceback.format_exception(error)  # with its cause, or else its context
+        if error.__suppress_context__ and error.__context__ is not error.__cause__:
+            texts += traceback.format_exception(error.__context__)
         self.look("error", type(error).__name__, "\n".join(texts))
 
     def look_at_files(self, folder: Path) -> None:
-        """Search each file in a folder."""
+        """Search each file in a folder that is smaller than 20 MB."""
         for path in folder.rglob("*"):
             if path.is_file() and not path.is_symlink() and path.stat().st_size < _LARGEST_FILE:
                 self.look("file", path.name, path.read_bytes())

@@ -1,19 +1,18 @@
-"""A pytest plugin that fails a test if secrets show up where they do not belong.
+"""A pytest plugin that fails a test if a secret shows up where it does not belong.
 
-It watches each code, token, API key secret and passphrase that a sandbox issues. None may appear
+It searches for each code, token, API key secret and passphrase that a sandbox issues, in
 
-* in a log record of any library (all log at DEBUG),
-* in the output of the test or of a program that it starts,
-* in the text, the attributes or the traceback of one of this package's errors,
-* in the repr of one of its objects,
-* in the demo's pages, headers or sessions,
-* in a file in ``tmp_path``, or in the database of ``postgres_database``.
+* the log records of all libraries (all log at DEBUG),
+* the output of the test and of the programs that it starts,
+* the text, the attributes and the traceback of each of this package's errors,
+* the repr of each of this package's objects,
+* the demo's pages, headers and sessions,
+* the files in ``tmp_path``, and the database of ``postgres_database``.
 """
 
 from __future__ import annotations
 
 import contextlib
-import copy
 import functools
 import importlib
 import inspect
@@ -32,12 +31,14 @@ from authlib_kucoin.sandbox._state import State
 
 from .canaries import canaries
 
-#: The tests' own browsers log the URL that they open, with the code. That is not our leak.
+#: The HTTP libraries that tests use as browsers. They log the callback's URL, with the code, when
+#: they open it. That is not this package's leak.
 _BROWSERS: Final = ("urllib3", "httpx", "httpcore")
 _CALLBACK: Final = re.compile(
     r"(?:GET|POST) (?:https?://[^/\s]+)?/[^?\s]*(?:callback|complete)[^?\s]*\?"
 )
 
+_FORMATTER: Final = logging.Formatter()
 _errors: Final[list[BaseException]] = []
 
 
@@ -45,17 +46,17 @@ _errors: Final[list[BaseException]] = []
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start watching."""
+    """Attach to the sandbox, to this package's errors and classes, to loggers and to the demo."""
     for line in (
-        "shows_secrets(why): the test shows secrets on purpose, so that none is looked for",
-        "measured(why): the test measures, and that libraries log at DEBUG would be measured, too",
+        "shows_secrets(why): the test shows secrets on purpose, and does not fail for that",
+        "measured(why): the test measures time or memory, so libraries log at WARNING only",
     ):
         config.addinivalue_line("markers", line)
     _after(State, "issue_code", lambda _state, code: canaries.release("a code", code))
     _after(State, "_issue_pair", _release_pair)
     _after(State, "create_key", _release_key)
     for error in (KuCoinError, UnsafeRedirectURI):
-        # Searched only after the test: its traceback is complete then.
+        # Errors are searched after the test, when their tracebacks are complete.
         _after(error, "__init__", lambda error, _none: _errors.append(error))
     for kind in _classes_of(authlib_kucoin):
         _after(kind, "__init__", _look_at_repr)
@@ -65,10 +66,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Make every library log everything."""
+    """Make every library log at DEBUG, but at WARNING in a test marked as ``measured``."""
     level = logging.WARNING if item.get_closest_marker("measured") else logging.DEBUG
     for name in ("", "sqlalchemy"):  # sqlalchemy sets a level of its own
-        logging.getLogger(name).setLevel(level)
+        logger = logging.getLogger(name)
+        if logger.level != level:  # setting it clears the caches of all loggers
+            logger.setLevel(level)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -108,7 +111,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.line(f"{canaries.released} secrets were looked for in: {places}")
 
 
-# --- the watched places --------------------------------------------------------------------------
+# --- the searched places -------------------------------------------------------------------------
 
 
 def _release_pair(_state: State, pair: Any) -> None:
@@ -122,14 +125,15 @@ def _release_key(_state: State, key: Any) -> None:
 
 
 def _look_at_record(logger: logging.Logger, record: logging.LogRecord) -> None:
-    record = copy.copy(record)  # formatting stores the traceback in the record
-    text = logging.Formatter().format(record)
+    traceback = record.exc_text
+    text = _FORMATTER.format(record)
+    record.exc_text = traceback  # formatting stores it; others may format it differently
     if not (logger.name.startswith(_BROWSERS) and _CALLBACK.search(text)):
         canaries.look("record", f"of {logger.name}", f"{text} {record.args!r}")
 
 
 def _look_at_repr(thing: object, _none: None) -> None:
-    with contextlib.suppress(AttributeError):  # only the base class's __init__ has run
+    with contextlib.suppress(AttributeError):  # the subclass's __init__ has not run yet
         canaries.look("repr", f"of {type(thing).__name__}", repr(thing))
 
 
@@ -142,7 +146,7 @@ def _look_at_page(app: flask.Flask, response: flask.Response, **_more: object) -
             canaries.look("page", place, response.get_data())
 
 
-# --- how the watch attaches ----------------------------------------------------------------------
+# --- how the plugin attaches ---------------------------------------------------------------------
 
 
 def _classes_of(package: Any) -> Iterator[type]:
@@ -159,7 +163,7 @@ def _classes_of(package: Any) -> Iterator[type]:
 
 
 def _after(kind: type, name: str, then: Callable[[Any, Any], object]) -> None:
-    """Call a function with the object and the result after each call of a method."""
+    """Make each call of a method end with ``then``, called with the object and the result."""
     original = getattr(kind, name)
 
     @functools.wraps(original)
@@ -172,7 +176,7 @@ def _after(kind: type, name: str, then: Callable[[Any, Any], object]) -> None:
 
 
 def _before(kind: type, name: str, first: Callable[..., object]) -> None:
-    """Call a function with the same arguments before each call of a method."""
+    """Make each call of a method begin with ``first``, called with the same arguments."""
     original = getattr(kind, name)
 
     @functools.wraps(original)

@@ -1,4 +1,4 @@
-"""Chromium for the browser tests; records page errors and requests to other hosts."""
+"""Chromium for the browser tests: page errors, requests to other hosts, accessibility."""
 
 import ipaddress
 import os
@@ -6,7 +6,8 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -79,7 +80,8 @@ def open_page(context: "BrowserContext", problems: list[str]) -> "Page":
 
     def on_console(message: "ConsoleMessage") -> None:
         url = message.location["url"]
-        if message.type == "error" and not url.endswith("/favicon.ico"):  # unprompted
+        # Chromium asks for /favicon.ico by itself, and logs an error if there is none.
+        if message.type == "error" and not url.endswith("/favicon.ico"):
             problems.append(f"console: {message.text} ({url})")
 
     def on_request(request: "Request") -> None:
@@ -91,6 +93,40 @@ def open_page(context: "BrowserContext", problems: list[str]) -> "Page":
     context.on("weberror", lambda error: problems.append(f"page: {error.error}"))
     context.on("request", on_request)
     return context.new_page()
+
+
+def check_page(page: "Page", name: str) -> None:
+    """Assert that a page is accessible and not too wide, in both colour schemes.
+
+    axe-core must find no violation, and 1280, 390 and 320 pixels must be wide enough. If
+    ``SCREENSHOT_DIR`` is set, save screenshots there. Afterwards, the page is 1280 pixels wide.
+    """
+    page.wait_for_load_state()  # until the style sheet is there
+    folder = os.environ.get("SCREENSHOT_DIR")
+    schemes: tuple[tuple[Any, int], ...] = (("light", 1280), ("dark", 390))
+    for scheme, width in schemes:
+        page.emulate_media(color_scheme=scheme)
+        _resize(page, width)
+        if folder:
+            page.screenshot(path=Path(folder) / f"{name}-{width}-{scheme}.png", full_page=True)
+        assert _violations(page) == []
+    _resize(page, 320)
+    _resize(page, 1280)
+
+
+def _resize(page: "Page", width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def _violations(page: "Page") -> list[Any]:
+    """Return what axe-core finds: each rule, and the elements that break it."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe-core").Axe()
+    # `Axe.run` would load axe-core into the page for each run, which takes longer than the run.
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(axe.axe_script)
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    return [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found]
 
 
 def _stays_here(url: str) -> bool:

@@ -15,7 +15,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """List the tests that failed the run because they did not run."""
+    """List the tests that make the run fail because they were skipped or expected to fail."""
     if names := _not_run(terminalreporter.config):
         terminalreporter.section("CI_NO_SKIP is set, so these count as failures", red=True)
         for name in names:

@@ -1,4 +1,4 @@
-"""Ports for programs that need one named in advance."""
+"""Ports for programs that must be given their port before they start."""
 
 import contextlib
 import secrets
@@ -9,9 +9,9 @@ from typing import Any
 
 
 def free_port() -> int:
-    """Return a free port below those that systems give to outgoing connections.
+    """Return a free port below the range from which systems choose ports for outgoing connections.
 
-    From that range, a connection of another test could take it before the program listens.
+    A port in that range could be taken by another test's connection before the program listens.
     """
     while True:
         port = 10_000 + secrets.randbelow(20_000)

@@ -56,14 +56,16 @@ class Seen:
 
 
 class Wire:
-    """The server. It keeps connections alive, and can act as a proxy: it accepts absolute targets.
+    """A server on loopback that records requests and keeps connections alive.
+
+    It can act as an HTTP proxy, because it accepts request targets that are whole URLs.
 
     Attributes:
         answer: Called with each request. Returns status and body, the raw bytes of a whole answer,
-            an iterator of its pieces, a list of TLS records for one segment, or None to reset the
-            connection.
+            an iterator of its pieces, a list of pieces to send in one TCP segment (over TLS, each
+            piece in its own record), or None to reset the connection.
         seen: The requests so far.
-        headers: Headers to add to each answer.
+        headers: Headers to add to each answer that is given as status and body.
         connections: How many connections were opened.
         open: The connections that are open now.
         ended: Set when the server stops.

@@ -1,1 +1,1 @@
-"""Pure functions, values and the shared refresh, mostly without a socket."""
+"""Tests of pure functions, values and the shared refresh, mostly without a socket."""

@@ -1,4 +1,4 @@
-"""A good answer to each call, and helpers to read an answer."""
+"""For the unit tests: each call, a good answer to it, and helpers that read an answer."""
 
 from __future__ import annotations
 
@@ -83,24 +83,27 @@ every_operation = pytest.mark.parametrize("operation", CALLS)
 
 
 def answer(operation: str, body: Any, status: int = 200) -> Any:
-    """Read an answer of a call and return the result."""
+    """Let a call read an answer from KuCoin, and return the result."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     return CALLS[operation].answer(status, raw)
 
 
 def failure(operation: str, body: Any, status: int = 200) -> KuCoinError:
-    """Read an answer of a call and return the error."""
+    """Let a call read an answer for which it has to raise, and return the error."""
     with pytest.raises(KuCoinError) as caught:
         answer(operation, body, status)
     assert caught.value.operation == operation
-    # The error's cause must not carry the body or the URL.
+    # An error chained to this one could show the body or the URL in a traceback.
     assert caught.value.__context__ is None
     assert caught.value.__cause__ is None
     return caught.value
 
 
 def changed(good: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    """Return an answer with fields of its data (or of itself) changed; None removes a field."""
+    """Return a copy of an answer with some fields changed; a value of None removes the field.
+
+    The fields are those of ``data`` if it is an object, otherwise those of the answer itself.
+    """
     target = good["data"] if isinstance(good.get("data"), dict) else good
     fields = {k: v for k, v in {**target, **changes}.items() if v is not None}
     return {**good, "data": fields} if target is not good else fields

@@ -11,7 +11,7 @@ from authlib_kucoin._clients.refresh import Refreshes
 
 @pytest.fixture
 def refreshes() -> Iterator[Refreshes]:
-    """An empty registry."""
+    """A new, empty registry of refreshes."""
     refreshes = Refreshes()
     yield refreshes
     if refreshes._sweeper:

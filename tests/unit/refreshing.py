@@ -1,4 +1,4 @@
-"""A refresh endpoint that waits until a test lets it go on, and its callers."""
+"""A stand-in for the refresh request that waits until a test releases it, and its callers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FRESH = {"access_token": "new-a", "refresh_token": "new-r", "expires_at": 1}
 
 
 class Endpoint:
-    """Stands in for the request: counts calls, waits for ``go_on``, then returns or raises."""
+    """Stands in for a refresh: counts calls, waits for ``go_on``, returns or raises ``outcome``."""
 
     def __init__(self, outcome: Any = FRESH) -> None:
         self.outcome = outcome
@@ -38,7 +38,7 @@ class Endpoint:
         return KuCoinToken(self.outcome)
 
     async def awaited(self) -> KuCoinToken:
-        """Do the same on an event loop."""
+        """Do the same as ``__call__`` in a task, without blocking the event loop."""
         self.asked += 1
         self.reached.set()
         while not self.go_on.is_set():  # noqa: ASYNC110 - threads set it
@@ -49,7 +49,7 @@ class Endpoint:
 
 
 def ignore(_token: KuCoinToken) -> None:
-    """An ``update_token`` without effect."""
+    """An ``update_token`` that does nothing."""
 
 
 async def ignore_async(_token: KuCoinToken) -> None:
@@ -57,12 +57,12 @@ async def ignore_async(_token: KuCoinToken) -> None:
 
 
 def ask(refreshes: Refreshes, endpoint: Endpoint, old: str = "old-r") -> KuCoinToken:
-    """Refresh as a client does."""
+    """Refresh a token as a client with an ``update_token`` does."""
     return refreshes.share(ENDPOINT, {"refresh_token": old}, endpoint, ignore)
 
 
 def outcome_of(ask: Callable[[], Any]) -> Any:
-    """Return the result or the error of a call."""
+    """Return the result of a call, or the ``KuCoinError`` that it raised."""
     try:
         return ask()
     except KuCoinError as error:
@@ -70,7 +70,7 @@ def outcome_of(ask: Callable[[], Any]) -> Any:
 
 
 def all_at_once(refreshes: Refreshes, endpoint: Endpoint, count: int) -> list[Any]:
-    """Refresh in several threads; the request ends once all of them wait for it."""
+    """Refresh in ``count`` threads; release the one request when all other threads wait for it."""
     with ThreadPoolExecutor(count) as pool:
         asked = [pool.submit(outcome_of, lambda: ask(refreshes, endpoint)) for _ in range(count)]
         assert endpoint.reached.wait(10)

@@ -1,4 +1,4 @@
-"""Each kind of failure has the same error class in every call, and shows no secret."""
+"""Which error class each call raises for each failure, and that no error shows a secret."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ REFUSED = {
 }
 
 
-def untrusted(operation: str, kind: type[KuCoinError]) -> type[KuCoinError]:
-    """Return the expected class: for a key, ``ApiKeyOutcomeUnknown`` replaces the kind."""
+def expected_class(operation: str, kind: type[KuCoinError]) -> type[KuCoinError]:
+    """Return ``ApiKeyOutcomeUnknown`` for a request for a key, and ``kind`` for any other call."""
     return ApiKeyOutcomeUnknown if operation == "create_api_key" else kind
 
 
 @every_operation
 @pytest.mark.parametrize("status", [200, 400, 401, 403])
-def test_an_envelope_that_says_no_is_a_refusal(operation: str, status: int) -> None:
-    """Errors come with HTTP 200: ``success`` counts, even if a token is next to it."""
+def test_success_false_is_a_refusal(operation: str, status: int) -> None:
+    """With status 200 or 4xx, ``success: false`` is a refusal, even beside a complete result."""
     no = {"success": False, "code": "40001", "msg": "no", "retry": False}
     error = failure(operation, {**GOOD[operation], **no}, status)
     assert type(error) is REFUSED[operation]
@@ -54,7 +54,7 @@ def test_an_envelope_that_says_no_is_a_refusal(operation: str, status: int) -> N
 @every_operation
 @pytest.mark.parametrize("status", [200, 400])
 def test_an_oauth_error_is_a_refusal(operation: str, status: int) -> None:
-    """RFC 6749, section 5.2; gateways in front of KuCoin may use it."""
+    """An answer with ``error`` (RFC 6749, section 5.2) is a refusal, with status 200 or 400."""
     body = {"error": "invalid_client", "error_description": "who?"}
     error = failure(operation, body, status)
     assert type(error) is REFUSED[operation]
@@ -62,8 +62,8 @@ def test_an_oauth_error_is_a_refusal(operation: str, status: int) -> None:
 
 
 @every_operation
-def test_a_gateways_envelope_without_success_is_a_refusal(operation: str) -> None:
-    """The REST gateway sends no ``success``; its code for success is 200000."""
+def test_error_code_without_success_field_is_a_refusal(operation: str) -> None:
+    """If ``success`` is missing, KuCoin's code decides: 400006 is a refusal."""
     error = failure(operation, {"code": 400006, "msg": "wrong ip"})
     kind = AddressNotAllowed if operation == "api_key_info" else REFUSED[operation]
     assert type(error) is kind
@@ -72,8 +72,8 @@ def test_a_gateways_envelope_without_success_is_a_refusal(operation: str) -> Non
 
 @every_operation
 @pytest.mark.parametrize("body", [{}, {"status": 403}, {"code": True}, {"data": {}}])
-def test_a_status_that_says_no_is_a_refusal_whatever_the_object(operation: str, body: Any) -> None:
-    """The status decides."""
+def test_http_403_is_a_refusal_with_any_json_object(operation: str, body: Any) -> None:
+    """HTTP 403 is a refusal, whatever JSON object comes with it."""
     assert type(failure(operation, body, 403)) is REFUSED[operation]
 
 
@@ -83,7 +83,7 @@ def test_a_status_that_says_no_is_a_refusal_whatever_the_object(operation: str, 
     [(b"<html>slow down</html>", 429), ({"success": True}, 429), ({"code": "429000"}, 200)],
 )
 def test_too_many_requests_can_be_tried_again(operation: str, body: Any, status: int) -> None:
-    """KuCoin rejected the request before it could create a key."""
+    """HTTP 429 or code 429000 raises ``KuCoinUnavailable``, even for a key: none was created."""
     error = failure(operation, body, status)
     assert type(error) is KuCoinUnavailable
     assert error.retry
@@ -92,13 +92,13 @@ def test_too_many_requests_can_be_tried_again(operation: str, body: Any, status:
 
 @every_operation
 @pytest.mark.parametrize("status", [429, 302, 500, 503])
-def test_what_kucoin_says_beside_a_status_is_kept(operation: str, status: int) -> None:
-    """The status decides the class; code and message are kept for the log and KuCoin's support."""
+def test_code_and_message_are_kept_if_the_status_decides(operation: str, status: int) -> None:
+    """The error keeps KuCoin's code and message, although the status alone decides its class."""
     body = {"success": False, "code": "E-7", "msg": "closed for an hour", "retry": True}
     error = failure(operation, body, status)
     assert (error.code, error.msg, error.status) == ("E-7", "closed for an hour", status)
     assert "(code E-7: closed for an hour)" in str(error)
-    # Even if KuCoin says "retry": a key that may exist must not be asked for again.
+    # KuCoin's "retry" is true here. The error's ``retry`` is false only if a key may exist.
     assert error.retry is not isinstance(error, ApiKeyOutcomeUnknown)
 
 
@@ -106,9 +106,9 @@ def test_what_kucoin_says_beside_a_status_is_kept(operation: str, status: int) -
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 @pytest.mark.parametrize("good", [True, False])
 def test_a_server_error_is_unavailable(operation: str, status: int, good: bool) -> None:
-    """The body does not matter. But a key may have been created before the server failed."""
+    """HTTP 5xx raises ``KuCoinUnavailable``, or ``ApiKeyOutcomeUnknown`` if a key was asked for."""
     error = failure(operation, GOOD[operation] if good else b"<html>", status)
-    assert type(error) is untrusted(operation, KuCoinUnavailable)
+    assert type(error) is expected_class(operation, KuCoinUnavailable)
     assert error.status == status
 
 
@@ -133,27 +133,30 @@ def test_a_server_error_is_unavailable(operation: str, status: int, good: bool) 
         b"[" * 100_000,
     ],
 )
-def test_what_is_no_json_object_is_malformed(operation: str, body: bytes) -> None:
-    """HTML, nothing, a list, broken or absurdly deep JSON: no error of another kind escapes."""
-    assert type(failure(operation, body)) is untrusted(operation, MalformedResponse)
+def test_body_that_is_not_a_json_object_is_malformed(operation: str, body: bytes) -> None:
+    """A body that is not a JSON object raises this package's error, not the JSON reader's own."""
+    assert type(failure(operation, body)) is expected_class(operation, MalformedResponse)
 
 
 @every_operation
 @pytest.mark.parametrize("status", [204, 301, 302, 404])
-def test_a_status_without_json_is_malformed(operation: str, status: int) -> None:
-    """Redirects are not followed, so they count as answers."""
+def test_empty_body_is_malformed(operation: str, status: int) -> None:
+    """An empty body is malformed with each of these statuses, a redirect's included."""
     error = failure(operation, b"", status)
-    assert type(error) is untrusted(operation, MalformedResponse)
+    assert type(error) is expected_class(operation, MalformedResponse)
     assert error.status == status
 
 
 @every_operation
 @pytest.mark.parametrize("sent", [True, False])
 def test_no_answer_is_unavailable(operation: str, sent: bool) -> None:
-    """If a key may have been created, it depends on whether the request was sent."""
+    """If a request for a key was sent, no answer raises ``ApiKeyOutcomeUnknown``.
+
+    In all other cases the error is ``KuCoinUnavailable``.
+    """
     with pytest.raises(KuCoinError) as caught:
         CALLS[operation].unanswered("the line is dead", sent=sent)
-    kind = untrusted(operation, KuCoinUnavailable) if sent else KuCoinUnavailable
+    kind = expected_class(operation, KuCoinUnavailable) if sent else KuCoinUnavailable
     assert type(caught.value) is kind
     assert "the line is dead" in str(caught.value)
     assert caught.value.status is None
@@ -171,15 +174,15 @@ def test_no_answer_is_unavailable(operation: str, sent: bool) -> None:
         ("40001", "Invalid refresh token"),
     ],
 )
-def test_a_refresh_token_that_is_known_to_be_spent(code: str, msg: str) -> None:
-    """Trying again is pointless: only the user can help."""
+def test_spent_refresh_token_requires_reauthorization(code: str, msg: str) -> None:
+    """Each of these refusals raises ``ReauthorizationRequired``: the user has to log in again."""
     error = failure("refresh", {"success": False, "code": code, "msg": msg})
     assert type(error) is ReauthorizationRequired
 
 
 @pytest.mark.parametrize("msg", [None, "", "system busy", "invalid scope"])
-def test_any_other_refused_refresh_says_nothing_about_the_refresh_token(msg: str | None) -> None:
-    """The user is not asked to log in again for a temporary failure."""
+def test_other_refused_refresh_is_a_plain_token_error(msg: str | None) -> None:
+    """A refusal that does not mention the refresh token raises a plain ``TokenError``."""
     assert type(failure("refresh", {"success": False, "code": "1", "msg": msg})) is TokenError
 
 
@@ -193,8 +196,8 @@ SECRETS = {
 
 
 @every_operation
-def test_what_kucoin_repeats_is_redacted(operation: str) -> None:
-    """In code and message, even if they repeat the whole request."""
+def test_secrets_repeated_by_kucoin_are_masked(operation: str) -> None:
+    """If KuCoin's code and message repeat a secret of the request, the error masks it in both."""
     for secret in SECRETS[operation]:
         body = {"success": False, "code": f"E-{secret}", "msg": f"bad value '{secret}'!"}
         error = failure(operation, body)
@@ -203,8 +206,8 @@ def test_what_kucoin_repeats_is_redacted(operation: str) -> None:
         assert "bad value '***'!" in str(error)
 
 
-def test_kucoins_words_cannot_forge_a_log_line_or_fill_the_log() -> None:
-    """Control characters are removed and the length is limited."""
+def test_message_cannot_forge_or_flood_the_log() -> None:
+    """Line breaks in KuCoin's message are removed, and at most 300 characters of it are kept."""
     error = failure("token", {"success": False, "code": "1", "msg": "a\r\nERROR b" + "x" * 999})
     assert "\n" not in str(error)
     assert "\r" not in str(error)
@@ -212,24 +215,24 @@ def test_kucoins_words_cannot_forge_a_log_line_or_fill_the_log() -> None:
     assert len(error.msg) == 300
 
 
-def test_an_error_never_quotes_the_answer() -> None:
-    """An almost correct token answer may contain a real token."""
+def test_error_about_a_bad_field_hides_the_token() -> None:
+    """The error about a bad ``expires_in`` does not show the access token of the same answer."""
     error = failure("token", {**TOKEN, "expires_in": "soon"})
     assert "new-access" not in f"{error} {vars(error)}"
 
 
 @every_operation
-def test_a_doubled_member_is_not_believed(operation: str) -> None:
-    """JSON readers keep the last of the two, so a refusal could read as a key."""
+def test_duplicate_json_member_is_malformed(operation: str) -> None:
+    """JSON with a member twice is malformed; Python's reader alone would keep the second value."""
     good = json.dumps(GOOD[operation])
     for doubled in (
         f'{{"success": false, {good[1:]}'.replace("{{", "{"),
         good.replace("{", '{"x": 1, "x": 2, ', 1),
     ):
         if doubled.count('"success"') == 1:
-            continue  # the good answer has no `success`
+            continue  # this operation's good answer has no `success` to double
         error = failure(operation, doubled.encode())
-        assert type(error) is untrusted(operation, MalformedResponse)
+        assert type(error) is expected_class(operation, MalformedResponse)
         assert "a member twice" in str(error)
 
 
@@ -237,8 +240,8 @@ def test_a_doubled_member_is_not_believed(operation: str) -> None:
 @pytest.mark.parametrize(
     "piece", ["apikey ", "api key", "refresh token ", "repeated ", " ", "a", "%41", "&amp;", "\\"]
 )
-def test_a_long_message_is_read_in_no_time(operation: str, piece: str) -> None:
-    """An earlier pattern took 77 s for 300 kB of "apikey ", and blocked all threads."""
+def test_long_message_is_read_quickly(operation: str, piece: str) -> None:
+    """A refusal with a message of 900,000 characters is read in under 1 s of CPU time."""
     msg = (piece * 1_000_000)[:900_000]
     began = time.process_time()
     error = failure(operation, {"success": False, "code": "1", "msg": msg})

@@ -1,4 +1,4 @@
-"""Which answers are an API key or key info."""
+"""Which answers are read as an API key, and which as the description of a key."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from tests.unit.answers import (
 )
 
 
-def test_a_new_key() -> None:
-    """Section 4."""
+def test_new_key_has_all_its_fields() -> None:
+    """The answer of document section 4 becomes an ``ApiKey`` with all its fields."""
     assert answer("create_api_key", NEW_KEY) == ApiKey(
         api_name="broker-1",
         api_key="k",
@@ -54,23 +54,23 @@ def test_a_new_key() -> None:
         ({"A": 1}, ()),
     ],
 )
-def test_lists_of_a_key_come_as_string_or_list(value: Any, read: tuple[str, ...]) -> None:
-    """The document prints a bare comma list, which is not even JSON. That must not cost a key."""
+def test_key_lists_may_be_text_or_list(value: Any, read: tuple[str, ...]) -> None:
+    """``authGroup`` and ``ipWhiteList`` may be text, a list or neither; the key is read anyway."""
     key = answer("create_api_key", changed(NEW_KEY, authGroup=value, ipWhiteList=value))
     assert key.permissions == frozenset(read)
     assert key.ip_whitelist == read
 
 
-def test_a_key_with_odd_trimmings_is_kept() -> None:
-    """The key works, and its secret is sent only once."""
+def test_key_with_invalid_name_or_broker_id_is_returned() -> None:
+    """A name or broker id of the wrong type reads as empty, and the key is still returned."""
     key = answer("create_api_key", changed(NEW_KEY, apiName=5, brokerId=["b"]))
     assert (key.api_key, key.api_name, key.broker_id) == ("k", "", "")
 
 
 @pytest.mark.parametrize("name", ["apiKey", "secret", "passphrase"])
 @pytest.mark.parametrize("value", [None, "", 5, "a\nb"])
-def test_a_key_without_all_three_credentials_may_exist_all_the_same(name: str, value: Any) -> None:
-    """The message names what is missing and refers the user to KuCoin's page."""
+def test_missing_credential_leaves_key_outcome_unknown(name: str, value: Any) -> None:
+    """A missing credential raises ``ApiKeyOutcomeUnknown``, which names the credential."""
     error = failure("create_api_key", changed(NEW_KEY, **{name: value}))
     assert type(error) is ApiKeyOutcomeUnknown
     assert name in str(error)
@@ -89,8 +89,8 @@ def test_a_key_without_all_three_credentials_may_exist_all_the_same(name: str, v
         {},
     ],
 )
-def test_an_answer_that_is_no_key_leaves_the_outcome_unknown(body: Any) -> None:
-    """A key needs an envelope with ``success: true`` and a key inside."""
+def test_answer_without_a_key_leaves_outcome_unknown(body: Any) -> None:
+    """Without both ``success: true`` and an object in ``data``, no key is read."""
     assert type(failure("create_api_key", body)) is ApiKeyOutcomeUnknown
 
 
@@ -104,8 +104,8 @@ def test_an_answer_that_is_no_key_leaves_the_outcome_unknown(body: Any) -> None:
         ({"code": "500", "data": NEW_KEY["data"]}, 200),
     ],
 )
-def test_an_answer_that_says_yes_and_no_leaves_the_outcome_unknown(body: Any, status: int) -> None:
-    """The error does not claim that there is no key, since KuCoin may have created one."""
+def test_contradictory_answer_leaves_outcome_unknown(body: Any, status: int) -> None:
+    """An answer with signs of both success and refusal does not tell whether a key exists."""
     error = failure("create_api_key", body, status)
     assert type(error) is ApiKeyOutcomeUnknown
     assert "contradicts itself" in str(error)
@@ -129,10 +129,10 @@ def test_an_answer_that_says_yes_and_no_leaves_the_outcome_unknown(body: Any, st
         (None, None, ApiKeyError),
     ],
 )
-def test_a_refused_key_has_the_name_of_its_reason(
+def test_reason_of_a_refused_key_decides_the_error_class(
     code: Any, msg: str | None, kind: type[KuCoinError]
 ) -> None:
-    """Two texts are documented and no codes, so the texts are matched and the code is kept."""
+    """KuCoin's message, or the code 40503, decides the error class; the error keeps both."""
     error = failure("create_api_key", {"success": False, "code": code, "msg": msg, "retry": True})
     assert type(error) is kind
     assert (error.code, error.msg, error.retry, error.status) == (
@@ -143,8 +143,8 @@ def test_a_refused_key_has_the_name_of_its_reason(
     )
 
 
-def test_the_description_of_a_key() -> None:
-    """KuCoin's REST API: the uid becomes a string, the time gets its zone."""
+def test_key_info_is_read() -> None:
+    """The description becomes an ``ApiKeyInfo``, with the uid as a string and the time in UTC."""
     assert answer("api_key_info", INFO) == ApiKeyInfo(
         uid="165111215",
         permissions=frozenset({"General", "Spot"}),
@@ -158,8 +158,8 @@ def test_the_description_of_a_key() -> None:
     )
 
 
-def test_a_description_may_be_short() -> None:
-    """Only uid and permission are required; a sub-account has a name."""
+def test_key_info_needs_only_uid_and_permission() -> None:
+    """A description needs only ``uid`` and ``permission``; ``subName`` is read if it is there."""
     body = {"code": "200000", "data": {"uid": "1", "permission": ["General"], "subName": "bot"}}
     assert answer("api_key_info", body) == ApiKeyInfo("1", frozenset({"General"}), sub_name="bot")
 
@@ -176,8 +176,8 @@ def test_a_description_may_be_short() -> None:
         ("permission", [5]),
     ],
 )
-def test_a_description_without_uid_or_permission_is_none(field: str, value: Any) -> None:
-    """What a key may do is never guessed."""
+def test_key_info_without_uid_or_permission_is_malformed(field: str, value: Any) -> None:
+    """Without a usable ``uid`` or ``permission``, the whole answer is malformed."""
     assert type(failure("api_key_info", changed(INFO, **{field: value}))) is MalformedResponse
 
 
@@ -205,18 +205,18 @@ def test_a_description_without_uid_or_permission_is_none(field: str, value: Any)
         ("thirdPartyApp", "third_party_app", False, None),
     ],
 )
-def test_an_odd_optional_field_costs_nothing_else(
+def test_invalid_optional_field_leaves_key_info_readable(
     field: str, attribute: str, value: Any, read: Any
 ) -> None:
-    """An odd date must not cost the uid and the permissions."""
+    """An odd value in an optional field does not prevent reading the uid and the permissions."""
     raw = json.dumps({**INFO, "data": {**INFO["data"], field: value}})
     info = answer("api_key_info", raw.replace("Infinity", "1e999").encode())
     assert (info.uid, info.permissions) == ("165111215", {"General", "Spot"})
     assert getattr(info, attribute) == read
 
 
-def test_what_only_one_client_knows_of_a_key_is_read() -> None:
-    """KuCoin's document does not name these fields."""
+def test_key_info_fields_named_by_one_client_only_are_read() -> None:
+    """Fields that only one published client names are read if KuCoin sends them."""
     more = {
         "expiredAt": 1_900_000_000_000,
         "siteType": "australia",
@@ -233,14 +233,14 @@ def test_what_only_one_client_knows_of_a_key_is_read() -> None:
 
 
 @pytest.mark.parametrize("data", [None, [], "x"])
-def test_a_description_is_an_object(data: Any) -> None:
-    """An envelope without an object is no key info."""
+def test_key_info_that_is_not_an_object_is_malformed(data: Any) -> None:
+    """If ``data`` is not an object, the answer is malformed."""
     assert type(failure("api_key_info", {"code": "200000", "data": data})) is MalformedResponse
 
 
 @pytest.mark.parametrize("name", ["another-key", ""])
-def test_the_description_of_another_key_is_refused(name: str) -> None:
-    """The key described may be another user's, so its description is not returned."""
+def test_key_info_of_another_key_is_refused(name: str) -> None:
+    """A description with the ``apiKey`` of another key is refused: it may be another user's."""
     error = failure("api_key_info", changed(INFO, apiKey=name))
     assert type(error) is MalformedResponse
     assert "the answer to another request" in str(error)

@@ -1,4 +1,4 @@
-"""Which answers are a token, and which say that a token is valid."""
+"""Which answers are read as a token, and which as the validity of a token."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from tests.unit.answers import (
 
 
 @pytest.mark.parametrize("operation", ["token", "refresh"])
-def test_a_token_has_the_rfcs_scope_and_both_expiries(operation: str) -> None:
-    """Sections 7.2 and 7.3: KuCoin's list becomes the RFC's string; 1 hour and 3 days."""
+def test_token_has_text_scope_and_both_expiry_times(operation: str) -> None:
+    """The list of scopes becomes a string; both expiry times count from the answer's arrival."""
     assert dict(answer(operation, TOKEN)) == {
         "access_token": "new-access",
         "token_type": "bearer",
@@ -47,28 +47,28 @@ def test_a_token_has_the_rfcs_scope_and_both_expiries(operation: str) -> None:
     ],
 )
 def test_harmless_variations_of_a_token_are_read(field: str, value: Any, read: Any) -> None:
-    """RFC 6749 lets a server omit or spell these differently."""
+    """The scope, type and lifetime may be missing or spelled in another way (RFC 6749)."""
     assert answer("token", changed(TOKEN, **{field: value}))[field] == read
 
 
 @pytest.mark.parametrize("value", [None, "", False])
 def test_a_token_may_come_without_a_refresh_token(value: Any) -> None:
-    """Then it cannot be refreshed, and has no ``refresh_expires_at``."""
+    """The token then has neither ``refresh_token`` nor ``refresh_expires_at``."""
     token = answer("token", changed(TOKEN, refresh_token=value))
     assert "refresh_token" not in token
     assert "refresh_expires_at" not in token
 
 
 def test_a_refresh_without_a_new_refresh_token_keeps_the_old_one() -> None:
-    """RFC 6749, section 6; the old one keeps its own expiry."""
+    """The new pair takes over the old refresh token and its expiry time (RFC 6749, section 6)."""
     token = answer("refresh", changed(TOKEN, refresh_token=None))
     assert token["refresh_token"] == "old-refresh"
     assert token["refresh_expires_at"] == NOW + 100
 
 
 @pytest.mark.parametrize("odd", ["\ud800", "\0"])
-def test_what_no_database_can_hold_costs_no_key(odd: str) -> None:
-    """Lone surrogates, and NUL, which PostgreSQL rejects: drop the name and keep the secret."""
+def test_unstorable_character_in_key_name_is_replaced(odd: str) -> None:
+    """A character of a key's name that databases reject becomes ``?``; the key is returned."""
     data = {"apiName": f"a{odd}b", "apiKey": "k", "secret": "s", "passphrase": "p"}
     assert answer("create_api_key", {"success": True, "data": data}).api_name == "a?b"
 
@@ -104,17 +104,17 @@ def test_what_no_database_can_hold_costs_no_key(odd: str) -> None:
         ("success", 1),
     ],
 )
-def test_a_token_with_a_field_of_the_wrong_type_is_none(
+def test_token_with_a_field_of_wrong_type_is_malformed(
     operation: str, field: str, value: Any
 ) -> None:
-    """None of its fields is used then."""
+    """One field of the wrong type makes the whole answer malformed."""
     assert type(failure(operation, changed(TOKEN, **{field: value}))) is MalformedResponse
 
 
 @pytest.mark.parametrize("operation", ["token", "refresh"])
 @pytest.mark.parametrize("name", ["success", "token_type", "expires_in", "scope", "refresh_token"])
-def test_a_null_is_an_absence(operation: str, name: str) -> None:
-    """The refresh has ended the old pair, so refusing the new one for a null would lose both."""
+def test_null_field_of_a_token_counts_as_missing(operation: str, name: str) -> None:
+    """A field that is ``null`` counts as missing, so the pair is still accepted."""
     token = answer(operation, {**TOKEN, name: None})
     assert token["access_token"] == "new-access"
     assert token["expires_in"] == 3600
@@ -123,28 +123,28 @@ def test_a_null_is_an_absence(operation: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("value", [3600, 3600.0, 3600.9, "3600", "3600.0"])
-def test_seconds_come_as_any_number(value: Any) -> None:
-    """Some JSON writers have a single type of number."""
+def test_expires_in_may_be_int_float_or_text(value: Any) -> None:
+    """``expires_in`` may be an int, a float or decimal text; it is read as an int."""
     token = answer("token", {**TOKEN, "expires_in": value})
     assert (token["expires_in"], token["expires_at"]) == (3600, NOW + 3600)
     assert type(token["expires_in"]) is type(token["expires_at"]) is int
 
 
 @pytest.mark.parametrize("is_valid", [True, False])
-def test_validity_is_what_kucoin_says(is_valid: bool) -> None:
-    """Section 7.4."""
+def test_validity_is_read_from_is_valid(is_valid: bool) -> None:
+    """The result is the answer's ``is_valid``, whether or not the access token is repeated."""
     assert answer("validate", {"access_token": "old-access", "is_valid": is_valid}) is is_valid
     assert answer("validate", {"is_valid": is_valid}) is is_valid
 
 
 def test_the_validity_of_another_token_is_refused() -> None:
-    """It is the answer to another caller's request."""
+    """An answer that names another access token is refused: it belongs to another request."""
     error = failure("validate", {"access_token": "another", "is_valid": True})
     assert type(error) is MalformedResponse
     assert "the answer to another request" in str(error)
 
 
 @pytest.mark.parametrize("is_valid", [None, "true", 1, 0, [], {}])
-def test_validity_is_a_boolean_or_nothing(is_valid: Any) -> None:
-    """The string "false" must not count as true."""
+def test_validity_that_is_not_a_boolean_is_malformed(is_valid: Any) -> None:
+    """An ``is_valid`` that is not a boolean makes the answer malformed."""
     assert type(failure("validate", {"is_valid": is_valid})) is MalformedResponse

@@ -1,4 +1,4 @@
-"""Callbacks from the login page (document, section 7.1)."""
+"""How a callback from KuCoin's login page is read (document section 7.1)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Pairs = list[tuple[str, str]]
 
 
 def envelope(**fields: str) -> Pairs:
-    """Return a callback in the document's form."""
+    """Return a callback's parameters in the form that the document prints."""
     return list(
         {
             "success": "true",
@@ -37,12 +37,12 @@ def envelope(**fields: str) -> Pairs:
     ],
 )
 def test_plain_and_enveloped_callbacks_are_read(pairs: Pairs) -> None:
-    """The document shows the envelope; public clients use the plain form."""
+    """State and code are read from the document's form and from a plain ``?code=…&state=…``."""
     callback = read_callback(pairs)
     assert (callback.state, callback.code()) == ("the-state", "the-code")
 
 
-def test_no_repr_holds_the_code() -> None:
+def test_repr_of_a_callback_hides_the_code() -> None:
     """A logged callback shows which parameters it has, and no values."""
     assert repr(read_callback(envelope(data="x"))) == (
         "Callback(success, code, msg, retry, data, state)"
@@ -50,8 +50,8 @@ def test_no_repr_holds_the_code() -> None:
 
 
 @pytest.mark.parametrize("success", ["false", "False"])
-def test_where_success_is_false_the_code_is_an_error_code(success: str) -> None:
-    """It must never be exchanged, so ``success`` is read first."""
+def test_code_beside_success_false_is_an_error_code(success: str) -> None:
+    """With ``success=false``, ``code()`` raises an error with KuCoin's error code and message."""
     callback = read_callback(
         envelope(success=success, code="40001", msg="user cancelled", retry="true")
     )
@@ -64,10 +64,10 @@ def test_where_success_is_false_the_code_is_an_error_code(success: str) -> None:
 
 
 @pytest.mark.parametrize("success", ["", "0", "1", "no", "maybe", "truetrue"])
-def test_where_success_is_neither_true_nor_false_the_code_may_be_of_either_kind(
+def test_code_beside_invalid_success_is_hidden(
     success: str,
 ) -> None:
-    """So it is neither exchanged nor shown."""
+    """``code()`` raises an error that hides the code, because it may be an authorization code."""
     code = canaries.new("a code")
     callback = read_callback(envelope(success=success, code=code, msg="who knows"))
     with pytest.raises(AuthorizationDenied, match="who knows") as caught:
@@ -76,8 +76,8 @@ def test_where_success_is_neither_true_nor_false_the_code_may_be_of_either_kind(
     assert code not in f"{caught.value}{vars(caught.value)}"
 
 
-def test_an_oauth_error_is_a_refusal_too() -> None:
-    """RFC 6749, section 4.1.2.1."""
+def test_oauth_error_in_callback_is_a_refusal() -> None:
+    """A callback with ``error`` is a refusal; the value becomes its code (RFC 6749, 4.1.2.1)."""
     pairs = [("error", "access_denied"), ("error_description", "no"), ("state", "s")]
     with pytest.raises(AuthorizationDenied) as caught:
         read_callback(pairs).code()
@@ -85,8 +85,8 @@ def test_an_oauth_error_is_a_refusal_too() -> None:
 
 
 @pytest.mark.parametrize("refusal", [{"error": "access_denied"}, {"success": "no"}])
-def test_a_refusal_that_repeats_the_code_shows_none_of_it(refusal: dict[str, str]) -> None:
-    """Next to an OAuth error or an unclear ``success``, the code may be a valid one."""
+def test_code_repeated_in_a_refusal_is_masked(refusal: dict[str, str]) -> None:
+    """The error masks the code in KuCoin's message, because the code may be a valid one."""
     code = canaries.new("a code")
     callback = read_callback(envelope(msg=f"not with {code}", code=code, **refusal))
     with pytest.raises(AuthorizationDenied, match=r"not with \*\*\*") as caught:
@@ -94,15 +94,15 @@ def test_a_refusal_that_repeats_the_code_shows_none_of_it(refusal: dict[str, str
     assert code not in f"{caught.value}{vars(caught.value)}"
 
 
-def test_a_bare_refusal_has_a_message_all_the_same() -> None:
-    """It tells the user what to do."""
+def test_refusal_without_details_has_a_message() -> None:
+    """If KuCoin gives neither code nor message, the error still says to start again."""
     with pytest.raises(AuthorizationDenied, match=r"was refused\. To connect"):
         read_callback([("success", "false"), ("state", "s")]).code()
 
 
 @pytest.mark.parametrize("code", [None, "", " ", "a b", "a\r\nb", "\ud800", "ü", "x" * 4097])
-def test_without_a_usable_code_nothing_is_exchanged(code: str | None) -> None:
-    """Missing, empty, or not a possible code (RFC 6749, appendix A.11)."""
+def test_missing_or_invalid_code_is_refused(code: str | None) -> None:
+    """``code()`` raises if the code is missing or impossible (RFC 6749, appendix A.11)."""
     pairs = [("state", "s")] + ([] if code is None else [("code", code)])
     with pytest.raises(AuthorizationDenied, match="no authorization code") as caught:
         read_callback(pairs).code()
@@ -110,30 +110,30 @@ def test_without_a_usable_code_nothing_is_exchanged(code: str | None) -> None:
 
 
 @pytest.mark.parametrize("name", ["code", "state", "success", "msg", "x"])
-def test_a_doubled_parameter_is_refused(name: str) -> None:
-    """Two readers could take different values (RFC 6749, section 3.1)."""
+def test_duplicate_parameter_is_refused(name: str) -> None:
+    """A callback is refused if any of its parameters comes twice (RFC 6749, section 3.1)."""
     with pytest.raises(AuthorizationDenied, match="twice"):
         read_callback([*envelope(x="1"), (name, "other")])
 
 
 @pytest.mark.parametrize("pairs", [[], [("code", "c")], [("code", "c"), ("state", "")]])
 def test_a_callback_without_state_is_refused(pairs: Pairs) -> None:
-    """State is compulsory in the login URL, so it must come back."""
+    """A missing or empty state raises an error that is Authlib's ``MismatchingStateError`` too."""
     with pytest.raises(AuthorizationDenied, match="no state") as caught:
         read_callback(pairs)
     assert isinstance(caught.value, MismatchingStateError)
 
 
-def test_a_foreign_state_is_authlibs_own_error_too() -> None:
-    """Applications that catch Authlib's error by name keep working."""
+def test_state_mismatch_has_authlibs_error_classes() -> None:
+    """The error for a state that is not ours can be caught as each of these three classes."""
     error = mismatching_state()
-    assert isinstance(error, (AuthorizationDenied, MismatchingStateError, OAuthError))
+    assert {AuthorizationDenied, MismatchingStateError, OAuthError} <= {*type(error).__mro__}
     assert error.error == "mismatching_state"
     assert "used before" in str(error)
 
 
-def test_what_the_callback_says_is_shown_harmlessly() -> None:
-    """The text comes through the user's browser: line breaks are removed, its length is limited."""
+def test_callback_message_cannot_forge_or_flood_the_log() -> None:
+    """Line breaks in code and message are removed, and the message is cut at 300 characters."""
     pairs = envelope(success="false", msg="a\nFORGED" + "x" * 999, code="1\r\n2")
     with pytest.raises(AuthorizationDenied) as caught:
         read_callback(pairs).code()

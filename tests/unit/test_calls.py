@@ -1,4 +1,4 @@
-"""The bytes of each call, and that no call shows a secret in its repr."""
+"""The exact request of each call, the arguments it refuses, and reprs without secrets."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def now() -> float:
         (asyncio.sleep(0), "got a coroutine, which has to be awaited"),
     ],
 )
-def test_what_is_no_token_or_key_is_named(given: Any, said: str) -> None:
-    """Passing a request or forgetting ``await``: the error names the type, not the value."""
+def test_error_names_the_type_of_a_wrong_argument(given: Any, said: str) -> None:
+    """The error names the type of a wrong argument: None, an object, a coroutine not awaited."""
     calls: list[Callable[[], Any]] = [
         lambda: protocol.access_token_of(given, "create_api_key"),
         lambda: protocol.refresh_call(SITE, token=given),
@@ -58,8 +58,8 @@ def test_what_is_no_token_or_key_is_named(given: Any, said: str) -> None:
         given.close()
 
 
-def test_the_login_page_has_the_documents_parameters_in_its_order() -> None:
-    """Section 7.1: the redirect URI is not encoded, all else is; nothing is added."""
+def test_login_url_has_documented_parameters_in_order() -> None:
+    """Only the redirect URI is left unencoded, and no parameter is added (document section 7.1)."""
     assert protocol.authorization_url(
         SITE, client_id="broker one", redirect_uri=REDIRECT_URI, state="user/1&admin=yes"
     ) == (
@@ -68,8 +68,8 @@ def test_the_login_page_has_the_documents_parameters_in_its_order() -> None:
     )
 
 
-def test_the_exchange_is_a_get_with_nothing_but_the_url() -> None:
-    """Section 7.2: no body, no Authorization, the redirect URI unencoded."""
+def test_exchange_is_a_get_without_body_or_authorization() -> None:
+    """The call has no body and no ``Authorization``; its redirect URI is raw (section 7.2)."""
     call = protocol.token_call(SITE, client_id="broker", code="c/o+de", redirect_uri=REDIRECT_URI)
     assert (call.method, call.body, dict(call.headers)) == (
         "GET",
@@ -82,8 +82,8 @@ def test_the_exchange_is_a_get_with_nothing_but_the_url() -> None:
     )
 
 
-def test_a_client_secret_in_a_wrapper_is_masked_as_it_is_sent() -> None:
-    """Starlette's settings wrap secrets like this."""
+def test_wrapped_client_secret_is_sent_and_masked() -> None:
+    """The value inside Starlette's ``Secret`` is sent, and is one of the texts to mask."""
     secret: Any = Secret("s&1")
     call = protocol.token_call(
         SITE, client_id="b", client_secret=secret, code="c", redirect_uri=REDIRECT_URI
@@ -93,7 +93,7 @@ def test_a_client_secret_in_a_wrapper_is_masked_as_it_is_sent() -> None:
 
 
 class _SecretStr:
-    """Like pydantic's: converting it to text gives a mask."""
+    """Behaves like pydantic's ``SecretStr``: ``str()`` returns asterisks."""
 
     def get_secret_value(self) -> str:
         return "s&1"
@@ -102,8 +102,8 @@ class _SecretStr:
         return "**********"
 
 
-def test_a_secret_that_hides_itself_is_taken_out() -> None:
-    """Otherwise asterisks would be sent."""
+def test_pydantic_secret_str_is_unwrapped() -> None:
+    """What ``get_secret_value()`` returns is sent, rather than the asterisks of ``str()``."""
     secret: Any = _SecretStr()
     call = protocol.token_call(
         SITE, client_id="b", client_secret=secret, code="c", redirect_uri=REDIRECT_URI
@@ -117,22 +117,22 @@ def test_a_secret_that_hides_itself_is_taken_out() -> None:
     [("***", "a mask"), ("broker\n", "white space"), (" broker", "white space"), ("a\tb", "line")],
 )
 def test_a_setting_with_stray_characters_is_refused(name: str, value: str, text: str) -> None:
-    """A file's last newline would be sent as %0A, and KuCoin's error would not say so."""
+    """The error names the client id or secret that is a mask, or that holds stray white space."""
     settings: Any = {"client_id": "b", "client_secret": "s", name: value}
     with pytest.raises(ConfigurationError, match=f"{name}.*{text}"):
         protocol.token_call(SITE, code="c", redirect_uri=REDIRECT_URI, **settings)
 
 
-def test_a_redirect_uri_may_be_an_object_with_a_text() -> None:
-    """For example a framework's URL, Django's lazy string or pydantic's AnyHttpUrl."""
+def test_redirect_uri_object_is_sent_as_text() -> None:
+    """The ``str()`` of an object is sent, for example of a framework's URL or a lazy string."""
     uri = SplitResult("https", "broker.example.com", "/cb", "", "")
     lazy = type("Lazy", (), {"__str__": lambda _: uri.geturl()})()
     call = protocol.token_call(SITE, client_id="b", code="c", redirect_uri=lazy)
     assert f"&redirect_uri={uri.geturl()}&" in call.url
 
 
-def test_the_clock_is_read_when_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tools such as freezegun replace it after the package was imported."""
+def test_clock_replaced_after_import_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If a tool such as freezegun replaces ``time.time`` after the import, its clock is used."""
     call = protocol.token_call(SITE, client_id="b", code="c", redirect_uri=REDIRECT_URI)
     monkeypatch.setattr("time.time", lambda: 2_000_000_000.0)
     token = call.answer(200, b'{"access_token": "a"}')
@@ -142,16 +142,16 @@ def test_the_clock_is_read_when_it_is_needed(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("stored", [1, 1.5, "1", "1.5", Decimal("1.5")])
-def test_a_refresh_token_past_its_time_is_known_in_any_form(stored: Any) -> None:
-    """Databases may return numbers as text or decimals."""
+def test_refresh_expires_at_may_be_number_text_or_decimal(stored: Any) -> None:
+    """``refresh_expires_at`` may be a number, text or a Decimal, as databases return it."""
     token = {"refresh_token": "r", "refresh_expires_at": stored}
     with pytest.raises(ReauthorizationRequired, match="3 days"):
         protocol.refresh_call(SITE, token=token)
 
 
 @pytest.mark.parametrize("asterisks", [("***", "p"), ("s", "*****")])
-def test_a_mask_is_no_credential(asterisks: tuple[str, str]) -> None:
-    """It was copied from a log or a form; signing with it is pointless."""
+def test_masked_credential_is_refused(asterisks: tuple[str, str]) -> None:
+    """Asterisks in place of a secret, a passphrase or an access token are refused."""
     with pytest.raises(ApiKeyError):
         protocol.api_key_info_call(SITE, key=ApiKey("n", "key", *asterisks))
     with pytest.raises(TokenError):
@@ -161,23 +161,23 @@ def test_a_mask_is_no_credential(asterisks: tuple[str, str]) -> None:
 @pytest.mark.parametrize(
     ("secret", "passphrase"), [("se\ud800cret", "p"), ("s", None), ("s", "p\ud800"), ("s\n", "p")]
 )
-def test_a_key_that_cannot_be_signed_with_is_refused(secret: str, passphrase: str) -> None:
-    """The encoder's own error would show it."""
+def test_unprintable_secret_or_passphrase_is_refused(secret: str, passphrase: str) -> None:
+    """A secret or passphrase that is not printable text is refused, and the error hides it."""
     with pytest.raises(ApiKeyError) as caught:
         protocol.api_key_info_call(SITE, key=ApiKey("name", "key", secret, passphrase))
     assert "cret" not in str(caught.value)
     assert caught.value.__context__ is None
 
 
-def test_an_error_that_is_its_own_cause_has_a_name() -> None:
-    """A custom transport may raise such an error."""
+def test_name_of_ends_for_an_error_that_is_its_own_cause() -> None:
+    """``name_of`` returns for an error whose ``__cause__`` is itself, instead of looping."""
     error = ConnectionError()
     error.__cause__ = error
     assert name_of(error) == "ConnectionError"
 
 
 def test_a_client_secret_is_sent_only_where_it_is_configured() -> None:
-    """The document's parameters do not include it; public clients send it last."""
+    """A configured client secret is the last parameter, and is one of the texts to mask."""
     call = protocol.token_call(
         SITE, client_id="b", client_secret="s&1", code="c", redirect_uri=REDIRECT_URI
     )
@@ -185,8 +185,8 @@ def test_a_client_secret_is_sent_only_where_it_is_configured() -> None:
     assert set(call.secrets) == {"c", "s&1"}
 
 
-def test_the_refresh_is_a_form_with_the_grant_type_of_a_code() -> None:
-    """Section 7.3: the unusual grant type; scope is compulsory."""
+def test_refresh_is_a_form_with_grant_type_authorization_code() -> None:
+    """The call is a form POST with ``grant_type=authorization_code`` and a scope (section 7.3)."""
     call = protocol.refresh_call(SITE, token={"access_token": "a", "refresh_token": "r+1"})
     assert (call.method, call.url) == ("POST", "https://www.kucoin.eu/_oauth/refresh-token")
     assert dict(call.headers) == FORM
@@ -204,8 +204,8 @@ def test_the_refresh_is_a_form_with_the_grant_type_of_a_code() -> None:
         ("C", "A", "C"),
     ],
 )
-def test_the_refresh_asks_for_the_scope_given_or_held(given: Any, held: Any, sent: str) -> None:
-    """A token that was stored with KuCoin's list or without a scope can be refreshed, too."""
+def test_refresh_scope_is_the_given_held_or_default_one(given: Any, held: Any, sent: str) -> None:
+    """The scope is the argument, or else the token's (text or list), or else the default."""
     call = protocol.refresh_call(
         SITE,
         token={"refresh_token": "r", "scope": held} if held else {"refresh_token": "r"},
@@ -225,14 +225,14 @@ def test_the_refresh_asks_for_the_scope_given_or_held(given: Any, held: Any, sen
     ],
 )
 def test_a_refresh_that_cannot_succeed_is_not_sent(token: dict[str, Any]) -> None:
-    """Without a refresh token or after its 3 days, only the user can help (section 6.3)."""
+    """Without a usable refresh token, or after its 3 days, no call is built (section 6.3)."""
     with pytest.raises(ReauthorizationRequired, match="authorize again") as caught:
         protocol.refresh_call(SITE, token=token, clock=now)
     assert caught.value.operation == "refresh"
 
 
 def test_validation_is_a_form_with_the_access_token() -> None:
-    """Section 7.4."""
+    """The access token is the only field of the form (document section 7.4)."""
     call = protocol.validate_call(SITE, access_token="a b")
     assert (call.method, call.url) == (
         "POST",
@@ -241,8 +241,8 @@ def test_validation_is_a_form_with_the_access_token() -> None:
     assert (dict(call.headers), call.body, call.secrets) == (FORM, "access_token=a+b", ("a b",))
 
 
-def test_a_key_is_asked_for_with_a_lower_case_bearer_and_an_empty_body() -> None:
-    """Section 4."""
+def test_key_request_has_lower_case_bearer_and_empty_body() -> None:
+    """The request for a key in Fast API 1 is the one that document section 4 prints."""
     call = protocol.create_api_key_call(SITE, access_token="tok")
     assert (call.method, call.body) == ("POST", "")
     assert call.url == "https://www.kucoin.eu/_oauth/resource/ucenter/outer/api-key/add"
@@ -251,7 +251,7 @@ def test_a_key_is_asked_for_with_a_lower_case_bearer_and_an_empty_body() -> None
 
 
 def test_key_info_is_a_signed_get_at_the_rest_host() -> None:
-    """The signature covers timestamp, method and path."""
+    """The request has the key's signature and the headers of the site."""
     key = ApiKey("name", "the-key", "the-secret", "the-passphrase")
     call = protocol.api_key_info_call(SITES["australia"], key=key, clock=now)
     assert (call.method, call.url) == ("GET", "https://api.kucoin.com/api/v1/user/api-key")
@@ -268,16 +268,16 @@ def test_key_info_is_a_signed_get_at_the_rest_host() -> None:
     assert set(call.secrets) == {"the-secret", "the-passphrase", *signed}
 
 
-def test_a_rest_host_with_a_path_is_signed_with_it() -> None:
-    """The signature covers what is in the request line."""
+def test_path_of_the_rest_host_is_signed() -> None:
+    """The signed text contains the whole path of the URL, with the path of ``site.rest``."""
     key = ApiKey("name", "k", "s", "p")
     call = protocol.api_key_info_call(Site("https://x.example.com/k"), key=key, clock=now)
     assert call.url == "https://x.example.com/k/api/v1/user/api-key"
     assert call.headers["KC-API-SIGN"] == sign("s", "1800000000900GET/k/api/v1/user/api-key")
 
 
-def test_the_known_answer_of_kucoins_own_sdk() -> None:
-    """The example of KuCoin's authentication page, including the broker signature."""
+def test_signatures_equal_kucoins_published_examples() -> None:
+    """Our signatures equal those in the example on KuCoin's authentication page."""
     key = ApiKey("", "6422da9c97b45100018c6e62", "cde06451-dbed", "1111111")
     body = (
         '{"symbol":"BTC-USDT","side":"buy","size":"0.0001","price":"30000","type":"limit",'
@@ -291,38 +291,38 @@ def test_the_known_answer_of_kucoins_own_sdk() -> None:
     )
 
 
-def test_a_key_that_could_not_stand_in_a_header_is_refused() -> None:
-    """Otherwise it could inject headers."""
+def test_key_with_a_line_break_is_refused() -> None:
+    """An API key with a line break, which could inject a header, is refused."""
     with pytest.raises(ApiKeyError) as caught:
         protocol.api_key_info_call(SITE, key=ApiKey("", "k\r\nX: y", "s", "p"))
     assert caught.value.operation == "api_key_info"
 
 
 @pytest.mark.parametrize("token", [None, "", {}, {"access_token": None}, {"access_token": "a\nb"}])
-def test_without_an_access_token_nothing_is_sent(token: Any) -> None:
-    """The error says what to do, and names the call."""
+def test_missing_or_invalid_access_token_is_refused(token: Any) -> None:
+    """A missing or unusable access token raises an error that names the call and the next step."""
     with pytest.raises(TokenError, match="authorize first") as caught:
         protocol.access_token_of(token, "create_api_key")
     assert caught.value.operation == "create_api_key"
 
 
-def test_an_access_token_can_be_given_with_or_without_its_dict() -> None:
-    """Brokers' code contains both."""
+def test_access_token_may_be_text_or_in_a_mapping() -> None:
+    """An access token is accepted alone, and inside the mapping of its token."""
     assert protocol.access_token_of("a", "validate") == "a"
     assert protocol.access_token_of({"access_token": "a"}, "validate") == "a"
 
 
 @pytest.mark.parametrize("client_id", [None, ""])
-def test_a_missing_client_id_is_an_error_that_says_where_it_comes_from(client_id: Any) -> None:
-    """On the login page and at the token endpoint, before anything is sent."""
+def test_missing_client_id_is_refused(client_id: Any) -> None:
+    """Without a client id, neither the login URL nor the token call can be built."""
     with pytest.raises(KuCoinError, match="KUCOIN_CLIENT_ID"):
         protocol.authorization_url(SITE, client_id=client_id, redirect_uri=REDIRECT_URI, state="s")
     with pytest.raises(KuCoinError, match="KUCOIN_CLIENT_ID"):
         protocol.token_call(SITE, client_id=client_id, code="c", redirect_uri=REDIRECT_URI)
 
 
-def test_no_repr_of_a_call_holds_a_secret() -> None:
-    """A call may appear in a traceback with local variables."""
+def test_repr_of_a_call_hides_secrets() -> None:
+    """No call's repr shows a code, a token, a client secret, a key's secret or a passphrase."""
     secrets = ("sec-code", "sec-token", "sec-client", "sec-key", "sec-phrase")
     calls = [
         protocol.token_call(
@@ -341,7 +341,7 @@ def test_no_repr_of_a_call_holds_a_secret() -> None:
         assert not [secret for secret in secrets if secret in repr(call)]
 
 
-def test_a_lone_surrogate_does_not_break_a_url() -> None:
-    """Some frameworks let one through; it cannot be encoded."""
+def test_lone_surrogate_in_a_code_is_sent_as_question_mark() -> None:
+    """A lone surrogate in the code, which UTF-8 cannot encode, is sent as a question mark."""
     call = protocol.token_call(SITE, client_id="c", code="\ud800", redirect_uri=REDIRECT_URI)
     assert "&code=%3F&" in call.url

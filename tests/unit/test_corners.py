@@ -1,4 +1,4 @@
-"""What happens rarely on the way to an answer: odd adapters, broken TLS, endless causes."""
+"""Rare cases: adapters and transports that answer themselves, broken TLS, endless causes."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ VALID = b'{"access_token": "a", "is_valid": true}'
 
 
 @pytest.mark.parametrize("client_class", [KuCoinOAuth2Session, KuCoinOAuth2Client])
-def test_a_client_looks_no_token_up_in_a_request(client_class: Any) -> None:
-    """Only a registered app has a ``fetch_token``."""
+def test_client_refuses_request_argument(client_class: Any) -> None:
+    """A client refuses ``request=``: only a registered app finds the token of a request."""
     with pytest.raises(ConfigurationError, match="pass token= instead"):
         client_class("broker", site=SITE).create_api_key(request=object())
 
 
 class _Canned(BaseAdapter):
-    """Answers by itself, as adapters for tests do."""
+    """An adapter that returns a fixed answer without a connection."""
 
     def send(self, _request: PreparedRequest, **_: Any) -> Response:  # type: ignore[override]
         response = Response()
@@ -45,18 +45,18 @@ class _Canned(BaseAdapter):
         return response
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no connection is open."""
 
 
-def test_another_adapter_of_requests_can_answer() -> None:
-    """Its answer has been read and decoded already."""
+def test_answer_of_a_custom_requests_adapter_is_accepted() -> None:
+    """A session accepts an answer that another adapter has read and decoded already."""
     with KuCoinOAuth2Session("broker", site=SITE) as session:
         session.mount(SITE, _Canned())
         assert session.validate_access_token("a") is True
 
 
-def test_another_transport_of_httpx2_can_answer() -> None:
-    """As those for tests do, in a client and in an app."""
+def test_answer_of_an_httpx2_mock_transport_is_accepted() -> None:
+    """A client and a registered app accept the answer of an ``httpx2.MockTransport``."""
     transport = httpx2.MockTransport(lambda _: httpx2.Response(200, content=VALID))
     with KuCoinOAuth2Client("broker", site=SITE, transport=transport) as client:
         assert client.validate_access_token("a") is True
@@ -66,8 +66,8 @@ def test_another_transport_of_httpx2_can_answer() -> None:
     assert asyncio.run(app.validate_access_token("a")) is True
 
 
-def test_a_name_that_is_not_known_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing has been sent."""
+def test_unknown_host_name_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the host's name is unknown, a request for a key raises ``KuCoinUnavailable``."""
 
     def unknown(*_: Any, **__: Any) -> None:
         raise socket.gaierror(-2, "Name or service not known")
@@ -78,14 +78,14 @@ def test_a_name_that_is_not_known_is_unavailable(monkeypatch: pytest.MonkeyPatch
             client_class("broker", site=SITE).create_api_key("a")  # type: ignore[operator]
 
 
-def test_an_address_that_cannot_be_read_names_no_host() -> None:
-    """The text of the error itself might hold a password."""
+def test_host_of_is_empty_for_an_unparsable_url() -> None:
+    """``host_of`` leaves out user and password, and returns "" for a URL it cannot parse."""
     assert host_of("http://user:password@[proxy") == ""
     assert host_of("http://user:password@proxy.example.com:3128") == "proxy.example.com:3128"
 
 
-def test_only_so_many_causes_of_an_error_are_looked_at() -> None:
-    """A library may hang each attempt of thousands below the last one."""
+def test_name_of_follows_a_limited_number_of_causes() -> None:
+    """``name_of`` follows a limited number of causes, so the 1,000th, an OSError, is not named."""
     error: Exception = OSError("the first")
     for _ in range(1000):
         error = ValueError(error)
@@ -93,7 +93,7 @@ def test_only_so_many_causes_of_an_error_are_looked_at() -> None:
 
 
 def test_an_answer_can_be_closed_twice() -> None:
-    """urllib3 does, and the connection is looked at once."""
+    """The first ``close`` ends the connection, since bytes are left; the second does nothing."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         theirs.settimeout(10)
@@ -102,7 +102,7 @@ def test_an_answer_can_be_closed_twice() -> None:
         assert reader.read(6) == b"answer"
         reader.close()
         reader.close()
-        assert theirs.recv(1) == b""  # what followed the answer has ended the connection
+        assert theirs.recv(1) == b""  # end of file: close() has shut the connection down
 
 
 class _Closed(socket.socket):
@@ -111,13 +111,13 @@ class _Closed(socket.socket):
 
 
 def test_a_closed_connection_holds_no_bytes() -> None:
-    """There is nothing that a next caller could be given."""
+    """``holds_bytes`` is false for a socket whose ``pending()`` raises because it is closed."""
     with _Closed() as closed:
         assert not _RawReader(closed).holds_bytes
 
 
 def test_a_broken_tls_connection_is_not_used_again() -> None:
-    """Whatever the bytes are that OpenSSL cannot read."""
+    """``holds_bytes`` is true if OpenSSL cannot read the input of a TLS connection."""
     incoming = ssl.MemoryBIO()
     tls = ssl.create_default_context().wrap_bio(incoming, ssl.MemoryBIO(), server_hostname="a")
     assert not holds_bytes(tls)
@@ -126,5 +126,5 @@ def test_a_broken_tls_connection_is_not_used_again() -> None:
 
 
 def test_a_secret_inside_another_is_masked_once() -> None:
-    """The shorter one is found in a text that was unescaped, the longer one as it is."""
+    """Two secrets that overlap in a text, one of them escaped, are replaced by one mask."""
     assert redact("<%41bc>", ("%41bc", "bc")) == "<***>"

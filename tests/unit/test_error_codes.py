@@ -1,4 +1,4 @@
-"""The REST gateway's errors about a key, and what they tell a bot to do."""
+"""The error class and the advice for each code of KuCoin's REST gateway; ``Retry-After``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.unit.answers import CALLS
 
 
 def refused(code: str, status: int, headers: dict[str, str] | None = None) -> KuCoinError:
-    """Return the error when the gateway refuses key info."""
+    """Return the error that is raised when the gateway refuses a request for key info."""
     body = json.dumps({"code": code, "msg": "no"}).encode()
     with pytest.raises(KuCoinError) as caught:
         CALLS["api_key_info"].answer(status, body, headers or {})
@@ -43,19 +43,19 @@ def refused(code: str, status: int, headers: dict[str, str] | None = None) -> Ku
         ("400009", 400, ApiKeyError, "newer release of this package"),
         ("400010", 400, ApiKeyError, "ask KuCoin what it means"),
         ("400200", 400, ApiKeyError, "does not know the partner id"),
-        ("400201", 400, ApiKeyError, "compare the broker key"),
+        ("400201", 400, ApiKeyError, "check the broker key"),
         ("400202", 403, AddressNotAllowed, "partner id is bound to other addresses"),
         ("400301", 400, ApiKeyError, "does not serve the region"),
         ("411100", 400, ApiKeyError, "frozen the account"),
-        ("404000", 404, ApiKeyError, "compare the REST address"),
+        ("404000", 404, ApiKeyError, "check the REST address"),
         ("429000", 429, KuCoinUnavailable, "Trying again later does no harm"),
         ("123456", 400, ApiKeyError, "Ask KuCoin what the code means"),
     ],
 )
-def test_each_code_has_a_name_and_says_what_to_do(
+def test_each_code_decides_error_class_and_advice(
     code: str, status: int, kind: type[KuCoinError], advice: str
 ) -> None:
-    """A bot must react differently to a lost key, a wrong address and a wrong clock."""
+    """The gateway's code decides the error class and the advice in the error's text."""
     error = refused(code, status)
     assert type(error) is kind
     assert (error.code, error.status) == (code, status)
@@ -63,18 +63,18 @@ def test_each_code_has_a_name_and_says_what_to_do(
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(31, "31 s behind"), (-3600, "3600 s ahead")])
-def test_a_wrong_clock_is_told_how_far_it_is_off(seconds: int, text: str) -> None:
-    """It is computed from the answer's Date header."""
+def test_clock_skew_error_gives_the_difference(seconds: int, text: str) -> None:
+    """The error says by how many seconds this clock differs from the answer's ``Date``."""
     date = formatdate(time.time() + seconds, usegmt=True)
-    # The header has whole seconds.
+    # The header has whole seconds, so the difference may be off by one.
     near = {text, text.replace("31", "30"), text.replace("3600", "3601")}
     said = str(refused("400002", 400, {"Date": date}))
     assert any(each in said for each in near)
 
 
 @pytest.mark.parametrize("headers", [{}, {"date": "yesterday"}, {"date": ""}])
-def test_without_a_date_the_clock_is_named_all_the_same(headers: dict[str, str]) -> None:
-    """A proxy may have removed the header."""
+def test_clock_skew_without_date_gives_no_difference(headers: dict[str, str]) -> None:
+    """Without a usable ``Date`` the error is still ``ClockSkewed``, but names no difference."""
     error = refused("400002", 400, headers)
     assert type(error) is ClockSkewed
     assert " s behind" not in str(error)
@@ -97,7 +97,7 @@ def test_without_a_date_the_clock_is_named_all_the_same(headers: dict[str, str])
 def test_retry_after_is_kept(
     operation: str, status: int, given: str | None, seconds: int | None
 ) -> None:
-    """RFC 9110, section 10.2.3."""
+    """``retry_after`` is the header's number of seconds, or else None (RFC 9110, 10.2.3)."""
     headers = {} if given is None else {"Retry-After": given}
     with pytest.raises(KuCoinError) as caught:
         CALLS[operation].answer(status, b"", headers)
@@ -106,7 +106,7 @@ def test_retry_after_is_kept(
 
 @pytest.mark.parametrize(("ahead", "most"), [(120, 120), (-120, 0)])
 def test_retry_after_may_be_a_date(ahead: int, most: int) -> None:
-    """A date in the past means now."""
+    """``Retry-After`` may be a date; a date in the past means 0 seconds."""
     headers = {"retry-after": formatdate(time.time() + ahead, usegmt=True)}
     seconds: Any = refused("1", 503, headers).retry_after
     assert max(0, most - 2) <= seconds <= most

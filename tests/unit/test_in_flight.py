@@ -1,4 +1,4 @@
-"""During a call, log records of HTTP libraries are redacted, and sent bytes are noted."""
+"""During a call, secrets in the HTTP libraries' log records are masked, and sending is noted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from authlib_kucoin._clients.in_flight import InFlight, note_sent
 
 
 class Lines(logging.Handler):
-    """Collects what a handler of the host application receives."""
+    """A handler of the host application that keeps each record as a line of text."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class Lines(logging.Handler):
 
 @pytest.fixture
 def lines() -> Iterator[list[str]]:
-    """The records at the root logger, which is set to DEBUG as in an application."""
+    """The lines that a handler of the root logger receives, with the root's level at DEBUG."""
     handler = Lines()
     root = logging.getLogger()
     level = root.level
@@ -37,8 +37,8 @@ def lines() -> Iterator[list[str]]:
     root.setLevel(level)
 
 
-def test_records_of_the_http_libraries_are_redacted_during_a_call_only(lines: list[str]) -> None:
-    """After the call, and for other hosts, they are unchanged, with their arguments."""
+def test_http_log_records_are_masked_during_a_call_only(lines: list[str]) -> None:
+    """Records outside of a call stay unchanged; so do records inside it that hold no secret."""
     logger = logging.getLogger("urllib3.connectionpool")
     logger.debug("GET %s", "/before?code=s3cret")
     with InFlight(("s3cret",)):
@@ -53,8 +53,8 @@ def test_records_of_the_http_libraries_are_redacted_during_a_call_only(lines: li
     ]
 
 
-def test_a_traceback_in_a_record_is_redacted(lines: list[str]) -> None:
-    """urllib3 and httpcore2 log some exceptions."""
+def test_traceback_in_a_log_record_is_masked(lines: list[str]) -> None:
+    """A secret in the traceback that a log record carries is masked."""
     with InFlight(("s3cret",)):
         try:
             raise ValueError("GET /x?code=s3cret")
@@ -64,19 +64,19 @@ def test_a_traceback_in_a_record_is_redacted(lines: list[str]) -> None:
     assert "s3cret" not in lines[0]
 
 
-def test_it_survives_a_new_logging_set_up(lines: list[str]) -> None:
-    """``dictConfig`` replaces handlers and may disable loggers, but keeps a logger's filters."""
+def test_masking_survives_a_new_logging_configuration(lines: list[str]) -> None:
+    """After ``dictConfig``, and even after the filter was removed, a call masks its secrets."""
     logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})
     logger = logging.getLogger("httpx2")
-    logger.filters.clear()  # the next call restores the filter even then
+    logger.filters.clear()  # the next call adds the filter again
     with InFlight(("s3cret",)):
         logger.info("HTTP Request: GET https://www.kucoin.com/x?code=s3cret")
     assert "s3cret" not in "".join(lines)
     assert "code=***" in "".join(lines)
 
 
-def test_calls_in_other_threads_are_not_touched(lines: list[str]) -> None:
-    """A call redacts the records of its own thread only."""
+def test_log_records_of_other_threads_are_not_masked(lines: list[str]) -> None:
+    """While one thread is in a call, the records of another thread are not masked."""
 
     def other_host() -> None:
         logging.getLogger("urllib3.connectionpool").debug("GET /other?code=s3cret")
@@ -89,7 +89,7 @@ def test_calls_in_other_threads_are_not_touched(lines: list[str]) -> None:
 
 
 def test_what_was_sent_is_noted_for_the_innermost_call() -> None:
-    """Outside a call, the note has no effect."""
+    """``note_sent`` marks the innermost call only, and does nothing outside of a call."""
     note_sent()
     with InFlight(()) as outer:
         with InFlight(()) as inner:

@@ -1,4 +1,4 @@
-"""The limits of a call where no server can show them: doubles, odd errors, TLS in memory."""
+"""Limits and rare cases that need no server: doubles, odd errors, TLS in memory."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LARGE = b" " * (1024 * 1024 + 1)
 
 
 class _Double(HTTPAdapter):
-    """An adapter that makes its answers itself."""
+    """An adapter that returns a fixed body without a connection."""
 
     def __init__(self, body: bytes) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class _Double(HTTPAdapter):
 
 
 def validate(kind: str, body: bytes) -> bool:
-    """Ask a double that has read its answer already, as those of tests do."""
+    """Validate a token with a client whose double returns a body that was read already."""
 
     def answer(_request: httpx2.Request) -> httpx2.Response:
         packed = gzip.compress(body)
@@ -61,16 +61,18 @@ def validate(kind: str, body: bytes) -> bool:
 
 
 @pytest.mark.parametrize("kind", ["requests", "httpx", "httpx-async"])
-def test_an_answer_that_was_read_already_has_the_same_limit(kind: str) -> None:
-    """Doubles of a user's tests hand it out decoded."""
+def test_size_limit_applies_to_a_body_read_by_a_test_double(kind: str) -> None:
+    """The largest size also applies to a body that a test double has read and decoded."""
     assert validate(kind, b'{"is_valid": true}') is True
     with pytest.raises(MalformedResponse, match="larger than"):
         validate(kind, LARGE)
 
 
 @pytest.mark.parametrize("client", [KuCoinOAuth2Session, KuCoinOAuth2Client])
-def test_a_name_that_nobody_knows(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The network may come back, so trying again does no harm."""
+def test_unknown_host_name_is_kucoin_unavailable(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the host's name is unknown, a request for a key raises ``KuCoinUnavailable``."""
 
     def unknown(*_: Any, **__: Any) -> Any:
         raise socket.gaierror("made up")
@@ -80,21 +82,21 @@ def test_a_name_that_nobody_knows(client: Any, monkeypatch: pytest.MonkeyPatch) 
         client(site="http://localhost:9").create_api_key("access")
 
 
-def test_an_address_keeps_its_interface(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A link-local one leads nowhere without it."""
+def test_link_local_address_keeps_its_interface(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link-local IPv6 address keeps its interface, without which it cannot be reached."""
     found = (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("fe80::1", 80, 0, 2))
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [found])
     assert addresses("[fe80::1]", 80) == ["fe80::1%2"]
 
 
-def test_the_host_of_a_proxy_is_told_without_its_password() -> None:
-    """And nothing of an address that cannot be read."""
+def test_host_of_omits_user_and_password() -> None:
+    """``host_of`` leaves out user and password, and returns "" for a URL it cannot parse."""
     assert host_of("http://user:p@ss@proxy.example.com:3128/") == "proxy.example.com:3128"
     assert host_of("http://[") == ""
 
 
-def test_an_error_with_endless_causes_is_looked_at_for_a_while() -> None:
-    """An error may be its own cause by way of others."""
+def test_broken_for_good_ends_for_a_long_chain_of_causes() -> None:
+    """``broken_for_good`` ends, without advice, for an error with 99 causes."""
     error = OSError("0")
     for number in range(1, 100):
         above = OSError(str(number))
@@ -103,8 +105,8 @@ def test_an_error_with_endless_causes_is_looked_at_for_a_while() -> None:
     assert broken_for_good(error, host="h", authorities="a", proxy="", operation=None) is None
 
 
-def test_tls_in_memory_that_has_come_to_an_end_is_not_clean() -> None:
-    """Whatever ends it."""
+def test_holds_bytes_is_true_if_tls_receives_plain_http() -> None:
+    """``holds_bytes`` is true if the input of a TLS connection is plain HTTP."""
     incoming = ssl.MemoryBIO()
     tls = ssl.create_default_context().wrap_bio(incoming, ssl.MemoryBIO(), server_hostname="x")
     assert holds_bytes(tls) is False
@@ -112,8 +114,8 @@ def test_tls_in_memory_that_has_come_to_an_end_is_not_clean() -> None:
     assert holds_bytes(tls) is True
 
 
-def test_a_file_of_a_socket_that_is_gone_can_be_closed() -> None:
-    """Twice, as any file."""
+def test_file_of_a_closed_socket_can_be_closed_twice() -> None:
+    """The file of a socket whose ``pending()`` raises can be closed, and closed again."""
     near, far = socket.socketpair()
     with near, far:
 

@@ -31,8 +31,8 @@ GROUPS = [
         (iter(["API_EARN"]), {"API_EARN"}),
     ],
 )
-def test_every_group_is_named_in_order(permissions: Any, true: set[str]) -> None:
-    """Unwanted groups are sent as false; the group for withdrawals always is."""
+def test_body_has_every_permission_group_in_order(permissions: Any, true: set[str]) -> None:
+    """The body names all seven groups: those asked for as true, the others as false."""
     body = json.loads(api_key_body(SITES["global"], permissions))
     assert list(body) == ["authGroupMap", "isAddressbookOnly"]
     assert list(body["authGroupMap"]) == GROUPS
@@ -41,7 +41,7 @@ def test_every_group_is_named_in_order(permissions: Any, true: set[str]) -> None
 
 
 def test_fast_api_1_has_no_body_and_no_permissions() -> None:
-    """Even an empty list is refused."""
+    """With Fast API 1 the body is empty, and ``permissions`` is refused, even an empty list."""
     assert api_key_body(SITES["eu"], None) == ""
     for permissions in ([], ["API_SPOT"]):
         with pytest.raises(ConfigurationError, match="fast_api=2"):
@@ -60,8 +60,8 @@ def test_fast_api_1_has_no_body_and_no_permissions() -> None:
         (["API_WITHDRAW_OAUTH"], "API_WITHDRAW_OAUTH is never asked for"),
     ],
 )
-def test_what_cannot_be_asked_for_is_refused(permissions: Any, text: str) -> None:
-    """The error lists the choices."""
+def test_invalid_permissions_are_refused(permissions: Any, text: str) -> None:
+    """The error names the wrong permission, or says why the whole argument is refused."""
     with pytest.raises(ConfigurationError, match=text) as caught:
         api_key_body(SITES["global"], permissions)
     assert caught.value.operation == "create_api_key"

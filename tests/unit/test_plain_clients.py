@@ -1,4 +1,4 @@
-"""The three clients on their own: in threads, forks and event loops, and closed."""
+"""The three clients without a registered app: threads, forks, event loops, closing."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def connections(sandbox: Sandbox) -> list[int]:
 
 
 @every_client
-def test_a_caller_gets_its_own_token_whoever_else_uses_the_client(
+def test_call_returns_the_token_it_fetched_itself(
     client_class: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Even if another thread changes the client's token at the worst moment."""
+    """A call returns the token it fetched, even if another thread then sets the client's token."""
     client = client_class("broker", site=NOBODY, redirect_uri="https://broker.example.com/cb")
     set_token = client.token_auth.set_token
 
@@ -66,10 +66,8 @@ async def _awaited(coroutine: Any) -> Any:
 
 
 @every_sync
-def test_a_client_made_before_a_fork_shares_no_connection_with_the_child(
-    kucoin_sandbox: Sandbox, client_class: Any
-) -> None:
-    """On a shared connection each could read the other's answer: another user's key."""
+def test_forked_child_opens_its_own_connection(kucoin_sandbox: Sandbox, client_class: Any) -> None:
+    """The child opens a connection of its own; the parent goes on with the connection it had."""
 
     def is_refused(token: str) -> bool:
         return not client.validate_access_token(token)
@@ -87,7 +85,7 @@ def test_a_client_made_before_a_fork_shares_no_connection_with_the_child(
 
 
 def test_an_async_client_works_in_one_event_loop_after_another(kucoin_sandbox: Sandbox) -> None:
-    """Each loop has a connection of its own, which closes with it."""
+    """One client serves two event loops in turn, with one connection for each loop."""
     client = AsyncKuCoinOAuth2Client(kucoin_sandbox.client_id, site=kucoin_sandbox.url)
 
     async def ask_twice() -> None:
@@ -99,8 +97,8 @@ def test_an_async_client_works_in_one_event_loop_after_another(kucoin_sandbox: S
     assert connections(kucoin_sandbox) == [1, 1, 2, 2]
 
 
-def test_what_is_kept_of_another_loop_or_process_is_not_used(kucoin_sandbox: Sandbox) -> None:
-    """A new loop may have the id of an old one, and a fork may happen while a loop runs."""
+def test_connection_of_another_loop_or_process_is_not_used(kucoin_sandbox: Sandbox) -> None:
+    """A kept connection is used only if its event loop and its process are the current ones."""
 
     async def main() -> None:
         client = AsyncKuCoinOAuth2Client(kucoin_sandbox.client_id, site=kucoin_sandbox.url)
@@ -120,8 +118,10 @@ def test_what_is_kept_of_another_loop_or_process_is_not_used(kucoin_sandbox: San
 
 
 @pytest.mark.parametrize("client_class", [KuCoinOAuth2Client, AsyncKuCoinOAuth2Client])
-def test_requests_of_ones_own_go_the_same_way(kucoin_sandbox: Sandbox, client_class: Any) -> None:
-    """Signed with the token, as in Authlib, over the same connection as KuCoin's calls."""
+def test_client_get_uses_the_same_token_and_connection(
+    kucoin_sandbox: Sandbox, client_class: Any
+) -> None:
+    """``client.get`` sends the client's token, over the same connection as KuCoin's calls."""
     token = {"access_token": "mine", "token_type": "bearer", "expires_at": 2_000_000_000}
 
     async def main() -> int:
@@ -141,8 +141,8 @@ def test_requests_of_ones_own_go_the_same_way(kucoin_sandbox: Sandbox, client_cl
 
 
 @pytest.mark.parametrize("leave", ["close", "with"])
-def test_a_closed_client_of_httpx2_says_so(kucoin_sandbox: Sandbox, leave: str) -> None:
-    """It is no failure of KuCoin, and trying again would not help."""
+def test_closed_client_raises_and_sends_nothing(kucoin_sandbox: Sandbox, leave: str) -> None:
+    """A closed client raises ``ConfigurationError`` and sends nothing."""
     sync_client = KuCoinOAuth2Client(kucoin_sandbox.client_id, site=kucoin_sandbox.url)
     async_client = AsyncKuCoinOAuth2Client(kucoin_sandbox.client_id, site=kucoin_sandbox.url)
 
@@ -171,7 +171,7 @@ def test_a_closed_client_of_httpx2_says_so(kucoin_sandbox: Sandbox, leave: str) 
 @every_client
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
 def test_a_client_cannot_be_copied(client_class: Any, copied: Callable[[Any], Any]) -> None:
-    """The error is raised at once and says what to do. A copy would fail later."""
+    """Copying or pickling a client raises a ``TypeError`` that says what to do instead."""
     client = client_class("broker", site=NOBODY, token=TOKEN)
     with pytest.raises(TypeError, match="Store its token, and make another client with it"):
         copied(client)
@@ -181,8 +181,8 @@ def test_a_client_cannot_be_copied(client_class: Any, copied: Callable[[Any], An
 @pytest.mark.parametrize(
     "odd", [{"expires_in": "soon"}, {"expires_at": []}, {"expires_at": float("inf")}]
 )
-def test_a_stored_token_that_is_none_has_a_name(client_class: Any, odd: dict[str, Any]) -> None:
-    """Whether the client gets it at creation or later."""
+def test_token_with_invalid_expiry_is_refused(client_class: Any, odd: dict[str, Any]) -> None:
+    """A token whose expiry is no number is refused by the constructor and when it is set later."""
     token = {"access_token": "mine", **odd}
     with pytest.raises(TokenError, match=r"not a number of seconds.*authorize again"):
         client_class("broker", site=NOBODY, token=token)
@@ -200,10 +200,10 @@ def test_a_stored_token_that_is_none_has_a_name(client_class: Any, odd: dict[str
         ("HTTPS_PROXY", "http://user:canary#secret@127.0.0.1:9", "InvalidURL"),
     ],
 )
-def test_a_broken_environment_is_named(
+def test_broken_environment_setting_is_a_configuration_error(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str
 ) -> None:
-    """The error does not suggest trying again, which would not help."""
+    """A broken setting in the environment is a ``ConfigurationError``, with ``retry`` false."""
     monkeypatch.setenv(name, value)
     with KuCoinOAuth2Session("broker", site="https://127.0.0.1:9") as session:
         for call in (session.create_api_key, session.validate_access_token):
@@ -213,25 +213,25 @@ def test_a_broken_environment_is_named(
             assert "canary" not in "".join(traceback.format_exception(raised.value))
 
 
-def test_a_time_limit_of_the_hosts_own_reaches_the_caller(
+def test_time_limit_error_of_the_host_is_raised_unchanged(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A worker's time limit is raised as an exception, wherever the request happens to be."""
+    """An error that is not the HTTP library's, such as a job's time limit, is raised unchanged."""
 
     class SoftTimeLimitExceeded(Exception):
-        """Like a task queue's."""
+        """Stands for the error that a task queue raises when a job takes too long."""
 
-    def strike(*_args: object, **_kwargs: object) -> None:
+    def exceed_time_limit(*_args: object, **_kwargs: object) -> None:
         raise SoftTimeLimitExceeded
 
     with KuCoinOAuth2Session("broker", site=NOBODY) as session:
-        monkeypatch.setattr(session.get_adapter(NOBODY), "send", strike)
+        monkeypatch.setattr(session.get_adapter(NOBODY), "send", exceed_time_limit)
         with pytest.raises(SoftTimeLimitExceeded):
             session.create_api_key("an-access-token")
 
 
-def test_a_closed_client_fails_nobody_elses_refresh(kucoin_sandbox: Sandbox) -> None:
-    """Its own error is not reported to callers that hold the same token."""
+def test_closed_client_does_not_fail_another_clients_refresh(kucoin_sandbox: Sandbox) -> None:
+    """A closed client's error is not raised for another client that holds the same token."""
 
     async def main() -> list[Any]:
         closed, is_open = (
@@ -239,11 +239,11 @@ def test_a_closed_client_fails_nobody_elses_refresh(kucoin_sandbox: Sandbox) -> 
             for _ in range(2)
         )
         await closed.aclose()
-        told = await asyncio.gather(
+        outcomes = await asyncio.gather(
             closed.refresh_token(), is_open.refresh_token(), return_exceptions=True
         )
         await is_open.aclose()
-        return told
+        return outcomes
 
     of_closed, of_open = asyncio.run(main())
     assert isinstance(of_closed, ConfigurationError)
@@ -252,7 +252,7 @@ def test_a_closed_client_fails_nobody_elses_refresh(kucoin_sandbox: Sandbox) -> 
 
 
 @every_client
-def test_what_is_no_token_at_all_is_said(client_class: Any) -> None:
-    """For example a database row that the host did not turn into a dict."""
+def test_token_that_is_not_a_mapping_is_refused(client_class: Any) -> None:
+    """A token that is not a mapping is refused, and the error names its type."""
     with pytest.raises(TokenError, match=r"Expected a token.*of type object"):
         client_class("broker", site=NOBODY, token=object())

@@ -1,4 +1,4 @@
-"""What is private of the HTTP libraries: these releases have it, and without it we fail closed."""
+"""The HTTP libraries' private names that this package uses, and what happens without them."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ VALID = whole(200, json.dumps({"is_valid": True}))
 
 @pytest.fixture
 def wire() -> Iterator[Wire]:
-    """A server that finds every token valid."""
+    """A server that answers every request with ``is_valid: true``."""
     with Wire() as wire:
         wire.answer = lambda _seen: VALID
         yield wire
 
 
-def test_the_names_that_we_override_or_read() -> None:
-    """A release that renames one of urllib3's or http.client's would pass us by."""
+def test_private_names_that_are_used_exist() -> None:
+    """The private names of http.client and urllib3 that this package uses exist."""
     assert callable(HTTPResponse._read_status)  # type: ignore[attr-defined]  # private
     assert callable(HTTPConnection._tunnel)  # type: ignore[attr-defined]  # private
     assert callable(Urllib3Connection._new_conn)
@@ -48,7 +48,7 @@ def test_the_names_that_we_override_or_read() -> None:
 
 
 def test_the_connections_of_httpx2_are_guarded(wire: Wire) -> None:
-    """With all that is private of it, and they are used again all the same."""
+    """The connections of both httpx2 clients are of our guarded class, and are still reused."""
     with KuCoinOAuth2Client(site=wire.url) as client:
         assert [client.validate_access_token("access") for _ in range(3)] == [True] * 3
         pool = client.pool.client()._transport._pool
@@ -70,18 +70,18 @@ def test_the_connections_of_httpx2_are_guarded(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("client", [KuCoinOAuth2Client, AsyncKuCoinOAuth2Client])
-def test_an_httpx2_without_a_pool_that_we_know_is_refused(client: Any) -> None:
-    """Its calls might never end."""
+def test_transport_without_private_pool_is_refused(client: Any) -> None:
+    """A client refuses a transport without ``_pool``, as in a release of httpx2 not known here."""
     transport = httpx2.HTTPTransport()
     del transport._pool
     with pytest.raises(ConfigurationError, match=r"httpx2 \S+ is not supported"):
         client(site="eu", transport=transport)
 
 
-def test_a_connection_that_does_not_show_what_it_holds_is_used_once(
+def test_connection_that_hides_its_buffer_is_used_once(
     wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It might hold the answer to another request."""
+    """If the guard cannot see whether surplus bytes wait, each call opens a new connection."""
 
     def hide(connection: Any) -> bool:
         return hold(object())
@@ -93,10 +93,10 @@ def test_a_connection_that_does_not_show_what_it_holds_is_used_once(
     assert wire.connections == 3
 
 
-def test_without_read_status_an_informational_answer_ends_its_connection(
+def test_without_read_status_http_103_closes_the_connection(
     wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is taken for the answer, as http.client does, but nobody else is given the real one."""
+    """Without ``_read_status``, HTTP 103 counts as the answer, and its connection is closed."""
     monkeypatch.delattr(LimitedAnswer, "_read_status")
     wire.answer = lambda _seen: b"HTTP/1.1 103 Early Hints\r\n\r\n" + VALID
     with KuCoinOAuth2Session(site=wire.url) as session:
@@ -106,8 +106,8 @@ def test_without_read_status_an_informational_answer_ends_its_connection(
     assert wire.connections == 2
 
 
-def test_a_socket_of_this_machine(tmp_path: Path) -> None:
-    """A transport of httpx2's own with uds= has the same limits."""
+def test_total_timeout_ends_a_call_over_a_unix_socket(tmp_path: Path) -> None:
+    """``total_timeout`` ends a call over a Unix socket (``uds=``) whose server does not answer."""
     with (
         socket.socket(socket.AF_UNIX) as listener,
         KuCoinOAuth2Client(
@@ -122,8 +122,8 @@ def test_a_socket_of_this_machine(tmp_path: Path) -> None:
             client.validate_access_token("access")
 
 
-def test_retries_of_a_transport_end_at_the_deadline() -> None:
-    """They wait 0.5, 1, 2, 4… seconds in between."""
+def test_total_timeout_ends_the_retries_of_a_transport() -> None:
+    """``total_timeout`` ends the growing pauses between the retries of an httpx2 transport."""
     transport = httpx2.HTTPTransport(retries=9)
     with (
         KuCoinOAuth2Client(
@@ -134,10 +134,8 @@ def test_retries_of_a_transport_end_at_the_deadline() -> None:
         client.validate_access_token("access")
 
 
-def test_small_requests_through_a_proxy_leave_at_once(
-    wire: Wire, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """urllib3 leaves TCP_NODELAY off there, and a warm POST takes 40 ms."""
+def test_connection_to_a_proxy_has_tcp_nodelay(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection to a proxy has TCP_NODELAY set; without it, a small POST waits 40 ms."""
     monkeypatch.setenv("HTTP_PROXY", wire.url)
     with KuCoinOAuth2Session(site="http://127.0.0.2:9") as session:
         session.validate_access_token("access")

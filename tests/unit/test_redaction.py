@@ -36,19 +36,19 @@ SECRET = 'a/b+c "d"&é'
     ],
 )
 def test_a_secret_is_masked_in_every_encoding(spelling: str) -> None:
-    """KuCoin, a gateway or a library may repeat it in any of them, or in two at once."""
+    """A secret is masked in a text that holds it escaped, in one of these ways or in several."""
     assert redact(f"<{spelling}>", (SECRET,)) == "<***>"
 
 
 @pytest.mark.parametrize("secret", ["50%25", "a\\u0041b", "&amp;x", "100%", "a\\"])
 def test_a_secret_that_looks_escaped_is_masked(secret: str) -> None:
-    """Both as it is and escaped once more."""
+    """A secret that itself looks escaped is masked, as it is and percent-encoded."""
     assert redact(f"<{secret}> {quote(secret)} {secret}", (secret,)).count("***") == 3
 
 
 @pytest.mark.parametrize("before", range(250, 330, 7))
-def test_where_a_long_message_is_cut_no_half_of_a_secret_is_left(before: int) -> None:
-    """It is cut before it is searched, because searching a megabyte would take seconds."""
+def test_cutting_a_long_message_shows_no_part_of_a_secret(before: int) -> None:
+    """No part of a secret is shown, wherever in it the long message is cut."""
     secret = "Zq" * 40
     message = f"{'x' * before}{secret}{quote(secret)}{' y' * 400_000}"
     shown = presentable(message, (secret,))
@@ -59,17 +59,17 @@ def test_where_a_long_message_is_cut_no_half_of_a_secret_is_left(before: int) ->
 
 
 def test_the_longest_secret_is_masked_whole() -> None:
-    """One secret may be the beginning of another."""
+    """If one secret is the beginning of another, the longer secret is masked whole."""
     assert redact("token-extended", ("token", "token-extended")) == "***"
 
 
 @pytest.mark.parametrize("secrets", [(), ("",)])
 def test_without_secrets_a_text_stays_as_it_is(secrets: tuple[str, ...]) -> None:
-    """An empty string is not a secret."""
+    """Without secrets, or with an empty secret, a text is returned unchanged."""
     assert redact("text", secrets) == "text"
 
 
 @pytest.mark.parametrize("text", [None, "", "\n \t"])
-def test_nothing_presentable_is_nothing(text: str | None) -> None:
-    """An empty message counts as none."""
+def test_empty_message_is_none(text: str | None) -> None:
+    """A message that is missing, empty or only white space becomes None."""
     assert presentable(text) is None

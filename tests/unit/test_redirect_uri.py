@@ -27,14 +27,14 @@ TRAVELS = string.ascii_letters + string.digits + "-._~:/?@!$()*,="
         "http://127.8.9.10/cb",
     ],
 )
-def test_a_uri_that_can_travel_raw_is_returned_unchanged(uri: str) -> None:
-    """Nothing is normalised: the registered URI is sent."""
+def test_safe_redirect_uri_is_returned_unchanged(uri: str) -> None:
+    """Each of these URIs is returned as given: nothing is encoded or normalised."""
     assert check_redirect_uri(uri) == uri
 
 
 @pytest.mark.parametrize("character", [c for c in map(chr, range(0x21, 0x7F)) if c not in TRAVELS])
 def test_every_other_printable_character_is_refused_by_name(character: str) -> None:
-    """The message names the character."""
+    """The error shows the printable ASCII character that cannot be sent unencoded."""
     with pytest.raises(UnsafeRedirectURI) as caught:
         check_redirect_uri(f"https://broker.example.com/a{character}b")
     assert repr(character) in str(caught.value)
@@ -45,7 +45,7 @@ def test_every_other_printable_character_is_refused_by_name(character: str) -> N
     [(" ", "a space"), ("\n", "U+000A"), ("\0", "U+0000"), ("\x7f", "U+007F"), ("ü", "U+00FC")],
 )
 def test_space_control_and_non_ascii_are_refused_by_name(character: str, name: str) -> None:
-    """The message names it by its code point, since it is not visible."""
+    """The error names a space in words, and the other characters by their code points."""
     with pytest.raises(UnsafeRedirectURI, match=name.replace("+", r"\+")):
         check_redirect_uri(f"https://broker.example.com/a{character}b")
 
@@ -69,21 +69,21 @@ def test_space_control_and_non_ascii_are_refused_by_name(character: str, name: s
         ("ftp://127.0.0.1/cb", "not https"),
     ],
 )
-def test_what_must_not_be_sent_to_is_refused_with_the_reason(uri: str, reason: str) -> None:
-    """A code must not travel in clear text, or to no host."""
+def test_unsafe_redirect_uri_is_refused_with_the_reason(uri: str, reason: str) -> None:
+    """The error says why: no URI, no host, a bad character, or neither https nor local http."""
     with pytest.raises(UnsafeRedirectURI, match=reason):
         check_redirect_uri(uri)
 
 
-def test_it_is_a_value_error_that_can_be_pickled() -> None:
-    """Task queues send errors between processes."""
+def test_unsafe_redirect_uri_error_can_be_pickled() -> None:
+    """``UnsafeRedirectURI`` is a ``ValueError``, and pickling keeps its text."""
     with pytest.raises(ValueError, match="not https") as caught:
         check_redirect_uri("http://broker.example.com/")
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
 
 def test_loopback_is_this_machine_only() -> None:
-    """Names and addresses that only look similar are not loopback."""
+    """Only localhost, names below ``.localhost``, 127.0.0.0/8 and ::1 are loopback."""
     names = ("localhost", "localhost.", "LocalHost", "app.localhost", "a.b.localhost.")
     assert all(map(is_loopback, (*names, "127.0.0.1", "127.1.2.3", "::1")))
     assert not any(

@@ -19,7 +19,7 @@ Work = Coroutine[Any, Any, Any]
 
 
 class Slow:
-    """A request and an ``update_token`` that need several turns of the event loop."""
+    """A request and an ``update_token`` that each sleep for 20 ms."""
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
@@ -36,19 +36,19 @@ class Slow:
 
 
 def give_up(share: Work) -> Work:
-    """Wait, but not long enough."""
+    """Wait for the refresh with a time-out that is too short."""
     return asyncio.wait_for(share, 0.001)
 
 
 async def is_cancelled(share: Work) -> None:
-    """Cancel the caller of the refresh."""
+    """Start the refresh in a task, and cancel this task."""
     task = asyncio.create_task(share)
     await asyncio.sleep(0.001)
     task.cancel()
 
 
 async def fail(share: Work) -> None:
-    """Raise an error in ``main``."""
+    """Raise an error in ``main`` while the refresh is in flight."""
     task = asyncio.create_task(share)
     await asyncio.sleep(0.001)
     raise LookupError(task)
@@ -62,10 +62,10 @@ async def end(share: Work) -> asyncio.Task[Any]:
 
 
 @pytest.mark.parametrize("leave", [give_up, is_cancelled, fail, end])
-def test_a_pair_is_stored_although_the_loop_ends(
+def test_pair_is_stored_before_the_loop_ends(
     refreshes: Refreshes, leave: Callable[[Work], Work]
 ) -> None:
-    """However ``main`` ends, ``asyncio.run`` finishes the refresh first."""
+    """However ``main`` ends, ``update_token`` has stored the pair when ``asyncio.run`` returns."""
     slow = Slow()
 
     async def main() -> None:
@@ -82,7 +82,7 @@ def test_a_pair_is_stored_although_the_loop_ends(
 def test_update_token_is_repeated_if_a_task_below_it_is_cancelled(
     refreshes: Refreshes, part: str
 ) -> None:
-    """``asyncio.run`` cancels the application's own tasks, such as this one."""
+    """If the loop's end cancels a task inside ``update_token``, a second call stores the pair."""
     slow, starts = Slow(), []
 
     async def update_token(token: KuCoinToken) -> None:
@@ -98,7 +98,7 @@ def test_update_token_is_repeated_if_a_task_below_it_is_cancelled(
     async def main() -> None:
         asked = refreshes.share_async(ENDPOINT, OLD, slow.perform, update_token, longest=10)
         task = asyncio.create_task(asked)
-        while not starts:  # noqa: ASYNC110 - no event says so
+        while not starts:  # noqa: ASYNC110 - there is no event to await
             await asyncio.sleep(0.001)
         assert not task.done()
 
@@ -106,8 +106,8 @@ def test_update_token_is_repeated_if_a_task_below_it_is_cancelled(
     assert slow.stored == [FRESH]
 
 
-def test_a_loop_waits_no_longer_than_the_deadline(refreshes: Refreshes) -> None:
-    """A stuck ``update_token`` delays the end by ``longest``; after that the pair is still owed."""
+def test_loop_waits_for_update_token_until_the_deadline_only(refreshes: Refreshes) -> None:
+    """After ``longest``, a stuck ``update_token`` is cancelled; the next caller stores the pair."""
     slow = Slow()
 
     async def stuck(_: KuCoinToken) -> None:
@@ -127,8 +127,8 @@ def test_a_loop_waits_no_longer_than_the_deadline(refreshes: Refreshes) -> None:
     assert stored == [FRESH]
 
 
-def test_a_time_out_inside_the_refresh_still_works(refreshes: Refreshes) -> None:
-    """``asyncio.timeout`` cancels the task while the loop runs."""
+def test_asyncio_timeout_interrupts_the_refresh_request(refreshes: Refreshes) -> None:
+    """``asyncio.timeout`` interrupts ``perform`` while the loop runs."""
 
     async def perform() -> KuCoinToken:
         try:
@@ -142,8 +142,8 @@ def test_a_time_out_inside_the_refresh_still_works(refreshes: Refreshes) -> None
         asyncio.run(refreshes.share_async(ENDPOINT, OLD, perform))
 
 
-def test_waiting_covers_this_loop_and_this_owner(refreshes: Refreshes) -> None:
-    """With an owner, only its refreshes are waited for, and never the caller's own."""
+def test_wait_for_refreshes_covers_this_loop_and_this_owner(refreshes: Refreshes) -> None:
+    """``wait_for_refreshes`` waits for one owner's refreshes, or for all but the caller's own."""
     mine, theirs = Slow(), Slow()
 
     async def main() -> None:
@@ -165,7 +165,7 @@ def test_waiting_covers_this_loop_and_this_owner(refreshes: Refreshes) -> None:
         await asyncio.gather(*asked)
 
         async def update_token(token: KuCoinToken) -> None:
-            await wait_for_refreshes()  # like an aclose() inside update_token
+            await wait_for_refreshes()  # returns, although this very refresh has not ended
 
         await refreshes.share_async(ENDPOINT, OLD, mine.perform, update_token)
 

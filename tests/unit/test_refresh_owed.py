@@ -21,7 +21,7 @@ Ask = Callable[[UpdateToken | None], KuCoinToken]
 
 @pytest.fixture
 def endpoint() -> Endpoint:
-    """An endpoint that answers at once."""
+    """A fake refresh request that returns at once."""
     endpoint = Endpoint()
     endpoint.go_on.set()
     return endpoint
@@ -29,7 +29,7 @@ def endpoint() -> Endpoint:
 
 @pytest.fixture(params=["thread", "task"])
 def ask(request: pytest.FixtureRequest, refreshes: Refreshes, endpoint: Endpoint) -> Ask:
-    """Refresh, as a blocking client and as an async one."""
+    """Return a function that refreshes OLD as a blocking client does, or as an async one does."""
 
     def in_thread(update_token: UpdateToken | None) -> KuCoinToken:
         return refreshes.share(ENDPOINT, OLD, endpoint, update_token)
@@ -39,14 +39,14 @@ def ask(request: pytest.FixtureRequest, refreshes: Refreshes, endpoint: Endpoint
             assert update_token
             update_token(token)
 
-        told = update_token and awaited
-        return asyncio.run(refreshes.share_async(ENDPOINT, OLD, endpoint.awaited, told))
+        callback = update_token and awaited
+        return asyncio.run(refreshes.share_async(ENDPOINT, OLD, endpoint.awaited, callback))
 
     return in_thread if request.param == "thread" else in_task
 
 
 class Store:
-    """An ``update_token`` whose database is down for the first calls."""
+    """An ``update_token`` whose first ``fails`` calls raise ``error``."""
 
     def __init__(self, fails: int = 0, error: BaseException | None = None) -> None:
         self.fails = fails
@@ -60,7 +60,7 @@ class Store:
 
 
 def test_each_caller_tries_until_the_pair_is_stored(ask: Ask, endpoint: Endpoint) -> None:
-    """Each failing call raises; after the first successful one there are no more."""
+    """``update_token`` fails twice, succeeds for the third caller, and is not called again."""
     store = Store(fails=2)
     for _ in range(2):
         with pytest.raises(OSError, match="database"):
@@ -72,14 +72,14 @@ def test_each_caller_tries_until_the_pair_is_stored(ask: Ask, endpoint: Endpoint
 
 
 def test_a_pair_that_was_stored_at_once_is_not_stored_again(ask: Ask) -> None:
-    """A later caller gets the stored pair, and update_token is not called again."""
+    """The second caller gets the same pair, and ``update_token`` is not called again."""
     store = Store()
     assert ask(store) == ask(store) == FRESH
     assert store.calls == [FRESH]
 
 
-def test_a_caller_without_update_token_settles_nothing(ask: Ask) -> None:
-    """The pair remains owed to callers that can store it."""
+def test_pair_stays_owed_after_a_caller_without_update_token(ask: Ask) -> None:
+    """After a caller without ``update_token``, a caller that has one still stores the pair."""
     store = Store(fails=1)
     assert ask(None) == FRESH
     with pytest.raises(OSError, match="database"):
@@ -89,8 +89,8 @@ def test_a_caller_without_update_token_settles_nothing(ask: Ask) -> None:
     assert len(store.calls) == 2
 
 
-def test_another_update_token_may_store_it(ask: Ask) -> None:
-    """The next client may be another one with another function."""
+def test_owed_pair_may_be_stored_by_another_update_token(ask: Ask) -> None:
+    """If one caller's ``update_token`` fails, the next caller's own function stores the pair."""
     broken, good = Store(fails=1), Store()
     with pytest.raises(OSError, match="database"):
         ask(broken)
@@ -99,8 +99,8 @@ def test_another_update_token_may_store_it(ask: Ask) -> None:
     assert (len(broken.calls), len(good.calls)) == (1, 1)
 
 
-def test_an_error_of_ours_from_update_token_is_raised_too(ask: Ask) -> None:
-    """``update_token`` may itself call this package."""
+def test_kucoin_error_from_update_token_is_raised(ask: Ask) -> None:
+    """A ``KuCoinError`` from ``update_token`` reaches the caller; the next caller tries again."""
     store = Store(fails=1, error=TokenError("validation failed"))
     with pytest.raises(TokenError, match="validation"):
         ask(store)
@@ -108,8 +108,8 @@ def test_an_error_of_ours_from_update_token_is_raised_too(ask: Ask) -> None:
     assert len(store.calls) == 2
 
 
-def test_an_interrupted_call_is_repeated(refreshes: Refreshes, endpoint: Endpoint) -> None:
-    """Ctrl-C or a worker's time limit may interrupt ``update_token``."""
+def test_interrupted_update_token_is_called_again(refreshes: Refreshes, endpoint: Endpoint) -> None:
+    """If ``KeyboardInterrupt`` ends ``update_token``, the next caller runs the function again."""
     store = Store(fails=2, error=KeyboardInterrupt())
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
@@ -118,8 +118,8 @@ def test_an_interrupted_call_is_repeated(refreshes: Refreshes, endpoint: Endpoin
     assert len(store.calls) == 3
 
 
-def test_threads_call_it_one_at_a_time(refreshes: Refreshes, endpoint: Endpoint) -> None:
-    """Of eight latecomers, one calls ``update_token``, and the others do not wait for it."""
+def test_threads_call_update_token_one_at_a_time(refreshes: Refreshes, endpoint: Endpoint) -> None:
+    """Of eight later callers, one calls ``update_token``; the others get the pair at once."""
     with pytest.raises(OSError, match="database"):
         refreshes.share(ENDPOINT, OLD, endpoint, Store(fails=1))
     entered, leave = threading.Event(), threading.Event()
@@ -140,8 +140,8 @@ def test_threads_call_it_one_at_a_time(refreshes: Refreshes, endpoint: Endpoint)
     assert len(calls) == 1
 
 
-def test_tasks_call_it_one_at_a_time(refreshes: Refreshes, endpoint: Endpoint) -> None:
-    """The same on an event loop; a caller that gives up loses nothing."""
+def test_tasks_call_update_token_one_at_a_time(refreshes: Refreshes, endpoint: Endpoint) -> None:
+    """Of eight tasks, one calls ``update_token``; cancelling this task does not stop the call."""
     with pytest.raises(OSError, match="database"):
         refreshes.share(ENDPOINT, OLD, endpoint, Store(fails=1))
     calls = []
@@ -156,7 +156,7 @@ def test_tasks_call_it_one_at_a_time(refreshes: Refreshes, endpoint: Endpoint) -
             asyncio.create_task(refreshes.share_async(ENDPOINT, OLD, endpoint.awaited, slow))
             for _ in range(8)
         ]
-        while not calls:  # noqa: ASYNC110 - no event says so
+        while not calls:  # noqa: ASYNC110 - there is no event to await
             await asyncio.sleep(0)
         asked[0].cancel()
         await asyncio.wait(asked)
@@ -166,7 +166,7 @@ def test_tasks_call_it_one_at_a_time(refreshes: Refreshes, endpoint: Endpoint) -
 
 
 def test_each_old_pair_is_replaced_by_the_newest(refreshes: Refreshes) -> None:
-    """A database row with the oldest pair can only be found by that pair's refresh token."""
+    """A late caller's ``update_token`` replaces the row of the oldest pair by the newest pair."""
     pairs = [{"access_token": f"a-{n}", "refresh_token": f"r-{n}"} for n in range(3)]
     rows = {"r-0": pairs[0]}
 

@@ -1,4 +1,4 @@
-"""The registry of refreshes stays small, and none of its flights blocks callers for ever."""
+"""The registry of refreshes stays small, and no refresh makes its callers wait for ever."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from tests.unit.refreshing import ENDPOINT, FRESH, OLD, Endpoint, ask, ignore, i
 
 
 async def never() -> KuCoinToken:
-    """Replaces a request that gets no answer."""
+    """Stands in for a request that never gets an answer."""
     await asyncio.Event().wait()
     raise AssertionError
 
 
 def leave_in_flight(refreshes: Refreshes, old: str) -> asyncio.AbstractEventLoop:
-    """Start a refresh in an event loop, and stop the loop before it ends."""
+    """Start a refresh in a new event loop, and stop the loop before the refresh ends."""
     loop = asyncio.new_event_loop()
-    loop.set_exception_handler(lambda *_: None)  # silences "Task was destroyed but it is pending!"
+    loop.set_exception_handler(lambda *_: None)  # otherwise asyncio logs the unfinished task
     asked = refreshes.share_async(ENDPOINT, {"refresh_token": old}, never, ignore_async)
     loop.create_task(asked)._log_destroy_pending = False
     loop.run_until_complete(asyncio.sleep(0))
@@ -62,8 +62,8 @@ def test_flights_of_closed_loops_are_dropped(refreshes: Refreshes) -> None:
     gc.collect()
 
 
-def test_a_refresh_in_a_stopped_loop_is_waited_for_by_nobody(refreshes: Refreshes) -> None:
-    """A stopped loop may never finish it."""
+def test_refresh_in_a_stopped_loop_is_not_waited_for(refreshes: Refreshes) -> None:
+    """If the refresh in flight belongs to a stopped event loop, a caller sends its own request."""
     loop = leave_in_flight(refreshes, "old-r")
     good = Endpoint()
     good.go_on.set()
@@ -74,10 +74,10 @@ def test_a_refresh_in_a_stopped_loop_is_waited_for_by_nobody(refreshes: Refreshe
     gc.collect()
 
 
-def test_a_task_that_is_cancelled_before_it_starts_leaves_nobody_waiting(
+def test_task_cancelled_before_it_starts_releases_waiters(
     refreshes: Refreshes,
 ) -> None:
-    """The task never runs, so it cannot fail its flight itself."""
+    """The outcome for waiters is ``KuCoinUnavailable`` if the leading task never runs a step."""
 
     async def main() -> None:
         caller = asyncio.create_task(refreshes.share_async(ENDPOINT, OLD, never, ignore_async))
@@ -94,9 +94,10 @@ def test_a_task_that_is_cancelled_before_it_starts_leaves_nobody_waiting(
 
 
 def interrupt_at(step: int) -> tuple[Callable[..., Any], list[int]]:
-    """Return a profile function that raises at the n-th point where Python handles signals.
+    """Return a profile function that raises KeyboardInterrupt at a step, and a counter of steps.
 
-    These points are the start of a function and the return of one written in C.
+    A step is a point where Python may handle a signal: the start of a function, or the return
+    of a function written in C.
     """
     steps = [0]
     files = {module.__file__, flight_module.__file__, refresh_task.__file__}
@@ -110,11 +111,12 @@ def interrupt_at(step: int) -> tuple[Callable[..., Any], list[int]]:
     return profile, steps
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # never awaited
-@pytest.mark.parametrize("colour", ["thread", "task"])
-def test_an_interrupt_at_any_moment_leaves_no_flight_that_never_ends(colour: str) -> None:
-    """The next caller neither waits nor fails, and its ``update_token`` stores the pair."""
-    previous, struck = sys.getprofile(), 0
+# An interrupt can leave a coroutine that is never awaited, and Python warns about that.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("leader", ["thread", "task"])
+def test_interrupt_at_any_step_leaves_no_endless_flight(leader: str) -> None:
+    """After an interrupt at any step, the next caller gets the pair, and the pair is stored."""
+    previous, interrupts = sys.getprofile(), 0
     for step in range(1, 500):
         refreshes, endpoint, stored = Refreshes(), Endpoint(), []
         endpoint.go_on.set()
@@ -128,7 +130,7 @@ def test_an_interrupt_at_any_moment_leaves_no_flight_that_never_ends(colour: str
             endpoint: Endpoint = endpoint,
             stored: list[Any] = stored,
         ) -> KuCoinToken:
-            if colour == "thread":
+            if leader == "thread":
                 return refreshes.share(ENDPOINT, OLD, endpoint, stored.append)
             awaited = refreshes.share_async(ENDPOINT, OLD, endpoint.awaited, update_token)
             return asyncio.run(awaited)
@@ -137,7 +139,7 @@ def test_an_interrupt_at_any_moment_leaves_no_flight_that_never_ends(colour: str
         try:
             refresh()
         except KeyboardInterrupt:
-            struck += 1
+            interrupts += 1
         finally:
             sys.setprofile(previous)
         interrupted = steps[0] >= step
@@ -151,13 +153,13 @@ def test_an_interrupt_at_any_moment_leaves_no_flight_that_never_ends(colour: str
         if not interrupted:
             break
     gc.collect()  # collects coroutines that were interrupted before they were awaited
-    assert 20 < struck < 499
+    assert 20 < interrupts < 499
 
 
-def test_a_quiet_process_forgets_the_pair(
+def test_idle_process_forgets_the_pair(
     refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After ten minutes nothing holds the pair, even without another refresh."""
+    """After ``REMEMBER_SECONDS`` nothing holds the pair, even if no other refresh follows."""
     monkeypatch.setattr(module, "REMEMBER_SECONDS", 0.5)
     monkeypatch.setattr(flight_module, "REMEMBER_SECONDS", 0.5)
     endpoint = Endpoint()
@@ -172,8 +174,8 @@ def test_a_quiet_process_forgets_the_pair(
     assert refreshes._sweeper is None
 
 
-def test_one_thread_sweeps_for_all(refreshes: Refreshes) -> None:
-    """However many refreshes there are, one daemon thread sweeps; it keeps no process alive."""
+def test_one_daemon_thread_drops_old_outcomes(refreshes: Refreshes) -> None:
+    """20 refreshes start one thread that drops old outcomes; being a daemon, it blocks no exit."""
     endpoint = Endpoint()
     endpoint.go_on.set()
     before = threading.active_count()
@@ -186,10 +188,10 @@ def test_one_thread_sweeps_for_all(refreshes: Refreshes) -> None:
     assert len(refreshes._flights) == 20  # too young to be dropped
 
 
-def test_a_process_that_ends_can_still_refresh(
+def test_refresh_succeeds_while_the_process_exits(
     refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Python starts no thread while it ends; the refresh works without one."""
+    """A refresh succeeds when Python can no longer start the thread that drops old outcomes."""
 
     def refuse(_: threading.Timer) -> None:
         raise RuntimeError("can't create new thread at interpreter shutdown")
@@ -201,10 +203,10 @@ def test_a_process_that_ends_can_still_refresh(
 
 
 @pytest.mark.parametrize("longest", [2.0, 20.0, 60.0])
-def test_a_waiter_waits_as_long_as_the_leader_may_take(
+def test_patience_is_the_remaining_time_of_the_leader(
     refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch, longest: float
 ) -> None:
-    """The limit counts from the start of the refresh, plus a second for the leader's own error."""
+    """``patience`` is ``longest`` plus 1 s, less the time since the refresh began."""
     stuck = Endpoint()
     with ThreadPoolExecutor(1) as pool:
         leader = pool.submit(refreshes.share, ENDPOINT, OLD, stuck, ignore, longest=longest)
@@ -219,8 +221,8 @@ def test_a_waiter_waits_as_long_as_the_leader_may_take(
         leader.result(10)
 
 
-def test_a_clients_total_timeout_bounds_the_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each client tells how long its refresh may take."""
+def test_total_timeout_of_a_client_limits_the_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each client passes its ``total_timeout`` to the shared refresh as ``longest``."""
     longest = []
 
     def share(*_: object, longest_: list[float] = longest, **options: Any) -> KuCoinToken:

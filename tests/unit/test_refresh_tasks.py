@@ -30,16 +30,16 @@ from tests.unit.refreshing import (
 )
 
 
-def test_a_task_does_not_wait_for_ever_either(
+def test_task_waits_for_a_thread_until_the_deadline_only(
     refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A task waits for a thread's refresh only as long as the leader's deadline allows."""
+    """A task waits for a thread's refresh only until ``longest`` of this refresh is over."""
     monkeypatch.setattr(flight_module, "_GRACE", 0.0)
     stuck = Endpoint()
     with ThreadPoolExecutor(1) as pool:
         leader = pool.submit(refreshes.share, ENDPOINT, OLD, stuck, longest=0.01)
         assert stuck.reached.wait(10)
-        with pytest.raises(KuCoinUnavailable, match="does not end"):
+        with pytest.raises(KuCoinUnavailable, match="has not ended in time"):
             asyncio.run(refreshes.share_async(ENDPOINT, OLD, stuck.awaited, ignore_async))
         stuck.go_on.set()
         leader.result(10)
@@ -48,7 +48,7 @@ def test_a_task_does_not_wait_for_ever_either(
 def tasks(
     refreshes: Refreshes, endpoint: Endpoint, count: int, update_token: Callable[..., Any]
 ) -> list[asyncio.Task[KuCoinToken]]:
-    """Refresh in several tasks."""
+    """Start several tasks that refresh the same token."""
     return [
         asyncio.create_task(refreshes.share_async(ENDPOINT, OLD, endpoint.awaited, update_token))
         for _ in range(count)
@@ -56,7 +56,7 @@ def tasks(
 
 
 def test_tasks_share_one_request_and_its_result(refreshes: Refreshes) -> None:
-    """Tasks that start while the refresh is in flight, and latecomers, share one request."""
+    """50 tasks at once and one after them share one request; each gets its own copy."""
     endpoint = Endpoint()
 
     async def main() -> list[KuCoinToken]:
@@ -74,8 +74,8 @@ def test_tasks_share_one_request_and_its_result(refreshes: Refreshes) -> None:
 
 
 @pytest.mark.parametrize("cancelled", [0, 1, 25])
-def test_cancelling_one_task_harms_no_other(refreshes: Refreshes, cancelled: int) -> None:
-    """Not even if it is the leader. The pair is stored in any case."""
+def test_cancelling_one_task_does_not_affect_others(refreshes: Refreshes, cancelled: int) -> None:
+    """If one task is cancelled, even the leader, the others get the pair, and it is stored once."""
     endpoint = Endpoint()
     stored = []
 
@@ -98,7 +98,7 @@ def test_cancelling_one_task_harms_no_other(refreshes: Refreshes, cancelled: int
 
 
 def test_tasks_share_one_failure(refreshes: Refreshes) -> None:
-    """Each task receives its own copy of the error."""
+    """50 tasks receive the error of one request, each as its own copy."""
     endpoint = Endpoint(TokenError("no", operation="refresh"))
     endpoint.go_on.set()
 
@@ -117,8 +117,8 @@ def test_tasks_share_one_failure(refreshes: Refreshes) -> None:
     assert endpoint.asked == 1
 
 
-def test_a_failing_update_token_is_the_leading_tasks_error(refreshes: Refreshes) -> None:
-    """The other tasks receive the pair."""
+def test_update_token_error_is_raised_in_the_leading_task_only(refreshes: Refreshes) -> None:
+    """Only the first task raises the error of ``update_token``; the others receive the pair."""
     endpoint = Endpoint()
     endpoint.go_on.set()
 
@@ -139,8 +139,8 @@ def test_a_failing_update_token_is_the_leading_tasks_error(refreshes: Refreshes)
     assert all(dict(other) == FRESH for other in others)
 
 
-def test_a_loop_that_ends_leaves_nobody_waiting(refreshes: Refreshes) -> None:
-    """``asyncio.run`` ends a stuck refresh after its deadline, and its waiters are told."""
+def test_end_of_the_loop_releases_waiting_threads(refreshes: Refreshes) -> None:
+    """When ``asyncio.run`` ends a stuck refresh, a thread that waits for it gets an error."""
     endpoint = Endpoint()
     with ThreadPoolExecutor(1) as pool:
 
@@ -160,8 +160,8 @@ def test_a_loop_that_ends_leaves_nobody_waiting(refreshes: Refreshes) -> None:
         assert isinstance(asyncio.run(main()).result(10), KuCoinUnavailable)
 
 
-def test_a_thread_does_not_wait_for_a_task_of_its_own_loop(refreshes: Refreshes) -> None:
-    """It would block the loop that has to finish the refresh."""
+def test_blocking_call_does_not_wait_for_its_own_loop(refreshes: Refreshes) -> None:
+    """A blocking call raises an error if a task of this thread's event loop is refreshing."""
     endpoint = Endpoint()
 
     async def main() -> None:
@@ -177,7 +177,7 @@ def test_a_thread_does_not_wait_for_a_task_of_its_own_loop(refreshes: Refreshes)
     asyncio.run(main())
 
 
-def test_threads_and_tasks_share_with_one_another(refreshes: Refreshes) -> None:
+def test_thread_and_task_share_one_request(refreshes: Refreshes) -> None:
     """A thread and a task of one process share one request."""
     endpoint = Endpoint()
     with ThreadPoolExecutor(1) as pool:
@@ -196,8 +196,8 @@ def test_threads_and_tasks_share_with_one_another(refreshes: Refreshes) -> None:
     assert endpoint.asked == 1
 
 
-def test_a_forked_child_does_not_wait_for_what_its_parent_has_begun() -> None:
-    """The thread that would finish it does not exist in the child."""
+def test_forked_child_does_not_wait_for_its_parents_refresh() -> None:
+    """A child process sends a request of its own while its parent's refresh is in flight."""
     endpoint = Endpoint()
     with ThreadPoolExecutor(1) as pool:
         leader = pool.submit(

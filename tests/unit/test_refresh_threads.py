@@ -33,7 +33,7 @@ from tests.unit.refreshing import (
 
 
 def test_threads_share_one_request_and_its_result(refreshes: Refreshes) -> None:
-    """Each thread receives its own copy of the token."""
+    """25 threads share one request, and each receives its own copy of the token."""
     endpoint = Endpoint()
     tokens = all_at_once(refreshes, endpoint, 25)
     assert endpoint.asked == 1
@@ -41,8 +41,8 @@ def test_threads_share_one_request_and_its_result(refreshes: Refreshes) -> None:
     assert len({id(token) for token in tokens}) == 25
 
 
-def test_threads_share_one_failure_and_each_gets_an_error_of_its_own(refreshes: Refreshes) -> None:
-    """The traceback of one error raised in many threads would grow without bound."""
+def test_threads_share_one_failure(refreshes: Refreshes) -> None:
+    """25 threads share one failed request, and each receives its own copy of the error."""
     endpoint = Endpoint(TokenError("no", operation="refresh", code="7"))
     errors = all_at_once(refreshes, endpoint, 25)
     assert endpoint.asked == 1
@@ -51,15 +51,15 @@ def test_threads_share_one_failure_and_each_gets_an_error_of_its_own(refreshes: 
 
 
 def test_a_latecomer_with_the_old_token_gets_the_new_pair(refreshes: Refreshes) -> None:
-    """A second request with the spent refresh token would fail."""
+    """A second caller with the old token gets the new pair from memory, without a request."""
     endpoint = Endpoint()
     endpoint.go_on.set()
     assert ask(refreshes, endpoint) == ask(refreshes, endpoint) == FRESH
     assert endpoint.asked == 1
 
 
-def test_another_token_or_endpoint_is_another_refresh(refreshes: Refreshes) -> None:
-    """One user's or site's pair is never given to another."""
+def test_other_token_or_endpoint_needs_its_own_refresh(refreshes: Refreshes) -> None:
+    """Another refresh token, or another endpoint, needs a request of its own."""
     endpoint = Endpoint()
     endpoint.go_on.set()
     ask(refreshes, endpoint, "old-1")
@@ -68,8 +68,8 @@ def test_another_token_or_endpoint_is_another_refresh(refreshes: Refreshes) -> N
     assert endpoint.asked == 3
 
 
-def test_a_failure_is_not_remembered_unless_it_is_final(refreshes: Refreshes) -> None:
-    """A refresh is tried again after a temporary failure, and not with a spent token."""
+def test_only_final_failures_are_remembered(refreshes: Refreshes) -> None:
+    """``KuCoinUnavailable`` is forgotten at once; ``ReauthorizationRequired`` is remembered."""
     endpoint = Endpoint(KuCoinUnavailable("down", operation="refresh"))
     endpoint.go_on.set()
     for _ in range(2):
@@ -83,8 +83,8 @@ def test_a_failure_is_not_remembered_unless_it_is_final(refreshes: Refreshes) ->
     assert endpoint.asked == 3
 
 
-def test_a_refresh_token_that_goes_on_can_be_used_again(refreshes: Refreshes) -> None:
-    """If KuCoin does not rotate refresh tokens, a second caller may be due for a new pair."""
+def test_unchanged_refresh_token_can_be_used_again(refreshes: Refreshes) -> None:
+    """If the refresh token stays the same, a caller that passes no access token sends a request."""
     endpoint = Endpoint({**FRESH, "refresh_token": "old-r"})
     endpoint.go_on.set()
     ask(refreshes, endpoint)
@@ -92,10 +92,10 @@ def test_a_refresh_token_that_goes_on_can_be_used_again(refreshes: Refreshes) ->
     assert endpoint.asked == 2
 
 
-def test_a_latecomer_is_known_by_the_access_token_if_the_refresh_token_stays_the_same(
+def test_latecomer_is_recognised_by_its_old_access_token(
     refreshes: Refreshes,
 ) -> None:
-    """A second refresh would invalidate the access token that the first caller received."""
+    """If the refresh token stays the same, a caller with the old access token gets the new pair."""
     old = {"access_token": "old-a", "refresh_token": "old-r"}
     new = {**FRESH, "refresh_token": "old-r"}
     endpoint = Endpoint(new)
@@ -103,12 +103,12 @@ def test_a_latecomer_is_known_by_the_access_token_if_the_refresh_token_stays_the
     for _ in range(2):
         assert refreshes.share(ENDPOINT, old, endpoint, ignore) == new
     assert endpoint.asked == 1
-    refreshes.share(ENDPOINT, new, endpoint, ignore)  # this pair is due as well
+    refreshes.share(ENDPOINT, new, endpoint, ignore)  # a caller with the new pair refreshes it
     assert endpoint.asked == 2
 
 
-def test_a_pair_that_goes_on_as_it_was_is_not_remembered(refreshes: Refreshes) -> None:
-    """If KuCoin extends a pair's life without changing it, it can be asked again."""
+def test_unchanged_pair_is_not_remembered(refreshes: Refreshes) -> None:
+    """If KuCoin returns the same pair again, the next caller sends a new request."""
     pair = {"access_token": "old-a", "refresh_token": "old-r"}
     endpoint = Endpoint(pair)
     endpoint.go_on.set()
@@ -117,16 +117,16 @@ def test_a_pair_that_goes_on_as_it_was_is_not_remembered(refreshes: Refreshes) -
     assert endpoint.asked == 2
 
 
-def test_a_token_of_any_characters_is_told_apart(refreshes: Refreshes) -> None:
-    """A lone surrogate in a token, which JSON allows, raises no error that shows the token."""
+def test_token_with_a_lone_surrogate_can_be_refreshed(refreshes: Refreshes) -> None:
+    """A token with a lone surrogate, which JSON allows, can be refreshed."""
     endpoint = Endpoint()
     endpoint.go_on.set()
     old = {"access_token": "\ud800", "refresh_token": "old-r"}
     assert refreshes.share(ENDPOINT, old, endpoint, ignore) == FRESH
 
 
-def test_a_failure_keeps_nothing_of_its_caller(refreshes: Refreshes) -> None:
-    """A remembered error has no traceback, which would keep its caller's variables alive."""
+def test_remembered_failure_has_no_traceback(refreshes: Refreshes) -> None:
+    """A remembered error has no traceback, which would keep its caller's variables in memory."""
     endpoint = Endpoint(ReauthorizationRequired("spent", operation="refresh"))
     endpoint.go_on.set()
     for _ in range(2):
@@ -138,8 +138,10 @@ def test_a_failure_keeps_nothing_of_its_caller(refreshes: Refreshes) -> None:
     assert endpoint.asked == 1
 
 
-def test_the_memory_ends(refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Outcomes are remembered for ten minutes."""
+def test_outcome_is_forgotten_after_ten_minutes(
+    refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After more than ten minutes an outcome is forgotten, and the next caller sends a request."""
     clock = [1000.0]
     monkeypatch.setattr(flight_module.time, "monotonic", lambda: clock[0])
     endpoint = Endpoint()
@@ -153,8 +155,10 @@ def test_the_memory_ends(refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch) 
     assert endpoint.asked == 2
 
 
-def test_the_memory_is_bounded(refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At most 1,024 outcomes are kept, and the next refresh drops those that are too old."""
+def test_number_of_remembered_outcomes_is_bounded(
+    refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At most 1,024 outcomes are kept; after ten minutes, the next refresh drops all of them."""
     endpoint = Endpoint()
     endpoint.go_on.set()
     for number in range(module.REMEMBER_AT_MOST + 50):
@@ -166,10 +170,10 @@ def test_the_memory_is_bounded(refreshes: Refreshes, monkeypatch: pytest.MonkeyP
     assert len(refreshes._flights) == 1
 
 
-def test_what_is_under_way_is_not_forgotten_for_want_of_room(
+def test_refresh_in_flight_is_not_evicted(
     refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Dropping it would send a second request with the same refresh token."""
+    """A refresh in flight stays registered, although more outcomes follow than are remembered."""
     monkeypatch.setattr(module, "REMEMBER_AT_MOST", 1)
     slow, quick = Endpoint(), Endpoint()
     quick.go_on.set()
@@ -184,8 +188,8 @@ def test_what_is_under_way_is_not_forgotten_for_want_of_room(
     assert slow.asked == 1
 
 
-def test_an_interrupted_leader_does_not_leave_the_others_waiting(refreshes: Refreshes) -> None:
-    """The waiters are told to try again, and the leader's caller receives the interrupt."""
+def test_interrupt_of_the_leader_releases_waiters(refreshes: Refreshes) -> None:
+    """The waiter gets ``KuCoinUnavailable``; only the leader's caller gets the interrupt."""
     endpoint = Endpoint(KeyboardInterrupt())
     with ThreadPoolExecutor(2) as pool:
         leader = pool.submit(ask, refreshes, endpoint)
@@ -196,8 +200,10 @@ def test_an_interrupted_leader_does_not_leave_the_others_waiting(refreshes: Refr
         assert isinstance(follower.result(10), KuCoinUnavailable)
 
 
-def test_nobody_waits_for_ever(refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waiters give up without a second request, until the first counts as lost."""
+def test_waiters_give_up_after_the_deadline(
+    refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Waiters give up after ``longest``; none sends a request until the stuck one is forgotten."""
     monkeypatch.setattr(flight_module, "_GRACE", 0.0)
     stuck = Endpoint()
     good = Endpoint()
@@ -206,7 +212,7 @@ def test_nobody_waits_for_ever(refreshes: Refreshes, monkeypatch: pytest.MonkeyP
         leader = pool.submit(refreshes.share, ENDPOINT, OLD, stuck, longest=0.01)
         assert stuck.reached.wait(10)
         for _ in range(2):
-            with pytest.raises(KuCoinUnavailable, match="does not end"):
+            with pytest.raises(KuCoinUnavailable, match="has not ended in time"):
                 ask(refreshes, good)
         assert good.asked == 0
         now = time.monotonic()
@@ -217,10 +223,10 @@ def test_nobody_waits_for_ever(refreshes: Refreshes, monkeypatch: pytest.MonkeyP
         leader.result(10)
 
 
-def test_a_refresh_in_an_event_loop_that_is_closed_is_waited_for_by_nobody(
+def test_refresh_in_a_closed_loop_is_not_waited_for(
     refreshes: Refreshes,
 ) -> None:
-    """A closed loop will not finish a refresh."""
+    """If the refresh in flight belongs to a closed event loop, a caller sends its own request."""
     stuck, good = Endpoint(), Endpoint()
     good.go_on.set()
     loop = asyncio.new_event_loop()
@@ -236,30 +242,30 @@ def test_a_refresh_in_an_event_loop_that_is_closed_is_waited_for_by_nobody(
     gc.collect()
 
 
-@pytest.mark.parametrize("struck", ["set_result", "_end"])
-def test_an_interrupt_while_the_outcome_is_noted_harms_nobody_else(
-    refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch, struck: str
+@pytest.mark.parametrize("method", ["set_result", "_end"])
+def test_interrupted_publishing_does_not_affect_later_callers(
+    refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
-    """Ctrl-C, or the time limit of a worker, may interrupt at any moment."""
+    """If Ctrl-C interrupts the publishing of the outcome, later callers still get the pair."""
     endpoint = Endpoint()
     endpoint.go_on.set()
-    owner = Future if struck == "set_result" else flight_module.Flight
+    owner = Future if method == "set_result" else flight_module.Flight
 
     def interrupt(*_: object) -> None:
         monkeypatch.undo()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(owner, struck, interrupt)
+    monkeypatch.setattr(owner, method, interrupt)
     with pytest.raises(KeyboardInterrupt):
         ask(refreshes, endpoint)
     found = outcome_of(lambda: ask(refreshes, endpoint))
     assert found == FRESH
-    assert endpoint.asked == (2 if struck == "set_result" else 1)
+    assert endpoint.asked == (2 if method == "set_result" else 1)
     assert ask(refreshes, endpoint, "another-r") == FRESH
 
 
 def test_a_very_late_caller_gets_the_newest_pair(refreshes: Refreshes) -> None:
-    """A pair in between was refreshed itself, so its access token is dead."""
+    """A caller with any of the three old pairs gets the newest pair from memory."""
     pairs = [{"access_token": f"a-{n}", "refresh_token": f"r-{n}"} for n in range(4)]
 
     def refresh(number: int) -> KuCoinToken:
@@ -276,7 +282,7 @@ def test_a_very_late_caller_gets_the_newest_pair(refreshes: Refreshes) -> None:
 
 
 def test_a_very_late_caller_joins_the_refresh_in_flight(refreshes: Refreshes) -> None:
-    """The pair in between is about to become invalid."""
+    """While the second pair is being refreshed, a caller with the first pair joins that refresh."""
     first = Endpoint({"access_token": "a-1", "refresh_token": "r-1"})
     first.go_on.set()
     ask(refreshes, first)

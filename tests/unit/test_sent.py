@@ -1,4 +1,4 @@
-"""The client knows whether a request for a key may have been sent, whatever fails."""
+"""The error for a failed request for a key tells whether the request may have been sent."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Ask = Callable[..., KuCoinError]
 
 
 def ask(site: str, **options: Any) -> KuCoinError:
-    """Create a key with httpx2."""
+    """Ask for a key with the blocking httpx2 client, and return the error."""
     client = KuCoinOAuth2Client("broker", site=site, **options)
     with pytest.raises(KuCoinError) as raised:
         client.create_api_key("an-access-token")
@@ -42,7 +42,7 @@ def ask(site: str, **options: Any) -> KuCoinError:
 
 
 def ask_async(site: str, **options: Any) -> KuCoinError:
-    """Create a key with httpx2's async client."""
+    """Ask for a key with the async httpx2 client, and return the error."""
 
     async def work() -> KuCoinError:
         client = AsyncKuCoinOAuth2Client("broker", site=site, **options)
@@ -59,7 +59,7 @@ either = pytest.mark.parametrize("ask", [ask, ask_async])
 
 @contextlib.contextmanager
 def serving(handle: Callable[[socket.socket], None]) -> Iterator[str]:
-    """Handle one connection; yield the server's URL."""
+    """Run a server that passes its only connection to ``handle``; yield its URL."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def accept() -> None:
@@ -73,28 +73,28 @@ def serving(handle: Callable[[socket.socket], None]) -> Iterator[str]:
         thread.join()
 
 
-def _say_nothing(connection: socket.socket) -> None:
+def _never_answer(connection: socket.socket) -> None:
     while connection.recv(65536):
         pass
 
 
 @either
-def test_what_fails_before_the_first_byte_has_made_no_key(ask: Ask) -> None:
-    """Whichever error class the HTTP library uses for it."""
+def test_refused_connection_has_sent_no_key_request(ask: Ask) -> None:
+    """If nothing listens at the address, a request for a key raises ``KuCoinUnavailable``."""
     assert type(ask(NOBODY)) is KuCoinUnavailable
 
 
 @either
-def test_a_proxy_that_opens_no_tunnel_has_been_asked_for_no_key(ask: Ask) -> None:
-    """CONNECT is a request to the proxy, not to KuCoin."""
-    with serving(_say_nothing) as proxy:
+def test_proxy_without_tunnel_has_received_no_key_request(ask: Ask) -> None:
+    """If the proxy does not answer CONNECT, the request for a key was not sent."""
+    with serving(_never_answer) as proxy:
         error = ask("https://127.0.0.1:9", proxy=proxy, timeout=0.2)
     assert type(error) is KuCoinUnavailable
 
 
 @either
-def test_what_may_send_a_request_twice_is_refused(ask: Ask) -> None:
-    """HTTP/2 repeats requests after a GOAWAY, and a requests adapter repeats POSTs if told to."""
+def test_http_2_and_retried_posts_are_refused(ask: Ask) -> None:
+    """HTTP/2 is refused, and so is a requests adapter that repeats POSTs."""
     with pytest.raises(ConfigurationError, match="http2"):
         ask(NOBODY, http2=True)
     for retries, is_refused in (
@@ -121,10 +121,10 @@ def test_what_may_send_a_request_twice_is_refused(ask: Ask) -> None:
         (RuntimeError, ApiKeyOutcomeUnknown),
     ],
 )
-def test_a_transport_of_the_users_own_is_judged_by_its_errors(
+def test_error_of_a_custom_transport_tells_what_was_sent(
     ask: Ask, raised: type[Exception], kind: type[KuCoinError]
 ) -> None:
-    """It may not report what it sends, so in doubt a key may have been created."""
+    """Only connect and pool errors of the user's transport mean that nothing was sent."""
 
     class Transport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         def handle_request(self, _request: httpx2.Request) -> httpx2.Response:
@@ -147,8 +147,10 @@ def test_a_transport_of_the_users_own_is_judged_by_its_errors(
     ],
     ids=["scheme", "password", "authorities"],
 )
-def test_connections_that_cannot_be_set_up(settings: dict[str, Any], says: str) -> None:
-    """The error names the bad setting and shows no proxy password."""
+def test_unusable_connection_settings_are_a_configuration_error(
+    settings: dict[str, Any], says: str
+) -> None:
+    """The error names the cause and ``client_kwargs``, and shows no proxy password."""
     kucoin = register_kucoin(OAuth(), site=NOBODY, client_id="broker", client_kwargs=settings)
     with pytest.raises(ConfigurationError, match=f"{says}.*client_kwargs") as raised:
         asyncio.run(kucoin.create_api_key("an-access-token"))
@@ -156,10 +158,10 @@ def test_connections_that_cannot_be_set_up(settings: dict[str, Any], says: str) 
     assert "canary" not in "".join(traceback.format_exception(raised.value))
 
 
-def test_threads_that_come_first_after_a_fork_know_what_they_send(
+def test_new_pool_after_a_fork_notes_what_is_sent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Other threads see the pool only once it records what it sends."""
+    """After a fork, other threads see the new pool only when its connections note what is sent."""
     session = KuCoinOAuth2Session("broker", site=NOBODY, timeout=5)
     adapter: Any = session.get_adapter(NOBODY)
     watch = adapter._watch
@@ -178,11 +180,11 @@ def test_threads_that_come_first_after_a_fork_know_what_they_send(
 
 
 class SoftTimeLimitExceeded(Exception):
-    """Like a job queue's."""
+    """Stands for the error that a job queue raises when a job takes too long."""
 
 
-class _Struck(httpx2.BaseTransport, httpx2.AsyncBaseTransport, HTTPAdapter):
-    """Is interrupted while it handles an error."""
+class _Interrupted(httpx2.BaseTransport, httpx2.AsyncBaseTransport, HTTPAdapter):
+    """Raises a time limit's error while it handles an error whose text holds the URL."""
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         try:
@@ -197,13 +199,15 @@ class _Struck(httpx2.BaseTransport, httpx2.AsyncBaseTransport, HTTPAdapter):
         return self.handle_request(request)
 
 
-def test_an_interruption_shows_nothing_of_the_request() -> None:
-    """The HTTP library may be handling an error that holds the URL at that moment."""
+def test_interruption_hides_the_request() -> None:
+    """The caller gets the time limit's error alone, without the error that held the URL."""
     session = KuCoinOAuth2Session("broker", site=NOBODY, redirect_uri=CALLBACK)
-    session.mount("http://", _Struck())
-    client = KuCoinOAuth2Client("broker", site=NOBODY, redirect_uri=CALLBACK, transport=_Struck())
+    session.mount("http://", _Interrupted())
+    client = KuCoinOAuth2Client(
+        "broker", site=NOBODY, redirect_uri=CALLBACK, transport=_Interrupted()
+    )
     awaited = AsyncKuCoinOAuth2Client(
-        "broker", site=NOBODY, redirect_uri=CALLBACK, transport=_Struck()
+        "broker", site=NOBODY, redirect_uri=CALLBACK, transport=_Interrupted()
     )
     for exchange in (
         lambda: session.fetch_token(code="canary"),
@@ -219,8 +223,8 @@ def test_an_interruption_shows_nothing_of_the_request() -> None:
 
 @pytest.mark.parametrize("transport", [httpx2.HTTPTransport, httpx2.AsyncHTTPTransport])
 @pytest.mark.parametrize("where", ["transport", "mounts"])
-def test_a_transport_that_speaks_http_2_is_refused(transport: Any, where: str) -> None:
-    """Like ``http2=True``, in a client and in an app."""
+def test_http_2_transport_is_refused(transport: Any, where: str) -> None:
+    """A transport made with ``http2=True`` is refused in a client and in a registered app."""
     sender = transport(http2=True)
     options = {where: sender if where == "transport" else {"all://": sender}}
     is_async = transport is httpx2.AsyncHTTPTransport

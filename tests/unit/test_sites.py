@@ -26,8 +26,10 @@ from authlib_kucoin._protocol.sites import SITES, resolve_site
         ),
     ],
 )
-def test_the_named_sites(name: str, web: str, rest: str, headers: dict[str, str]) -> None:
-    """Each name stands for its known hosts."""
+def test_each_named_site_has_its_endpoints(
+    name: str, web: str, rest: str, headers: dict[str, str]
+) -> None:
+    """Each name gives its hosts, headers and endpoints, and its version of the Fast API."""
     site = resolve_site(name)
     assert (site.name, site.web, site.rest) == (name, web, rest)
     assert dict(site.rest_headers) == headers
@@ -45,7 +47,7 @@ def test_the_named_sites(name: str, web: str, rest: str, headers: dict[str, str]
 
 @pytest.mark.parametrize("version", [0, 3, "one", True, 1.5, [1]])
 def test_an_unknown_version_is_refused(version: Any) -> None:
-    """The error lists the choices."""
+    """Any version of the Fast API but 1 and 2 is refused, and the error names both."""
     for make in (
         lambda: resolve_site("eu", version),
         lambda: Site("https://a.example.com", fast_api=version),
@@ -64,8 +66,8 @@ def test_an_unknown_version_is_refused(version: Any) -> None:
         "https://api.kucoin.com/api/v1/user/api-key",
     ],
 )
-def test_the_address_of_a_page_is_no_base_url(url: str) -> None:
-    """Its path would be added a second time."""
+def test_url_with_a_page_path_is_refused_as_base_url(url: str) -> None:
+    """A URL that holds the path of a page or a call is refused as a base URL."""
     for make in (lambda: resolve_site(url), lambda: Site("https://www.kucoin.com", url)):
         with pytest.raises(ConfigurationError, match="base URL, which ends before"):
             make()
@@ -75,13 +77,13 @@ def test_the_address_of_a_page_is_no_base_url(url: str) -> None:
 
 
 def test_a_base_url_serves_both_web_and_rest() -> None:
-    """A sandbox, or a host that KuCoin gives to a broker, needs no `Site`."""
+    """A site that is given as one URL uses this URL for its OAuth calls and its REST calls."""
     site = resolve_site("http://127.0.0.1:9400/")
     assert site.web == site.rest == "http://127.0.0.1:9400"
 
 
-def test_a_site_moves_as_a_whole() -> None:
-    """To a host that KuCoin gave to a broker; addresses that were set one by one stay."""
+def test_replacing_web_moves_the_derived_addresses() -> None:
+    """Replacing ``web`` moves all addresses derived from it; addresses that were given stay."""
     moved = dataclasses.replace(SITES["eu"], web="https://eu.example.com")
     assert moved == Site("https://eu.example.com", "https://api.kucoin.eu", name="eu")
     assert moved.token_endpoint == "https://eu.example.com/_oauth/access-token"
@@ -92,22 +94,22 @@ def test_a_site_moves_as_a_whole() -> None:
 
 
 def test_a_site_can_be_copied_and_pickled() -> None:
-    """Task queues and test tools copy and pickle settings."""
+    """A copied or unpickled site equals the original, and has the same hash."""
     site = SITES["australia"]
     for again in (copy.deepcopy(site), pickle.loads(pickle.dumps(site))):
         assert again == site
         assert hash(again) == hash(site)
 
 
-def test_an_address_with_a_password_is_refused_without_repeating_it() -> None:
-    """Errors name the host, so it must hold no password."""
+def test_url_with_a_password_is_refused_without_showing_it() -> None:
+    """A URL with a password is refused, and the error does not show the password."""
     with pytest.raises(KuCoinError, match="user name and password") as caught:
         Site("https://user:pass-word@www.example.com")
     assert "pass-word" not in str(caught.value)
 
 
-def test_any_endpoint_can_be_given() -> None:
-    """No public source shows the EU site's OAuth address, so every endpoint can be set."""
+def test_each_endpoint_can_be_set() -> None:
+    """The REST, login, token and refresh addresses can be given one by one."""
     site = Site(
         "https://www.example.com",
         rest="https://api.example.com/v",
@@ -123,8 +125,8 @@ def test_any_endpoint_can_be_given() -> None:
 
 
 @pytest.mark.parametrize("nothing", [None, "", "EU", "mars", "www.kucoin.com", 5])
-def test_no_site_is_an_error_that_lists_the_choices(nothing: Any) -> None:
-    """An account of one site does not exist at another."""
+def test_missing_or_unknown_site_lists_the_choices(nothing: Any) -> None:
+    """A missing or unknown site raises a ``ValueError`` that lists the names to choose from."""
     with pytest.raises(KuCoinError, match="'global', 'eu', 'australia'") as caught:
         resolve_site(nothing)
     assert isinstance(caught.value, ValueError)
@@ -141,16 +143,17 @@ def test_no_site_is_an_error_that_lists_the_choices(nothing: Any) -> None:
         "https://www.example.com:port",
         "https://www.exämple.com",
         " https://www.example.com",
+        "https://www.example.com/a b",
     ],
 )
-def test_an_address_that_is_none_is_refused(url: str) -> None:
-    """Tokens are not sent in clear text, nor to a URL that is no base URL."""
+def test_invalid_url_is_refused(url: str) -> None:
+    """A URL that is not https, or is no base URL, is refused."""
     with pytest.raises(KuCoinError, match=r"base URL|clear text"):
         Site(url)
 
 
-def test_a_site_is_frozen_and_so_are_its_headers() -> None:
-    """The whole process shares them."""
+def test_site_and_its_headers_are_frozen() -> None:
+    """Neither a site, nor its headers, nor the table of sites can be changed."""
     headers = {"X-SITE-TYPE": "australia"}
     site = Site("https://www.example.com", rest_headers=headers)
     headers["X-OTHER"] = "changed"

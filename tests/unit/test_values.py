@@ -33,8 +33,8 @@ ERRORS = [
 ]
 
 
-def test_the_public_names_are_there_and_no_others() -> None:
-    """The public names, all listed before they are loaded at their first use."""
+def test_all_lists_exactly_the_public_names() -> None:
+    """``__all__`` lists exactly the public names, and each of them loads."""
     assert set(authlib_kucoin.__all__) == PUBLIC
     assert set(dir(authlib_kucoin)) >= PUBLIC
     for name in PUBLIC:
@@ -42,13 +42,13 @@ def test_the_public_names_are_there_and_no_others() -> None:
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
-    """As in any module."""
+    """A name that does not exist raises ``AttributeError``, as in any module."""
     with pytest.raises(AttributeError, match="nonsense"):
         _ = authlib_kucoin.nonsense
 
 
-def test_importing_the_package_imports_neither_framework_nor_http_library() -> None:
-    """Nor Authlib's own client code, which takes a fifth of a second."""
+def test_import_loads_no_framework_or_http_library() -> None:
+    """The import also loads no client code of Authlib, which would take 0.2 s."""
     code = (
         "import sys, authlib_kucoin, authlib_kucoin.pytest_plugin\n"
         "heavy = {'authlib.integrations', 'flask', 'starlette', 'django', 'requests', 'urllib3',"
@@ -64,8 +64,8 @@ def test_importing_the_package_imports_neither_framework_nor_http_library() -> N
 
 
 @pytest.mark.parametrize("kind", ERRORS)
-def test_every_error_is_authlibs_and_survives_copy_and_pickle(kind: Any) -> None:
-    """Waiting threads get copies, task queues pickles."""
+def test_every_error_is_an_oauth_error_and_can_be_pickled(kind: Any) -> None:
+    """Each error is an ``OAuthError``; copies and unpickled errors have the same attributes."""
     error = kind(
         "what is wrong", operation="token", code="1", msg="m", retry=True, status=400, retry_after=7
     )
@@ -78,13 +78,13 @@ def test_every_error_is_authlibs_and_survives_copy_and_pickle(kind: Any) -> None
     assert kind.error in repr(error)
 
 
-def test_each_error_has_a_name_of_its_own() -> None:
-    """``error`` tells them apart in a log."""
+def test_each_error_class_has_its_own_error_value() -> None:
+    """No two error classes have the same ``error``."""
     assert len({kind.error for kind in ERRORS}) == len(ERRORS)
 
 
-def test_a_token_hides_its_values_and_leaves_the_given_dict_alone() -> None:
-    """Otherwise it is Authlib's token."""
+def test_token_repr_is_masked_and_given_dict_is_unchanged() -> None:
+    """The repr shows no token, the given dict stays unchanged, and the type is Authlib's."""
     given = {"access_token": "sec-a", "refresh_token": "sec-r", "id": "sec-x", "expires_in": 3600}
     before = dict(given)
     token = KuCoinToken(given)
@@ -97,8 +97,8 @@ def test_a_token_hides_its_values_and_leaves_the_given_dict_alone() -> None:
         assert "'expires_in': 3600" in shown
 
 
-def test_a_key_hides_its_credentials_and_is_frozen() -> None:
-    """Neither in its own repr nor in that of an object that contains it."""
+def test_key_repr_is_masked_and_key_is_frozen() -> None:
+    """No repr shows the secret or the passphrase, and no field can be changed."""
     key = authlib_kucoin.ApiKey("name", "key-id", "sec-1", "sec-2")
     assert "sec-" not in repr(key)
     assert "sec-" not in repr([key])
@@ -118,8 +118,8 @@ def test_a_key_hides_its_credentials_and_is_frozen() -> None:
         ("httpx2", "AsyncKuCoinOAuth2Client"),
     ],
 )
-def test_a_library_that_is_missing_is_named_with_the_way_to_get_it(library: str, name: str) -> None:
-    """Using the name says what to install; looking at the module raises no error."""
+def test_missing_library_error_says_what_to_install(library: str, name: str) -> None:
+    """Using the name says what to install; inspecting the package raises no error."""
     extra = library.rstrip("2")
     program = f"""
 import inspect, pydoc, sys

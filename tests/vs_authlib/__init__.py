@@ -1,1 +1,1 @@
-"""Traps in stock Authlib, side by side with what this package does."""
+"""What stock Authlib does wrong with KuCoin, next to what this package does."""

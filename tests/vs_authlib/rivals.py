@@ -64,8 +64,8 @@ def our_app(oauth: OAuth, wire: Wire, **options: Any) -> Any:
     return register_kucoin(oauth, site=wire.url, client_id="broker", **options)
 
 
-def begun(app: Flask, kucoin: Any) -> dict[str, Any]:
-    """Start a login with the state "OK" and return the session that waits for its callback."""
+def started_login(app: Flask, kucoin: Any) -> dict[str, Any]:
+    """Start a login with the state "OK", and return the browser's session with that login."""
     with app.test_request_context("/"):
         kucoin.authorize_redirect(REDIRECT_URI, state="OK")
         return dict(session)

@@ -1,6 +1,6 @@
 """Connections to KuCoin, with stock Authlib and with this package.
 
-Most tests drive both: they show Authlib's trap, and that this package avoids it.
+Most tests use both: they show that stock Authlib has a fault, and that this package does not.
 """
 
 import logging
@@ -29,7 +29,7 @@ from tests.vs_authlib.rivals import (
 
 
 def test_a_redirect_from_the_token_endpoint_is_not_followed(wire: Wire) -> None:
-    """The library requests follows the redirect and sends the code along."""
+    """This package raises at the redirect; Authlib, over requests, follows it."""
     redirect = b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n"
     wire.answer = lambda seen: (
         redirect if "access-token" in seen.target else (200, '{"access_token": "x"}')
@@ -42,8 +42,8 @@ def test_a_redirect_from_the_token_endpoint_is_not_followed(wire: Wire) -> None:
     assert wire.seen[-1].target == "/elsewhere"
 
 
-def test_a_silent_server_is_not_waited_for_for_ever(wire: Wire) -> None:
-    """The library requests has no default timeout; this package's is ten seconds."""
+def test_silent_server_hits_the_default_timeout(wire: Wire) -> None:
+    """This package has a default timeout of 10 s; Authlib, over requests, has none."""
     hold = threading.Event()
 
     def silence(_seen: Seen) -> tuple[int, str]:
@@ -59,8 +59,8 @@ def test_a_silent_server_is_not_waited_for_for_ever(wire: Wire) -> None:
     assert stock_session(wire).default_timeout is None
 
 
-def test_an_exchange_and_a_key_take_one_connection(wire: Wire) -> None:
-    """Authlib opens a new connection for each call."""
+def test_exchange_and_key_share_one_connection(wire: Wire) -> None:
+    """This package opens one connection for an exchange and a key; Authlib opens two."""
     app = flask_app()
     key = {"apiKey": "k", "secret": "s", "passphrase": "p"}
     answers = answering(TOKEN, {"success": True, "data": key})
@@ -79,8 +79,8 @@ def test_an_exchange_and_a_key_take_one_connection(wire: Wire) -> None:
     assert wire.connections == 3
 
 
-def test_urls_in_debug_logs_hold_no_code(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
-    """urllib3 logs the whole URL of each request."""
+def test_debug_log_masks_the_code(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+    """In urllib3's log record the code is masked; with Authlib, the record shows the code."""
     caplog.set_level(logging.DEBUG)
     with our_session(wire, client_secret="the-secret") as ours:
         ours.fetch_token(code="the-code")
@@ -93,7 +93,7 @@ def test_urls_in_debug_logs_hold_no_code(wire: Wire, caplog: pytest.LogCaptureFi
 
 
 def test_netrc_is_not_read(wire: Wire, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The library requests replaces the Authorization header with credentials from the file."""
+    """This package ignores ~/.netrc; plain requests sends the password from that file."""
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login me password netrc-password\n")
     monkeypatch.setenv("NETRC", str(netrc))
@@ -109,7 +109,7 @@ def test_netrc_is_not_read(wire: Wire, tmp_path: Any, monkeypatch: pytest.Monkey
 
 
 def test_no_cookie_is_kept_or_sent_back(wire: Wire) -> None:
-    """KuCoin's edge sets cookies on every answer; requests would send them with the next call."""
+    """This package sends no cookie back; Authlib, over requests, sends it with the next call."""
     wire.headers["Set-Cookie"] = "edge=1; Path=/"
     with our_session(wire) as ours:
         ours.fetch_token(code="c")
@@ -122,10 +122,10 @@ def test_no_cookie_is_kept_or_sent_back(wire: Wire) -> None:
     assert wire.seen[-1].headers["cookie"] == "edge=1"
 
 
-def test_a_ca_bundle_of_ones_own_beats_the_environments(
+def test_verify_argument_wins_over_requests_ca_bundle(
     wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With REQUESTS_CA_BUNDLE set, requests ignores the session's own setting."""
+    """A given ``verify=`` wins over REQUESTS_CA_BUNDLE; in Authlib, over requests, it does not."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/of/the/environment.pem")
     verified: list[Any] = []
 

@@ -1,6 +1,6 @@
 """The login page, the callback and registration, with stock Authlib and with this package.
 
-Most tests drive both: they show Authlib's trap, and that this package avoids it.
+Most tests use both: they show that stock Authlib has a fault, and that this package does not.
 """
 
 import secrets
@@ -21,17 +21,17 @@ from authlib_kucoin import (
 from tests.support.wire import Wire
 from tests.vs_authlib.rivals import (
     REDIRECT_URI,
-    begun,
     flask_app,
     our_app,
     our_session,
+    started_login,
     stock_app,
     stock_session,
 )
 
 
-def test_the_login_page_gets_the_redirect_uri_raw(wire: Wire) -> None:
-    """Authlib percent-encodes it."""
+def test_login_url_has_the_redirect_uri_raw(wire: Wire) -> None:
+    """This package leaves the redirect URI as it is; Authlib percent-encodes it."""
     ours, _ = our_session(wire).create_authorization_url()
     stock, _ = stock_session(wire).create_authorization_url(f"{wire.url}/oauth")
     assert f"redirect_uri={REDIRECT_URI}&" in ours
@@ -39,11 +39,11 @@ def test_the_login_page_gets_the_redirect_uri_raw(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("register", [our_app, stock_app])
-def test_an_error_code_in_the_callback_is_never_exchanged(wire: Wire, register: Any) -> None:
-    """Authlib would exchange ``40001`` as an authorization code."""
+def test_error_code_in_the_callback_is_not_exchanged(wire: Wire, register: Any) -> None:
+    """This package raises an error; Authlib sends ``40001`` to KuCoin as an authorization code."""
     app = flask_app()
     kucoin = register(OAuth(app), wire)
-    waiting = begun(app, kucoin)
+    waiting = started_login(app, kucoin)
     with app.test_request_context("/cb?success=false&code=40001&msg=cancelled&state=OK"):
         session.update(waiting)
         if register is stock_app:
@@ -57,10 +57,10 @@ def test_an_error_code_in_the_callback_is_never_exchanged(wire: Wire, register: 
 
 @pytest.mark.parametrize("register", [our_app, stock_app])
 def test_a_callback_without_code_is_an_oauth_error(wire: Wire, register: Any) -> None:
-    """Authlib raises an error that the application's handler for OAuthError does not catch."""
+    """This package's error is an ``OAuthError``, which applications catch; Authlib's is not."""
     app = flask_app()
     kucoin = register(OAuth(app), wire)
-    waiting = begun(app, kucoin)
+    waiting = started_login(app, kucoin)
     with app.test_request_context("/cb?state=OK"):
         session.update(waiting)
         with pytest.raises(MissingCodeException if register is stock_app else OAuthError) as caught:
@@ -68,8 +68,8 @@ def test_a_callback_without_code_is_an_oauth_error(wire: Wire, register: Any) ->
         assert isinstance(caught.value, OAuthError) is (register is our_app)
 
 
-def test_a_login_at_one_site_does_not_end_at_another(wire: Wire) -> None:
-    """Mix-up attack: the answer of one site arrives at the callback of another (RFC 9700, 4.4)."""
+def test_app_refuses_the_callback_of_another_apps_login(wire: Wire) -> None:
+    """An app refuses the callback of another app's login (mix-up attack: RFC 9700, 4.4)."""
     app = flask_app()
     oauth = OAuth(app)
     honest = register_kucoin(oauth, "honest", site=wire.url, client_id="one")
@@ -87,8 +87,8 @@ def test_a_login_at_one_site_does_not_end_at_another(wire: Wire) -> None:
         assert honest.authorize_access_token()["access_token"] == "new-access"
 
 
-def test_two_registrations_share_no_client_id(wire: Wire) -> None:
-    """Authlib changes ``OAUTH_APP_CONFIG`` of the class in place, and the next app inherits it."""
+def test_second_registration_inherits_no_client_secret(wire: Wire) -> None:
+    """The second app has no secret; with Authlib, it inherits the secret of the first app."""
     app = flask_app(KUCOIN_SITE=wire.url)
     first = register_kucoin(OAuth(app), client_id="one", client_secret="secret-one")
     second = register_kucoin(OAuth(app), client_id="two")
@@ -106,8 +106,8 @@ def test_two_registrations_share_no_client_id(wire: Wire) -> None:
     assert inherited.client_secret == "secret-one"
 
 
-def test_registering_a_name_again_takes_the_new_settings(wire: Wire) -> None:
-    """Authlib keeps returning the old app."""
+def test_second_registration_of_a_name_replaces_the_first(wire: Wire) -> None:
+    """After a second registration, this package returns the new app; Authlib, the old one."""
     app = flask_app()
     oauth = OAuth(app)
     our_app(oauth, wire)
@@ -119,8 +119,8 @@ def test_registering_a_name_again_takes_the_new_settings(wire: Wire) -> None:
     assert stock.kucoin.client_id == "broker"
 
 
-def test_a_wrong_setting_never_leaves_a_stock_app_behind(wire: Wire) -> None:
-    """If an app's constructor raises, Authlib creates a stock app on the next access."""
+def test_missing_site_does_not_leave_a_stock_app_behind(wire: Wire) -> None:
+    """Without a site, each use of the app raises; once a site is set, the same app works."""
     app = flask_app()
     oauth = OAuth(app)
     register_kucoin(oauth, client_id="broker")
@@ -131,8 +131,8 @@ def test_a_wrong_setting_never_leaves_a_stock_app_behind(wire: Wire) -> None:
     assert oauth.kucoin.create_authorization_url(REDIRECT_URI)["url"].startswith(wire.url)
 
 
-def test_the_callers_own_dicts_stay_as_they_were(wire: Wire) -> None:
-    """With ``overwrite``, Authlib merges its settings into the caller's dict."""
+def test_overwrite_does_not_change_the_callers_dict(wire: Wire) -> None:
+    """With ``overwrite``, this package leaves the caller's dict alone; Authlib changes it."""
     app = flask_app(KUCOIN_CLIENT_KWARGS={"timeout": 3})
     mine: dict[str, Any] = {"timeout": 7}
     register_kucoin(OAuth(app), site=wire.url, client_kwargs=mine, overwrite=True)
@@ -142,8 +142,8 @@ def test_the_callers_own_dicts_stay_as_they_were(wire: Wire) -> None:
     assert theirs == {"timeout": 3}
 
 
-def test_the_login_parameters_stand_in_the_documents_order(wire: Wire) -> None:
-    """Each parameter appears once, and neither Authlib nor a setting adds another."""
+def test_login_url_has_documented_parameters_once_in_order(wire: Wire) -> None:
+    """Each parameter appears once; any other is refused, while Authlib sends it."""
     url, state = our_session(wire).create_authorization_url(state="s t")
     query = urlsplit(url).query
     assert [name for name, _ in parse_qsl(query)] == [
@@ -158,10 +158,10 @@ def test_the_login_parameters_stand_in_the_documents_order(wire: Wire) -> None:
     assert "prompt=login" in stock
 
 
-def test_logins_that_were_given_up_do_not_overflow_the_session_cookie(wire: Wire) -> None:
-    """Authlib keeps each for an hour; above 4 kB, browsers drop the cookie and log the user out.
+def test_abandoned_logins_do_not_overflow_the_cookie(wire: Wire) -> None:
+    """This package keeps the last five logins in the session; Authlib keeps all of them.
 
-    The most recent logins still work, so that two tabs do not disturb each other.
+    Browsers drop a cookie above 4 kB, and the user is then signed out of the application.
     """
     for register, overflows in ((our_app, False), (stock_app, True)):
         app = flask_app()
@@ -178,7 +178,8 @@ def test_logins_that_were_given_up_do_not_overflow_the_session_cookie(wire: Wire
         app.testing = True
         browser = app.test_client()
         states = [secrets.token_urlsafe(90) for _ in range(40)]  # as long as a signed state
-        with warnings.catch_warnings(action="ignore", category=UserWarning):  # the size
+        # Werkzeug warns about the cookie's size.
+        with warnings.catch_warnings(action="ignore", category=UserWarning):
             for state in states:
                 browser.get(f"/connect/{state}")
         cookie = browser.get_cookie("session")

@@ -1,6 +1,6 @@
 """Tokens, with stock Authlib and with this package.
 
-Most tests drive both: they show Authlib's trap, and that this package avoids it.
+Most tests use both: they show that stock Authlib has a fault, and that this package does not.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ from tests.vs_authlib.rivals import (
 
 @pytest.mark.parametrize("method", ["none", "client_secret_post"])
 def test_the_token_endpoint_gets_the_redirect_uri_raw(wire: Wire, method: str) -> None:
-    """Authlib encodes it, or sends a body with the GET."""
+    """Authlib percent-encodes the URI; with ``client_secret_post``, it also sends a body."""
     with our_session(wire) as ours:
         ours.fetch_token(code="c")
     with stock_session(wire, client_secret="s", token_endpoint_auth_method=method) as stock:
@@ -51,7 +51,7 @@ def test_the_token_endpoint_gets_the_redirect_uri_raw(wire: Wire, method: str) -
 
 @pytest.mark.parametrize("status", [200, 400])
 def test_an_error_with_http_200_is_no_token(wire: Wire, status: int) -> None:
-    """Authlib accepts it and passes it to update_token on a refresh: the stored pair is lost."""
+    """This package raises; Authlib takes the error for a token and calls ``update_token``."""
     wire.answer = answering(REFUSED, status=status)
     kept: list[Any] = []
     with our_session(wire, token=EXPIRED, update_token=lambda t, **_: kept.append(t)) as ours:
@@ -67,8 +67,8 @@ def test_an_error_with_http_200_is_no_token(wire: Wire, status: int) -> None:
     assert len(kept) == 1
 
 
-def test_an_expired_token_is_refreshed_where_and_how_kucoin_does_it(wire: Wire) -> None:
-    """Authlib ignores ``refresh_token_url`` and posts another grant type to the token endpoint."""
+def test_expired_token_is_refreshed_with_kucoins_form(wire: Wire) -> None:
+    """This package posts KuCoin's form to the refresh endpoint; Authlib uses the token endpoint."""
     with our_session(wire, token=EXPIRED) as ours:
         ours.ensure_active_token()
     with stock_session(
@@ -95,10 +95,10 @@ def test_an_expired_token_is_refreshed_where_and_how_kucoin_does_it(wire: Wire) 
         (502, "<html>", KuCoinUnavailable, requests.HTTPError),
     ],
 )
-def test_an_answer_that_is_no_token_has_a_name(
+def test_answer_without_a_token_raises_our_error(
     wire: Wire, status: int, body: Any, ours: type[Exception], stock: type[Exception]
 ) -> None:
-    """Authlib raises a bare ValueError or the HTTP library's error, with the code in its URL."""
+    """This package raises its own error; Authlib, a ``ValueError`` or one that shows the code."""
     wire.answer = answering(body, status=status)
     with our_session(wire) as session, pytest.raises(ours) as mine:
         session.fetch_token(code="the-secret-code")
@@ -110,8 +110,8 @@ def test_an_answer_that_is_no_token_has_a_name(
     assert ("the-secret-code" in str(theirs.value)) is (status == 502)
 
 
-def test_the_token_is_good_for_an_hour_and_the_refresh_token_for_three_days(wire: Wire) -> None:
-    """Authlib knows the first expiry only, and leaves KuCoin's scope a list."""
+def test_token_has_both_expiry_times_and_text_scope(wire: Wire) -> None:
+    """Authlib's token has no expiry time of the refresh token, and its scope is a list."""
     with our_session(wire) as ours:
         token = ours.fetch_token(code="c")
     now = int(time.time())
@@ -124,8 +124,8 @@ def test_the_token_is_good_for_an_hour_and_the_refresh_token_for_three_days(wire
     assert token["scope"] == ["OAUTH_CREATE_API"]
 
 
-def test_a_refresh_address_of_ones_own_is_used(wire: Wire) -> None:
-    """Authlib accepts ``refresh_token_url`` and ignores it."""
+def test_custom_refresh_token_url_is_used(wire: Wire) -> None:
+    """An app sends its refresh to the ``refresh_token_url`` that it is registered with."""
     app = flask_app()
     kucoin = our_app(OAuth(app), wire, refresh_token_url=f"{wire.url}/elsewhere")
     with app.test_request_context():
@@ -134,8 +134,8 @@ def test_a_refresh_address_of_ones_own_is_used(wire: Wire) -> None:
     assert wire.seen[0].target == "/elsewhere"
 
 
-def test_an_async_client_refreshes_an_expired_token_of_its_own(wire: Wire) -> None:
-    """It works as in the blocking client, also without ``update_token``."""
+def test_async_client_refreshes_its_expired_token_once(wire: Wire) -> None:
+    """``ensure_active_token``, called twice, sends one refresh; the client holds the new token."""
 
     async def main() -> dict[str, Any]:
         async with AsyncKuCoinOAuth2Client(
@@ -151,14 +151,14 @@ def test_an_async_client_refreshes_an_expired_token_of_its_own(wire: Wire) -> No
 
 
 def test_another_grant_type_is_refused(wire: Wire) -> None:
-    """KuCoin has the authorization code flow only (document, section 5)."""
+    """``grant_type="password"`` raises an error, and nothing is sent (document section 5)."""
     with our_session(wire) as ours, pytest.raises(KuCoinError, match="authorization code mode"):
         ours.fetch_token(code="c", grant_type="password")
     assert wire.seen == []
 
 
-def test_without_a_code_nothing_is_exchanged(wire: Wire) -> None:
-    """The message names the two ways to pass the code."""
+def test_fetch_token_without_a_code_raises(wire: Wire) -> None:
+    """``fetch_token()`` raises an error that names both ways to pass the code."""
     with our_session(wire) as ours, pytest.raises(KuCoinError, match="code= or authorization_"):
         ours.fetch_token()
     assert wire.seen == []

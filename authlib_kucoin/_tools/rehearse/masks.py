@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from string import digits
 from typing import Any, Final
 
 from authlib_kucoin._protocol.redaction import MASK, presentable, redact
@@ -56,8 +57,8 @@ _DESCRIPTIONS: Final = frozenset(
 _SHORTEST_MASKED: Final = 6
 _LONGEST_NAME: Final = 40
 _NAME: Final = re.compile(rf"[A-Za-z_$][\w.$-]{{0,{_LONGEST_NAME - 1}}}", re.ASCII)
-# A text that looks like a token, and one that looks like an IP address.
-_RANDOM: Final = re.compile(r"(?=[\w+/=-]*[0-9])[\w+/=-]{16,}")
+# A run of characters as tokens have them, which is random if it holds a digit, and addresses.
+_RUN: Final = re.compile(r"[\w+/=-]{16,}")
 _ADDRESS: Final = re.compile(
     r"\b\d{1,3}(?:\.\d{1,3}){3}\b|\b[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){3,7}\b"
 )
@@ -108,7 +109,12 @@ def _long(known: Iterable[str]) -> list[str]:
 
 
 def _without_lookalikes(text: str) -> str:
-    return _ADDRESS.sub("(an address)", _RANDOM.sub(MASK, text))
+    masked = _RUN.sub(lambda run: MASK if _is_random(run[0]) else run[0], text)
+    return _ADDRESS.sub("(an address)", masked)
+
+
+def _is_random(run: str) -> bool:
+    return not set(digits).isdisjoint(run)
 
 
 def _hidden_values(content: object, name: str = "") -> Iterator[tuple[str, str]]:
@@ -126,7 +132,11 @@ def _hidden_values(content: object, name: str = "") -> Iterator[tuple[str, str]]
 
 def member_name(name: str) -> str:
     """Return the name of a member, or a substitute if it does not look like a name."""
-    return name if _NAME.fullmatch(name) and not _RANDOM.search(name) else "(an odd name)"
+    return (
+        name
+        if _NAME.fullmatch(name) and not any(map(_is_random, _RUN.findall(name)))
+        else "(an odd name)"
+    )
 
 
 def header_names(headers: Iterable[str]) -> list[str]:

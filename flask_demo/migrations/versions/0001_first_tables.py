@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -10,13 +12,11 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-_STATUSES = (
-    *("started", "claimed", "provisioning", "stored"),
-    *("denied", "failed", "unknown", "expired"),
-)
-
-
 _OPEN_DUTY = "done_at IS NULL AND (status = 'unknown' OR CAST(to_delete AS VARCHAR) != '[]')"
+
+
+def _required(name: str, *args: Any, **options: Any) -> sa.Column[Any]:
+    return sa.Column(name, *args, nullable=False, **options)
 
 
 def upgrade() -> None:
@@ -24,71 +24,56 @@ def upgrade() -> None:
     op.create_table(
         "user_account",
         sa.Column("id", sa.Integer(), primary_key=True),
-        sa.Column("name", sa.String(64), nullable=False, unique=True),
-        sa.Column("epoch", sa.Integer(), nullable=False),
+        _required("name", sa.String(), unique=True),
+        _required("epoch", sa.Integer()),
     )
     op.create_table(
         "connect_attempt",
         sa.Column("id", sa.Integer(), primary_key=True),
-        sa.Column("user_id", sa.Integer(), sa.ForeignKey("user_account.id"), nullable=False),
-        sa.Column("status", sa.Enum(*_STATUSES, native_enum=False, length=16), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.Column("changed_at", sa.BigInteger(), nullable=False),
-        sa.Column("error", sa.String(), nullable=False),
-        sa.Column("detail", sa.String(), nullable=False),
+        _required("user_id", sa.Integer(), sa.ForeignKey("user_account.id")),
+        _required("status", sa.String(16)),
+        _required("created_at", sa.BigInteger()),
+        _required("changed_at", sa.BigInteger()),
+        _required("error", sa.String()),
+        _required("detail", sa.String()),
         sa.Column("login", sa.JSON()),
-        sa.Column("browser", sa.String(), nullable=False),
-        sa.Column("permissions", sa.JSON(), nullable=False),
-        sa.Column("is_renewal", sa.Boolean(), nullable=False),
+        _required("browser", sa.String()),
+        _required("permissions", sa.JSON()),
+        _required("is_renewal", sa.Boolean()),
         sa.Column("uid", sa.String()),
-        sa.Column("to_delete", sa.JSON(), nullable=False),
+        _required("to_delete", sa.JSON()),
         sa.Column("done_at", sa.BigInteger()),
     )
     op.create_index("ix_connect_attempt_user", "connect_attempt", ["user_id", "id"])
-    op.create_index(
-        "ix_connect_attempt_duty",
-        "connect_attempt",
-        ["user_id", "id"],
-        postgresql_where=sa.text(_OPEN_DUTY),
-        sqlite_where=sa.text(_OPEN_DUTY),
-    )
+    duty: Any = {f"{name}_where": sa.text(_OPEN_DUTY) for name in ("postgresql", "sqlite")}
+    op.create_index("ix_open_duty", "connect_attempt", ["user_id", "id"], **duty)
     op.create_table(
         "connected_key",
         sa.Column("id", sa.Integer(), primary_key=True),
-        sa.Column(
-            "user_id", sa.Integer(), sa.ForeignKey("user_account.id"), nullable=False, index=True
-        ),
-        sa.Column(
-            "attempt_id",
-            sa.Integer(),
-            sa.ForeignKey("connect_attempt.id"),
-            nullable=False,
-            index=True,
-        ),
-        sa.Column(
-            "latest_attempt_id", sa.Integer(), sa.ForeignKey("connect_attempt.id"), nullable=False
-        ),
-        sa.Column("sealed_key", sa.LargeBinary(), nullable=False),
+        _required("user_id", sa.Integer(), sa.ForeignKey("user_account.id"), index=True),
+        _required("attempt_id", sa.Integer(), sa.ForeignKey("connect_attempt.id"), index=True),
+        _required("latest_attempt_id", sa.Integer(), sa.ForeignKey("connect_attempt.id")),
+        _required("sealed_key", sa.LargeBinary()),
         sa.Column("sealed_token", sa.LargeBinary()),
-        sa.Column("stored_at", sa.BigInteger(), nullable=False),
-        sa.Column("api_name", sa.String(), nullable=False),
-        sa.Column("hint", sa.String(), nullable=False),
-        sa.Column("granted", sa.JSON(), nullable=False),
+        _required("stored_at", sa.BigInteger()),
+        _required("api_name", sa.String()),
+        _required("hint", sa.String()),
+        _required("granted", sa.JSON()),
         sa.Column("uid", sa.String()),
         sa.Column("sub_name", sa.String()),
-        sa.Column("permissions", sa.JSON(), nullable=False),
-        sa.Column("ip_whitelist", sa.JSON(), nullable=False),
+        _required("permissions", sa.JSON()),
+        _required("ip_whitelist", sa.JSON()),
         sa.Column("expires_at", sa.BigInteger()),
         sa.Column("site_type", sa.String()),
-        sa.Column("checked_at", sa.BigInteger(), nullable=False, index=True),
-        sa.Column("tried_at", sa.BigInteger(), nullable=False),
-        sa.Column("check_error", sa.String(), nullable=False),
+        _required("checked_at", sa.BigInteger()),
+        _required("tried_at", sa.BigInteger()),
+        _required("check_error", sa.String()),
         sqlite_autoincrement=True,
     )
+    op.create_index("ix_connected_key_due", "connected_key", ["checked_at", "id"])
 
 
 def downgrade() -> None:
     """Take this revision back."""
-    op.drop_table("connected_key")
-    op.drop_table("connect_attempt")
-    op.drop_table("user_account")
+    for table in ("connected_key", "connect_attempt", "user_account"):
+        op.drop_table(table)

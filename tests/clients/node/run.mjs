@@ -1,4 +1,4 @@
-// Run one client with the settings of the command line, and print what came of it as JSON.
+// Run one client with the settings of the command line, and print its result, or its error, as JSON.
 const [client, settings] = process.argv.slice(2);
 const { run } = await import(`./${client}.mjs`);
 try {

@@ -1,9 +1,9 @@
-"""The rows: every framework and client that the library works with.
+"""The rows of the contract: every framework and client that the library works with.
 
 To add a framework, write a class in a module of its own, derived from `SyncStack` or `AsyncStack`
 in ``_base.py``, and add its name to `ROWS`. The whole contract then runs with it.
 
-python-social-auth has fewer calls, with names of its own. Tests that also hold for it are marked
+python-social-auth has fewer calls, with names of its own. Tests that also run with it are marked
 `everywhere`.
 """
 
@@ -47,7 +47,7 @@ if find_spec("social_core"):
 
     EVERYWHERE["social"] = SocialStack
 
-#: The places that keep a login in the browser's session; a script keeps its state itself.
+#: The rows that keep a login in the browser's session. A client's script stores it by itself.
 WITH_SESSIONS = [name for name in EVERYWHERE if name not in CLIENTS]
 
 everywhere = pytest.mark.parametrize("row", EVERYWHERE)

@@ -21,7 +21,7 @@ REDIRECT_URI = "https://broker.example.com/k-._~:@!$()*,=/callback?back=/?:@!$()
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Settings of a stack; each means the same in every row."""
+    """Settings of a stack; each setting has the same meaning in every row."""
 
     site: Site | str
     client_id: str = "sandbox-client"
@@ -45,13 +45,13 @@ class Settings:
 
     @property
     def origin(self) -> str:
-        """The URL where the broker's own pages are."""
+        """Scheme and host of the redirect URI, where the broker's own pages are."""
         parts = urlsplit(self.redirect_uri)
         return f"{parts.scheme}://{parts.netloc}"
 
 
 class Update(NamedTuple):
-    """One call of ``update_token``."""
+    """The arguments of one call of ``update_token``."""
 
     token: Mapping[str, Any]
     refresh_token: str | None
@@ -61,29 +61,29 @@ class Stack(ABC):
     """A framework or client in use, with the steps of a login as methods.
 
     Attributes:
-        verbs: The calls that it offers besides the login.
-        keeps_token: Whether it holds the token itself, as the clients do.
-        tells: Whether it calls an ``update_token``.
+        verbs: The calls that the stack offers besides the login.
+        keeps_token: Whether the stack holds the token itself, as the clients do.
+        calls_update_token: Whether the stack calls ``update_token`` after a refresh.
         updates: The calls of ``update_token``, in order.
     """
 
     verbs: ClassVar = frozenset({"refresh", "validate", "create_api_key", "api_key_info"})
     keeps_token: ClassVar = False
-    tells: ClassVar = True
+    calls_update_token: ClassVar = True
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.updates: list[Update] = []
-        self.update_token = settings.update_token or self._told
+        self.update_token = settings.update_token or self._record_update
 
     @property
     def held(self) -> Mapping[str, Any] | None:
-        """The token that it holds, if it holds one."""
+        """The token that the stack holds, if it holds one."""
         return None
 
     @abstractmethod
     def login(self, user: str = "alice") -> str:
-        """Send a user to KuCoin; return the authorization URL."""
+        """Start a user's login; return the URL of KuCoin's login page."""
 
     @abstractmethod
     def finish(self, url: str, user: str = "alice") -> dict[str, Any]:
@@ -116,7 +116,7 @@ class Stack(ABC):
         """Close everything."""
 
     def connect(self, sandbox: Sandbox, user: str = "alice") -> dict[str, Any]:
-        """Let a user approve at the sandbox; return the token."""
+        """Log a user in, approving at the sandbox; return the token."""
         return self.come_back(sandbox.approve(self.login(user)), user)
 
     def come_back(self, back: Callback, user: str = "alice") -> dict[str, Any]:
@@ -156,13 +156,13 @@ class Stack(ABC):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _told(
+    def _record_update(
         self,
         token: Mapping[str, Any],
         refresh_token: str | None = None,
         access_token: str | None = None,
     ) -> None:
-        """The application's ``update_token``."""
+        """Record the call: this is the application's ``update_token``."""
         self.updates.append(Update(token, refresh_token))
 
 
@@ -173,7 +173,7 @@ class SyncStack(Stack):
         return result
 
     def worker(self) -> Stack:
-        """Return what another thread uses, if not the same object."""
+        """Return the stack for one thread: this one, unless each thread needs its own."""
         return self
 
     def together(self, count: int, verb: str, argument: Any) -> list[Any]:
@@ -189,7 +189,7 @@ class SyncStack(Stack):
 
 
 class AsyncStack(Stack):
-    """A stack whose calls are awaited, on one event loop that lasts until it is closed."""
+    """A stack whose calls are awaited, on one event loop that lasts until the stack is closed."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -236,7 +236,7 @@ class Outcome:
         return self.of(lambda: result)
 
     def take(self) -> Any:
-        """Return the result, or raise the error."""
+        """Return the stored result, or raise the stored error."""
         outcome = self._outcomes.pop()
         assert not self._outcomes
         if isinstance(outcome, KuCoinError):
@@ -254,7 +254,7 @@ APP_METHODS = {
 
 
 def call_app(app: Any, verb: str, argument: Any, settings: Settings) -> Any:
-    """Call a verb of a registered app; return its result, or an awaitable of it."""
+    """Make a registered app's call for a verb; return its result, or an awaitable of it."""
     options = settings.key_options if verb == "create_api_key" else {}
     return getattr(app, APP_METHODS[verb])(argument, **options)
 

@@ -1,4 +1,4 @@
-"""The three clients in a script, which itself stores the state and reads the callback's URL."""
+"""The three clients in a script. The script stores the state and reads the callback's URL."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class _ClientStack(Stack):
         return url
 
     def finish(self, url: str, user: str = "alice") -> dict[str, Any]:
-        # A script that has not started a login expects no state.
+        # Without a login of this user, expect a state that no callback has.
         state = self._states.pop(user, "none")
         return self.settle(self.client.fetch_token(authorization_response=url, state=state))
 

@@ -1,7 +1,8 @@
 """python-social-auth: its backend, called as a framework's views call it.
 
-social-core's errors have ours as their cause, and this row raises the cause. The backend creates
-and describes a key in one step, cannot validate a token, and calls no ``update_token``.
+social-core's errors have this package's errors as their cause, and this row raises the cause. The
+backend creates and describes a key in one step, cannot validate a token, and calls no
+``update_token``.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ class _Strategy(BaseStrategy[str]):
 
 
 class _Backend(KuCoinOAuth2[str]):
-    """The backend as far as the token; after that the host's pipeline runs."""
+    """The backend without the host's pipeline: a login ends with the token."""
 
     def do_auth(self, _access_token: str, *_args: Any, **kwargs: Any) -> Any:
         return kwargs["response"]
@@ -89,7 +90,7 @@ class SocialStack(SyncStack):
     """A host application with python-social-auth."""
 
     verbs = frozenset({"refresh", "create_api_key"})
-    tells = False
+    calls_update_token = False
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -143,11 +144,11 @@ class SocialStack(SyncStack):
             return session.validate_access_token(token)
 
     def close(self) -> None:
-        """Leave the connections open: the backend shares them in the process."""
+        """Do nothing: the backends of a process share their connections."""
 
 
 def _ours(call: Callable[[], Any]) -> Any:
-    """Call social-core; replace its error with ours."""
+    """Call social-core; if it raises, raise this package's error instead."""
     try:
         return call()
     except SocialAuthBaseException as error:
@@ -156,7 +157,7 @@ def _ours(call: Callable[[], Any]) -> Any:
 
 
 def _named(error: SocialAuthBaseException) -> BaseException:
-    """Return our error class for what social-core refused before it called our code."""
+    """Return this package's error for one that social-core raised before it called our code."""
     if isinstance(error, AuthCanceled):
         return AuthorizationDenied(str(error), operation="callback", code=error.provider_code)
     if isinstance(error, AuthSessionError | AuthInputError):  # about the state

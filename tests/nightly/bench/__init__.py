@@ -1,1 +1,1 @@
-"""Memory stays flat, and the benchmarks run."""
+"""Tests that memory does not grow, and that the benchmarks run."""

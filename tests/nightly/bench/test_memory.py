@@ -80,7 +80,7 @@ def starlette() -> Iterator[Callable[[str], None]]:
 def test_memory_is_flat_over_sign_ins_and_refreshes(
     framework: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After 1,000 sign-ins and refreshes no more is in use than after 500."""
+    """The second 500 sign-ins and refreshes leave no more memory in use than the first 500."""
     monkeypatch.setattr(_refresh, "REMEMBER_AT_MOST", 100)
     work = request.getfixturevalue(framework)
     used = []
@@ -90,4 +90,4 @@ def test_memory_is_flat_over_sign_ins_and_refreshes(
         gc.collect()
         used.append(sys.getallocatedblocks())
     kept_of_each = (used[1] - used[0]) / TIMES
-    assert kept_of_each < 0.5  # memory blocks; one leaked object would be 1
+    assert kept_of_each < 0.5  # in memory blocks; an object leaked by each sign-in would make it 1

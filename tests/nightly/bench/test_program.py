@@ -11,7 +11,7 @@ from benchmarks.tables import Target, verdicts
 
 
 def test_a_quick_run_prints_its_tables() -> None:
-    """Every contender is listed, with the counts that do not depend on the machine's load."""
+    """A quick run prints the tables, with the right counts of connections for each contender."""
     printed = _printed_by("--quick")
     opened = {
         name: (int(in_a_row), int(handshakes), int(at_once), int(cold), int(warm))
@@ -36,7 +36,7 @@ def test_a_quick_run_prints_its_tables() -> None:
 
 
 def test_the_memory_is_printed_tenth_by_tenth() -> None:
-    """For both frameworks."""
+    """With --sign-ins, the memory after each tenth is printed for Flask and Starlette."""
     head, _, *rows = _printed_by("--sign-ins", "20").splitlines()
     assert head.split()[-20:] == [word for tenth in range(2, 21, 2) for word in (f"{tenth}", "|")]
     for row, name in zip(rows, ("ours, Flask", "ours, Starlette"), strict=True):
@@ -57,7 +57,7 @@ def _printed_by(*options: str) -> str:
 
 
 def test_a_missed_target_is_said_to_be_missed() -> None:
-    """A target that is just met counts as met."""
+    """A figure above its limit is reported as missed; a figure equal to its limit is met."""
     met, missed = Target("connections", 2, 2), Target("round trips", 2.21, 2.2)
     assert (met.is_met, missed.is_met) == (True, False)
     lines = verdicts([met, missed]).splitlines()

@@ -1,1 +1,1 @@
-"""A small drill: killed workers and failing calls."""
+"""Tests of the drills, and of single crashes: of a worker, and of the database."""

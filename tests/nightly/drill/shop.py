@@ -1,4 +1,4 @@
-"""Shared by the drill's tests: the site with one worker, its people, and the balance."""
+"""Shared by the drill's tests: a site with one worker, and its users."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _BADGES = {
 
 @contextmanager
 def connected(url: str) -> Iterator[Connection]:
-    """Connect to a database, with autocommit."""
+    """Yield a connection to a database, with autocommit."""
     engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         yield connection
@@ -50,18 +50,18 @@ def connected(url: str) -> Iterator[Connection]:
 
 @dataclass
 class Hold:
-    """A call that the sandbox is holding: it has `arrived`, and continues once `let_go` is set."""
+    """A call that the sandbox holds back: it sets `arrived`, and answers once `let_go` is set."""
 
     arrived: threading.Event = field(default_factory=threading.Event)
     let_go: threading.Event = field(default_factory=threading.Event)
 
 
 class Stage:
-    """A site with one worker, and one person after another on it.
+    """A site with one worker.
 
     Args:
         site: The running site.
-        server: The URL of the database server, for its administrator.
+        server: The URL of the database server, with an administrator's rights.
     """
 
     def __init__(self, site: Site, server: str) -> None:
@@ -73,7 +73,7 @@ class Stage:
 
     @contextmanager
     def person(self) -> Iterator[Person]:
-        """A new person, signed in."""
+        """Yield a new user who has signed in."""
         self._number += 1
         person = Person(self.site.gunicorn.url, self.sandbox, f"person {self._number}")
         try:
@@ -84,12 +84,12 @@ class Stage:
 
     @contextmanager
     def coming_back(self, person: Person, callback: str) -> Iterator[Future[int | None]]:
-        """Open the callback in a thread. The result is its status, or None if it was cut off."""
+        """Open the callback in a thread. The result is the status; None if the connection broke."""
         with ThreadPoolExecutor(1) as pool:
             yield pool.submit(person.open_callback_once, callback)
 
     def kill_worker(self) -> None:
-        """Kill the only worker and wait until another has replaced it."""
+        """Kill the worker, and wait until gunicorn has started another one."""
         (victim,) = self.site.gunicorn.workers()
         assert self.site.gunicorn.kill(victim)
         wait_until(
@@ -98,7 +98,7 @@ class Stage:
 
     @contextmanager
     def database_down(self) -> Iterator[None]:
-        """Cut every connection to the database and refuse new ones while the context lasts."""
+        """End all connections to the database, and refuse new ones until the block ends."""
         name = make_url(self.database).database
         with connected(self._server) as administrator:
             administrator.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false"))
@@ -114,9 +114,9 @@ class Stage:
                 administrator.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true"))
 
     def reads_as(self, attempt: int, person: Person) -> Status:
-        """Return an attempt's final status, after checking that its page shows the same.
+        """Return an attempt's final status, and assert that the attempt's page shows it.
 
-        Also check that all keys issued so far balance.
+        Also assert that all keys issued so far balance.
         """
         drawn = balance.draw(self.site.settings, self.sandbox.issued_keys)
         assert not drawn.problems
@@ -128,12 +128,12 @@ class Stage:
 
 @contextmanager
 def held(operation: str, acts: Literal["before", "after", "never"] = "before") -> Iterator[Hold]:
-    """Hold the next call of an operation, at the latest until the block ends.
+    """Hold back the next call of an operation, at most until the block ends.
 
     Args:
         operation: One of the sandbox's operations.
-        acts: When the sandbox carries the call out: before it is held, after it is let go, or
-            never, in which case the connection is reset.
+        acts: When the sandbox does what the call asks for: before it holds the call back, after
+            `let_go` is set, or never. If never, it resets the connection after `let_go`.
     """
     path, route = next(item for item in ROUTES.items() if item[1].operation == operation)
     hold = Hold()
@@ -157,7 +157,7 @@ def held(operation: str, acts: Literal["before", "after", "never"] = "before") -
 
 @pytest.fixture(scope="module")
 def stage(postgres_url: str) -> Iterator[Stage]:
-    """The demo with one worker, on a database of its own. At the end the keys must balance."""
+    """The demo with one worker and its own database."""
     with (
         postgres.fresh_database(postgres_url) as database,
         running(database, workers=1) as site,

@@ -1,4 +1,4 @@
-"""The drill itself: a short run passes, Ctrl-C stops it, and it notices leaks and lost keys."""
+"""Short runs of the drills pass, and the drills notice leaks and lost keys."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.nightly.drill.shop import ROOT, wait_until
 
 
 def _start(postgres_url: str, *arguments: str, program: str = "drill") -> subprocess.Popen[str]:
-    # Without coverage, which would change the timing of what runs concurrently.
+    # Without coverage, which would slow down the drill's processes.
     unmeasured = {n: value for n, value in os.environ.items() if not n.startswith("COVERAGE_")}
     return subprocess.Popen(
         [sys.executable, "-m", program, "--database", postgres_url, *arguments],
@@ -32,7 +32,7 @@ def _start(postgres_url: str, *arguments: str, program: str = "drill") -> subpro
 
 
 def test_short_drill(postgres_url: str) -> None:
-    """Forty people connect while calls fail and workers die; each key is stored or flagged."""
+    """With 40 users, failing calls and killed workers, each key is stored or flagged."""
     drill = _start(postgres_url, "--connects", "40", "--kill-every", "0.6")
     output = drill.communicate(timeout=120)[0]
     assert drill.returncode == 0, output
@@ -56,7 +56,7 @@ def test_short_drill(postgres_url: str) -> None:
 
 
 def test_short_rush(postgres_url: str) -> None:
-    """Forty people return from KuCoin at the same moment, and each gets a key."""
+    """All of 40 users who come back at the same moment get a key, and the figures are printed."""
     rush = _start(postgres_url, "--at-once", "40", "--slow", "0.5", program="drill.rush")
     output = rush.communicate(timeout=120)[0]
     assert rush.returncode == 0, output
@@ -71,7 +71,7 @@ def test_short_rush(postgres_url: str) -> None:
 
 
 def test_short_fleet(postgres_url: str) -> None:
-    """Machines lose power while users connect and rotate keys: no key is lost."""
+    """With machines that lose power, no key is lost, and no token is refreshed twice."""
     options = ("--connects", "40", "--renewals", "10", "--kill-every", "0.5")
     fleet = _start(postgres_url, *options, program="drill.fleet")
     output = fleet.communicate(timeout=240)[0]
@@ -95,7 +95,7 @@ def test_short_fleet(postgres_url: str) -> None:
     ],
 )
 def test_leak_is_noticed(shown: str) -> None:
-    """It finds anyone's code or token, and the secret of an issued key."""
+    """A code or token of anybody, and a secret of an issued key, are found."""
     key = IssuedKey("name", "key-id", "a-secret", "a-phrase", 0.0, "state")
     texts = {"the log": ["key-id", "nothing", shown], "a page": ["key-id"]}
     assert leaks.find(texts, [key]) == ["a secret of KuCoin's is in the log"]
@@ -103,7 +103,7 @@ def test_leak_is_noticed(shown: str) -> None:
 
 
 def _processes_of(pid: int) -> set[int]:
-    """Return the child processes of a process, and theirs."""
+    """Return the ids of all descendants of a process."""
     parents = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdecimal():
@@ -119,7 +119,7 @@ def _processes_of(pid: int) -> set[int]:
 
 
 def test_stopped(postgres_url: str) -> None:
-    """Ctrl-C during a run ends all processes."""
+    """Ctrl-C ends the drill and all processes that it has started, with exit status 130."""
     drill = _start(postgres_url, "--connects", "100000")
     assert drill.stdout
     try:
@@ -130,7 +130,7 @@ def test_stopped(postgres_url: str) -> None:
         drill.send_signal(signal.SIGINT)
         output = drill.communicate(timeout=60)[0]
     finally:
-        drill.kill()  # no effect on a process that has ended, as this one should have
+        drill.kill()  # no effect if the drill has ended, as it should
     assert drill.returncode == 130, output
     assert "Traceback" not in output
     wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in processes), "their end")
@@ -161,7 +161,7 @@ def test_balance_notices(
     issued: dict[str, int | None],
     problem: str,
 ) -> None:
-    """A surplus or missing key, anywhere, is named."""
+    """Each kind of contradiction between issued and stored keys is named."""
     balance = tally(statuses, stored, issued)
     assert balance.line.startswith("OFF" if problem else "BALANCED")
     assert problem in "\n".join(balance.problems)

@@ -1,4 +1,4 @@
-"""The database fails at each step of a connect: no key is lost, and the page shows the outcome."""
+"""If the database fails at any step of a connect, no key is lost, and a page says what happened."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["stage"]  # pytest finds the fixture here
 
 
 def test_down_before_the_callback(stage: Stage) -> None:
-    """The callback fails before it uses up anything, so reloading it later works."""
+    """If the database is down, the callback uses up nothing, and works when it is opened later."""
     with stage.person() as person:
         callback = person.sandbox.approve(person.begin())
         asked = stage.sandbox.totals
@@ -32,7 +32,7 @@ def test_down_before_the_callback(stage: Stage) -> None:
 def test_down_while_kucoin_is_asked(
     stage: Stage, operation: str, reads_as: Status, issued: int
 ) -> None:
-    """Before the key call, no key is asked for; during it, the key is flagged; after, stored."""
+    """The database fails before, during or after the key's creation: no key, unknown, or stored."""
     before = len(stage.sandbox.issued_keys)
     with stage.person() as person:
         callback = person.sandbox.approve(person.begin())
@@ -48,7 +48,7 @@ def test_down_while_kucoin_is_asked(
 
 @pytest.mark.parametrize("operation", ["token", "create_api_key", "api_key_info"])
 def test_back_in_time(stage: Stage, operation: str) -> None:
-    """A database that is back before KuCoin answers changes nothing."""
+    """If the database is back before KuCoin answers, the connect succeeds."""
     with stage.person() as person:
         callback = person.sandbox.approve(person.begin())
         with held(operation) as hold, stage.coming_back(person, callback) as answer:

@@ -1,4 +1,4 @@
-"""A worker is killed (``kill -9``) at each step of a connect, and the ledger shows the outcome."""
+"""A worker is killed with ``kill -9`` at each step of a connect, and no key is lost."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["stage"]  # pytest finds the fixture here
 
 
 def test_killed_while_the_user_is_at_kucoin(stage: Stage) -> None:
-    """The next worker serves people who come back; the attempts of the others expire."""
+    """A new worker finishes the connect of a user who comes back; other attempts expire."""
     with stage.person() as gone, stage.person() as returning:
         gone.begin()
         callback = returning.sandbox.approve(returning.begin())
@@ -42,9 +42,9 @@ def test_killed_while_kucoin_is_asked(
     reads_as: Status,
     issued: int,
 ) -> None:
-    """During the exchange: no key. During the key call: unknown. Once the key is stored: stored.
+    """Killed during the exchange: failed. During the key's creation: unknown. After it: stored.
 
-    Reloading the callback changes nothing and sends nothing to KuCoin.
+    Opening the callback again shows the same outcome and sends nothing to KuCoin.
     """
     before = len(stage.sandbox.issued_keys)
     with stage.person() as person:
@@ -52,7 +52,7 @@ def test_killed_while_kucoin_is_asked(
         with held(operation, acts) as hold, stage.coming_back(person, callback) as answer:
             assert hold.arrived.wait(30)
             asked = stage.sandbox.totals
-            asked[operation] = asked.get(operation, 0) + 1  # after the call is answered
+            asked[operation] = asked.get(operation, 0) + 1  # counted when the sandbox answers
             stage.kill_worker()
             assert answer.result() is None
             attempt = person.come_back(callback)
@@ -72,7 +72,7 @@ def test_killed_while_kucoin_is_asked(
     ],
 )
 def test_killed_in_the_database(stage: Stage, lock: str, reads_as: Status, issued: int) -> None:
-    """Before "provisioning" is written, no key is asked for. Before the key is stored: flagged."""
+    """Killed before "provisioning" is written: no key. Killed before the key is stored: unknown."""
     before = len(stage.sandbox.issued_keys)
     with stage.person() as person, connected(stage.database) as other:
         callback = person.sandbox.approve(person.begin())

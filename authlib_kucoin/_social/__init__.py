@@ -1,0 +1,1 @@
+"""What the backend of python-social-auth needs beside KuCoin's own calls."""

@@ -1,0 +1,94 @@
+"""``create_api_key`` checks everything it needs before it refreshes an expired token.
+
+A refresh cannot be undone: it ends the old access token at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from requests.adapters import HTTPAdapter
+from urllib3 import Retry
+
+from authlib_kucoin import ConfigurationError, KuCoinOAuth2Session, register_kucoin
+from tests.contract.hosts import HOSTS, Host, StarletteHost
+from tests.contract.recorder import TOKEN, Recorder
+from tests.contract.test_options import CLIENTS, ask
+
+EXPIRED = {**TOKEN, "expires_at": 1}
+
+
+@pytest.fixture(params=HOSTS)
+def host(request: pytest.FixtureRequest) -> Iterator[Host]:
+    """An application of each framework in turn."""
+    host = HOSTS[request.param]()
+    yield host
+    host.close()
+
+
+def repeat_posts(client: Any) -> None:
+    """Mount an adapter that sends a POST again."""
+    client.mount("http://", HTTPAdapter(max_retries=Retry(3, allowed_methods=None)))
+
+
+CHANGES = {
+    "params": lambda client: setattr(client, "params", {"lang": "en"}),
+    "protected_request": lambda client: client.register_compliance_hook("protected_request", print),
+    "repeats POST": repeat_posts,
+}
+
+
+@pytest.mark.parametrize("says", CHANGES)
+def test_app_checks_a_key_request_before_the_refresh(
+    says: str, host: Host, recorder: Recorder
+) -> None:
+    """A client setting that the request for a key refuses raises before the refresh is sent."""
+    app = register_kucoin(host.oauth(), site=recorder.url)
+    if says == "repeats POST" and isinstance(host, StarletteHost):
+        return  # httpx2 never repeats a request that it has sent
+    CHANGES[says](app.client)
+    with pytest.raises(ConfigurationError, match=says):
+        host.run(lambda: app.create_api_key(EXPIRED))
+    assert recorder.requests == []
+    host.run(app.close)
+
+
+@pytest.mark.parametrize("client_class", CLIENTS)
+@pytest.mark.parametrize("says", [*CHANGES, "closed"])
+def test_client_checks_a_key_request_before_the_refresh(
+    says: str, client_class: Any, recorder: Recorder
+) -> None:
+    """A refused setting or a closed client raises before the refresh is sent."""
+    client = client_class("broker", site=recorder.url)
+    if says == "closed":
+        ask(client, lambda _client: None)
+        if client_class is KuCoinOAuth2Session:
+            return  # requests opens its sessions again
+    elif says != "repeats POST" or client_class is KuCoinOAuth2Session:
+        CHANGES[says](client)
+    else:
+        return  # as above
+    with pytest.raises(ConfigurationError, match=says):
+        asyncio.run(client.create_api_key(EXPIRED))  # a blocking client raises before that
+    assert recorder.requests == []
+
+
+@pytest.mark.parametrize("client_class", CLIENTS)
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"request": object()}, "token= or request=, not both"),
+        ({"permissions": ["API_SPOT"]}, "permissions"),
+    ],
+)
+def test_key_option_without_effect_raises_before_the_refresh(
+    options: dict[str, Any], says: str, client_class: Any, recorder: Recorder
+) -> None:
+    """An argument without effect raises, and neither the refresh nor the key request is sent."""
+    client = client_class("broker", site=recorder.url)
+    with pytest.raises(ConfigurationError, match=says):
+        ask(client, lambda client: client.create_api_key(EXPIRED, **options))
+    assert recorder.requests == []

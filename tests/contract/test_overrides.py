@@ -1,0 +1,250 @@
+"""If a subclass overrides a method of Authlib, the method is called or the subclass is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import pytest
+import requests
+from authlib.integrations.django_client import DjangoOAuth2App
+from authlib.integrations.flask_client import FlaskOAuth2App
+from authlib.integrations.httpx_client import AsyncOAuth2Client, OAuth2Client
+from authlib.integrations.requests_client import OAuth2Session
+from authlib.integrations.starlette_client import StarletteOAuth2App
+from social_core.backends.oauth import BaseOAuth2
+
+from authlib_kucoin import (
+    ApiKeyOutcomeUnknown,
+    AsyncKuCoinOAuth2Client,
+    ConfigurationError,
+    KuCoinOAuth2Client,
+    KuCoinOAuth2Session,
+    register_kucoin,
+)
+from authlib_kucoin._clients.overrides import OF_APPS, OF_CLIENTS
+from authlib_kucoin.django_client import KuCoinDjangoApp
+from authlib_kucoin.flask_client import KuCoinFlaskApp
+from authlib_kucoin.social import _UNUSED
+from authlib_kucoin.starlette_client import KuCoinStarletteApp
+from tests.contract.hosts import CALLBACK, HOSTS, Host
+from tests.contract.recorder import TOKEN, Recorder
+from tests.contract.test_options import ask, every_client
+
+CLIENTS = {
+    KuCoinOAuth2Session: OAuth2Session,
+    KuCoinOAuth2Client: OAuth2Client,
+    AsyncKuCoinOAuth2Client: AsyncOAuth2Client,
+}
+APPS = {
+    KuCoinFlaskApp: FlaskOAuth2App,
+    KuCoinDjangoApp: DjangoOAuth2App,
+    KuCoinStarletteApp: StarletteOAuth2App,
+}
+#: Methods that are called, or that apply to the application's own requests, as in Authlib.
+OF_CLIENTS_CALLED = {
+    *("create_authorization_url", "ensure_active_token", "fetch_access_token", "fetch_token"),
+    *("introspect_token", "refresh_token", "register_client_auth_method", "revoke_token"),
+    *("register_compliance_hook", "request", "stream", "token", "token_auth_class"),
+    "token_from_fragment",
+}
+OF_APPS_CALLED = {
+    *("OAUTH_APP_CONFIG", "authorize_access_token", "authorize_redirect", "client_cls"),
+    *("create_authorization_url", "fetch_access_token", "save_authorize_data", "token"),
+    *("delete", "get", "patch", "post", "put", "request", "_send_token_request"),
+    *("_create_oauth2_authorization_url", "_get_requested_token", "_on_update_token"),
+    # OpenID Connect: only the application calls these.
+    *("create_logout_url", "fetch_jwk_set", "logout_redirect", "parse_id_token", "userinfo"),
+    "validate_logout_response",
+}
+
+
+def names_of(theirs: type, package: str) -> set[str]:
+    """Return the names that a class of another package defines and a subclass can override."""
+    classes = [each for each in theirs.__mro__ if each.__module__.startswith(package)]
+    names = {name for each in classes for name in vars(each)}
+    return {name for name in names if not name.startswith("__")}
+
+
+@pytest.mark.parametrize("ours", CLIENTS)
+def test_every_authlib_client_method_is_called_or_refused(ours: type) -> None:
+    """Each method of Authlib's clients is listed as called or as refused, new ones included."""
+    names = names_of(CLIENTS[ours], "authlib.")
+    assert names <= OF_CLIENTS.keys() | OF_CLIENTS_CALLED
+
+
+@pytest.mark.parametrize("ours", APPS)
+def test_every_authlib_app_method_is_called_or_refused(ours: type) -> None:
+    """Each method of Authlib's apps is listed as called or as refused, new ones included."""
+    assert names_of(APPS[ours], "authlib.") <= OF_APPS.keys() | OF_APPS_CALLED
+
+
+@pytest.mark.parametrize(
+    ("ours", "name"),
+    [
+        *[(each, name) for each in CLIENTS for name in OF_CLIENTS],
+        *[(each, name) for each in APPS for name in OF_APPS],
+    ],
+)
+def test_override_without_effect_is_refused(ours: type, name: str) -> None:
+    """Defining the class raises an error that names the method and says what to do instead."""
+    with pytest.raises(ConfigurationError, match=f"Mine overrides {name}, which .* not use: ."):
+        type("Mine", (ours,), {name: print})
+    mixin = type("Mixin", (), {name: print})
+    with pytest.raises(ConfigurationError, match=f"Mixin overrides {name}"):
+        type("Mine", (mixin, ours), {})
+
+
+def test_every_backend_method_is_called_or_refused() -> None:
+    """Each OAuth method of social-core's backends is listed as called or as refused."""
+    names = names_of(BaseOAuth2, "social_core.backends.oauth") | {"get_json", "request"}
+    assert names <= {*_UNUSED} | SOCIAL_CALLED
+
+
+#: Same as ``OF_CLIENTS_CALLED``; social-core itself uses those in the last lines.
+SOCIAL_CALLED = {
+    *("ACCESS_TOKEN_URL", "AUTHORIZATION_URL", "DEFAULT_SCOPE", "REFRESH_TOKEN_URL"),
+    *("access_token_url", "auth_complete", "auth_url", "authorization_url", "refresh_token_url"),
+    *("do_auth", "extra_data", "get_access_token", "get_redirect_uri", "get_scope", "user_data"),
+    *("process_error", "refresh_token", "request_access_token"),
+    *("get_access_token_url_format", "get_authorization_url_format", "get_request_state"),
+    *("ID_KEY", "get_or_create_state", "get_session_state", "validate_state"),
+    *("REVOKE_TOKEN_METHOD", "REVOKE_TOKEN_URL", "process_revoke_token_response"),
+    *("revoke_token", "revoke_token_headers", "revoke_token_params", "revoke_token_url"),
+    # Associations do not use these: their state is bound to a user.
+    *("STATE_LIFETIME", "_nonce_scope", "_oauth2_transaction", "_prune_transactions"),
+    *("_state_lifetime", "_transaction_index_key", "state_token", "transaction_key"),
+}
+
+
+# --- send, which users of the HTTP libraries override ----------------------------------------
+
+
+def recording(client_class: Any) -> tuple[type, list[str]]:
+    """Return a subclass that records the paths it sends requests to, and the list of paths."""
+    paths: list[str] = []
+
+    class Recording(client_class):  # type: ignore[misc]  # a variable
+        def send(self, request: Any, **options: Any) -> Any:
+            paths.append(str(request.url).partition("?")[0].rpartition("/")[2])
+            return super().send(request, **options)
+
+    return Recording, paths
+
+
+@every_client
+def test_send_is_called_for_every_request(client_class: Any, recorder: Recorder) -> None:
+    """A custom ``send`` is called for KuCoin's calls and for the application's own requests."""
+    recording_class, paths = recording(client_class)
+    client = recording_class("broker", site=recorder.url, redirect_uri=CALLBACK)
+
+    async def awaited(client: Any) -> None:
+        await client.fetch_token(code="c")
+        assert await client.create_api_key()
+        await client.get(f"{recorder.url}/own")
+
+    def blocking(client: Any) -> None:
+        client.fetch_token(code="c")
+        assert client.create_api_key()
+        client.get(f"{recorder.url}/own")
+
+    ask(client, awaited if client_class is AsyncKuCoinOAuth2Client else blocking)
+    assert paths == [request.path.rpartition("/")[2] for request in recorder.requests]
+    assert paths == ["access-token", "add", "own"]
+    assert "cookie" not in recorder.requests[1].headers
+
+
+@pytest.mark.parametrize("where", ["instance", "class"])
+@every_client
+def test_replaced_send_is_called(
+    client_class: Any, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If a test replaces ``send``, its answer is used, and nothing is sent to KuCoin."""
+    client = client_class("broker", site="eu", redirect_uri=CALLBACK)
+    if client_class is KuCoinOAuth2Session:
+        answer: Any = requests.Response()
+        answer.status_code, answer._content = 200, b'{"access_token": "a"}'
+        owner: Any = requests.Session
+    else:
+        answer = httpx2.Response(200, json={"access_token": "a"})
+        owner = httpx2.Client if client_class is KuCoinOAuth2Client else httpx2.AsyncClient
+
+    async def awaited(*_request: Any, **_options: Any) -> Any:
+        return answer
+
+    def send(*_request: Any, **_options: Any) -> Any:
+        return answer
+
+    is_awaited = client_class is AsyncKuCoinOAuth2Client
+    target = client if where == "instance" else owner
+    monkeypatch.setattr(target, "send", awaited if is_awaited else send)
+    assert ask(client, lambda client: client.fetch_token(code="c"))["access_token"] == "a"
+
+
+@every_client
+def test_failing_custom_send_leaves_key_outcome_unknown(client_class: Any) -> None:
+    """A custom ``send`` may fail after it has sent the request, so the outcome is unknown."""
+
+    class Mine(client_class):  # type: ignore[misc]  # a variable
+        def send(self, *_request: Any, **_options: Any) -> Any:
+            library = requests if client_class is KuCoinOAuth2Session else httpx2
+            raise library.ReadTimeout("made up")
+
+    client = Mine("broker", site="eu")
+    with pytest.raises(ApiKeyOutcomeUnknown):
+        ask(client, lambda client: client.create_api_key("a-token"))
+
+
+# --- apps --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=HOSTS)
+def host(request: pytest.FixtureRequest) -> Iterator[Host]:
+    """An application of each framework in turn."""
+    host = HOSTS[request.param]()
+    yield host
+    host.close()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("create_logout_url", "fetch_jwk_set", "logout_redirect", "parse_id_token", "userinfo"),
+        "validate_logout_response",
+    ],
+)
+def test_openid_connect_is_refused(name: str, host: Host) -> None:
+    """Each OpenID Connect method of an app raises an error: KuCoin has no OpenID Connect."""
+    app = register_kucoin(host.oauth(), site="eu", client_id="b")
+    with pytest.raises(ConfigurationError, match="no OpenID Connect"):
+        host.run(lambda: getattr(app, name)(TOKEN))
+
+
+def test_overridden_app_methods_are_called(host: Host, recorder: Recorder) -> None:
+    """Overridden methods of an app are called at each step of a login and of a refresh."""
+    own = register_kucoin(host.oauth(), site="eu").__class__
+    seen: list[str] = []
+
+    def recorded(name: str) -> Any:
+        inherited = getattr(own, name)
+
+        def method(self: Any, *args: Any, **options: Any) -> Any:
+            seen.append(name)
+            return inherited(self, *args, **options)
+
+        return method
+
+    names = (
+        *("authorize_redirect", "create_authorization_url", "save_authorize_data"),
+        *("authorize_access_token", "fetch_access_token", "_on_update_token"),
+    )
+    mine = type("Mine", (own,), {name: recorded(name) for name in names})
+    app = register_kucoin(
+        host.oauth(), site=recorder.url, client_id="b", update_token=dict, client_cls=mine
+    )
+    state = host.state(app)
+    assert host.come_back(app, f"code=c&state={state}")["access_token"]
+    host.run(lambda: app.refresh_access_token(TOKEN))
+    assert seen == list(names)
+    host.run(app.close)

@@ -1,0 +1,8 @@
+"""Hostile requests to the sandbox, more than in `tests/sandbox`."""
+
+from tests.sandbox.test_hostile import bombard
+
+
+def test_ten_thousand_hostile_requests() -> None:
+    """Each gets an answer below 500, or the end of its connection; afterwards all is well."""
+    bombard(10_000)
