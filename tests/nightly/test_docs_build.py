@@ -41,7 +41,7 @@ def test_no_definition_is_run_together(site: Path) -> None:
     """No term and no definition of a definition list has become ordinary text.
 
     If the blank line before a term is missing, the term becomes part of the definition above it,
-    and that term gets two definitions. If a definition is not below its term, the page shows the colon.
+    and that term gets two definitions. If a definition is not below its term, the colon is shown.
     """
     lists = 0
     for page in site.glob("*.html"):

@@ -68,12 +68,8 @@ def test_every_reference_has_its_target(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_definition_is_below_its_term(page: Path) -> None:
     """Above each definition is a line with its term, and a blank line above that."""
-    lines = [
-        "",
-        *re.sub(
-            r"^ *```.*?^ *```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL
-        ).splitlines(),
-    ]
+    blocks = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
+    lines = ["", *blocks.sub("", page.read_text()).splitlines()]
     for number, line in enumerate(lines):
         if line.startswith(": "):
             assert lines[number - 1]
