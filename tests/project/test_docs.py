@@ -1,4 +1,4 @@
-"""The documentation names only tests and files that exist, and its programs compile."""
+"""The tests, files, labels and classes that the documentation names exist; its programs compile."""
 
 import importlib
 import re
@@ -23,7 +23,7 @@ def test_every_claim_names_a_test_that_exists(page: str, at_least: int) -> None:
 
 
 def test_the_guide_to_changes_names_what_exists() -> None:
-    """Each name is in the file that CONTRIBUTING.md gives for it."""
+    """Each file that CONTRIBUTING.md names contains the name that is given with it."""
     places = re.findall(r"`([\w/]+\.py)` `(\w+)`", GUIDE.read_text())
     assert len(places) >= 24
     for file, name in places:
