@@ -348,7 +348,7 @@ def test_the_servers_logs(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not shutil.which("nginx"), reason="no nginx: apt-get install nginx-light")
 def test_nginxs_logs(tmp_path: Path) -> None:
-    """If no app answers, nginx's logs hold the code three times, and with the page's block never."""
+    """If no app answers, nginx's logs hold the code three times; with the page's block never."""
     page = (ROOT / "docs" / "telemetry.md").read_text()
     recipe = re.findall(r"```nginx\n(.*?)```", page, re.DOTALL)[0]
     default = "server { listen 127.0.0.1:8000; location / { proxy_pass http://127.0.0.1:5000; } }"
