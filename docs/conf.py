@@ -1,4 +1,4 @@
-"""How the documentation is built: ``make docs``, offline and without a warning."""
+"""Sphinx's settings. ``make docs`` builds offline, and fails if there is a warning."""
 
 import sys
 from pathlib import Path
@@ -24,15 +24,16 @@ html_css_files = ["site.css"]
 exclude_patterns = ["_build", "upstream"]
 myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
-# Copy the commands, without their prompt and what they print.
+# The copy button copies commands alone: no prompt, and no output.
 copybutton_prompt_text = "$ "
 copybutton_only_copy_prompt_lines = True
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"
 autodoc_class_signature = "separated"
-# What Authlib's and the frameworks' own documentation describes; this build asks nobody.
+# Names that this documentation does not describe. The build is offline, so other projects' pages
+# cannot be looked up.
 nitpick_ignore_regex = [
-    # Docstrings name our errors without their package.
+    # Docstrings name our errors without their package, which Sphinx cannot resolve.
     ("py:exc", r"[A-Z]\w+"),
     (
         "py:.*",
@@ -41,11 +42,11 @@ nitpick_ignore_regex = [
     ("py:.*", r"(collections\.abc|datetime|typing|http|pathlib|types)\..*"),
     ("py:class", r"OAuth2.*|AsyncOAuth2.*|.*OAuth2App|OAuthError|MismatchingStateError"),
     ("py:class", r"Any|Callable|Mapping|Iterable|datetime|Path|optional"),
-    # Private modules; what they hold is documented under its public name.
+    # Private modules; their public names are documented in other modules.
     ("py:.*", r"authlib_kucoin\.(sandbox\.)?_.*"),
     ("py:class", r"SandboxKeywords|BaseStrategy|ResponseT_co|KuCoin.*App|AppBase|Unpack|Response"),
     ("py:class", r".*Base(Transport|Adapter)|SpanExporter"),
-    # Google style takes the beginning of a property's sentence for its type.
+    # Napoleon takes the words before a colon in a property's docstring for its type.
     ("py:class", r".*issued.*|oldest first|True|.* .*"),
     ("py:obj", r"authlib_kucoin\..*"),
 ]
