@@ -24,16 +24,17 @@ html_css_files = ["site.css"]
 exclude_patterns = ["_build", "upstream"]
 myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
-# The copy button copies commands alone: no prompt, and no output.
+# The copy button copies the commands, without prompts and output.
 copybutton_prompt_text = "$ "
 copybutton_only_copy_prompt_lines = True
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"
 autodoc_class_signature = "separated"
+autodoc_default_options = {"exclude-members": "__new__"}  # it takes what __init__ takes
 # Names that this documentation does not describe. The build is offline, so other projects' pages
 # cannot be looked up.
 nitpick_ignore_regex = [
-    # Docstrings name our errors without their package, which Sphinx cannot resolve.
+    # Docstrings name our errors without their package.
     ("py:exc", r"[A-Z]\w+"),
     (
         "py:.*",
@@ -42,11 +43,11 @@ nitpick_ignore_regex = [
     ("py:.*", r"(collections\.abc|datetime|typing|http|pathlib|types)\..*"),
     ("py:class", r"OAuth2.*|AsyncOAuth2.*|.*OAuth2App|OAuthError|MismatchingStateError"),
     ("py:class", r"Any|Callable|Mapping|Iterable|datetime|Path|optional"),
-    # Private modules; their public names are documented in other modules.
+    # Private modules. The reference has their public classes and functions under public names.
     ("py:.*", r"authlib_kucoin\.(sandbox\.)?_.*"),
     ("py:class", r"SandboxKeywords|BaseStrategy|ResponseT_co|KuCoin.*App|AppBase|Unpack|Response"),
     ("py:class", r".*Base(Transport|Adapter)|SpanExporter"),
-    # Napoleon takes the words before a colon in a property's docstring for its type.
+    # napoleon takes the first words of a property's docstring for its type.
     ("py:class", r".*issued.*|oldest first|True|.* .*"),
     ("py:obj", r"authlib_kucoin\..*"),
 ]
