@@ -26,12 +26,12 @@ EXTRAS := flask,starlette,django,social,sandbox
 .PHONY: help test coverage nightly lint bench drill rush fleet demo docs test-lowest test-lowest-social release clean
 
 help:
-	@echo 'make test         run the tests (ARGS="-k vault -x" is passed on to pytest)'
+	@echo 'make test         run all but the slow tests (ARGS="-k vault -x" is passed on to pytest)'
 	@echo 'make coverage     the same, and fail if the package is not covered to 100 %, or the demo to 95 %'
 	@echo 'make nightly      the slow tests: memory, growth, drill, Node.js, built docs'
 	@echo 'make lint         ruff, mypy, pyright, and import-linter for the layers'
 	@echo 'make bench        measure what a sign-in costs (ARGS=--quick, or --check to fail on targets)'
-	@echo 'make drill        500 connects, failing calls, killed workers: no key is lost (ARGS="--seed 1")'
+	@echo 'make drill        500 connects, failing calls, killed workers: count the keys (ARGS="--seed 1")'
 	@echo 'make rush         200 connects at once: how long each person waits'
 	@echo 'make fleet        1,000 connects to three machines behind nginx, which lose power in turn'
 	@echo 'make demo         the demo on DEMO_PORT (5000), with a sandbox on SANDBOX_PORT (9400)'
