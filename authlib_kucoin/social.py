@@ -137,7 +137,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
 
     An error of this package is raised as one of social-core's. The ``__cause__`` of that one is the
     error of this package, and its ``detail`` begins with the text of that error, which says what to
-    do next. Neither holds a secret. An error that your function raises is not changed.
+    do next. Neither holds a secret.
     """
 
     name = "kucoin"
@@ -153,7 +153,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
             return super().authorization_url() or self._client().site.authorization_endpoint
 
     def access_token_url(self) -> str:
-        """Return the setting or attribute ``ACCESS_TOKEN_URL``, or else the site's endpoint."""
+        """Return the setting or attribute ``ACCESS_TOKEN_URL``, or the site's token endpoint."""
         with social_errors(self, "token_exchange"):
             return super().access_token_url() or self._client().site.token_endpoint
 
@@ -247,9 +247,10 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
             )
 
     def do_auth(self, access_token: str, *args: Any, **kwargs: Any) -> Any:
-        """Run the pipeline. Its response holds only the token fields that ``EXTRA_DATA`` names.
+        """Create a key, and run the pipeline.
 
-        The response can be stored in a database, for example by a partial pipeline.
+        Of the token, the pipeline's ``response`` holds only the fields that ``EXTRA_DATA`` names,
+        because it can be stored in a database, for example by a partial pipeline.
         """
         entries = [*(self.EXTRA_DATA or ()), *(self.setting("EXTRA_DATA") or ())]
         asked_for = {entry if isinstance(entry, str) else entry[0] for entry in entries}

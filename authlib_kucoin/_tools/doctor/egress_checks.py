@@ -89,7 +89,7 @@ def _proxy_finding(subject: Subject, url: str) -> Finding:
 
 
 def check_authorities(subject: Subject) -> Iterator[Finding]:
-    """Check that the files named in variables hold certificates, and which library reads them."""
+    """Check that variables for certificate authorities name valid files that the library reads."""
     library = subject.library
     for reader, names in AUTHORITIES.items():
         for name in names:

@@ -116,8 +116,8 @@ class Subject:
 
     Attributes:
         settings: The settings.
-        app: The application; None if none was given, or if it could not be loaded.
-        app_failure: Why the application could not be loaded; empty if it could be loaded.
+        app: The application; None if none was given, or if it could not be loaded or read.
+        app_failure: Why the application could not be loaded or read; otherwise empty.
         offline: If true, the checks send nothing.
         clock: Returns seconds since the epoch.
     """

@@ -57,7 +57,8 @@ _DESCRIPTIONS: Final = frozenset(
 _SHORTEST_MASKED: Final = 6
 _LONGEST_NAME: Final = 40
 _NAME: Final = re.compile(rf"[A-Za-z_$][\w.$-]{{0,{_LONGEST_NAME - 1}}}", re.ASCII)
-# A run matches what can be a token: if it holds a digit, it is masked. An address is an IP address.
+# _RUN matches 16 or more characters that can be a token. They are masked if one of them is a digit.
+# _ADDRESS matches an IP address.
 _RUN: Final = re.compile(r"[\w+/=-]{16,}")
 _ADDRESS: Final = re.compile(
     r"\b\d{1,3}(?:\.\d{1,3}){3}\b|\b[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){3,7}\b"

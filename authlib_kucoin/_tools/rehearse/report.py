@@ -19,7 +19,7 @@ _SHOWN_HEADERS: Final = ("content-type", "retry-after", "server")
 
 
 def content(record: Record, secrets: Secrets) -> dict[str, Any]:
-    """Return the whole report, without secrets."""
+    """Return the report as data. Texts that come from answers are masked in it."""
     lessons = {question: find(record) for question, find in QUESTIONS.items()}
     return {
         "facts": dict(record.facts),
