@@ -8,12 +8,12 @@ When the request has ended, the outcome is remembered for later callers with the
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import copy
 import hashlib
 import threading
 import time
 from collections.abc import Mapping
+from concurrent import futures
 from concurrent.futures import Future
 from typing import Any, Final
 
@@ -212,8 +212,8 @@ class Flight:
             return
         if self._thread == threading.get_ident():
             raise unavailable("a task of this thread's own event loop is refreshing it")
-        with contextlib.suppress(TimeoutError):
-            self.outcome.exception(self.patience)
+        # Not outcome.exception(): the TimeoutError of a signal handler would look like its own.
+        futures.wait((self.outcome,), self.patience)
 
     def is_led_for(self, owner: object) -> bool:
         """Tell whether another thread leads this flight with the client ``owner``."""

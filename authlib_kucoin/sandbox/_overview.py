@@ -15,7 +15,7 @@ from ._scenarios import SCENARIOS
 from ._state import ACCESS_SECONDS, CODE_SECONDS, REFRESH_SECONDS, State
 from ._version import version
 
-#: The page shows so many requests, and so many keys of each account: the latest ones.
+#: How many requests, and how many keys of each account, the page shows: the latest ones.
 _SHOWN: Final = 50
 _DAY: Final = 24 * 3600
 
@@ -84,7 +84,10 @@ def values_of(kucoin: Router, base: str, problem: str | None) -> dict[str, Any]:
 
 
 def _accounts(state: State) -> list[dict[str, Any]]:
-    """Return each account with its keys, latest first; accounts of an earlier scenario as well."""
+    """Return each account with its latest keys, latest first.
+
+    An account of an earlier scenario is included if it has a key.
+    """
     alive = {key.api_key for key in state.live_keys()}
     issued = state.issued_keys()
     accounts = dict.fromkeys([*state.options.accounts, *(key.account for key in issued)])
