@@ -150,6 +150,8 @@ def decoded(value: str, name: str, section: str) -> str:
     raise problem
 
 
+# ``_protocol/redirect_uri.py`` states the same rules independently, so that this sandbox can notice
+# a mistake there.
 def redirect_uri(value: str, section: str) -> None:
     """Refuse a redirect URL that is encoded, incomplete or insecure.
 
