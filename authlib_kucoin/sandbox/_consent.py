@@ -64,7 +64,7 @@ def _decision_form(request: Request, options: SandboxOptions) -> dict[str, str]:
     """Return the fields that the consent page has posted.
 
     The names of the checked permissions are joined by spaces into one value, `permission`. If the
-    form has no such field, the result has none either: `decide` then grants all that the page lists.
+    form has no such field, the result has none either: `decide` then grants all that are listed.
     """
     chosen, fields = [], []
     for piece in request.body.split("&"):
