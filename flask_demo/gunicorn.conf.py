@@ -22,8 +22,8 @@ worker_class = "gevent"
 workers = 2
 worker_connections = 500  # the most requests that one worker serves at once
 backlog = 1024
-graceful_timeout = _REQUEST_SECONDS  # so long a worker may finish its requests when it has to stop
-timeout = _REQUEST_SECONDS  # after so long without a sign of life a worker is killed
+graceful_timeout = _REQUEST_SECONDS  # a worker that has to stop may finish its requests for so long
+timeout = _REQUEST_SECONDS  # a worker that shows no sign of life for so long is killed
 
 accesslog = "-"
 # %(U)s is the path without the query, because the callback's query holds the code.

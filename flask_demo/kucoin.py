@@ -151,7 +151,7 @@ def check_key(key_id: int) -> Response:
 def rotate(key_id: int) -> Response:
     """Replace a key by a new one: at once with a kept token, otherwise after a new approval.
 
-    If the form is older than the key's latest attempt, show that attempt instead.
+    If the form is out of date, go on with the key's latest attempt instead of beginning another.
     """
     key = _own_key(key_id)
     latest = key.latest_attempt_id
@@ -180,7 +180,7 @@ def rotate(key_id: int) -> Response:
 
 @bp.post(f"/keys/<{ID}:key_id>/disconnect")
 def disconnect(key_id: int) -> Response:
-    """Delete the row of a key; unless KuCoin no longer has the key, ask for its deletion there."""
+    """Delete the row of a key; list the key for deletion at KuCoin, unless KuCoin lacks it."""
     for row in lock_keys(ConnectedKey.id == _own_key(key_id).id):
         db.session.delete(row)
         if not row.is_gone:

@@ -30,7 +30,7 @@ def now() -> int:
 class Status(StrEnum):
     """How far a connect attempt has come."""
 
-    STARTED = "started"  # the browser goes to KuCoin, unless a kept token needs no new approval
+    STARTED = "started"  # the browser is sent to KuCoin, unless a kept token can be used
     CLAIMED = "claimed"  # one worker has the attempt: it exchanges the code or has a kept token
     PROVISIONING = "provisioning"  # from here on, a key may exist
     STORED = "stored"  # the key was stored in the vault

@@ -1,4 +1,4 @@
-"""Kept tokens (``KUCOIN_KEEP_TOKENS``): one worker at a time refreshes a token; old ones go."""
+"""Kept tokens (``KUCOIN_KEEP_TOKENS``): refreshed under a row's lock, deleted when too old."""
 
 from __future__ import annotations
 

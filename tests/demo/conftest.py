@@ -60,7 +60,7 @@ def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBy
 def make_app(
     settings: dict[str, Any], compiled_templates: FileSystemBytecodeCache
 ) -> Iterator[MakeApp]:
-    """A function that makes an app with the fixture's settings and others. It is closed later."""
+    """A function that makes apps with these and other settings; they are closed at the end."""
     with ExitStack() as stack:
 
         def make(**more: Any) -> Flask:

@@ -69,7 +69,7 @@ def test_csrf_token_expires(alice: Visitor, clock: Clock) -> None:
 
 
 def test_session_fixation(app: Flask, sandbox: Sandbox) -> None:
-    """A sign-in removes what the session held and changes its CSRF token; a sign-out, the user."""
+    """A sign-in empties the session and changes its CSRF token; a sign-out removes the user."""
     visitor = Visitor(app, sandbox)
     visitor.get("/")
     with visitor.http.session_transaction() as session:
@@ -89,7 +89,7 @@ def test_session_fixation(app: Flask, sandbox: Sandbox) -> None:
 
 
 def test_a_planted_cookie_locks_nobody_out(make_app: MakeApp, sandbox: Sandbox) -> None:
-    """A cookie with bytes that are not ASCII causes no error, under none of five names."""
+    """A cookie with bytes that are not ASCII causes no error, under any of five names."""
     visitor = Visitor(make_app(), sandbox)
     names = ("remember_token", "__Host-remember", "session", "browser", ";")
     for name in names:
