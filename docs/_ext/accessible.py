@@ -1,6 +1,6 @@
-"""Adds to furo's pages what people need who use a keyboard or a screen reader.
+"""Changes furo's pages for people who use a keyboard or a screen reader.
 
-If furo no longer writes one of the replaced texts, the build warns, and so fails.
+If no page has one of the texts to replace, there is a warning, so ``make docs`` fails.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def connect() -> Response:
 
 @app.get("/callback")
 def callback() -> Response:
-    """Take the user back and ask for a key."""
+    """Complete the login, ask for a key, and send the user to the first page."""
     token = kucoin.authorize_access_token()
     key = kucoin.create_api_key(token=token)
     # KuCoin shows key.secret and key.passphrase this once: store them here, encrypted.

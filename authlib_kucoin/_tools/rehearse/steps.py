@@ -110,7 +110,7 @@ class Rehearsal:
         )
 
     def _exchange(self, query: str, state: str) -> KuCoinToken | None:
-        self.terminal.say("Step 2: exchange the code, and ask KuCoin whether the token is valid.")
+        self.terminal.say("Step 2: exchange the code, and ask KuCoin if the token is valid.")
         response = f"{self.client.redirect_uri}?{query}"
         token = self._attempt(
             "exchange",
