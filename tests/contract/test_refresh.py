@@ -84,7 +84,7 @@ def test_all_callers_get_the_pair_of_one_refresh(
 def test_all_callers_get_the_error_of_one_refresh(
     recorder: Recorder, new_stack: NewStack, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """All callers raise the error of one request; a later call sends another request."""
+    """All callers raise the HTTP 503 of one request; a later call sends another request."""
     recorder.status = 503
     stack = new_stack(site=recorder.url)
     count = number_of_callers(stack)
