@@ -1,4 +1,4 @@
-"""Every call ends at its ``total_timeout``, however slowly the answer arrives."""
+"""A call ends soon after its ``total_timeout``, whichever of these steps is slow."""
 
 from __future__ import annotations
 

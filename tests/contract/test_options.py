@@ -1,4 +1,4 @@
-"""Each option and attribute has an effect, or is refused with an error that says what to do."""
+"""Which options and attributes have an effect; the others are refused, and the error says why."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def waiting() -> int:
 
 @contextmanager
 def held_back(recorder: Recorder, count: int) -> Iterator[None]:
-    """Hold back the server's answer until all callers but the first wait for its refresh."""
+    """Hold back the answer until all callers but the first wait for its refresh, up to 10 s."""
 
     def let_go() -> None:
         recorder.asked.wait(10)

@@ -71,7 +71,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Make every library log at DEBUG, but at WARNING in a test marked as ``measured``."""
+    """Set the log level of libraries to DEBUG, or to WARNING in a test marked as ``measured``."""
     level = logging.WARNING if item.get_closest_marker("measured") else logging.DEBUG
     for name in ("", "sqlalchemy"):  # sqlalchemy sets a level of its own
         logger = logging.getLogger(name)
