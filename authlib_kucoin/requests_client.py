@@ -40,10 +40,6 @@ T = TypeVar("T")
 _TEMPORARY: Final = (RequestsConnectionError, Timeout, HTTPError)
 
 
-#: What ``send`` is unless a subclass, an application or a test has put another in its place.
-_SEND: Final = Session.send
-
-
 class _Auth(KuCoinTokenAuth, OAuth2Auth):
     """Adds the token to the application's own requests."""
 
@@ -229,9 +225,10 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
         # for that now.
         progress.sent = not isinstance(adapter, KuCoinAdapter)
         settings["timeout"] = self.default_timeout
-        if getattr(self.send, "__func__", None) is _SEND:
+        if getattr(self.send, "__func__", None) is Session.send:
+            # Not self.send: instrumentation replaces Session.send, and would record the code.
             response: Response = adapter.send(request, **settings)
-        else:
+        else:  # a subclass, or the owner of this session, has another ``send``
             progress.sent = True  # as with other adapters
             response = self.send(request, allow_redirects=False, **settings)
         return response
