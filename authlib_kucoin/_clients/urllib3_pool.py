@@ -36,7 +36,7 @@ _AT_ONCE: Final = 0.001
 
 
 class _WatchedConnection(_Connection):
-    """A connection that ends at the deadline, and notes when it sends a request.
+    """A connection whose steps end at the deadline, and which notes when it sends a request.
 
     A TLS handshake or a CONNECT to a proxy does not count as the request.
     """
@@ -66,7 +66,7 @@ class _WatchedConnection(_Connection):
             self._connecting = False
 
     def _new_conn(self) -> Any:
-        """Open a connection to one address of the host after another, until the deadline."""
+        """Try one address of the host after another, until one accepts or the deadline passes."""
         if not in_call() or hasattr(self, "_socks_options"):  # PySocks resolves names itself
             return super()._new_conn()
         name = self._dns_host
@@ -76,7 +76,7 @@ class _WatchedConnection(_Connection):
                 try:
                     return self._with_time_left(super()._new_conn())
                 except (NewConnectionError, ConnectTimeoutError):
-                    limited(None)
+                    limited(None)  # raises if the deadline has passed
             self._dns_host = last
             return self._with_time_left(super()._new_conn())
         finally:
@@ -114,7 +114,7 @@ class _WatchedConnection(_Connection):
 
 
 class _WatchedPool(_Pool):
-    """A pool that does not reuse a connection that was idle for too long: it closes it."""
+    """A pool that closes a connection that was idle for too long, rather than use it again."""
 
     keepalive_expiry: float
 
