@@ -88,8 +88,8 @@ if not TYPE_CHECKING:  # pragma: no branch
             value = getattr(load(_HOME[name]), name)
         except ModuleNotFoundError as error:
             # An AttributeError makes hasattr() return False. ``from authlib_kucoin import …`` uses
-            # hasattr() too (in _handle_fromlist) and would then say only "cannot import name". Let
-            # it raise the error that names the missing library.
+            # hasattr() too (in _handle_fromlist) and would then say only "cannot import name". So
+            # let such an import raise the error that names the missing library.
             if sys._getframe(1).f_code.co_name == "_handle_fromlist":
                 raise
             raise AttributeError(str(error)) from error

@@ -50,7 +50,7 @@ _NOT_CONNECTED: Final = (
 _SENDS: Final[tuple[Any, ...]] = (httpx2.Client.send, httpx2.AsyncClient.send)
 
 
-#: Options of httpx2's own transport; it gives them to no other.
+#: Options that httpx2 passes to its own transport, and not to one of the application.
 _OF_OWN_TRANSPORT: Final = ("cert", "http1", "limits", "verify")
 
 
@@ -107,7 +107,7 @@ def _decoded(body: Body, response: httpx2.Response) -> bytes:
 
 
 class _Settings:
-    """The constructor that both clients share."""
+    """Mixin with the constructor and the checks that both clients share."""
 
     token_auth_class = _Auth
     accepted = WITH_HTTPX
@@ -174,7 +174,7 @@ class _Settings:
         return getattr(self.send, "__func__", None) not in _SENDS  # type: ignore[attr-defined]  # httpx2's
 
     def _is_direct(self, sender: Any) -> bool:
-        """Tell whether a request is sent by httpx2's own transport and through no proxy."""
+        """Tell whether requests are surely sent by httpx2's own transport and through no proxy."""
         return self._is_traced and not self._has_own_send and is_direct(sender)
 
     def _may_have_left(self, call: Call[Any], error: BaseException) -> bool:
@@ -186,6 +186,11 @@ class _Settings:
         return not is_known and not isinstance(error, _NOT_CONNECTED)
 
     def check_ready(self, operation: str) -> None:
+        """Raise, before anything is sent, if this client's settings do not allow a call.
+
+        Raises:
+            ConfigurationError: As in :meth:`ClientBase.check_ready`, or if the client is closed.
+        """
         super().check_ready(operation)  # type: ignore[misc]  # ClientBase is later in the MRO
         if self.is_closed:  # type: ignore[attr-defined]  # httpx2's attribute
             raise ConfigurationError(
@@ -198,8 +203,9 @@ class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[m
     """Authlib's ``OAuth2Client`` for KuCoin.
 
     The arguments are those of :class:`KuCoinOAuth2Session` without ``pool_maxsize``,
-    ``keepalive_expiry`` and ``adapter``. The ``options`` are the other arguments of Authlib's
-    ``OAuth2Client`` and of ``httpx2.Client``, such as ``limits`` and ``transport``.
+    ``keepalive_expiry`` and ``adapter``; but ``timeout`` is any time-out that httpx2 accepts. The
+    ``options`` are the other arguments of Authlib's ``OAuth2Client`` and of ``httpx2.Client``, such
+    as ``limits`` and ``transport``. Those that would have no effect are refused.
     """
 
     _own_transport = Transport
@@ -217,7 +223,8 @@ class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[m
     def perform(self, call: Call[T]) -> T:
         """Send one call and return its result."""
         self.check_ready(call.operation)
-        # With our own transport, send by its inner client: that skips the layers of this client.
+        # With a transport of this package, send by its inner client: that skips the layers of this
+        # client.
         is_pooled = self.pool and not self._has_own_send
         sender = self.pool.client(call.operation) if is_pooled else self
         with InFlight(call.secrets, self.total_timeout) as progress:
@@ -261,7 +268,10 @@ class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # typ
     _own_transport = AsyncTransport
 
     async def aclose(self) -> None:
-        """Wait for the refreshes of this client in this event loop, then close the client."""
+        """Wait for the refreshes of this client in this event loop, then close the client.
+
+        If the client has a shared transport, which stays open, this does not wait.
+        """
         try:
             await self._finish_refreshes()
         finally:
@@ -288,7 +298,7 @@ class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # typ
     async def perform(self, call: Call[T]) -> T:
         """Send one call and return its result."""
         self.check_ready(call.operation)
-        is_pooled = self.pool and not self._has_own_send  # as when blocking
+        is_pooled = self.pool and not self._has_own_send  # as in KuCoinOAuth2Client
         sender = await self.pool.client(call.operation) if is_pooled else self
         with InFlight(call.secrets, self.total_timeout) as progress:
             outcome = self._outcome(call, progress, sender)
