@@ -102,7 +102,7 @@ def __dir__() -> list[str]:
 
 
 def _loadable() -> list[str]:
-    """Return the public names whose HTTP library is installed; ``import *`` imports them."""
+    """Return the public names except those whose HTTP library is not installed."""
     from importlib.util import find_spec  # noqa: PLC0415 - slower than the rest of this module
 
     return [name for name, home in _HOME.items() if find_spec(_LIBRARIES.get(home, __name__))]

@@ -145,7 +145,7 @@ class _Settings:
         self.pool: Any = transport if isinstance(transport, KeptConnections) else None
         self._is_traced = self.pool is not None and self.pool.are_traced
         options.setdefault("cookies", no_cookies())
-        super().__init__(  # type: ignore[call-arg]  # Authlib's client is next in the MRO
+        super().__init__(  # type: ignore[call-arg]  # the next constructor is Authlib's
             client_id=client_id,
             client_secret=client_secret,
             redirect_uri=redirect_uri,

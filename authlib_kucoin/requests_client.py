@@ -134,7 +134,7 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
 
     @property
     def verify(self) -> bool | str:
-        """Whether to verify the server's certificate, or the file of the authorities to trust."""
+        """Whether to verify the server's certificate, or the path of the authorities to trust."""
         # To requests, None means "do not verify".
         return True if self._own_verify is None else self._own_verify
 

@@ -142,7 +142,7 @@ class ClientBase(NotOfKuCoin):
         state: str | None = None,
         **params: Any,
     ) -> Call[KuCoinToken]:
-        """Return the call that :meth:`fetch_token` sends. The arguments are the same."""
+        """Return the call that ``fetch_token`` sends, with the same arguments and errors."""
         redirect_uri = params.pop("redirect_uri", None) or self.redirect_uri
         grant_type = params.pop("grant_type", None) or "authorization_code"
         _only_code_mode(is_so=grant_type == "authorization_code", operation="token")

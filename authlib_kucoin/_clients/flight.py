@@ -3,8 +3,9 @@
 The leader is the caller that sends the request. Waiters are callers that come with the same refresh
 token while the request is in flight. They receive its outcome: the new token pair or an error.
 
-When the request has ended, a new pair is remembered for later callers with the same refresh token.
-So is a ReauthorizationRequired. After any other error, the next caller sends a new request.
+When the request has ended, a new pair is remembered for ten minutes, for later callers with the
+same refresh token. So is a ReauthorizationRequired. After any other error, the next caller sends a
+new request.
 """
 
 from __future__ import annotations

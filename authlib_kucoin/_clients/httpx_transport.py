@@ -43,7 +43,7 @@ def no_cookies() -> CookieJar:
 
 
 class KeptConnections:
-    """Base of the transports, which makes the inner clients.
+    """Base of the transports. It makes their inner clients.
 
     Args:
         client_kwargs: The options of a client. Those that do not concern connections are ignored.
@@ -113,7 +113,8 @@ class Transport(KeptConnections, httpx2.BaseTransport):
             operation: The call that needs the client, for errors.
 
         Raises:
-            ConfigurationError: If httpx2 does not accept the settings.
+            ConfigurationError: If httpx2 does not accept the settings, or :func:`guard` refuses the
+                client.
         """
         process = os.getpid()
         if inner := self._clients.get(process):
@@ -155,7 +156,8 @@ class AsyncSharedTransport(KeptConnections, httpx2.AsyncBaseTransport):
             operation: The call that needs the client, for errors.
 
         Raises:
-            ConfigurationError: If httpx2 does not accept the settings.
+            ConfigurationError: If httpx2 does not accept the settings, or :func:`guard` refuses the
+                client.
         """
         loop = asyncio.get_running_loop()
         inner = self._clients.get(id(loop))
@@ -175,7 +177,7 @@ class AsyncSharedTransport(KeptConnections, httpx2.AsyncBaseTransport):
     async def _close_with_loop(
         self, loop: asyncio.AbstractEventLoop, client: httpx2.AsyncClient
     ) -> AsyncGenerator[None]:
-        """Close a client when this generator is closed: by asyncio when the loop shuts down."""
+        """Close a client when this generator is closed: by asyncio as the loop ends, or dispose()."""
         try:
             yield
         finally:

@@ -132,7 +132,7 @@ class Refreshes:
         return flight.told()
 
     def wait_for(self, owner: object) -> None:
-        """Block until the refreshes of a client in other threads have ended, or their time has."""
+        """Block until the refreshes of a client in other threads have ended or run out of time."""
         with self._lock:
             flights = [flight for flight in self._in_flight if flight.is_led_for(owner)]
         for flight in flights:
@@ -165,7 +165,7 @@ class Refreshes:
             return own
 
     def _tidy(self, *, thorough: bool = False) -> None:
-        """Remove the flights that are over, and the oldest ones if there are too many.
+        """Remove the flights that are over and, if there are too many, the oldest that have ended.
 
         Args:
             thorough: Whether to look at every flight. Otherwise the search stops at the first one

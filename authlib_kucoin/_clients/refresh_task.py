@@ -1,8 +1,8 @@
 """The task of an async refresh. It goes on if its caller is cancelled or its loop is about to end.
 
 If a refresh were cancelled after KuCoin has answered, the new token pair would be lost, and the old
-one no longer works. So a refresh runs in a task of its own, which its caller awaits through
-``asyncio.shield``.
+access token no longer works. So a refresh runs in a task of its own, which its caller awaits
+through ``asyncio.shield``.
 
 ``asyncio.run``, and the runners of pytest-asyncio and anyio, cancel all tasks when the main one has
 ended. They do so while the loop does not run, and then run it until all tasks have ended. Such a
@@ -47,9 +47,9 @@ class RefreshTask(asyncio.Task[None]):
         self.add_done_callback(_tasks.discard)
 
     def cancel(self, msg: Any | None = None) -> bool:
-        """Cancel the task at once or, if its loop does not run, ``longest`` seconds later.
+        """Cancel the task at once or, if its loop is open and does not run, ``longest`` s later.
 
-        A loop that is open and does not run is about to end; see the module's docstring.
+        Such a loop is about to end; see the module's docstring.
         """
         loop = self.get_loop()
         if loop.is_running() or loop.is_closed():
