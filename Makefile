@@ -17,7 +17,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet
 PYTEST := $(BIN)/python -m pytest
-# One worker per core; an idle worker takes over tests of a busy one. ARGS="-n 0" turns it off.
+# One worker more than there are cores (tests/conftest.py); an idle worker takes over tests of a
+# busy one. ARGS="-n 0" turns it off.
 PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 EXTRAS := flask,starlette,django,social,sandbox
 

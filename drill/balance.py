@@ -77,10 +77,11 @@ def app_with(settings: Mapping[str, str]) -> Iterator[None]:
     """Make an app with the demo's settings, and enter its context for a ``with`` block."""
     app = create_app(settings)
     app.logger.setLevel(logging.WARNING)  # log no line for each settled attempt
-    with app.app_context():
-        try:
+    try:
+        with app.app_context():
             yield
-        finally:
+    finally:
+        with app.app_context():  # a new one, because the session has to be closed before
             db.engine.dispose()
             oauth.kucoin.close()
 

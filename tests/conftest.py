@@ -20,6 +20,12 @@ os.environ.setdefault("PYTEST_ADDOPTS", "-p no:schemathesis")
 pytest_plugins = ["tests.support.canary_watch", "tests.support.no_skips"]
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Let `-n auto` start one worker more than there are cores, because many tests wait."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """The SQLAlchemy URL of a PostgreSQL server: `TEST_DATABASE_URL`, or one started here."""

@@ -37,6 +37,11 @@ def of_a_handler(error: BaseException) -> BaseException:
     return error
 
 
+def is_of_a_handler(error: BaseException) -> bool:
+    """Tell whether a signal handler's TimeoutError has caused an error of a library."""
+    return of_a_handler(error) is not error
+
+
 def kind_of(error: BaseException) -> str:
     """Return the kind of an error, as in :attr:`authlib_kucoin.KuCoinError.failure`."""
     causes = (error, *_causes(error))

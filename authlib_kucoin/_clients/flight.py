@@ -11,12 +11,12 @@ new request.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import copy
 import hashlib
 import threading
 import time
 from collections.abc import Mapping
+from concurrent import futures
 from concurrent.futures import Future
 from typing import Any, Final
 
@@ -221,8 +221,9 @@ class Flight:
             return
         if self._thread == threading.get_ident():
             raise unavailable("a task of this thread's own event loop is refreshing it")
-        with contextlib.suppress(TimeoutError):
-            self.outcome.exception(self.patience)
+        # Not outcome.exception(), because it raises a TimeoutError when the time is over, which could
+        # not be told from that of a signal handler.
+        futures.wait((self.outcome,), self.patience)
 
     def is_led_for(self, owner: object) -> bool:
         """Tell whether another thread leads this flight with the client ``owner``."""

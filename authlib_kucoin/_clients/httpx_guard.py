@@ -21,6 +21,7 @@ import httpx2
 
 from authlib_kucoin._errors import ConfigurationError
 
+from .failures import is_of_a_handler
 from .in_flight import limited, note_received
 from .network import addresses, holds_bytes, is_readable
 
@@ -166,8 +167,9 @@ class _Backend(httpcore2.NetworkBackend):
         for address in others:
             try:
                 return self._connected(address, port, timeout, options)
-            except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
-                pass  # try the next one
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
+                if is_of_a_handler(error):
+                    raise
         return self._connected(last, port, timeout, options)
 
     def _connected(

@@ -177,7 +177,7 @@ class AsyncSharedTransport(KeptConnections, httpx2.AsyncBaseTransport):
     async def _close_with_loop(
         self, loop: asyncio.AbstractEventLoop, client: httpx2.AsyncClient
     ) -> AsyncGenerator[None]:
-        """Close a client when this generator is closed: by asyncio as the loop ends, or dispose()."""
+        """Close a client when this generator is closed: as its loop ends, or by dispose()."""
         try:
             yield
         finally:

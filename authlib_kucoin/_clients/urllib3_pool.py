@@ -22,6 +22,7 @@ from urllib3.connection import HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.util.ssl_ import create_urllib3_context, resolve_cert_reqs
 
+from .failures import is_of_a_handler
 from .http_answer import LimitedAnswer
 from .in_flight import in_call, limited, note_sent
 from .network import addresses
@@ -76,7 +77,9 @@ class _WatchedConnection(_Connection):
             for self._dns_host in others:
                 try:
                     return self._with_time_left(super()._new_conn())
-                except (NewConnectionError, ConnectTimeoutError):
+                except (NewConnectionError, ConnectTimeoutError) as error:
+                    if is_of_a_handler(error):
+                        raise
                     limited(None)  # raises if the deadline has passed
             self._dns_host = last
             return self._with_time_left(super()._new_conn())

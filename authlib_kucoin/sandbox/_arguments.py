@@ -41,7 +41,7 @@ class Command:
     """What the command line and the environment ask for.
 
     Attributes:
-        port: Where to listen.
+        port: The port to listen on.
         options: How the sandbox behaves.
         as_json: Print one line of JSON instead of a greeting.
         log: How to log requests: "text", "json" or "none".

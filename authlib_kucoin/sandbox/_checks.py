@@ -73,17 +73,23 @@ def json_object(request: Request, options: SandboxOptions, section: str) -> dict
 
     Raises:
         Refusal: The content type or the query differs from the document, or the body is not a
-            JSON object.
+            JSON object, or repeats a member.
     """
     content_type(request, options, JSON_TYPE, section)
     no_query(request, section)
     try:
-        content = json.loads(request.body.encode("latin-1"))
+        content = json.loads(request.body.encode("latin-1"), object_pairs_hook=_members)
     except (ValueError, RecursionError):
         content = None
     if isinstance(content, dict):
         return content
-    raise Refusal("bad_json", "the body must be a JSON object", section)
+    raise Refusal("bad_json", "the body must be a JSON object without a repeated member", section)
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) != len(pairs):
+        raise ValueError("a member occurs twice")
+    return dict(pairs)
 
 
 def content_type(request: Request, options: SandboxOptions, wanted: str, section: str) -> None:
@@ -204,6 +210,7 @@ def is_listed(client_ip: str, networks: Sequence[str]) -> bool:
 
 def is_loopback(host: str) -> bool:
     """Return whether a host name or address is loopback."""
+    host = host.removesuffix(".")
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

@@ -117,7 +117,7 @@ class FaultQueue:
     def take(self, operation: str) -> WaitingFault | None:
         """Return the fault that strikes this call of an operation; None if the call is spared.
 
-        Each call of this method uses up one of the first fault's `times`, unless it returns None.
+        A call that returns a fault uses up one of that fault's `times`.
         """
         with self._lock:
             queue = self._queues[operation]

@@ -51,7 +51,7 @@ GATEWAY_ERRORS: Final = {
 _SIGNED_HEADERS: Final = ("kc-api-key", "kc-api-sign", "kc-api-timestamp", "kc-api-passphrase")
 _KEY_VERSIONS: Final = ("2", "3")
 _MAX_SKEW: Final = 5.0
-#: The partners of ccxt. KuCoin knows them; the sandbox cannot check their signatures.
+#: The partners of ccxt. The sandbox does not know their keys, so it accepts any signature.
 _OTHER_PARTNERS: Final = ("ccxt", "ccxtfutures")
 
 
@@ -91,8 +91,8 @@ def check(request: Request, state: State, real_time: float) -> IssuedKey:
     """Return the issued key that signed a request.
 
     Raises:
-        GatewayRefusal: A header is missing or wrong, the key is not bound to the caller's address,
-            or the key lacks the permission General.
+        GatewayRefusal: A header is missing or wrong, the key is bound to other addresses than the
+            caller's, or the key lacks the permission General.
     """
     headers, options = request.headers, state.options
     if any(not headers.get(name) for name in _SIGNED_HEADERS):

@@ -1,9 +1,9 @@
-"""Decides who may control the sandbox: not other machines, and not other sites' web pages.
+"""Keeps other machines, and web pages of other sites, from controlling the sandbox.
 
-Another machine must be listed in the option `allowed_ips`. A web page can make its visitor's
-browser send requests to a loopback address. The page can even read the answers, if its own host
-name resolves to that address (DNS rebinding). So the Host header of a control call must name a
-host that no other site can own, and the call must not come from another site's page.
+Another machine can control the sandbox only if the option `allowed_ips` lists it. A web page can
+make its visitor's browser send requests to a loopback address. The page can even read the answers,
+if its own host name resolves to that address (DNS rebinding). So the Host header of a control call
+must name a host that no other site can own, and the call must not come from another site's page.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def problem_of(request: Request, options: SandboxOptions) -> str | None:
 
 
 def is_known(netloc: str, options: SandboxOptions) -> bool:
-    """Return whether no other site can own a host, which may have a port.
+    """Return whether a host, with or without a port, is one that no other site can own.
 
     No site owns an IP address: DNS rebinding needs a name.
     """

@@ -121,7 +121,7 @@ class Response:
         return self.sent_part > 0
 
     def encode(self, request: Request | None) -> bytes:
-        """Return the bytes to send. Without a request, they end with a closed connection."""
+        """Return the bytes to send. If `request` is None, they say that the connection ends."""
         closing = request is None or not request.keep_alive or self.ending != "keep"
         lines = [
             f"HTTP/1.1 {self.status} {reason(self.status)}",

@@ -12,7 +12,7 @@ from ._http import Headers, Request
 from ._refusal import RecordedRefusal
 
 MASK: Final = "***"
-#: The journal keeps at most so many requests, and at most so many bytes of them.
+#: The largest number of requests that the journal keeps, and their largest size in bytes.
 _KEPT: Final = 10_000
 _MAX_SIZE: Final = 32 * 2**20
 #: Roughly how many bytes of memory a request takes beside its texts.
@@ -40,7 +40,7 @@ class RecordedRequest:
     Attributes:
         operation: One of `OPERATIONS`, "decision" for a button on the consent page, or "unknown".
         status: The status of the answer; None if none was sent.
-        connection: The number of the TCP connection. 0 if the sandbox has made the request itself,
+        connection: The number of the TCP connection. 0 if the sandbox itself has made the request,
             in `Sandbox.approve`, in `Sandbox.cancel`, or on the page "try it".
         received_at: When the request came, in seconds since the epoch on the sandbox's clock.
         refusal: Why the request was refused, and how to mend it; None if it was not refused.

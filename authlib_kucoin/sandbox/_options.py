@@ -221,6 +221,9 @@ class SandboxOptions:
                     ip_network(address, strict=False)
                 except ValueError as error:
                     raise ValueError(f"{name}: {error}") from None
+        for host in self.allowed_hosts:
+            if "/" in host or ":" in host:
+                raise ValueError(f"allowed_hosts: {host!r} must be a host name without a port")
         names = [account.name for account in self.accounts]
         if len(set(names)) < len(names):
             raise ValueError("account: two accounts have the same name")

@@ -15,7 +15,7 @@ from ._scenarios import SCENARIOS
 from ._state import ACCESS_SECONDS, CODE_SECONDS, REFRESH_SECONDS, State
 from ._version import version
 
-#: The page shows so many requests, and so many keys of each account: the latest ones.
+#: How many requests, and how many keys of each account, the page shows: the latest ones.
 _SHOWN: Final = 50
 _DAY: Final = 24 * 3600
 

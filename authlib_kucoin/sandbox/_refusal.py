@@ -13,7 +13,7 @@ def cited(section: str) -> str:
 
 
 def place(section: str) -> str:
-    """Return a section of the document, or the name of another page, as the own pages name it."""
+    """Return a section of the document, or the name of another page, as the start page shows it."""
     return f"KuCoin's document, section {section}" if section[0].isdigit() else section
 
 

@@ -19,8 +19,8 @@ from ._http import BadRequest, Request, Response, read_request
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 _BACKLOG: Final = 256
 _MAX_PORT: Final = 65_535
-#: After an unreadable request, the server reads and drops so many bytes, and waits so many seconds
-#: for each of them.
+#: After an unreadable request: how many more bytes the server reads, and how many seconds it waits
+#: for them.
 _LINGER_BYTES: Final = 2**24
 _LINGER: Final = 1.0
 

@@ -114,10 +114,9 @@ class Trial:
             ]
 
     def send(self, name: str, client_ip: str) -> float:
-        """Send the request of the next step, if `name` is that step.
+        """Send the request of the next step, if `name` is that step; otherwise do nothing.
 
-        It is not if the user has pressed a button twice: then the first press has sent the request,
-        and the second one does nothing.
+        If the user presses a button twice, only the first press sends a request.
 
         Returns:
             The seconds for which a fault holds the answer back.

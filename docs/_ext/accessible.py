@@ -1,6 +1,6 @@
-"""Mends what furo leaves out for people who use a keyboard or a screen reader.
+"""Adds to furo's pages what people need who use a keyboard or a screen reader.
 
-A change of furo's that takes one of these places away is a warning, and so ends the build.
+If furo no longer writes one of the replaced texts, the build warns, and so fails.
 """
 
 from __future__ import annotations
@@ -11,14 +11,17 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 
 _MENDED = {
-    # A heading says which level it has, and landmarks of one kind have names.
+    # Headings need a level, and landmarks of the same kind need names.
     '<p class="caption" role="heading">': '<p class="caption" role="heading" aria-level="2">',
     '<aside class="sidebar-drawer">': '<aside class="sidebar-drawer" aria-label="All pages">',
     '<aside class="toc-drawer': '<aside aria-label="This page" class="toc-drawer',
-    # What scrolls can be reached with the keyboard.
+    # The keyboard has to reach each part that scrolls.
     "<pre>": '<pre tabindex="0">',
     '<div class="table-wrapper': '<div tabindex="0" role="group" aria-label="Table" '
     'class="table-wrapper',
+    # Each page has a heading of the first level.
+    '<div id="search-results"></div>': "<h1>Search</h1>\n"
+    '<div id="search-results" role="region" aria-label="Results"></div>',
 }
 
 
@@ -38,6 +41,6 @@ def _mend(app: Sphinx, error: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Mend the pages when they are written."""
+    """Change the pages after Sphinx has written them."""
     app.connect("build-finished", _mend)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,17 +1,17 @@
-"""Pictures drawn from text, as SVG in the page: they follow the theme and need no other program.
+"""Draws pictures from text, as SVG in the page. They follow the theme, and need no other program.
 
-``sequence`` draws who sends what to whom, one line a message::
+``sequence`` draws the messages between participants, one line for each message::
 
-    ```{sequence} What the picture shows, for those who cannot see it
+    ```{sequence} A text for people who cannot see the picture
     Browser, Your app, KuCoin
     Browser -> Your app: POST /connect
     Your app --> Browser: 302 to the login page
     ```
 
-``layers`` draws boxes from top to bottom, one line a layer, its boxes separated by ``|`` and each
-followed by what is in it::
+``layers`` draws layers from top to bottom, one line for each layer. ``|`` separates the boxes of a
+layer; after its name and a colon, each box has a description::
 
-    ```{layers} What the picture shows, for those who cannot see it
+    ```{layers} A text for people who cannot see the picture
     flask_client: an app for Flask | social: a backend
     _protocol: no I/O
     ```
@@ -40,7 +40,7 @@ class _Picture(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         height, shapes = self.draw()
         label = escape(" ".join(self.arguments[0].split()), quote=True)
-        # It scrolls by itself on a narrow screen, and can then be reached with the keyboard.
+        # On a narrow screen the picture scrolls; tabindex lets the keyboard reach it.
         html = (
             f'<div class="picture" role="group" aria-label="Picture" tabindex="0">'
             f'<svg role="img" aria-label="{label}" viewBox="0 0 {_WIDTH} {height}" '
@@ -49,12 +49,12 @@ class _Picture(SphinxDirective):
         return [nodes.raw("", html, format="html")]
 
     def draw(self) -> tuple[int, list[str]]:
-        """Return the height and the shapes."""
+        """Return the height in pixels, and the shapes."""
         raise NotImplementedError
 
 
 class Sequence(_Picture):
-    """Who sends what to whom."""
+    """The messages between participants."""
 
     def draw(self) -> tuple[int, list[str]]:
         """Draw a column for each name, and a row for each message."""

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import signal
+import socket
 import traceback
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from threading import Event
 from typing import Any
 
 import pytest
 
-from authlib_kucoin import ApiKeyOutcomeUnknown, KuCoinUnavailable
+from authlib_kucoin import (
+    ApiKeyOutcomeUnknown,
+    KuCoinOAuth2Client,
+    KuCoinOAuth2Session,
+    KuCoinUnavailable,
+)
 from tests.contract.stacks import EVERYWHERE, NewStack, everywhere, outcome_of
-from tests.support.wire import Seen, Wire
+from tests.support.waiting import wait_until
+from tests.support.wire import Answer, Seen, Wire
 
 TOKEN = {"access_token": "old-access", "refresh_token": "old-refresh"}
 #: The rows whose calls block. In others, a signal interrupts the event loop, not the call.
@@ -71,6 +80,52 @@ def test_time_limit_error_reaches_the_caller(
         getattr(stack, operation)(TOKEN)
     assert raised.value.__context__ is None
     assert "old-" not in "".join(traceback.format_exception(raised.value))
+
+
+@pytest.mark.parametrize("row", [row for row, operation in CASES if operation == "refresh"])
+@pytest.mark.parametrize("error", [SoftTimeLimitExceeded, TimeoutError])
+def test_time_limit_error_reaches_a_waiter(
+    error: type[Exception], new_stack: NewStack, silent: Wire
+) -> None:
+    """A caller that waits for another thread's refresh of the same token is interrupted, too."""
+    leader, waiter = new_stack(site=silent.url), new_stack(site=silent.url)
+    go_on = Event()
+
+    def later(_seen: Seen) -> Answer:
+        go_on.wait(60)
+        return 502, ""
+
+    silent.answer = later
+    with ThreadPoolExecutor(1) as pool:
+        lead = pool.submit(lambda: outcome_of(lambda: leader.refresh(TOKEN)))
+        wait_until(lambda: bool(silent.seen))
+        with pytest.raises(error), interrupted_by(error, silent):
+            waiter.refresh(TOKEN)
+        go_on.set()
+        assert isinstance(lead.result(30), Exception)
+
+
+@pytest.mark.parametrize("client_class", [KuCoinOAuth2Session, KuCoinOAuth2Client])
+def test_time_limit_error_while_connecting_ends_the_call(
+    client_class: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next address of the host is tried after the system's time-out, and not after it."""
+    monkeypatch.setattr(
+        socket,
+        "getaddrinfo",
+        lambda *_, **__: [(2, 1, 6, "", (f"203.0.113.{n}", 9)) for n in (1, 2)],
+    )
+    tried: list[Any] = []
+
+    def connect(address: Any, *_: Any, **__: Any) -> Any:
+        tried.append(address)
+        raise TimeoutError("made up")  # as from a signal handler: raised in this module
+
+    monkeypatch.setattr("urllib3.util.connection.create_connection", connect)
+    monkeypatch.setattr(socket, "create_connection", connect)
+    with pytest.raises(TimeoutError, match="made up"):
+        client_class("broker", site="http://localhost:9").validate_access_token(TOKEN)
+    assert len(tried) == 1
 
 
 @pytest.mark.parametrize("row", BLOCKING)

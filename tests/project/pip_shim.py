@@ -1,4 +1,4 @@
-"""Replaces ``pip install`` in pages: fails if a requirement does not exist."""
+"""Stands in for ``pip install`` in the pages: checks each requirement, and installs none."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 
 
 def main(arguments: list[str]) -> None:
-    """Check each requirement."""
+    """Fail if a requirement, or one of its extras, does not exist here."""
     if arguments[:1] != ["install"]:
         sys.exit(f"pip shim: {arguments} is not an installation")
     for argument in arguments[1:]:

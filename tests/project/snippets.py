@@ -1,4 +1,4 @@
-"""Runs the blocks of a page like a reader: in order, in an empty folder, in one shell.
+"""Runs the blocks of a page as a reader would: in order, in an empty folder, in one shell.
 
 * A Python block that starts with ``# name.py`` is saved under that name. Other Python blocks are
   executed; all blocks of a page share their variables.
@@ -60,7 +60,7 @@ _SHIMS: Final = {
 
 
 class Reader:
-    """Reads one page and does what it says."""
+    """Runs all blocks of one page."""
 
     def __init__(self, folder: Path, filled: Mapping[str, str]) -> None:
         self.folder = folder
@@ -94,20 +94,20 @@ class Reader:
         return len(document.regions)
 
     def _save_programs(self, page: Path) -> None:
-        """Save the programs that the page includes and names."""
+        """Save each program that the page includes with a caption, under that caption."""
         for source, name in _PROGRAM.findall(page.read_text()):
             path = self.folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(self.here((page.parent / source).read_text()))
 
     def here(self, text: str) -> str:
-        """Replace the page's ports, and what it leaves for the reader to fill in."""
+        """Replace the ports in a text by free ones, and the gaps that a reader has to fill."""
         for left_open, value in self._filled.items():
             text = text.replace(left_open, value)
         return PORTS.sub(lambda found: self._port(found[0]), text)
 
     def close(self) -> None:
-        """Stop what still runs."""
+        """Stop the servers that the page has started."""
         with self._open:
             for server in self._servers:
                 with suppress(ProcessLookupError):
@@ -201,7 +201,7 @@ class Reader:
 
 @contextmanager
 def reader(folder: Path, filled: Mapping[str, str]) -> Iterator[Reader]:
-    """Return a function that makes a reader; stop its programs at the end."""
+    """Return a reader for one page; stop the servers of the page at the end."""
     page_reader = Reader(folder, filled)
     try:
         yield page_reader

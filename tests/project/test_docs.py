@@ -1,5 +1,6 @@
-"""The documentation names only tests and files that exist, and its programs compile."""
+"""The tests, files, labels and classes that the documentation names exist; its programs compile."""
 
+import importlib
 import re
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def test_every_claim_names_a_test_that_exists(page: str, at_least: int) -> None:
 
 
 def test_the_guide_to_changes_names_what_exists() -> None:
-    """Each name is in the file that CONTRIBUTING.md gives for it."""
+    """Each file that CONTRIBUTING.md names contains the name that is given with it."""
     places = re.findall(r"`([\w/]+\.py)` `(\w+)`", GUIDE.read_text())
     assert len(places) >= 24
     for file, name in places:
@@ -43,3 +44,33 @@ def test_every_program_on_a_page_is_python(page: Path) -> None:
     """Each Python block compiles."""
     for block in re.findall(r"^```python\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE):
         compile(block, page.name, "exec")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_reference_has_its_target(page: Path) -> None:
+    """Each label, page and class that a page refers to exists."""
+    docs = {path.stem: path.read_text() for path in (ROOT / "docs").glob("*.md")}
+    labels = {
+        label
+        for text in docs.values()
+        for label in re.findall(r"^\(([\w-]+)\)=$", text, re.MULTILINE)
+    }
+    known = {"ref": labels, "doc": set(docs)}
+    for role, given in re.findall(r"\{(ref|doc|class)\}`([^`]+)`", page.read_text()):
+        target = given.partition("<")[2].rstrip(">") or given
+        if role == "class":
+            module, _, name = target.lstrip("~").rpartition(".")
+            assert hasattr(importlib.import_module(module), name), target
+        else:
+            assert target in known[role], target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_definition_is_below_its_term(page: Path) -> None:
+    """Above each definition is a line with its term, and a blank line above that."""
+    blocks = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
+    lines = ["", *blocks.sub("", page.read_text()).splitlines()]
+    for number, line in enumerate(lines):
+        if line.startswith(": "):
+            assert lines[number - 1]
+            assert not lines[number - 2], lines[number - 2]

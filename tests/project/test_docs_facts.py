@@ -1,4 +1,4 @@
-"""Numbers and addresses in prose are those of the code.
+"""Numbers and addresses in the pages have the values that the code has.
 
 Each fact is a sentence of a page with a hole in it, and what the code says belongs there. A changed
 number in the page or in the code fails, and so does a sentence that was taken away: then take away
@@ -116,7 +116,7 @@ FACTS = [
 
 @pytest.mark.parametrize(("page", "sentence", "value"), FACTS)
 def test_a_fact_is_that_of_the_code(page: str, sentence: str, value: object) -> None:
-    """The hole in the sentence holds just that."""
+    """In the page, the value of the code stands where the sentence has its gap."""
     before, _, after = sentence.partition("{}")
     before, after = (part.replace("{{", "{").replace("}}", "}") for part in (before, after))
     pattern = re.escape(before) + r"([^\n|]*?)" + (re.escape(after) if after else r"(?=[\s`,.;]|$)")
@@ -126,14 +126,14 @@ def test_a_fact_is_that_of_the_code(page: str, sentence: str, value: object) -> 
 
 
 def test_the_permissions_are_those_of_the_code() -> None:
-    """The page lists what may be asked for, and what never is."""
+    """The page lists all permissions that the code knows, and no other."""
     page = (ROOT / "docs" / "going-live.md").read_text()
     section = page.partition("(permissions)=")[2].partition("(key-life)=")[0]
     assert set(re.findall(r"API_[A-Z_]+", section)) == set(permissions._GROUPS)
 
 
 def test_the_redirect_uris_characters_are_those_of_the_code() -> None:
-    """Each that the page allows is taken, and one that it does not is refused."""
+    """The package accepts each character that the page allows, and refuses all others."""
     from authlib_kucoin import UnsafeRedirectURI
     from authlib_kucoin._protocol.redirect_uri import check_redirect_uri
 
@@ -149,7 +149,7 @@ def test_the_redirect_uris_characters_are_those_of_the_code() -> None:
 
 
 def test_the_attribution_headers_are_kucoins() -> None:
-    """Those of a signed request that the page says besides are the package's own."""
+    """Each header that the page's program reads is in a signed request of the package."""
     headers = signed_headers(ApiKey("n", "k", "s", "p"), "GET", "/", timestamp_ms=1)
     page = (ROOT / "docs" / "using-the-key.md").read_text()
     code = page.partition("class Attribution")[2].partition("def after")[0]

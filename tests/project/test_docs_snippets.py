@@ -25,7 +25,7 @@ def test_every_block_runs(
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
 ) -> None:
-    """Blocks run in order, in an empty folder; the site ``"global"`` is replaced by the sandbox."""
+    """Each block of the page runs, in order, in an empty folder; "global" is the sandbox."""
     here = {**sites.SITES, "global": Site(kucoin_sandbox.url, name="global")}
     monkeypatch.setattr(sites, "SITES", MappingProxyType(here))
     monkeypatch.syspath_prepend(tmp_path)
@@ -46,7 +46,7 @@ def test_every_block_runs(
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_block_says_what_it_is(page: Path) -> None:
-    """A block without a language, or in one that is not run, would not be tested."""
+    """Each block has a language that the tests run, or one that is listed as not run."""
     fences = re.findall(r"^ *(`{3,})(.*)\n(?:.*\n)*? *\1$", page.read_text(), re.MULTILINE)
     odd = (
         {info for _, info in fences if not info.startswith("{")}

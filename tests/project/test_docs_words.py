@@ -1,4 +1,4 @@
-"""What the pages set as code exists: names, settings, options, faults, commands, addresses."""
+"""Names, settings, options, faults, commands and addresses that the pages set as code exist."""
 
 import inspect
 import re
@@ -21,33 +21,33 @@ EACH_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 
 def prose(page: Path) -> str:
-    """Return a page without its blocks and comments, which the tests run."""
+    """Return the text of a page without code blocks and comments."""
     text = re.sub(r"^ *(`{3,}).*\n(?:.*\n)*? *\1$", "", page.read_text(), flags=re.MULTILINE)
     return re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
 
 
 def spans(page: Path) -> list[str]:
-    """Return what a page sets as code, Sphinx's own marks aside."""
+    """Return the code spans of a page, without those of Sphinx's roles."""
     text = re.sub(r"\{[a-z]+\}`[^`]*`", "", prose(page))
     return [code.strip() for _, code in re.findall(r"(`{1,2})([^`]+)\1", text)]
 
 
 @EACH_PAGE
 def test_every_word_in_code_exists(page: Path) -> None:
-    """A misspelt or renamed name, setting, option or fault is a word that is nowhere."""
+    """Each word in a code span exists in the code, in a library, or as an option of a program."""
     assert {word: code for code in spans(page) for word in vocabulary.unknown_words(code)} == {}
 
 
 @EACH_PAGE
 def test_every_command_of_make_exists(page: Path) -> None:
-    """Each target is in the Makefile."""
+    """Each `make` command of a page is a target of the Makefile."""
     targets = set(re.findall(r"^(\w[\w-]*):", vocabulary.makefile(), re.MULTILINE))
     assert set(re.findall(r"`make (\w[\w-]*)", page.read_text())) <= targets
 
 
 @EACH_PAGE
 def test_every_fault_exists(page: Path) -> None:
-    """The sandbox takes each `fail_next` that a page writes."""
+    """The sandbox accepts each call of `fail_next` that a page contains."""
     with run_sandbox() as sandbox:
         for operation, fault in re.findall(r'fail_next\("(\w+)", "([^"]+)"\)', page.read_text()):
             sandbox.fail_next(operation, fault)
@@ -55,7 +55,7 @@ def test_every_fault_exists(page: Path) -> None:
 
 
 def test_every_fault_is_described() -> None:
-    """The table of faults has them all, and no other."""
+    """The table of faults in docs/sandbox.md has all faults of the sandbox, and no other."""
     page = (ROOT / "docs" / "sandbox.md").read_text()
     table = page.partition("| fault | what comes |")[2].partition("\n\n")[0]
     from authlib_kucoin.sandbox._faults import PLAIN_FAULTS
@@ -68,7 +68,7 @@ def test_every_fault_is_described() -> None:
 
 @EACH_PAGE
 def test_every_call_has_its_arguments(page: Path) -> None:
-    """A call in prose names parameters that the method has."""
+    """For each call in a code span, the method has the parameters that the call names."""
     for code in spans(page):
         call = re.fullmatch(r"(?:\w+\.)*(\w+)\((.*)\)", code)
         owners = (KuCoinFlaskApp, authlib_kucoin.KuCoinOAuth2Session, Sandbox, authlib_kucoin)
@@ -85,7 +85,7 @@ def test_every_call_has_its_arguments(page: Path) -> None:
 
 @EACH_PAGE
 def test_every_extra_exists(page: Path) -> None:
-    """Of this package, wherever it is named with one."""
+    """Each extra of this package that a page names exists."""
     from importlib.metadata import metadata
 
     extras = set(metadata("authlib-kucoin").get_all("Provides-Extra") or ())
@@ -94,7 +94,7 @@ def test_every_extra_exists(page: Path) -> None:
 
 
 def errors() -> set[type[KuCoinError]]:
-    """Return every class of error."""
+    """Return all classes of errors of the package."""
     found, new = set(), {KuCoinError}
     while new:
         found |= new
@@ -104,13 +104,13 @@ def errors() -> set[type[KuCoinError]]:
 
 @pytest.mark.parametrize("name", ["errors.md", "reference.md"])
 def test_every_error_is_described(name: str) -> None:
-    """A new class is not forgotten."""
+    """The page contains the name of each class of error."""
     page = (ROOT / "docs" / name).read_text()
     assert {error.__name__ for error in errors() if error.__name__ not in page} == set()
 
 
 def test_the_gateways_codes_have_their_class() -> None:
-    """Each row of the table of codes is what the package raises."""
+    """For each code in the table of docs/errors.md, the package raises the class in that row."""
     page = (ROOT / "docs" / "errors.md").read_text()
     rows = re.findall(r"^\| ((?:`\d{6}`(?:, )?)+) \| `(\w+)` \|", page, re.MULTILINE)
     assert len(rows) >= 6
@@ -122,7 +122,7 @@ def test_the_gateways_codes_have_their_class() -> None:
 
 @pytest.mark.parametrize("name", ["README.md", "docs/going-live.md"])
 def test_the_sites_have_their_addresses(name: str) -> None:
-    """Each row of a table of sites is what the package uses."""
+    """Each row of the table of sites has the addresses, version and header of the package."""
     rows = dict(re.findall(r'^\| `"(\w+)"` \| (.+) \|$', (ROOT / name).read_text(), re.MULTILINE))
     assert set(rows) == set(SITES)
     for site_name, row in rows.items():

@@ -102,7 +102,7 @@ def test_an_account_is_connected(
 def test_what_goes_wrong_has_a_page(
     kucoin_sandbox: Sandbox, module: str, app: str, serve: str
 ) -> None:
-    """Cancel, a stale callback, a failing KuCoin, a lost answer: each page says what to do next."""
+    """After Cancel, an old callback, a 503 or a lost answer, the page says what to do."""
     with served(module, app, serve, kucoin_sandbox) as url, requests.Session() as browser:
         used = kucoin_sandbox.approve(connect(browser, url))
         browser.get(used)
@@ -122,7 +122,7 @@ def test_what_goes_wrong_has_a_page(
 
 
 def loaded(name: str) -> ModuleType:
-    """Import an example."""
+    """Import an example, and return its module."""
     spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
@@ -153,7 +153,7 @@ def test_the_worker_asks_for_keys_with_one_refresh(
 
 
 def test_the_tests_against_the_sandbox_pass(tmp_path: Path) -> None:
-    """The example tests, which readers copy as a start, pass."""
+    """The tests in the example program pass."""
     done = subprocess.run(
         [
             sys.executable,

@@ -31,7 +31,7 @@ EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
 @pytest.fixture
 def token(kucoin_sandbox: Sandbox) -> dict[str, Any]:
-    """The token of a user who has approved."""
+    """Return the token of a user who has approved at the sandbox."""
     with KuCoinOAuth2Session(
         kucoin_sandbox.client_id,
         site=kucoin_sandbox.url,
@@ -48,7 +48,7 @@ def jobs(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Any]:
-    """The example, with in-process queues and a stored token."""
+    """Return the example module, with queues in this process and a stored token."""
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/accounts.sqlite3")
     monkeypatch.setenv("KUCOIN_VAULT_KEYS", Fernet.generate_key().decode())
     monkeypatch.setenv("KUCOIN_CLIENT_ID", kucoin_sandbox.client_id)
@@ -69,7 +69,7 @@ def jobs(
 
 
 def by_celery(jobs: Any) -> None:
-    """Run the task in this thread, as Celery's worker does."""
+    """Run the task in this thread, with Celery's own rules for retries."""
     jobs.celery.conf.update(task_always_eager=True)
     jobs.new_key_by_celery.apply(args=(1,))
 
@@ -87,7 +87,7 @@ def by_dramatiq(jobs: Any) -> None:
 
 
 def by_rq(jobs: Any) -> None:
-    """Run the task in an RQ worker until nothing is left to do."""
+    """Run an RQ worker in this process until its queue is empty."""
     redis = fakeredis.FakeStrictRedis()
     jobs.enqueue_with_rq(1, redis)
     queue = Queue(connection=redis)
@@ -105,7 +105,7 @@ QUEUES = pytest.mark.parametrize("run", [by_celery, by_dramatiq, by_rq])
 def test_what_was_not_sent_is_repeated(
     kucoin_sandbox: Sandbox, jobs: Any, run: Callable[..., None]
 ) -> None:
-    """After a 429 the queue tries again, and there is one key."""
+    """If KuCoin answers 429 first, the queue repeats the job, and one key is made."""
     kucoin_sandbox.fail_next("create_api_key", "429")
     run(jobs)
     assert jobs.outcomes == {1: f"has {kucoin_sandbox.issued_keys[0].api_key}"}
@@ -116,7 +116,7 @@ def test_what_was_not_sent_is_repeated(
 def test_what_may_have_made_a_key_is_not_repeated(
     kucoin_sandbox: Sandbox, jobs: Any, run: Callable[..., None]
 ) -> None:
-    """The queue asks once, and the stored outcome tells the user to look."""
+    """If the answer is lost, the job runs once, and its outcome says that the user has to look."""
     kucoin_sandbox.fail_next("create_api_key", "lost")
     run(jobs)
     assert jobs.outcomes[1].startswith("unknown")

@@ -1,4 +1,4 @@
-"""The examples that store keys and tokens: encrypted, with one refresh for all processes."""
+"""The examples that store keys and tokens encrypt them, and refresh once for all processes."""
 
 from __future__ import annotations
 

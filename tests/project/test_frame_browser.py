@@ -67,7 +67,7 @@ def test_pages_are_other_users(new_page: Callable[[], "Page"], echo_url: str) ->
 def test_problems_are_noticed(
     page: "Page", page_problems: list[str], echo_url: str, query: str, problem: str
 ) -> None:
-    """Page errors and requests to other hosts are recorded, so that the fixture can fail."""
+    """The fixture records an error of a page, and a request of a page to another host."""
     page.goto(f"{echo_url}?{query}")
     assert page_problems[0].startswith(problem)
     page_problems.clear()

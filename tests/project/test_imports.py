@@ -30,12 +30,12 @@ _CONTRACTS = {
 
 
 def test_each_contract_is_tested() -> None:
-    """A new contract needs an entry above."""
+    """Each import contract has a violation in the list above."""
     assert set(_CONTRACTS) == {contract for contract, *_ in _BROKEN}
 
 
 def test_the_sandbox_is_kept_from_every_module() -> None:
-    """A new module must be added to the contract's list."""
+    """The sandbox's contract lists all modules of the package."""
     package = (_CHECKOUT / "authlib_kucoin").iterdir()
     modules = {
         path.stem for path in package if path.suffix == ".py" or (path / "__init__.py").exists()
@@ -50,7 +50,7 @@ def test_the_sandbox_is_kept_from_every_module() -> None:
 def test_a_broken_contract_fails_the_lint(
     tmp_path: Path, contract: str, module: str, line: str
 ) -> None:
-    """The lint fails, and its output names the contract and the module."""
+    """An import that breaks a contract fails the lint, which names the contract and the module."""
     shutil.copy(_CHECKOUT / "pyproject.toml", tmp_path)
     package = shutil.copytree(_CHECKOUT / "authlib_kucoin", tmp_path / "authlib_kucoin")
     with (package / module).open("a") as file:

@@ -59,7 +59,7 @@ def kucoin_sandbox_options() -> SandboxKeywords:
 
 
 def exchange(client: type[Any], sandbox: Sandbox) -> str:
-    """Exchange a code and return it."""
+    """Exchange a code at the sandbox, and return the code."""
     options = {"site": sandbox.url, "redirect_uri": REDIRECT_URI}
     made = client(sandbox.client_id, SECRET, **options)
     url, _ = made.create_authorization_url()
@@ -78,14 +78,14 @@ def exchange(client: type[Any], sandbox: Sandbox) -> str:
 
 
 def held(code: str, recorded: object) -> set[str]:
-    """Return the secrets that were recorded."""
+    """Return those of the secrets that a text contains."""
     text = json.dumps(recorded, default=repr)
     spellings = {"code": {code, quote(code, safe="")}, "secret": {SECRET}}
     return {name for name, found in spellings.items() if any(one in text for one in found)}
 
 
 class Recorder(Transport):
-    """A Sentry transport that stores what would be sent."""
+    """A Sentry transport that stores the events, and sends none."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -97,7 +97,7 @@ class Recorder(Transport):
 
 @pytest.fixture
 def sentry() -> Iterator[Callable[..., Recorder]]:
-    """Start Sentry with its defaults and these options; yield what it sends."""
+    """Start Sentry with its defaults and the given options; yield its stored events."""
 
     def start(**options: Any) -> Recorder:
         recorder = Recorder()
@@ -129,7 +129,7 @@ def test_sentry(
     hooks: dict[str, Any],
     found: set[str],
 ) -> None:
-    """Breadcrumbs, spans, and the local variables of an error after the token call."""
+    """Sentry records the code in breadcrumbs, spans and variables, and with `redact` nowhere."""
     recorder = sentry(**hooks)
     with sentry_sdk.start_transaction(name="callback"):
         code = exchange(client, kucoin_sandbox)
@@ -192,7 +192,7 @@ class Spans:
         self.provider.add_span_processor(SimpleSpanProcessor(self._exporter))
 
     def exported(self) -> list[str]:
-        """Return what was exported, after the end of the program, as it were."""
+        """Shut the provider down, as at the end of a program, and return the exported spans."""
         assert self._exporter.force_flush()
         self.provider.shutdown()
         return [span.to_json() for span in self._kept.get_finished_spans()]
@@ -207,7 +207,7 @@ class Spans:
     ],
 )
 def test_opentelemetry(kucoin_sandbox: Sandbox, instrumentor: type[Any], client: type[Any]) -> None:
-    """The span of the token call, with each library's instrumentation."""
+    """With each library's instrumentation, the exported span of the token call holds no secret."""
     for redacting, found in [(False, {"code", "secret"}), (True, set())]:
         spans = Spans(redacting=redacting)
         instrumentation = instrumentor()
@@ -222,7 +222,7 @@ def test_opentelemetry(kucoin_sandbox: Sandbox, instrumentor: type[Any], client:
 
 
 def test_opentelemetry_of_requests(kucoin_sandbox: Sandbox) -> None:
-    """The application's own requests; KuCoin's calls bypass this instrumentation."""
+    """The exporter masks spans of the app's own requests; KuCoin's calls make no such span."""
     for redacting, found in [(False, {"code"}), (True, set())]:
         spans = Spans(redacting=redacting)
         instrumentation = RequestsInstrumentor()
@@ -249,7 +249,7 @@ def test_opentelemetry_by_urllib3s_own_filter(kucoin_sandbox: Sandbox) -> None:
 
 
 def test_opentelemetry_of_the_callback() -> None:
-    """The server's span contains the callback's query."""
+    """The server's span has the callback's query; the wrapped exporter masks the code in it."""
     for redacting, found in [(False, {"code"}), (True, set())]:
         spans = Spans(redacting=redacting)
         app = flask.Flask("tested")
@@ -268,7 +268,7 @@ def test_opentelemetry_of_the_callback() -> None:
     ],
 )
 def test_access_logs(msg: str, args: tuple[Any, ...], caplog: pytest.LogCaptureFixture) -> None:
-    """Whether the logger passes a tuple, a dict or a finished message."""
+    """The filter masks the code, whether a record has a tuple, a dict or no arguments."""
     logger = logging.getLogger("uvicorn.access")
     redacting = RedactingFilter()
     logger.addFilter(redacting)
@@ -331,7 +331,7 @@ def served_log(folder: Path, command: list[str], port: int) -> str:
 
 @pytest.mark.parametrize("name", SERVERS)
 def test_the_servers_logs(name: str, tmp_path: Path) -> None:
-    """The page's own lines keep the code out of each real server's access log."""
+    """With the lines of the page, the access log of each real server does not hold the code."""
     page = (ROOT / "docs" / "telemetry.md").read_text()
     recipe = re.findall(r"```python\n(import logging\n.*?)```", page, re.DOTALL)[0]
     source, command = SERVERS[name]
@@ -348,7 +348,7 @@ def test_the_servers_logs(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not shutil.which("nginx"), reason="no nginx: apt-get install nginx-light")
 def test_nginxs_logs(tmp_path: Path) -> None:
-    """With nobody behind it, its own default logs the code thrice, and the page's block never."""
+    """If no app answers, nginx's logs hold the code three times; with the page's block never."""
     page = (ROOT / "docs" / "telemetry.md").read_text()
     recipe = re.findall(r"```nginx\n(.*?)```", page, re.DOTALL)[0]
     default = "server { listen 127.0.0.1:8000; location / { proxy_pass http://127.0.0.1:5000; } }"
@@ -375,7 +375,7 @@ def test_nginxs_logs(tmp_path: Path) -> None:
 
 
 def test_what_is_left_whole() -> None:
-    """Other parameters, other fields, and values that are not text."""
+    """`redact` does not change other parameters, other members, or values that are not text."""
     event = {
         "url": "https://other.example.com/?discount_code=x&page=2",
         "code": "404",

@@ -104,7 +104,7 @@ def install(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[
 
 
 def test_wheel_has_what_runs_and_nothing_else(wheel: Path) -> None:
-    """It contains the package and its marker for type checkers, but no demo, tests or docs."""
+    """The wheel has the package and py.typed, and no demo, tests or docs."""
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     assert "authlib_kucoin/py.typed" in names
@@ -113,7 +113,7 @@ def test_wheel_has_what_runs_and_nothing_else(wheel: Path) -> None:
 
 
 def test_the_long_description_has_no_relative_link(wheel: Path) -> None:
-    """On the package index, a relative link of the README would lead nowhere."""
+    """The long description of the wheel has only absolute links, and no comments."""
     with zipfile.ZipFile(wheel) as archive:
         (name,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
         text = archive.read(name).decode().partition("\n\n")[2]
@@ -125,7 +125,7 @@ def test_the_long_description_has_no_relative_link(wheel: Path) -> None:
 
 
 def test_sdist_can_be_tested(built: Path) -> None:
-    """It contains the tests, so that distributions can run them."""
+    """The sdist contains the tests, so that distributions can run them."""
     with tarfile.open(next(built.glob("*.tar.gz"))) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"LICENSE", "README.md", "CHANGELOG.md", "Makefile", "tests/conftest.py"} <= names

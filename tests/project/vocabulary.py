@@ -1,4 +1,4 @@
-"""The words that exist: names and texts in the code, options of programs, names of libraries."""
+"""The words that a page may set as code: from the code, from programs' options, from libraries."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _OURS: Final = (
     "tests",
     "containers",
 )
-#: Modules that the pages speak of, which have to hold the other names that they use.
+#: Modules of other packages whose names the pages use.
 _THEIRS: Final = (
     "authlib.integrations.base_client.sync_app",
     "authlib.oauth2.rfc6749.wrappers",
@@ -63,7 +63,7 @@ _THEIRS: Final = (
     "uvicorn.config",
     "werkzeug.middleware.proxy_fix",
 )
-#: What no Python module here holds: HTTP, JSON, Markdown's own, tools of the system, and KuCoin's.
+#: Words that no module here contains: of HTTP, JSON, system tools and KuCoin.
 _OTHERS: Final = frozenset(
     re.findall(
         r"\S+",
@@ -95,7 +95,7 @@ _PROGRAMS: Final = {
     ),
     "uvicorn": ("uvicorn",),
 }
-#: uWSGI is in no environment of ours; these are its options.
+#: uWSGI is not installed with the tests; these are its options.
 _UWSGI: Final = frozenset(
     {"--master", "--enable-threads", "--harakiri", "--disable-logging", "--log-format"}
 )
@@ -108,7 +108,7 @@ def _words(text: str) -> set[str]:
 
 
 def _python_words(path: Path) -> Iterator[str]:
-    """Give the names and texts of a program: its comments and docstrings prove nothing."""
+    """Yield the names and texts in a program, without those in comments and docstrings."""
     tree = ast.parse(path.read_text())
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     prose = {
@@ -155,7 +155,7 @@ def makefile() -> str:
 
 @functools.cache
 def options_of(program: str) -> frozenset[str]:
-    """Return the options that a program says it has."""
+    """Return the options that the help text of a program lists."""
     options: set[str] = set()
     for line in _PROGRAMS[program]:
         command = line.split()
@@ -167,7 +167,7 @@ def options_of(program: str) -> frozenset[str]:
 
 
 def unknown_words(code: str) -> Iterable[str]:
-    """Return the words of a code span that exist nowhere."""
+    """Return the words of a code span that are not known."""
     program = next((name for name in _PROGRAMS if re.match(rf"{name}\b", code)), None)
     if module := re.match(r"python -m (authlib_kucoin(?:\.sandbox)?)\b", code):
         program = "kucoin-sandbox" if module[1].endswith("sandbox") else "authlib_kucoin"

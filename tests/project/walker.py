@@ -1,4 +1,4 @@
-"""A person with a browser, who follows the documentation."""
+"""A person with a browser, who connects an account in a running application."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import requests
 
 
 class Walker:
-    """Presses an application's button and decides on the sandbox's page."""
+    """A person who presses the application's button, and approves or cancels at the sandbox."""
 
     def __init__(self, app: str, sandbox: str) -> None:
         self.app, self.sandbox = app, sandbox
@@ -72,7 +72,7 @@ def _fields(page: requests.Response) -> list[tuple[str, str]]:
 
 
 def walk(app: str, sandbox: str) -> None:
-    """Connect an account; cancel; open an old callback; return while KuCoin fails."""
+    """Connect, open the old callback again, cancel, and return while KuCoin fails."""
     walker = Walker(app, sandbox)
     used = walker.callback("approve")
     assert "is connected" in walker.come_back(used)
@@ -85,7 +85,7 @@ def walk(app: str, sandbox: str) -> None:
 
 
 def walk_signed_in(app: str, sandbox: str, username: str, password: str) -> None:
-    """The same with sign-in and python-social-auth, whose messages differ."""
+    """Do the same as `walk` after a sign-in; python-social-auth has other messages."""
     walker = Walker(app, sandbox)
     walker.sign_in(username, password)
     used = walker.callback("approve")

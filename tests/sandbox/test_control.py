@@ -106,7 +106,7 @@ def test_journal_over_http(broker: Broker) -> None:
     ],
 )
 def test_own_call_that_cannot_be_meant(broker: Broker, path: str, body: str, error: str) -> None:
-    """A mistake is a 400 that says what was wrong."""
+    """A call with a mistake is answered with 400, and with what was wrong."""
     answer = broker.wire.ask("POST", path, body, JSON)
 
     assert answer.status == 400
@@ -297,11 +297,19 @@ def test_other_sites_pages_cannot_read(broker: Broker) -> None:
 
 @pytest.mark.parametrize(
     "host",
-    ["localhost", "LOCALHOST:1", "kucoin.localhost:9400", "[::1]:9400", "192.168.1.5", "box"],
+    [
+        "localhost",
+        "LOCALHOST:1",
+        "kucoin.localhost:9400",
+        "localhost.:1",
+        "[::1]:9400",
+        "192.168.1.5",
+        "box",
+    ],
 )
 def test_own_hosts(new_broker: Callable[..., Broker], host: str) -> None:
     """Loopback names, IP addresses, and the names in `allowed_hosts` are the sandbox's own."""
-    broker = new_broker(allowed_hosts=["box"])
+    broker = new_broker(allowed_hosts=["Box"])
     assert broker.wire.ask("GET", "/sandbox/health", None, {"Host": host}).status == 200
     assert broker.wire.ask("POST", "/sandbox/reset", "{}", JSON | {"Host": host}).status == 200
 

@@ -118,6 +118,7 @@ def test_body_that_is_not_as_published(
     [
         ({"Content-Type": FORM}, "{}", "content_type"),
         ({"Content-Type": "application/json"}, "[]", "bad_json"),
+        ({"Content-Type": "application/json"}, '{"a": 1, "a": 2}', "bad_json"),
         ({"Content-Type": "application/json; charset=utf-8"}, "{", "bad_json"),
     ],
 )

@@ -49,7 +49,7 @@ def test_every_operation_can_fail(broker: Broker, operation: str) -> None:
 
 
 def test_wrong_method_does_not_use_a_fault_up(broker: Broker) -> None:
-    """A call with the wrong method leaves the fault for the next right call."""
+    """A call with the wrong method leaves the fault for the next call with the right one."""
     broker.sandbox.fail_next("token", "503")
     target = broker.token_target(broker.new_code())
 
@@ -58,7 +58,7 @@ def test_wrong_method_does_not_use_a_fault_up(broker: Broker) -> None:
 
 
 def test_error_envelope(broker: Broker) -> None:
-    """An error envelope may have any code and text, and ask to retry."""
+    """A fault can be an error envelope with any code and text, which may ask to retry."""
     broker.sandbox.fail_next("refresh", "envelope:40001:no: not now")
     broker.sandbox.fail_next("refresh", Fault.envelope("40001", "later", retry=True, status=400))
 

@@ -106,7 +106,7 @@ def test_program_says_when_the_port_is_taken(capsys: pytest.CaptureFixture[str])
 def test_program_says_why_it_cannot_start(
     flags: list[str], reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Every other reason is one sentence, too."""
+    """Every other reason not to start is one sentence and exit code 2 as well."""
     assert main(["--port", "0", *flags]) == 2
     assert reason in capsys.readouterr().err
 

@@ -99,11 +99,14 @@ def check_page(page: "Page", name: str) -> None:
     """Assert that a page is accessible and not too wide, in both colour schemes.
 
     axe-core must find no violation, and 1280, 390 and 320 pixels must be wide enough. If
-    ``SCREENSHOT_DIR`` is set, save screenshots there. Afterwards, the page is 1280 pixels wide.
+    ``SCREENSHOT_DIR`` is set, check both widths in both schemes, and save screenshots there.
+    Afterwards, the page is 1280 pixels wide.
     """
     page.wait_for_load_state()  # until the style sheet is there
     folder = os.environ.get("SCREENSHOT_DIR")
     schemes: tuple[tuple[Any, int], ...] = (("light", 1280), ("dark", 390))
+    if folder:
+        schemes += (("light", 390), ("dark", 1280))
     for scheme, width in schemes:
         page.emulate_media(color_scheme=scheme)
         _resize(page, width)
