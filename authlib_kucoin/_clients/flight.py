@@ -221,8 +221,8 @@ class Flight:
             return
         if self._thread == threading.get_ident():
             raise unavailable("a task of this thread's own event loop is refreshing it")
-        # Not outcome.exception(), because it raises a TimeoutError when the time is over, which could
-        # not be told from that of a signal handler.
+        # Not outcome.exception(), which raises a TimeoutError when the time is over. That could not
+        # be told from a signal handler's.
         futures.wait((self.outcome,), self.patience)
 
     def is_led_for(self, owner: object) -> bool:
