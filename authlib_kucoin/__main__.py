@@ -33,10 +33,11 @@ def main(arguments: Sequence[str] | None = None, *, app: Any = None) -> int:
 
     Args:
         arguments: The command line; ``sys.argv`` unless given.
-        app: An application that is already loaded. Its settings are used.
+        app: An application that is already loaded. Flags take precedence over its settings.
 
     Returns:
-        0 if nothing is wrong, 1 if something is wrong, 2 if the command cannot begin.
+        0 if nothing is wrong, 1 if something is wrong or a rehearsal ended early, 2 if a rehearsal
+        cannot begin.
     """
     options = parser().parse_args(arguments)
     status: int = options.run(options, app)
@@ -46,8 +47,9 @@ def main(arguments: Sequence[str] | None = None, *, app: Any = None) -> int:
 _DOCTOR = (
     "Checks the settings, the site and the application from this machine, before going live. "
     "Settings come from flags, then from the application (--app), then from the environment; there "
-    "is no flag for the client secret. doctor sends one HEAD request for the login page, without "
-    "parameters. With --offline it sends nothing."
+    "is no flag for the client secret. doctor opens a TLS connection to each host of the site, "
+    "sends one HEAD request for the login page, without parameters, and connects to the "
+    "application's database. With --offline it does none of these."
 )
 _REHEARSE = (
     "Leads through one sign-in, step by step: login, exchange, validation, refresh, and, if you "
@@ -56,8 +58,8 @@ _REHEARSE = (
     "account of your own."
 )
 _EXIT_2 = (
-    "Exit code: 0 if every answer is as the document says, 1 if one differs, 2 if the rehearsal "
-    "cannot begin."
+    "Exit code: 0 if every answer is as the document says, 1 if something differs or the rehearsal "
+    "ended early, 2 if it cannot begin."
 )
 _EXIT = "Exit code: 0 if nothing is wrong, 1 if something is wrong."
 

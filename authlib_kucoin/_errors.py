@@ -1,29 +1,34 @@
 """All errors. Each class in brackets is a further base class.
 
 * KuCoinError                    (Authlib's OAuthError)
-  - AuthorizationDenied          the login was refused, or the callback cannot be trusted
+  - AuthorizationDenied          the login was refused, or the callback cannot be used
     * MismatchingState           the callback's state belongs to no login of the session
                                  (Authlib's MismatchingStateError, MismatchingStateException)
-    * MissingCode                the callback holds no code (Authlib's MissingCodeException)
-  - TokenError                   KuCoin refused an exchange, a refresh or a validation
+    * MissingCode                the callback holds no code, or one that cannot be valid (Authlib's
+                                 MissingCodeException)
+  - TokenError                   KuCoin refused an exchange, a refresh or a validation, or a stored
+                                 token cannot be read
     * ReauthorizationRequired    the refresh token no longer works: the user must authorize again
                                  (Authlib's InvalidTokenError)
     * MissingToken               there is no access token to send (Authlib's MissingTokenError)
-  - ApiKeyError                  KuCoin refused to create an API key, or to describe one
+  - ApiKeyError                  KuCoin refused to create or describe an API key, or a key given
+                                 for a description cannot sign
     * ApiKeyNameTaken            the account already has a key of this name
     * ApiKeyLimitReached         the account has as many keys as KuCoin allows
-    * PermissionMismatch         the user did not grant the permissions that were asked for
+    * PermissionMismatch         the user did not grant the permissions that were asked for, or has
+                                 not opened futures trading
     * ApiKeyInvalid              the key was deleted, is another site's, or a credential is wrong
-    * AddressNotAllowed          this server's address is not allowed to use the key
+    * AddressNotAllowed          this server's address may not use the key or the partner id
     * ClockSkewed                this server's clock is wrong
     * ApiKeyPermissionDenied     the key lacks a permission
     * ApiKeyOutcomeUnknown       a key was perhaps created, and its secret is then lost
   - KuCoinUnavailable            KuCoin is unreachable or failing; trying again does no harm
   - MalformedResponse            the answer is not what the document describes
   - ConfigurationError           a setting is missing, wrong or without effect (ValueError)
-* UnsafeRedirectURI              (ValueError) the redirect URI cannot be sent unencoded
+* UnsafeRedirectURI              (ValueError) the redirect URI is missing, is not an absolute https
+                                 URL (http is for loopback only), or cannot be sent unencoded
 
-No error holds a secret: KuCoin's messages are masked before an error is made of them.
+A secret of the call is masked in KuCoin's message before an error is made of it.
 """
 
 from __future__ import annotations
@@ -40,7 +45,9 @@ from authlib.oauth2.rfc6749.errors import MissingCodeException
 
 
 class KuCoinError(OAuthError):
-    """Base class of all errors of this package.
+    """Base class of the errors of this package, except for :class:`UnsafeRedirectURI`.
+
+    The class that is raised is always a subclass. Catch this one to catch them all.
 
     Attributes:
         operation: The call that failed: ``"authorize"``, ``"callback"``, ``"token"``,
@@ -48,13 +55,14 @@ class KuCoinError(OAuthError):
             a call, for example for a wrong setting.
         code: KuCoin's error code as a string; None if there is none. KuCoin publishes no codes
             for the Fast API, so match on the class of the error rather than on the code.
-        msg: KuCoin's message, with secrets masked; None if there is none.
+        msg: The beginning of KuCoin's message, with secrets masked; None if there is none.
         retry: Whether repeating the same call is safe and can help: true for
             :class:`KuCoinUnavailable`, false for :class:`ApiKeyOutcomeUnknown`, and otherwise the
-            ``retry`` field of KuCoin's answer or callback.
-        status: The HTTP status of the answer; None if there was no answer.
-        failure: Why there was no answer: ``"timeout"``, ``"tls"``, or ``"connection"`` for any
-            other reason; None if there was an answer.
+            ``retry`` field of KuCoin's answer or callback (false without one).
+        status: The HTTP status of KuCoin's answer; None if there was no answer.
+        failure: Why a request got no answer: ``"timeout"``, ``"tls"``, or ``"connection"`` for any
+            other reason. None if there was an answer or no request. A
+            :class:`ConfigurationError` has ``"tls"`` or None.
         retry_after: How many seconds KuCoin asks to wait before another try; None if it does not.
         error: A short name, the same for all errors of one class, as in Authlib.
         description: What is wrong and what to do next, in a sentence.
@@ -95,7 +103,7 @@ class KuCoinError(OAuthError):
 
 
 class AuthorizationDenied(KuCoinError):
-    """The user or KuCoin refused the login, or the callback cannot be trusted."""
+    """The user or KuCoin refused the login, or the callback cannot be used."""
 
     error = "access_denied"
 
@@ -127,25 +135,25 @@ class MissingCode(AuthorizationDenied, _RaisedByClients, MissingCodeException):
 
 
 class TokenError(KuCoinError):
-    """KuCoin refused to exchange, refresh or validate a token."""
+    """KuCoin refused to exchange, refresh or validate a token, or a stored token cannot be read."""
 
     error = "token_refused"
 
 
 class ReauthorizationRequired(TokenError, InvalidTokenError):
-    """There is no refresh token, or it no longer works: the user has to authorize again."""
+    """The refresh token is missing or no longer works: the user has to authorize again."""
 
     error = "reauthorization_required"
 
 
 class MissingToken(TokenError, MissingTokenError):
-    """There is no access token to send, so no request was sent."""
+    """There is no access token that can be sent, so the call that needs one was not sent."""
 
     error = "missing_token"
 
 
 class ApiKeyError(KuCoinError):
-    """KuCoin refused to create an API key, or to describe one."""
+    """KuCoin refused to create or describe an API key, or a key to describe cannot sign."""
 
     error = "api_key_refused"
 
@@ -163,7 +171,10 @@ class ApiKeyLimitReached(ApiKeyError):
 
 
 class PermissionMismatch(ApiKeyError):
-    """The permissions asked for are not those that the user granted."""
+    """KuCoin refused the permissions asked for.
+
+    The user did not grant them, or has not opened futures trading.
+    """
 
     error = "permission_mismatch"
 
@@ -175,7 +186,7 @@ class ApiKeyInvalid(ApiKeyError):
 
 
 class AddressNotAllowed(ApiKeyError):
-    """KuCoin does not accept requests with this key from this server's address."""
+    """KuCoin accepts no requests from this server's address with this key or partner id."""
 
     error = "address_not_allowed"
 
@@ -193,7 +204,9 @@ class ApiKeyPermissionDenied(ApiKeyError):
 
 
 class ApiKeyOutcomeUnknown(ApiKeyError):
-    """The request for a key was sent and got no usable answer: a key was perhaps created.
+    """The request for a key perhaps reached KuCoin and got no usable answer.
+
+    So a key was perhaps created.
 
     Do not ask for another key automatically. If a key was created, its secret is lost. So have the
     user look for a new key on KuCoin's API management page, and delete it there.
@@ -209,7 +222,7 @@ class KuCoinUnavailable(KuCoinError):
 
 
 class MalformedResponse(KuCoinError):
-    """KuCoin's answer is not what the document describes. Nothing of it was used."""
+    """KuCoin's answer is not what the document describes, or a redirect. Nothing of it was used."""
 
     error = "malformed_response"
 
@@ -224,8 +237,9 @@ class ConfigurationError(KuCoinError, ValueError):
 
 
 class UnsafeRedirectURI(ValueError):
-    """The redirect URI cannot be sent unencoded, or is not an absolute https URL.
+    """The redirect URI is missing, is not an absolute https URL, or cannot be sent unencoded.
 
-    The document says twice not to encode the redirect URL (sections 7.1 and 7.2). So a URI with a
-    character that would need encoding is refused before anything is sent.
+    An http URL is accepted for a loopback host only. The document says twice not to encode the
+    redirect URL (sections 7.1 and 7.2). So a URI with a character that would need encoding is
+    refused before it is sent.
     """

@@ -1,4 +1,4 @@
-"""Imports modules of this package whose HTTP library is optional."""
+"""Imports the modules of this package that need requests or httpx2, which are optional."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ def load(name: str) -> ModuleType:
         name: The module's name in this package, such as ``"httpx_client"``.
 
     Raises:
-        ModuleNotFoundError: If a library is missing; the text says what to install.
+        ModuleNotFoundError: If a module is missing. For requests and httpx2, the text says what to
+            install.
     """
     try:
         return import_module(f".{name}", __package__)

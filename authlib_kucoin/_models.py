@@ -1,4 +1,4 @@
-"""The values KuCoin returns: a token, an API key, and the description of a key."""
+"""The values that calls return: a token, an API key, and the description of a key."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _SHOWN: Final = {"token_type", "scope", "expires_in", "expires_at", "refresh_exp
 class KuCoinToken(OAuth2Token):
     """Authlib's token, with a repr that hides the secret values.
 
-    Keys: ``access_token``, ``token_type``, ``scope`` (the RFC's space-separated string),
-    ``expires_in`` (int seconds) and ``expires_at`` (int seconds since the epoch); and, where there
-    is a refresh token, ``refresh_token`` and ``refresh_expires_at`` (int seconds since the epoch, 3
-    days after the token was received; document section 6.3).
+    A token from KuCoin has these keys: ``access_token``, ``token_type``, ``scope`` (the RFC's
+    space-separated string), ``expires_in`` (int seconds) and ``expires_at`` (int seconds since the
+    epoch); and, if there is a refresh token, ``refresh_token`` and ``refresh_expires_at`` (int
+    seconds since the epoch, 3 days after the refresh token was received; document section 6.3).
 
     Args:
-        params: The keys and values of the token. They are copied.
+        params: The keys and values of the token. The mapping is copied, and times become ints.
 
     Raises:
         TokenError: If ``params`` is not a mapping, or a time in it is not a number of seconds.
@@ -132,8 +132,9 @@ class ApiKeyInfo:
         kyc_status: The state of the account's identity check, as KuCoin writes it.
         third_party_app: The application that the key was made for.
 
-    Only ``uid`` and ``permissions`` are always there. Any other field is None or empty if KuCoin's
-    answer lacks it. The last six fields are known only from the types of one published client.
+    ``uid`` and ``permissions`` always come from the answer. Any other field is None or empty if
+    the answer lacks it or gives it another type. The last six fields are known only from the types
+    of one published client.
     """
 
     uid: str
@@ -157,8 +158,8 @@ def whole_seconds(value: object) -> int | None:
     """Return a number of seconds as an int, without its fraction.
 
     Args:
-        value: An int, a float, a Decimal, or one of these as a string. For anything else the
-            result is None.
+        value: An int, a float, a Decimal, or a decimal number as a string. For anything else, and
+            for infinity and NaN, the result is None.
     """
     if isinstance(value, str) and not _DECIMAL.fullmatch(value):
         return None

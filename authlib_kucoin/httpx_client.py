@@ -46,10 +46,6 @@ _NOT_CONNECTED: Final = (
 )
 
 
-#: What ``send`` is unless a subclass, an application or a test has put another in its place.
-_SENDS: Final[tuple[Any, ...]] = (httpx2.Client.send, httpx2.AsyncClient.send)
-
-
 #: Options that httpx2 passes to its own transport, and not to one of the application.
 _OF_OWN_TRANSPORT: Final = ("cert", "http1", "limits", "verify")
 
@@ -171,7 +167,12 @@ class _Settings:
 
     @property
     def _has_own_send(self) -> bool:
-        return getattr(self.send, "__func__", None) not in _SENDS  # type: ignore[attr-defined]  # httpx2's
+        """Whether ``send`` has been replaced in a subclass or in this client.
+
+        A ``send`` that was replaced in httpx2's own class does not count: tracing does that.
+        """
+        sends: tuple[Any, ...] = (httpx2.Client.send, httpx2.AsyncClient.send)
+        return getattr(self.send, "__func__", None) not in sends  # type: ignore[attr-defined]  # httpx2's
 
     def _is_direct(self, sender: Any) -> bool:
         """Tell whether requests are surely sent by httpx2's own transport and through no proxy."""

@@ -40,10 +40,6 @@ T = TypeVar("T")
 _TEMPORARY: Final = (RequestsConnectionError, Timeout, HTTPError)
 
 
-#: What ``send`` is unless a subclass, an application or a test has put another in its place.
-_SEND: Final = Session.send
-
-
 class _Auth(KuCoinTokenAuth, OAuth2Auth):
     """Adds the token to the application's own requests."""
 
@@ -209,7 +205,7 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
     ) -> Response:
         """Send a call by the adapter itself: without cookies, ~/.netrc, redirects and hooks.
 
-        If ``send`` has been replaced, send by that.
+        If ``send`` has been replaced in a subclass or in this session, send by that.
         """
         request.prepare(
             method=call.method,
@@ -233,9 +229,10 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
         # already now that the request was sent.
         progress.sent = not isinstance(adapter, KuCoinAdapter)
         settings["timeout"] = self.default_timeout
-        if getattr(self.send, "__func__", None) is _SEND:
+        if getattr(self.send, "__func__", None) is Session.send:
+            # Not self.send: instrumentation replaces Session.send, and would record the code.
             response: Response = adapter.send(request, **settings)
-        else:
+        else:  # a subclass, or the owner of this session, has another ``send``
             progress.sent = True  # as with other adapters
             response = self.send(request, allow_redirects=False, **settings)
         return response

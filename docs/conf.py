@@ -24,13 +24,14 @@ html_css_files = ["site.css"]
 exclude_patterns = ["_build", "upstream"]
 myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
-# Copy the commands, without their prompt and what they print.
+# The copy button copies the commands, without prompts and output.
 copybutton_prompt_text = "$ "
 copybutton_only_copy_prompt_lines = True
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"
 autodoc_class_signature = "separated"
-# What Authlib's and the frameworks' own documentation describes; this build asks nobody.
+autodoc_default_options = {"exclude-members": "__new__"}  # it takes what __init__ takes
+# Names that the documentation of Authlib and of the frameworks describes; the build works offline.
 nitpick_ignore_regex = [
     # Docstrings name our errors without their package.
     ("py:exc", r"[A-Z]\w+"),
@@ -41,11 +42,11 @@ nitpick_ignore_regex = [
     ("py:.*", r"(collections\.abc|datetime|typing|http|pathlib|types)\..*"),
     ("py:class", r"OAuth2.*|AsyncOAuth2.*|.*OAuth2App|OAuthError|MismatchingStateError"),
     ("py:class", r"Any|Callable|Mapping|Iterable|datetime|Path|optional"),
-    # Private modules; what they hold is documented under its public name.
+    # Private modules. The reference documents their classes and functions under public names.
     ("py:.*", r"authlib_kucoin\.(sandbox\.)?_.*"),
     ("py:class", r"SandboxKeywords|BaseStrategy|ResponseT_co|KuCoin.*App|AppBase|Unpack|Response"),
     ("py:class", r".*Base(Transport|Adapter)|SpanExporter"),
-    # Google style takes the beginning of a property's sentence for its type.
+    # napoleon takes the first words of a property's docstring for its type.
     ("py:class", r".*issued.*|oldest first|True|.* .*"),
     ("py:obj", r"authlib_kucoin\..*"),
 ]

@@ -1,4 +1,4 @@
-"""Reads the JSON of KuCoin's answers. Each field is checked before it is used."""
+"""Turns the fields of KuCoin's JSON answers into results, and chooses the class of a refusal."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ def read_token(fields: dict[str, Any], requested_scope: str, now: float) -> KuCo
 
     Args:
         fields: The JSON object.
-        requested_scope: The token's scope if the answer names none (RFC 6749 section 5.1).
+        requested_scope: The token's scope if the answer has no ``scope`` (RFC 6749 section 5.1).
         now: When the answer arrived, in seconds since the epoch. Both lifetimes count from then.
 
     Raises:
-        Unreadable: If there is no access token, or a field has the wrong type.
+        Unreadable: If the access token is missing or a mask, or another field cannot be used.
     """
     if not is_visible(fields.get("access_token")):
         raise Unreadable("it answered without an access token")
@@ -80,7 +80,7 @@ def read_validity(fields: dict[str, Any], *, access_token: str) -> bool:
         access_token: The access token in the request.
 
     Raises:
-        Unreadable: If ``is_valid`` is no boolean, or the answer names another token.
+        Unreadable: If ``is_valid`` is missing or no boolean, or the answer names another token.
     """
     _belongs(fields.get("access_token"), access_token)
     is_valid = fields.get("is_valid")
@@ -93,7 +93,8 @@ def read_api_key(fields: dict[str, Any]) -> ApiKey:
     """Read the answer with a new API key (section 4).
 
     Raises:
-        Unreadable: If one of the three credentials is missing.
+        Unreadable: If the answer does not report success with a key, or one of the three
+            credentials is missing, a mask, or not printable ASCII.
     """
     data = fields.get("data")
     if fields.get("success") is not True or not isinstance(data, dict):
@@ -122,7 +123,8 @@ def read_api_key_info(fields: dict[str, Any], *, api_key: str) -> ApiKeyInfo:
         api_key: The public half of the key in the request.
 
     Raises:
-        Unreadable: If ``uid`` or ``permission`` cannot be used, or the answer names another key.
+        Unreadable: If the answer holds no description, ``uid`` or ``permission`` cannot be used, or
+            the answer names another key.
     """
     data = fields.get("data")
     if not isinstance(data, dict):
@@ -134,6 +136,7 @@ def read_api_key_info(fields: dict[str, Any], *, api_key: str) -> ApiKeyInfo:
     permissions = data.get("permission")
     if not isinstance(permissions, (str, list)) or not all(isinstance(p, str) for p in permissions):
         raise Unreadable("its permission is neither a list nor a comma-separated string")
+    kyc = data.get("kycStatus")
     return ApiKeyInfo(
         uid=uid,
         permissions=frozenset(_words(permissions)),
@@ -148,12 +151,12 @@ def read_api_key_info(fields: dict[str, Any], *, api_key: str) -> ApiKeyInfo:
         site_type=_name(data.get("siteType")),
         region=_name(data.get("region")),
         parent_uid=_name(data.get("parentUid")),
-        kyc_status=_optional(data, "kycStatus", int) or _name(data.get("kycStatus")),
+        kyc_status=_optional(data, "kycStatus", int) if isinstance(kyc, int) else _name(kyc),
         third_party_app=_name(data.get("thirdPartyApp")),
     )
 
 
-# --- refusals: for them, the document has two texts and no codes --------------------------------
+# --- refusals: the document gives two texts, both about keys, and no codes ------------------------
 
 
 def refresh_refusal(code: str | None, msg: str | None) -> type[KuCoinError]:
@@ -180,7 +183,8 @@ def _beginning(msg: str | None) -> str:
 def api_key_refusal(code: str | None, msg: str | None) -> type[KuCoinError]:
     """Return the error class for a refused request for a key.
 
-    The texts are from section 4 of the document, code 40503 is from KuCoin's global pages.
+    The texts about a name and a maximum are from section 4 of the document. Code 40503 with the
+    text "risk validation" is reported for the global site.
     """
     said = _beginning(msg)
     joined = said.replace(" ", "")
@@ -197,7 +201,7 @@ def api_key_refusal(code: str | None, msg: str | None) -> type[KuCoinError]:
 
 
 def _belongs(named: object, asked: str) -> None:
-    """Raise if an answer names a token or key that is not the one in the request."""
+    """Raise :class:`Unreadable` if an answer names another token or key than the request."""
     if isinstance(named, str) and named.strip() != asked:
         raise Unreadable("it gave us the answer to another request")
 
@@ -206,8 +210,8 @@ def scope_text(value: object) -> str | None:
     """Return a scope as the RFC's space-separated string.
 
     Args:
-        value: A list of strings, as KuCoin writes a scope, or the string itself. For anything
-            else the result is None.
+        value: A list of strings, as the document prints a scope, or the string itself. For
+            anything else, and for characters other than printable ASCII, the result is None.
     """
     if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
         value = " ".join(filter(None, value))
@@ -216,20 +220,23 @@ def scope_text(value: object) -> str | None:
 
 
 def _optional(data: Mapping[str, Any], name: str, kind: type[T]) -> T | None:
-    """Return a field, or None if it has the wrong type, so that the other fields stay usable."""
+    """Return a field; None if it is missing or has the wrong type. The other fields stay usable."""
     value = data.get(name)
     # A bool is an int in Python, but not in JSON.
     return value if isinstance(value, kind) and isinstance(value, bool) == (kind is bool) else None
 
 
 def _name(value: object) -> str | None:
-    """Return a string, or an int as a string; None for an empty string and anything else."""
+    """Return a string, or an int as a string; None for a blank string and anything else."""
     number = isinstance(value, int) and not isinstance(value, bool)
     return _word(str(value) if number else value) or None
 
 
 def _words(value: object) -> tuple[str, ...]:
-    """Return the strings in a list or comma-separated string; an empty tuple for anything else."""
+    """Return the strings in a list or comma-separated string, without blank ones.
+
+    For anything else the result is empty.
+    """
     items = value.split(",") if isinstance(value, str) else value
     if not isinstance(items, list):
         return ()

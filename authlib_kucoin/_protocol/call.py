@@ -1,7 +1,8 @@
 """One request to KuCoin and the meaning of its answer, without any I/O.
 
 A client sends the request of a :class:`Call`. Then it passes the answer to :meth:`Call.answer`, or
-calls :meth:`Call.unanswered` if no answer came. The two methods choose the error for each failure.
+calls :meth:`Call.unanswered` if no answer came. These methods choose the error to raise. Only for
+a mistake in the settings, such as a proxy's missing password, the client chooses it itself.
 """
 
 from __future__ import annotations
@@ -37,10 +38,10 @@ from .redaction import presentable
 
 T = TypeVar("T")
 
-#: Default headers of the HTTP library that are not sent, because they would change the request.
+#: Headers that are not taken over from the HTTP library's defaults: they would change the request.
 _NOT_TAKEN_OVER: Final = {"authorization", "cookie", "content-type"}
-#: The characters of a code or token: those of RFC 6749 appendix A without the space. Other
-#: characters cannot be sent in a header unchanged.
+#: The characters of a code or token: those of RFC 6749 appendix A without the space. A header may
+#: not carry other characters unchanged.
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
 
 
@@ -61,7 +62,10 @@ class _Answer(NamedTuple):
 
     @property
     def said(self) -> tuple[str | None, str | None]:
-        """Code and message of a failure, as in RFC 6749 section 5.2 or KuCoin's envelope."""
+        """The code and the message: of an OAuth error (RFC 6749 section 5.2), or of the envelope.
+
+        KuCoin's envelope is ``{success, code, msg, …}``. What is missing is None.
+        """
         fields = self.fields
         return (
             _text(fields.get("error")) or _text(fields.get("code")),
@@ -70,12 +74,12 @@ class _Answer(NamedTuple):
 
     @property
     def says_no(self) -> bool:
-        """Whether the answer is a refusal. ``code`` counts only if there is no ``success``."""
+        """Whether the answer is a refusal. If it has ``success``, its ``code`` does not count."""
         return (
             self.fields.get("success") is False
             or bool(self.fields.get("error"))
             or not 200 <= (self.status or 0) < 300
-            # The REST gateway's envelope has no "success"; its good code is 200000.
+            # The REST API's envelope has no "success"; its good code is 200000.
             or (
                 "success" not in self.fields
                 and _text(self.fields.get("code")) not in (None, "200", "200000")
@@ -84,13 +88,13 @@ class _Answer(NamedTuple):
 
     @property
     def says_yes(self) -> bool:
-        """Whether the answer seems to hold a result, even if :attr:`says_no` is true as well."""
+        """Whether the fields claim a result. A contradictory answer is a refusal as well."""
         success = self.fields.get("success")
         return success is True or (success is not False and bool(self.fields.get("data")))
 
     @property
     def retry_after(self) -> int | None:
-        """The seconds to wait, computed from ``Retry-After`` (RFC 9110 section 10.2.3)."""
+        """The seconds to wait by ``Retry-After`` (RFC 9110 section 10.2.3); None if unknown."""
         given = self._header("retry-after")
         if given is None or given.isdecimal():
             return whole_seconds(given)
@@ -99,7 +103,7 @@ class _Answer(NamedTuple):
 
     @property
     def clock_skew(self) -> str:
-        """This machine's clock compared with the answer's ``Date``, such as "7 s ahead"; or ""."""
+        """This machine's clock compared with the header ``Date``: "7 s ahead"; "" without one."""
         moment = _moment(self._header("date") or "")
         if moment is None:
             return ""
@@ -119,14 +123,14 @@ class Call(Generic[T]):
         action: The operation in words, for error texts: "exchange the authorization code".
         method: The HTTP method.
         url: The exact URL, which must be sent unchanged.
-        headers: The headers that KuCoin asks for.
+        headers: The headers of this call; they replace the HTTP library's of the same names.
         body: The request body; empty if there is none.
         secrets: Texts that must not appear in any log, error or traceback.
         read: Turns the fields of a JSON answer into the result, or raises :class:`Unreadable`.
         refused: Chooses the error class for a refusal, by KuCoin's code and message.
         advice: What the developer or the user should do after a refusal, by KuCoin's code.
         creates_key: Whether this request creates an API key. If its answer is lost, so is the
-            key's secret. Such a request is never sent twice.
+            key's secret, so the request must not be repeated automatically.
     """
 
     operation: str
@@ -146,7 +150,8 @@ class Call(Generic[T]):
 
         Args:
             others: The headers that the HTTP library adds to every request, such as
-                ``User-Agent``. Those that would change this request are left out.
+                ``User-Agent``. Those that this call has itself, or that would change the request,
+                are left out.
         """
         left_out = _NOT_TAKEN_OVER.union(map(str.lower, self.headers))
         kept = {name: value for name, value in others.items() if name.lower() not in left_out}
@@ -169,7 +174,8 @@ class Call(Generic[T]):
             unusable: Why the body could not be read, if so; ``body`` is then ignored.
 
         Raises:
-            KuCoinError: If the answer holds no result.
+            KuCoinError: If the HTTP status or the body is a refusal or a failure, or if the body
+                holds no result that can be used. The class tells which.
         """
         try:
             fields, unreadable = {} if unusable else _json_object(body), unusable
@@ -178,7 +184,7 @@ class Call(Generic[T]):
         answer = _Answer(status, fields, headers)
         if status == 429:  # Too Many Requests, whatever the body says
             self._fail(KuCoinUnavailable, "too many requests", answer)
-        if 300 <= status < 400:  # not followed: no other host must get the request
+        if 300 <= status < 400:  # redirects are not followed: no other host must get the request
             where = f"it redirected us (HTTP {status}), so {self.host} may be the wrong host"
             self._distrust(MalformedResponse, where, answer)
         if status >= 500:
@@ -193,14 +199,15 @@ class Call(Generic[T]):
             return self.read(fields)
         except Unreadable as error:
             unreadable = str(error)
-        # Quote nothing of the answer: it may hold a valid token or key beside the bad field.
+        # Quote nothing of the answer: beside the bad field, it may hold a valid token or key.
         self._distrust(MalformedResponse, unreadable, answer._replace(fields={}))
 
     def unanswered(self, error: str, *, sent: bool, failure: str = "connection") -> NoReturn:
         """Raise the error for a request that got no answer.
 
         Args:
-            error: What happened. It must not quote an error's text, which can hold the URL.
+            error: What happened, without the text of the HTTP library's error, which can hold the
+                URL.
             sent: Whether any part of the request may have reached KuCoin.
             failure: The kind of error, as in :attr:`KuCoinError.failure`.
         """
@@ -215,7 +222,10 @@ class Call(Generic[T]):
         return urlsplit(self.url).netloc
 
     def _refuse(self, answer: _Answer) -> NoReturn:
-        """Raise the error for an answer that is a refusal."""
+        """Raise the error for a refusal.
+
+        If the refusal of a key claims a result as well, a key was perhaps created.
+        """
         if self.creates_key and answer.says_yes:
             self._distrust(MalformedResponse, "its answer contradicts itself", answer)
         code, msg = answer.said
@@ -224,7 +234,10 @@ class Call(Generic[T]):
         self._fail(self.refused(code, msg), "it refused", answer)
 
     def _distrust(self, kind: type[KuCoinError], reason: str, answer: _Answer) -> NoReturn:
-        """Raise the error for a request that was sent and got no usable answer."""
+        """Raise the error for a request that perhaps reached KuCoin and got no usable answer.
+
+        For a call that creates a key, it is :class:`ApiKeyOutcomeUnknown` instead of ``kind``.
+        """
         kind = ApiKeyOutcomeUnknown if self.creates_key else kind
         self._fail(kind, reason, answer, in_doubt=self.operation in _CHANGE_SOMETHING)
 
@@ -260,7 +273,8 @@ class Call(Generic[T]):
 _CHANGE_SOMETHING: Final = {"token", "refresh", "create_api_key"}
 _AGAIN: Final = "Have the user authorize again."
 _AT_KUCOIN: Final = "on KuCoin's API management page"
-#: The end of an error text, which says what to do: by error class, or by class and operation.
+#: The end of an error text: what to do or what follows, by error class, or by class and operation.
+#: Advice for KuCoin's code takes its place.
 _NEXT: Final[dict[type[KuCoinError] | tuple[type[KuCoinError], str], str]] = {
     KuCoinUnavailable: "Trying again later does no harm.",
     (KuCoinUnavailable, "token"): (
@@ -324,14 +338,14 @@ _DECODER: Final = json.JSONDecoder(parse_constant=_no_constant, object_pairs_hoo
 
 
 def _text(value: object) -> str | None:
-    """Return a code or message as a string, since KuCoin writes codes as strings or numbers."""
+    """Return a code or message as a string; None if it is empty, or neither a string nor an int."""
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return None
     return str(value) or None
 
 
 def _moment(date: str) -> float | None:
-    """Return an HTTP date in seconds since the epoch; None for any other text."""
+    """Return an HTTP date in seconds since the epoch; None for a text that is no date."""
     try:
         return parsedate_to_datetime(date).timestamp()
     except (ValueError, OverflowError):
@@ -341,6 +355,7 @@ def _moment(date: str) -> float | None:
 def is_visible(value: object) -> TypeGuard[str]:
     """Tell whether a value is a string that can be a code, token or credential.
 
-    A string of asterisks alone cannot: it is a mask in the place of a value.
+    It can be one if it is printable ASCII without spaces. A string of asterisks alone is a mask in
+    the place of a value.
     """
     return isinstance(value, str) and bool(_VISIBLE.fullmatch(value) and value.strip("*"))

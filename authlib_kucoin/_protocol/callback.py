@@ -1,8 +1,9 @@
-"""Reads the callback, with which the browser comes back from the login page (section 7.1).
+"""Reads the callback: the request with which the browser returns from KuCoin (section 7.1).
 
 The document lists the parameters ``{success, code, msg, retry, data, state}``, where ``code`` is
 the authorization code if ``success`` is true and an error code if ``success`` is false. Published
-clients of KuCoin read ``?code=…&state=…``. Both forms are accepted, in the query or a form POST.
+clients of KuCoin read ``?code=…&state=…``. Both forms are accepted. The caller reads the parameters
+from the query or from a form.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from authlib_kucoin._errors import AuthorizationDenied, MismatchingState, Missin
 from .call import is_visible
 from .redaction import presentable
 
-#: The most characters of an authorization code. No real one is as long; without a limit, a forged
-#: callback could make us send a megabyte.
+#: The most characters that an authorization code may have. Without a limit, a forged callback could
+#: make us send a megabyte.
 _LONGEST_CODE: Final = 4096
 
 
@@ -41,8 +42,9 @@ class Callback(NamedTuple):
         """Return the authorization code. Call this only after the state has been compared.
 
         Raises:
-            MissingCode: If there is no code that could be valid.
-            AuthorizationDenied: If the callback says that the login was refused.
+            AuthorizationDenied: If ``success`` is given and is not "true", or if ``error`` is given
+                and not empty: the login was refused.
+            MissingCode: If there is no code, or it is too long, a mask, or not printable ASCII.
         """
         params = self.params
         # "success" tells whether "code" is an authorization code or an error code.
@@ -79,9 +81,9 @@ def read_callback(pairs: Iterable[tuple[str, str]], method: str | None = None) -
         method: The HTTP method, if it is known.
 
     Raises:
-        AuthorizationDenied: If a parameter occurs twice, or the method is neither GET nor POST.
-            (For HEAD, frameworks call the view of GET.)
-        MismatchingState: If there is no state.
+        AuthorizationDenied: If a parameter occurs twice, or the method is given and is neither GET
+            nor POST. (For HEAD, frameworks call the view of GET.)
+        MismatchingState: If the state is missing or empty.
     """
     if method not in {None, "GET", "POST"}:
         raise AuthorizationDenied(

@@ -1,11 +1,12 @@
 """The calls of KuCoin's Broker Fast API: what to send, and how to read the answer.
 
 Section numbers are those of KuCoin's page "Broker Fast API Service" (modified 2026-01-29).
-This module, ``call.py`` and ``answers.py`` handle all deviations from OAuth: the token call is a
-GET (7.2), the redirect URL must not be encoded (7.1, 7.2), the refresh is a form POST to another
-endpoint with the grant type of an authorization code (7.3), and errors can come with HTTP 200.
+KuCoin deviates from OAuth: the token call is a GET (7.2), the redirect URL must not be encoded
+(7.1, 7.2), the refresh is a form POST to another endpoint with the grant type of an authorization
+code (7.3), and errors can come with HTTP 200.
 
-No function here sends anything: each returns a :class:`Call`, which a client sends.
+Nothing here sends a request: the functions named ``*_call`` return a :class:`Call`, which a client
+sends.
 """
 
 from __future__ import annotations
@@ -42,7 +43,11 @@ _KEY_INFO_PATH: Final = "/api/v1/user/api-key"
 
 
 def _now() -> float:
-    """Return the time in seconds since the epoch. A test can replace ``time.time``."""
+    """Return the time in seconds since the epoch.
+
+    As a default argument, this function looks ``time.time`` up in each call, so that a test can
+    replace it.
+    """
     return time.time()
 
 
@@ -64,8 +69,9 @@ def authorization_url(
         state: KuCoin returns it in the callback unchanged. The document makes it compulsory.
 
     Raises:
-        UnsafeRedirectURI: If the redirect URI cannot be sent unencoded.
-        ConfigurationError: If there is no client id.
+        UnsafeRedirectURI: If the redirect URI is missing, is not an absolute https URL (http is for
+            loopback only), or cannot be sent unencoded.
+        ConfigurationError: If the client id is missing or malformed (:func:`checked_setting`).
     """
     return _with_raw_redirect_uri(
         site.authorization_endpoint,
@@ -93,11 +99,13 @@ def token_call(
             document's parameter table has no client secret.
         code: The authorization code.
         redirect_uri: The same as in the URL of the login page, byte for byte.
-        clock: Returns seconds since the epoch. Called when the answer has arrived.
+        clock: Returns seconds since the epoch. Called when a token is read from the answer.
 
     Raises:
-        UnsafeRedirectURI: If the redirect URI cannot be sent unencoded.
-        ConfigurationError: If there is no client id.
+        UnsafeRedirectURI: If the redirect URI is missing, is not an absolute https URL (http is for
+            loopback only), or cannot be sent unencoded.
+        ConfigurationError: If the client id is missing, or the client id or the client secret is
+            malformed (:func:`checked_setting`).
     """
     last = {"client_id": _required_client_id(client_id)}
     secret = checked_setting("client_secret", client_secret)
@@ -132,12 +140,15 @@ def refresh_call(
     Args:
         site: The site that issued the token.
         token: The old token pair, with a ``refresh_token``.
-        scope: The scope to ask for; the old token's ``scope`` if left out.
-        clock: Returns seconds since the epoch. Called at once, and when the answer has arrived.
+        scope: The scope to ask for. If left out, it is the old token's ``scope``, and without one
+            ``OAUTH_CREATE_API``.
+        clock: Returns seconds since the epoch. Called at once if ``token`` has a
+            ``refresh_expires_at``, and when a token is read from the answer.
 
     Raises:
-        ReauthorizationRequired: If there is no refresh token, or it is past its 3 days.
-        TokenError: If a lifetime in ``token`` is not a number of seconds.
+        ReauthorizationRequired: If ``token`` is not a mapping, its refresh token is missing or
+            malformed, or ``refresh_expires_at`` has passed.
+        TokenError: If a time in ``token`` is not a number of seconds.
     """
     if not isinstance(token, Mapping):
         raise _spent(f"There is no token to refresh ({_kind_of(token)})")
@@ -151,7 +162,7 @@ def refresh_call(
 
     def read(fields: dict[str, Any]) -> KuCoinToken:
         fresh = answers.read_token(fields, scope, clock())
-        if "refresh_token" not in fresh:  # then the old one stays valid (RFC 6749 section 6)
+        if "refresh_token" not in fresh:  # the old one then stays in use (RFC 6749 section 6)
             kept = ("refresh_token", "refresh_expires_at")
             fresh.update({name: token[name] for name in kept if name in token})
         return fresh
@@ -174,7 +185,7 @@ def refresh_call(
 def validate_call(site: Site, *, access_token: str) -> Call[bool]:
     """Return the call that asks whether an access token is valid.
 
-    The document describes it as "work in progress" (section 7.4).
+    The document describes this call as "work in progress" (section 7.4).
     """
     return Call(
         operation="validate",
@@ -190,7 +201,7 @@ def validate_call(site: Site, *, access_token: str) -> Call[bool]:
 
 
 def create_api_key_call(site: Site, *, access_token: str, body: str = "") -> Call[ApiKey]:
-    """Return the call that asks for a new API key (section 4). It must be sent only once.
+    """Return the call that asks for a new API key (section 4). The call must be sent only once.
 
     Args:
         site: The site that issued the token.
@@ -221,7 +232,7 @@ def api_key_info_call(
 ) -> Call[ApiKeyInfo]:
     """Return the call that asks which account and permissions a key has.
 
-    Its name in KuCoin's REST API is "Get Apikey Info".
+    KuCoin's REST API names this call "Get Apikey Info".
 
     Args:
         site: The site that issued the key.
@@ -230,7 +241,8 @@ def api_key_info_call(
             than 5 s off.
 
     Raises:
-        ApiKeyError: If a credential is missing, a mask, or has characters that cannot be sent.
+        ApiKeyError: If a credential is missing or a mask, if the public half has characters other
+            than printable ASCII, or if another credential has unprintable characters.
     """
     if not _can_sign(key):
         raise ApiKeyError(
@@ -268,7 +280,8 @@ def access_token_of(token: Mapping[str, Any] | str | None, operation: str) -> st
         operation: The call that needs it, for the error.
 
     Raises:
-        MissingToken: If there is no access token, or it has characters that no header can hold.
+        MissingToken: If the access token is missing or a mask, or has characters other than
+            printable ASCII.
     """
     value = token.get("access_token") if isinstance(token, Mapping) else token
     if not is_visible(value):
@@ -282,7 +295,7 @@ def access_token_of(token: Mapping[str, Any] | str | None, operation: str) -> st
 
 def _can_sign(key: ApiKey) -> bool:
     values = [getattr(key, name, None) for name in ("api_key", "secret", "passphrase")]
-    # Printable text can be encoded. An error of the encoding would show the secret.
+    # Printable text can be encoded for the signature. An encoding error would show the secret.
     return is_visible(values[0]) and all(
         isinstance(value, str) and value.isprintable() and value.strip("*") for value in values
     )
@@ -304,11 +317,10 @@ def _with_raw_redirect_uri(
 
 
 def _query(parameters: Mapping[str, object]) -> str:
-    """Return a query in which all but unreserved characters are percent-encoded.
+    """Return a query whose values are percent-encoded, except for unreserved characters.
 
-    No HTTP library encodes such a query again.
-
-    A lone surrogate, which some frameworks let through, becomes a question mark.
+    requests and httpx2 send such a query unchanged. A lone surrogate, which some frameworks let
+    through, becomes a question mark.
     """
     return "&".join(
         f"{name}={quote(str(value), safe='', errors='replace')}"
@@ -335,7 +347,7 @@ def checked_setting(name: str, value: object) -> str | None:
 
     Raises:
         ConfigurationError: If the string begins or ends with white space, has an unprintable
-            character, or is a mask in the place of the value.
+            character, or is a mask (only asterisks) in the place of the value.
     """
     holder = getattr(value, "get_secret_value", None)  # pydantic's; str() unwraps Starlette's
     text = str(holder() if callable(holder) else value) if value else ""

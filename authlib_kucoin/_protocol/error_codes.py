@@ -1,4 +1,4 @@
-"""The error codes of the REST gateway: the error class for each, and what to do about it.
+"""The error codes of KuCoin's REST API: the error class for each, and what to do about it.
 
 The codes are from KuCoin's error-code pages.
 """
@@ -16,7 +16,7 @@ from authlib_kucoin._errors import (
     KuCoinError,
 )
 
-#: The gateway's code for "too many requests" (HTTP 429).
+#: The REST API's code for "too many requests" (HTTP 429).
 RATE_LIMITED: Final = "429000"
 
 _RECONNECT: Final = "Have the user connect the account again."
@@ -59,5 +59,5 @@ ADVICE: Final = {code: advice for code, (_, advice) in _CODES.items()}
 
 
 def gateway_refusal(code: str | None, _msg: str | None) -> type[KuCoinError]:
-    """Return the error class for a REST request that KuCoin refused."""
+    """Return the error class for a REST request that KuCoin refused; ApiKeyError by default."""
     return _CODES[code][0] if code in _CODES else ApiKeyError

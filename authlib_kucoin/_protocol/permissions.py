@@ -1,7 +1,7 @@
-"""The permissions of a key in Fast API 2, and the request that asks for them.
+"""The permissions of a key in Fast API 2, and the body of the request that asks for them.
 
 KuCoin's global page describes "FastAPI 2.0". The form of the request is known from one broker's
-published client only: ask KuCoin whether your client id can use it.
+published client only: ask KuCoin whether your client id can use version 2.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def api_key_body(site: Site, permissions: Iterable[str] | None) -> str:
         permissions: KuCoin's names of the permissions; ``API_COMMON`` and ``API_SPOT`` if None.
 
     Raises:
-        ConfigurationError: If permissions are given for Fast API 1, if an empty list is given, or
-            if one of the permissions is unknown or for withdrawals.
+        ConfigurationError: If permissions are given for Fast API 1. For Fast API 2, if they are a
+            string, empty or not iterable, or if one of them is unknown or for withdrawals.
     """
     if site.fast_api == 1:
         if permissions is not None:

@@ -2,7 +2,8 @@
 
 KuCoin's error messages can repeat parts of a request, and the HTTP libraries log whole URLs. A
 repeated secret can be escaped, by percent signs, JSON, HTML or Python's repr, and several times
-over. So escapes are removed from a text one layer at a time, and each layer is searched.
+over. So up to six layers of escapes are removed from a text, one at a time, and each result is
+searched.
 """
 
 from __future__ import annotations
@@ -43,21 +44,21 @@ class _Layer(NamedTuple):
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    """Return the text with every secret masked, plain or escaped."""
+    """Return the text with every secret masked, plain or behind up to six layers of escapes."""
     return _masked(text, _spans(text, secrets))
 
 
 def presentable(text: str | None, secrets: Iterable[str] = ()) -> str | None:
-    """Return a text from outside in a form that can be shown and logged; None if it is empty.
+    """Return a text from outside in a form that can be shown and logged; None if it is blank.
 
-    Secrets are masked, the text is shortened, and control characters, which could forge a log
-    line, become spaces.
+    Secrets are masked, and the text is cut off after 300 characters. Unprintable characters become
+    spaces, because a line break could forge a log line.
     """
     if not text:
         return None
     secrets = tuple(secrets)
-    # The text can be very long, so search only its beginning. The last ``margin`` characters of
-    # that are searched but not shown, because they could end with the first half of a secret.
+    # The text can be very long, so search only its beginning. Search ``margin`` characters more
+    # than are shown, so that a secret whose beginning is shown is found as a whole.
     margin = _LONGEST_ESCAPE * max(map(len, secrets), default=0)
     shown = _LONGEST_MESSAGE + margin
     spans = _spans(text[: shown + margin], secrets)
@@ -75,7 +76,7 @@ def _masked(text: str, spans: Iterable[tuple[int, int]]) -> str:
 
 
 def _spans(text: str, secrets: Iterable[str]) -> set[tuple[int, int]]:
-    """Return the start and end of each secret in a text."""
+    """Return the start and end of each secret in a text, plain or escaped."""
     # A secret can itself look escaped ("50%25"), so search for its unescaped forms too.
     layers = [layer for secret in secrets if secret for layer in _layers(secret)]
     wanted = {layer.text.translate(_FOLDED) for layer in layers} - {""}
@@ -83,7 +84,7 @@ def _spans(text: str, secrets: Iterable[str]) -> set[tuple[int, int]]:
     for layer in _layers(text) if wanted else ():
         folded = layer.text.translate(_FOLDED)
         for each in wanted:
-            # Not a pattern: with a long secret it could take quadratic time.
+            # No regular expression: with a long secret, one could take quadratic time.
             end = 0
             while (start := folded.find(each, end)) >= 0:
                 end = start + len(each)
@@ -92,7 +93,7 @@ def _spans(text: str, secrets: Iterable[str]) -> set[tuple[int, int]]:
 
 
 def _layers(text: str) -> Iterator[_Layer]:
-    """Yield a text unchanged, then with one layer of escapes removed, then with two, and so on."""
+    """Yield a text unchanged, then with one layer of escapes removed, and so on up to six."""
     layer = _Layer(text, list(range(len(text))), list(range(1, len(text) + 1)))
     yield layer
     for _ in range(_MOST_LAYERS):

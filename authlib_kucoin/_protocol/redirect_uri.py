@@ -1,9 +1,11 @@
-"""Checks that a redirect URI can be sent unencoded.
+"""Checks a redirect URI: an absolute https URL (http for loopback) that can be sent unencoded.
 
 The document says "Please don't encode the redirect URL" (sections 7.1 and 7.2), so the URI is sent
 in the query unchanged. A character that would end the parameter, or that an HTTP library, framework
 or browser on the way would escape, is therefore refused.
 """
+
+# ``sandbox/_checks.py`` states the same rules independently, so that it can notice a mistake here.
 
 from __future__ import annotations
 
@@ -14,21 +16,21 @@ from urllib.parse import urlsplit
 
 from authlib_kucoin._errors import UnsafeRedirectURI
 
-#: The characters of RFC 3986 without & # % + ; [ ] and ', which browsers, requests or httpx2
-#: escape, cut at, or read as something else in a query.
+#: Matches the characters of RFC 3986 without & # % + ; [ ] and '. In a query, browsers, requests or
+#: httpx2 escape the ones left out, cut the URL at them, or read them as something else.
 _RAW: Final = re.compile(r"[A-Za-z0-9\-._~:/?@!$()*,=]*")
 
 
 def check_redirect_uri(uri: object) -> str:
-    """Return a redirect URI as a string if it can be sent unencoded.
+    """Return a redirect URI as a string if KuCoin can redirect to it and it needs no encoding.
 
     Args:
         uri: A string, or the URL object of a framework or of pydantic.
 
     Raises:
-        UnsafeRedirectURI: If the URI is missing, relative, has no host, is not https (http is for
-            loopback only) or holds a character that cannot be sent unencoded. The
-            text names the character.
+        UnsafeRedirectURI: If the URI is missing, relative, has no host or an invalid port, is not
+            https (http is for loopback only), or holds a character that cannot be sent unencoded.
+            The text says which, and names the character.
     """
     uri = "" if uri is None else str(uri)
     if not uri:
@@ -62,7 +64,7 @@ def check_redirect_uri(uri: object) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host is a loopback address or a localhost name (RFC 8252, RFC 6761)."""
+    """Tell whether a host is a loopback address, localhost or ``*.localhost`` (RFC 8252, 6761)."""
     host = host.lower().removesuffix(".")
     try:
         return ip_address(host).is_loopback

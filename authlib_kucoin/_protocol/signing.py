@@ -1,4 +1,4 @@
-"""Signatures for KuCoin's REST API, as its authentication page describes key version 3."""
+"""Signs requests to KuCoin's REST API, as its authentication page describes for key version 3."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def signed_headers(
     Args:
         key: The API key to sign with.
         method: The HTTP method in capitals.
-        target: Path and query, the query unescaped.
+        target: The path, and the query (unescaped) if there is one.
         timestamp_ms: The time in milliseconds since the epoch. KuCoin refuses a time that is
             more than 5 s off.
         body: The request body, if there is one.

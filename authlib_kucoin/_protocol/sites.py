@@ -52,7 +52,7 @@ def _base(url: str) -> str:
 
 def _version(given: object) -> Literal[1, 2]:
     match given:
-        case True | False:  # in Python they equal 1 and 0
+        case True | False:  # not a version; without this case, True would match 1
             pass
         case 1 | "1":
             return 1
@@ -75,7 +75,8 @@ class Site:
         web: Base URL of the web site, where users sign in, and tokens and keys are issued.
         rest: Base URL of the REST API, for ``get_api_key_info``; the same as ``web`` if left out.
         name: The name of the site in messages.
-        rest_headers: Headers that are added to every REST request to this site.
+        rest_headers: Headers that are added to every REST request to this site, which is
+            ``get_api_key_info``.
         authorization_endpoint: URL of the login page (section 7.1); ``{web}/oauth`` if left out.
         token_endpoint: URL that exchanges codes (section 7.2); ``{web}/_oauth/access-token`` if
             left out.
@@ -84,13 +85,14 @@ class Site:
         api_key_endpoint: URL that creates keys (section 4). If left out, it is
             ``{web}/_oauth/resource/ucenter/outer/api-key/add`` or, for Fast API 2,
             ``{web}/_oauth/resource/cyber-truck-vault/v2/outer/api-key/add``.
-        fast_api: The version of the Fast API, 1 or 2. In version 2 the user chooses permissions.
-            The request of version 2 is known from one published client only: ask KuCoin whether
-            your client id can use it.
+        fast_api: The version of the Fast API, 1 or 2. In version 2, you ask for permissions and
+            the user grants them. The request of version 2 is known from one published client
+            only: ask KuCoin whether your client id can use it.
 
     Raises:
-        ConfigurationError: If a URL is not an absolute https URL (http is for loopback only), or
-            the version is neither 1 nor 2.
+        ConfigurationError: If a URL is not an absolute https URL (http is for loopback only), holds
+            a user name, a fragment, white space or non-ASCII characters; if a base URL has a query
+            or the path of a page or call; or if the version is neither 1 nor 2.
     """
 
     web: str
@@ -120,7 +122,7 @@ class Site:
             settle(name, _FromWeb(web + path) if follows else check(given).rstrip("/"))
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Support copy and pickle, which fail for the mapping proxy in ``rest_headers``."""
+        """Support ``deepcopy`` and ``pickle``, which fail for the mapping proxy in rest_headers."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return Site, (*(values | {"rest_headers": dict(self.rest_headers)}).values(),)
 
@@ -141,7 +143,7 @@ _API_KEY_PATHS: Final[Mapping[int, str]] = {
     1: "/_oauth/resource/ucenter/outer/api-key/add",
     2: "/_oauth/resource/cyber-truck-vault/v2/outer/api-key/add",
 }
-#: The beginning of the path of a page or a call, which a base URL must not contain.
+#: Matches the beginning of the path of a page or a call, which a base URL must not contain.
 _BEGINS_A_PATH: Final = re.compile(r"/(?:_?oauth(?:/|$)|api/v[0-9])")
 
 SITES: Final[Mapping[str, Site]] = MappingProxyType(
@@ -173,8 +175,9 @@ def resolve_site(site: Site | str | None, fast_api: object = None) -> Site:
         fast_api: The version of the Fast API, 1 or 2; the site's own if None.
 
     Raises:
-        ConfigurationError: If the site is missing or unknown, or the version is unknown. There is
-            no default site, because an account at one site does not exist at another.
+        ConfigurationError: If the site is missing or unknown, its base URL cannot be used, or the
+            version is neither 1 nor 2. There is no default site, because an account at one site
+            does not exist at another.
     """
     found = _find(site)
     if fast_api is None or _version(fast_api) == found.fast_api:

@@ -1,9 +1,10 @@
 """A strict stand-in for KuCoin's Broker Fast API, to develop and test against.
 
-KuCoin offers no test system for the Fast API. The sandbox runs on a loopback socket and checks
-every request against KuCoin's document. It compares the raw query, ends tokens by a clock that
-tests can wind forward, and verifies the signatures of REST requests. A test can ask for a fault,
-which spoils the answer to a call.
+KuCoin offers no test system for the Fast API. The sandbox is an HTTP server on a loopback address,
+unless the option `host` names another address. It checks the broker's requests against KuCoin's
+document, and a redirect URL byte for byte. Tokens expire by a clock that tests can wind forward. A
+REST call that needs a key needs a valid signature. A test can ask for a fault, which spoils the
+answer to a call.
 
 Examples:
     >>> with run_sandbox() as sandbox:

@@ -17,7 +17,15 @@ from ._version import version
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run until SIGINT or SIGTERM, then return 0; return 2 if the sandbox cannot start."""
+    """Run the sandbox until SIGINT or SIGTERM, then return 0.
+
+    With ``--version``, print the version and return 0. Return 2 if an option is invalid or the port
+    cannot be used.
+
+    Raises:
+        SystemExit: A flag or a variable is unknown or malformed (status 2), or ``--help`` was given
+            (status 0).
+    """
     if "--version" in (sys.argv[1:] if arguments is None else arguments):
         print(f"kucoin-sandbox {version()}")
         return 0

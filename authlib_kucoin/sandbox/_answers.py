@@ -1,4 +1,4 @@
-"""KuCoin's JSON answers: plain ones, and its envelope."""
+"""JSON answers: plain ones, and KuCoin's envelope."""
 
 from __future__ import annotations
 
@@ -24,6 +24,9 @@ def envelope(
     status: int = 200,
     headers: tuple[tuple[str, str], ...] = (),
 ) -> Response:
-    """Return KuCoin's envelope (section 4). KuCoin sends errors with HTTP status 200, too."""
+    """Return an answer in KuCoin's envelope (section 4). The default status is 200, for errors too.
+
+    An envelope of KuCoin that tells of an error can have HTTP status 200.
+    """
     content = {"success": success, "code": code, "msg": msg, "retry": retry, "data": data}
     return as_json(content, status, headers)

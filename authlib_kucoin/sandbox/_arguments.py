@@ -18,8 +18,8 @@ PREFIX: Final = "KUCOIN_SANDBOX_"
 
 _YES: Final = ("1", "true", "yes", "on")
 _NO: Final = ("0", "false", "no", "off", "")
-#: Matches variables that are no options: Kubernetes and Docker set them for a service that is
-#: called kucoin-sandbox.
+#: Matches variables (without `PREFIX`) that are no options: Kubernetes and Docker set them for a
+#: service that is called kucoin-sandbox.
 _SERVICE_LINK: Final = re.compile(r"SERVICE_|PORT_\d+_|PORT=tcp://")
 _EPILOG: Final = f"""\
 Each option can be an environment variable as well: {PREFIX}CLIENT_ID for --client-id. Separate the
@@ -54,9 +54,9 @@ class Command:
 
 
 def parser(prog: str = "kucoin-sandbox") -> argparse.ArgumentParser:
-    """Return the parser: a flag for each field of `SandboxOptions`, and a few more.
+    """Return the parser: it has a flag for each field of `SandboxOptions`, and a few more.
 
-    Its result has no entry for an option that was not given.
+    What it returns has no entry for a flag that was not given.
     """
     result = argparse.ArgumentParser(
         prog=prog,

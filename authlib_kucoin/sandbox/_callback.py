@@ -20,7 +20,7 @@ class Callback(str):
     fields: dict[str, str]
 
     def __new__(cls, url: str, method: Literal["GET", "POST"], fields: dict[str, str]) -> Self:
-        """Keep the answer's fields beside the URL."""
+        """Keep the method and the answer's fields beside the URL."""
         callback = super().__new__(cls, url)
         callback.method = method
         callback.fields = fields

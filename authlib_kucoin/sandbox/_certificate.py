@@ -13,7 +13,7 @@ class SelfSigned:
     Attributes:
         authority: The certificate authority's certificate, which clients have to trust.
         certificate: The server's certificate.
-        key: The key of the server's certificate.
+        key: The private key of the server's certificate.
     """
 
     def __init__(self, names: Sequence[str]) -> None:

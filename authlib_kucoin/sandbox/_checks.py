@@ -18,7 +18,8 @@ JSON_TYPE: Final = "application/json"
 _CHARSET: Final = re.compile(r"; *charset=\"?utf-8\"?", re.IGNORECASE)
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z_]{1,32}")
-#: Matches a character that a query cannot hold, that would end the value, or that browsers escape.
+#: Matches a character that a redirect URL cannot have if it is in a query unencoded: the character
+#: ends the value or means a space, or browsers or HTTP clients escape it.
 _NOT_RAW: Final = re.compile(r"[^A-Za-z0-9\-._~:/?@!$()*,=]")
 
 
@@ -29,10 +30,11 @@ def raw_query(
     section: str,
     optional: tuple[str, ...] = (),
 ) -> dict[str, str]:
-    """Return the raw values of a query that has exactly these parameters.
+    """Return the raw values of a query that has all of `names`, and else only `optional` ones.
 
     Raises:
-        Refusal: A parameter is unknown, doubled, missing, empty or out of order.
+        Refusal: A parameter is unknown, doubled, missing or empty. Or the order differs from the
+            document's, and the option `parameter_order` is "document".
     """
     if not request.query:
         raise Refusal("missing_parameter", f"the query needs {', '.join(names)}", section)
@@ -55,10 +57,11 @@ def form(
     section: str,
     optional: tuple[str, ...] = (),
 ) -> dict[str, str]:
-    """Return the decoded values of a form that has exactly these fields.
+    """Return the decoded values of a form that has all of `names`, and else only `optional` ones.
 
     Raises:
-        Refusal: The content type, the query or a field differs from the document.
+        Refusal: The content type is wrong, the request has a query, or a field is unknown, doubled,
+            missing, empty or badly encoded.
     """
     content_type(request, options, FORM_TYPE, section)
     no_query(request, section)
@@ -69,11 +72,11 @@ def form(
 
 
 def json_object(request: Request, options: SandboxOptions, section: str) -> dict[str, Any]:
-    """Return a JSON body.
+    """Return the JSON object in a body.
 
     Raises:
-        Refusal: The content type or the query differs from the document, or the body is not a
-            JSON object, or repeats a member.
+        Refusal: The content type is wrong, the request has a query, the body is not a JSON object,
+            or an object in it repeats a member.
     """
     content_type(request, options, JSON_TYPE, section)
     no_query(request, section)
@@ -95,7 +98,7 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def content_type(request: Request, options: SandboxOptions, wanted: str, section: str) -> None:
     """Refuse any content type but the documented one.
 
-    The option `charset` says whether a charset may follow the content type.
+    The option `charset` says whether ``charset=utf-8`` may follow the content type.
     """
     given = request.headers.get("content-type", "")
     if options.charset == "allowed":
@@ -105,19 +108,19 @@ def content_type(request: Request, options: SandboxOptions, wanted: str, section
 
 
 def no_query(request: Request, section: str) -> None:
-    """Refuse a query."""
+    """Refuse a request that has a query, even an empty one."""
     if request.query is not None:
         raise Refusal("unexpected_query", "this call takes no query string", section)
 
 
 def no_body(request: Request, section: str) -> None:
-    """Refuse a body."""
+    """Refuse a request that has a body."""
     if request.body:
         raise Refusal("unexpected_body", "this call takes no body", section)
 
 
 def no_authorization(request: Request, section: str) -> None:
-    """Refuse an ``Authorization`` header."""
+    """Refuse a request that has an ``Authorization`` header."""
     if "authorization" in request.headers:
         raise Refusal(
             "unexpected_authorization",
@@ -127,13 +130,13 @@ def no_authorization(request: Request, section: str) -> None:
 
 
 def equal(values: dict[str, str], name: str, wanted: str, section: str) -> None:
-    """Refuse a parameter whose value is not the document's."""
+    """Refuse the parameter `name` if its value is not `wanted`."""
     if values[name] != wanted:
         raise Refusal(f"wrong_{name}", f"{name} must be {wanted}", section)
 
 
 def decoded(value: str, name: str, section: str) -> str:
-    """Return a parameter's value percent-decoded.
+    """Return a parameter's value percent-decoded; a plus sign becomes a space.
 
     Raises:
         Refusal: The value is not valid percent-encoded UTF-8.
@@ -147,12 +150,14 @@ def decoded(value: str, name: str, section: str) -> str:
     raise problem
 
 
+# ``_protocol/redirect_uri.py`` states the same rules independently, so that this sandbox can notice
+# a mistake there.
 def redirect_uri(value: str, section: str) -> None:
-    """Refuse a redirect URL that is not raw, not a URL, or not safe.
+    """Refuse a redirect URL that is encoded, incomplete or insecure.
 
     Raises:
-        Refusal: The URL is encoded, has a character that no raw URL can have, is relative, or is
-            neither https nor on a loopback host.
+        Refusal: The URL has a percent sign, has another character that cannot be in a query
+            unencoded, is not a full URL, or is neither https nor http on a loopback host.
     """
     if "%" in value:
         raise Refusal(
@@ -182,7 +187,10 @@ def redirect_uri(value: str, section: str) -> None:
 
 
 def registered_redirect(value: str, options: SandboxOptions) -> None:
-    """Refuse a redirect URL that is not registered (section 2); if none is, every URL passes."""
+    """Refuse a redirect URL that is not registered (section 2).
+
+    If the option `redirect_uris` is empty, every URL passes.
+    """
     if options.redirect_uris and value not in options.redirect_uris:
         raise Refusal("redirect_uri_unregistered", "the redirect URL is not registered", "2")
 
@@ -194,7 +202,10 @@ def known_client(client_id: str, options: SandboxOptions) -> None:
 
 
 def registered_ip(client_ip: str, options: SandboxOptions) -> None:
-    """Refuse an address that is not registered for the Fast API (section 2)."""
+    """Refuse an address that is not registered for the Fast API (section 2).
+
+    If the option `allowed_ips` is not set, the loopback addresses are registered.
+    """
     allowed = options.allowed_ips
     if not (is_loopback(client_ip) if allowed is None else is_listed(client_ip, allowed)):
         raise Refusal(

@@ -18,10 +18,10 @@ _QUERY: Final = ("response_type", "client_id", "redirect_uri", "scope", "state")
 
 
 def authorize(request: Request, state: State) -> Response:
-    """Show the consent page for a login request that is exactly as documented.
+    """Return the consent page if the login request is exactly as documented.
 
-    A refused request gets a page that says why. The sandbox does not redirect the browser then,
-    since the redirect URL may be wrong.
+    Otherwise, return a page that says what is wrong. The sandbox does not redirect the browser
+    then, since the redirect URL may be wrong.
     """
     try:
         login = _checked_login(request, state)
@@ -31,7 +31,11 @@ def authorize(request: Request, state: State) -> Response:
 
 
 def decide(request: Request, state: State) -> Response:
-    """Take the user's decision and send the browser back to the broker."""
+    """Take the user's decision, and return the answer that leads the browser back to the broker.
+
+    If the decision is refused, or the login request was already answered, return a page that says
+    so. The browser then stays at the sandbox.
+    """
     options = state.options
     try:
         form = _decision_form(request, options)
@@ -59,8 +63,8 @@ def decide(request: Request, state: State) -> Response:
 def _decision_form(request: Request, options: SandboxOptions) -> dict[str, str]:
     """Return the fields that the consent page has posted.
 
-    The names of the checked permissions are joined by spaces into one value, `permission`. A form
-    without this field grants every permission that the page lists.
+    The names of the checked permissions are joined by spaces into one value, `permission`. The
+    result lacks it if the form has no such field, which grants all that the page lists.
     """
     chosen, fields = [], []
     for piece in request.body.split("&"):

@@ -1,7 +1,7 @@
-"""The control API under ``/sandbox/``: the methods of `Sandbox`, over HTTP.
+"""The control API under ``/sandbox/``: what the methods of `Sandbox` do, over HTTP.
 
-The body of a POST must be JSON. A browser lets a page of another site post JSON only with the
-server's permission (a CORS preflight), and the sandbox gives none.
+The content type of a POST must be application/json. A browser lets a page of another site send that
+type only with the server's permission (a CORS preflight), and the sandbox gives none.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _OK: Final = {"ok": True}
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One control call: its function, and the members or parameters that it takes."""
+    """One control call: its function, and the members of the body or parameters that it takes."""
 
     act: Callable[[Control, Request, dict[str, Any]], object]
     members: Mapping[str, _members.Member]
@@ -105,12 +105,12 @@ class Control:
         return _OK
 
     def reset(self, _request: Request, _given: dict[str, Any]) -> object:
-        """Forget everything."""
+        """Do what `Sandbox.reset` does."""
         self._kucoin.reset()
         return _OK
 
     def requests(self, _request: Request, given: dict[str, Any]) -> object:
-        """List the requests, of one operation or of all."""
+        """List the requests of one operation or of all, and the totals of all operations."""
         journal = self._kucoin.journal
         wanted = given.get("operation")
         if wanted not in {None, "decision", "unknown"}:
@@ -123,7 +123,7 @@ class Control:
         return {"requests": records, "totals": journal.totals()}
 
     def keys(self, _request: Request, _given: dict[str, Any]) -> object:
-        """List every key that was issued, with its secrets, so that tests can compare them."""
+        """List every key issued since the last reset, with its secrets, for tests to compare."""
         state = self._kucoin.state
         alive = {key.api_key for key in state.live_keys()}
         return {
@@ -136,7 +136,7 @@ class Control:
         return _OK
 
     def state(self, _request: Request, _given: dict[str, Any]) -> object:
-        """Return the clock, the options, the accounts and the scenarios."""
+        """Return the clock, the options, the accounts, the scenarios and the current scenario."""
         state = self._kucoin.state
         return {
             "clock": {"now": state.clock.now(), "ahead": state.clock.ahead},

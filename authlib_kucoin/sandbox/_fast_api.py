@@ -1,4 +1,7 @@
-"""The calls of a broker's server: tokens (section 7) and the API key (section 4)."""
+"""The calls of a broker's server: tokens (section 7) and the API key (section 4).
+
+Each call raises a `Refusal` if the request differs from what is documented.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +73,10 @@ def validate(request: Request, state: State) -> Response:
 
 
 def create_api_key(request: Request, state: State) -> Response:
-    """Issue an API key with all that the user has granted (section 4)."""
+    """Issue an API key with all permissions that the user has granted (section 4).
+
+    If the option `permission_mismatch` is set, answer with 40503 instead.
+    """
     _checks.content_type(request, state.options, _checks.FORM_TYPE, "4")
     _checks.no_query(request, "4")
     _checks.no_body(request, "4")
@@ -81,7 +87,10 @@ def create_api_key(request: Request, state: State) -> Response:
 
 
 def create_api_key_v2(request: Request, state: State) -> Response:
-    """Issue an API key with the permissions that the request names (Fast API 2.0)."""
+    """Issue an API key with the permissions that the request names (Fast API 2.0).
+
+    Answer with 40503 instead if the user has not granted them all, or an option forbids the key.
+    """
     options = state.options
     content = _checks.json_object(request, options, VERSION_2)
     asked = _asked(content)
@@ -137,7 +146,7 @@ def bearer_token(request: Request) -> str:
 
 
 def token_members(pair: Pair) -> dict[str, object]:
-    """Return a pair of tokens with the members of the document's answer."""
+    """Return the members of the document's answer to an exchange or a refresh."""
     return {
         "access_token": pair.access_token,
         "token_type": "bearer",

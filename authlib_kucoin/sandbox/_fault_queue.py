@@ -12,7 +12,7 @@ from typing import Final
 from ._faults import FAULT_FORMS, Fault
 from ._http import Request, Response
 
-#: The calls of KuCoin that can be made to fail. "rest" is every REST call but key info.
+#: The calls of KuCoin whose answers faults can spoil. "rest" is every known REST call but key info.
 OPERATIONS: Final = (
     "authorize",
     "token",
@@ -83,10 +83,10 @@ class WaitingFault:
             raise ValueError(f"times must be a number from 1 to {_MAX_TIMES}")
         if not 0 < self.probability <= 1:
             raise ValueError("probability must be a number above 0 and up to 1")
-        Fault.delay(self.latency)
+        Fault.delay(self.latency)  # raises an error if the latency is out of range
 
     def answer(self, request: Request, act: Callable[[], Response]) -> Response:
-        """Return the spoilt answer; see `Fault.answer`."""
+        """Return the spoilt answer, delayed by `latency`; see `Fault.answer`."""
         response = self.fault.answer(request, act)
         return replace(response, delay=response.delay + self.latency)
 
@@ -115,9 +115,10 @@ class FaultQueue:
             self._queues[fault.operation].append(fault)
 
     def take(self, operation: str) -> WaitingFault | None:
-        """Return the fault that strikes this call of an operation; None if the call is spared.
+        """Return the fault that strikes an operation's call, and take 1 off the fault's `times`.
 
-        A call that returns a fault uses up one of that fault's `times`.
+        Return None if no fault waits for the operation, or if the first one's `probability` spares
+        the call.
         """
         with self._lock:
             queue = self._queues[operation]

@@ -30,7 +30,7 @@ PLAIN_FAULTS: Final = {
     "set_cookie": "the normal answer, with a cookie",
 }
 
-#: Every way to write a fault.
+#: Every way to write a fault, without the other names of some.
 FAULT_FORMS: Final = (
     *PLAIN_FAULTS,
     "a status from 400 to 599",
@@ -59,7 +59,10 @@ _DEPTH: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """How an answer is spoilt. `parse` makes a fault, and so does a method named after its kind."""
+    """How an answer is spoilt.
+
+    `parse` makes any fault. Faults with parameters have a method, too, such as `Fault.http`.
+    """
 
     kind: str
     code: str = ""
@@ -70,7 +73,10 @@ class Fault:
     retry_after: str = ""
 
     def __str__(self) -> str:
-        """Return the text that `parse` reads. It leaves out `retry`, and an unusual `status`."""
+        """Return the text that `parse` reads.
+
+        It leaves out `retry`, and the `status` of an envelope or an OAuth error.
+        """
         if self.kind in {"envelope", "oauth"}:
             return ":".join([self.kind, self.code, *([self.msg] if self.msg else [])])
         if self.kind == "http":
@@ -122,7 +128,7 @@ class Fault:
         """Return a fault: the sandbox acts at once, but sends its answer later.
 
         Raises:
-            ValueError: The time is negative or longer than a day.
+            ValueError: The time is negative, longer than a day, or not a number.
         """
         if not 0 <= seconds <= 86_400:
             raise ValueError("a delay is a number of seconds from 0 to 86400")
@@ -133,7 +139,8 @@ class Fault:
         """Return the fault that a text names.
 
         Raises:
-            ValueError: The fault is unknown; the text lists the known faults.
+            ValueError: The fault or its gateway code is unknown, or its delay is too long. The text
+                says what is allowed.
         """
         word = re.sub(r"\W+", "_", text.lower(), flags=re.ASCII)
         text = word if word in PLAIN_FAULTS else _IN_OTHER_WORDS.get(word, text)
@@ -162,7 +169,8 @@ class Fault:
     def answer(self, request: Request, act: Callable[[], Response]) -> Response:
         """Return the spoilt answer.
 
-        `act` handles the request and returns the normal answer. Some faults never call it.
+        `act` handles the request and returns the normal answer. A fault that replaces the answer
+        does not call `act`.
         """
         instead = _INSTEAD.get(self.kind)
         if instead is not None:

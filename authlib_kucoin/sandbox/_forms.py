@@ -14,10 +14,10 @@ class Form:
     """The fields that a browser has posted."""
 
     def __init__(self, request: Request) -> None:
-        """Read the body.
+        """Read the fields of the body. A body that is no form has no fields.
 
         Raises:
-            ValueError: The body is not a form.
+            ValueError: The body has more than 20 fields.
         """
         self._fields = dict(
             parse_qsl(request.body, keep_blank_values=True, max_num_fields=_MAX_FIELDS)
@@ -59,5 +59,5 @@ class Form:
 
 
 def see(path: str) -> Response:
-    """Redirect the browser to a page after a POST, so that reloading does not post again."""
+    """Return a redirect to a page, for the answer to a POST: reloading then does not post again."""
     return Response(303, headers=(("Location", path), ("Cache-Control", "no-store")))

@@ -16,8 +16,8 @@ from ._options import SandboxOptions
 from ._permissions import in_key_info
 from ._state import State
 
-#: Each code of the gateway: its HTTP status and its text. KuCoin's pages give the texts. The
-#: statuses come from public reports, but those of 400010, 400200, 400201, 400202, 400301 and
+#: Each known code of the gateway, with its HTTP status and its text. KuCoin's pages give the texts.
+#: The statuses come from public reports, but those of 400010, 400200, 400201, 400202, 400301 and
 #: 411100 are guesses.
 GATEWAY_ERRORS: Final = {
     "400001": (
@@ -51,7 +51,8 @@ GATEWAY_ERRORS: Final = {
 _SIGNED_HEADERS: Final = ("kc-api-key", "kc-api-sign", "kc-api-timestamp", "kc-api-passphrase")
 _KEY_VERSIONS: Final = ("2", "3")
 _MAX_SKEW: Final = 5.0
-#: The partners of ccxt. The sandbox does not know their keys, so it accepts any signature.
+#: The partner names that ccxt sends. The sandbox does not know the keys of these partners, so it
+#: accepts any partner signature of theirs.
 _OTHER_PARTNERS: Final = ("ccxt", "ccxtfutures")
 
 
@@ -65,7 +66,7 @@ class GatewayRefusal(Exception):
 
 
 def refuse(code: str, client_ip: str) -> Response:
-    """Return the answer by which the gateway refuses a request, with one of its codes."""
+    """Return the answer by which the gateway refuses a request, with a code of `GATEWAY_ERRORS`."""
     status, msg = GATEWAY_ERRORS[code]
     return as_json({"code": code, "msg": msg.format(client_ip=client_ip)}, status)
 
@@ -81,7 +82,10 @@ def sign(secret: str, text: str) -> str:
 
 
 def permissions_of(key: IssuedKey, options: SandboxOptions) -> tuple[str, ...]:
-    """Return the permissions that key info reports for a key."""
+    """Return the permissions that key info reports for a key.
+
+    They are the key's own, unless the option `reported_permissions` is set.
+    """
     if options.reported_permissions is not None:
         return tuple(options.reported_permissions)
     return in_key_info(key.permissions)
@@ -90,9 +94,11 @@ def permissions_of(key: IssuedKey, options: SandboxOptions) -> tuple[str, ...]:
 def check(request: Request, state: State, real_time: float) -> IssuedKey:
     """Return the issued key that signed a request.
 
+    The timestamp must be close to `real_time` or to the sandbox's clock.
+
     Raises:
-        GatewayRefusal: A header is missing or wrong, the key is bound to other addresses than the
-            caller's, or the key lacks the permission General.
+        GatewayRefusal: A header is missing or wrong, the key does not exist or has expired, the key
+            is bound to other addresses than the caller's, or it lacks the permission General.
     """
     headers, options = request.headers, state.options
     if any(not headers.get(name) for name in _SIGNED_HEADERS):
@@ -131,7 +137,7 @@ def _is_recent(timestamp: str, *clocks: float) -> bool:
 def _check_partner(request: Request, options: SandboxOptions) -> None:
     headers = request.headers
     if headers.get("kc-api-partner-verify", "").lower() != "true":
-        return  # without this header, KuCoin silently ignores a wrong partner
+        return  # KuCoin then ignores a wrong partner or partner signature without an error
     partner = headers.get("kc-api-partner", "")
     if partner in _OTHER_PARTNERS:
         return

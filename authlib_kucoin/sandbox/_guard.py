@@ -3,7 +3,8 @@
 Another machine can control the sandbox only if the option `allowed_ips` lists it. A web page can
 make its visitor's browser send requests to a loopback address. The page can even read the answers,
 if its own host name resolves to that address (DNS rebinding). So the Host header of a control call
-must name a host that no other site can own, and the call must not come from another site's page.
+must name a host that no other site can own. A call other than GET, which can change something, must
+not come from another site's page either.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ _URL: Final = re.compile(r"https?://([^/?#]*)(/.*)", re.DOTALL)
 
 
 def problem_of(request: Request, options: SandboxOptions) -> str | None:
-    """Return why a control call, or a request for an own page, is refused; None if it is not."""
+    """Return why a control call, or a request for a page of the sandbox, is refused.
+
+    None if it is not refused.
+    """
     client_ip = request.client_ip
     if not (is_loopback(client_ip) or is_listed(client_ip, options.allowed_ips or ())):
         return (
@@ -47,7 +51,8 @@ def problem_of(request: Request, options: SandboxOptions) -> str | None:
 def is_known(netloc: str, options: SandboxOptions) -> bool:
     """Return whether a host, with or without a port, is one that no other site can own.
 
-    No site owns an IP address: DNS rebinding needs a name.
+    That is an IP address (DNS rebinding needs a name), a loopback name, or a host that the option
+    `host` or `allowed_hosts` names.
     """
     match = _HOST.fullmatch(netloc)
     if not match:

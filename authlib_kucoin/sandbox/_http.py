@@ -25,7 +25,7 @@ Ending = Literal["keep", "close", "reset"]
 
 
 class BadRequest(Exception):
-    """The received bytes are not a readable HTTP request.
+    """The received bytes are not an HTTP request that the sandbox can read.
 
     The server answers with `status`, and then ends the connection.
     """
@@ -64,15 +64,15 @@ class Headers(Mapping[str, str]):
         return len(self._by_name)
 
     def __repr__(self) -> str:
-        """Show which fields there are; their values may be secrets."""
+        """Show only the names of the fields: the values may be secrets."""
         return f"Headers({', '.join(name for name, _ in self.pairs)})"
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request as it came in. Target and body are the raw bytes, decoded as Latin-1.
+    """One request. Target and body are the raw bytes, decoded as Latin-1.
 
-    The repr leaves out what can hold a secret, as every repr in the sandbox does.
+    The repr leaves out target and body, because they can hold secrets.
     """
 
     method: str
@@ -101,9 +101,10 @@ class Response:
 
     Attributes:
         delay: How many seconds the server waits before it sends the answer.
-        sent_part: Which part of the body is sent, from 0 to 1. With 0 nothing is sent at all.
-        ending: What happens to the connection afterwards.
-        result: What the answer means, for other code of the sandbox. It is never sent.
+        sent_part: How much of the body is sent, from 0 to 1. With 0 the head is not sent either.
+        ending: What the server does with the connection afterwards.
+        result: What the answer means, such as a `Refusal` or a `Callback`, for other code of the
+            sandbox. It is never sent.
     """
 
     status: int
@@ -121,7 +122,10 @@ class Response:
         return self.sent_part > 0
 
     def encode(self, request: Request | None) -> bytes:
-        """Return the bytes to send. If `request` is None, they say that the connection ends."""
+        """Return the bytes to send: only the head if the request's method is HEAD.
+
+        `request` is None if the request could not be read. The connection then ends.
+        """
         closing = request is None or not request.keep_alive or self.ending != "keep"
         lines = [
             f"HTTP/1.1 {self.status} {reason(self.status)}",
@@ -140,7 +144,7 @@ class Response:
 
 
 def _http_date() -> str:
-    # Not email.utils.formatdate: importing it takes longer than importing the whole sandbox.
+    # Not email.utils.formatdate: importing email.utils would slow down the sandbox's start.
     now = time.gmtime()
     day, month = _DAYS[now.tm_wday], _MONTHS[now.tm_mon - 1]
     clock = f"{now.tm_hour:02}:{now.tm_min:02}:{now.tm_sec:02}"
@@ -148,7 +152,7 @@ def _http_date() -> str:
 
 
 def reason(status: int) -> str:
-    """Return the words that follow a status in an answer."""
+    """Return the words that follow a status in an answer; "Unnamed" if the status has none."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:
@@ -156,10 +160,10 @@ def reason(status: int) -> str:
 
 
 def read_request(stream: BinaryIO, client_ip: str, connection: int) -> Request | None:
-    """Read one request; return None if the client has closed the connection.
+    """Read one request; return None if the client closed the connection before the request's end.
 
     Raises:
-        BadRequest: The bytes cannot be read as a request.
+        BadRequest: The request is malformed or too large, or its body comes in chunks.
     """
     line = stream.readline(_MAX_LINE + 1)
     if not line:

@@ -12,7 +12,7 @@ from ._http import Headers, Request
 from ._refusal import RecordedRefusal
 
 MASK: Final = "***"
-#: The largest number of requests that the journal keeps, and their largest size in bytes.
+#: The largest number of requests that the journal keeps, and their largest total size in bytes.
 _KEPT: Final = 10_000
 _MAX_SIZE: Final = 32 * 2**20
 #: Roughly how many bytes of memory a request takes beside its texts.
@@ -35,15 +35,17 @@ _SECRET_HEADERS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class RecordedRequest:
-    """One request as it came in, with ``***`` for codes, tokens, secrets and signatures.
+    """One request, with ``***`` in place of codes, tokens, secrets, signatures and cookies.
 
     Attributes:
         operation: One of `OPERATIONS`, "decision" for a button on the consent page, or "unknown".
         status: The status of the answer; None if none was sent.
         connection: The number of the TCP connection. 0 if the sandbox itself has made the request,
             in `Sandbox.approve`, in `Sandbox.cancel`, or on the page "try it".
-        received_at: When the request came, in seconds since the epoch on the sandbox's clock.
-        refusal: Why the request was refused, and how to mend it; None if it was not refused.
+        received_at: When the answer was ready, in seconds since the epoch on the sandbox's clock.
+        refusal: Why a check refused the request, and how to mend it; None if no check did. It is
+            None, too, for a wrong method, for a path that is unknown and not a REST path, for a
+            second decision on one login, and for an answer that a fault replaced or truncated.
         fault: The fault that spoilt the answer; None if no fault did.
     """
 
@@ -109,7 +111,10 @@ class Journal:
         refusal: RecordedRefusal | None = None,
         fault: str | None = None,
     ) -> RecordedRequest:
-        """Keep a request with its secrets masked. Forget the oldest ones if there are too many."""
+        """Keep a request with its secrets masked, and return the record.
+
+        If the requests are too many or too large, the oldest ones are forgotten.
+        """
         record = RecordedRequest(
             operation=operation,
             method=request.method,
@@ -143,7 +148,10 @@ class Journal:
             return list(self._records)
 
     def totals(self) -> dict[str, int]:
-        """Return how many requests each operation has had. Forgotten requests count as well."""
+        """Return how many requests each operation has had since the journal was cleared.
+
+        Requests that were forgotten for their number or size count as well.
+        """
         with self._lock:
             return dict(self._totals)
 

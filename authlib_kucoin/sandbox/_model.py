@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-#: The name and the uid of the one account, unless the options name accounts.
+#: The default values of the options `account` and `uid`.
 DEFAULT_ACCOUNT: Final = ("trader@example.com", 165_111_215)
 
 
@@ -18,14 +18,14 @@ class Account:
 
 
 class Ticket(str):
-    """The secret in a consent page, by which its form names the login request."""
+    """The secret in the form of a consent page that tells which login request the form answers."""
 
     __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A login request that passed every check (section 7.1)."""
+    """What the answer to a checked login request needs (section 7.1)."""
 
     redirect_uri: str
     state: str = field(repr=False)
@@ -33,7 +33,7 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a user has approved: a login, for an account, with permissions."""
+    """What a user has approved: a login request, for one account, with some permissions."""
 
     login: Login
     account: Account
@@ -42,7 +42,7 @@ class Grant:
 
 @dataclass(slots=True)
 class Code:
-    """An authorization code of one grant."""
+    """The facts about an authorization code: its grant, when it expires, whether it was used."""
 
     grant: Grant
     expires: float
@@ -51,7 +51,7 @@ class Code:
 
 @dataclass(slots=True)
 class Pair:
-    """An access token and its refresh token (section 6.3)."""
+    """An access token and its refresh token (section 6.3); `replaced` after a refresh."""
 
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
@@ -67,10 +67,11 @@ class IssuedKey:
 
     Attributes:
         created_at: When the key was issued, in seconds since the epoch on the sandbox's clock.
-        state: The `state` of the login that led to the key, as the broker sent it.
+        state: The `state` of the login that led to the key, percent-decoded; "sandbox" if there was
+            no login.
         account: The account that the key belongs to.
         permissions: What the key allows, in the words of ``authGroup``.
-        expires_at: When the key expires, like `created_at`; None if it does not expire.
+        expires_at: When the key expires, on the same clock; None if it does not expire.
     """
 
     api_name: str

@@ -93,9 +93,9 @@ class SandboxOptions:
     callback: CallbackMode = field(
         default="plain",
         metadata=_help(
-            "how the answer reaches the redirect URL: code and state in the query (plain), the "
-            "whole answer of section 7.1 in the query (envelope), or the same by form POST "
-            "(form_post)"
+            "how the answer reaches the redirect URL: code and state in the query (plain; the "
+            "whole answer if the user cancels), the whole answer of section 7.1 in the query "
+            "(envelope), or the same by form POST (form_post)"
         ),
     )
     lists: ListStyle = field(
@@ -149,7 +149,11 @@ class SandboxOptions:
     )
     max_keys: int = field(default=50, metadata=_help("how many keys an account can have"))
     api_name: str | None = field(
-        default=None, metadata=_help("give every key this name; an account then gets only one key")
+        default=None,
+        metadata=_help(
+            "give every key this name; an account then gets only one key, unless repeat_names is "
+            "set"
+        ),
     )
     repeat_names: bool = field(
         default=False, metadata=_help("allow an account to have keys of the same name")
@@ -181,10 +185,10 @@ class SandboxOptions:
     )
 
     def __post_init__(self) -> None:
-        """Turn lists into tuples and refuse mistakes.
+        """Make the values of the options immutable, and refuse mistakes.
 
         Raises:
-            ValueError: An option has a value that it cannot have; the text names the option.
+            ValueError: An option has a value that it cannot have; the text says which.
         """
         self._refuse_mistakes()
         for name in LIST_OPTIONS:
@@ -271,7 +275,7 @@ CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "refresh_tokens": get_args(RefreshTokens),
 }
 
-#: The options that are lists of strings.
+#: The options that are lists of strings, without `account`, which can also be one string.
 LIST_OPTIONS: Final = (
     "redirect_uris",
     "permissions",

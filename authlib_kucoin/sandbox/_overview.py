@@ -84,7 +84,10 @@ def values_of(kucoin: Router, base: str, problem: str | None) -> dict[str, Any]:
 
 
 def _accounts(state: State) -> list[dict[str, Any]]:
-    """Return each account with its keys, latest first; accounts of an earlier scenario as well."""
+    """Return each account with its latest keys, latest first.
+
+    An account of an earlier scenario is included if it has a key.
+    """
     alive = {key.api_key for key in state.live_keys()}
     issued = state.issued_keys()
     accounts = dict.fromkeys([*state.options.accounts, *(key.account for key in issued)])

@@ -83,8 +83,8 @@ def problem(status: int, title: str, text: str, code: str) -> Response:
 def own(template: str, values: Mapping[str, Any], status: int = 200) -> Response:
     """Return one of the sandbox's own pages, whose forms post to the sandbox.
 
-    Its referrer policy is not no-referrer, under which browsers send ``Origin: null`` with a form.
-    The sandbox would refuse such a form, as if another site's page had posted it.
+    Its referrer policy is same-origin. Under no-referrer, browsers send ``Origin: null`` with a
+    form, and the sandbox refuses such a form, as if another site's page had posted it.
     """
     page = page_from(template, {**values, "wide": True}, status)
     headers = dict(page.headers) | {"Referrer-Policy": "same-origin"}
@@ -97,9 +97,10 @@ def style() -> Response:
 
 
 def page_from(template: str, values: Mapping[str, Any], status: int = 200) -> Response:
-    """Return a page made from a template, with its security headers.
+    """Return a page made from a template, with security headers.
 
-    `values` needs a title. The template can use ``{{nonce}}`` to allow a script.
+    `values` needs a title. A script in the template runs only with the attribute
+    ``nonce="{{nonce}}"``.
     """
     nonce = secrets.token_urlsafe(16)
     html = _templates.render(template, {"wide": False, **values, "nonce": nonce})

@@ -1,4 +1,4 @@
-"""Requests and answers as they are on the wire, as text."""
+"""Requests and answers as text to show, close to what is on the wire."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SHOWN: Final = 4_000
 
 
 def request_text(request: Request) -> str:
-    """Return a request as it is on the wire."""
+    """Return a request as text, with plain line ends."""
     lines = [
         f"{request.method} {request.target} HTTP/1.1",
         *(f"{name}: {value}" for name, value in request.headers.pairs),
@@ -20,7 +20,10 @@ def request_text(request: Request) -> str:
 
 
 def answer_text(response: Response, request: Request) -> str:
-    """Return the part of an answer that is sent. The end of a very long answer is left out."""
+    """Return the part of an answer that is sent, as text.
+
+    The end of a very long answer is left out. A note says if the connection ended early.
+    """
     text = ""
     if response.is_sent:
         text = response.encode(request).decode("utf-8", "replace").replace("\r\n", "\n")

@@ -1,4 +1,4 @@
-"""A refusal: what was wrong, which section of KuCoin's document says so, and how to mend it."""
+"""A refusal: what was wrong, where KuCoin's document says so, and how to mend the request."""
 
 from __future__ import annotations
 
@@ -8,20 +8,25 @@ from ._advice import ADVICE, KUCOIN_ADVICE
 
 
 def cited(section: str) -> str:
-    """Return a section of the document, or the name of another page, as texts cite it."""
+    """Return the words with which a refusal's text names its source.
+
+    A number is a section of KuCoin's document. Anything else names another page of KuCoin, and is
+    returned as it is.
+    """
     return f"document section {section}" if section[0].isdigit() else section
 
 
 def place(section: str) -> str:
-    """Return a section of the document, or the name of another page, as the start page shows it."""
+    """Return the words with which the sandbox's own pages name a source; see `cited`."""
     return f"KuCoin's document, section {section}" if section[0].isdigit() else section
 
 
 class Refusal(Exception):
     """The sandbox refuses a request.
 
-    KuCoin publishes no error codes for these calls. The codes here begin with "sandbox.", so that
-    nobody takes them for KuCoin's. The text repeats nothing of the request but parameter names.
+    KuCoin publishes no error codes for these mistakes. The codes here begin with "sandbox.", so
+    that nobody takes them for KuCoin's. The text repeats nothing of the request that can be a
+    secret: only the caller's address, an unknown account's name, and names of parameters.
     """
 
     def __init__(self, code: str, text: str, section: str | None) -> None:
@@ -30,8 +35,9 @@ class Refusal(Exception):
         Args:
             code: The name of the mistake, without "sandbox.".
             text: What was wrong.
-            section: Which section of the document says so, or which other page of KuCoin. None if
-                `text` itself is the document's: clients compare it, so nothing is added to it.
+            section: Which section of the document says so, or which other page of KuCoin; the text
+                cites it. None if `text` is the document's own error text, which clients compare:
+                nothing is added to it.
         """
         self.code = f"sandbox.{code}"
         self.text = text if section is None else f"{text} ({cited(section)})"
@@ -45,9 +51,10 @@ class RecordedRefusal:
     """Why a request was refused.
 
     Attributes:
-        code: The sandbox's name for the mistake.
+        code: KuCoin's code for the mistake, or the sandbox's, which begins with "sandbox.".
         text: What was wrong.
-        section: Which section of KuCoin's document says so; None if `text` is the document's own.
+        section: Which section of KuCoin's document says so, or which other page of KuCoin. None if
+            `text` is the document's own error text.
         advice: How to mend the request.
     """
 
@@ -63,7 +70,7 @@ def by_kucoin(code: str, text: str, section: str) -> RecordedRefusal:
 
 
 def recorded(result: object) -> RecordedRefusal | None:
-    """Return the refusal that a response's `result` is; None if it is something else."""
+    """Return a response's `result` as the journal records it; None if it is not a refusal."""
     if isinstance(result, Refusal):
         return RecordedRefusal(result.code, result.text, result.section, result.advice)
     return result if isinstance(result, RecordedRefusal) else None

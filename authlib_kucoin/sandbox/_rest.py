@@ -1,4 +1,4 @@
-"""The REST calls that clients make first with a new key, answered as KuCoin answers them."""
+"""The REST calls that clients make first with a new key: key info, and others with sample data."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ CALLS: Final[dict[str, Handler]] = {
     "/api/v1/broker/nd/info": signed(
         lambda *_: {"accountSize": 0, "maxAccountSize": None, "level": 0}
     ),
-    # What ccxt loads before it asks for a balance.
+    # The calls from here on are those that ccxt makes before it asks for a balance.
     "/api/ua/v1/account/mode": signed(lambda *_: {"selfAccountMode": "CLASSIC"}),
     "/api/v1/hf/accounts/opened": signed(lambda *_: False),
     "/api/v1/isolated/symbols": signed(lambda *_: []),

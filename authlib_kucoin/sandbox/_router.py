@@ -20,10 +20,12 @@ logger: Final = logging.getLogger("authlib_kucoin.sandbox")
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One call: its operation, its only method, and the section of the document about it.
+    """One call of KuCoin: its operation, its only method, and the function that answers it.
 
     Attributes:
-        fast_api: The only version of the Fast API that has this call; None if both have it.
+        section: The section of KuCoin's document, or the other page, that describes the call.
+        fast_api: The only version of the Fast API that has this call; None if it is in both, or no
+            call of the Fast API.
     """
 
     operation: str
@@ -33,7 +35,8 @@ class Route:
     fast_api: int | None = None
 
 
-#: The sandbox serves KuCoin's web host and REST host on one port, so these paths share a table.
+#: Every call, by path. The sandbox serves KuCoin's web host and REST host on one port, so the paths
+#: of both are in one table.
 ROUTES: Final = {
     "/oauth": Route("authorize", "GET", "7.1", _consent.authorize),
     "/oauth/decision": Route("decision", "POST", "7.1", _consent.decide),
@@ -61,7 +64,7 @@ ROUTES: Final = {
 
 
 class Router:
-    """Answers KuCoin's calls from a state, a queue of faults and a journal."""
+    """Answers KuCoin's calls, plays the waiting faults, and records each request in a journal."""
 
     def __init__(self, state: State) -> None:
         """Start with no faults and an empty journal."""
@@ -70,7 +73,7 @@ class Router:
         self.journal = Journal()
 
     def answer(self, request: Request) -> Response:
-        """Return the answer to a request, and record both."""
+        """Return the answer to a request, and record the request with the answer's status."""
         route = ROUTES.get(request.path)
         if route is None or not self._offers(route):
             return self._recorded("unknown", request, self._unknown_path(request))
@@ -83,7 +86,7 @@ class Router:
         return self._recorded(route.operation, request, response, str(fault.fault))
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Forget what the state, the queue of faults and the journal hold."""
         self.state.reset()
         self.faults.clear()
         self.journal.clear()

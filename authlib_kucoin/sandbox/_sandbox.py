@@ -1,4 +1,4 @@
-"""The sandbox for Python: start it, play the user, look at its requests."""
+"""The sandbox's interface for Python: start it, play the user, look at its requests."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from ._certificate import SelfSigned  # loaded only when a certificate is made
 
 #: The address to connect to, for a sandbox that listens on every address.
-_LOOPBACK_OF: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - the user asks for it
+_LOOPBACK_OF: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - opened only if the option host says so
 
 
 class Sandbox:
-    """A running stand-in for KuCoin. Every member can be used from any thread.
+    """A stand-in for KuCoin, which serves from `start` to `stop`. All threads can use it.
 
     Attributes:
-        options: The options that the sandbox was started with. A scenario does not change them.
+        options: The options given to the constructor. A scenario does not change them.
 
     Examples:
         >>> with run_sandbox(broker_name="My Broker") as sandbox:
@@ -40,7 +40,14 @@ class Sandbox:
     """
 
     def __init__(self, port: int = 0, options: SandboxOptions | None = None) -> None:
-        """Bind the port; 0 takes a free port. `start` begins to serve."""
+        """Bind the port; 0 takes a free port. `start` begins to serve.
+
+        Raises:
+            OSError: The sandbox cannot listen on the port of the option `host`, for example because
+                the port is in use.
+            ValueError: The port is out of range, the files of the option `tls` cannot be used, or
+                the option `tls` is "self-signed" and trustme is not installed.
+        """
         self.options = options or SandboxOptions()
         host = Host(self.options)
         self._state = host.state
@@ -54,11 +61,14 @@ class Sandbox:
         self._server = Server(self.options.host, port, host.answer, tls)
 
     def start(self) -> None:
-        """Begin to serve."""
+        """Begin to serve. A sandbox can be started only once."""
         self._server.start()
 
     def stop(self) -> None:
-        """Close the port and every connection, and wait until all threads have ended."""
+        """Close the port and every connection, and wait for the threads that serve them.
+
+        The files of a self-signed certificate are deleted. A second call does nothing.
+        """
         self._server.stop()
         if self._self_signed is not None:
             self._self_signed.remove()
@@ -95,14 +105,17 @@ class Sandbox:
 
     @property
     def certificate(self) -> str | None:
-        """The certificate file that clients have to trust; None if the sandbox serves http."""
+        """The certificate file that clients have to trust; None if the sandbox serves http.
+
+        With a self-signed certificate it is the file of a certificate authority.
+        """
         if self._self_signed is not None:
             return self._self_signed.authority
         return self.options.tls[0] if self.options.tls else None
 
     @property
     def is_open_to_others(self) -> bool:
-        """Whether other machines can reach the sandbox."""
+        """Whether the option `host` is not loopback, so that other machines may connect."""
         return not is_loopback(self.options.host)
 
     @property
@@ -112,17 +125,21 @@ class Sandbox:
 
     @property
     def client_secret(self) -> str | None:
-        """The broker's client secret; None unless the option is set."""
+        """The broker's client secret; None unless the option `client_secret` is set."""
         return self.options.client_secret
 
     @property
     def requests(self) -> list[RecordedRequest]:
-        """The latest requests, oldest first, with secrets masked: at most 10,000, or 32 MiB."""
+        """The latest requests, oldest first, with secrets masked: at most 10,000, and some 32 MiB.
+
+        Not recorded are control calls, requests for the sandbox's own pages, and bytes that cannot
+        be read as a request.
+        """
         return self._kucoin.journal.records()
 
     @property
     def totals(self) -> dict[str, int]:
-        """How many requests each operation has had since the start or the last reset."""
+        """How many recorded requests each operation has had since the start or the last reset."""
         return self._kucoin.journal.totals()
 
     @property
@@ -132,19 +149,22 @@ class Sandbox:
 
     @property
     def issued_keys(self) -> tuple[IssuedKey, ...]:
-        """Every API key that was issued, oldest first. Compare them with what you have stored."""
+        """Every API key that was issued since the start or the last reset, oldest first.
+
+        Deleted and expired keys are included. Compare the keys with what you have stored.
+        """
         return self._state.issued_keys()
 
     @property
     def keys(self) -> tuple[IssuedKey, ...]:
-        """The API keys that work, oldest first, without those that were deleted or have expired."""
+        """The keys of `issued_keys` that were not deleted and have not expired, oldest first."""
         return self._state.live_keys()
 
     def delete_key(self, api_key: str) -> None:
         """Delete a key, as its user can at KuCoin.
 
         Raises:
-            ValueError: No such key exists.
+            ValueError: No such key exists, or it was deleted before.
         """
         self._state.delete_key(api_key)
 
@@ -157,7 +177,7 @@ class Sandbox:
         """Wind the clock forward. Access tokens live 1 hour, refresh tokens 3 days (section 6.3).
 
         Raises:
-            ValueError: The number is negative or not finite.
+            ValueError: The number is negative, above 1e10, or not a number.
         """
         self._state.clock.advance(seconds)
 
@@ -170,10 +190,11 @@ class Sandbox:
         probability: float = 1.0,
         latency: float = 0.0,
     ) -> None:
-        """Make the next call of an operation fail. Several faults queue up.
+        """Spoil the answers to the next calls of an operation. Several faults queue up.
 
         Args:
-            operation: One of `OPERATIONS`, or the name of the client's method.
+            operation: One of `OPERATIONS`, or the name of the client's method that makes the call,
+                such as "fetch_token".
             fault: A `Fault`, or its text, such as "503", "lost" or "envelope:CODE:MSG"; see
                 `FAULT_FORMS`.
             times: How many calls this fault strikes.
@@ -210,7 +231,10 @@ class Sandbox:
         self._state.set_scenario(name)
 
     def reset(self) -> None:
-        """Forget codes, tokens, keys, requests, faults and the scenario, and set the clock back."""
+        """Forget codes, tokens, keys, requests, faults and the scenario, and set the clock back.
+
+        Open login pages are forgotten as well. The count of `connections` stays.
+        """
         self._kucoin.reset()
 
     def approve(
@@ -225,15 +249,17 @@ class Sandbox:
         Args:
             authorization_url: The URL of the login page, to which the broker sends the user.
             account: The name of the account to connect; without it, the first account.
-            permissions: The permissions to grant; without it, all that the page lists.
+            permissions: The permissions to grant; without it, all that the page lists. Those that
+                the page does not list are not granted.
 
         Returns:
-            The callback URL, to which the browser would now be sent. The sandbox does not open it.
+            The callback URL, to which the browser would now go. The sandbox does not open it.
 
         Raises:
-            ValueError: The URL is not one of this sandbox, or the sandbox refused the login
-                request; the text says why.
-            ConnectionError: A fault ended the connection.
+            ValueError: The URL does not lead to this sandbox, a permission or the account is
+                unknown, the sandbox refused the login request, or a fault replaced the login page.
+                The text says why.
+            ConnectionError: A fault ended the connection of the login page.
         """
         target = self._target(authorization_url)
         return self._user.decide(target, "approve", account, permissions)
@@ -247,7 +273,7 @@ class Sandbox:
     ) -> IssuedKey:
         """Return a new API key, as if a user had approved and the broker had asked for it.
 
-        For tests that begin with a key. No request is made or recorded.
+        This is for tests that begin with a key. No request is made or recorded.
 
         Raises:
             ValueError: The account or a permission is unknown, or the account cannot have another
@@ -260,7 +286,7 @@ class Sandbox:
     ) -> dict[str, Any]:
         """Return a new token, in the form in which OAuth clients keep it.
 
-        For tests that begin with a token. No request is made or recorded.
+        This is for tests that begin with a token. No request is made or recorded.
 
         Raises:
             ValueError: The account or a permission is unknown.
@@ -277,7 +303,7 @@ class Sandbox:
 
 @contextlib.contextmanager
 def run_sandbox(port: int = 0, **options: Unpack[OptionKeywords]) -> Iterator[Sandbox]:
-    """Run a sandbox on a loopback port while the with block lasts.
+    """Run a sandbox while the with block lasts.
 
     Args:
         port: The port; 0 takes a free one.
@@ -287,8 +313,10 @@ def run_sandbox(port: int = 0, **options: Unpack[OptionKeywords]) -> Iterator[Sa
         The running sandbox.
 
     Raises:
-        OSError: The port is in use, or this user must not listen on it.
-        ValueError: An option is invalid; the text says how.
+        OSError: The sandbox cannot listen on the port of the option `host`, for example because
+            the port is in use.
+        ValueError: The port or an option is invalid, or a self-signed certificate is wanted and
+            trustme is not installed. The text says which.
     """
     with Sandbox(port, SandboxOptions(**options)) as sandbox:
         yield sandbox

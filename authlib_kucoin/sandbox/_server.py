@@ -19,8 +19,8 @@ from ._http import BadRequest, Request, Response, read_request
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 _BACKLOG: Final = 256
 _MAX_PORT: Final = 65_535
-#: After an unreadable request: how many more bytes the server reads, and how many seconds it waits
-#: for them.
+#: After an unreadable request: how many more bytes the server reads at most, and how many seconds
+#: it waits for each next piece of them.
 _LINGER_BYTES: Final = 2**24
 _LINGER: Final = 1.0
 
@@ -43,8 +43,9 @@ class Server:
         """Bind the port.
 
         Raises:
-            OSError: The port is in use, or this user must not listen on it.
-            ValueError: The port or the certificate is not usable.
+            OSError: The server cannot listen on this port of this host, for example because the
+                port is in use.
+            ValueError: The port is out of range, or the certificate and key cannot be used.
         """
         if not 0 <= port <= _MAX_PORT:
             raise ValueError(f"a port is a number from 0 to {_MAX_PORT}")
@@ -68,7 +69,10 @@ class Server:
         self._acceptor.start()
 
     def stop(self) -> None:
-        """Close every connection and wait until all threads have ended."""
+        """Close the port and every connection, and wait for the threads that serve them.
+
+        A second call does nothing.
+        """
         if self._closing.is_set():
             return
         self._closing.set()
@@ -81,7 +85,7 @@ class Server:
             still_open = dict(self._open)
         for connection in still_open:
             with contextlib.suppress(OSError):
-                # Not SSLSocket.shutdown: its close_notify may block.
+                # Not SSLSocket.shutdown: it drops the TLS object, which the thread may be using.
                 socket.socket.shutdown(connection, socket.SHUT_RDWR)
         for thread in still_open.values():
             thread.join()
@@ -101,7 +105,11 @@ class Server:
                 self._begin(connection, client_ip.removeprefix("::ffff:"))
 
     def _begin(self, connection: socket.socket, client_ip: str) -> None:
-        """Start a thread that serves a connection. If the system gives no thread, wait for one."""
+        """Start a thread that serves a connection.
+
+        While the system gives no thread, try again. If the server stops meanwhile, close the
+        connection.
+        """
         with contextlib.ExitStack() as given_up:
             given_up.callback(connection.close)
             connection.settimeout(None)
@@ -136,7 +144,7 @@ class Server:
             while self._serve_one(connection, stream, client_ip, number):
                 pass
         except OSError:
-            pass  # the client has gone, or the sandbox is stopping
+            pass  # the client has gone or does not speak TLS, or the sandbox is stopping
         finally:
             with self._lock:
                 del self._open[connection]
@@ -153,7 +161,7 @@ class Server:
         except BadRequest as error:
             refused = envelope("sandbox.bad_request", error.text, status=error.status)
             connection.sendall(refused.encode(None))
-            # Read the rest. To close a socket with unread bytes resets the connection, and the
+            # Read the rest: closing a socket with unread bytes resets the connection, and the
             # client may then lose the answer.
             socket.socket.shutdown(connection, socket.SHUT_WR)
             connection.settimeout(_LINGER)

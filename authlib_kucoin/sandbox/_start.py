@@ -22,7 +22,10 @@ class StartPage:
         self._kucoin = kucoin
 
     def answer(self, request: Request, base: str) -> Response:
-        """Return the page; after a form, redirect the browser to the form's section of the page."""
+        """Return the page; after a form, redirect the browser to the form's section of the page.
+
+        If the form is refused, return the page with the reason and status 400 instead.
+        """
         if request.method == "GET":
             return self._page(base)
         try:
@@ -66,7 +69,7 @@ class StartPage:
         self._kucoin.state.delete_key(form.text("api_key"))
 
     def reset(self, _form: Form) -> None:
-        """Forget everything."""
+        """Do what `Sandbox.reset` does."""
         self._kucoin.reset()
 
 

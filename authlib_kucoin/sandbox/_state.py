@@ -41,12 +41,17 @@ class Clock:
             ValueError: The number is negative, too large, or not a number.
         """
         if not 0 <= seconds <= _MAX_STEP:
-            raise ValueError("the clock only goes forward: seconds must be a number of 0 or more")
+            raise ValueError(
+                "the clock only goes forward: seconds must be a number from 0 to 10000000000"
+            )
         self.ahead += seconds
 
 
 class State:
-    """Everything one sandbox remembers. Each method is atomic."""
+    """The logins, codes, tokens and keys of one sandbox, its options and clock.
+
+    Each method is atomic.
+    """
 
     def __init__(self, options: SandboxOptions) -> None:
         """Start without codes, tokens and keys."""
@@ -55,7 +60,7 @@ class State:
         self.reset()
 
     def reset(self) -> None:
-        """Forget all logins, codes, tokens, keys and the scenario, and set the clock back."""
+        """Forget all logins, codes, tokens, keys and the scenario, and start a new clock."""
         with self._lock:
             self.set_scenario(AS_STARTED)
             self.clock = Clock()
@@ -67,7 +72,7 @@ class State:
             self._keys: dict[str, IssuedKey] = {}
 
     def set_scenario(self, scenario: str) -> None:
-        """Change the options as a scenario does.
+        """Use the given options with the changes of a scenario, in place of an earlier scenario's.
 
         Raises:
             ValueError: There is no such scenario.
@@ -77,7 +82,10 @@ class State:
             self.scenario = scenario
 
     def open_login(self, login: Login) -> Ticket:
-        """Remember a checked login, and return the ticket for its consent page."""
+        """Remember a checked login, and return the ticket for its consent page.
+
+        If there are too many tickets, the oldest one is forgotten.
+        """
         with self._lock:
             ticket = Ticket(secrets.token_urlsafe(24))
             self._tickets[ticket] = login
@@ -86,10 +94,10 @@ class State:
             return ticket
 
     def close_login(self, ticket: Ticket) -> Login | None:
-        """Return the login of a ticket; None if the user has already decided on it.
+        """Return the login of a ticket, once; None if the user has already decided on the login.
 
         Raises:
-            Refusal: The ticket was never issued.
+            Refusal: The ticket was never issued, or was forgotten.
         """
         with self._lock:
             if ticket not in self._tickets:
@@ -137,7 +145,8 @@ class State:
         """Exchange a refresh token for a new pair, and end the old access token (section 6.3).
 
         Raises:
-            Refusal: The refresh token is unknown, used or expired.
+            Refusal: The refresh token is unknown or expired. Or it was used before, and the option
+                `refresh_tokens` is "once".
         """
         with self._lock:
             pair = self._by_refresh.get(refresh_token)
@@ -191,7 +200,7 @@ class State:
         """Issue an API key (section 4).
 
         Raises:
-            Refusal: The name is taken, or the account has as many keys as it can have.
+            Refusal: The account has as many keys as it can have, or has a key of this name.
         """
         options = self.options
         with self._lock:
@@ -223,25 +232,25 @@ class State:
         """Delete a key, as its user can at KuCoin.
 
         Raises:
-            ValueError: No such key exists.
+            ValueError: No such key exists, or it was deleted before.
         """
         with self._lock:
             if self._keys.pop(api_key, None) is None:
                 raise ValueError("no key with this api_key exists")
 
     def find_key(self, api_key: str) -> IssuedKey | None:
-        """Return the key with this id; None if the key is unknown, deleted or expired."""
+        """Return the key with this `api_key`; None if the key is unknown, deleted or expired."""
         with self._lock:
             key = self._keys.get(api_key)
             return key if key and self._is_alive(key) else None
 
     def live_keys(self) -> tuple[IssuedKey, ...]:
-        """Return the keys that work, oldest first."""
+        """Return the keys that were not deleted and have not expired, oldest first."""
         with self._lock:
             return tuple(key for key in self._keys.values() if self._is_alive(key))
 
     def issued_keys(self) -> tuple[IssuedKey, ...]:
-        """Return all keys that were ever issued, oldest first."""
+        """Return all keys that were issued since the last reset, oldest first."""
         with self._lock:
             return tuple(self._issued)
 

@@ -27,7 +27,7 @@ def render(name: str, values: Mapping[str, Any]) -> str:
 
     Raises:
         KeyError: A name in the template has no value.
-        ValueError: A section is not closed.
+        ValueError: A section is not closed, or a closing tag does not fit the section.
     """
     return "".join(_filled(_parsed(name), (values,)))
 
@@ -35,7 +35,7 @@ def render(name: str, values: Mapping[str, Any]) -> str:
 @functools.cache
 def read(name: str) -> str:
     """Return a file of the folder ``files``."""
-    from importlib.resources import files  # noqa: PLC0415 - would double the start-up time
+    from importlib.resources import files  # noqa: PLC0415 - loaded only here, to keep the usual start quick
 
     return files(__package__).joinpath(_FOLDER, name).read_text("utf-8")
 
@@ -50,10 +50,8 @@ def _nodes(pieces: Iterator[str], until: str) -> tuple[_Node, ...]:
     found: list[_Node] = []
     while True:
         found.append(next(pieces))
-        kind, name = (
-            next(pieces, "/"),
-            next(pieces, ""),
-        )  # the file's end closes it
+        # The end of the file counts as a closing tag without a name.
+        kind, name = next(pieces, "/"), next(pieces, "")
         if kind == "/":
             if name != until:
                 raise ValueError(f"the section {until!r} ends with {name!r}")

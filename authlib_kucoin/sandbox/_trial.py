@@ -26,7 +26,7 @@ _BRACKETS: Final = re.compile(r"\[[^\[\]]*\]")
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request and its answer, as they are on the wire.
+    """One request and its answer, as text to show. Those of the browser are abridged.
 
     Attributes:
         step: The step that it belongs to; "login" for the browser's requests.
@@ -47,7 +47,7 @@ class Trial:
         """Begin before the login.
 
         Args:
-            kucoin: Where the requests go.
+            kucoin: Answers the requests.
             base: The base URL at which the browser reaches the sandbox.
             fast_api: The version of the Fast API by which to ask for a key.
         """
@@ -69,7 +69,7 @@ class Trial:
 
     @property
     def next_step(self) -> Step | None:
-        """The next step; None before the user has come back, and after the last step."""
+        """The next step; None before the user has come back with a code and after the last step."""
         return STEPS[self._done] if "code" in self._known and self._done < len(STEPS) else None
 
     @property
@@ -79,7 +79,7 @@ class Trial:
 
     @property
     def key(self) -> dict[str, str]:
-        """The key's id, and its permissions as key info reports them."""
+        """The key's id, and its permissions as key info reports them; each empty until known."""
         permissions = self._known.get("permission", "").replace(",", ", ")
         return {"apiKey": self._known.get("apiKey", ""), "permission": permissions}
 
@@ -88,12 +88,12 @@ class Trial:
         return [*self._logins(), *self._exchanges]
 
     def preview(self, client_ip: str) -> str:
-        """Return the next request as text, as it would be sent now."""
+        """Return the next step's request as text, as it would be sent now; empty without a step."""
         step = self.next_step
         return request_text(step.request(self._caller(client_ip))) if step else ""
 
     def come_back(self, request: Request) -> None:
-        """Handle the browser's request for the redirect URL."""
+        """Handle the browser's request for the redirect URL. Once a code has come, do nothing."""
         form = request.method == "POST"
         fields = parse_qs((request.body if form else request.query) or "")
         answer = (
@@ -116,7 +116,7 @@ class Trial:
     def send(self, name: str, client_ip: str) -> float:
         """Send the request of the next step, if `name` is that step; otherwise do nothing.
 
-        If the user presses a button twice, only the first press sends a request.
+        So once a step has worked, another press of its button sends nothing.
 
         Returns:
             The seconds for which a fault holds the answer back.
@@ -155,7 +155,7 @@ class Trial:
         )
 
     def _decision(self, request: Request) -> Exchange:
-        """Return the request before the callback: the form of KuCoin's consent page."""
+        """Return the request before the callback: the form of the consent page, abridged."""
         if request.method == "POST":
             answer = "HTTP/1.1 200 OK\n\n(a page that posts a form to the redirect URL)"
         else:
@@ -165,7 +165,7 @@ class Trial:
         return Exchange("login", _BY_BROWSER, sent, answer)
 
     def _logins(self) -> list[Exchange]:
-        """Return the browser's requests for the login page. They are in the journal."""
+        """Return the browser's requests for the walk's login page that the journal has."""
         return [
             Exchange(
                 "login",
@@ -180,7 +180,7 @@ class Trial:
 
 
 def _read(step: Step, response: Response) -> dict[str, str] | None:
-    """Return the values that later requests need; None if the answer does not hold them."""
+    """Return the values that later requests need; None if the answer was lost or lacks them."""
     if response.ending != "keep":
         return None
     try:

@@ -33,7 +33,7 @@ _LOGIN: Final = {
 
 
 class _UnknownWalkError(ValueError):
-    """No walk has this id."""
+    """No walk has this id, or the walk was forgotten because there were too many."""
 
 
 class TryPages:

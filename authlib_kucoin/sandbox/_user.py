@@ -1,4 +1,4 @@
-"""A user without a browser, who approves or cancels a login request, or has already approved."""
+"""Plays a user without a browser: decides on login requests, or makes keys and tokens directly."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ _NO_LOGIN: Final = Login("https://broker.example.com/callback", "sandbox")
 class User:
     """A user who is signed in at KuCoin.
 
-    `decide` makes the same two requests as a browser, and gives them to the router without a
-    socket. So every check and every fault applies, and the journal has both requests.
+    `decide` makes two requests, as a browser does: one for the login page, and one with the
+    decision. It gives them to the router without a socket. So the checks of both requests and the
+    faults of "authorize" apply, and the journal records the requests.
     """
 
     def __init__(self, kucoin: Router) -> None:
@@ -48,8 +49,9 @@ class User:
             permissions: Which boxes to leave checked; all of them if None.
 
         Raises:
-            ValueError: The sandbox refused a request, or a fault spoilt an answer.
-            ConnectionError: A fault ended the connection.
+            ValueError: A permission is unknown, the sandbox refused a request, or a fault replaced
+                the login page.
+            ConnectionError: A fault ended the connection of the login page.
         """
         page = self._send("GET", target)
         if isinstance(page.result, Ticket):

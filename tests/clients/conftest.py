@@ -15,7 +15,7 @@ _NODE_PACKAGES = ("ccxt@^4.5", "kucoin-node-sdk@^1.1", "kucoin-universal-sdk@^1.
 
 
 def run(*command: str | Path, cwd: Path, path: Path | None = None, timeout: int = 300) -> str:
-    """Run a program in a folder, and return its output.
+    """Run a program in a folder, and return its output. Fail if its exit status is not 0.
 
     Args:
         command: The program and its arguments.
@@ -42,7 +42,7 @@ def run(*command: str | Path, cwd: Path, path: Path | None = None, timeout: int 
 
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of programs of an environment with the package and pytest, but no checkout."""
+    """The folder of programs of a new environment, with pytest and the wheel of this checkout."""
     folder = tmp_path_factory.mktemp("installed")
     uv = (sys.executable, "-m", "uv")
     run(

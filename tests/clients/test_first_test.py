@@ -31,7 +31,7 @@ def test_in_pytest(installed: Path, tmp_path: Path) -> None:
 
 
 def test_in_node(installed: Path, tmp_path: Path) -> None:
-    """Node's own fetch and test runner need no package; the charset that fetch adds is accepted."""
+    """The test for Node passes without any package; the charset that fetch adds is accepted."""
     if shutil.which("node") is None:
         pytest.skip("no Node.js: apt-get install nodejs")
     shutil.copy(Path(__file__).parent / "node" / "first.test.mjs", tmp_path)

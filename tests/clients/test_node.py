@@ -16,7 +16,7 @@ CLIENTS = ("universal_sdk", "old_sdk", "ccxt")
 
 
 def outcome(folder: Path, client: str, sandbox: Sandbox, **changed: str) -> dict[str, Any]:
-    """Return what a client prints about a new key."""
+    """Run a client with a new key and changed settings; return the result that it prints."""
     key = sandbox.connect()
     settings = {
         "url": sandbox.url,
@@ -31,7 +31,7 @@ def outcome(folder: Path, client: str, sandbox: Sandbox, **changed: str) -> dict
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_first_calls(node_clients: Path, client: str) -> None:
-    """Key info, server time and a balance, signed by each client's own code."""
+    """Each client reads about its key (key info or account summary), the time and a balance."""
     with run_sandbox() as sandbox:
         partner = {
             "partner": sandbox.options.partner,
@@ -46,14 +46,14 @@ def test_first_calls(node_clients: Path, client: str) -> None:
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_wrong_passphrase(node_clients: Path, client: str) -> None:
-    """The client's error holds the code of KuCoin's gateway."""
+    """If the passphrase is wrong, the client's error holds the gateway's 400004."""
     with run_sandbox() as sandbox:
         assert "400004" in outcome(node_clients, client, sandbox, passphrase="wrong")["error"]
 
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_wrong_address(node_clients: Path, client: str) -> None:
-    """A key is refused if it is bound to other addresses."""
+    """If the key is bound to other addresses, the client's error holds the gateway's 400006."""
     with run_sandbox(ip_whitelist=["203.0.113.7"]) as sandbox:
         assert "400006" in outcome(node_clients, client, sandbox)["error"]
 
@@ -63,7 +63,7 @@ def test_wrong_address(node_clients: Path, client: str) -> None:
     ("partner", "code"), [("unknown", "400200"), ("sandbox-partner", "400201")]
 )
 def test_wrong_partner(node_clients: Path, client: str, partner: str, code: str) -> None:
-    """An unknown partner or a wrong partner key is refused."""
+    """The client's error holds 400200 if the partner is unknown, 400201 if its key is wrong."""
     with run_sandbox() as sandbox:
         said = outcome(node_clients, client, sandbox, partner=partner, partnerKey="wrong")
         assert code in said["error"]

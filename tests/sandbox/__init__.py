@@ -1,1 +1,1 @@
-"""The sandbox, over raw sockets and with real clients."""
+"""Tests of the sandbox: over raw sockets, in a browser, and with real clients."""

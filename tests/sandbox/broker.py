@@ -1,4 +1,4 @@
-"""A client of the sandbox that sends exactly what a test gives it."""
+"""A client of the sandbox that sends targets, bodies and header values unchanged."""
 
 from __future__ import annotations
 
@@ -79,11 +79,15 @@ class Wire:
         self._socket.sendall(raw)
 
     def is_closed(self) -> bool:
-        """Return whether the sandbox ends the connection without sending another byte."""
+        """Wait for a byte or the end of the connection; return whether it is the end."""
         return self._stream.read(1) == b""
 
     def receive(self, *, bodyless: bool = False) -> Answer:
-        """Read one answer."""
+        """Read one answer.
+
+        Raises:
+            ConnectionError: The connection ended without an answer.
+        """
         line = self._stream.readline()
         if not line:
             raise ConnectionError("ended without an answer")
@@ -101,7 +105,10 @@ class Wire:
         body: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Send a request and read its answer."""
+        """Send a request and read its answer.
+
+        Host is added unless it is among `headers`, and Content-Length if there is a `body`.
+        """
         lines = [f"{method} {target} HTTP/1.1"]
         if "Host" not in (headers or {}):
             lines.append(f"Host: {self.host}")
@@ -177,7 +184,10 @@ class Broker:
         return self.wire.ask("POST", ADD_KEY, "", headers)
 
     def ask_key_2(self, access_token: str, *permissions: str, **changed: object) -> Answer:
-        """Ask for an API key as Fast API 2.0 does."""
+        """Ask for an API key with these permissions, as Fast API 2.0 does.
+
+        `changed` replaces members of the body, or adds others.
+        """
         content = {
             "authGroupMap": {name: name in permissions for name in GROUPS},
             "isAddressbookOnly": False,

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def new_broker() -> Iterator[Callable[..., Broker]]:
-    """Start a sandbox with some options and return a broker connected to it."""
+    """A function that starts a sandbox with these options, and returns a broker connected to it.
+
+    The sandboxes and connections end with the test.
+    """
     with ExitStack() as stack:
 
         def start(**options: Any) -> Broker:
@@ -29,5 +32,5 @@ def new_broker() -> Iterator[Callable[..., Broker]]:
 
 @pytest.fixture
 def broker(new_broker: Callable[..., Broker]) -> Broker:
-    """A broker connected to a sandbox without options."""
+    """A broker connected to a sandbox that has the default options."""
     return new_broker()

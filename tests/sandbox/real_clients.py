@@ -1,6 +1,6 @@
 """Clients that real brokers use in Python: KuCoin's SDK and ccxt.
 
-Tests import this module in a fixture, because it takes two seconds.
+Tests import this module in a fixture, because importing these clients takes seconds.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore", DeprecationWarning)  # the SDK's own, about pydantic
+    warnings.simplefilter("ignore", DeprecationWarning)  # caused by the SDK's use of pydantic
     from kucoin_universal_sdk.api.client import DefaultClient
     from kucoin_universal_sdk.generate.account.account import GetSpotAccountListReqBuilder
     from kucoin_universal_sdk.generate.broker.ndbroker import GetBrokerInfoReqBuilder
@@ -30,7 +30,7 @@ Settings = dict[str, str]
 
 @contextlib.contextmanager
 def sdk(sandbox: Sandbox, key: IssuedKey, settings: Settings) -> Iterator[Any]:
-    """KuCoin's own SDK, for one key."""
+    """Yield the REST service of KuCoin's SDK for one key, and close its connections at the end."""
     url = sandbox.url
     options = (
         ClientOptionBuilder()
@@ -54,7 +54,11 @@ def sdk(sandbox: Sandbox, key: IssuedKey, settings: Settings) -> Iterator[Any]:
 
 
 def by_sdk(sandbox: Sandbox, key: IssuedKey, settings: Settings) -> dict[str, Any]:
-    """Return what KuCoin's SDK reads. The SDK sends partner headers with broker calls only."""
+    """Return what KuCoin's SDK reads with a key.
+
+    If the settings have a partner, make a broker call as well: the SDK sends partner headers with
+    broker calls only.
+    """
     with sdk(sandbox, key, settings) as rest:
         account = rest.get_account_service().get_account_api()
         found = {"key": account.get_apikey_info().api_key}
@@ -71,7 +75,10 @@ def by_sdk(sandbox: Sandbox, key: IssuedKey, settings: Settings) -> dict[str, An
 
 
 def by_ccxt(sandbox: Sandbox, key: IssuedKey, settings: Settings) -> dict[str, Any]:
-    """Return what ccxt reads. It sends its own partner's headers unless a test sets another."""
+    """Return what ccxt reads with a key.
+
+    ccxt sends the headers of its own partner unless the settings have another one.
+    """
     exchange = ccxt.kucoin(
         {
             "apiKey": key.api_key,
@@ -96,5 +103,5 @@ def by_ccxt(sandbox: Sandbox, key: IssuedKey, settings: Settings) -> dict[str, A
 
 
 Ask = Callable[[Sandbox, IssuedKey | ApiKey, Settings], dict[str, Any]]
-#: What they raise for a refused call.
+#: The errors that the clients raise for a refused call.
 ERRORS = (RestError, ccxt.BaseError)

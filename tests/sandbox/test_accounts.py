@@ -1,4 +1,4 @@
-"""Several accounts, and keys and tokens without a login."""
+"""Several accounts, the permissions that a user grants, and keys and tokens without a login."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.sandbox.test_keys import info, signed
 
 @pytest.fixture
 def two(new_broker: Callable[..., Broker]) -> Broker:
-    """A broker whose users have one of two accounts."""
+    """A broker connected to a sandbox with two accounts, each of which can have one key."""
     return new_broker(account=["alice@example.com:7", "bob@example.com"], max_keys=1)
 
 
@@ -45,7 +45,7 @@ def test_page_lets_the_user_choose(two: Broker, broker: Broker) -> None:
 
 
 def test_unknown_account_is_refused(two: Broker) -> None:
-    """An unknown account is an error that lists the accounts."""
+    """For an unknown account, `approve` and `connect` raise an error; it lists the accounts."""
     with pytest.raises(ValueError, match=r"unknown account 'eve'; known are alice@example\.com, b"):
         two.sandbox.approve(two.login_url(), account="eve")
     with pytest.raises(ValueError, match="unknown account 'eve'"):
@@ -61,7 +61,7 @@ def test_each_account_has_its_own_limit(two: Broker) -> None:
 
 
 def test_key_without_a_login(broker: Broker) -> None:
-    """`connect` returns a key that works, and records no request."""
+    """`connect` returns a key that works, with the named permissions, and records no request."""
     key = broker.sandbox.connect(permissions=["API_COMMON"])
     assert broker.sandbox.requests == []
     wire_form = {"apiKey": key.api_key, "secret": key.secret, "passphrase": key.passphrase}
@@ -71,7 +71,7 @@ def test_key_without_a_login(broker: Broker) -> None:
 
 
 def test_token_without_a_login(broker: Broker) -> None:
-    """`token` returns a token that works, and records no request."""
+    """`token` returns a token that works, with the named permissions, and records no request."""
     token = broker.sandbox.token(permissions=["API_COMMON", "API_SPOT"])
     assert broker.sandbox.requests == []
 

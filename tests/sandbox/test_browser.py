@@ -1,4 +1,4 @@
-"""The consent page in a real browser, with its own content security policy in force."""
+"""The consent page in a real browser, which enforces the page's content security policy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class _Shop(BaseHTTPRequestHandler):
-    """A broker's callback that redirects the browser to another page."""
+    """A broker's server, whose callback redirects the browser to another origin."""
 
     def do_GET(self) -> None:
         if self.path.startswith("/callback"):
@@ -38,7 +38,7 @@ class _Shop(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def callback_url() -> Iterator[str]:
-    """The callback of a shop on another origin than the sandbox."""
+    """The callback URL of a running `_Shop`, on another origin than the sandbox."""
     with HTTPServer(("127.0.0.1", 0), _Shop) as shop:
         thread = threading.Thread(target=shop.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -86,7 +86,7 @@ def test_user_chooses_in_the_browser(
 def test_without_scripts_the_form_has_a_button(
     new_broker: Callable[..., Broker], browser: Browser, callback_url: str
 ) -> None:
-    """Without scripts, form_post mode needs one more press."""
+    """Without scripts, form_post mode needs one more press, of the button Continue."""
     broker = new_broker(callback="form_post")
     with browser.new_context(java_script_enabled=False) as context:
         page = context.new_page()
@@ -98,7 +98,7 @@ def test_without_scripts_the_form_has_a_button(
 
 @pytest.mark.parametrize("width", [320, 1280])
 def test_page_fits_the_screen(broker: Broker, page: Page, width: int) -> None:
-    """Nothing overflows sideways, not even on a small phone, and the style sheet applies."""
+    """On a desktop and on a small phone, the consent page is not too wide, and has its style."""
     page.set_viewport_size({"width": width, "height": 800})
     page.goto(broker.login_url())
 

@@ -22,7 +22,7 @@ IMAGES = ("sandbox", "demo")
 
 
 def dockerfile(name: str) -> str:
-    """Return an image's file."""
+    """Return the text of an image's Dockerfile."""
     return (FOLDER / f"{name}.Dockerfile").read_text()
 
 
@@ -33,7 +33,7 @@ def image_variables(name: str) -> dict[str, str]:
 
 
 def command(name: str, instruction: str) -> list[str]:
-    """Return the command of an image's CMD or HEALTHCHECK, for this environment's programs."""
+    """Return the command of an image's CMD or HEALTHCHECK, with the path of the program here."""
     (arguments,) = re.findall(rf"^{instruction}(\[.+\])$", dockerfile(name), re.MULTILINE)
     program, *rest = json.loads(arguments)
     return [str(Path(sys.executable).parent / program), *rest]
@@ -46,7 +46,10 @@ def services() -> dict[str, Any]:
 
 
 def test_sandbox_options_exist() -> None:
-    """The image and the compose file set options of the sandbox; other containers can call it."""
+    """The variables of image and compose file are options: two accounts, and open to all addresses.
+
+    So other containers can call the sandbox.
+    """
     variables = image_variables("sandbox") | services()["sandbox"]["environment"]
     options = parse([], variables).options
 
@@ -59,7 +62,7 @@ def test_sandbox_options_exist() -> None:
 
 @pytest.mark.parametrize("name", IMAGES)
 def test_images_copy_files_that_exist(name: str) -> None:
-    """Each file that a Dockerfile copies is in the repository, and not ignored."""
+    """Each file that a Dockerfile copies is in the repository, and its ignore file admits it."""
     lines = re.findall(r"^COPY (.+) \S+$", dockerfile(name), re.MULTILINE)
     ignored = (FOLDER / f"{name}.Dockerfile.dockerignore").read_text()
     for copied in " ".join(lines).split():
@@ -68,7 +71,10 @@ def test_images_copy_files_that_exist(name: str) -> None:
 
 
 def test_compose_file_fits_the_images() -> None:
-    """Build context, file and ports exist, and the demo reaches the sandbox by its alias."""
+    """The compose file names the right folder, Dockerfiles and ports, reached from here only.
+
+    The images do not run as root. The demo uses the sandbox's alias, and waits for the sandbox.
+    """
     for name, service in services().items():
         assert (FOLDER / service["build"]["context"]).resolve() == ROOT
         assert ROOT / service["build"]["dockerfile"] == FOLDER / f"{name}.Dockerfile"
@@ -82,7 +88,7 @@ def test_compose_file_fits_the_images() -> None:
 
 
 def test_sandbox_image_starts_and_is_healthy() -> None:
-    """The image's command serves, and its health check succeeds only while the sandbox runs."""
+    """With the image's variables the sandbox serves; its health check then succeeds, else fails."""
     port = free_port()
     environment = {
         **os.environ,
@@ -103,7 +109,7 @@ def test_sandbox_image_starts_and_is_healthy() -> None:
 
 
 def test_demo_image_starts(tmp_path: Path) -> None:
-    """The demo takes the settings of image and compose file, and gunicorn the image's command."""
+    """The demo accepts the variables of image and compose file, gunicorn the image's command."""
     environment = {**os.environ, **image_variables("demo"), **services()["demo"]["environment"]}
     assert environment["DEMO_INSTANCE"] == "/app/instance"
     environment["DEMO_INSTANCE"] = str(tmp_path)

@@ -18,7 +18,7 @@ KEY_MEMBERS = {"apiKey": "api_key", "secret": "secret", "passphrase": "passphras
 
 
 def post(broker: Broker, path: str, content: object) -> Answer:
-    """Post JSON to the sandbox's own path."""
+    """Make a control call with a JSON body."""
     return broker.wire.ask("POST", path, json.dumps(content), JSON)
 
 
@@ -32,7 +32,7 @@ def test_fault_over_http(broker: Broker) -> None:
 
 
 def test_clock_over_http(broker: Broker) -> None:
-    """The clock winds forward over HTTP."""
+    """An hour after `advance` over HTTP, an access token has expired."""
     tokens = broker.new_tokens()
     assert post(broker, "/sandbox/advance", {"seconds": 3600}).status == 200
     assert not broker.is_valid(tokens["access_token"])
@@ -114,7 +114,7 @@ def test_own_call_that_cannot_be_meant(broker: Broker, path: str, body: str, err
 
 
 def test_own_call_from_another_site_is_refused(broker: Broker) -> None:
-    """A body that is not JSON is refused: any web page can make a browser post one."""
+    """A POST is refused if its type is not JSON: any web page can make a browser send others."""
     answer = broker.wire.ask("POST", "/sandbox/reset", "", {"Content-Type": "text/plain"})
 
     assert answer.status == 400
@@ -122,7 +122,7 @@ def test_own_call_from_another_site_is_refused(broker: Broker) -> None:
 
 
 def test_own_paths_and_methods(broker: Broker) -> None:
-    """An unknown path is answered with the known paths, a wrong method with the right ones."""
+    """An unknown path is a 404 that lists the paths; a wrong method a 405 with the right ones."""
     unknown = broker.wire.ask("GET", "/sandbox/fault")
     wrong = broker.wire.ask("GET", "/sandbox/advance")
     deleted = broker.wire.ask("DELETE", "/sandbox/faults")
@@ -145,7 +145,7 @@ def test_approving_over_http(broker: Broker) -> None:
 
 
 def test_cancelling_over_http(new_broker: Callable[..., Broker]) -> None:
-    """`cancel` takes what `approve` takes, and returns the callback's fields; here by form POST."""
+    """`cancel` takes a URL and an account, and returns the callback; in form_post mode a POST."""
     broker = new_broker(callback="form_post", account=["a@example.com", "b@example.com"])
     body = {"url": broker.login_url(), "account": "b@example.com"}
     answer = post(broker, "/sandbox/cancel", body).json
@@ -201,7 +201,10 @@ def test_waiting_faults_over_http(broker: Broker) -> None:
 
 
 def test_requests_of_one_operation(broker: Broker) -> None:
-    """`operation` selects requests of the journal; an unknown operation is an error."""
+    """`operation` selects requests by operation, or by the client's method.
+
+    An unknown operation, an unknown parameter and a repeated one are errors.
+    """
     broker.refresh("x")
     broker.wire.ask("GET", "/nowhere")
 
@@ -213,7 +216,7 @@ def test_requests_of_one_operation(broker: Broker) -> None:
 
 
 def test_journal_names_the_fault(broker: Broker) -> None:
-    """The journal names the fault that spoilt an answer."""
+    """The journal names the fault that spoilt an answer; other requests have no fault there."""
     broker.sandbox.fail_next("token", "429:30")
     broker.wire.ask("GET", broker.token_target("x"))
     broker.wire.ask("GET", broker.token_target("x"))

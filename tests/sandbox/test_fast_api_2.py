@@ -41,7 +41,7 @@ def test_key_has_what_was_asked_for(broker: Broker) -> None:
 
 
 def test_user_can_take_permissions_away(broker: Broker) -> None:
-    """A permission that the user has unchecked is granted by neither version."""
+    """If the user has unchecked a permission, version 2 refuses it and version 1 leaves it out."""
     token = token_after(broker, "API_COMMON", "API_SPOT")
 
     more = broker.ask_key_2(token, "API_COMMON", "API_EARN")
@@ -59,12 +59,12 @@ def test_user_cannot_add_permissions(broker: Broker) -> None:
 
 
 def test_user_may_refuse_everything(broker: Broker) -> None:
-    """With every box unchecked the key has no permission."""
+    """With every box unchecked, a key of version 1 has no permission."""
     assert broker.ask_key(token_after(broker)).json["data"]["authGroup"] == ""
 
 
 def test_exact_match_is_an_option(new_broker: Callable[..., Broker]) -> None:
-    """With `permissions_match="exact"`, a request must name all that the user has granted."""
+    """With `permissions_match="exact"`, a request must name all permissions that were granted."""
     broker = new_broker(permissions_match="exact", permissions=["API_COMMON", "API_SPOT"])
     token = broker.new_tokens()["access_token"]
 
@@ -74,7 +74,7 @@ def test_exact_match_is_an_option(new_broker: Callable[..., Broker]) -> None:
 
 @pytest.mark.parametrize("opened", [True, False])
 def test_account_without_futures(new_broker: Callable[..., Broker], *, opened: bool) -> None:
-    """A key with API_FUTURES needs an account that has opened futures trading."""
+    """A key with API_FUTURES needs an account with opened futures trading; other keys do not."""
     broker = new_broker(permissions=["API_COMMON", "API_FUTURES"], futures_opened=opened)
     token = broker.new_tokens()["access_token"]
 
@@ -86,8 +86,11 @@ def test_account_without_futures(new_broker: Callable[..., Broker], *, opened: b
 @pytest.mark.parametrize(
     "changed", [{"isAddressbookOnly": True}, {"authGroupMap": dict.fromkeys(GROUPS, True)}]
 )
-def test_what_the_page_cannot_grant(broker: Broker, changed: dict[str, object]) -> None:
-    """An address book limit and withdrawals are never granted."""
+def test_what_the_page_cannot_grant(
+    new_broker: Callable[..., Broker], changed: dict[str, object]
+) -> None:
+    """An address book limit and withdrawals are refused, though all else was granted."""
+    broker = new_broker(permissions=GROUPS[:-1])
     token = broker.new_tokens()["access_token"]
     assert broker.ask_key_2(token, "API_COMMON", **changed).json["code"] == "40503"
 
@@ -106,7 +109,7 @@ def test_what_the_page_cannot_grant(broker: Broker, changed: dict[str, object]) 
 def test_body_that_is_not_as_published(
     broker: Broker, changed: dict[str, object], code: str
 ) -> None:
-    """The body must name every group with a boolean, and have no other member."""
+    """The body must name every group with a boolean, and have no other group or member."""
     answer = broker.ask_key_2(broker.new_tokens()["access_token"], **changed)
 
     assert refused(answer, code, SECTION)
@@ -123,7 +126,10 @@ def test_body_that_is_not_as_published(
     ],
 )
 def test_request_is_json(broker: Broker, headers: dict[str, str], body: str, code: str) -> None:
-    """The second version takes only JSON; a charset can follow the content type."""
+    """The second version takes only a JSON object without repeated members.
+
+    A charset can follow the content type.
+    """
     assert refused(broker.wire.ask("POST", ADD_KEY_2, body, headers), code, SECTION)
 
 
@@ -143,7 +149,7 @@ def test_sandbox_can_have_one_version(
 
 
 def test_faults_of_one_operation_reach_both_versions(broker: Broker) -> None:
-    """Both ways to ask for a key are the operation create_api_key."""
+    """Both ways to ask for a key count as the operation create_api_key, and share its faults."""
     broker.sandbox.fail_next("create_api_key", "503", times=2)
     token = broker.new_tokens()["access_token"]
 

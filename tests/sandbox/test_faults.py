@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def test_fault_strikes_once_and_in_order(broker: Broker) -> None:
-    """The faults of one operation strike in order, one call each; the next call is normal."""
+    """The faults of one operation strike in order, one call each; the next answer is normal."""
     broker.sandbox.fail_next("token", "503")
     broker.sandbox.fail_next("token", "429")
     target = broker.token_target(broker.new_code())
@@ -32,7 +32,7 @@ def test_fault_strikes_once_and_in_order(broker: Broker) -> None:
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_every_operation_can_fail(broker: Broker, operation: str) -> None:
-    """Each operation has its own queue."""
+    """A fault of one operation strikes one call of that operation, and no call of another."""
     broker.sandbox.fail_next(operation, "418")
     calls: dict[str, Callable[[], int]] = {
         "authorize": lambda: broker.wire.ask("GET", broker.login_target()).status,
@@ -190,7 +190,10 @@ def test_cut_ends_within_the_body(broker: Broker) -> None:
 def test_connection_ends_without_an_answer(
     broker: Broker, fault: str, error: type[Exception], keys: int
 ) -> None:
-    """The reset is a real TCP reset, and the issued keys show what was done before it."""
+    """A reset is a real TCP reset; "lost" is not. The journal has the request without a status.
+
+    The issued keys show whether the sandbox acted.
+    """
     tokens = broker.new_tokens()
     broker.sandbox.fail_next("create_api_key", fault)
 
@@ -230,7 +233,7 @@ def test_delay_ends_with_the_sandbox(new_broker: Callable[..., Broker]) -> None:
 
 
 def test_echo_repeats_what_was_sent(broker: Broker) -> None:
-    """The error's text holds each secret of the request, plain and percent-encoded."""
+    """The error's text repeats what was sent as code, token or signature: plain and encoded."""
     tokens = broker.new_tokens()
     code, refresh_token = broker.new_code(), tokens["refresh_token"]
     for operation in ("token", "refresh", "create_api_key", "api_key_info"):
@@ -251,7 +254,7 @@ def test_echo_repeats_what_was_sent(broker: Broker) -> None:
 
 
 def test_set_cookie_comes_with_the_normal_answer(broker: Broker) -> None:
-    """The answer is the normal one, with a cookie that no client should keep."""
+    """The answer is the normal one, with a cookie."""
     broker.sandbox.fail_next("token", "set_cookie")
     answer = broker.wire.ask("GET", broker.token_target(broker.new_code()))
 
@@ -260,7 +263,7 @@ def test_set_cookie_comes_with_the_normal_answer(broker: Broker) -> None:
 
 
 def test_login_page_can_fail_too(broker: Broker) -> None:
-    """`approve` raises an error if a fault strikes the login page."""
+    """`approve` raises an error if a fault replaces the login page."""
     broker.sandbox.fail_next("authorize", "502")
     with pytest.raises(ValueError, match="answered 502"):
         broker.sandbox.approve(broker.login_url())
@@ -304,7 +307,7 @@ def test_fault_values_are_checked(broker: Broker) -> None:
 
 
 def test_every_plain_fault_parses() -> None:
-    """Each documented word parses as a fault."""
+    """Each word of `PLAIN_FAULTS` parses as the fault of this name; so do a delay and a status."""
     assert {Fault.parse(word).kind for word in PLAIN_FAULTS} == set(PLAIN_FAULTS)
     assert Fault.parse("delay:1.5") == Fault.delay(1.5)
     assert Fault.parse("503") == Fault.http(503)
@@ -352,13 +355,13 @@ def test_retry_after(broker: Broker, fault: str | Fault, status: int, wait: str 
 
 
 def test_retry_after_adds_no_header_line(broker: Broker) -> None:
-    """A fault text with a line break is refused."""
+    """A fault text is refused if its Retry-After has a line break."""
     with pytest.raises(ValueError, match="unknown fault"):
         broker.sandbox.fail_next("token", "429:1\r\nX: y")
 
 
 def test_fault_can_strike_several_times(broker: Broker) -> None:
-    """`times` spoils that many calls before the next fault in the queue."""
+    """A fault strikes as many calls as `times` says, and then the next fault in the queue does."""
     broker.sandbox.fail_next("token", "503", times=2)
     broker.sandbox.fail_next("token", "429")
     target = broker.token_target(broker.new_code())
@@ -367,7 +370,7 @@ def test_fault_can_strike_several_times(broker: Broker) -> None:
 
 
 def test_fault_can_have_a_probability(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fault with a probability lets some calls pass, and stays in the queue until it strikes."""
+    """A fault with a probability spares some calls; these do not count towards its `times`."""
     rolls = iter([0.9, 0.2, 0.9, 0.1])
     monkeypatch.setattr("random.random", lambda: next(rolls))
     broker.sandbox.fail_next("refresh", "503", times=2, probability=0.25)

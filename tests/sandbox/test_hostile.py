@@ -90,5 +90,5 @@ def bombard(count: int) -> None:
 
 
 def test_a_thousand_hostile_requests() -> None:
-    """The sandbox survives each of them; `tests/nightly` sends ten times as many."""
+    """The sandbox survives 1,000 hostile requests; `tests/nightly` sends ten times as many."""
     bombard(1000)

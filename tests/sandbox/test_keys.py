@@ -129,7 +129,7 @@ def test_key_request_that_is_not_as_documented(
 
 
 def test_scheme_must_be_lower_case(broker: Broker) -> None:
-    """The text says what was wrong with "Bearer"."""
+    """If the scheme is "Bearer", the refusal says that it must be in lower case."""
     headers = {"Content-Type": FORM, "Authorization": "Bearer x"}
     answer = broker.wire.ask("POST", ADD_KEY, "", headers)
 
@@ -142,7 +142,7 @@ def test_unknown_access_token(broker: Broker) -> None:
 
 
 def test_account_can_be_full(new_broker: Callable[..., Broker]) -> None:
-    """Beyond `max_keys` the answer has the document's second error text, word for word."""
+    """Beyond `max_keys` no key is issued, and the answer has the document's error text for that."""
     broker = new_broker(max_keys=1)
     token = broker.new_tokens()["access_token"]
     broker.ask_key(token)
@@ -154,7 +154,7 @@ def test_account_can_be_full(new_broker: Callable[..., Broker]) -> None:
 
 
 def test_names_can_repeat(new_broker: Callable[..., Broker]) -> None:
-    """With `api_name` the second key is refused, in the document's words, or else allowed."""
+    """With `api_name`, a second key is refused in the document's words, but not if names repeat."""
     strict, lax = new_broker(api_name="fixed"), new_broker(api_name="fixed", repeat_names=True)
     token = strict.new_tokens()["access_token"]
 
@@ -164,7 +164,7 @@ def test_names_can_repeat(new_broker: Callable[..., Broker]) -> None:
 
 
 def test_permissions_can_mismatch(new_broker: Callable[..., Broker]) -> None:
-    """permission_mismatch answers with KuCoin's code 40503."""
+    """With `permission_mismatch`, a request for a key is answered with KuCoin's code 40503."""
     broker = new_broker(permission_mismatch=True)
     content = broker.ask_key(broker.new_tokens()["access_token"]).json
 
@@ -173,7 +173,7 @@ def test_permissions_can_mismatch(new_broker: Callable[..., Broker]) -> None:
 
 
 def test_key_info_describes_the_key(broker: Broker) -> None:
-    """A signed request learns the account's uid, and permissions in the key info's own words."""
+    """Key info has the account's uid, and the permissions in words of its own."""
     key = broker.new_key()
     content = info(broker, signed(key)).json
 
@@ -223,7 +223,7 @@ def test_key_info_can_surprise(new_broker: Callable[..., Broker]) -> None:
 def test_wrongly_signed_request(
     broker: Broker, changed: dict[str, str | None], status: int, code: str
 ) -> None:
-    """Each missing or wrong header has the code of KuCoin's gateway."""
+    """Each missing or wrong header is answered with the gateway's status and code for it."""
     answer = info(broker, signed(broker.new_key(), **changed))
 
     assert (answer.status, answer.json["code"]) == (status, code)
@@ -240,7 +240,7 @@ def test_query_is_signed_unescaped(broker: Broker) -> None:
 
 
 def test_timestamp_may_follow_the_sandboxs_clock(broker: Broker) -> None:
-    """After the clock was wound forward, both its time and the real time are recent."""
+    """After the clock was wound forward, its time and the real one are accepted, none between."""
     key = broker.new_key()
     broker.sandbox.advance(3600)
 
@@ -286,7 +286,10 @@ def test_key_without_general_permission(new_broker: Callable[..., Broker]) -> No
 def test_partner_headers(
     new_broker: Callable[..., Broker], partner: str, key: str, verify: str | None, code: str
 ) -> None:
-    """A wrong partner signature is refused if KC-API-PARTNER-VERIFY is true, else ignored."""
+    """If KC-API-PARTNER-VERIFY is true, a wrong partner or partner signature is refused.
+
+    Otherwise it is ignored. ccxt's own partner is accepted with any signature.
+    """
     broker = new_broker(partner="goodbroker", partner_key="e8512b82")
     issued = broker.new_key()
     now = str(int(time.time() * 1000))
@@ -356,7 +359,7 @@ def test_key_can_expire(new_broker: Callable[..., Broker]) -> None:
 
 
 def test_key_can_be_deleted(broker: Broker) -> None:
-    """A deleted key gets the same answer as an unknown one."""
+    """A deleted key gets the same answer as an unknown one, and cannot be deleted again."""
     deleted, kept = broker.new_key(), broker.new_key()
     broker.sandbox.delete_key(deleted["apiKey"])
 
@@ -391,7 +394,7 @@ def test_key_info_can_have_more_members(new_broker: Callable[..., Broker]) -> No
 
 
 def test_empty_query_is_no_query(broker: Broker) -> None:
-    """A question mark without a query is not signed: an official SDK sends it so."""
+    """A question mark without a query need not be signed: an official SDK does not sign it."""
     answer = info(broker, signed(broker.new_key()), f"{KEY_INFO}?")
     assert answer.json["code"] == "200000"
 
@@ -424,14 +427,14 @@ def test_server_time_is_the_sandboxs_clock(broker: Broker) -> None:
     ],
 )
 def test_accounts_have_balances(broker: Broker, query: str, found: list[tuple[str, str]]) -> None:
-    """A signed request lists accounts, by type and currency."""
+    """A signed request lists accounts; `type` and `currency` in its query select some."""
     target = f"/api/v1/accounts{query}"
     answer = info(broker, signed(broker.new_key(), target), target)
     assert [(each["type"], each["currency"]) for each in answer.json["data"]] == found
 
 
 def test_account_summary(broker: Broker) -> None:
-    """The summary counts sub-accounts, as official SDKs read it."""
+    """The account summary says that there are no sub-accounts, and that 5 are allowed."""
     target = "/api/v2/user-info"
     data = info(broker, signed(broker.new_key(), target), target).json["data"]
     assert (data["subQuantity"], data["maxSubQuantity"]) == (0, 5)

@@ -103,7 +103,7 @@ def test_order_of_parameters_is_an_option(new_broker: Callable[..., Broker]) -> 
 
 
 def test_login_request_with_a_body_is_refused(broker: Broker) -> None:
-    """The login page is a plain GET."""
+    """A login request with a body is refused."""
     page = broker.wire.ask("GET", broker.login_target(), "x")
 
     assert page.status == 400
@@ -111,14 +111,14 @@ def test_login_request_with_a_body_is_refused(broker: Broker) -> None:
 
 
 def test_encoded_redirect_is_refused_in_the_documents_words(broker: Broker) -> None:
-    """The commonest mistake is named in the document's own words."""
+    """An encoded redirect URL is refused in the document's own words."""
     page = login(broker, with_value("redirect_uri", "https://shop.example/a%20b"))
 
     assert "the redirect URL must not be encoded (document section 7.1)" in page.text
 
 
 def test_refusal_shows_no_name_that_could_be_a_secret(broker: Broker) -> None:
-    """No unusual parameter name is shown: a raw & turns part of a value into a name."""
+    """The refusal does not show an unusual parameter name: it may be part of a value with an &."""
     page = login(broker, with_value("state", "a&s3cr3t-part=x"))
 
     assert "s3cr3t" not in page.text
@@ -157,7 +157,10 @@ def test_registered_redirects_are_the_only_ones(new_broker: Callable[..., Broker
 
 
 def test_consent_page_says_who_what_and_where_to(new_broker: Callable[..., Broker]) -> None:
-    """The page names broker, account, permissions and return host, and says what it is."""
+    """The page names broker, account, permissions and return host, and says it is a sandbox.
+
+    Names are escaped, and the page has no script.
+    """
     broker = new_broker(
         broker_name="<b>Me & You</b>",
         account='"x"@example.com',
@@ -223,7 +226,7 @@ def test_envelope_mode_gives_the_documents_answer(
 
 
 def test_cancel_gives_an_error_code_where_the_code_stands(broker: Broker) -> None:
-    """Cancelling answers success=false, and `code` is then an error code (section 7.1)."""
+    """After Cancel, `success` is false, and `code` is an error code that gets no token."""
     callback = broker.sandbox.cancel(broker.login_url())
 
     assert callback.fields["success"] == "false"
@@ -235,7 +238,7 @@ def test_cancel_gives_an_error_code_where_the_code_stands(broker: Broker) -> Non
 
 @pytest.mark.parametrize("decision", ["approve", "cancel"])
 def test_form_post_mode(new_broker: Callable[..., Broker], decision: str) -> None:
-    """With callback="form_post" the answer is a form for the redirect URL, with a button."""
+    """With callback="form_post" the callback is a POST of section 7.1's whole answer."""
     broker = new_broker(callback="form_post")
     callback = getattr(broker.sandbox, decision)(broker.login_url(state='"><x'))
 
@@ -282,7 +285,7 @@ def test_decision_is_taken_once(broker: Broker) -> None:
 def test_decision_without_a_checked_request(
     broker: Broker, fields: dict[str, str], code: str
 ) -> None:
-    """A decision needs the ticket of a checked login request."""
+    """A decision needs the ticket of a login request, and must be approve or cancel."""
     page = broker.form("/oauth/decision", fields)
 
     assert page.status == 400
@@ -290,7 +293,7 @@ def test_decision_without_a_checked_request(
 
 
 def test_oldest_open_pages_are_forgotten(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The number of remembered login pages is bounded."""
+    """If too many login pages are open, the oldest one is forgotten."""
     monkeypatch.setattr("authlib_kucoin.sandbox._state._MAX_TICKETS", 1)
     first = ticket_of(broker.wire.ask("GET", broker.login_target()))
     broker.wire.ask("GET", broker.login_target())
@@ -300,7 +303,7 @@ def test_oldest_open_pages_are_forgotten(broker: Broker, monkeypatch: pytest.Mon
 
 
 def test_decision_is_a_plain_form(broker: Broker) -> None:
-    """The decision must be a form."""
+    """A decision is refused if its content type has an unknown parameter."""
     page = broker.wire.ask(
         "POST", "/oauth/decision", urlencode({"ticket": "x"}), {"Content-Type": f"{FORM};a=b"}
     )
@@ -317,7 +320,7 @@ def test_decision_by_nodes_fetch(broker: Broker) -> None:
 
 
 def test_playing_the_user_needs_this_sandbox(broker: Broker) -> None:
-    """`approve` does not send a login request to another host."""
+    """`approve` raises an error for the URL of another host."""
     with pytest.raises(ValueError, match="does not lead to http://127"):
         broker.sandbox.approve("https://www.kucoin.com/oauth?x")
 
@@ -339,7 +342,7 @@ def test_playing_the_user_takes_no_connection(broker: Broker) -> None:
 
 @pytest.mark.parametrize("fault", ["truncated", "empty", "html"])
 def test_playing_the_user_needs_a_whole_page(broker: Broker, fault: str) -> None:
-    """`approve` raises an error if a fault has spoilt the login page."""
+    """`approve` raises an error if a fault has replaced or truncated the login page."""
     broker.sandbox.fail_next("authorize", fault)
     with pytest.raises(ValueError, match="answered 200: no page"):
         broker.sandbox.approve(broker.login_url())
@@ -347,7 +350,7 @@ def test_playing_the_user_needs_a_whole_page(broker: Broker, fault: str) -> None
 
 @pytest.mark.parametrize("fault", ["lost", "reset_before", "cut"])
 def test_playing_the_user_over_a_broken_connection(broker: Broker, fault: str) -> None:
-    """`approve` raises ConnectionError if a fault ends the connection."""
+    """`approve` raises ConnectionError if a fault ends the login page's connection."""
     broker.sandbox.fail_next("authorize", fault)
     with pytest.raises(ConnectionError):
         broker.sandbox.approve(broker.login_url())

@@ -34,7 +34,7 @@ def test_every_call_is_described(described: dict[str, Any]) -> None:
 
 
 def test_members_are_described(described: dict[str, Any]) -> None:
-    """The file lists for each control call the members or parameters that the call takes."""
+    """The file lists for each control call what members or parameters it takes and requires."""
     for path, methods in CALLS.items():
         for method, call in methods.items():
             operation = described["paths"][path][method.lower()]
@@ -75,7 +75,10 @@ def test_version_is_the_packages(described: dict[str, Any], broker: Broker) -> N
 
 
 def test_documentation_lists_calls_and_scenarios() -> None:
-    """The tables in ``docs/sandbox.md`` list every control call, and every scenario by its name."""
+    """The tables in ``docs/sandbox.md`` list every scenario, and every control call's members.
+
+    Only ``openapi.json`` is not in the table of calls.
+    """
     page = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text()
     table = page.partition("| call | body, or parameters | answer |")[2].partition("\n\n")[0]
     calls = {

@@ -1,4 +1,4 @@
-"""Options: the same from Python, from the constructor and from the command line."""
+"""Options: the same from Python, the command line and the environment."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAMES = [option.name for option in fields(SandboxOptions)]
 
 
 def test_keywords_are_the_options() -> None:
-    """A type checker accepts the fields of `SandboxOptions`, and the port."""
+    """The keywords for type checkers are the fields of `SandboxOptions`, and the port."""
     assert list(SandboxKeywords.__annotations__) == [*NAMES, "port"]
 
 
@@ -75,7 +75,7 @@ def test_flags_set_options(flags: list[str], options: dict[str, Any]) -> None:
     ],
 )
 def test_environment_sets_options(variable: str, value: str, option: tuple[str, object]) -> None:
-    """Each option can be an environment variable."""
+    """Environment variables set texts, switches, lists, JSON and the two files of `tls`."""
     options = parse([], {f"KUCOIN_SANDBOX_{variable}": value}).options
 
     assert getattr(options, option[0]) == option[1]
@@ -113,7 +113,7 @@ def test_mistakes_in_the_environment(
 
 
 def test_variables_of_a_container_service_are_ignored() -> None:
-    """Kubernetes sets such variables for a service called kucoin-sandbox."""
+    """Variables that Kubernetes sets for a service called kucoin-sandbox are ignored."""
     environment = {
         "KUCOIN_SANDBOX_PORT": "tcp://10.0.0.1:9400",
         "KUCOIN_SANDBOX_PORT_9400_TCP": "tcp://10.0.0.1:9400",
@@ -123,7 +123,7 @@ def test_variables_of_a_container_service_are_ignored() -> None:
 
 
 def test_help_explains_every_option() -> None:
-    """``--help`` names each flag and the control calls."""
+    """``--help`` names each option's flag, a control call and an environment variable."""
     text = parser().format_help()
 
     assert all(f"--{name.replace('_', '-')}" in text for name in NAMES)
@@ -162,7 +162,7 @@ def test_options_are_frozen_and_lists_are_copied() -> None:
     ],
 )
 def test_options_that_cannot_be_meant(options: dict[str, Any], message: str) -> None:
-    """An invalid option is an error at the start."""
+    """An invalid option is an error before the sandbox starts."""
     with pytest.raises(ValueError, match=message), run_sandbox(**options):
         pass  # pragma: no cover - it cannot start
 
@@ -183,7 +183,7 @@ def test_scenario_from_python() -> None:
 
 
 def test_unknown_option_is_an_error() -> None:
-    """A misspelt option is an error."""
+    """A misspelt option is an error that names it."""
     unknown: Any = {"clientid": "x"}
     with pytest.raises(TypeError, match="clientid"), run_sandbox(**unknown):
         pass  # pragma: no cover - it cannot start

@@ -82,7 +82,7 @@ def test_program_says_how_to_use_it_and_stops(
 
 
 def test_program_says_when_the_port_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
-    """A port in use is one sentence and exit code 2."""
+    """A port in use gives exit code 2 and the reason."""
     with run_sandbox() as sandbox:
         port = sandbox.url.rpartition(":")[2]
         assert main(["--port", port]) == 2
@@ -106,7 +106,7 @@ def test_program_says_when_the_port_is_taken(capsys: pytest.CaptureFixture[str])
 def test_program_says_why_it_cannot_start(
     flags: list[str], reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Every other reason not to start is one sentence and exit code 2 as well."""
+    """An invalid option or an unusable address gives exit code 2 and the reason."""
     assert main(["--port", "0", *flags]) == 2
     assert reason in capsys.readouterr().err
 
@@ -129,7 +129,7 @@ def test_program_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.usefixtures("program_context")
 def test_program_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
-    """``--json`` prints one line with all that the starting program needs."""
+    """``--json`` prints URL, client id, port and version as JSON, and nothing else."""
     assert run_until(signal.SIGTERM, ["--port", "0", "--json", "--log", "none"]) == 0
 
     said = json.loads(capsys.readouterr().out)
@@ -140,7 +140,7 @@ def test_program_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.usefixtures("program_context")
 def test_program_with_a_certificate_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
-    """``--tls self-signed`` names the file to trust, and removes it at the end."""
+    """``--tls self-signed`` serves https and prints the file to trust, removed at the end."""
     flags = ["--port", "0", "--tls", "self-signed", "--quiet"]
     assert run_until(signal.SIGTERM, flags) == 0
     assert re.search(
@@ -159,7 +159,7 @@ def test_program_with_a_certificate_of_its_own(capsys: pytest.CaptureFixture[str
 def test_program_says_when_others_can_reach_it(
     host: str, open_to_all: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """If other machines can connect, the greeting says so, and how to list them."""
+    """On 0.0.0.0 the greeting says that others can connect, and how to list them; not on ::1."""
     assert run_until(signal.SIGTERM, ["--port", "0", "--host", host, "--quiet"]) == 0
 
     said = capsys.readouterr().out
@@ -170,7 +170,7 @@ def test_program_says_when_others_can_reach_it(
 
 @pytest.mark.usefixtures("program_context")
 def test_program_logs_json(monkeypatch: pytest.MonkeyPatch) -> None:
-    """``--log json`` writes one JSON object per request."""
+    """``--log json`` writes a JSON object for a request, with its secrets masked."""
     root = logging.getLogger()
     root.handlers[:] = []
     stream = io.StringIO()
@@ -193,7 +193,7 @@ def _after_one_request(sandbox: Sandbox) -> str:
 
 
 def test_program_as_a_process() -> None:
-    """Started by ``-m``, it serves, lists requests without secrets, and ends with 0 on SIGTERM."""
+    """Started by ``-m``, it serves, logs requests without secrets, and ends with 0 on SIGTERM."""
     with subprocess.Popen(
         [sys.executable, "-m", "authlib_kucoin.sandbox", "--port", "0"],
         stdout=subprocess.PIPE,
@@ -249,7 +249,7 @@ def test_fixture_gives_a_sandbox_per_test(
 def test_fixture_names_faults_that_never_struck(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A queued fault that did not occur is a warning; a strict suite turns it into an error."""
+    """A queued fault that did not occur is a warning, and an error if warnings are errors."""
     pytester.makepyfile(
         """
         def test_first(kucoin_sandbox):
@@ -268,7 +268,7 @@ def test_fixture_names_faults_that_never_struck(
 
 
 def test_plugin_imports_next_to_nothing() -> None:
-    """Loading the plugin, as every pytest run does, imports no OAuth, web or HTTP library."""
+    """Loading the plugin imports no OAuth, web or HTTP library, and not the sandbox."""
     code = (
         "import sys, authlib_kucoin.pytest_plugin; "
         "heavy = {'authlib', 'flask', 'starlette', 'django', 'requests', 'httpx2', "
@@ -279,11 +279,16 @@ def test_plugin_imports_next_to_nothing() -> None:
 
 
 def test_sandbox_needs_only_the_standard_library() -> None:
-    """The sandbox imports nothing of the package and nothing but the standard library."""
+    """The sandbox imports only the standard library, and of the package only ``__init__.py``."""
     code = (
-        "import sys, authlib_kucoin.sandbox; "
-        "print(sorted({m for m in sys.modules if m.startswith('authlib')}))"
+        "import sys; before = set(sys.modules); import authlib_kucoin.sandbox; "
+        "print(*sorted(set(sys.modules) - before))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    own = [name for name in eval(done.stdout) if not name.startswith("authlib_kucoin.sandbox")]  # noqa: S307 - our own list
-    assert own == ["authlib_kucoin"]
+    others = [
+        name
+        for name in done.stdout.split()
+        if name.partition(".")[0] not in sys.stdlib_module_names
+        and not name.startswith("authlib_kucoin.sandbox")
+    ]
+    assert others == ["authlib_kucoin"]

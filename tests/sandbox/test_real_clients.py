@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Errors = tuple[type[Exception], ...]
 
-# The SDK's own use of pydantic.
+# The SDK causes this warning by its use of pydantic.
 pytestmark = pytest.mark.filterwarnings("ignore:Accessing the 'model_fields':DeprecationWarning")
 
 
@@ -30,18 +30,18 @@ def clients() -> ModuleType:
 
 @pytest.fixture(params=["by_sdk", "by_ccxt"])
 def ask(request: pytest.FixtureRequest, clients: ModuleType) -> Ask:
-    """Make the first calls with a client; each in turn."""
+    """A function that makes the first calls with a client; the test runs with each client."""
     return getattr(clients, request.param)
 
 
 @pytest.fixture
 def errors(clients: ModuleType) -> Errors:
-    """What the clients raise for a refused call."""
+    """The errors that the clients raise for a refused call."""
     return clients.ERRORS
 
 
 def test_first_calls(ask: Ask) -> None:
-    """Key info, a balance and the server's time, signed as each client does it."""
+    """Each client reads key info, a balance and the server's time, with partner headers as well."""
     with run_sandbox() as sandbox:
         key = sandbox.connect()
         partner = {"partner": "sandbox-partner", "partner_key": "sandbox-partner-key"}
@@ -62,14 +62,14 @@ def test_first_calls(ask: Ask) -> None:
     ],
 )
 def test_wrong_credentials(ask: Ask, errors: Errors, settings: dict[str, str], code: str) -> None:
-    """The client's error holds the code of KuCoin's gateway."""
+    """If a secret or a partner is wrong, the client's error holds the gateway's code for it."""
     with run_sandbox() as sandbox, pytest.raises(errors) as caught:
         ask(sandbox, sandbox.connect(), settings)
     assert code in f"{caught.value} {vars(caught.value)}"
 
 
 def test_wrong_address(ask: Ask, errors: Errors) -> None:
-    """A key that is bound to other addresses is refused."""
+    """If the key is bound to other addresses, the client's error holds the gateway's 400006."""
     with run_sandbox(ip_whitelist=["203.0.113.7"]) as sandbox, pytest.raises(errors) as caught:
         ask(sandbox, sandbox.connect(), {})
     assert "400006" in f"{caught.value} {vars(caught.value)}"

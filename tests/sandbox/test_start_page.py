@@ -1,4 +1,4 @@
-"""The start page over the wire: what it shows, what its forms do, and whom it refuses."""
+"""The start page and "try it" over the wire: what they show, do and refuse."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable
 from html import unescape
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
 
@@ -28,7 +29,7 @@ def page(broker: Broker, path: str = "/") -> str:
 
 
 def press(broker: Broker, do: str, path: str = "/", **fields: str) -> Answer:
-    """Post a form of the start page."""
+    """Post the form of the start page whose field `do` has this value."""
     return broker.form(path, {"do": do, **fields})
 
 
@@ -73,15 +74,17 @@ def test_refusal_of_kucoins_own_is_explained(broker: Broker) -> None:
 
 def test_secrets_are_masked(broker: Broker) -> None:
     """The page has the key's id, but none of its secrets, no code and no token."""
-    tokens = broker.new_tokens()
+    code = broker.new_code()
+    tokens = broker.wire.ask("GET", broker.token_target(code)).json
     key = broker.ask_key(tokens["access_token"]).json["data"]
+    broker.refresh(tokens["refresh_token"])
     text = page(broker)
 
     assert key["apiKey"] in text
-    for secret in (key["secret"], key["passphrase"], *tokens.values()):
-        assert not (isinstance(secret, str) and secret.startswith("sandbox-") and secret in text)
-    assert key["secret"] not in text
-    assert key["passphrase"] not in text
+    secrets = (key["secret"], key["passphrase"], tokens["access_token"], tokens["refresh_token"])
+    for secret in (code, *secrets):
+        assert secret not in text
+        assert quote(secret, safe="") not in text
 
 
 def test_what_was_sent_cannot_become_markup(broker: Broker) -> None:
@@ -94,7 +97,7 @@ def test_what_was_sent_cannot_become_markup(broker: Broker) -> None:
 
 
 def test_page_itself_is_not_recorded(broker: Broker) -> None:
-    """Looking at the page adds nothing to the journal."""
+    """Looking at the start page or the first page of "try it" adds nothing to the journal."""
     page(broker)
     page(broker, "/sandbox/try")
     assert broker.sandbox.requests == []
@@ -143,7 +146,7 @@ def test_scenarios_name_options() -> None:
 
 
 def test_every_fault_button_works(broker: Broker) -> None:
-    """Each of the commonest faults is one that the sandbox can play."""
+    """The button of each common fault queues that fault; another button forgets them all."""
     for operation, fault, _ in _FAULTS:
         assert press(broker, "fail-so", fault=f"{operation} {fault}").status == 303
     waiting = [(each.operation, str(each.fault)) for each in broker.sandbox.waiting_faults]
@@ -167,7 +170,7 @@ def test_every_fault_button_works(broker: Broker) -> None:
     ],
 )
 def test_mistake_changes_nothing(broker: Broker, fields: Mapping[str, str], problem: str) -> None:
-    """A wrong form is answered with 400 and the page, which says what was wrong."""
+    """A wrong form is answered with 400 and a page that says what was wrong; no fault is queued."""
     answer = broker.form("/", fields)
 
     assert answer.status == 400
@@ -215,7 +218,7 @@ def test_foreign_host_is_refused(broker: Broker, path: str, method: str) -> None
 
 
 def test_other_methods(broker: Broker) -> None:
-    """HEAD has the headers of GET; a method that a page does not have is a 405."""
+    """HEAD has the status and type of GET; a method that a page does not have is a 405."""
     for path in ("/", "/sandbox/try"):
         answer = broker.wire.ask("HEAD", path)
         assert (answer.status, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
@@ -232,7 +235,7 @@ def test_unknown_walk(broker: Broker) -> None:
 
 
 def test_step_is_taken_once(broker: Broker) -> None:
-    """A button that is pressed twice sends one request, and steps cannot be skipped."""
+    """Pressing a button again after its step has worked sends nothing; no step can be skipped."""
     path = walk(broker)
     broker.form(path, {"step": "token"})
     assert "token" not in broker.sandbox.totals
@@ -246,7 +249,7 @@ def test_step_is_taken_once(broker: Broker) -> None:
 
 
 def test_walk_of_another_state_is_not_touched(broker: Broker) -> None:
-    """A callback changes the walk of its own state only, and only once."""
+    """A callback changes only the walk of its state, and only if that walk has no code yet."""
     one, other = walk(broker), walk(broker)
     come_back(broker, one)
     state = one.rpartition("/")[2]
@@ -260,7 +263,7 @@ def test_walk_of_another_state_is_not_touched(broker: Broker) -> None:
 def test_only_offered_versions(
     new_broker: Callable[..., Broker], offered: int, refused: str
 ) -> None:
-    """A walk uses a version of the Fast API that the sandbox offers."""
+    """A walk can use only a version of the Fast API that the sandbox offers."""
     broker = new_broker(fast_api=offered)
     assert f"Fast API {refused}.0</button>" not in page(broker, "/sandbox/try")
     assert broker.form("/sandbox/try", {"fast_api": refused}).status == 400
@@ -298,7 +301,7 @@ def test_spoilt_login_is_shown_in_the_walk(broker: Broker, fault: str, shown: st
 
 @pytest.mark.parametrize("fault", ["deep_json", "wrong_shape", "html", "empty", "cut", "truncated"])
 def test_spoilt_answer_is_shown_in_the_walk(broker: Broker, fault: str) -> None:
-    """After a spoilt answer the walk stays at its step; it cuts a very long answer short."""
+    """After a spoilt answer the walk stays at its step; the page cuts a very long answer short."""
     path = walk(broker)
     come_back(broker, path)
     broker.sandbox.fail_next("token", fault)
@@ -325,7 +328,7 @@ def test_walk_without_an_ipv4_address() -> None:
 
 
 def test_many_walks_are_bounded(broker: Broker) -> None:
-    """The oldest walks are forgotten."""
+    """After 100 more walks, the oldest walk is forgotten."""
     first = walk(broker)
     for _ in range(100):
         last = walk(broker)
@@ -376,7 +379,7 @@ def test_clock_ahead_is_told_in_words(broker: Broker) -> None:
 
 
 def test_lost_answer_is_shown_as_lost(broker: Broker) -> None:
-    """The walk says that the connection ended, and shows no answer."""
+    """If a fault loses an answer, the walk says that the connection ended."""
     path = walk(broker)
     come_back(broker, path)
     broker.sandbox.fail_next("token", "lost")

@@ -20,7 +20,7 @@ STEPS = ["token", "key", "info", "refresh", "validate"]
 
 
 def approve(page: Page, version: str) -> None:
-    """Begin a walk and log in."""
+    """Begin a walk on the start page, and approve its login."""
     page.get_by_role("link", name="Try it").first.click()
     page.get_by_role("button", name=f"Fast API {version}").click()
     page.get_by_role("link", name="Open the login page").click()
@@ -28,7 +28,7 @@ def approve(page: Page, version: str) -> None:
 
 
 def texts(page: Page) -> str:
-    """Return all that is shown raw."""
+    """Return the texts of all requests and answers that the page shows."""
     return "\n".join(page.locator("pre").all_inner_texts())
 
 
@@ -37,7 +37,7 @@ def texts(page: Page) -> str:
 def test_walk_ends_with_a_key(
     new_broker: Callable[..., Broker], page: Page, version: str, callback: str
 ) -> None:
-    """A user who presses the buttons gets a key, and the page has shown every request raw."""
+    """A user who presses the buttons gets a key; the page shows every request and the secret."""
     broker = new_broker(callback=callback, client_secret="made-up secret/1")
     page.goto(broker.sandbox.url)
     approve(page, version)
@@ -62,7 +62,7 @@ def test_walk_ends_with_a_key(
 
 
 def test_walk_without_scripts_by_keyboard(broker: Broker, browser: Browser) -> None:
-    """Tab and Enter are enough, and no script is needed."""
+    """Without scripts, Tab and Enter are enough to get a key."""
     with browser.new_context(java_script_enabled=False) as context:
         page = context.new_page()
         page.goto(broker.sandbox.url)
@@ -158,7 +158,7 @@ def test_controls_work(broker: Broker, page: Page) -> None:
 
 
 def test_mistake_is_said(broker: Broker, page: Page, page_problems: list[str]) -> None:
-    """The start page says that a fault does not exist, and still shows everything else."""
+    """If a fault does not exist, the start page says so, and stays accessible and not too wide."""
     page.goto(broker.sandbox.url)
     page.get_by_label("Fault", exact=True).fill("no such thing")
     page.get_by_role("button", name="Add this fault").click()

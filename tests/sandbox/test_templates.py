@@ -14,7 +14,7 @@ Render = Callable[..., str]
 
 @pytest.fixture
 def render(monkeypatch: pytest.MonkeyPatch) -> Render:
-    """Render a template given as text, beside other files given as keywords."""
+    """A function that renders a template given as text; keywords give other template files."""
 
     def render(text: str, values: dict[str, Any], **others: str) -> str:
         texts = {"page.html": text} | {f"{name}.html": other for name, other in others.items()}
@@ -27,7 +27,7 @@ def render(monkeypatch: pytest.MonkeyPatch) -> Render:
 
 @pytest.fixture(autouse=True)
 def fresh_templates() -> Any:
-    """Forget the templates of these tests."""
+    """Forget the test's templates after it."""
     yield
     _templates._parsed.cache_clear()
 
@@ -73,6 +73,6 @@ def test_name_without_a_value(render: Render) -> None:
 
 @pytest.mark.parametrize("text", ["{{#x}}a", "{{#x}}a{{/y}}", "a{{/x}}"])
 def test_sections_are_closed(render: Render, text: str) -> None:
-    """A section that is not closed is an error."""
+    """A section that is not closed by its own name is an error, and so is a stray closing tag."""
     with pytest.raises(ValueError, match="the section"):
         render(text, {"x": True})

@@ -68,7 +68,7 @@ def test_exchange_that_is_not_as_documented(
 
 
 def test_exchange_has_neither_body_nor_authorization(broker: Broker) -> None:
-    """Client authentication that adds a body or a header to the GET is refused (section 7.2)."""
+    """An exchange with a body or an Authorization header is refused, and the code stays usable."""
     target = broker.token_target(broker.new_code())
 
     body = broker.wire.ask("GET", target, "client_secret=x")
@@ -115,7 +115,7 @@ def test_client_secret_can_be_optional(new_broker: Callable[..., Broker]) -> Non
 
 
 def test_order_of_token_parameters_is_an_option(new_broker: Callable[..., Broker]) -> None:
-    """The document's order can be demanded, with client_secret at the end."""
+    """With `parameter_order="document"`, another order is refused; client_secret comes last."""
     broker = new_broker(parameter_order="document")
     good = broker.token_target(broker.new_code())
     path, _, query = good.partition("?")
@@ -163,7 +163,7 @@ def test_code_works_once(broker: Broker) -> None:
 
 
 def test_code_lives_ten_minutes(broker: Broker) -> None:
-    """A code expires on the sandbox's clock."""
+    """A code has expired ten minutes later on the sandbox's clock."""
     target = broker.token_target(broker.new_code())
     broker.sandbox.advance(600)
 
@@ -253,7 +253,7 @@ def test_refresh_that_is_not_as_documented(
 def test_refresh_on_the_wire(
     broker: Broker, target: str, body: str, headers: dict[str, str], code: str
 ) -> None:
-    """Content type, query and headers are compared as strictly as the fields."""
+    """A wrong content type, a query or an Authorization header is refused, as wrong fields are."""
     assert refused(broker.wire.ask("POST", target, body, headers), code, "7.3")
 
 
@@ -267,7 +267,7 @@ def test_validation_knows_dead_from_alive(broker: Broker) -> None:
 
 
 def test_validation_takes_one_field(broker: Broker) -> None:
-    """The form of section 7.4 has the access token and nothing else."""
+    """A check needs the field access_token, and is refused with an Authorization header."""
     path = "/_oauth/validate-access-token"
 
     assert refused(broker.form(path, {"token": "x"}), "unknown_parameter", "7.4")
@@ -292,11 +292,11 @@ def test_listed_address_passes(new_broker: Callable[..., Broker]) -> None:
         assert new_broker(allowed_ips=[allowed]).new_tokens()["access_token"]
 
 
-@pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf")])
+@pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), 1e11])
 def test_clock_only_goes_forward(broker: Broker, seconds: float) -> None:
-    """The clock cannot be wound back, and a refused step changes nothing."""
+    """A step that is negative, too large or no number is refused, and does not move the clock."""
     before = broker.sandbox.now
-    with pytest.raises(ValueError, match="only goes forward"):
+    with pytest.raises(ValueError, match=r"only goes forward: .* from 0 to 10000000000"):
         broker.sandbox.advance(seconds)
     assert broker.sandbox.now - before < 60
 

@@ -202,6 +202,7 @@ def test_key_info_without_uid_or_permission_is_malformed(field: str, value: Any)
         ("region", "region", [], None),
         ("parentUid", "parent_uid", True, None),
         ("kycStatus", "kyc_status", [], None),
+        ("kycStatus", "kyc_status", True, None),
         ("thirdPartyApp", "third_party_app", False, None),
     ],
 )
@@ -229,7 +230,8 @@ def test_key_info_fields_named_by_one_client_only_are_read() -> None:
     assert info.expires_at == datetime.fromtimestamp(1_900_000_000, UTC)
     assert (info.site_type, info.region, info.parent_uid) == ("australia", "AU", "7")
     assert (info.kyc_status, info.third_party_app) == (1, "broker")
-    assert answer("api_key_info", changed(INFO, kycStatus="passed")).kyc_status == "passed"
+    for status in ("passed", 0):
+        assert answer("api_key_info", changed(INFO, kycStatus=status)).kyc_status == status
 
 
 @pytest.mark.parametrize("data", [None, [], "x"])

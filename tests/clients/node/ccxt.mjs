@@ -1,4 +1,5 @@
-// ccxt for JavaScript: key info, server time, status and balance, with partner headers.
+// ccxt for JavaScript: key info, server time, status and balance. Sends the headers of the given
+// partner, or else those of its own.
 import ccxt from "ccxt";
 
 export async function run({ url, apiKey, secret, passphrase, partner, partnerKey }) {

@@ -1,4 +1,5 @@
-// KuCoin's official SDK for Node: key info, server time, balance, and a call with partner headers.
+// KuCoin's official SDK for Node: key info, balance and server time. If a partner is given, also a
+// broker call, the only kind of call with which this SDK sends partner headers.
 import sdk from "kucoin-universal-sdk";
 
 export async function run({ url, apiKey, secret, passphrase, partner, partnerKey }) {
@@ -21,7 +22,8 @@ export async function run({ url, apiKey, secret, passphrase, partner, partnerKey
     sdk.Account.Account.GetSpotAccountListReq.builder().setType("trade").build(),
   );
   const time = await rest.getSpotService().getMarketApi().getServerTime();
-  // Version 1.3 signs the partner header with the key's secret, not with the partner's key: 400201.
+  // Version 1.3 signs the partner header with the secret of the API key instead of the partner's
+  // key, so a known partner is answered with 400201.
   if (partner) await rest
     .getBrokerService()
     .getNDBrokerApi()
