@@ -1,4 +1,4 @@
 """The cost of a sign-in, compared with stock Authlib, python-social-auth and hand-written code.
 
-``python -m benchmarks`` prints every figure that the documentation quotes.
+``python -m benchmarks`` prints the figures in docs/performance.md, except those of ``drill.rush``.
 """

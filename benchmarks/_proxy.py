@@ -21,7 +21,7 @@ class Counts:
         connections: TCP connections.
         handshakes: TLS handshakes that a client began.
         round_trips: How often a client waited for the other side: once while a connection opened,
-            and each time the client spoke after the server had spoken.
+            once for its first bytes, and each time it spoke after the server had spoken.
     """
 
     connections: int = 0
@@ -94,7 +94,7 @@ class _Conversation:
                 self._clients_turn = not is_client
                 self._later(sink.write, chunk)
         except ConnectionError:
-            pass  # the client hung up before its answer arrived
+            pass  # as when the client hangs up before its answer has arrived
         self._later(sink.close)
 
     def _later(self, act: Callable[..., object], *args: bytes) -> None:

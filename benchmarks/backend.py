@@ -100,7 +100,10 @@ def _environment(new: Mapping[str, str]) -> Iterator[None]:
 
 
 def make_certificate(certificate: Path, bundle: Path, *, trust_others: bool) -> None:
-    """Write a self-signed certificate with its key, and a bundle that includes it."""
+    """Write a self-signed certificate with its key, and a bundle of authorities that includes it.
+
+    With ``trust_others``, the bundle holds certifi's authorities as well.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _HOST)])
     now = datetime.now(UTC)

@@ -53,7 +53,7 @@ class Contender(ABC):
     """One way to sign users in.
 
     Args:
-        url: The base URL of KuCoin.
+        url: The base URL of the server that stands for KuCoin.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Contender(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Close open connections, if any."""
+        """Close open connections, if any. Later calls open new ones."""
 
     def sign_in_at_once(self, number: int) -> None:
         """Sign in so many users at the same time."""

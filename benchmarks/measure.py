@@ -5,7 +5,7 @@ The machine may be busy with something else. Therefore:
 * what can be counted is counted instead of timed;
 * contenders that are compared take turns, so that a disturbance affects all of them, and the
   median of many turns counts;
-* what has an absolute target is measured several times, and the lowest figure counts, because a
+* round trips and imports are measured several times, and the lowest figure counts, because a
   disturbance can only add to it.
 """
 
@@ -57,10 +57,10 @@ class RoundTrips:
     """The time that one sign-in waits, in round trips.
 
     Attributes:
-        warm: Its duration divided by that of a round trip, with an open connection.
-        cold: The same with a new connection.
-        counted_warm: Round trips that the proxy counted, with an open connection.
-        counted_cold: The same with a new connection.
+        warm: Its shortest duration divided by that of a round trip, right after another sign-in.
+        cold: The same after all connections were closed.
+        counted_warm: The most round trips that the proxy counted, right after another sign-in.
+        counted_cold: The same after all connections were closed.
     """
 
     warm: float
@@ -112,7 +112,10 @@ def round_trips(kind: type[Contender], backend: Backend, turns: int) -> RoundTri
 
 
 def in_turns(what: Mapping[T, Callable[[], Spent]], turns: int) -> dict[T, Spent]:
-    """Measure several things in turns, in a new order each time, and return the medians."""
+    """Measure several things in turns, in a new order each time, and return the medians.
+
+    One turn before the first is not measured.
+    """
     found: dict[T, list[Spent]] = {name: [] for name in what}
     order = list(what)
     for act in what.values():
@@ -141,7 +144,10 @@ def memory(sign_in: Callable[[], object], times: int = 1000, parts: int = 1) -> 
 
 
 def imports(modules: Sequence[str], turns: int) -> dict[str, tuple[float, int]]:
-    """Return the seconds that an import takes in a new interpreter, and the modules it loads."""
+    """Return, for each module, the shortest seconds of an import, and how many modules it loads.
+
+    Each import is in a new interpreter.
+    """
     found: dict[str, list[tuple[float, int]]] = {module: [] for module in modules}
     for _ in range(turns):
         for module in modules:

@@ -46,7 +46,7 @@ class _Async(Contender):
         """Refresh a token that has not been refreshed before."""
 
     async def _close(self) -> None:
-        """Close open connections, if any."""
+        """Close open connections. Here there are none; subclasses override this."""
 
     def sign_in(self) -> Spent:
         return self._runner.run(self._sign_in())

@@ -29,7 +29,7 @@ class Balance:
     Attributes:
         statuses: The status of each attempt, by the id of the attempt.
         issued: How many keys the sandbox has issued.
-        stored: How many issued keys the vault can open.
+        stored: How many keys are in the vault.
         flagged: How many issued keys are not stored, but their attempts are unknown.
         without_key: How many attempts are unknown although the sandbox issued no key for them.
         problems: Each contradiction, in words; empty if the keys balance.
@@ -54,7 +54,9 @@ class Balance:
 
 
 def draw(settings: Mapping[str, str], issued: Sequence[IssuedKey]) -> Balance:
-    """Compare the demo's database with the issued keys, after all unfinished attempts have ended.
+    """Compare the demo's database with the issued keys.
+
+    First, unfinished attempts get the final status that they would get when their time is up.
 
     Args:
         settings: The demo's settings.

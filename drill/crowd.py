@@ -25,7 +25,7 @@ class Crowd:
         url: The URL of the demo.
         sandbox: The sandbox that the demo uses.
         slowest: The time that the slowest answer of the demo took, in seconds.
-        broken: How often a connection to the demo broke, by the step of the user.
+        broken: How often a step of a user had to be repeated, as after a broken connection.
         unexpected: The answers that the demo should never give, in words.
     """
 
@@ -38,7 +38,7 @@ class Crowd:
 
     @contextmanager
     def user(self, name: str) -> Iterator[Person]:
-        """Yield a user. An answer that the demo should never give ends the block and is noted."""
+        """Yield a user. Note an answer that the demo should never give; it ends the block."""
         with closing(Person(self.url, self.sandbox, name, self._stop)) as person:
             try:
                 yield person
@@ -50,7 +50,7 @@ class Crowd:
     def for_each(self, items: Iterable[T], act: Callable[[T], None], *, at_once: int) -> None:
         """Call a function with each item, in ``at_once`` threads.
 
-        An interruption, such as Ctrl-C, stops the users and skips the remaining items.
+        An exception, such as Ctrl-C, stops the users' retries and skips the remaining items.
         """
         with ThreadPoolExecutor(at_once) as threads:
             try:

@@ -1,4 +1,7 @@
-"""Chooses which calls to KuCoin fail, and how: one in five. A seed repeats the choice."""
+"""Chooses a fault for one in five calls to KuCoin that ask for a token, a new key or key info.
+
+Refreshes get no faults. Some faults only delay the answer. A seed repeats the choice.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,8 @@ _FAULTS: Final = (
     "envelope:1:Repeated apiName",
     "envelope:40503:risk validation",
 )
-#: Faults that come three times as often: the sandbox does what was asked, and the answer is lost.
+#: Three more of the faults after which the sandbox has done what was asked, and the answer is lost.
+#: So each of them comes four times as often as another fault.
 _LOST: Final = ("truncated", "cut", "lost", "reset_after") * 3
 _ONE_IN: Final = 5
 _NONE: Final = "delay:0"
@@ -56,7 +60,7 @@ class FaultPlan:
                 sandbox.fail_next(operation, fault)
 
     def injected(self, totals: dict[str, int]) -> Counter[str]:
-        """Return how many faults have happened, by operation.
+        """Return how many of the queued faults were used up, by operation.
 
         Args:
             totals: How many calls the sandbox has had, by operation.
@@ -70,7 +74,10 @@ class FaultPlan:
 
 
 def _drawn(random: Random) -> Iterator[str]:
-    """Yield a fault for one call in five. A kind comes again only after all kinds have come."""
+    """Yield a fault for one call in five, as from a pack of cards.
+
+    A pack holds all faults and is shuffled. When it is used up, a new pack is begun.
+    """
     pack: list[str] = []
     while True:
         if random.randrange(_ONE_IN):

@@ -1,10 +1,11 @@
 """``python -m drill.fleet``: three machines behind nginx, each killed and brought back in turn.
 
 A machine is a gunicorn with its workers. One nginx stands in front of the machines, and one
-PostgreSQL behind them. Users connect while machines lose power and KuCoin fails one call in five.
-Then kept tokens expire, and their users ask for new keys in three tabs at once. The program prints
-the balance of the keys, the time of the slowest page, and how often tokens were refreshed. The exit
-status is 1 if a key is lost or a token was refreshed twice.
+PostgreSQL behind them. Users connect while machines lose power and one call in five to KuCoin has
+a fault. Then kept tokens expire, and their users ask for new keys in three tabs at once. The
+program prints the balance of the keys, the time of the slowest page, and how often tokens were
+refreshed. The exit status is 1 if a key is lost, if a token was refreshed twice, or if the demo
+gives an answer that it should never give.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ class Machines:
             thread.join()
 
     def stop(self) -> None:
-        """Stop the machines; each one finishes the requests that it has begun."""
+        """Stop the machines; each one has a second to finish the requests that it has begun."""
         for stack in self._stacks:
             stack.close()
 
@@ -112,7 +113,7 @@ class Fleet:
 
 
 def main() -> int:
-    """Return 0 if no key is lost and no token was refreshed twice; otherwise 1, 2 or 130."""
+    """Return 0 if no problem was found, otherwise 1; 2 or 130 as :func:`drill.program.run`."""
     parser = argparse.ArgumentParser(prog="python -m drill.fleet", description=__doc__)
     parser.add_argument("--connects", type=int, default=1000, help="how many users (1000)")
     parser.add_argument("--renewals", type=int, default=100, help="how many expired tokens (100)")
@@ -205,6 +206,8 @@ def _expire_tokens(settings: dict[str, str], number: int) -> list[str]:
 def _renewals(settings: dict[str, str], issued: set[str]) -> tuple[str, list[str]]:
     """Count what became of the keys that were issued for the expired tokens.
 
+    An attempt counts as flagged even if no key was issued for it. So a lost key can be missed here.
+
     Returns:
         The counts in words, and a list with the problem if a key is lost.
     """
@@ -221,7 +224,7 @@ def _renewals(settings: dict[str, str], issued: set[str]) -> tuple[str, list[str
 
 @contextmanager
 def _counted(refreshes: Counter[str]) -> Iterator[None]:
-    """Count how often each refresh token is exchanged for a new pair."""
+    """Count how often the sandbox exchanges each refresh token for a new pair, during the block."""
     rotate = State.rotate
 
     def counted(state: State, refresh_token: str) -> Pair:

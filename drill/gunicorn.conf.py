@@ -1,4 +1,7 @@
-"""The demo's gunicorn.conf.py, with the application preloaded, so that new workers start fast."""
+"""The demo's gunicorn.conf.py, with the application loaded before the workers are forked.
+
+So a new worker starts fast. Before a stop, a worker has one second to finish its requests.
+"""
 
 from __future__ import annotations
 

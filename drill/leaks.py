@@ -20,8 +20,8 @@ def find(texts: Mapping[str, Iterable[str]], keys: Sequence[IssuedKey]) -> list[
 
     Args:
         texts: The texts to search, by the name of their place.
-        keys: The issued keys. Their secrets and passphrases are searched for; codes and tokens are
-            recognised by their first characters.
+        keys: The issued keys. Their secrets and passphrases are searched for. Codes and tokens of
+            all sandboxes are recognised by their first characters.
     """
     spelled = re.compile(
         "|".join([_SHAPES.pattern, *(secret for k in keys for secret in (k.secret, k.passphrase))])

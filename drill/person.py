@@ -26,7 +26,7 @@ _TIMEOUT: Final = 60.0
 
 
 class Unexpected(Exception):
-    """The demo gave an answer that it should never give; the text says which."""
+    """The demo gave an answer that it should never give, or none; the text says which."""
 
 
 class Person:
@@ -45,7 +45,8 @@ class Person:
         """Open the browser."""
         self.sandbox = sandbox
         self.name = name
-        #: How often a connection to the demo broke, by the step of the user.
+        #: How often the connection broke, nginx had no answer from the demo, or the callback led to
+        #: the error page, by the step of the user.
         self.broken: Counter[str] = Counter()
         #: The headers and the body of each answer.
         self.seen: list[str] = []
@@ -76,7 +77,7 @@ class Person:
         return int(path.rpartition("/")[2])
 
     def open_callback(self, callback: str) -> str:
-        """Open the callback until the demo can process it; return the path of the outcome."""
+        """Open the callback until the demo can process it; return the path that it redirects to."""
         for _ in range(_TRIES):
             response = self._ask("callback", "GET", callback.removeprefix(self._url))
             path = urlsplit(_expect(response, 303, "callback").headers["Location"]).path
@@ -93,7 +94,10 @@ class Person:
             return None
 
     def renew(self, at_once: int) -> None:
-        """Ask for a new key in ``at_once`` tabs at the same time, and ignore the answers."""
+        """Ask for a new key in ``at_once`` tabs at the same time, and ignore the answers.
+
+        The first key on the page of accounts is replaced. If there is none, nothing is sent.
+        """
         page = self.page("/")
         key, token, seen = (pattern.search(page) for pattern in (_KEY, _TOKEN, _SEEN))
         if key and token and seen:

@@ -28,7 +28,8 @@ def run(
             returns the exit status.
 
     Returns:
-        The exit status: 2 if the set-up failed, 130 after Ctrl-C or SIGTERM.
+        The exit status: that of ``act``, 2 if there was a :class:`drill.site.CannotStart`, or 130
+        after Ctrl-C or SIGTERM.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)

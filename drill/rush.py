@@ -4,7 +4,8 @@ The program prints how long the users wait for the demo. For comparison it print
 number of clients wait that call the sandbox directly. Clients and sandbox share one process, so the
 demo cannot be faster than that. Then each call to KuCoin takes some seconds, and the program prints
 how long one user waits alone, how long all users wait at once, and how long the front page takes
-meanwhile. The exit status is 1 unless every user gets a key.
+meanwhile. The exit status is 1 unless every user gets a key, and with ``--check`` also if the slow
+users wait too long.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class Waited:
 
 
 def main() -> int:
-    """Return 0 if every user got a key, and 1 if not; otherwise as :func:`drill.program.run`."""
+    """Return 0 if no problem was found, otherwise 1; 2 or 130 as :func:`drill.program.run`."""
     parser = argparse.ArgumentParser(prog="python -m drill.rush", description=__doc__)
     parser.add_argument("--at-once", type=int, default=200, help="how many users (200)")
     parser.add_argument("--slow", type=float, default=2, help="seconds of a slow call (2)")
@@ -116,7 +117,10 @@ def _slow_down(sandbox: Sandbox, number: int, seconds: float) -> None:
 
 @contextmanager
 def _front_page(running: site.Site) -> Iterator[Waited]:
-    """Load the front page again and again during the block, without a sign-in."""
+    """Load the front page again and again during the block, without a sign-in.
+
+    What is yielded gets each waiting time during the block. Its total means nothing.
+    """
     times: list[float] = []
     done = threading.Event()
 
@@ -136,7 +140,11 @@ def _front_page(running: site.Site) -> Iterator[Waited]:
 
 
 def _connect(running: site.Site, number: int, name: str) -> tuple[Waited, list[str]]:
-    """Let users sign in and approve one by one, then open all callbacks at the same moment."""
+    """Let users sign in and approve one by one, then open all callbacks at the same moment.
+
+    Returns:
+        How long the users waited, and a text for each callback whose answer was not a redirect.
+    """
     with ExitStack() as stack:
         people = [
             stack.enter_context(

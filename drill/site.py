@@ -64,7 +64,7 @@ class Gunicorn:
         return sorted(pid for pid in running if self._is_worker(pid))
 
     def kill(self, pid: int) -> bool:
-        """Kill a worker; return False, and kill nothing, if the process is not a worker."""
+        """Kill a worker; return False, and kill nothing, if no worker has this process id."""
         try:
             handle = os.pidfd_open(pid)
         except ProcessLookupError:
@@ -121,7 +121,9 @@ def serving(
         port: The port; any free port if 0.
 
     Raises:
-        CannotStart: If gunicorn ends instead of answering; the text has gunicorn's log.
+        CannotStart: If gunicorn ends instead of answering, and then the text has gunicorn's log; or
+            if this is not Linux.
+        TimeoutError: If the demo does not answer within 30 seconds.
     """
     if not hasattr(os, "pidfd_open"):
         raise CannotStart("Workers can be found and killed on Linux only.")
@@ -227,7 +229,7 @@ def database(server: str | None) -> Iterator[str]:
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment without settings for the demo, for gunicorn and for coverage.
+    """Return the environment without settings for KuCoin, proxies, gunicorn and coverage.
 
     Coverage would take time, and a killed process reports nothing to it.
     """

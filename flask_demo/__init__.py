@@ -5,8 +5,8 @@ real site, and ``gunicorn.conf.py`` and ``nginx.conf`` show how to serve it.
 
 To read it all, begin with the main path and go down from there:
 
-1. ``kucoin.py``, ``ledger.py``: the routes from Connect to the stored key, and the ledger of
-   attempts, because of which no key is lost.
+1. ``kucoin.py``, ``ledger.py``: the routes from Connect to the stored key, and the ledger, which
+   records for each attempt whether the new key was stored, not created, or perhaps lost.
 2. ``models.py``, ``vault.py``, ``tokens.py``: the tables, and what is encrypted in them.
 3. ``checks.py``, ``findings.py``, ``permissions.py``: what a key may do, and what the user should
    do about it.
@@ -63,7 +63,9 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         config: Settings that override environment variables; see :mod:`flask_demo.config`.
 
     Raises:
-        SettingsError: If a setting is missing or wrong.
+        SettingsError: If a setting is missing or wrong, or the database cannot be used with it; see
+            :func:`flask_demo.database.prepare_database`.
+        SQLAlchemyError: If the database does not answer.
     """
     given = given_settings(config)
     instance = given.get("DEMO_INSTANCE")
@@ -118,7 +120,8 @@ def _register_kucoin(app: Flask, *, asks: bool) -> None:
         )
     login_page = urlsplit(site.authorization_endpoint)
     # The Connect form redirects to KuCoin's login page. Browsers check this redirect and all later
-    # ones against form-action. KuCoin's later redirects are not documented, so allow any https.
+    # ones against form-action. KuCoin's later redirects are not documented, so allow any https. A
+    # sandbox without TLS redirects within its own address only.
     kucoin = "https:" if login_page.scheme == "https" else f"http://{login_page.netloc}"
     app.config["CONTENT_SECURITY_POLICY"] = (
         f"default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self' {kucoin}; "

@@ -1,7 +1,7 @@
 """Signing in, and the page that lists the user's KuCoin accounts.
 
-The sign-in accepts any name and asks for no password. Replace the sign-in by your own, and keep the
-rest of this module.
+The sign-in accepts any printable name of up to 64 characters and asks for no password. Replace the
+sign-in by your own, and keep the rest of this module.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LONGEST_PATH = 1500  # the session is a cookie, which has room for 4 kB
 
 
 def current_user_id() -> int:
-    """Return the id of the signed-in user."""
+    """Return the id of the signed-in user. Call this only if somebody is signed in."""
     return int(current_user.id)
 
 
@@ -35,7 +35,8 @@ def ask_to_sign_in(return_to: str | None) -> Response:
     """Redirect to the sign-in.
 
     Args:
-        return_to: The path to open after the sign-in; None for the first page.
+        return_to: The path to open after the sign-in. If it is None or too long for the session,
+            the first page is opened.
     """
     if return_to and len(return_to) < _LONGEST_PATH:
         session["return_to"] = return_to
@@ -47,7 +48,7 @@ def ask_to_sign_in(return_to: str | None) -> Response:
 
 @bp.get("/")
 def index() -> str:
-    """Show the accounts and the recent attempts of the signed-in user, or the sign-in form."""
+    """Show the user's accounts and a page of attempts; the sign-in form if nobody is signed in."""
     if not current_user.is_authenticated:
         return render_template("sign_in.html")
     user_id = current_user_id()
@@ -64,11 +65,12 @@ def index() -> str:
 
 
 def _page_of_attempts(user_id: int) -> dict[str, Any]:
-    """Return a page of attempts, newest first, and whether there are newer and older ones.
+    """Return a page of attempts, newest first, and whether to link to newer and to older ones.
 
-    ``?before=ID`` asks for attempts older than an id, and ``?after=ID`` for newer ones. Each page
-    costs the same; an OFFSET would read all rows before the page. The query reads one row more
-    than the page shows, to find out whether another page follows.
+    ``?before=ID`` asks for attempts older than an id, and ``?after=ID`` for newer ones; the links
+    on the pages hold these ids. Each page costs the same; an OFFSET would read all rows before the
+    page. The query reads one row more than the page shows, to find out whether another page
+    follows. In the direction that the link came from, there is always another page.
     """
     before, after = (request.args.get(name, 0, int) for name in ("before", "after"))
     attempts = select(ConnectAttempt).filter_by(user_id=user_id)
@@ -107,7 +109,10 @@ def login() -> ResponseReturnValue:
 
 @bp.post("/logout")
 def logout() -> Response:
-    """End all sessions of the user. A login that is still at KuCoin can no longer be finished."""
+    """End all sessions of the user.
+
+    A login at KuCoin that this browser began can no longer be finished.
+    """
     if current_user.is_authenticated:
         current_user.epoch = User.epoch + 1  # an SQL expression: the database adds 1
         db.session.commit()

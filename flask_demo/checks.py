@@ -27,7 +27,8 @@ _OF_THE_ROW: Final = {"id", "user_id", "uid", "sealed_key", "sealed_token"}
 def check(key: ConnectedKey, credentials: ApiKey | None = None) -> str:
     """Ask KuCoin which account a key belongs to and what it may do, and store the answer.
 
-    An error is stored as well and never raised, because a failed check must not lose a key.
+    An error of KuCoin or of the vault is stored as well, and not raised: the key stays, and a later
+    check can succeed. A database error is raised.
 
     Args:
         key: The row of the key.
@@ -80,7 +81,11 @@ def _store_result(row: ConnectedKey, info: ApiKeyInfo | None, error: Exception |
 def _merge(same_account: Sequence[ConnectedKey]) -> None:
     """Merge the rows of one account: the oldest row gets the newest key, the others are deleted.
 
-    The oldest row stays because open pages have its id in forms and links.
+    The oldest row stays because open pages have its id in forms and links. The newest key's attempt
+    lists the replaced keys for deletion at KuCoin, except those that KuCoin no longer has.
+
+    Raises:
+        VaultError: If the newest key or its token cannot be opened. Nothing is changed then.
     """
     if len(same_account) < 2:
         return
@@ -103,13 +108,14 @@ def _merge(same_account: Sequence[ConnectedKey]) -> None:
 def due_keys(before: int, limit: int | None = None) -> Iterator[ConnectedKey]:
     """Claim and yield the keys whose last check with a result was before a given time.
 
-    Several processes can do this at once. Each process claims small batches, and PostgreSQL skips
-    rows that another process has locked, so no key is claimed twice. A claim lasts ten minutes. If
-    the check had no result by then, as when KuCoin was unreachable, the key is due again.
+    Several processes can do this at once. Each process claims small batches and marks them with the
+    time, and PostgreSQL skips rows that another process has locked, so no key is claimed twice
+    within ten minutes. If a check has had no result by then, as when KuCoin is unreachable, the key
+    is due again, also for the same call of this function.
 
     Args:
         before: The time, in seconds since 1970.
-        limit: The largest number of keys to yield; None for all.
+        limit: The largest number of keys to yield; None for all that are due.
     """
     claimed = 0
     while limit is None or claimed < limit:

@@ -33,8 +33,8 @@ def check_keys(older_than: str, limit: int | None, per_second: float) -> None:
     """Check connected keys: KuCoin does not tell us when a user deletes or changes a key.
 
     Run this command regularly, on one or several machines. Even if it runs on several machines at
-    once, each key is checked once. Each check counts against KuCoin's rate limit, so choose
-    --per-second such that all machines together stay below the limit.
+    once, it checks no key twice within ten minutes. Each check counts against KuCoin's rate limit,
+    so choose --per-second such that all machines together stay below the limit.
     """
     states: Counter[str] = Counter()
     for key in due_keys(now() - _seconds(older_than), limit):
@@ -55,10 +55,12 @@ def doctor(options: tuple[str, ...]) -> None:
 
 @commands.command("rekey")
 def rekey() -> None:
-    """Encrypt all credentials with the first of KUCOIN_VAULT_KEYS. Expired tokens are deleted.
+    """Encrypt all credentials with the first of KUCOIN_VAULT_KEYS.
+
+    Tokens are deleted if they can no longer be refreshed or KUCOIN_KEEP_TOKENS is off.
 
     To replace a vault key: put the new key in front of the old key, and restart all workers. Run
-    this command; the workers can keep running. Then remove the old key.
+    this command; the workers can keep running. If it reports no failure, remove the old key.
     """
     failed = 0
     ids = db.session.scalars(select(ConnectedKey.id).order_by(ConnectedKey.id)).all()

@@ -6,17 +6,18 @@
 ``KUCOIN_CLIENT_SECRET``          Only if KuCoin gave you one.
 ``KUCOIN_SITE``                   ``eu``, ``global``, ``australia``, or a base URL.
 ``KUCOIN_REDIRECT_URI``           As registered with KuCoin. The demo answers requests for its host,
-                                  and sends cookies over https only. If this is not set, the demo
-                                  answers requests for ``localhost`` and ``127.0.0.1`` only.
+                                  and, if it is https, sends cookies over https only. The demo
+                                  always answers requests for ``localhost`` and ``127.0.0.1``.
 ``KUCOIN_VAULT_KEYS``             Fernet keys, comma-separated. The first one encrypts.
-``KUCOIN_KEEP_TOKENS``            ``1`` keeps tokens, so that for 3 days after an approval a new key
-                                  needs no further approval.
+``KUCOIN_KEEP_TOKENS``            ``1`` keeps tokens, so that for 3 days after an approval or a
+                                  refresh a new key needs no further approval.
 ``KUCOIN_FAST_API``               ``1`` or ``2``, if KuCoin gave you another version than the site's
                                   default.
 ``KUCOIN_PERMISSIONS``            The permissions to ask for with Fast API 2. Default:
                                   ``API_COMMON,API_SPOT``.
 ``KUCOIN_EXPECTED_PERMISSIONS``   The permissions that a key should have, as key info names them.
-                                  Default: the permissions that are asked for, ``General,Spot``.
+                                  Default: those of ``KUCOIN_PERMISSIONS``; ``General,Spot`` if
+                                  that is not set either.
 ``SECRET_KEY``                    Signs sessions and ``state``.
 ``DATABASE_URL``                  PostgreSQL or SQLite. Default: SQLite in the instance folder.
 ``TRUSTED_PROXIES``               How many proxies stand in front and set ``X-Forwarded-*``.
@@ -53,7 +54,7 @@ _REQUIRED: Final = {
     "SECRET_KEY": 'Make one: python -c "import secrets; print(secrets.token_hex())"',
     "KUCOIN_VAULT_KEYS": MAKE_VAULT_KEY,
 }
-#: Settings that have no effect with the sandbox.
+#: Settings for a real site. With the sandbox they are refused.
 _REAL: Final = ("KUCOIN_SITE", "KUCOIN_CLIENT_SECRET", "KUCOIN_REDIRECT_URI")
 _SWITCHES: Final = ("KUCOIN_KEEP_TOKENS", "LOG_JSON")
 _NUMBERS: Final = {"DEMO_PORT": 5000, "SANDBOX_PORT": 9400, "TRUSTED_PROXIES": 0}
@@ -114,10 +115,11 @@ def flask_config(given: Mapping[str, Any], instance: Path) -> dict[str, Any]:
 
 
 def _sandbox_settings(settings: Mapping[str, Any], instance: Path) -> dict[str, Any]:
-    """Return the settings for the sandbox. Its secrets are made once and kept in files.
+    """Return the settings for the sandbox.
 
-    Secrets for a real site are not made here: whoever runs the site has to back up the vault key,
-    because without it all stored credentials are lost.
+    Secrets that were not given are made once and kept in files. Secrets for a real site are not
+    made here: whoever runs the site has to back up the vault key, because without it all stored
+    credentials are lost.
     """
     if settings["SANDBOX_PORT"] == 0:
         raise SettingsError("SANDBOX_PORT cannot be 0: the demo has to know the sandbox's address.")
@@ -142,7 +144,8 @@ def _kept_secret(path: Path, make: Callable[[], str]) -> str:
     secret. If several workers start at the same moment, all use the secret of the first one.
 
     Raises:
-        SettingsError: If the file is empty, or another user of the machine can read or change it.
+        SettingsError: If the file is empty, cannot be read or is a symbolic link, or if another
+            user of the machine owns it or has any right to it.
     """
     if not os.path.lexists(path):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -169,7 +172,7 @@ def _web_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     own = _address("SERVER_NAME", f"//{settings.get('SERVER_NAME') or ''}")  # Flask's own setting
     if public.path and not public.path.endswith(_CALLBACK):
         raise SettingsError(f"KUCOIN_REDIRECT_URI has to end in {_CALLBACK}, our only callback.")
-    # Any host but loopback is served over https: KuCoin requires an https redirect URI.
+    # A SERVER_NAME other than loopback is served over https: KuCoin requires an https redirect URI.
     is_https = public.scheme == "https" or own.hostname not in (None, *_LOOPBACK)
     return {
         # Browsers accept a cookie with the prefix only over https, and only from this very host.
@@ -182,7 +185,8 @@ def _web_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
         "REMEMBER_COOKIE_NAME": ";",
         # Over https Flask-WTF requires a Referer, but our pages tell browsers not to send one.
         "WTF_CSRF_SSL_STRICT": False,
-        # Requests with another Host are refused, because Flask builds the redirect URI from Host.
+        # Requests with another Host are refused: without KUCOIN_REDIRECT_URI, Flask builds the
+        # redirect URI from Host.
         "TRUSTED_HOSTS": [*filter(None, [public.hostname, own.hostname]), *_LOOPBACK],
         "MAX_CONTENT_LENGTH": 64 * 1024,
     }
@@ -202,7 +206,7 @@ def _number(name: str, value: Any) -> int:
 def _permissions(
     settings: Mapping[str, Any], name: str, known: Mapping[str, str], default: list[str]
 ) -> list[str]:
-    """Return a list of permissions. The setting is a Python list, or a text with commas."""
+    """Return the permissions in a setting: a Python list, or a text with commas or spaces."""
     value = settings.get(name, default)
     words = value.replace(",", " ").split() if isinstance(value, str) else value
     if not isinstance(words, list | tuple):

@@ -1,4 +1,4 @@
-"""The database: its URL, time limits for every wait, and migrating the tables at the start."""
+"""The database: its URL, time limits for waits, and migrating the tables at the start."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def database_url(settings: Mapping[str, Any], default: Path) -> str:
 
     Args:
         settings: The settings. ``SQLALCHEMY_DATABASE_URI`` wins over ``DATABASE_URL``.
-        default: The SQLite file to use if neither is set.
+        default: The SQLite file to use if neither is set. Its folder is made.
 
     Raises:
         SettingsError: If the URL cannot be read or names a database that the demo cannot use.
@@ -93,8 +93,9 @@ def prepare_database() -> None:
     """Set up the engine of the current app, and migrate the tables to this version.
 
     Raises:
-        SettingsError: If the database is read-only or was migrated by a newer version of the demo,
+        SettingsError: If the database is read-only or was migrated by another version of the demo,
             or if the SQLite file cannot be opened.
+        DBAPIError: If the database does not answer, or a migration fails for another reason.
     """
     engine = db.engine
     if engine.dialect.name == "sqlite":
@@ -130,7 +131,7 @@ def lock_schema(connection: Connection) -> None:
 
 
 def _own_file(path: Path) -> None:
-    """Create the SQLite file, or close an existing file to other users of the machine.
+    """Create the SQLite file, or take the rights to an existing file from other users.
 
     SQLite creates its journal files with the same mode.
     """

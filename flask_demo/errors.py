@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class SettingsError(ValueError):
-    """A setting is missing or wrong. The text names the setting and what to change."""
+    """A setting is missing or wrong, or a file or database cannot be used; the text says why."""
 
 
 class VaultError(Exception):

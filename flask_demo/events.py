@@ -1,4 +1,4 @@
-"""Log lines: one for each new state of an attempt or a key; with ``LOG_JSON``, as JSON."""
+"""Log lines for new states of attempts and keys; with ``LOG_JSON``, the demo logs JSON."""
 
 from __future__ import annotations
 

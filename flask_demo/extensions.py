@@ -24,7 +24,8 @@ db: Final = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": Fa
 migrate: Final = Migrate(db=db, directory=str(Path(__file__).parent / "migrations"))
 csrf: Final = CSRFProtect()
 login_manager: Final = LoginManager()
-# This protection changes the session when the browser's address changes. See logins.py.
+# Off, because this protection changes the session when the browser's address changes, and a slow
+# response that changes the session can undo a sign-out. See logins.py.
 login_manager.session_protection = None
 
 #: Authlib's ``OAuth`` of the current app. Each app has its own, because an ``OAuth`` reads its

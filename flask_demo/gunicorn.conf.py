@@ -22,9 +22,8 @@ worker_class = "gevent"
 workers = 2
 worker_connections = 500  # the most requests that one worker serves at once
 backlog = 1024
-# A worker has this long to finish its requests: before a restart, and before it counts as hung.
-graceful_timeout = _REQUEST_SECONDS
-timeout = _REQUEST_SECONDS
+graceful_timeout = _REQUEST_SECONDS  # a worker that has to stop may finish its requests for so long
+timeout = _REQUEST_SECONDS  # a worker that shows no sign of life for so long is killed
 
 accesslog = "-"
 # %(U)s is the path without the query, because the callback's query holds the code.

@@ -33,7 +33,8 @@ bp = Blueprint("kucoin", __name__, url_prefix="/kucoin")
 #: The views that need no sign-in.
 _PUBLIC: Final = ("kucoin.callback_by_post", "kucoin.problem")
 
-#: For a callback that belongs to no attempt of the user: the status and the text of its page.
+#: For a callback that failed: the status of its page, and the page's text. For 500, error.html
+#: itself has the text.
 _PROBLEMS: Final = {
     400: "This answer from KuCoin belongs to no connection that was begun here. Nothing was done. "
     "Begin again on the page of your accounts.",
@@ -48,7 +49,10 @@ ID: Final = f"int(max={LARGEST_ID})"
 
 @bp.before_request
 def require_user() -> Response | None:
-    """Redirect to the sign-in if nobody is signed in; the sign-in leads back to the same page."""
+    """Redirect to the sign-in if nobody is signed in and the view needs a user.
+
+    After the sign-in a page that was opened by GET is opened again; a form has to be sent again.
+    """
     if request.endpoint in _PUBLIC or current_user.is_authenticated:
         return None
     if request.endpoint == "kucoin.callback":
@@ -58,7 +62,10 @@ def require_user() -> Response | None:
 
 @bp.post("/connect")
 def connect() -> Response:
-    """Send the browser to KuCoin's login page (document section 7.1)."""
+    """Begin an attempt, and redirect to KuCoin's login page (document section 7.1).
+
+    If ``fewer_than`` names an attempt of the user, fewer permissions are asked for than there.
+    """
     user_id = current_user_id()
     number = request.form.get("fewer_than", 0, int)
     refused = ledger.own_attempt(number, user_id) if 0 < number <= LARGEST_ID else None
@@ -69,8 +76,9 @@ def connect() -> Response:
 def callback() -> ResponseReturnValue:
     """Receive the browser from KuCoin and, if the user approved, get a key.
 
-    The response is always a redirect, so that the URL with the code stays neither in the browser's
-    history nor in a Referer. If this view fails, :func:`callback_problem` makes the redirect.
+    The response to a GET is always a redirect, so that the URL with the code stays neither in the
+    browser's history nor in a Referer. If this view aborts or raises, :func:`callback_problem`
+    makes the redirect.
     """
     if request.method == "HEAD":  # Flask calls this view for HEAD, which must change nothing
         abort(405, valid_methods=["GET"])
@@ -82,7 +90,7 @@ def callback() -> ResponseReturnValue:
         abort(400)
     if attempt.user_id != current_user_id():
         abort(403)
-    # Only the first callback gets past this line. A reload of the page shows the same outcome.
+    # Only one callback of an attempt gets into this block. A reload leads to the same outcome.
     if attempt.status is Status.STARTED and ledger.advance(attempt, Status.CLAIMED):
         try:
             token = oauth.kucoin.authorize_access_token()
@@ -96,7 +104,7 @@ def callback() -> ResponseReturnValue:
 @bp.post("/callback")
 @csrf.exempt  # type: ignore[untyped-decorator]  # Flask-WTF has no types
 def callback_by_post() -> Response:
-    """Redirect a form POST, which browsers send without cookies, to the GET."""
+    """Redirect KuCoin's form POST, with which browsers send no SameSite=Lax cookie, to the GET."""
     return redirect(url_for("kucoin.callback", sealed=_sealed_query()), 303)
 
 
@@ -116,7 +124,7 @@ def problem(code: int) -> NoReturn:
 
 @bp.get(f"/attempts/<{ID}:attempt_id>")
 def outcome(attempt_id: int) -> str:
-    """Show how an attempt ended and what to do next."""
+    """Show how far an attempt has come or how it ended, and what to do next."""
     attempt = ledger.own_attempt(attempt_id, current_user_id()) or abort(404)
     key = db.session.scalar(select(ConnectedKey).where(ConnectedKey.attempt_id == attempt.id))
     return render_template("attempt.html", attempt=attempt, key=key)
@@ -141,7 +149,10 @@ def check_key(key_id: int) -> Response:
 
 @bp.post(f"/keys/<{ID}:key_id>/rotate")
 def rotate(key_id: int) -> Response:
-    """Replace a key by a new one: at once with a kept token, otherwise after a new approval."""
+    """Replace a key by a new one: at once with a kept token, otherwise after a new approval.
+
+    If the form is out of date, go on with the key's latest attempt instead of beginning another.
+    """
     key = _own_key(key_id)
     latest = key.latest_attempt_id
     is_latest = request.form.get("seen", latest, int) == latest
@@ -169,7 +180,7 @@ def rotate(key_id: int) -> Response:
 
 @bp.post(f"/keys/<{ID}:key_id>/disconnect")
 def disconnect(key_id: int) -> Response:
-    """Delete the credentials of a key."""
+    """Delete the row of a key; list the key for deletion at KuCoin, unless KuCoin lacks it."""
     for row in lock_keys(ConnectedKey.id == _own_key(key_id).id):
         db.session.delete(row)
         if not row.is_gone:
@@ -183,7 +194,10 @@ def disconnect(key_id: int) -> Response:
 def _provision(
     attempt: ConnectAttempt, token: dict[str, Any], replaces: ConnectedKey | None = None
 ) -> None:
-    """Create a key with a token, store it and check it. Each step is committed before the next."""
+    """Create a key with a token, store it and check it. Each step is committed before the next.
+
+    If the key cannot be created or stored, the attempt's row says so.
+    """
     if not ledger.advance(attempt, Status.PROVISIONING):
         return  # this took so long that another worker has settled the attempt: ask for no key
     try:

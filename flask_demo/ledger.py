@@ -1,8 +1,12 @@
-"""The ledger: one row for each attempt to connect, written before the browser leaves for KuCoin.
+"""The ledger: one database row for each attempt to connect an account or to replace a key.
 
-``started → claimed → provisioning → stored``, or ``denied``, ``failed``, ``unknown``, ``expired``.
-Each step is committed before the next one begins. After a crash the row shows the last step of the
-attempt, so every key that KuCoin has issued is either stored or flagged as unknown.
+The row is committed before anything is sent to KuCoin, and before the browser leaves for KuCoin.
+Its status goes ``started → claimed → provisioning → stored``, or ends as ``denied``, ``failed``,
+``unknown`` or ``expired``. ``models.py`` (``Status``) says what each status means, and
+``kucoin.py`` decides which one follows. Each status is committed before the next step begins. So
+after a crash the row shows the last step that was begun, and :func:`settle` ends the attempt later:
+a key that KuCoin has issued is either stored, or its attempt becomes ``unknown`` and the key's
+secret is lost.
 """
 
 from __future__ import annotations
@@ -32,21 +36,21 @@ _ABANDONED: Final = {
 
 
 def start(user_id: int, permissions: Sequence[str] = ()) -> ConnectAttempt:
-    """Begin an attempt.
+    """Begin an attempt to connect an account: commit its row.
 
     Args:
-        user_id: The user.
+        user_id: The id of the user.
         permissions: The permissions to ask for; ``KUCOIN_PERMISSIONS`` if empty.
     """
     return _started(_add(user_id=user_id, permissions=permissions))
 
 
 def start_rotation(key: ConnectedKey) -> ConnectAttempt | None:
-    """Begin an attempt to replace a key.
+    """Begin an attempt to replace a key: commit its row, as the key's latest attempt.
 
     Returns:
-        The attempt, or None if a parallel request has begun another attempt, or deleted the key,
-        since ``key`` was read.
+        The attempt. None if, since ``key`` was read, the key's row was deleted or got another
+        latest attempt, as by a parallel request to replace the key.
     """
     attempt = _add(user_id=key.user_id, is_renewal=True, uid=key.uid)
     db.session.flush()
@@ -81,7 +85,7 @@ def sign(attempt: ConnectAttempt) -> str:
 
 
 def find(state: str) -> ConnectAttempt | None:
-    """Return the attempt that a ``state`` belongs to; None if the ``state`` is a forgery.
+    """Return the attempt that a ``state`` belongs to; None if it is forged or there is no such row.
 
     The date in the ``state`` is not checked: the attempt itself expires.
     """
@@ -97,7 +101,7 @@ def _serializer() -> URLSafeTimedSerializer:
 
 
 def own_attempt(attempt_id: int, user_id: int) -> ConnectAttempt | None:
-    """Return an attempt of a user. If the attempt was abandoned, settle it first."""
+    """Return an attempt of a user, or None. If the attempt was abandoned, settle it first."""
     own = select(ConnectAttempt).filter_by(id=attempt_id, user_id=user_id)
     found = db.session.scalars(own).all()
     settle(found)
@@ -118,12 +122,13 @@ def advance(
 ) -> bool:
     """Give an attempt its next status; return False if another worker has changed it meanwhile.
 
-    A single UPDATE compares and sets the status, so at most one of several workers succeeds.
+    A single UPDATE compares and sets the status, so at most one of several workers succeeds. In
+    either case ``attempt`` has the values of the database afterwards.
 
     Args:
         attempt: The attempt, with the status that this worker has read.
         status: The next status.
-        error: The class of the error, if there is one. The page has a text for each class.
+        error: The class of the error, if there is one. The attempt's page chooses its text by it.
         detail: KuCoin's message, for the page.
         reason: The text of the error, for the log.
     """
@@ -143,7 +148,7 @@ def advance(
 
 
 def fail(attempt: ConnectAttempt, error: KuCoinError) -> None:
-    """Store the error that ended an attempt."""
+    """End an attempt with an error, unless another worker has changed the attempt meanwhile."""
     status = Status.FAILED
     if isinstance(error, AuthorizationDenied):
         status = Status.DENIED
@@ -165,7 +170,8 @@ def store(
         key: The new key. KuCoin shows its secret only once (document section 4).
         token: The token that the key was created with. It is kept only with
             ``KUCOIN_KEEP_TOKENS``.
-        replaces: The row whose key the new key replaces, or None for a new row.
+        replaces: The row whose key the new key replaces; None for a new row. If the row was deleted
+            meanwhile, the new key gets a new row, too.
     """
     row = next(iter(lock_keys(ConnectedKey.id == replaces.id)), None) if replaces else None
     if row is None:  # also if the row was deleted meanwhile

@@ -1,4 +1,7 @@
-"""All time limits of the demo, in seconds. Each limit follows from the limits above it."""
+"""The time limits for logins, calls, the database and requests, in seconds.
+
+Many of them are the sum of a limit above and a margin.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,10 @@ LOCK_SECONDS: Final = CALL_SECONDS + 5
 STATEMENT_SECONDS: Final = LOCK_SECONDS + 5
 #: The longest pause between two statements of a transaction: a token's refresh, and a margin.
 IDLE_SECONDS: Final = CALL_SECONDS + 10
-#: The longest wait for a connection to the database, and for a sign of life from its host.
+#: The longest wait for a new connection to the database.
 CONNECT_SECONDS: Final = 5
+#: How long the database's host may be silent: then a host that owes us an acknowledgement is given
+#: up, and an idle connection is probed.
 SILENCE_SECONDS: Final = 15
 
 #: The longest step of an attempt: one call and one commit. After that the worker counts as dead.

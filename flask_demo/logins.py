@@ -59,7 +59,7 @@ class LedgerOAuth(OAuth):
 
 
 def browser_id() -> str:
-    """Return the id from the browser's cookie, or a new id if the browser sent none."""
+    """Return the id from the browser's cookie, or a new id if there is none or it is too long."""
     if "browser_id" not in g:
         given = request.cookies.get(_cookie_name(), "")
         g.browser_id = given if 0 < len(given) <= _LONGEST_ID else secrets.token_urlsafe()
@@ -77,7 +77,7 @@ def remember_browser(response: Response) -> Response:
 
 
 def forget_browser(response: Response) -> Response:
-    """Delete the cookie, so that logins that are still at KuCoin cannot be finished."""
+    """Delete the cookie, so that this browser cannot finish the logins that it began."""
     response.delete_cookie(_cookie_name(), secure=current_app.config["SESSION_COOKIE_SECURE"])
     return response
 

@@ -23,21 +23,21 @@ LARGEST_ID: Final = 2**31 - 1
 
 
 def now() -> int:
-    """Return the current time in seconds since 1970. All lifetimes in the demo use this clock."""
+    """Return the current time in whole seconds since 1970."""
     return int(time.time())
 
 
 class Status(StrEnum):
     """How far a connect attempt has come."""
 
-    STARTED = "started"  # the browser is at KuCoin
-    CLAIMED = "claimed"  # the browser is back, and one worker exchanges the code
+    STARTED = "started"  # the browser is sent to KuCoin, unless a kept token can be used
+    CLAIMED = "claimed"  # one worker has the attempt: it exchanges the code or has a kept token
     PROVISIONING = "provisioning"  # from here on, a key may exist
-    STORED = "stored"  # the key is in the vault
+    STORED = "stored"  # the key was stored in the vault
     DENIED = "denied"  # the user or KuCoin refused, or the callback was not valid
     FAILED = "failed"  # it is certain that no key was created
     UNKNOWN = "unknown"  # a key may exist, but its secret is lost
-    EXPIRED = "expired"  # the browser did not come back in time
+    EXPIRED = "expired"  # started, and not claimed in time: mostly the browser did not come back
 
 
 class User(Base, UserMixin):  # type: ignore[misc]  # Flask-Login has no types
@@ -62,7 +62,11 @@ OPEN_DUTY: Final = text(
 
 
 class ConnectAttempt(Base):
-    """A row of the ledger, written before the browser leaves for KuCoin."""
+    """An attempt to connect an account or to replace a key: one row of the ledger (ledger.py).
+
+    The row is committed before the attempt sends anything to KuCoin. If a kept token makes a new
+    approval unnecessary, the browser does not go to KuCoin.
+    """
 
     __tablename__ = "connect_attempt"
     __table_args__ = (
@@ -78,8 +82,9 @@ class ConnectAttempt(Base):
     )
     created_at: Mapped[Seconds]
     changed_at: Mapped[Seconds]
-    #: The class of the error, and KuCoin's message, from which the library has removed secrets.
+    #: The class of the error, ``Interrupted`` or ``NotStored``; empty if there is no error.
     error: Mapped[str] = mapped_column(default="")
+    #: KuCoin's message, from which the library has removed secrets.
     detail: Mapped[str] = mapped_column(default="")
     #: What Authlib stores for the callback, and a hash of the browser's id. See logins.py.
     login: Mapped[dict[str, Any] | None] = mapped_column(JSON)
@@ -88,11 +93,11 @@ class ConnectAttempt(Base):
     permissions: Mapped[Words] = mapped_column(default=list)
     #: Whether the user asked to replace a connected key.
     is_renewal: Mapped[bool] = mapped_column(default=False)
-    #: The uid of the KuCoin account; None until a check has found it.
+    #: The uid of the KuCoin account; None as long as no check has found it.
     uid: Mapped[str | None]
-    #: The names of keys that the demo no longer holds and that still exist at KuCoin.
+    #: The names of keys that the demo no longer holds and that the user should delete at KuCoin.
     to_delete: Mapped[Words] = mapped_column(default=list)
-    #: When the user ticked off what was left to do at KuCoin.
+    #: When the user ticked off what was left to do at KuCoin; None before, and if more was added.
     done_at: Mapped[Seconds | None]
 
     def note_to_delete(self, name: str) -> None:
@@ -133,17 +138,21 @@ class ConnectedKey(Base):
     ip_whitelist: Mapped[Words] = mapped_column(default=list)
     expires_at: Mapped[Seconds | None]
     site_type: Mapped[str | None]
-    #: When a check last had a result, and 0 before the first result. A refusal by KuCoin is a
-    #: result. No answer from KuCoin is not a result, so the key stays due for a check.
+    #: When a check of the key last had a result, and 0 before the first result. An error is a
+    #: result, too, except KuCoinUnavailable, after which the key stays due for a check.
     checked_at: Mapped[Seconds] = mapped_column(default=0)
-    #: When the last check began, with or without a result, and 0 before the first check.
+    #: When the key was last claimed for a check, or when a check of it last ended, with or without
+    #: a result; 0 before the first.
     tried_at: Mapped[Seconds] = mapped_column(default=0)
-    #: The class of the error of the last check; empty if the check succeeded.
+    #: The class of the error of the last check; empty if the check succeeded or there was none.
     check_error: Mapped[str] = mapped_column(default="")
 
     @property
     def is_gone(self) -> bool:
-        """Whether the last check found that KuCoin does not have the key."""
+        """Whether KuCoin refused the key as invalid in the last check.
+
+        The key was deleted, belongs to another site, or has a wrong credential.
+        """
         return self.check_error == "ApiKeyInvalid"
 
     @property
@@ -159,14 +168,14 @@ class ConnectedKey(Base):
 
 
 def begin_write() -> None:
-    """Commit, and begin a transaction that will write. SQLite takes its lock before reading."""
+    """Commit, and prepare for a transaction that will write: SQLite takes its lock at once."""
     db.session.commit()
     if db.engine.dialect.name == "sqlite":
         db.session.execute(text("BEGIN IMMEDIATE"))
 
 
 def lock_keys(*criteria: ColumnElement[bool], of_user: int | None = None) -> Sequence[ConnectedKey]:
-    """Read keys from the database and lock them until the next commit or rollback.
+    """Commit, then read keys from the database and lock them until the next commit or rollback.
 
     The database releases the locks of a worker that has died. PostgreSQL locks the rows in the
     order of their ids, so two workers cannot block each other. SQLite locks the whole database.
@@ -174,7 +183,8 @@ def lock_keys(*criteria: ColumnElement[bool], of_user: int | None = None) -> Seq
     Args:
         criteria: The conditions that the keys have to meet.
         of_user: The id of a user, to select the user's keys only. The user's row is locked first,
-            so that other workers cannot add a key of this user meanwhile.
+            so that workers that call this for one user take turns. A new key of the user can
+            still be added.
     """
     begin_write()
     if of_user is not None:

@@ -1,4 +1,4 @@
-"""KuCoin's permissions. Each has two names: one to ask for it, and one in key info."""
+"""KuCoin's permissions: their names in key info, and other names to ask for some of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kept tokens (``KUCOIN_KEEP_TOKENS``): refreshed by one worker at a time, deleted when too old."""
+"""Kept tokens (``KUCOIN_KEEP_TOKENS``): refreshed under a row's lock, deleted when too old."""
 
 from __future__ import annotations
 
@@ -26,10 +26,12 @@ def fresh_token(key_id: int) -> dict[str, Any] | None:
     refresh a token, the token is deleted.
 
     Returns:
-        The token, or None if the user has to approve again.
+        The token. None if the user has to approve again: no token is kept, KuCoin refused to
+        refresh it, or the vault cannot open it.
 
     Raises:
-        KuCoinError: If KuCoin cannot be asked at the moment. The old token stays in the row.
+        KuCoinError: If the refresh failed for another reason than a refusal by KuCoin, as when
+            KuCoin is unavailable. The old token stays in the row.
     """
     token = None
     try:
@@ -49,11 +51,15 @@ def fresh_token(key_id: int) -> dict[str, Any] | None:
 
 
 def drop_old_token(row: ConnectedKey) -> None:
-    """Delete the token of a locked row if the token has expired or tokens are no longer kept."""
+    """Delete the token of a locked row if it cannot be refreshed or tokens are no longer kept.
+
+    A token cannot be refreshed when its refresh token has expired. A token that the vault cannot
+    open stays in the row: perhaps a vault key is missing for now only.
+    """
     try:
         token = vault().token(row)
     except VaultError:
-        return  # the next check of the key reports the same error
+        return
     is_kept = current_app.config["KUCOIN_KEEP_TOKENS"]
     if token and not (is_kept and token.get("refresh_expires_at", token["expires_at"]) > now()):
         vault().put_token(row, None)

@@ -1,4 +1,7 @@
-"""The vault encrypts credentials. Sealed credentials open only in the row they were sealed for."""
+"""The vault encrypts credentials. Sealed credentials open only in the row they were sealed for.
+
+The vault also seals short texts for the browser, which are bound to no row.
+"""
 
 from __future__ import annotations
 
@@ -47,8 +50,8 @@ class Vault:
         """Open the credentials of a row.
 
         Raises:
-            VaultError: If the credentials were sealed with an unknown Fernet key, for another row,
-                or for an earlier API key of the row.
+            VaultError: If the credentials are damaged, or were sealed with an unknown Fernet key,
+                for another row or column, or for an earlier API key of the row.
         """
         return ApiKey(**self._open(row, "key", row.sealed_key))
 

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from authlib_kucoin._protocol import calls as _protocol
 from flask_demo.extensions import db
 from flask_demo.models import ConnectAttempt, ConnectedKey, Status
 
@@ -27,13 +26,7 @@ class Clock:
         self.ahead = 0.0
         real = time.time
 
-        def told() -> float:
-            return real() + self.ahead
-
-        monkeypatch.setattr(time, "time", told)
-        # These functions have time.time as a default argument, which the patch does not change.
-        for call in (_protocol.token_call, _protocol.refresh_call, _protocol.api_key_info_call):
-            monkeypatch.setitem(call.__kwdefaults__, "clock", told)
+        monkeypatch.setattr(time, "time", lambda: real() + self.ahead)
 
     def advance(self, seconds: float) -> None:
         """Move the clock forward by so many seconds."""

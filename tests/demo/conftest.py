@@ -40,7 +40,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def settings(sandbox: Sandbox, tmp_path: Path) -> dict[str, Any]:
-    """All settings for a real site, with the sandbox as the site."""
+    """The required settings for a real site, with the sandbox as the site."""
     return {
         "DEMO_INSTANCE": str(tmp_path / "instance"),
         "KUCOIN_CLIENT_ID": sandbox.client_id,
@@ -52,7 +52,7 @@ def settings(sandbox: Sandbox, tmp_path: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCache:
-    """The compiled templates of all apps. Compiling them for each app took half of the time."""
+    """The compiled templates of all apps. Compiling them for each app took half the tests' time."""
     return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
 
 
@@ -60,7 +60,7 @@ def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBy
 def make_app(
     settings: dict[str, Any], compiled_templates: FileSystemBytecodeCache
 ) -> Iterator[MakeApp]:
-    """A function that makes an app with the fixture's settings and others."""
+    """A function that makes apps with these and other settings; they are closed at the end."""
     with ExitStack() as stack:
 
         def make(**more: Any) -> Flask:

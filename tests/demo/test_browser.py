@@ -125,7 +125,7 @@ def test_clean_end(page: Page, make_app: MakeApp) -> None:
 
 
 def test_clean_end_of_the_program(page: Page, tmp_path: Path) -> None:
-    """With the sandbox of `python -m flask_demo`, the first connect ends without any note."""
+    """With the sandbox of `python -m flask_demo`, the first connect ends without a warning."""
     environment = {
         "DEMO_INSTANCE": str(tmp_path / "instance"),
         "SANDBOX_PORT": str(free_port()),
@@ -287,7 +287,7 @@ def test_goes_on_after_signing_in(url: str, page: Page, sandbox: Sandbox) -> Non
 
 
 def test_answer_by_form(page: Page, make_app: MakeApp) -> None:
-    """A callback by form POST, which browsers send without cookies, still connects the account."""
+    """A callback by form POST, without the demo's SameSite=Lax cookies, connects the account."""
     with (
         run_sandbox(callback="form_post") as sandbox,
         served(make_app(KUCOIN_SITE=sandbox.url)) as url,
@@ -382,7 +382,7 @@ def test_too_large(url: str, page: Page, page_problems: list[str]) -> None:
 
 
 def test_empty_name(url: str, page: Page, page_problems: list[str]) -> None:
-    """A name that is refused leads to a message at the field, also for screen readers."""
+    """An empty name leads to a message at the field, also for screen readers."""
     page.goto(url)
     page.evaluate("document.querySelector('#username').removeAttribute('required')")
     page.get_by_role("button", name="Sign in").click()
@@ -413,7 +413,7 @@ def test_long_words(url: str, page: Page, app: Flask) -> None:
 
 
 def test_every_outcome(url: str, page: Page, app: Flask) -> None:
-    """The page of each outcome has a heading of its own and one main button or link."""
+    """The page of each outcome has one main button or link; only two pairs share a heading."""
     _sign_in(page, url)
     page.get_by_role("button", name="Connect KuCoin").click()
     headings = set()
@@ -428,7 +428,7 @@ def test_every_outcome(url: str, page: Page, app: Flask) -> None:
         assert main.locator("button.main, a.main").count() == 1
         assert main.get_by_role("link", name="Your KuCoin accounts").count() == 1
         _look(page, f"outcome {status} {error}")
-    # Two kinds of failure share the heading "not connected", and two kinds of unknown share one.
+    # A denial and an unknown failure share "not connected", and two kinds of unknown share one.
     assert len(headings) == len(_OUTCOMES) - 2
 
 

@@ -47,7 +47,7 @@ def test_cancel(alice: Visitor, sandbox: Sandbox) -> None:
 
 
 def test_signed_out(app: Flask, sandbox: Sandbox) -> None:
-    """Without a sign-in, each route redirects to the sign-in, and no code stays in the URL."""
+    """Without a sign-in, four routes redirect to the sign-in, whose URL holds no code."""
     nobody = Visitor(app, sandbox)
     assert "Sign in" in nobody.get("/").text
     for response in (
@@ -63,7 +63,7 @@ def test_signed_out(app: Flask, sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("name", ["", "   ", "a" * 65, "a\0b", "a\nb"])
 def test_odd_names(app: Flask, sandbox: Sandbox, name: str) -> None:
-    """A name that cannot be stored or shown is refused with a message."""
+    """A name that is empty, too long (over 64 characters) or not printable is refused."""
     response = Visitor(app, sandbox).post("/login", username=name)
     assert response.status_code == 400
     assert "A name has 1 to 64 letters" in text_of(response)
@@ -92,7 +92,7 @@ LIMIT = "envelope:1:The number of user's apiKey reaches to the maximum level"
 def test_failures(
     alice: Visitor, sandbox: Sandbox, *, operation: str, fault: str, title: str, created: str
 ) -> None:
-    """For each failure a page says what happened, whether a key exists, and what to do."""
+    """For each failure a page says what happened, whether a key may exist, and what to do."""
     sandbox.fail_next(operation, fault)
     page = text_of(alice.connect())
     assert title in page
@@ -104,9 +104,9 @@ def test_failures(
 
 
 def test_every_error_has_words(alice: Visitor) -> None:
-    """Each error class of the library has a page with its own title; other errors share one page.
+    """Each of ten error classes has a page with its own title; KuCoinError shares one of them.
 
-    The page shows KuCoin's message. The library's own text goes to the log only.
+    The page shows KuCoin's message and not the library's own text.
     """
     titles = {}
     errors = [
@@ -182,7 +182,10 @@ def test_expected_permissions_are_a_setting(make_app: MakeApp, sandbox: Sandbox)
 
 
 def test_attempts_are_paged(alice: Visitor) -> None:
-    """The first page lists the latest ten attempts, and links lead to older and newer ones."""
+    """The first page lists the latest ten attempts, and links lead to older and newer ones.
+
+    An odd number in such a link's address causes no error.
+    """
     for _ in range(12):
         alice.begin()
     page = alice.get("/")
@@ -203,7 +206,7 @@ def test_attempts_are_paged(alice: Visitor) -> None:
 
 
 def test_only_the_owner_sees_a_row(alice: Visitor, app: Flask, sandbox: Sandbox) -> None:
-    """For another user, an attempt or a key answers 404."""
+    """For another user, an attempt or a key answers 404, as an attempt does that nobody has."""
     alice.connect()
     mallory = Visitor(app, sandbox, "mallory")
     assert mallory.get("/kucoin/attempts/1").status_code == 404
@@ -266,12 +269,8 @@ def test_fewer_permissions(fast_api_2: MakeApp) -> None:
         page = text_of(alice.follow(alice.get(alice.approve(login_page))))
         assert "is connected" in page
         assert "lacks Futures" in page
-        for odd in (
-            "2",
-            "99999999999",
-            "x",
-            "-1",
-        ):  # no failed attempt has this id, so nothing is left out
+        # An id of an attempt that did not fail, and three that no attempt has, lead to KuCoin, too.
+        for odd in ("2", "99999999999", "x", "-1"):
             assert alice.post("/kucoin/connect", fewer_than=odd).status_code == 302
 
 

@@ -1,4 +1,4 @@
-"""The ledger while the database is down, silent, locked or restarted."""
+"""The ledger while the database is down, locked, restarted, or loses the answer to a commit."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_database_goes_down(
     issued: int,
     reads_as: Status,
 ) -> None:
-    """If the database fails at any step, a page says so, and the key is stored or flagged."""
+    """If the database fails after a call, a page says so; an issued key is stored or flagged."""
     with then(alice.app, method, down.set):
         path = alice.approve(alice.begin())
         response = alice.follow(alice.get(path))

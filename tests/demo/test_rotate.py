@@ -115,7 +115,7 @@ def test_every_key_that_gave_way_is_named(alice: Visitor, sandbox: Sandbox, cloc
 def test_disconnected_while_a_rotation_begins(
     alice: Visitor, app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If the key is disconnected at the same moment, no attempt is begun, and the page says so."""
+    """If the key is disconnected at the same moment, the page of its last attempt says so."""
     alice.connect()
     start = ledger.start_rotation
 
@@ -173,7 +173,7 @@ def test_rotate_after_three_days(carol: Visitor, sandbox: Sandbox, clock: Clock)
 
 
 def test_rotate_when_refresh_fails(carol: Visitor, sandbox: Sandbox, clock: Clock) -> None:
-    """If KuCoin is unavailable for the refresh, no key is asked for, and a later try succeeds."""
+    """If KuCoin is unavailable for the refresh, no key is created, and a later try succeeds."""
     clock.advance(HOUR)
     sandbox.fail_next("refresh", "503")
     page = text_of(carol.follow(carol.post("/kucoin/keys/1/rotate")))
@@ -194,7 +194,7 @@ def test_rotate_when_refresh_is_refused(carol: Visitor, sandbox: Sandbox, clock:
 
 
 def test_rotate_when_the_token_is_dead(carol: Visitor, sandbox: Sandbox) -> None:
-    """If KuCoin refuses the token for a new key, the token is deleted, and the user approves."""
+    """If KuCoin refuses the token for a new key, it is deleted; the next try needs an approval."""
     sandbox.fail_next("create_api_key", "envelope:1:invalid token")
     page = text_of(carol.follow(carol.post("/kucoin/keys/1/rotate")))
     assert "No key was created" in page
@@ -212,7 +212,7 @@ def test_rotate_when_the_token_is_dead(carol: Visitor, sandbox: Sandbox) -> None
     ],
 )
 def test_rotate_when_it_is_not_the_token(carol: Visitor, sandbox: Sandbox, fault: str) -> None:
-    """If KuCoin refuses a key for another reason, the token is kept and used again."""
+    """If KuCoin refuses a key for another reason or its answer is lost, the token is used again."""
     sandbox.fail_next("create_api_key", fault)
     carol.post("/kucoin/keys/1/rotate")
     assert row_of(carol.app).sealed_token
@@ -222,7 +222,7 @@ def test_rotate_when_it_is_not_the_token(carol: Visitor, sandbox: Sandbox, fault
 def test_a_row_is_read_anew_under_its_lock(
     carol: Visitor, sandbox: Sandbox, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A worker that waits for the row's lock uses the token that another worker has refreshed."""
+    """If a token was refreshed after a worker had read the row, that worker uses the new token."""
     start = ledger.start_rotation
 
     def refreshed_first(*args: Any) -> Any:

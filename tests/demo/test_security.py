@@ -69,7 +69,7 @@ def test_csrf_token_expires(alice: Visitor, clock: Clock) -> None:
 
 
 def test_session_fixation(app: Flask, sandbox: Sandbox) -> None:
-    """Sign-in and sign-out remove everything from the session that was there before."""
+    """A sign-in empties the session and changes its CSRF token; a sign-out removes the user."""
     visitor = Visitor(app, sandbox)
     visitor.get("/")
     with visitor.http.session_transaction() as session:
@@ -89,7 +89,7 @@ def test_session_fixation(app: Flask, sandbox: Sandbox) -> None:
 
 
 def test_a_planted_cookie_locks_nobody_out(make_app: MakeApp, sandbox: Sandbox) -> None:
-    """A cookie with bytes that are not ASCII does not cause an error, whatever its name."""
+    """A cookie with bytes that are not ASCII causes no error, under any of five names."""
     visitor = Visitor(make_app(), sandbox)
     names = ("remember_token", "__Host-remember", "session", "browser", ";")
     for name in names:
@@ -139,7 +139,7 @@ def _raise_for_the_second(attempt_id: int, user_id: int) -> ConnectAttempt | Non
 
 
 def test_kucoin_may_lead_on_from_its_login_page(make_app: MakeApp) -> None:
-    """For a real site, form-action allows any https: browsers check KuCoin's redirects as well."""
+    """For an https site, form-action allows any https: browsers check KuCoin's redirects, too."""
     response = make_app(KUCOIN_SITE="eu").test_client().get("/")
     assert "; form-action 'self' https:; " in response.headers["Content-Security-Policy"]
 
@@ -221,7 +221,7 @@ def served(app: Flask) -> Iterator[str]:
 
 
 class Secrets:
-    """Collects every code, token, secret and passphrase that the app gets from KuCoin."""
+    """Collects the codes, tokens, secrets and passphrases of the app's calls that succeed."""
 
     def __init__(self, app: Flask, patch: pytest.MonkeyPatch) -> None:
         self.values: set[str] = set()
@@ -309,7 +309,7 @@ def test_a_statement_that_fails_shows_no_parameter(app: Flask) -> None:
 
 
 def test_request_log(app: Flask) -> None:
-    """The request log shows the callback's path without its query, even for an invalid request."""
+    """The request log shows the callback's path, and no query, not even of an invalid request."""
     with logged() as records, served(app) as url:
         requests.get(f"{url}/kucoin/callback?code=canary-code&state=x", timeout=10).close()
         parts = urlsplit(url)

@@ -1,4 +1,4 @@
-"""The demo under gunicorn, nginx and uvicorn, as documented: no code gets into a log."""
+"""Serving: no code gets into a log of gunicorn, nginx or uvicorn, and the time limits agree."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_limits_follow_from_each_other() -> None:
 
 
 def test_every_call_ends(make_app: MakeApp) -> None:
-    """The library's deadline for a call is the one that the other limits are derived from."""
+    """The library's deadline for a call is CALL_SECONDS, from which other limits are derived."""
     assert kucoin_of(make_app()).client.total_timeout == limits.CALL_SECONDS
 
 

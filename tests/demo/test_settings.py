@@ -198,7 +198,10 @@ def test_public_address(make_app: MakeApp, sandbox: Sandbox) -> None:
     "host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example"]
 )
 def test_forged_host(app: Flask, make_app: MakeApp, host: str) -> None:
-    """A request with another Host gets a 400, with or without KUCOIN_REDIRECT_URI."""
+    """A request with another Host gets a 400, with or without KUCOIN_REDIRECT_URI.
+
+    X-Forwarded-Host has no effect without TRUSTED_PROXIES.
+    """
     for each in (app, make_app(KUCOIN_REDIRECT_URI=PUBLIC)):
         response = each.test_client().get("/", headers={"Host": host})
         assert response.status_code == 400
@@ -220,7 +223,7 @@ def test_trusted_proxies(make_app: MakeApp) -> None:
 
 @pytest.mark.parametrize("kind", ["empty", "readable", "link", "folder"])
 def test_planted_secret_file(sandbox: Sandbox, tmp_path: Path, kind: str) -> None:
-    """A secret file that is empty, a link, or accessible to other users is refused."""
+    """A secret file that is empty, a link, a folder, or accessible to other users is refused."""
     file = tmp_path / "secret_key"
     if kind == "link":
         (tmp_path / "elsewhere").write_text("x" * 40)
@@ -247,7 +250,7 @@ def test_cookies_of_a_public_host_are_secure(make_app: MakeApp) -> None:
 
 
 def test_database_file_is_ours_alone(settings: dict[str, Any], make_app: MakeApp) -> None:
-    """An SQLite file that other users can read loses their rights at the start."""
+    """At the start, other users lose their rights to the SQLite file."""
     make_app()
     (file,) = Path(settings["DEMO_INSTANCE"]).glob("*.sqlite")
     file.chmod(0o644)

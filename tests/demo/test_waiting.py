@@ -1,4 +1,4 @@
-"""Each wait for PostgreSQL has a time limit, and the demo works behind PgBouncer."""
+"""Waits for PostgreSQL have time limits, and the demo works behind PgBouncer."""
 
 from __future__ import annotations
 

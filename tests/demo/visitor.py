@@ -88,7 +88,7 @@ def csrf_token(page: TestResponse) -> str:
 
 
 def text_of(response: TestResponse) -> str:
-    """Return the text of a page without tags."""
+    """Return the text of a page's main part, without tags."""
     body = response.text.partition("<main")[2].partition("</main>")[0]
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", f"<main{body}")).split())
 
@@ -100,7 +100,10 @@ def kucoin_of(app: Flask) -> Any:
 
 @contextmanager
 def then(app: Flask, method: str, do: Callable[[], object]) -> Iterator[None]:
-    """Call a function each time KuCoin has answered a method, before the app gets the answer."""
+    """Call a function each time a method of the KuCoin client has returned, not if it raises.
+
+    The app gets the result afterwards.
+    """
     kucoin = kucoin_of(app)
     original = getattr(kucoin, method)
 

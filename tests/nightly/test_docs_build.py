@@ -53,13 +53,13 @@ def test_no_definition_is_run_together(site: Path) -> None:
 
 
 def test_the_pictures_are_drawn(site: Path) -> None:
-    """The page contains both pictures, each with a text for people who cannot see it."""
+    """The page how-it-works has two pictures, each with a text for people who cannot see it."""
     page = (site / "how-it-works.html").read_text()
     assert len(re.findall(r'<svg role="img" aria-label="[^"]{40,}"', page)) == 2
 
 
 def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
-    """All scripts, styles, fonts and pictures come from the site itself."""
+    """No script, style sheet or picture of a page has an address on another site."""
     for page in site.glob("*.html"):
         loaded = re.findall(
             r'<(?:script|img|link)[^>]+(?:src|href)="(https?:[^"]+)"', page.read_text()
@@ -86,6 +86,6 @@ def served(site: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_pages_are_accessible(page: "Page", served: str, name: str) -> None:
-    """axe-core reports no violation, and no page is wider than the screen."""
+    """axe-core reports no violation in seven pages, and none of them is wider than the screen."""
     page.goto(f"{served}/{name}.html")
     check_page(page, name)

@@ -1,4 +1,4 @@
-"""The demo's SQL statements cost the same with a million rows as with ten thousand (PostgreSQL)."""
+"""The demo's SQL statements read as little of a million rows as of ten thousand (PostgreSQL)."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _read(statement: str, answer: list[dict[str, Any]]) -> Plan:
 
 
 class Explainer:
-    """Explains each SQL statement of the demo just before it runs, with EXPLAIN ANALYZE.
+    """Explains each SELECT, UPDATE, INSERT and DELETE of the demo just before it runs.
 
     EXPLAIN ANALYZE runs the statement, so its effect is rolled back.
     """
@@ -82,7 +82,8 @@ class Explainer:
         executemany: bool,
     ) -> None:
         """Explain a statement. SQLAlchemy calls this before each statement."""
-        # The demo sets its time limits while a transaction begins. No savepoint is possible there.
+        # The demo sets its time limits by SELECT set_config while a transaction begins, and there
+        # no savepoint is possible.
         is_asked = re.match("SELECT (?!set_config)|UPDATE|INSERT|DELETE", statement)
         if self._is_busy or not is_asked:
             return
@@ -133,7 +134,7 @@ _FILL = (
 
 
 def _visit(app: Flask, sandbox: Sandbox) -> None:
-    """Use every feature of the demo, as user 1 and as its operator."""
+    """Sign in as user 1, connect, check, replace, disconnect; then check keys as the operator."""
     client = app.test_client()
 
     def send(path: str, **fields: str) -> str:
@@ -241,7 +242,7 @@ def test_indexes(found: Found, pattern: str) -> None:
 
 
 def test_no_table_is_read_through(found: Found) -> None:
-    """No statement reads a whole table or more than a few rows."""
+    """With 10,000 rows or more, no statement reads a whole table or more than twelve rows."""
     for size in SIZES[1:]:
         for plans in found[size].values():
             for plan in plans:
@@ -250,7 +251,7 @@ def test_no_table_is_read_through(found: Found) -> None:
 
 
 def test_flat(found: Found) -> None:
-    """With more rows the demo runs the same statements, and none reads more blocks than before."""
+    """With more rows the demo runs the same statements, and none reads over four more blocks."""
     _, small, large = SIZES
     assert found[small].keys() == found[large].keys()
     for statement, plans in found[large].items():

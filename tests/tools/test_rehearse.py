@@ -170,6 +170,9 @@ DEVIATIONS = {
         _raw('{"scope": [], "scope": []}', Content_Type="application/json"),
         "exchange: One object has the member scope twice.",
     ),
+    "another code of success": Deviation(
+        "create_api_key", _set(code="0"), 'key: code is 0, where the document has "200".'
+    ),
     "code as a number": Deviation("create_api_key", _set(code=200), "key: code is a number"),
     "no passphrase": Deviation(
         "create_api_key",

@@ -1,4 +1,4 @@
-"""The benchmarks run and print the tables that the documentation quotes."""
+"""The benchmarks run and print their tables, and name missed targets."""
 
 from __future__ import annotations
 

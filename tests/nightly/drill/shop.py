@@ -114,9 +114,9 @@ class Stage:
                 administrator.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true"))
 
     def reads_as(self, attempt: int, person: Person) -> Status:
-        """Return an attempt's final status, and assert that the attempt's page shows it.
+        """End an attempt that is unfinished; return its status, and assert that its page shows it.
 
-        Also assert that all keys issued so far balance.
+        Also assert that each key issued so far is stored or flagged as unknown.
         """
         drawn = balance.draw(self.site.settings, self.sandbox.issued_keys)
         assert not drawn.problems

@@ -71,7 +71,7 @@ def test_short_rush(postgres_url: str) -> None:
 
 
 def test_short_fleet(postgres_url: str) -> None:
-    """With machines that lose power, no key is lost, and no token is refreshed twice."""
+    """With machines that lose power, each key is stored or flagged, no token is refreshed twice."""
     options = ("--connects", "40", "--renewals", "10", "--kill-every", "0.5")
     fleet = _start(postgres_url, *options, program="drill.fleet")
     output = fleet.communicate(timeout=240)[0]
@@ -95,7 +95,7 @@ def test_short_fleet(postgres_url: str) -> None:
     ],
 )
 def test_leak_is_noticed(shown: str) -> None:
-    """A code or token of anybody, and a secret of an issued key, are found."""
+    """A code or token of anybody, and the secret and passphrase of an issued key, are found."""
     key = IssuedKey("name", "key-id", "a-secret", "a-phrase", 0.0, "state")
     texts = {"the log": ["key-id", "nothing", shown], "a page": ["key-id"]}
     assert leaks.find(texts, [key]) == ["a secret of KuCoin's is in the log"]

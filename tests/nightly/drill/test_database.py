@@ -1,4 +1,4 @@
-"""If the database fails at any step of a connect, no key is lost, and a page says what happened."""
+"""If the database fails at a step of a connect, each issued key is stored or flagged as unknown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A worker is killed with ``kill -9`` at each step of a connect, and no key is lost."""
+"""A worker is killed at each step of a connect; each issued key is stored or flagged as unknown."""
 
 from __future__ import annotations
 
