@@ -67,7 +67,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
         )
 
     def request_access_token(self, url: str, *_args: Any, **kwargs: Any) -> dict[Any, Any]:
-        """Exchange the code by GET, with the redirect URI unencoded in the query"""
+        """Exchange the code by GET, the redirect URI unencoded; send a refresh as it is"""
         params = dict(kwargs.get("params") or {})
         if not params:  # a refresh
             return super().request_access_token(url, *_args, **kwargs)
