@@ -47,7 +47,7 @@ nitpick_ignore_regex = [
     ("py:.*", r"authlib_kucoin\.(sandbox\.)?_.*"),
     ("py:class", r"SandboxKeywords|BaseStrategy|ResponseT_co|KuCoin.*App|AppBase|Unpack|Response"),
     ("py:class", r".*Base(Transport|Adapter)|SpanExporter"),
-    # napoleon takes the first words of a property's docstring for its type.
+    # napoleon takes the words before a colon in a property's docstring for its type.
     ("py:class", r".*issued.*|oldest first|True|.* .*"),
     ("py:obj", r"authlib_kucoin\..*"),
 ]

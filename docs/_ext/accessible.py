@@ -19,7 +19,7 @@ _MENDED = {
     "<pre>": '<pre tabindex="0">',
     '<div class="table-wrapper': '<div tabindex="0" role="group" aria-label="Table" '
     'class="table-wrapper',
-    # Each page has a heading of the first level.
+    # Each page needs a heading of the first level.
     '<div id="search-results"></div>': "<h1>Search</h1>\n"
     '<div id="search-results" role="region" aria-label="Results"></div>',
 }

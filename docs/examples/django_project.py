@@ -71,7 +71,7 @@ def callback(request: HttpRequest) -> HttpResponse:
 def told_to_users(error: KuCoinError) -> str:
     """Return a message that says what to do next."""
     match error:
-        case AuthorizationDenied():  # Cancel was pressed, or the callback is an old one
+        case AuthorizationDenied():  # after Cancel, or with an old callback, for example
             return "No account was connected. Press the button to try again."
         case ApiKeyOutcomeUnknown():
             return (

@@ -43,7 +43,7 @@ def kucoin_failed(error: KuCoinError) -> Response:
     """Tell the user what to do next. The redirect takes the code out of the address bar."""
     app.logger.warning("KuCoin: %s", error)  # its text holds no secret
     match error:
-        case AuthorizationDenied():  # Cancel was pressed, or the callback is an old one
+        case AuthorizationDenied():  # after Cancel, or with an old callback, for example
             flash("No account was connected. Press the button to try again.")
         case ApiKeyOutcomeUnknown():
             flash(

@@ -110,7 +110,7 @@ def test_every_error_is_described(name: str) -> None:
 
 
 def test_the_gateways_codes_have_their_class() -> None:
-    """For a code in the table of docs/errors.md, the class is the row's; rate limits aside."""
+    """Except for rate limits, each code in docs/errors.md has the class that its row names."""
     page = (ROOT / "docs" / "errors.md").read_text()
     rows = re.findall(r"^\| ((?:`\d{6}`(?:, )?)+) \| `(\w+)` \|", page, re.MULTILINE)
     assert len(rows) >= 6

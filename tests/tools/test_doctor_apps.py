@@ -67,7 +67,7 @@ def test_nothing_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
 def test_cookie_flags(
     check: str, config: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The advice names the setting and the value that fix the mistake."""
+    """If a flag of the session cookie is wrong, the advice names the setting and the value."""
     app = _app(**config)
     advice = _wrong(capsys, app)
     assert list(advice) == [check]
@@ -119,7 +119,7 @@ def test_callback_without_a_route(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_callback_on_an_untrusted_host(capsys: pytest.CaptureFixture[str]) -> None:
-    """The advice names the host and the setting that lists trusted hosts."""
+    """If TRUSTED_HOSTS lacks the redirect URI's host, the advice is to add it."""
     app = _app(TRUSTED_HOSTS=["localhost"])
     assert _wrong(capsys, app) == {"callback": "Add 'broker.example.com' to TRUSTED_HOSTS."}
     app.config["TRUSTED_HOSTS"].append("broker.example.com")

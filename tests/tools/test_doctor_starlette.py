@@ -113,7 +113,7 @@ def test_the_callbacks_route(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_an_untrusted_host(capsys: pytest.CaptureFixture[str]) -> None:
-    """The advice names the host and the list that it has to be in."""
+    """If `TrustedHostMiddleware` lacks the redirect URI's host, the advice is to add it."""
 
     def app(allowed: Sequence[str]) -> Starlette:
         hosts = Middleware(TrustedHostMiddleware, allowed_hosts=list(allowed))

@@ -455,7 +455,7 @@ def test_an_unknown_outcome(run: Callable[..., Rehearsed]) -> None:
 
 
 class TestTheKey:
-    """What happens to a new key."""
+    """What `rehearse` does with a new key."""
 
     def test_it_is_dropped(self, run: Callable[..., Rehearsed], deviant: Deviant) -> None:
         """By default, the secret is not shown, and the person is told to delete the key."""
