@@ -1,4 +1,5 @@
-# Everything is installed into .venv, from the package index that pip is configured to use.
+# pip installs everything into .venv, from the index that it is configured to use. Only test-lowest
+# uses uv, and .venv-lowest.
 # Stamp files in .venv say which groups are installed. Changing pyproject.toml reinstalls them.
 
 PYTHON ?= python3
@@ -17,20 +18,20 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet
 PYTEST := $(BIN)/python -m pytest
-# One worker more than there are cores (tests/conftest.py); an idle worker takes over tests of a
-# busy one. ARGS="-n 0" turns it off.
+# One worker more than there are cores (tests/conftest.py), but at most four; an idle worker takes
+# over tests of a busy one. ARGS="-n 0" turns it off.
 PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 EXTRAS := flask,starlette,django,social,sandbox
 
 .PHONY: help test coverage nightly lint bench drill rush fleet demo docs test-lowest test-lowest-social release clean
 
 help:
-	@echo 'make test         run the tests (ARGS="-k vault -x" is passed on to pytest)'
-	@echo 'make coverage     the same, and fail if lines or branches are not covered'
+	@echo 'make test         run all but the slow tests (ARGS="-k vault -x" is passed on to pytest)'
+	@echo 'make coverage     the same, and fail if the package is not covered to 100 %, or the demo to 95 %'
 	@echo 'make nightly      the slow tests: memory, growth, drill, Node.js, built docs'
 	@echo 'make lint         ruff, mypy, pyright, and import-linter for the layers'
 	@echo 'make bench        measure what a sign-in costs (ARGS=--quick, or --check to fail on targets)'
-	@echo 'make drill        500 connects, failing calls, killed workers: no key is lost (ARGS="--seed 1")'
+	@echo 'make drill        500 connects, failing calls, killed workers: count the keys (ARGS="--seed 1")'
 	@echo 'make rush         200 connects at once: how long each person waits'
 	@echo 'make fleet        1,000 connects to three machines behind nginx, which lose power in turn'
 	@echo 'make demo         the demo on DEMO_PORT (5000), with a sandbox on SANDBOX_PORT (9400)'
@@ -38,7 +39,7 @@ help:
 	@echo 'make test-lowest  test with the oldest supported releases of all dependencies'
 	@echo 'make test-lowest-social  the part of it that CI runs'
 	@echo 'make release      build and check the sdist and the wheel, into dist/'
-	@echo 'make clean        remove everything that the commands above have made'
+	@echo 'make clean        remove .venv, caches, and what was built'
 	@echo 'PYTHON=python3.13 selects the interpreter for a new .venv.'
 
 test: $(VENV)/.test

@@ -88,8 +88,8 @@ if not TYPE_CHECKING:  # pragma: no branch
             value = getattr(load(_HOME[name]), name)
         except ModuleNotFoundError as error:
             # An AttributeError makes hasattr() return False. ``from authlib_kucoin import …`` uses
-            # hasattr() too (in _handle_fromlist) and would then say only "cannot import name". Let
-            # it raise the error that names the missing library.
+            # hasattr() too (in _handle_fromlist) and would then say only "cannot import name". So
+            # let such an import raise the error that names the missing library.
             if sys._getframe(1).f_code.co_name == "_handle_fromlist":
                 raise
             raise AttributeError(str(error)) from error
@@ -102,7 +102,7 @@ def __dir__() -> list[str]:
 
 
 def _loadable() -> list[str]:
-    """Return the public names whose HTTP library is installed; ``import *`` imports them."""
+    """Return the public names except those whose HTTP library is not installed."""
     from importlib.util import find_spec  # noqa: PLC0415 - slower than the rest of this module
 
     return [name for name, home in _HOME.items() if find_spec(_LIBRARIES.get(home, __name__))]

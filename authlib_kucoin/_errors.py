@@ -11,8 +11,8 @@
     * ReauthorizationRequired    the refresh token no longer works: the user must authorize again
                                  (Authlib's InvalidTokenError)
     * MissingToken               there is no access token to send (Authlib's MissingTokenError)
-  - ApiKeyError                  KuCoin refused to create or describe an API key, or a key given
-                                 for a description cannot sign
+  - ApiKeyError                  KuCoin refused to create or describe an API key, or the given key
+                                 cannot sign a request
     * ApiKeyNameTaken            the account already has a key of this name
     * ApiKeyLimitReached         the account has as many keys as KuCoin allows
     * PermissionMismatch         the user did not grant the permissions that were asked for, or has
@@ -28,7 +28,7 @@
 * UnsafeRedirectURI              (ValueError) the redirect URI is missing, is not an absolute https
                                  URL (http is for loopback only), or cannot be sent unencoded
 
-A secret of the call is masked in KuCoin's message before an error is made of it.
+Before KuCoin's message becomes part of an error, the secrets of the call are masked in the message.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class AuthorizationDenied(KuCoinError):
 
 
 class _RaisedByClients:
-    """Attributes that Authlib's own constructors set, which :class:`KuCoinError` does not call."""
+    """Attributes that Authlib's constructors set. :class:`KuCoinError` does not call those."""
 
     state = None
     redirect_uri = None
@@ -153,7 +153,7 @@ class MissingToken(TokenError, MissingTokenError):
 
 
 class ApiKeyError(KuCoinError):
-    """KuCoin refused to create or describe an API key, or a key to describe cannot sign."""
+    """KuCoin refused to create or describe an API key, or the given key cannot sign a request."""
 
     error = "api_key_refused"
 
@@ -216,7 +216,10 @@ class ApiKeyOutcomeUnknown(ApiKeyError):
 
 
 class KuCoinUnavailable(KuCoinError):
-    """KuCoin cannot be reached, is overloaded or is failing. Trying again does no harm."""
+    """KuCoin cannot be reached, is overloaded or is failing. Trying again does no harm.
+
+    It is also raised for a caller that gets no result from a refresh that it shares with others.
+    """
 
     error = "temporarily_unavailable"
 

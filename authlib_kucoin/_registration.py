@@ -24,9 +24,9 @@ _APPS: Final = {
 }
 
 
-# Authlib's OAuth classes have nothing but their name in common. These protocols let a type checker
-# choose the app class, and so whether its methods are awaited: mypy by oauth2_client_cls, and
-# pyright, which sees that attribute as Any, by the other attributes.
+# These protocols let a type checker choose the app class by Authlib's OAuth class, and so know
+# whether its methods are awaited. mypy chooses by oauth2_client_cls. pyright sees that attribute as
+# Any, so it chooses by the other attributes.
 class _FlaskOAuth(Protocol):
     @property
     def oauth2_client_cls(self) -> type[FlaskOAuth2App]: ...
@@ -92,12 +92,13 @@ def register_kucoin(
     Args:
         oauth: The ``OAuth`` object. It can be initialised with the web application later.
         name: The name to register KuCoin under. The settings are named after it:
-            ``KUCOIN_CLIENT_ID``, ``KUCOIN_CLIENT_SECRET``, ``KUCOIN_SITE``.
+            ``KUCOIN_CLIENT_ID``, ``KUCOIN_CLIENT_SECRET``, ``KUCOIN_SITE``. (In Django they are in
+            ``AUTHLIB_OAUTH_CLIENTS["kucoin"]``, as ``client_id`` and so on.)
         site: ``"eu"``, ``"global"``, ``"australia"``, a :class:`Site`, or a base URL. Taken from
             the settings if left out; there is no default.
         fast_api: The version of the Fast API, 1 or 2. Taken from the settings
-            (``KUCOIN_FAST_API``) if left out, or else from the site: 2 for ``"global"``, 1 for the
-            others.
+            (``KUCOIN_FAST_API``) if left out, or else from the site: 2 for ``"global"``, that of a
+            :class:`Site`, and 1 for any other.
         options: The options of Authlib's ``register``, such as ``client_id``, ``client_secret``,
             ``client_kwargs``, ``fetch_token``, ``update_token`` and ``overwrite``.
 
@@ -105,18 +106,21 @@ def register_kucoin(
         The registered app, as ``oauth.register`` returns it.
 
     Raises:
-        ConfigurationError: If an option has no effect; the text says what to use instead. Options
-            in the application's settings are checked when the app is first used.
+        ConfigurationError: If an option is unknown, wrong or without effect; the text says what to
+            do instead. Options in the application's settings, and all options of an app class given
+            as ``client_cls``, are checked when the app is first used.
         TypeError: If ``oauth`` is not an ``OAuth`` of Authlib.
-        ModuleNotFoundError: If the HTTP library is not installed; the text says what to install.
+        ModuleNotFoundError: If the HTTP library (requests or httpx2) is not installed; the text
+            says what to install.
     """
     own_class = _app_class(oauth)
     app_class = options.pop("client_cls", own_class)
     overwrite = bool(options.pop("overwrite", False))
     given = {"site": site, "fast_api": fast_api}
     options |= {name: value for name, value in given.items() if value is not None}
-    # Authlib would write the options into OAUTH_APP_CONFIG of the class, and another registration
-    # would inherit them. So copy that dict here, and hide it from Authlib by a _Creator.
+    # Authlib would write the options into the dict OAUTH_APP_CONFIG of the class, and another
+    # registration would inherit them. So copy that dict here, and hide it from Authlib by a
+    # _Creator.
     options = {**(app_class.OAUTH_APP_CONFIG or {}), **options}
     options = {k: dict(v) if isinstance(v, dict) else v for k, v in options.items()}
     options |= {"oauth": oauth, "settings_win": overwrite}

@@ -16,10 +16,10 @@ from .requests_client import KuCoinOAuth2Session
 
 
 def _receivers(sender: type) -> Iterable[Any]:
-    """Return who receives Authlib's signal. Django has no public name for that."""
+    """Return the receivers of Authlib's ``token_update``. Django has no public name for that."""
     find = getattr(token_update, "_live_receivers", None)
     found = find(sender) if find else []
-    return chain(*found) if isinstance(found, tuple) else found  # plain and awaited, as of 5.0
+    return chain(*found) if isinstance(found, tuple) else found  # plain and async ones, as of 5.0
 
 
 class KuCoinDjangoApp(SyncApp, DjangoOAuth2App):
@@ -28,10 +28,10 @@ class KuCoinDjangoApp(SyncApp, DjangoOAuth2App):
     client_cls: type[KuCoinOAuth2Session] = KuCoinOAuth2Session
 
     def has_listener(self) -> bool:
-        """Check that ``update_token`` and the receivers of Authlib's signal can be called.
+        """Tell whether ``update_token`` is set or Authlib's ``token_update`` has a receiver.
 
         Raises:
-            ConfigurationError: If they cannot.
+            ConfigurationError: If one of them cannot be called with the arguments that it will get.
         """
         for receiver in _receivers(type(self.framework)):
             check_function(
@@ -39,7 +39,7 @@ class KuCoinDjangoApp(SyncApp, DjangoOAuth2App):
                 "receiver of token_update",
                 takes=0,
                 keywords=("signal", "sender", "name", "token", "refresh_token", "access_token"),
-                is_awaited=True,  # by Django
+                is_awaited=True,  # Django awaits async receivers
                 operation="refresh",
             )
         has_listener = super().has_listener()
@@ -60,9 +60,10 @@ class KuCoinDjangoApp(SyncApp, DjangoOAuth2App):
             params: ``state`` (random if left out) and ``scope``.
 
         Raises:
-            UnsafeRedirectURI: If the redirect URI cannot be sent unencoded.
-            ConfigurationError: If a setting is missing, or KuCoin's login page has no parameter
-                of a name in ``params``.
+            UnsafeRedirectURI: If the redirect URI is missing, is not an absolute https URL (http is
+                for loopback only), or cannot be sent unencoded.
+            ConfigurationError: If a setting is missing or wrong, or KuCoin's login page has no
+                parameter of a name in ``params``.
         """
         # Authlib's stubs lack this method.
         authlib_redirect: Callable[..., HttpResponseRedirect] = super().authorize_redirect
@@ -78,10 +79,10 @@ class KuCoinDjangoApp(SyncApp, DjangoOAuth2App):
         Raises:
             AuthorizationDenied: If the login was refused or the callback cannot be trusted.
             TokenError: If KuCoin refused the code.
-            KuCoinUnavailable: If KuCoin could not be reached or is failing.
+            KuCoinUnavailable: If KuCoin could not be reached, is failing or gets too many requests.
             MalformedResponse: If KuCoin's answer is not a token.
-            ConfigurationError: If a setting is missing, or KuCoin's token call has no parameter
-                of a name in ``params``.
+            ConfigurationError: If a setting is missing or wrong, or KuCoin's token call has no
+                parameter of a name in ``params``.
         """
         pairs = [
             (name, value)

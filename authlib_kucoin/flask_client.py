@@ -66,7 +66,11 @@ class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
             super()._on_update_token(*token, **old)
 
     def _flask_app(self) -> Flask:
-        """Return the current Flask application or, outside of any context, the only one known."""
+        """Return the current Flask application or, outside of any context, the only one known.
+
+        Raises:
+            ConfigurationError: If there is no context, and not exactly one application is known.
+        """
         if has_app_context():
             return current_app._get_current_object()  # type: ignore[attr-defined,no-any-return]  # of the proxy
         flask = self._first_flask_app() if self._first_flask_app else None
@@ -96,9 +100,10 @@ class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
             params: ``state`` (random if left out) and ``scope``.
 
         Raises:
-            UnsafeRedirectURI: If the redirect URI cannot be sent unencoded.
-            ConfigurationError: If a setting is missing, or KuCoin's login page has no parameter
-                of a name in ``params``.
+            UnsafeRedirectURI: If the redirect URI is missing, is not an absolute https URL (http is
+                for loopback only), or cannot be sent unencoded.
+            ConfigurationError: If a setting is missing or wrong, or KuCoin's login page has no
+                parameter of a name in ``params``.
         """
         response: Response = super().authorize_redirect(redirect_uri, **params)
         return response
@@ -106,16 +111,18 @@ class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
     def authorize_access_token(self, **params: Any) -> KuCoinToken:
         """Check the callback of the current request and exchange its code for a token.
 
+        Until the request ends, calls that are given no token use this one.
+
         Args:
             params: Parameters for ``fetch_access_token``; normally none.
 
         Raises:
             AuthorizationDenied: If the login was refused or the callback cannot be trusted.
             TokenError: If KuCoin refused the code.
-            KuCoinUnavailable: If KuCoin could not be reached or is failing.
+            KuCoinUnavailable: If KuCoin could not be reached, is failing or gets too many requests.
             MalformedResponse: If KuCoin's answer is not a token.
-            ConfigurationError: If a setting is missing, or KuCoin's token call has no parameter
-                of a name in ``params``.
+            ConfigurationError: If a setting is missing or wrong, or KuCoin's token call has no
+                parameter of a name in ``params``.
         """
         pairs = [*request.args.items(multi=True), *request.form.items(multi=True)]
         self.token = token = self._exchange_callback(session, pairs, request.method, params)
@@ -138,7 +145,7 @@ class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
         return session
 
     def on_refreshed(self, old: Mapping[str, Any], fresh: KuCoinToken) -> None:
-        """Use the new pair for the rest of this request if it replaces the request's own token."""
+        """Make the new pair the token of the current request if its token was the old pair."""
         held = g.get(f"_oauth_token_{self.name}") if g else None
         if held and held.get("refresh_token") == old["refresh_token"]:
             self.token = fresh

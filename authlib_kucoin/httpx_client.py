@@ -46,7 +46,7 @@ _NOT_CONNECTED: Final = (
 )
 
 
-#: Options of httpx2's own transport; it gives them to no other.
+#: Options that httpx2 passes to its own transport, and not to one of the application.
 _OF_OWN_TRANSPORT: Final = ("cert", "http1", "limits", "verify")
 
 
@@ -103,7 +103,7 @@ def _decoded(body: Body, response: httpx2.Response) -> bytes:
 
 
 class _Settings:
-    """The constructor that both clients share."""
+    """Mixin with the constructor and the checks that both clients share."""
 
     token_auth_class = _Auth
     accepted = WITH_HTTPX
@@ -141,7 +141,7 @@ class _Settings:
         self.pool: Any = transport if isinstance(transport, KeptConnections) else None
         self._is_traced = self.pool is not None and self.pool.are_traced
         options.setdefault("cookies", no_cookies())
-        super().__init__(  # type: ignore[call-arg]  # Authlib's client is next in the MRO
+        super().__init__(  # type: ignore[call-arg]  # the next constructor is Authlib's
             client_id=client_id,
             client_secret=client_secret,
             redirect_uri=redirect_uri,
@@ -167,15 +167,15 @@ class _Settings:
 
     @property
     def _has_own_send(self) -> bool:
-        """Whether a subclass, or the owner of this client, has replaced ``send``.
+        """Whether ``send`` has been replaced in a subclass or in this client.
 
-        Not counted is a ``send`` that was replaced in httpx2's own class, as instrumentation does.
+        A ``send`` that was replaced in httpx2's own class does not count: tracing does that.
         """
         sends: tuple[Any, ...] = (httpx2.Client.send, httpx2.AsyncClient.send)
         return getattr(self.send, "__func__", None) not in sends  # type: ignore[attr-defined]  # httpx2's
 
     def _is_direct(self, sender: Any) -> bool:
-        """Tell whether a request is sent by httpx2's own transport and through no proxy."""
+        """Tell whether requests are surely sent by httpx2's own transport and through no proxy."""
         return self._is_traced and not self._has_own_send and is_direct(sender)
 
     def _may_have_left(self, call: Call[Any], error: BaseException) -> bool:
@@ -187,6 +187,11 @@ class _Settings:
         return not is_known and not isinstance(error, _NOT_CONNECTED)
 
     def check_ready(self, operation: str) -> None:
+        """Raise, before anything is sent, if this client's settings do not allow a call.
+
+        Raises:
+            ConfigurationError: As in :meth:`ClientBase.check_ready`, or if the client is closed.
+        """
         super().check_ready(operation)  # type: ignore[misc]  # ClientBase is later in the MRO
         if self.is_closed:  # type: ignore[attr-defined]  # httpx2's attribute
             raise ConfigurationError(
@@ -199,8 +204,9 @@ class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[m
     """Authlib's ``OAuth2Client`` for KuCoin.
 
     The arguments are those of :class:`KuCoinOAuth2Session` without ``pool_maxsize``,
-    ``keepalive_expiry`` and ``adapter``. The ``options`` are the other arguments of Authlib's
-    ``OAuth2Client`` and of ``httpx2.Client``, such as ``limits`` and ``transport``.
+    ``keepalive_expiry`` and ``adapter``; but ``timeout`` is any time-out that httpx2 accepts. The
+    ``options`` are the other arguments of Authlib's ``OAuth2Client`` and of ``httpx2.Client``, such
+    as ``limits`` and ``transport``. Those that would have no effect are refused.
     """
 
     _own_transport = Transport
@@ -218,7 +224,8 @@ class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[m
     def perform(self, call: Call[T]) -> T:
         """Send one call and return its result."""
         self.check_ready(call.operation)
-        # With our own transport, send by its inner client: that skips the layers of this client.
+        # With a transport of this package, send by its inner client: that skips the layers of this
+        # client.
         is_pooled = self.pool and not self._has_own_send
         sender = self.pool.client(call.operation) if is_pooled else self
         with InFlight(call.secrets, self.total_timeout) as progress:
@@ -262,7 +269,10 @@ class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # typ
     _own_transport = AsyncTransport
 
     async def aclose(self) -> None:
-        """Wait for the refreshes of this client in this event loop, then close the client."""
+        """Wait for the refreshes of this client in this event loop, then close the client.
+
+        If the client has a shared transport, which stays open, this does not wait.
+        """
         try:
             await self._finish_refreshes()
         finally:
@@ -289,7 +299,7 @@ class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # typ
     async def perform(self, call: Call[T]) -> T:
         """Send one call and return its result."""
         self.check_ready(call.operation)
-        is_pooled = self.pool and not self._has_own_send  # as when blocking
+        is_pooled = self.pool and not self._has_own_send  # as in KuCoinOAuth2Client
         sender = await self.pool.client(call.operation) if is_pooled else self
         with InFlight(call.secrets, self.total_timeout) as progress:
             outcome = self._outcome(call, progress, sender)

@@ -1,4 +1,4 @@
-"""The pytest fixture ``kucoin_sandbox``: a running sandbox for each test."""
+"""The pytest fixture ``kucoin_sandbox``: a running sandbox for each test that uses it."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def kucoin_sandbox_options() -> SandboxKeywords:
 def kucoin_sandbox(kucoin_sandbox_options: SandboxKeywords) -> Iterator[Sandbox]:
     """A running sandbox; see `authlib_kucoin.sandbox.Sandbox`.
 
-    After the test, it warns of each fault that the test has queued with `fail_next` and that has
-    not occurred: the test did not test that fault.
+    After the test, the fixture warns if faults that the test has queued with `fail_next` have not
+    occurred as often as was asked for: the test did not test these faults.
     """
     from authlib_kucoin.sandbox import run_sandbox  # noqa: PLC0415 - imported only if needed
 

@@ -59,22 +59,23 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
         token: The token of the user, if there is one already.
         update_token: A function that stores a new token pair. After a refresh it is called as
             ``update_token(token, refresh_token=old)``, where ``old`` is the old refresh token. If
-            it raises, the refresh raises the same error; the pair is kept in memory, and the next
-            refresh with the old token calls ``update_token`` with it again.
+            it raises, the refresh raises the same error; the pair is kept in memory for ten
+            minutes, and the next refresh with the old token calls ``update_token`` with it again.
         timeout: How many seconds to wait at most for a connection, and then for each part of the
-            answer. A pair of numbers sets the two separately.
+            answer; 10 if left out. A pair of numbers sets the two separately.
         total_timeout: How many seconds a whole call takes at most, from connecting to the last
-            byte of the answer.
+            byte of the answer; 20 if left out.
         pool_maxsize: How many idle connections are kept at most for each host; 50 if left
             out. More connections can be in use at the same time.
         keepalive_expiry: After how many idle seconds a connection is closed rather than used
             again; 5 if left out.
         adapter: An adapter whose connections other sessions share. ``close()`` does not close
             them.
-        options: The other arguments of Authlib's ``OAuth2Session``.
+        options: The other arguments of Authlib's ``OAuth2Session``. Those that would have no effect
+            are refused.
 
     Raises:
-        ConfigurationError: If an option is wrong or has no effect.
+        ConfigurationError: If an option is unknown, wrong or without effect.
     """
 
     token_auth_class = _Auth
@@ -106,7 +107,7 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
             refuse_unused(options, ["default_timeout"], "timeout")
         if adapter is not None:
             given = {"pool_maxsize": pool_maxsize, "keepalive_expiry": keepalive_expiry}
-            # An app gives its adapter's own settings as well.
+            # An app repeats the settings that its adapter already has, so these are accepted.
             refuse_unused(dict(given.items() - adapter.settings.items()), given, "adapter")
         options.setdefault("default_timeout", timeout)
         super().__init__(
@@ -118,7 +119,6 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
             **options,
         )
         self.verify = options.get("verify")
-        # Not checked before: Authlib's __del__ needs a complete session even after an error.
         self.total_timeout = checked_total_timeout(total_timeout)
         self._owns_pool = adapter is None
         self.pool = adapter or KuCoinAdapter(
@@ -130,7 +130,7 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
 
     @property
     def verify(self) -> bool | str:
-        """Whether to verify the server's certificate, or the file of the authorities to trust."""
+        """Whether to verify the server's certificate, or the path of the authorities to trust."""
         # To requests, None means "do not verify".
         return True if self._own_verify is None else self._own_verify
 
@@ -160,10 +160,11 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
         return KuCoinAdapter(**{k: client_kwargs[k] for k in settings if k in client_kwargs})
 
     def check_ready(self, operation: str) -> None:
-        """Check that this session can make a call, as :meth:`ClientBase.check_ready`.
+        """Raise, before anything is sent, if this session's settings do not allow a call.
 
         Raises:
-            ConfigurationError: As there, or if a mounted adapter could create a key twice.
+            ConfigurationError: As in :meth:`ClientBase.check_ready`, or if ``operation`` is
+                ``"create_api_key"`` and a mounted adapter could send that request twice.
         """
         super().check_ready(operation)
         adapter_of = self.get_adapter
@@ -202,7 +203,10 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
         proxies: dict[str, Any],
         progress: InFlight,
     ) -> Response:
-        """Send by the adapter itself, which uses no cookies, ~/.netrc, redirects or hooks."""
+        """Send a call by the adapter itself: without cookies, ~/.netrc, redirects and hooks.
+
+        If ``send`` has been replaced in a subclass or in this session, send by that.
+        """
         request.prepare(
             method=call.method,
             url=call.url,
@@ -221,8 +225,8 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
             # REQUESTS_CA_BUNDLE applies only if ``verify`` was not set.
             settings["verify"] = self._own_verify
         adapter = self.get_adapter(call.url)
-        # A KuCoinAdapter sets ``sent`` when it sends the request. No other adapter does, so set it
-        # for that now.
+        # A KuCoinAdapter sets ``sent`` when it sends the request. For any other adapter, assume
+        # already now that the request was sent.
         progress.sent = not isinstance(adapter, KuCoinAdapter)
         settings["timeout"] = self.default_timeout
         if getattr(self.send, "__func__", None) is Session.send:

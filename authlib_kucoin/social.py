@@ -1,8 +1,7 @@
 """KuCoin for python-social-auth: connects a KuCoin account to a user who is signed in.
 
-KuCoin has no user-info endpoint, so nobody can sign in with KuCoin alone. Which account it is
-becomes known only after an API key was created: the answer to a request that is signed with the key
-tells it.
+KuCoin has no user-info endpoint, so nobody can sign in with KuCoin alone. Only the answer to a
+request that is signed with an API key tells whose account it is, so a key has to be created first.
 """
 
 from __future__ import annotations
@@ -34,14 +33,16 @@ __all__ = ["KuCoinOAuth2"]
 
 # social-core makes a new backend for each web request. All backends share these connections.
 _POOL: Final = KuCoinOAuth2Session.new_pool({})
-# For each argument of the session, the settings for it. The first setting that is set counts.
+# For each argument of the session, the settings for it. The first one with a true value counts; if
+# there is none, the value of the first name.
 _SESSION_SETTINGS: Final = {
     "proxies": ("PROXIES",),
     "timeout": ("REQUESTS_TIMEOUT", "URLOPEN_TIMEOUT"),
     "total_timeout": ("TOTAL_TIMEOUT",),
     "verify": ("VERIFY_SSL",),
 }
-# Attributes that subclasses of other backends can change. Here a change would have no effect.
+# Attributes that subclasses of other backends can change. Here a change would have no effect, so it
+# is refused.
 _UNUSED: Final = (
     "ACCESS_TOKEN_METHOD",
     "ACCESS_TOKEN_PAYLOAD",
@@ -77,6 +78,8 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
       parameter table has none.
     * ``SOCIAL_AUTH_KUCOIN_SITE``: ``"eu"``, ``"global"``, ``"australia"``, a base URL, or an
       :class:`authlib_kucoin.Site`. There is no default.
+    * ``SOCIAL_AUTH_KUCOIN_FAST_API``: 1 or 2; the site's version by default.
+    * ``SOCIAL_AUTH_KUCOIN_PERMISSIONS``: with Fast API 2, the permissions to ask for.
     * ``SOCIAL_AUTH_KUCOIN_API_KEY_STEP``: the import path of a function of yours that stores a new
       key. It is called as soon as KuCoin has created the key. Without this setting, a step of your
       pipeline has to store the key from ``response["credentials"]``; the risk of that is described
@@ -90,16 +93,18 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
       "expires_in"]``.
     * ``…_SCOPE``, ``…_REQUESTS_TIMEOUT`` (10 s), ``…_PROXIES``, ``…_VERIFY_SSL``,
       ``…_USER_AGENT``, ``…_AUTHORIZATION_URL``, ``…_ACCESS_TOKEN_URL``: as in all backends.
+      ``…_TOTAL_TIMEOUT`` (20 s) is the limit for each whole call.
       ``…_AUTH_EXTRA_ARGUMENTS`` is refused, because KuCoin's login page has no other parameters.
 
     **The key.** KuCoin shows the secret of a key only once, and only a request that is signed with
     the key tells whose account it is. So the function in ``API_KEY_STEP`` gets the
     :class:`authlib_kucoin.ApiKey` before anything else can fail. The pipeline, ``extra_data`` and
-    the session never hold it. If something fails after your function (KuCoin does not describe the
-    key, the account is another user's, the process dies), the row stays as your function wrote it.
-    So write it as *pending*, and let the last step of the pipeline mark it as *connected*: that
-    step finds the public half of the key in ``response["api_key"]``. Commit the row at once,
-    because under ``ATOMIC_REQUESTS`` a later failure would roll it back.
+    the session never hold the secret and the passphrase. If something fails after your function
+    (KuCoin does not describe the key, the account is another user's, the process dies), the
+    database row that your function wrote stays as it is. So write the row as *pending*, and let the
+    last step of the pipeline mark it as *connected*: that step finds the public half of the key in
+    ``response["api_key"]``. Commit the row at once, because under ``ATOMIC_REQUESTS`` a later
+    failure would roll it back.
 
     Examples:
         ::
@@ -127,10 +132,12 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
     Without ``API_KEY_STEP``, the pipeline gets the :class:`authlib_kucoin.ApiKey` in
     ``response["credentials"]``. If something fails before your step of the pipeline (KuCoin does
     not describe the key, the account is another user's), the secret is lost. An ``ApiKey`` cannot
-    be serialised, so a partial pipeline before your step fails and stores no secret.
+    be written as JSON, so a partial pipeline that halts before your step fails and stores no
+    secret.
 
-    Every error is one of social-core's. Its ``__cause__`` is the error of this package, and its
-    ``detail`` is that error's text, which says what to do next. Neither holds a secret.
+    An error of this package is raised as one of social-core's. The ``__cause__`` of that one is the
+    error of this package, and its ``detail`` begins with the text of that error, which says what to
+    do next. Neither holds a secret.
     """
 
     name = "kucoin"
@@ -141,17 +148,17 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
     ACCESS_TOKEN_METHOD = "GET"
 
     def authorization_url(self) -> str:
-        """Return the setting ``AUTHORIZATION_URL``, or the site's login page (section 7.1)."""
+        """Return the setting or attribute ``AUTHORIZATION_URL``, or else the site's login page."""
         with social_errors(self, "begin"):
             return super().authorization_url() or self._client().site.authorization_endpoint
 
     def access_token_url(self) -> str:
-        """Return the setting ``ACCESS_TOKEN_URL``, or the site's token endpoint (section 7.2)."""
+        """Return the setting or attribute ``ACCESS_TOKEN_URL``, or the site's token endpoint."""
         with social_errors(self, "token_exchange"):
             return super().access_token_url() or self._client().site.token_endpoint
 
     def refresh_token_url(self) -> str:
-        """Return the class's ``REFRESH_TOKEN_URL``, or the site's refresh endpoint."""
+        """Return the attribute ``REFRESH_TOKEN_URL``, or else the site's refresh endpoint."""
         with social_errors(self, "refresh"):
             return self.REFRESH_TOKEN_URL or self._client().site.refresh_endpoint
 
@@ -165,7 +172,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
         return url
 
     def prepare_auth(self, user: UserProtocol | None = None) -> None:
-        """Begin a login, and keep the four before it. social-core itself keeps only the newest."""
+        """Begin a login, and keep up to four earlier ones, of which social-core keeps none."""
         begun = self._logins()
         super().prepare_auth(user)
         self._keep_logins([*begun, *self._logins()[-1:]][-LOGINS_AT_ONCE:])
@@ -173,7 +180,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
     def validate_association_state(
         self, request_state: Any, user: UserProtocol | None = None
     ) -> str:
-        """Check that the callback belongs to an unfinished login, and remove that login."""
+        """Check that the callback belongs to an unfinished login of the user; remove that login."""
         self._refuse_head()
         logins = self._logins()
         # Move the matching login to the end: social-core checks the state and user of the last one.
@@ -184,9 +191,9 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
         return state
 
     def _logins(self) -> list[Any]:
-        """Return the unfinished logins in the session, the newest last.
+        """Return the unfinished logins in the session.
 
-        social-core itself stores and reads only the newest.
+        social-core itself stores and reads only the last one.
         """
         earlier = self.strategy.session_get(f"{self.name}_earlier_states") or []
         newest = self.strategy.session_get(f"{self.name}_state")
@@ -201,18 +208,22 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
             self.strategy.session_pop(f"{self.name}_state")
 
     def process_error(self, data: Any, *, stage: ErrorStage = "callback") -> None:
-        """Raise if the login was refused or the callback is not valid (section 7.1)."""
+        """Raise if an answer holds an error, or if a callback is refused or not valid.
+
+        The form of the callback is that of section 7.1.
+        """
         super().process_error(data, stage=stage)
-        # A hook of an older form names no stage, whichever answer it was called with.
+        # If a subclass's process_error has no ``stage``, token answers arrive here as callbacks.
         if stage == "callback" and not isinstance(data, KuCoinToken):
             self._code_of(data)
 
     def request_access_token(self, url: str, *_args: Any, **_kwargs: Any) -> dict[Any, Any]:
         """Exchange the callback's code for a token (section 7.2)."""
-        code = self._code_of(self.data)  # checked again: a subclass can override process_error
+        # The callback is checked again here, because a subclass can override process_error.
+        code = self._code_of(self.data)
         with social_errors(self, "token_exchange"):
             token = self._checked_client("token_exchange").fetch_token(url, code=code)
-        # _process_error calls process_error, which subclasses can override.
+        # This calls process_error, which a subclass can override to check the token.
         self._process_error(token, stage="token_exchange")
         return token
 
@@ -220,8 +231,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
         try:
             return read_callback(_pairs(data)).code()
         except AuthorizationDenied as error:
-            # If the error has a code or a message, the login was refused. Otherwise the callback is
-            # not valid.
+            # Only a callback with an error code or message counts as a refusal of the login.
             kind = AuthCanceled if error.code or error.msg else AuthInputError
             raise kind(self, error, stage="callback", provider_code=error.code) from error
 
@@ -237,9 +247,10 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
             )
 
     def do_auth(self, access_token: str, *args: Any, **kwargs: Any) -> Any:
-        """Run the pipeline. Its response holds only the token fields that ``EXTRA_DATA`` names.
+        """Create a key, and run the pipeline.
 
-        The response can be stored in a database, for example by a partial pipeline.
+        Of the token, the pipeline's ``response`` holds only the fields that ``EXTRA_DATA`` names,
+        because it can be stored in a database, for example by a partial pipeline.
         """
         entries = [*(self.EXTRA_DATA or ()), *(self.setting("EXTRA_DATA") or ())]
         asked_for = {entry if isinstance(entry, str) else entry[0] for entry in entries}
@@ -251,7 +262,10 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
         return super().do_auth(access_token, *args, **kwargs)
 
     def user_data(self, access_token: str, *_args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Create an API key, call ``API_KEY_STEP`` with it, and return its account (section 4)."""
+        """Create an API key (section 4), and return the account and the public data of the key.
+
+        If ``API_KEY_STEP`` is set, that function gets the key. Otherwise the result holds the key.
+        """
         keep_api_key = self._api_key_step("user_info")
         user = kwargs["user"] if keep_api_key else None
         with social_errors(self, "user_info"):
@@ -273,7 +287,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
         }
 
     def get_user_details(self, response: Any) -> dict[str, Any]:  # noqa: ARG002 - as inherited
-        """Return an empty dict, because KuCoin tells nothing about the user."""
+        """Return an empty dict, because KuCoin tells no name or e-mail address of the user."""
         return {}
 
     def extra_data(
@@ -284,27 +298,27 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
         details: dict[str, Any],
         pipeline_kwargs: dict[str, Any],
     ) -> dict[str, Any]:
-        """Return the fields that ``EXTRA_DATA`` names.
+        """Return the fields that ``EXTRA_DATA`` names, and social-core's ``auth_time``.
 
-        This skips the method of social-core's OAuth backends, which adds the access token.
+        This skips the methods of social-core's OAuth backends, which add the access token.
         """
         return BaseAuth.extra_data(self, user, uid, response, details, pipeline_kwargs)
 
     def refresh_token(self, token: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Exchange a refresh token for a new token pair (section 7.3).
 
-        If several threads refresh the same token, they share one request.
+        If several threads of a process refresh the same token, they share one request.
         """
         with social_errors(self, "refresh"):
             if args:
                 raise ConfigurationError("A refresh has one argument: the refresh token.")
             fresh = self._client().refresh_token(self.refresh_token_url(), token, **kwargs)
         self._process_error(fresh, stage="refresh")
-        self.get_access_token(fresh)  # a hook of subclasses
+        self.get_access_token(fresh)  # a subclass can override it to check the token
         return fresh
 
     def _checked_client(self, stage: ErrorStage) -> KuCoinOAuth2Session:
-        """Return a client, if a key can be asked for with these settings."""
+        """Return a client. Raise if no key could be asked for with these settings."""
         self._api_key_step(stage)
         client = self._client()
         api_key_body(client.site, self.setting("PERMISSIONS"))
@@ -342,7 +356,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
             return None
         try:
             step: Callable[..., object] = module_member(path)  # type: ignore[no-untyped-call]  # untyped in social-core
-            # Check the function now: if its call failed later, the key would be lost.
+            # Check the function's parameters now: if its call failed later, the key would be lost.
             names = ("strategy", "backend", "user", "api_key")
             check_function(step, "API_KEY_STEP", takes=0, keywords=names)
         except (ImportError, AttributeError, ValueError) as error:
@@ -358,8 +372,8 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
 
 
 def _pairs(data: Any) -> Iterable[tuple[str, str]]:
-    """Return every parameter as a pair, and a repeated one as often as it occurs."""
-    if hasattr(data, "lists"):  # as Django's and Werkzeug's objects have
+    """Return every parameter as a pair, and a repeated one as often as ``data`` holds it."""
+    if hasattr(data, "lists"):  # Django's and Werkzeug's objects have it, and keep repeated ones
         return [(name, value) for name, values in data.lists() for value in values]
     pairs: Iterable[tuple[str, str]] = data.items()
     return pairs

@@ -34,9 +34,10 @@ class KuCoinStarletteApp(AsyncApp, StarletteOAuth2App):
             params: ``state`` (random if left out) and ``scope``.
 
         Raises:
-            UnsafeRedirectURI: If the redirect URI cannot be sent unencoded.
-            ConfigurationError: If a setting is missing, or KuCoin's login page has no parameter
-                of a name in ``params``.
+            UnsafeRedirectURI: If the redirect URI is missing, is not an absolute https URL (http is
+                for loopback only), or cannot be sent unencoded.
+            ConfigurationError: If a setting is missing or wrong, or KuCoin's login page has no
+                parameter of a name in ``params``.
         """
         response: RedirectResponse = await super().authorize_redirect(
             request, redirect_uri, **params
@@ -53,10 +54,10 @@ class KuCoinStarletteApp(AsyncApp, StarletteOAuth2App):
         Raises:
             AuthorizationDenied: If the login was refused or the callback cannot be trusted.
             TokenError: If KuCoin refused the code.
-            KuCoinUnavailable: If KuCoin could not be reached or is failing.
+            KuCoinUnavailable: If KuCoin could not be reached, is failing or gets too many requests.
             MalformedResponse: If KuCoin's answer is not a token.
-            ConfigurationError: If a setting is missing, or KuCoin's token call has no parameter
-                of a name in ``params``.
+            ConfigurationError: If a setting is missing or wrong, or KuCoin's token call has no
+                parameter of a name in ``params``.
         """
         pairs = request.query_params.multi_items()
         method = request.scope.get("method")  # request.method would raise if there is none

@@ -2,7 +2,7 @@
 
 KuCoin's token call is a GET whose query holds the authorization code and, if one is set, the client
 secret (document section 7.2). The query of the callback holds the code too. Error reporters,
-tracing and access logs record URLs, and with them these secrets. The functions here mask them.
+tracing and access logs record URLs, and with them these secrets. This module masks them.
 
 Importing this module imports no library for error reports or tracing.
 """
@@ -31,12 +31,13 @@ _PARAMETER: Final = re.compile(
 
 
 def redact(value: Any, _hint: object = None) -> Any:
-    """Return a copy of a value in which the secrets of KuCoin's calls are masked.
+    """Return a copy of a value in which the secrets in URLs and under known names are masked.
 
     In every string, the values of the query parameters ``code``, ``client_secret``,
     ``access_token``, ``refresh_token``, ``secret`` and ``passphrase`` are masked, whatever the
     host of the URL. In every mapping, the values under these names are masked, except under
-    ``code``, because other data often has that name.
+    ``code``, because other data often has that name. Secrets elsewhere, such as in headers, are not
+    masked.
 
     This function can be set as Sentry's ``before_breadcrumb``, ``before_send`` and
     ``before_send_transaction``, and as a ``url_filter`` of OpenTelemetry.
@@ -65,7 +66,7 @@ class RedactingFilter(logging.Filter):
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Mask a record. Return True, so that logging continues with it."""
+        """Mask a record's message and arguments. Return True, so that logging goes on with it."""
         record.msg = redact(record.msg)
         if isinstance(record.args, dict):  # keep the object: gunicorn's dict class formats itself
             record.args.update(redact(record.args))

@@ -1,4 +1,4 @@
-"""How the documentation is built: ``make docs``, offline and without a warning."""
+"""Sphinx's settings. ``make docs`` builds offline, and fails if there is a warning."""
 
 import sys
 from pathlib import Path
@@ -31,7 +31,8 @@ autodoc_typehints = "description"
 autodoc_member_order = "bysource"
 autodoc_class_signature = "separated"
 autodoc_default_options = {"exclude-members": "__new__"}  # it takes what __init__ takes
-# Names that the documentation of Authlib and of the frameworks describes; the build works offline.
+# Names that this documentation does not describe. The build is offline, so other projects' pages
+# cannot be looked up.
 nitpick_ignore_regex = [
     # Docstrings name our errors without their package.
     ("py:exc", r"[A-Z]\w+"),
@@ -42,11 +43,11 @@ nitpick_ignore_regex = [
     ("py:.*", r"(collections\.abc|datetime|typing|http|pathlib|types)\..*"),
     ("py:class", r"OAuth2.*|AsyncOAuth2.*|.*OAuth2App|OAuthError|MismatchingStateError"),
     ("py:class", r"Any|Callable|Mapping|Iterable|datetime|Path|optional"),
-    # Private modules. The reference documents their classes and functions under public names.
+    # Private modules. The reference has their public classes and functions under public names.
     ("py:.*", r"authlib_kucoin\.(sandbox\.)?_.*"),
     ("py:class", r"SandboxKeywords|BaseStrategy|ResponseT_co|KuCoin.*App|AppBase|Unpack|Response"),
     ("py:class", r".*Base(Transport|Adapter)|SpanExporter"),
-    # napoleon takes the first words of a property's docstring for its type.
+    # napoleon takes the words before a colon in a property's docstring for its type.
     ("py:class", r".*issued.*|oldest first|True|.* .*"),
     ("py:obj", r"authlib_kucoin\..*"),
 ]

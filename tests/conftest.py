@@ -1,4 +1,4 @@
-"""Fixtures for every test: PostgreSQL, and a browser."""
+"""Fixtures for tests in all folders (PostgreSQL, a browser), and settings of pytest."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -28,7 +28,10 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """The SQLAlchemy URL of a PostgreSQL server: `TEST_DATABASE_URL`, or one started here."""
+    """The SQLAlchemy URL of a PostgreSQL server: `TEST_DATABASE_URL`, or one started here.
+
+    Without that variable, and without a package that holds PostgreSQL, the test is skipped.
+    """
     given = os.environ.get("TEST_DATABASE_URL")
     package = postgres.find_package()
     if given:
@@ -53,7 +56,7 @@ def postgres_database(postgres_url: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
-    """A headless Chromium, driven by Playwright's sync API.
+    """A headless Chromium, driven by Playwright's sync API. Without them, the test is skipped.
 
     Playwright's event loop counts as running in this thread, so `asyncio.run` fails meanwhile.
     Therefore the fixture ends with the module: keep asyncio tests out of modules with browser
@@ -65,7 +68,7 @@ def browser() -> Iterator["Browser"]:
 
 @pytest.fixture
 def page_problems() -> list[str]:
-    """The problems that this test's pages have. A test that expects some must clear the list."""
+    """The list to which pages add their problems. A test that expects some must clear it."""
     return []
 
 
@@ -74,7 +77,8 @@ def new_page(browser: "Browser", page_problems: list[str]) -> Iterator[Callable[
     """Return a function that opens a page in a new browser context, with cookies of its own.
 
     The test fails if a page raises an error, logs one to the console (Chromium logs each answer
-    of 400 and above), or sends a request to another host.
+    of 400 and above), or sends a request to a host other than loopback; unless the test clears
+    `page_problems`. A missing /favicon.ico is no problem.
     """
     with ExitStack() as contexts:
         yield lambda: chromium.open_page(

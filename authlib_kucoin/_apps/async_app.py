@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 def _awaited(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a coroutine function for one that may be plain: Authlib awaits the result."""
+    """Make a coroutine function of any function, because Authlib awaits the result."""
 
     @wraps(function)
     async def awaited(*args: Any) -> Any:
@@ -33,7 +33,7 @@ def _awaited(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class AsyncApp(AppBase, AsyncCalls):
-    """A registered app whose methods are awaited; see :class:`SyncApp`."""
+    """Base of the registered apps whose calls are awaited; see :class:`SyncApp`."""
 
     _awaits = True
 
@@ -43,7 +43,7 @@ class AsyncApp(AppBase, AsyncCalls):
             self._fetch_token = _awaited(self._fetch_token)
 
     async def load_server_metadata(self) -> dict[str, Any]:
-        """Return KuCoin's endpoints. Authlib calls this before each use of the app."""
+        """Return KuCoin's endpoints. Authlib calls this before the application's own requests."""
         return self._server_metadata()
 
     async def create_authorization_url(
@@ -66,11 +66,12 @@ class AsyncApp(AppBase, AsyncCalls):
         return fresh
 
     async def close(self) -> None:
-        """Close the idle connections of this event loop. The app stays usable.
+        """Close the connections of this event loop, even those in use. The app stays usable.
 
-        This waits first until the refreshes of this event loop, and their ``update_token``, have
-        ended. So call it when a server's lifespan ends, because uvicorn can stop the loop while
-        tasks still run. Without this call, the connections are closed when the loop shuts down.
+        This waits first, for at most ``total_timeout``, until all refreshes of this event loop, and
+        their ``update_token``, have ended. So call it when a server's lifespan ends, because
+        uvicorn can stop the loop while tasks still run. Without this call, the connections are
+        closed when the loop shuts down.
         """
         await wait_for_refreshes()
         if self._client is not None:
@@ -90,8 +91,8 @@ class AsyncApp(AppBase, AsyncCalls):
         refresh_token: str | None = None,
         access_token: str | None = None,
     ) -> None:
-        # Authlib's method awaits the result even of a plain function. That await raises, and the
-        # new pair is lost.
+        # Authlib's method would await the result even of a plain function. That await would raise,
+        # and the new pair would be lost.
         told = self._update_token(token, refresh_token=refresh_token, access_token=access_token)
         if isawaitable(told):
             await told
@@ -103,7 +104,7 @@ class AsyncApp(AppBase, AsyncCalls):
         method: str | None,
         params: Mapping[str, Any],
     ) -> KuCoinToken:
-        """Check that a callback belongs to a login in the session, and exchange its code."""
+        """Check that a callback belongs to a login, remove the login, and exchange the code."""
         callback = read_callback(pairs, method)
         expected = await self.framework.get_state_data(session, callback.state)
         if expected is None or is_of_another(session, self.name, callback.state):
@@ -121,12 +122,16 @@ class AsyncApp(AppBase, AsyncCalls):
         return result
 
     async def renew(self, token: Mapping[str, Any], url: str | None = None) -> KuCoinToken:
-        """Exchange a token for a new token pair and call ``update_token``."""
+        """Exchange a token for a new token pair; see :meth:`SyncApp.renew`."""
         fresh: KuCoinToken = await self.client.renew(token, url)
         return fresh
 
     async def default_token(self, request: Any) -> AnyToken | None:
-        """Return the result of ``fetch_token``, for a call that was given no token."""
+        """Return the token for a call that was given none: the result of ``fetch_token``, if set.
+
+        Raises:
+            TokenError: If ``fetch_token`` is set, but there is no request to call it with.
+        """
         if not self._fetch_token:
             return None
         if request is None:

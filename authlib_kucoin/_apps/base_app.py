@@ -30,7 +30,7 @@ _SETTINGS: Final = {
 
 
 class AppBase(NoOpenID):
-    """An app that is registered with Authlib's ``OAuth``.
+    """Base of the apps that are registered with Authlib's ``OAuth``.
 
     Args:
         framework: Authlib's integration for the web framework.
@@ -83,7 +83,7 @@ class AppBase(NoOpenID):
         settings_win: bool = False,
         **options: Any,
     ) -> None:
-        # This must not raise: after an error, Authlib would create its own app instead of this.
+        # This must not raise: after an error, Authlib would create its own app at the next access.
         super().__init__(framework, name, **options)  # type: ignore[call-arg]  # Authlib's app
         self._oauth = oauth
         self._given: dict[str, Any] = {"site": site, "fast_api": fast_api}
@@ -103,7 +103,8 @@ class AppBase(NoOpenID):
         registration.
 
         Raises:
-            ConfigurationError: If no site is set, or an unknown one is.
+            ConfigurationError: If no site is set, or the site, ``fast_api`` or the address of an
+                endpoint is not valid.
         """
         if self._site is None:
             self._site = self._load_site()
@@ -130,7 +131,8 @@ class AppBase(NoOpenID):
         own work for a call.)
 
         Raises:
-            ConfigurationError: If no site is set, or an option of Authlib's has no effect here.
+            ConfigurationError: If a setting is missing or wrong, or an option of the registration
+                has no effect or could not be used.
         """
         # Not a cached_property: in Python 3.11 it has a lock, and a child process would wait for
         # ever if another thread held the lock during the fork. setdefault is atomic: if two
@@ -212,7 +214,7 @@ class AppBase(NoOpenID):
         return call
 
     def check_ready(self, operation: str) -> None:
-        """Check, before anything is sent, that this app's client can make a call."""
+        """Raise, before anything is sent, if the settings of the app's client allow no call."""
         self.client.check_ready(operation)
 
     def is_expired(self, token: AnyToken | None) -> TypeGuard[Mapping[str, Any]]:
@@ -220,7 +222,7 @@ class AppBase(NoOpenID):
         return bool(self.client.is_expired(token))
 
     def has_listener(self) -> bool:
-        """Tell whether ``update_token`` is set. The client asks before it sends a refresh.
+        """Tell whether ``update_token`` is set. The client asks this before it sends a refresh.
 
         Raises:
             ConfigurationError: If ``update_token`` cannot be called with the arguments that it
@@ -238,7 +240,7 @@ class AppBase(NoOpenID):
         return True
 
     def on_refreshed(self, old: Mapping[str, Any], fresh: KuCoinToken) -> None:
-        """Hook: called after a refresh, for each caller that has received the new pair."""
+        """Hook: called when create_api_key or refresh_access_token has refreshed a token."""
 
 
 def old_pair(token: AnyToken) -> Mapping[str, Any]:

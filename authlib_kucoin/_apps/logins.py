@@ -1,4 +1,4 @@
-"""The unfinished logins. Authlib stores each as an entry in the browser's session.
+"""The unfinished logins, each of which Authlib stores as an entry in the browser's session.
 
 Authlib's integrations for Flask and Django keep every login that was begun, and its integration for
 Starlette keeps only the last one. The apps here keep the last five of each registered app.
@@ -28,14 +28,14 @@ def all_logins(session: Mapping[str, Any]) -> dict[str, Any]:
 def keep_login(
     session: MutableMapping[str, Any], name: str, state: str, before: Mapping[str, Any]
 ) -> None:
-    """Mark a login that Authlib has just stored, and keep the last five logins of its app.
+    """Write the app's name into a login that Authlib has just stored; keep the app's last five.
 
     Args:
         session: The browser's session.
         name: The name that the app is registered under.
         state: The state of the login.
         before: All logins in the session before Authlib stored this one. Those that Authlib has
-            removed are put back. Then the oldest ones of this app are removed, down to five.
+            removed are put back. Then all but the last five logins of this app are removed.
     """
     for key in before.keys() - session.keys():
         session[key] = before[key]

@@ -1,4 +1,4 @@
-"""OpenID Connect's methods of Authlib's apps. KuCoin has nothing of it, so each raises."""
+"""OpenID Connect's methods of Authlib's apps. KuCoin has no OpenID Connect, so each raises."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from authlib_kucoin._errors import ConfigurationError
 
 
 class NoOpenID:
-    """Refuses what would fail in Authlib with a bare ``KeyError``."""
+    """Mixin that refuses these methods, and says what KuCoin has in their place."""
 
     def _refuse(self, *_args: object, **_options: object) -> NoReturn:
         raise ConfigurationError(

@@ -46,8 +46,8 @@ _INSTEAD: Final = {
     "token_endpoint": "the option is access_token_url.",
     "userinfo_endpoint": _OF_OPENID,
 }
-#: Options of a client that are refused in client_kwargs, because they belong to the registration
-#: or to one user, with the advice that the error text gives.
+#: Options of a client that are refused in client_kwargs, with the advice that the error text gives.
+#: An app sets them itself, or they belong to one user or one login.
 _NOT_IN_CLIENT_KWARGS: Final = {
     "adapter": "an app keeps connections of its own. See pool_maxsize and keepalive_expiry.",
     "client_id": "give it to register_kucoin.",
@@ -63,7 +63,7 @@ _NOT_IN_CLIENT_KWARGS: Final = {
 def check_options(
     client_class: Any, options: Mapping[str, Any], client_kwargs: Mapping[str, Any]
 ) -> None:
-    """Raise if an option of a registration has no effect.
+    """Raise if an option of a registration is unknown, has no effect or is in the wrong place.
 
     Args:
         client_class: The class of the app's client.

@@ -19,10 +19,10 @@ T = TypeVar("T")
 
 
 class SyncApp(AppBase, SyncCalls):
-    """A registered app: Authlib's methods, and KuCoin's calls. All of them block."""
+    """Base of the registered apps that block: Authlib's methods, and KuCoin's calls."""
 
     def load_server_metadata(self) -> dict[str, Any]:
-        """Return KuCoin's endpoints. Authlib calls this before each use of the app."""
+        """Return KuCoin's endpoints. Authlib calls this before the application's own requests."""
         return self._server_metadata()
 
     def create_authorization_url(
@@ -38,17 +38,23 @@ class SyncApp(AppBase, SyncCalls):
     def refresh_access_token(self, token: AnyToken) -> KuCoinToken:
         """Exchange a token for a new token pair (section 7.3).
 
-        Calls ``update_token`` and sends Authlib's ``token_update`` signal. If several threads
-        refresh the same token, one request is sent and all of them receive the new pair.
+        If several callers refresh the same token, one of them sends the request, calls its
+        ``update_token`` and sends Authlib's ``token_update`` signal (which only Flask and Django
+        have), and all receive the new pair. An error of ``update_token`` is raised as it is.
 
         Args:
             token: The old token, or its refresh token as a string.
 
         Raises:
-            ConfigurationError: If ``update_token`` cannot be called. Then nothing was sent.
-            ReauthorizationRequired: If the refresh token no longer works or is past its 3 days.
-            TokenError: If KuCoin refused the refresh for another reason.
-            KuCoinUnavailable: If KuCoin could not be reached or is failing.
+            ConfigurationError: If a setting is missing or wrong, or ``update_token`` cannot be
+                called. Then no refresh has reached KuCoin. Only if ``update_token`` returns an
+                awaitable, which a blocking app cannot await, is this raised after the refresh.
+            ReauthorizationRequired: If there is no refresh token, it no longer works, or it is past
+                its 3 days.
+            TokenError: If KuCoin refused the refresh for another reason, or a time in the token is
+                not a number.
+            KuCoinUnavailable: If KuCoin could not be reached, is failing or gets too many requests,
+                or the refresh of the same token by another caller has not ended in time.
             MalformedResponse: If the answer is not a token.
         """
         old = old_pair(token)
@@ -88,7 +94,7 @@ class SyncApp(AppBase, SyncCalls):
         method: str | None,
         params: Mapping[str, Any],
     ) -> KuCoinToken:
-        """Check that a callback belongs to a login in the session, and exchange its code."""
+        """Check that a callback belongs to a login, remove the login, and exchange the code."""
         callback = read_callback(pairs, method)
         expected = self.framework.get_state_data(session, callback.state)
         if expected is None or is_of_another(session, self.name, callback.state):
@@ -106,11 +112,18 @@ class SyncApp(AppBase, SyncCalls):
         return result
 
     def renew(self, token: Mapping[str, Any], url: str | None = None) -> KuCoinToken:
-        """Exchange a token for a new token pair and call ``update_token``."""
+        """Exchange a token for a new token pair, and call ``update_token`` with it.
+
+        If several callers refresh the same token, one of them sends the request and calls its
+        ``update_token``, and all receive the new pair.
+        """
         fresh: KuCoinToken = self.client.renew(token, url)
         return fresh
 
     def default_token(self, request: Any) -> AnyToken | None:
-        """Return the result of ``fetch_token``, for a call that was given no token."""
+        """Return the token for a call that was given none: the result of ``fetch_token``, if set.
+
+        In Django, that needs a request. In Flask, the token of the current request goes first.
+        """
         token: AnyToken | None = self._get_requested_token(request)  # type: ignore[attr-defined]  # a method of Authlib's app
         return token

@@ -18,22 +18,21 @@ T = TypeVar("T")
 
 
 class AsyncCalls:
-    """KuCoin's calls that use a token or a key; see :class:`SyncCalls`."""
+    """Mixin with KuCoin's calls that use a token or a key; see :class:`SyncCalls`."""
 
-    # The methods up to renew() are abstract. Clients define them. Apps define them too, and call
-    # the methods of their client.
+    # The methods up to renew() are abstract: clients and apps define them.
 
     @property
     def site(self) -> Site:
-        """The KuCoin site."""
+        """The KuCoin site that the calls are sent to."""
         raise NotImplementedError
 
     async def default_token(self, request: Any) -> AnyToken | None:
-        """Return the token to use in a call that was given none."""
+        """Return the token for a call that was given no token; None if there is none."""
         raise NotImplementedError
 
     def check_ready(self, operation: str) -> None:
-        """Check, before anything is sent, that a call can be made."""
+        """Raise, before anything is sent, if this object's settings do not allow a call."""
         raise NotImplementedError
 
     def is_expired(self, token: AnyToken | None) -> TypeGuard[Mapping[str, Any]]:
@@ -41,7 +40,7 @@ class AsyncCalls:
         raise NotImplementedError
 
     def on_refreshed(self, old: Mapping[str, Any], fresh: KuCoinToken) -> None:
-        """Hook: called after a refresh, for each caller that has received the new pair."""
+        """Hook: called when a call has refreshed a token; see :meth:`SyncCalls.on_refreshed`."""
         raise NotImplementedError
 
     async def perform(self, call: Call[T]) -> T:
@@ -49,9 +48,10 @@ class AsyncCalls:
         raise NotImplementedError
 
     async def renew(self, token: Mapping[str, Any], url: str | None = None) -> KuCoinToken:
-        """Exchange a token for a new token pair and call ``update_token``.
+        """Exchange a token for a new token pair, and call ``update_token`` with it.
 
-        Callers that refresh the same token share one request.
+        If several callers refresh the same token, one of them sends the request and calls its
+        ``update_token``, and all receive the new pair.
         """
         raise NotImplementedError
 
@@ -69,7 +69,7 @@ class AsyncCalls:
         request: Any = None,
     ) -> ApiKey:
         """Ask KuCoin for a new API key, once; see :meth:`SyncCalls.create_api_key`."""
-        # All checks come first: a refresh cannot be undone either.
+        # Check first what can be checked: neither a refresh nor a new key can be undone.
         self.check_ready("create_api_key")
         body = api_key_body(self.site, permissions)
         check_one_source(token, request)

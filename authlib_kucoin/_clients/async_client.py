@@ -14,7 +14,10 @@ from .refresh import refreshes
 
 
 class AsyncClient(ClientBase, AsyncCalls):
-    """An async client: Authlib's methods, and KuCoin's calls. All of them are awaited."""
+    """Base of the async client: Authlib's methods, and KuCoin's calls.
+
+    The methods that send something are awaited. A subclass defines :meth:`perform`, which sends.
+    """
 
     _awaits = True
 
@@ -41,7 +44,10 @@ class AsyncClient(ClientBase, AsyncCalls):
     async def refresh_token(
         self, url: str | None = None, refresh_token: str | None = None, **params: Any
     ) -> KuCoinToken:
-        """Exchange the refresh token for a new pair; see :meth:`SyncClient.refresh_token`."""
+        """Exchange the refresh token for a new pair; see :meth:`SyncClient.refresh_token`.
+
+        If the caller is cancelled, the refresh goes on, and can still replace the client's token.
+        """
         self.token = token = await self.renew(self._token_to_refresh(refresh_token, params), url)
         return KuCoinToken(token)
 
@@ -59,9 +65,10 @@ class AsyncClient(ClientBase, AsyncCalls):
         has_listener = self.has_listener()
         refresh_token = token["refresh_token"]
 
-        # These two functions replace the client's own token, because they run even if the caller is
-        # cancelled. They do so after update_token has succeeded. If that fails, the client keeps
-        # the old pair, and the next refresh of the old pair calls update_token again.
+        # The client's own token is replaced in these two functions, because they run even if the
+        # caller is cancelled. If there is an update_token, it has to succeed first. If it fails,
+        # the client keeps the old pair, and the next refresh of the old pair calls update_token
+        # again.
         async def perform() -> KuCoinToken:
             fresh = await self.perform(call)
             if not has_listener:

@@ -30,7 +30,7 @@ _ASKED_SCOPE: Final = "asked_scope"
 
 
 class ClientBase(NotOfKuCoin):
-    """The settings of a client, and the calls built from them."""
+    """Base of all clients: their settings, and the calls built from them."""
 
     # Set by Authlib's own constructor.
     client_id: Any
@@ -43,11 +43,11 @@ class ClientBase(NotOfKuCoin):
     leeway: Any
     metadata: Mapping[str, Any]
     token_auth: Any
-    # Set by the HTTP library's constructor.
+    # Set by the HTTP library's constructor: ``hooks`` by that of requests only.
     hooks: Any
     params: Any
 
-    #: The options that the constructor takes besides its own parameters.
+    #: The options that the constructor takes besides its own parameters, and those it refuses.
     accepted: ClassVar[Accepted]
 
     #: The longest time for a whole call, in seconds.
@@ -75,8 +75,8 @@ class ClientBase(NotOfKuCoin):
         )
 
     def __del__(self) -> None:
-        # Authlib's __del__ deletes the attribute ``session``. It fails if an error has prevented
-        # Authlib's constructor from setting it.
+        # Replaces Authlib's __del__, which deletes the attribute ``session`` too, but fails if an
+        # error has prevented Authlib's constructor from setting it.
         vars(self).pop("session", None)
 
     @property
@@ -84,7 +84,8 @@ class ClientBase(NotOfKuCoin):
         """The KuCoin site that this client talks to.
 
         Raises:
-            ConfigurationError: If no site was given, or an unknown one was.
+            ConfigurationError: If no site was given, or the site, ``fast_api`` or the address of an
+                endpoint is not valid.
         """
         if self._resolved_site is None:
             names = ("authorization_endpoint", "token_endpoint")  # the names in RFC 8414
@@ -109,9 +110,10 @@ class ClientBase(NotOfKuCoin):
             params: ``redirect_uri`` and ``scope``, if they differ from the client's.
 
         Raises:
-            UnsafeRedirectURI: If the redirect URI cannot be sent unencoded.
-            ConfigurationError: If a setting is missing, or KuCoin's login page has no parameter
-                of a name in ``params``.
+            UnsafeRedirectURI: If the redirect URI is missing, is not an absolute https URL (http is
+                for loopback only), or cannot be sent unencoded.
+            ConfigurationError: If a setting is missing or wrong, ``code_verifier`` is given, or
+                KuCoin's login page has no parameter of a name in ``params``.
         """
         if code_verifier:
             raise ConfigurationError(
@@ -140,7 +142,7 @@ class ClientBase(NotOfKuCoin):
         state: str | None = None,
         **params: Any,
     ) -> Call[KuCoinToken]:
-        """Return the call that :meth:`fetch_token` sends. The arguments are the same."""
+        """Return the call that ``fetch_token`` sends, with the same arguments and errors."""
         redirect_uri = params.pop("redirect_uri", None) or self.redirect_uri
         grant_type = params.pop("grant_type", None) or "authorization_code"
         _only_code_mode(is_so=grant_type == "authorization_code", operation="token")
@@ -198,13 +200,14 @@ class ClientBase(NotOfKuCoin):
         return dataclasses.replace(self.site, **changed) if changed else self.site
 
     def check_ready(self, operation: str) -> None:
-        """Check, before anything is sent, that this client can make a call.
+        """Raise, before anything is sent, if this client's settings do not allow a call.
 
         Args:
             operation: The call, as in :attr:`authlib_kucoin.KuCoinError.operation`.
 
         Raises:
-            ConfigurationError: If it is closed, or has params or hooks that KuCoin's calls ignore.
+            ConfigurationError: If the client has params or hooks, because KuCoin's calls ignore
+                them. (A ``protected_request`` hook prevents only ``"create_api_key"``.)
         """
         hooks = getattr(self, "event_hooks", None) or self.hooks
         ignored = {
@@ -246,7 +249,7 @@ class ClientBase(NotOfKuCoin):
     def has_listener(self) -> bool:
         """Tell whether ``update_token`` is set. The client asks this before it sends a refresh.
 
-        A registered app replaces this method by its own ``has_listener``.
+        A registered app replaces this method of its client by its own ``has_listener``.
 
         Raises:
             ConfigurationError: If ``update_token`` cannot be called with the arguments that it
@@ -279,12 +282,15 @@ class ClientBase(NotOfKuCoin):
     def is_expired(self, token: AnyToken | None) -> TypeGuard[Mapping[str, Any]]:
         """Tell whether a token has expired or will expire within ``leeway`` seconds.
 
-        A string has no known expiry, so the result is False.
+        If the expiry is not known (for a string, or without ``expires_at``), the result is False.
+
+        Raises:
+            TokenError: If a time in the token is not a number of seconds.
         """
         return isinstance(token, Mapping) and bool(KuCoinToken(token).is_expired(self.leeway))
 
     def on_refreshed(self, old: Mapping[str, Any], fresh: KuCoinToken) -> None:
-        """Make the new pair the client's token if the old pair was the client's token."""
+        """Make the new pair the client's token if the old refresh token was the client's."""
         if (self.token or {}).get("refresh_token") == old["refresh_token"]:
             self.token = fresh
 

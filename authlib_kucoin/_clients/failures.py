@@ -1,4 +1,4 @@
-"""Describes errors of the HTTP libraries without quoting their texts, which can hold the URL."""
+"""Describes errors of the HTTP libraries without quoting texts that can hold a URL."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from authlib_kucoin._errors import ConfigurationError
 
 #: The most causes of an error that are looked at.
 _MOST_CAUSES: Final = 20
-#: The packages whose errors mean that a call got no answer.
+#: The packages whose errors count as errors of the HTTP library.
 _LIBRARIES: Final = {
     *("authlib_kucoin", "requests", "urllib3", "http", "socks", "gevent"),
     *("httpx2", "httpcore2", "httpx", "httpcore", "h11", "socksio", "anyio", "sniffio"),
@@ -24,10 +24,12 @@ _NO_TUNNEL: Final = re.compile(r"(?:Tunnel connection failed: )?407\b")
 
 
 def of_a_handler(error: BaseException) -> BaseException:
-    """Return the built-in TimeoutError of a signal handler, if that is what caused an error.
+    """Return the TimeoutError of a signal handler that caused an error; else the error itself.
 
-    The HTTP libraries take it for the system's and raise one of their own. Where it was raised
-    tells them apart: the system's is raised in a library.
+    A signal handler, such as that of a job queue's time limit, can raise the built-in TimeoutError.
+    The HTTP libraries take that for a time-out of the network and raise an error of their own. A
+    time-out of the network is raised by a library or by Python's standard library, and a handler's
+    is not.
     """
     for cause in (error, *_causes(error)):
         if type(cause) is TimeoutError and cause.__traceback__ and not _is_raised_by_library(cause):
@@ -49,10 +51,11 @@ def kind_of(error: BaseException) -> str:
 
 
 def is_of_http(error: BaseException) -> bool:
-    """Tell whether an error comes from the HTTP library or the system.
+    """Tell whether an error counts as one of the HTTP library or the system.
 
-    Any other error comes from a signal handler (such as a job queue's time limit) or from a
-    transport of the application, and is raised to the caller as it is.
+    Every OSError and ValueError does, except a TimeoutError that a signal handler raised. An error
+    that does not count comes from a signal handler (such as a job queue's time limit) or from a
+    transport of the application.
     """
     if type(error) is TimeoutError and error.__traceback__:
         return _is_raised_by_library(error)
@@ -77,7 +80,7 @@ def _package(module: str) -> str:
 
 
 def bare(error: BaseException) -> BaseException:
-    """Remove the traceback, cause and context of an error, which can hold the URL. Return it."""
+    """Return an error after removing its traceback, cause and context, which can hold the URL."""
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)
 
@@ -95,7 +98,7 @@ def name_of(error: BaseException) -> str:
 
 
 def host_of(url: object) -> str:
-    """Return host and port of a proxy's URL, without user name and password."""
+    """Return host and port of a proxy's URL, without user name and password; "" if it has none."""
     try:
         return urlsplit(str(url)).netloc.rpartition("@")[2]
     except ValueError:
@@ -105,7 +108,10 @@ def host_of(url: object) -> str:
 def broken_for_good(
     error: BaseException, *, host: str, authorities: str, proxy: str, operation: str | None
 ) -> ConfigurationError | None:
-    """Return an error that says what to change, if trying again would not help.
+    """Return an error that says what to change, if the cause is known and lasts; else None.
+
+    The known causes are a certificate that is not trusted, a server that does not speak TLS, a
+    proxy that wants a password, and an endless recursion (of gevent).
 
     Args:
         error: The HTTP library's error.
@@ -155,8 +161,8 @@ def cannot_connect(error: BaseException, operation: str | None) -> Configuration
     """Return the error for a connection that could not be set up at all.
 
     Args:
-        error: The cause. Its text is shown only if the system or an import raised it: other
-            texts can quote a proxy's URL with the password.
+        error: The cause. Its text is shown only if it is an ImportError, or an OSError that is no
+            ValueError: other texts can quote a proxy's URL with the password.
         operation: The call that needed the connection, if any.
     """
     says_more = isinstance(error, (OSError, ImportError)) and not isinstance(error, ValueError)
@@ -169,7 +175,10 @@ def cannot_connect(error: BaseException, operation: str | None) -> Configuration
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield the errors that led to an error: causes, contexts, and errors among its arguments."""
+    """Yield the errors that led to an error, at most ``_MOST_CAUSES`` of them.
+
+    They are the causes or else contexts, the errors among the arguments, and those in ``reason``.
+    """
     seen = [error]
     for above in seen:
         below = (above.__cause__ or above.__context__, *above.args, getattr(above, "reason", None))

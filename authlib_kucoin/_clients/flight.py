@@ -1,8 +1,11 @@
 """One refresh that several callers share.
 
-The leader is the caller that sends the request. Waiters are callers that come with the same token
-while the request is in flight; they receive the leader's outcome: the new token pair or the error.
-When the request has ended, the outcome is remembered for later callers with the same token.
+The leader is the caller that sends the request. Waiters are callers that come with the same refresh
+token while the request is in flight. They receive its outcome: the new token pair or an error.
+
+When the request has ended, a new pair is remembered for ten minutes, for later callers with the
+same refresh token. So is a ReauthorizationRequired. After any other error, the next caller sends a
+new request.
 """
 
 from __future__ import annotations
@@ -20,9 +23,9 @@ from typing import Any, Final
 from authlib_kucoin._errors import KuCoinError, KuCoinUnavailable, ReauthorizationRequired
 from authlib_kucoin._models import KuCoinToken
 
-#: How many seconds an outcome is remembered.
+#: How many seconds a new pair or a ReauthorizationRequired is remembered.
 REMEMBER_SECONDS: Final = 600.0
-#: The default for ``longest``, in seconds.
+#: The default for ``longest``, the longest time that the leader's request takes, in seconds.
 LONGEST_WAIT: Final = 60.0
 #: How many seconds waiters wait beyond ``longest``, so that a leader whose time is up can still
 #: publish its error to them.
@@ -31,6 +34,8 @@ _GRACE: Final = 1.0
 
 class Flight:
     """One refresh and its outcome.
+
+    Every caller makes a flight. If the caller joins an earlier flight, its own sends no request.
 
     Args:
         endpoint: URL of the refresh endpoint.
@@ -41,7 +46,7 @@ class Flight:
 
     Attributes:
         key: A digest of the endpoint and the old refresh token.
-        outcome: The future of the new pair.
+        outcome: The future of the new pair or the error.
         successor: The ``key`` that a refresh of the new pair has; None until there is a new pair.
         since: When the flight began or, once it has ended, when it ended (monotonic clock).
         teller: The ``outcome`` of the flight whose caller is responsible for calling
@@ -116,7 +121,10 @@ class Flight:
         self._end()
 
     def fail(self, error: BaseException) -> None:
-        """Publish an error as the outcome, unless there is an outcome already."""
+        """Publish an error as the outcome, unless there is an outcome already.
+
+        In the place of an error that is no KuCoinError, a KuCoinUnavailable is published.
+        """
         if self.has_ended:
             return
         if not isinstance(error, KuCoinError):  # for example, the leader was cancelled
@@ -146,7 +154,7 @@ class Flight:
         return self.outcome in (self.teller, self._claimed and self._claimed.teller)
 
     def give_up(self, error: BaseException) -> None:
-        """Publish an error unless there is an outcome already.
+        """Publish an error, as :meth:`fail` does.
 
         If this flight's caller was responsible for ``update_token``, nobody is any more. A later
         caller with the old token becomes responsible.
@@ -159,7 +167,8 @@ class Flight:
     def latest_of(self, others: Mapping[bytes, Flight], newcomer: Flight) -> Flight | None:
         """Return the flight whose outcome a new caller should use; None if it has to refresh.
 
-        That is this flight or, if its new pair was refreshed in turn, the latest flight.
+        That is this flight or, if its new pair was refreshed in turn, the latest of these flights
+        that has a usable outcome or is still to have one.
 
         Args:
             others: All flights by key.
@@ -181,8 +190,8 @@ class Flight:
     def _is_worth_joining(self, access_token: bytes | None) -> bool:
         """Tell whether a new caller should use this flight's outcome.
 
-        It should if the outcome is still to come, is a newer pair than the caller's, or says that
-        the user must authorize again.
+        It should if this flight is not over, and its outcome is still to come, is a newer pair than
+        the caller's, or is a ReauthorizationRequired.
 
         Args:
             access_token: The digest of the caller's access token; None if it is not known.
@@ -202,17 +211,18 @@ class Flight:
         return access_token is not None and access_token == self._replaced and not unchanged
 
     def wait(self) -> None:
-        """Block until there is an outcome, for at most ``patience`` seconds.
+        """Block until there is an outcome or ``patience`` seconds are over.
 
         Raises:
-            KuCoinUnavailable: If the leader runs in this same thread, in a task of its event loop.
-                The leader could not go on while this thread waits.
+            KuCoinUnavailable: If there is no outcome yet and the leader runs in this same thread,
+                in a task of its event loop. The leader could not go on while this thread waits.
         """
         if self.has_ended:
             return
         if self._thread == threading.get_ident():
             raise unavailable("a task of this thread's own event loop is refreshing it")
-        # Not outcome.exception(): the TimeoutError of a signal handler would look like its own.
+        # Not outcome.exception(), which raises a TimeoutError when the time is over. That could not
+        # be told from a signal handler's.
         futures.wait((self.outcome,), self.patience)
 
     def is_led_for(self, owner: object) -> bool:
@@ -223,7 +233,7 @@ class Flight:
         """Return a copy of the new pair, or raise a copy of the error.
 
         Raises:
-            KuCoinError: The error of this flight, or that it has not ended in time.
+            KuCoinError: The error of this flight; KuCoinUnavailable if there is no outcome yet.
         """
         if not self.has_ended:
             # Do not start a second refresh: only one of the two would get a valid pair.

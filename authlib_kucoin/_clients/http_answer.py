@@ -26,7 +26,7 @@ class LimitedAnswer(HTTPResponse):
         super().__init__(_Limited(sock), *args, **kwargs)  # type: ignore[arg-type]  # _Limited is no socket
 
     def _read_status(self) -> tuple[str, int, str]:
-        """Skip informational answers (1xx). http.client itself skips only 100."""
+        """Skip informational answers (1xx except 101). http.client itself skips only 100."""
         while True:
             line: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]  # a private method
             if not 100 <= line[1] < 200 or line[1] == 101:
@@ -41,7 +41,7 @@ class LimitedAnswer(HTTPResponse):
 
 
 class _Limited:
-    """Given to ``HTTPResponse`` as its socket, of which it only calls ``makefile``."""
+    """Given to ``HTTPResponse`` in the place of the socket. It calls nothing but ``makefile``."""
 
     def __init__(self, sock: Any) -> None:
         self._sock = sock

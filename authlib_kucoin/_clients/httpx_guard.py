@@ -5,6 +5,9 @@ client, ``_pool`` of a transport, ``_http2`` and ``_network_backend`` of a pool;
 ``_h11_state`` and ``_network_stream`` of a connection. If a release lacks one of the first five,
 no client can be made with it; if it lacks one of the others, no connection is used twice. The
 tests in tests/unit/test_private.py fail in both cases.
+
+If a release lacks ``_transport_for_url`` of a client, or ``_proxy`` and ``_proxy_url`` of a pool,
+error texts do not name the proxy.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ _OURS = (httpx2.HTTPTransport, httpx2.AsyncHTTPTransport)
 def guard(client: httpx2.Client | httpx2.AsyncClient, *others: object) -> None:
     """Make a client's connections obey deadlines, and be dropped if they hold surplus bytes.
 
-    (For an async client, asyncio's time-out enforces the deadline.)
+    (The connections of an async client get no deadline here: asyncio's time-out enforces it.)
 
     Args:
         client: The client.
@@ -73,12 +76,12 @@ def refuse_http2() -> None:
 
 
 def is_direct(client: httpx2.Client | httpx2.AsyncClient) -> bool:
-    """Tell whether a client has a single transport, and therefore uses no proxy."""
+    """Tell whether a client has one transport for all URLs. httpx2's default one uses no proxy."""
     return not client._mounts
 
 
 def proxy_of(client: httpx2.Client | httpx2.AsyncClient, url: str) -> str:
-    """Return host and port of the proxy that a client uses for a URL; empty if there is none."""
+    """Return host and port of the proxy that a client uses for a URL; "" if none is known."""
     try:
         pool: Any = client._transport_for_url(httpx2.URL(url))._pool  # type: ignore[union-attr]
         proxy = getattr(pool, "_proxy_url", None) or pool._proxy.url
@@ -119,9 +122,10 @@ def _holds_bytes(connection: Any) -> bool:
 
 
 class _QuickStream:
-    """A stream that remembers its extra information, such as its socket.
+    """A stream that remembers its extra information, such as its socket, after the first lookup.
 
-    Without this, anyio would read all properties of the socket at each lookup.
+    Without this, anyio would read all properties of the socket at each lookup. ``is_readable``
+    changes, so it is not remembered.
     """
 
     def get_extra_info(self, info: str) -> Any:
@@ -154,7 +158,7 @@ class _Backend(httpcore2.NetworkBackend):
         local_address: str | None = None,
         socket_options: Any = None,
     ) -> httpcore2.NetworkStream:
-        """Connect to one address of a host after another, until the deadline."""
+        """Try one address of a host after another, until one accepts or the deadline passes."""
         options = {"local_address": local_address, "socket_options": socket_options}
         try:
             *others, last = addresses(host, port)

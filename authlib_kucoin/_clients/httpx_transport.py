@@ -1,11 +1,11 @@
 """Transports of httpx2 that clients can share, in any event loop and after a fork.
 
-Authlib makes a client for each call, and a plain client of httpx2 must not be used after a fork or,
-if it is async, in another event loop. So the transports here send through inner clients, one per
-process or event loop. They use clients rather than bare connection pools, because only a client
-uses the proxies of the environment, which many brokers need: KuCoin accepts calls from registered
-addresses only. (The application's own requests pass through the outer and the inner client, so
-httpx2 logs them twice.)
+An app of Authlib makes a client for each request, and a plain client of httpx2 must not be used
+after a fork or, if it is async, in another event loop. So the transports here send through inner
+clients, one per process or event loop. They use clients rather than bare connection pools, because
+only a client uses the proxies of the environment, which many brokers need: KuCoin accepts calls
+from registered addresses only. (The application's own requests pass through the outer and the inner
+client, so httpx2 logs them twice.)
 """
 
 from __future__ import annotations
@@ -43,14 +43,15 @@ def no_cookies() -> CookieJar:
 
 
 class KeptConnections:
-    """Base of the transports, which makes the inner clients.
+    """Base of the transports. It makes their inner clients.
 
     Args:
         client_kwargs: The options of a client. Those that do not concern connections are ignored.
 
     Attributes:
-        are_traced: Whether the inner clients call the ``trace`` of a request when they send it, as
-            httpx2's own transport does. A transport of the application perhaps does not.
+        are_traced: Whether the inner clients call the ``trace`` extension of a request when they
+            send it, as httpx2's own transport does. A transport of the application perhaps does
+            not.
     """
 
     def __init__(self, client_kwargs: Mapping[str, Any]) -> None:
@@ -76,7 +77,10 @@ class KeptConnections:
 
     @property
     def _tls(self) -> dict[str, Any]:
-        """The one TLS context of all inner clients. Making another would take some 20 ms."""
+        """The options that give all inner clients one TLS context. Making one takes some 20 ms.
+
+        Empty if the application has given a transport.
+        """
         if self._settings.get("transport"):
             return {}
         if self._context is None:
@@ -109,7 +113,8 @@ class Transport(KeptConnections, httpx2.BaseTransport):
             operation: The call that needs the client, for errors.
 
         Raises:
-            ConfigurationError: If httpx2 does not accept the settings.
+            ConfigurationError: If httpx2 does not accept the settings, or :func:`guard` refuses the
+                client.
         """
         process = os.getpid()
         if inner := self._clients.get(process):
@@ -151,7 +156,8 @@ class AsyncSharedTransport(KeptConnections, httpx2.AsyncBaseTransport):
             operation: The call that needs the client, for errors.
 
         Raises:
-            ConfigurationError: If httpx2 does not accept the settings.
+            ConfigurationError: If httpx2 does not accept the settings, or :func:`guard` refuses the
+                client.
         """
         loop = asyncio.get_running_loop()
         inner = self._clients.get(id(loop))
@@ -159,8 +165,8 @@ class AsyncSharedTransport(KeptConnections, httpx2.AsyncBaseTransport):
             return inner.client
         client = self._new(httpx2.AsyncClient, operation)
         closer = self._close_with_loop(loop, client)
-        # Other loops do the same in their threads, so each step is atomic. A lock would not do: if
-        # another thread held it during a fork, the child process would wait for ever.
+        # Loops in other threads change the dict too, so each step on it is atomic. A lock would not
+        # do: if another thread held it during a fork, the child process would wait for ever.
         for key, other in list(self._clients.items()):
             if other.loop.is_closed():
                 self._clients.pop(key, None)
@@ -171,7 +177,7 @@ class AsyncSharedTransport(KeptConnections, httpx2.AsyncBaseTransport):
     async def _close_with_loop(
         self, loop: asyncio.AbstractEventLoop, client: httpx2.AsyncClient
     ) -> AsyncGenerator[None]:
-        """Close a client when its loop shuts down: asyncio then closes this async generator."""
+        """Close a client when this generator is closed: as its loop ends, or by dispose()."""
         try:
             yield
         finally:

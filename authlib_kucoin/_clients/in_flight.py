@@ -73,7 +73,7 @@ class InFlight:
 
     def __enter__(self) -> Self:
         for logger in _LOGGERS:
-            if _FILTER not in logger.filters:  # for example, the application has removed it
+            if _FILTER not in logger.filters:  # the first time, or the application has removed it
                 logger.addFilter(_FILTER)
         self._reset = _current.set(self)
         return self

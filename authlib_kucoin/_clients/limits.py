@@ -12,7 +12,7 @@ from authlib_kucoin._errors import ConfigurationError
 DEFAULT_TIMEOUT: Final = 10.0
 #: The longest time for a whole call, from connecting to the last byte of the answer, in seconds.
 DEFAULT_TOTAL_TIMEOUT: Final = 20.0
-#: The largest body of an answer that is accepted, after decoding, in bytes.
+#: The largest body of an answer that is accepted, before and after decoding, in bytes.
 LARGEST_BODY: Final = 1024 * 1024
 #: The largest answer that is accepted, as it is on the wire with its headers, in bytes.
 LARGEST_ANSWER: Final = LARGEST_BODY + 256 * 1024

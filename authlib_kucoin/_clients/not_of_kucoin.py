@@ -1,4 +1,7 @@
-"""Methods of Authlib's clients for what KuCoin does not have: each raises and says why."""
+"""Methods of Authlib's clients for what KuCoin does not have. Each raises an error that says why.
+
+Only a hook on the application's own requests is accepted.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,10 @@ from .options import ONLY_CODE_MODE
 
 
 class NotOfKuCoin:
-    """Refuses hooks, client authentication, revocation, introspection and the implicit mode."""
+    """Mixin that refuses what KuCoin does not have.
+
+    That is: hooks on its calls, client authentication, revocation, introspection, implicit mode.
+    """
 
     token_auth: Any
 

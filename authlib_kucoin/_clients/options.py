@@ -1,6 +1,6 @@
 """The options of the clients' constructors. An option without effect is refused.
 
-The error says what to use instead.
+The error says why, or what to use instead.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ _NO_HOOKS: Final = "no hook runs on KuCoin's calls. For other requests make anot
 _NOT_ON_LOGIN_PAGE: Final = "KuCoin's login page has no such parameter (document section 7.1)."
 _OF_THE_SITE: Final = "give it to the site: site=Site(…, refresh_endpoint=…)."
 
-#: Authlib's own options that have an effect here.
+#: Authlib's own options that are accepted. Of grant_type, response_type and
+#: token_endpoint_auth_method, only the value that describes KuCoin's calls is accepted.
 _OF_AUTHLIB: Final = {
     "authorization_endpoint",
     "grant_type",
@@ -63,7 +64,7 @@ class Accepted(NamedTuple):
     """The options of the clients over one HTTP library.
 
     Attributes:
-        names: The options of Authlib's and the library's constructors that have an effect.
+        names: The options of Authlib's and the library's constructors that are accepted.
         instead: The options that have no effect, with the reason or the advice for the error text.
     """
 
@@ -106,7 +107,7 @@ WITH_HTTPX: Final = Accepted(
 
 
 def parameters_of(client_class: type) -> frozenset[str]:
-    """Return the parameter names of this package's own constructors of a client class."""
+    """Return the parameter names of a client class's constructors, without those of Authlib's."""
     ours = takewhile(lambda each: not each.__module__.startswith("authlib."), client_class.__mro__)
     constructors = [vars(each)["__init__"] for each in ours if "__init__" in vars(each)]
     names = {name for each in constructors for name in signature(each).parameters}
@@ -122,7 +123,7 @@ def checked(client_class: Any, options: Mapping[str, Any], client_secret: object
         client_secret: The client secret, if there is one.
 
     Raises:
-        ConfigurationError: If one of the options has no effect.
+        ConfigurationError: If one of the options is unknown or has no effect.
     """
     names, instead = client_class.accepted
     given = {name: value for name, value in options.items() if value or name not in instead}
@@ -131,7 +132,7 @@ def checked(client_class: Any, options: Mapping[str, Any], client_secret: object
     for name, only in (("response_type", "code"), ("grant_type", "authorization_code")):
         if given.get(name, only) != only:
             refuse(name, (), {name: ONLY_CODE_MODE})
-    # "none" describes a client without a secret, so it is accepted there.
+    # "none" describes a client without a secret, so it is accepted if there is none.
     method = given.get("token_endpoint_auth_method")
     if method is not None and (client_secret or method != "none"):
         secret = "a client secret is sent in the query. To send none, leave out client_secret."
@@ -163,7 +164,7 @@ def refuse_late(client: Any, name: str) -> None:
 
 
 def refuse(name: str, known: Iterable[str], instead: Mapping[str, str]) -> NoReturn:
-    """Raise the error for an option that has no effect.
+    """Raise the error for an option that is unknown or has no effect.
 
     Args:
         name: The name of the option.

@@ -68,7 +68,11 @@ class Outcome(Generic[T]):
         self._error: BaseException | None = None
 
     def failed(self, error: BaseException) -> None:
-        """Choose what to raise for an error. Call this inside the except block."""
+        """Choose what to raise for an error. Call this inside the except block.
+
+        An error that is not the HTTP library's or the system's is raised as it is. But if a key may
+        have been created, only an interrupt is, such as Ctrl-C, which is no ``Exception``.
+        """
         may_have_key = self._progress.sent and self._call.creates_key
         if isinstance(error, UnusableBody):
             self._unusable = self._failure = str(error)

@@ -1,4 +1,4 @@
-"""Methods of Authlib's classes that a subclass may override in vain: each is refused."""
+"""Names in Authlib's classes that KuCoin's calls do not use. A subclass must not override them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OF_CLIENTS: Final = {
     "_prepare_token_endpoint_body": "the document says what a call holds (section 7).",
     "_refresh_token": _SENDS,
 }
-#: The same of Authlib's apps.
+#: Names of Authlib's apps that KuCoin's calls do not use, with what to do instead.
 OF_APPS: Final = {
     "load_server_metadata": _ENDPOINTS,
     "_format_state_params": "override fetch_access_token.",
@@ -38,7 +38,7 @@ OF_APPS: Final = {
 
 
 def refuse_overrides(new_class: type, instead: Mapping[str, str]) -> None:
-    """Refuse a subclass of ours that overrides what no call of KuCoin's uses.
+    """Raise if a subclass of one of our classes overrides what KuCoin's calls do not use.
 
     Args:
         new_class: The class that is being made.

@@ -1,4 +1,4 @@
-"""Checks of the application's own functions, made before a request that cannot be undone."""
+"""Checks of the application's own functions, where possible before a request is sent."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def check_function(
 
 
 def check_one_source(token: object, request: object) -> None:
-    """Refuse a token together with the request that ``fetch_token`` would find one by.
+    """Raise if both a token and a request are given: ``fetch_token`` finds a token by the request.
 
     Raises:
         ConfigurationError: If both are given: one of them would have no effect.

@@ -1,14 +1,14 @@
-"""One refresh per process, however many callers hold the expired token.
+"""One refresh per process, however many callers refresh the same token.
 
 A new pair (access token and refresh token) invalidates the old access token at once (document
 section 6.3). So if two callers refreshed the same token, only one of them would have a valid pair.
 Whether a refresh also invalidates the old refresh token is not documented; both cases are handled.
 All threads and tasks of a process share one request and its outcome. For ten minutes, later callers
-with the old token get the new pair from memory.
+with the old token get the latest pair from memory (of the last 1024 refreshes).
 
 The caller that sent the request calls its ``update_token`` with the new pair. If it has none, or
-that fails, the next caller that comes with the old token calls its own ``update_token``, and so on
-until one has succeeded. Callers that were waiting for the request do not call theirs.
+that fails, the next caller that comes later with the old token calls its own ``update_token``, and
+so on until one has succeeded. Callers that were waiting for the request do not call theirs.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from authlib_kucoin._models import KuCoinToken
 from .flight import LONGEST_WAIT, REMEMBER_SECONDS, Flight
 from .refresh_task import RefreshTask, drop_abandoned_tasks
 
-#: The most outcomes that are remembered.
+#: The most refreshes that are remembered.
 REMEMBER_AT_MOST: Final = 1024
 
 
@@ -64,7 +64,10 @@ class Refreshes:
             owner: The client that ``perform`` sends with.
 
         Raises:
-            KuCoinError: If the refresh failed. All callers that share it raise the same error.
+            KuCoinError: If the refresh failed, or that of another caller has not ended in time. All
+                callers that share a refresh get the same error, as long as it is a KuCoinError.
+                If it is not, the others get KuCoinUnavailable. An error of ``update_token`` is
+                raised only to the caller that called it.
         """
         # Made before the try block, so that after an interrupt in _join the flight is ended.
         own = Flight(endpoint, old, longest=longest, owner=owner)
@@ -94,7 +97,7 @@ class Refreshes:
         longest: float = LONGEST_WAIT,
         owner: object = None,
     ) -> KuCoinToken:
-        """Return the new pair, as :meth:`share` does. If a caller is cancelled, no pair is lost.
+        """Return the new pair, as :meth:`share` does. A cancelled caller's refresh goes on.
 
         Args:
             endpoint: As in :meth:`share`.
@@ -129,7 +132,7 @@ class Refreshes:
         return flight.told()
 
     def wait_for(self, owner: object) -> None:
-        """Block until no other thread uses a client's connections for a refresh."""
+        """Block until the refreshes of a client in other threads have ended or run out of time."""
         with self._lock:
             flights = [flight for flight in self._in_flight if flight.is_led_for(owner)]
         for flight in flights:
@@ -140,9 +143,10 @@ class Refreshes:
 
         Args:
             own: The caller's flight.
-            tells: Whether the caller has an ``update_token``. If no caller has stored the pair
-                that replaced this caller's pair, then this caller stores the latest pair: its
-                application finds the row to change by the old refresh token.
+            tells: Whether the caller has an ``update_token``. If no ``update_token`` has succeeded
+                with the pair that replaced this caller's pair, this caller becomes responsible for
+                calling its own with the latest pair. (The application finds the stored pair to
+                replace by the old refresh token.)
         """
         with self._lock:
             earlier = self._flights.get(own.key)
@@ -161,7 +165,7 @@ class Refreshes:
             return own
 
     def _tidy(self, *, thorough: bool = False) -> None:
-        """Remove the flights that are over, and the oldest ones if there are too many.
+        """Remove the flights that are over and, if there are too many, the oldest that have ended.
 
         Args:
             thorough: Whether to look at every flight. Otherwise the search stops at the first one
@@ -183,7 +187,7 @@ class Refreshes:
                 break
 
     def _sweep_later(self) -> None:
-        """Start a timer that removes the oldest flight, unless a refresh does so before."""
+        """Start a timer that removes the oldest flight when it is over, if no timer runs yet."""
         if self._sweeper or not self._flights:
             return
         oldest = min(flight.since for flight in self._flights.values())

@@ -1,13 +1,13 @@
-"""The task of an async refresh, which neither its caller nor the end of the loop interrupts.
+"""The task of an async refresh. It goes on if its caller is cancelled or its loop is about to end.
 
 If a refresh were cancelled after KuCoin has answered, the new token pair would be lost, and the old
-one no longer works. So a refresh runs in a task of its own, which its caller awaits through
-``asyncio.shield``.
+access token no longer works. So a refresh runs in a task of its own, which its caller awaits
+through ``asyncio.shield``.
 
 ``asyncio.run``, and the runners of pytest-asyncio and anyio, cancel all tasks when the main one has
 ended. They do so while the loop does not run, and then run it until all tasks have ended. Such a
-cancellation is delayed. Time-outs inside the task (``asyncio.timeout``, anyio) cancel it while the
-loop runs, and take effect at once.
+cancellation is delayed for the longest time that a refresh takes. Time-outs inside the task
+(``asyncio.timeout``, anyio) cancel it while the loop runs, and take effect at once.
 """
 
 from __future__ import annotations
@@ -47,7 +47,10 @@ class RefreshTask(asyncio.Task[None]):
         self.add_done_callback(_tasks.discard)
 
     def cancel(self, msg: Any | None = None) -> bool:
-        """Cancel the task at once or, if its loop is about to end, ``longest`` seconds later."""
+        """Cancel the task at once or, if its loop is open and does not run, ``longest`` s later.
+
+        Such a loop is about to end; see the module's docstring.
+        """
         loop = self.get_loop()
         if loop.is_running() or loop.is_closed():
             return super().cancel(msg)
@@ -56,7 +59,7 @@ class RefreshTask(asyncio.Task[None]):
 
     @property
     def is_abandoned(self) -> bool:
-        """Whether the task will not end: its loop is closed, or it is more than ten minutes old."""
+        """Whether to give the task up: its loop is closed, or it is more than ten minutes old."""
         return self.get_loop().is_closed() or time.monotonic() - self._began > REMEMBER_SECONDS
 
 
@@ -79,5 +82,5 @@ async def wait_for_refreshes(owner: object = None) -> None:
 
 
 def drop_abandoned_tasks() -> None:
-    """Remove the references to tasks that will not end, because the tasks hold tokens."""
+    """Remove the references to abandoned tasks, because the tasks hold tokens."""
     _tasks.difference_update([task for task in _tasks.copy() if task.is_abandoned])

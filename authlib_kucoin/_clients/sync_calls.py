@@ -18,22 +18,21 @@ T = TypeVar("T")
 
 
 class SyncCalls:
-    """KuCoin's calls that use a token or a key."""
+    """Mixin with KuCoin's calls that use a token or a key, for blocking clients and apps."""
 
-    # The methods up to renew() are abstract. Clients define them. Apps define them too, and call
-    # the methods of their client.
+    # The methods up to renew() are abstract: clients and apps define them.
 
     @property
     def site(self) -> Site:
-        """The KuCoin site."""
+        """The KuCoin site that the calls are sent to."""
         raise NotImplementedError
 
     def default_token(self, request: Any) -> AnyToken | None:
-        """Return the token to use in a call that was given none."""
+        """Return the token for a call that was given no token; None if there is none."""
         raise NotImplementedError
 
     def check_ready(self, operation: str) -> None:
-        """Check, before anything is sent, that a call can be made."""
+        """Raise, before anything is sent, if this object's settings do not allow a call."""
         raise NotImplementedError
 
     def is_expired(self, token: AnyToken | None) -> TypeGuard[Mapping[str, Any]]:
@@ -41,7 +40,12 @@ class SyncCalls:
         raise NotImplementedError
 
     def on_refreshed(self, old: Mapping[str, Any], fresh: KuCoinToken) -> None:
-        """Hook: called after a refresh, for each caller that has received the new pair."""
+        """Hook: called when a call, such as :meth:`create_api_key`, has refreshed a token.
+
+        Args:
+            old: The old pair, or a mapping that holds only its refresh token.
+            fresh: The new pair.
+        """
         raise NotImplementedError
 
     def perform(self, call: Call[T]) -> T:
@@ -49,9 +53,10 @@ class SyncCalls:
         raise NotImplementedError
 
     def renew(self, token: Mapping[str, Any], url: str | None = None) -> KuCoinToken:
-        """Exchange a token for a new token pair and call ``update_token``.
+        """Exchange a token for a new token pair, and call ``update_token`` with it.
 
-        Callers that refresh the same token share one request.
+        If several callers refresh the same token, one of them sends the request and calls its
+        ``update_token``, and all receive the new pair.
         """
         raise NotImplementedError
 
@@ -60,12 +65,14 @@ class SyncCalls:
 
         Args:
             token: The token, or its access token as a string. If left out, a client uses its own
-                token, and a registered Flask app uses the token of the current request.
+                token. A registered Flask app uses the token of the current request or, if there is
+                none, the result of ``fetch_token``. Other registered apps need the argument.
 
         Raises:
             TokenError: If there is no token, or KuCoin refused to answer.
-            KuCoinUnavailable: If KuCoin could not be reached or is failing.
-            MalformedResponse: If the answer is neither true nor false.
+            ConfigurationError: If a setting is missing or wrong.
+            KuCoinUnavailable: If KuCoin could not be reached, is failing or gets too many requests.
+            MalformedResponse: If the answer does not say whether the token is valid.
         """
         token = self.default_token(None) if token is None else token
         access_token = calls.access_token_of(token, "validate")
@@ -80,11 +87,13 @@ class SyncCalls:
     ) -> ApiKey:
         """Ask KuCoin for a new API key (section 4). The request is sent once and never repeated.
 
-        An expired token is refreshed first. If the refresh fails, no key is asked for.
+        A token that has expired, or will within ``leeway`` seconds, is refreshed first, unless it
+        is given as a string. If the refresh fails, no key is asked for.
 
         Args:
             token: The token, or its access token as a string. If left out, a client uses its own
-                token, and a registered app the result of ``fetch_token``.
+                token, and a registered app the result of ``fetch_token``. (A Flask app uses the
+                token of the current request, if there is one.)
             permissions: KuCoin's names of the permissions to ask for; ``["API_COMMON",
                 "API_SPOT"]`` if left out. Only Fast API 2 has permissions. It is known from one
                 published client only: ask KuCoin whether your client id can use it.
@@ -98,13 +107,14 @@ class SyncCalls:
             ApiKeyOutcomeUnknown: If a key was perhaps created but no usable answer came. Do not
                 try again before the user has looked for a new key at KuCoin.
             ApiKeyError: If KuCoin refused to create a key. The subclasses tell why.
-            ConfigurationError: If a setting is wrong, or the permissions cannot be asked for.
-            KuCoinUnavailable: If the request could not be sent, KuCoin asks to wait (HTTP 429), or
-                the refresh before it failed for such a reason.
+            ConfigurationError: If a setting or an argument is wrong, or the permissions cannot be
+                asked for.
+            KuCoinUnavailable: If the request could not be sent, KuCoin got too many requests
+                (HTTP 429), or KuCoin could not be reached or failed at the refresh.
             MalformedResponse: If the answer to the refresh is not a token.
-            TokenError: If there is no token, or KuCoin refused to refresh it.
+            TokenError: If there is no token, or it has expired and could not be refreshed.
         """
-        # All checks come first: a refresh cannot be taken back either.
+        # Check first what can be checked: neither a refresh nor a new key can be undone.
         self.check_ready("create_api_key")
         body = api_key_body(self.site, permissions)
         check_one_source(token, request)
@@ -131,8 +141,10 @@ class SyncCalls:
             AddressNotAllowed: If this server's address is not allowed to use the key.
             ClockSkewed: If this server's clock is wrong.
             ApiKeyPermissionDenied: If the key lacks the permission.
-            ApiKeyError: If KuCoin refused for another reason.
-            KuCoinUnavailable: If KuCoin could not be reached or is failing.
+            ApiKeyError: If KuCoin refused for another reason, or a credential in ``key`` is missing
+                or masked.
+            ConfigurationError: If a setting is missing or wrong.
+            KuCoinUnavailable: If KuCoin could not be reached, is failing or gets too many requests.
             MalformedResponse: If the answer does not describe a key.
         """
         return self.perform(calls.api_key_info_call(self.site, key=key))

@@ -1,4 +1,4 @@
-"""A client that blocks until the answer has arrived."""
+"""Base of the clients that block until the answer has arrived."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from .sync_calls import SyncCalls
 
 
 class SyncClient(ClientBase, SyncCalls):
-    """A blocking client: Authlib's methods, and KuCoin's calls."""
+    """Base of the blocking clients: Authlib's methods, and KuCoin's calls.
+
+    A subclass defines :meth:`perform`, which sends a call.
+    """
 
     def fetch_token(
         self,
@@ -27,23 +30,27 @@ class SyncClient(ClientBase, SyncCalls):
     ) -> KuCoinToken:
         """Exchange an authorization code for a token (section 7.2).
 
+        The token becomes the client's own.
+
         Args:
             url: URL of the token endpoint; the site's if left out.
             code: The authorization code.
             authorization_response: The whole URL of the callback, in the place of ``code``.
             state: The state that ``authorization_response`` must hold; the client's ``state`` if
-                left out. If neither is set, the state is not checked.
+                left out. If neither is set, any state is accepted. Leave it out if ``code`` is
+                given.
             params: ``redirect_uri``, if it differs from the client's.
 
         Raises:
             AuthorizationDenied: If ``authorization_response`` says that the login was refused, or
                 cannot be trusted.
-            ConfigurationError: If a setting is missing, or KuCoin's token call has no parameter
-                of a name in ``params``.
+            ConfigurationError: If a setting is missing or wrong, the arguments do not fit together,
+                or KuCoin's token call has no parameter of a name in ``params``.
             TokenError: If KuCoin refused the code.
-            KuCoinUnavailable: If KuCoin could not be reached or is failing.
+            KuCoinUnavailable: If KuCoin could not be reached, is failing or gets too many requests.
             MalformedResponse: If the answer is not a token.
-            UnsafeRedirectURI: If the redirect URI cannot be sent unencoded.
+            UnsafeRedirectURI: If the redirect URI is missing, is not an absolute https URL (http is
+                for loopback only), or cannot be sent unencoded.
         """
         call = self.token_call(
             url, code=code, authorization_response=authorization_response, state=state, **params
@@ -55,10 +62,13 @@ class SyncClient(ClientBase, SyncCalls):
     def refresh_token(
         self, url: str | None = None, refresh_token: str | None = None, **params: Any
     ) -> KuCoinToken:
-        """Exchange the refresh token for a new token pair, and call ``update_token`` with it.
+        """Exchange the refresh token for a new token pair (section 7.3).
 
-        If several threads refresh the same token, one request is sent and all of them receive the
-        new pair (section 7.3). If this raises, the client keeps its old token.
+        The new pair becomes the client's own token. If several callers refresh the same token, one
+        of them sends the request and calls its ``update_token``, and all receive the new pair.
+
+        If ``update_token`` raises, this raises the same error. If this raises, the client keeps its
+        old token.
 
         Args:
             url: URL of the refresh endpoint; the site's if left out.
@@ -66,10 +76,15 @@ class SyncClient(ClientBase, SyncCalls):
             params: ``scope``, if it differs from the client's and the token's.
 
         Raises:
-            ConfigurationError: If ``update_token`` cannot be called. Then nothing was sent.
-            ReauthorizationRequired: If the refresh token no longer works or is past its 3 days.
-            TokenError: If KuCoin refused the refresh for another reason.
-            KuCoinUnavailable: If KuCoin could not be reached or is failing.
+            ConfigurationError: If a setting or an argument is wrong, or ``update_token`` cannot be
+                called. Then no refresh has reached KuCoin. Only if ``update_token`` returns an
+                awaitable, which a blocking client cannot await, is this raised after the refresh.
+            ReauthorizationRequired: If there is no refresh token, it no longer works, or it is past
+                its 3 days.
+            TokenError: If KuCoin refused the refresh for another reason, or a time in the token is
+                not a number.
+            KuCoinUnavailable: If KuCoin could not be reached, is failing or gets too many requests,
+                or the refresh of the same token by another caller has not ended in time.
             MalformedResponse: If the answer is not a token.
         """
         self.token = token = self.renew(self._token_to_refresh(refresh_token, params), url)
@@ -84,10 +99,10 @@ class SyncClient(ClientBase, SyncCalls):
             token: The token to check; the client's own if left out.
 
         Returns:
-            Always True, because Authlib takes any other value to mean that the token is dead.
+            Always True, because Authlib takes False or None to mean that the token is dead.
 
         Raises:
-            KuCoinError: If the refresh failed.
+            KuCoinError: If the refresh failed. An error of ``update_token`` is raised as it is.
         """
         token = self.token if token is None else token
         if self.is_expired(token):
@@ -95,17 +110,20 @@ class SyncClient(ClientBase, SyncCalls):
         return True
 
     def renew(self, token: Mapping[str, Any], url: str | None = None) -> KuCoinToken:
-        """Exchange a token for a new token pair and call ``update_token``.
+        """Exchange a token for a new token pair, and call ``update_token`` with it.
+
+        If several callers refresh the same token, one of them sends the request and calls its
+        ``update_token``, and all receive the new pair.
 
         Args:
             token: The old pair, or a mapping that holds only its refresh token.
             url: URL of the refresh endpoint; the site's if left out.
 
         Raises:
-            ConfigurationError: If ``update_token`` cannot be called. Then nothing was sent.
-            KuCoinError: If the refresh failed.
+            KuCoinError: As :meth:`refresh_token`. An error of ``update_token`` is raised as it is.
         """
-        # All checks come before share(): a refresh cannot be undone, and all waiters get its error.
+        # Check first what can be checked: a refresh cannot be undone, and an error in perform() is
+        # raised to all callers that wait for it.
         self.check_ready("refresh")
         call = self._refresh_call(token, url)
         refresh_token = token["refresh_token"]

@@ -11,7 +11,7 @@ from authlib_kucoin._models import KuCoinToken
 
 
 class KuCoinTokenAuth(TokenAuth):
-    """Authlib's ``TokenAuth``, with the token in a copy whose repr hides the values."""
+    """Authlib's ``TokenAuth``, but it stores the token as a copy whose repr hides the secrets."""
 
     def __init__(
         self,

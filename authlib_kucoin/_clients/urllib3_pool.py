@@ -2,7 +2,8 @@
 
 This module uses private names of urllib3: ``_new_conn``, ``_dns_host`` and ``_tunnel`` of a
 connection, ``_put_conn`` and ``_get_conn`` of a pool. tests/unit/test_private.py fails if a
-release has changed them.
+release has changed them. It uses ``_socks_options`` of a SOCKS connection too: without that name,
+hosts behind a SOCKS proxy would be looked up by this machine as well.
 
 requests cannot tell whether a request has left: a stalled TLS handshake raises the same
 ``ReadTimeout`` as a missing answer. For a call that creates an API key the difference matters, so
@@ -37,7 +38,7 @@ _AT_ONCE: Final = 0.001
 
 
 class _WatchedConnection(_Connection):
-    """A connection that ends at the deadline, and notes when it sends a request.
+    """A connection whose steps end at the deadline, and which notes when it sends a request.
 
     A TLS handshake or a CONNECT to a proxy does not count as the request.
     """
@@ -67,7 +68,7 @@ class _WatchedConnection(_Connection):
             self._connecting = False
 
     def _new_conn(self) -> Any:
-        """Open a connection to one address of the host after another, until the deadline."""
+        """Try one address of the host after another, until one accepts or the deadline passes."""
         if not in_call() or hasattr(self, "_socks_options"):  # PySocks resolves names itself
             return super()._new_conn()
         name = self._dns_host
@@ -79,7 +80,7 @@ class _WatchedConnection(_Connection):
                 except (NewConnectionError, ConnectTimeoutError) as error:
                     if is_of_a_handler(error):
                         raise
-                    limited(None)
+                    limited(None)  # raises if the deadline has passed
             self._dns_host = last
             return self._with_time_left(super()._new_conn())
         finally:
@@ -117,7 +118,7 @@ class _WatchedConnection(_Connection):
 
 
 class _WatchedPool(_Pool):
-    """A pool that does not reuse a connection that was idle for too long: it closes it."""
+    """A pool that closes a connection that was idle for too long, rather than use it again."""
 
     keepalive_expiry: float
 

@@ -46,7 +46,8 @@ def read_token(fields: dict[str, Any], requested_scope: str, now: float) -> KuCo
         now: When the answer arrived, in seconds since the epoch. Both lifetimes count from then.
 
     Raises:
-        Unreadable: If the access token is missing or a mask, or another field cannot be used.
+        Unreadable: If the access token is missing, a mask or not printable ASCII, or if another
+            field cannot be used.
     """
     if not is_visible(fields.get("access_token")):
         raise Unreadable("it answered without an access token")

@@ -40,8 +40,8 @@ T = TypeVar("T")
 
 #: Headers that are not taken over from the HTTP library's defaults: they would change the request.
 _NOT_TAKEN_OVER: Final = {"authorization", "cookie", "content-type"}
-#: The characters of a code or token: those of RFC 6749 appendix A without the space. A header may
-#: not carry other characters unchanged.
+#: The characters of a code or token: those of RFC 6749 appendix A without the space. A header does
+#: not reliably carry other characters unchanged.
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
 
 
@@ -210,6 +210,10 @@ class Call(Generic[T]):
                 URL.
             sent: Whether any part of the request may have reached KuCoin.
             failure: The kind of error, as in :attr:`KuCoinError.failure`.
+
+        Raises:
+            ApiKeyOutcomeUnknown: If ``sent`` is true and the call creates a key.
+            KuCoinUnavailable: Otherwise.
         """
         reason, nothing = f"{self.host} gave no answer ({error})", _Answer(failure=failure)
         if sent:

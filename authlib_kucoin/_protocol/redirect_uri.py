@@ -22,7 +22,7 @@ _RAW: Final = re.compile(r"[A-Za-z0-9\-._~:/?@!$()*,=]*")
 
 
 def check_redirect_uri(uri: object) -> str:
-    """Return a redirect URI as a string if KuCoin can redirect to it and it needs no encoding.
+    """Return a redirect URI as a string if it is fit to be sent, or raise.
 
     Args:
         uri: A string, or the URL object of a framework or of pydantic.

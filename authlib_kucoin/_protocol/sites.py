@@ -75,8 +75,7 @@ class Site:
         web: Base URL of the web site, where users sign in, and tokens and keys are issued.
         rest: Base URL of the REST API, for ``get_api_key_info``; the same as ``web`` if left out.
         name: The name of the site in messages.
-        rest_headers: Headers that are added to every REST request to this site, which is
-            ``get_api_key_info``.
+        rest_headers: Headers that are added to the REST request of ``get_api_key_info``.
         authorization_endpoint: URL of the login page (section 7.1); ``{web}/oauth`` if left out.
         token_endpoint: URL that exchanges codes (section 7.2); ``{web}/_oauth/access-token`` if
             left out.

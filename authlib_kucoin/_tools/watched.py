@@ -1,7 +1,7 @@
-"""A client that passes each raw answer to a listener, and otherwise sends what the library sends.
+"""A client of the package that also passes each raw answer to a listener.
 
-It sends the package's own calls. A :class:`WatchedCall` is a copy of such a call, with one
-difference: it passes the raw answer to the listener before it reads the answer.
+The client sends the package's own calls. It replaces each by a copy, a :class:`WatchedCall`, which
+passes the raw answer to the listener before it reads the answer.
 """
 
 from __future__ import annotations
@@ -38,9 +38,10 @@ class Heard:
         status: The HTTP status of the answer; None if no answer came.
         headers: The headers of the answer.
         body: The body of the answer.
-        failure: If no answer came, the name of the error. Otherwise why the body cannot be used.
-        began: When the request was sent, in seconds since the epoch.
-        seconds: The time until the answer, in seconds.
+        failure: If no answer came, what happened. Otherwise why the body could not be received or
+            decoded; empty if it could.
+        began: When the call began, in seconds since the epoch.
+        seconds: The time until the answer or the failure, in seconds.
     """
 
     call: Call[Any]
@@ -80,7 +81,7 @@ class WatchedCall(Call[T]):
         return Call.answer(self, status, body, headers, unusable=unusable)
 
     def unanswered(self, error: str, **known: Any) -> NoReturn:
-        """Tell the listener that there is no answer, then raise."""
+        """Tell the listener that there is no answer, then raise the error of the call."""
         self._tell(status=None, failure=error)
         Call.unanswered(self, error, **known)
 
@@ -98,12 +99,13 @@ def watched_client(library: str | None, listener: Callable[[Heard], object], **o
     """Return a blocking client of the package that passes each answer to a listener.
 
     Args:
-        library: ``"requests"`` or ``"httpx2"``; if None, one that is installed.
-        listener: Called with each raw answer, before the client reads it.
+        library: ``"requests"`` or ``"httpx2"``; if None, requests if installed, or else httpx2.
+        listener: Called with each raw answer, before the client reads it, and if no answer came.
+            Not called if the client blames a setting, such as an untrusted certificate.
         options: The arguments of the client.
 
     Raises:
-        ConfigurationError: If no HTTP library is installed.
+        ConfigurationError: If no HTTP library is installed, or the client refuses the options.
         ModuleNotFoundError: If the given library is not installed; the text says what to install.
     """
     library = library or installed_library()

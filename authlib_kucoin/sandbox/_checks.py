@@ -1,4 +1,4 @@
-"""The checks of requests. A refusal says what was wrong, and which section says so."""
+"""The checks of requests. A `Refusal` tells what was wrong, and which section says so."""
 
 from __future__ import annotations
 

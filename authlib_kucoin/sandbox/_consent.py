@@ -63,8 +63,8 @@ def decide(request: Request, state: State) -> Response:
 def _decision_form(request: Request, options: SandboxOptions) -> dict[str, str]:
     """Return the fields that the consent page has posted.
 
-    The names of the checked permissions are joined by spaces into one value, `permission`. The
-    result lacks it if the form has no such field, which grants all that the page lists.
+    The names of the checked permissions are joined by spaces into one value, `permission`. If the
+    form has no such field, the result has none either: `decide` then grants all that are listed.
     """
     chosen, fields = [], []
     for piece in request.body.split("&"):

@@ -1,6 +1,6 @@
 """The calls of a broker's server: tokens (section 7) and the API key (section 4).
 
-Each call raises a `Refusal` if the request differs from what is documented.
+A call raises a `Refusal` to refuse the request.
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 #: Each permission that the sandbox can grant, by its name in ``authGroup`` (section 4): its name in
-#: key info, and its meaning. Section 4 has no API_FUTURES; Fast API 2.0 has it. In key info,
-#: "Transfer" is the permission to withdraw, and "InnerTransfer" that to move funds between the
-#: user's own accounts.
+#: key info, and its meaning. The example of section 4 has no API_FUTURES; Fast API 2.0 has it. In
+#: key info, "Transfer" is the permission to withdraw, and "InnerTransfer" the one to move funds
+#: between the user's own accounts.
 PERMISSIONS: Final[dict[str, tuple[str, str]]] = {
     "API_COMMON": ("General", "Read your account: balances, orders and trade history"),
     "API_SPOT": ("Spot", "Place and cancel spot orders"),

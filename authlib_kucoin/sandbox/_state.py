@@ -200,7 +200,8 @@ class State:
         """Issue an API key (section 4).
 
         Raises:
-            Refusal: The account has as many keys as it can have, or has a key of this name.
+            Refusal: The account has as many keys as it can have. Or it has a key of this name, and
+                the option `repeat_names` is not set.
         """
         options = self.options
         with self._lock:

@@ -41,7 +41,7 @@ class Exchange:
 
 
 class Trial:
-    """A walk. Its id is the `state` of its login."""
+    """A walk: plays the broker's server for one user. The walk's id is the `state` of its login."""
 
     def __init__(self, kucoin: Router, base: str, fast_api: int) -> None:
         """Begin before the login.

@@ -1,4 +1,7 @@
-"""The pages of "try it", which show the whole flow in the browser, one request at a time."""
+"""The pages of "try it", which lead a user through the whole flow, one request at a time.
+
+One pass through the flow is called a walk.
+"""
 
 from __future__ import annotations
 

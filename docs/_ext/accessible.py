@@ -1,6 +1,6 @@
-"""Adds to furo's pages what people need who use a keyboard or a screen reader.
+"""Changes furo's pages for people who use a keyboard or a screen reader.
 
-If furo no longer writes one of the replaced texts, the build warns, and so fails.
+If no page has one of the texts to replace, there is a warning, so ``make docs`` fails.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _MENDED = {
     "<pre>": '<pre tabindex="0">',
     '<div class="table-wrapper': '<div tabindex="0" role="group" aria-label="Table" '
     'class="table-wrapper',
-    # Each page has a heading of the first level.
+    # Each page needs a heading of the first level.
     '<div id="search-results"></div>': "<h1>Search</h1>\n"
     '<div id="search-results" role="region" aria-label="Results"></div>',
 }

@@ -33,6 +33,8 @@ _WIDTH = 720
 
 
 class _Picture(SphinxDirective):
+    """Base of the two directives: puts the shapes from :meth:`draw` into a page."""
+
     has_content = True
     required_arguments = 1
     final_argument_whitespace = True
@@ -49,7 +51,7 @@ class _Picture(SphinxDirective):
         return [nodes.raw("", html, format="html")]
 
     def draw(self) -> tuple[int, list[str]]:
-        """Return the height in pixels, and the shapes."""
+        """Return the height in pixels, and the shapes in SVG. Each directive has its own."""
         raise NotImplementedError
 
 

@@ -56,22 +56,22 @@ def connect(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 def callback(request: HttpRequest) -> HttpResponse:
-    """Take the user back and ask for a key."""
+    """Complete the login, ask for a key, and send the user to the first page."""
     try:
         key = kucoin.create_api_key(token=kucoin.authorize_access_token(request))
         # KuCoin shows key.secret and key.passphrase this once: store them here, encrypted.
         message = f"Account {kucoin.get_api_key_info(key).uid} is connected"
     except KuCoinError as error:
-        logging.getLogger("django.request").warning("KuCoin: %s", error)  # it holds no secret
+        logging.getLogger("django.request").warning("KuCoin: %s", error)  # its text holds no secret
         message = told_to_users(error)
     request.session["message"] = message
     return HttpResponseRedirect("/")  # takes the code out of the address bar
 
 
 def told_to_users(error: KuCoinError) -> str:
-    """Return what the user should do next."""
+    """Return a message that says what to do next."""
     match error:
-        case AuthorizationDenied():  # Cancel was pressed, or the callback is an old one
+        case AuthorizationDenied():  # after Cancel, or with an old callback, for example
             return "No account was connected. Press the button to try again."
         case ApiKeyOutcomeUnknown():
             return (

@@ -41,7 +41,7 @@ async def callback(request: Request) -> Response:
 async def kucoin_failed(request: Request, error: KuCoinError) -> Response:
     logging.getLogger("uvicorn.error").warning("KuCoin: %s", error)  # its text holds no secret
     match error:
-        case AuthorizationDenied():  # Cancel was pressed, or the callback is an old one
+        case AuthorizationDenied():  # after Cancel, or with an old callback, for example
             return back(request, "No account was connected. Press the button to try again.")
         case ApiKeyOutcomeUnknown():
             return back(

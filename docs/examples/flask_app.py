@@ -29,7 +29,7 @@ def connect() -> Response:
 
 @app.get("/callback")
 def callback() -> Response:
-    """Take the user back and ask for a key."""
+    """Complete the login, ask for a key, and send the user to the first page."""
     token = kucoin.authorize_access_token()
     key = kucoin.create_api_key(token=token)
     # KuCoin shows key.secret and key.passphrase this once: store them here, encrypted.
@@ -43,7 +43,7 @@ def kucoin_failed(error: KuCoinError) -> Response:
     """Tell the user what to do next. The redirect takes the code out of the address bar."""
     app.logger.warning("KuCoin: %s", error)  # its text holds no secret
     match error:
-        case AuthorizationDenied():  # Cancel was pressed, or the callback is an old one
+        case AuthorizationDenied():  # after Cancel, or with an old callback, for example
             flash("No account was connected. Press the button to try again.")
         case ApiKeyOutcomeUnknown():
             flash(

@@ -2,7 +2,7 @@
 
 A job queue can repeat a job that has failed. Let it repeat this job only after
 ``KuCoinUnavailable``: after ``ApiKeyOutcomeUnknown``, a second request could make a second key.
-Pass the number of the row to a job, and never a token, because queues store and log the arguments.
+Pass the id of the account to a job, and never a token: queues store and log the arguments.
 """
 # pyright: basic
 # (Celery has no types, and those of RQ and Dramatiq are partial.)
@@ -21,7 +21,7 @@ outcomes: dict[int, str] = {}  # use your database instead
 
 
 def new_key(account_id: int) -> None:
-    """Ask for a key, and note the outcome. Raise only an error after which the job can repeat."""
+    """Ask for a key, and note the outcome. Raise ``KuCoinUnavailable``, to repeat the job."""
     client_id, site = os.environ["KUCOIN_CLIENT_ID"], os.environ["KUCOIN_SITE"]
     with KuCoinOAuth2Session(client_id, site=site) as kucoin:
         try:
@@ -55,6 +55,6 @@ def new_key_by_dramatiq(account_id: int) -> None:
 
 
 def enqueue_with_rq(account_id: int, redis: Redis) -> None:
-    """Enqueue the job. RQ repeats a job after every error, so ``new_key`` raises only one."""
+    """Enqueue the job. RQ repeats it after any error, so ``new_key`` catches most of them."""
     retry = Retry(max=5, interval=[1, 2, 4, 8, 16])
     Queue(connection=redis).enqueue(new_key, account_id, retry=retry)

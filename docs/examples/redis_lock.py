@@ -1,4 +1,4 @@
-"""Refresh a token on one machine at a time, with a lock in Redis instead of a row lock."""
+"""Refresh a token in one worker at a time, with a lock in Redis instead of a row lock."""
 # pyright: basic
 # (The types of redis are partial.)
 
@@ -18,8 +18,8 @@ def active_token(
     load: Callable[[int], dict[str, Any]],
     store: Callable[[int, Mapping[str, Any]], None],
 ) -> dict[str, Any]:
-    """Return a valid token. Load it under the lock: another worker may have refreshed it."""
-    # The time-out is longer than one call can take. If a worker dies, the others wait a minute.
+    """Return a current token. Load it under the lock: another worker may have refreshed it."""
+    # A refresh takes less than 60 seconds. If a worker dies, the others wait at most that long.
     lock = redis.lock(f"kucoin-refresh-{account_id}", timeout=60, blocking_timeout=90)
     with (
         lock,

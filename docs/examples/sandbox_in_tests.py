@@ -27,7 +27,7 @@ def app(kucoin_sandbox: Sandbox) -> Flask:
 
 @pytest.fixture
 def kucoin(app: Flask) -> Iterator[Any]:
-    """Return the registered app, in an application context, which a request has, too."""
+    """Return the registered app, in an application context, as in a request."""
     with app.app_context():
         yield register_kucoin(OAuth(app))
 

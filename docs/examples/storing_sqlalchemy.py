@@ -58,7 +58,7 @@ def get_key(account: KuCoinAccount) -> ApiKey:
 
 
 def active_token(account_id: int) -> dict[str, Any]:
-    """Return a valid token. If several workers need it, only one of them refreshes it.
+    """Return a current token. If several workers need it, only one of them refreshes it.
 
     The row stays locked until KuCoin has answered. The other workers wait for the lock, and then
     read the pair that the first worker has stored.

@@ -1,4 +1,4 @@
-"""Keep a token alive from a worker without a web framework."""
+"""Ask for keys in a worker without a web framework; refresh tokens that have expired."""
 
 import asyncio
 import os

@@ -59,7 +59,7 @@ def together(number: int, wire: Wire) -> None:
 
 
 class App:
-    """An app registered with Authlib; subclasses pick the framework."""
+    """Base of the apps below, each of which is registered with Authlib in another framework."""
 
     kucoin: Any
 

@@ -24,7 +24,7 @@ from tests.support.wire import Wire
 
 
 def test_threads_share_connections(wire: Wire) -> None:
-    """Threads share one connection, which stays open when the client that opened it is closed."""
+    """Clients of one pool, in one thread after another, share a connection until ``dispose``."""
     pool = KuCoinOAuth2Session.new_pool({})
 
     def sign_in() -> None:
@@ -39,13 +39,13 @@ def test_threads_share_connections(wire: Wire) -> None:
         thread.join()
     sign_in()
     assert wire.connections == 1
-    for _ in range(2):  # a second call does no harm
+    for _ in range(2):  # the second call finds no connection
         pool.dispose()
         wait_until(lambda: len(wire.open) == 0)
 
 
 def test_each_event_loop_has_its_own_connections(wire: Wire) -> None:
-    """A loop's connection is closed when the loop ends, and no closed loop stays in memory."""
+    """The end of a loop closes the connection that it opened; no closed loop stays in memory."""
     kucoin = register_kucoin(OAuth(), site=wire.url, client_id="broker")
     loops = []
 

@@ -1,4 +1,4 @@
-"""How many connections sign-ins open, when these close, and that users share nothing else."""
+"""How many connections sign-ins open and when they close; users share no cookie and no token."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_concurrent_sign_ins_open_one_connection_each(wire: Wire, new_app: Any) 
 
 
 def test_concurrent_users_share_no_cookie_or_token(wire: Wire, new_app: Any) -> None:
-    """20 users at once each get their own key; no cookie and no token is sent with an exchange."""
+    """20 users at once get their own keys; no request has a cookie, and no exchange a token."""
     wire.headers["Set-Cookie"] = "edge=1; Path=/"
     app = new_app(wire.url)
     together(len(CODES), wire)
@@ -76,7 +76,7 @@ def test_concurrent_users_share_no_cookie_or_token(wire: Wire, new_app: Any) -> 
 
 
 def test_an_app_keeps_no_token(wire: Wire, new_app: Any) -> None:
-    """After a sign-in and a refresh, a call without a token raises, and nothing is sent."""
+    """After a sign-in and a refresh, a validation without a token raises, and sends nothing."""
     app = new_app(wire.url)
     app.sign_in()
     app.call("refresh_access_token", "refresh-c")
@@ -86,7 +86,7 @@ def test_an_app_keeps_no_token(wire: Wire, new_app: Any) -> None:
 
 
 def test_app_get_shares_the_connection_without_its_token(wire: Wire, new_app: Any) -> None:
-    """``app.get`` uses the same connection, and its token is not sent with the next sign-in."""
+    """``app.get`` uses the same connection; its token and cookie are not sent with a sign-in."""
     wire.headers["Set-Cookie"] = "edge=1; Path=/"
     app = new_app(wire.url)
     app.sign_in("one")
@@ -102,7 +102,7 @@ def test_app_get_shares_the_connection_without_its_token(wire: Wire, new_app: An
 
 
 def test_connection_closed_by_the_server_is_replaced(wire: Wire, new_app: Any) -> None:
-    """After the server has closed the connection, each request is sent once, over a new one."""
+    """After the server has closed the connection, calls open one new one and send nothing twice."""
     app = new_app(wire.url)
     app.sign_in("first")
     for number in range(5):
@@ -117,7 +117,7 @@ def test_connection_closed_by_the_server_is_replaced(wire: Wire, new_app: Any) -
 
 
 def test_request_is_not_repeated_after_a_reset(wire: Wire, new_app: Any) -> None:
-    """If the server resets the connection, new or reused, the request is not sent again."""
+    """If the server resets the connection, neither a key request nor a validation is sent again."""
     app = new_app(wire.url)
     for kept in (0, 1):
         wire.answer = lambda _seen: None
@@ -165,7 +165,10 @@ def _keep_at_most(kind: type[App], number: int) -> dict[str, Any]:
 def test_client_kwargs_limit_the_kept_connections(
     wire: Wire, new_app: Any, kind: type[App]
 ) -> None:
-    """With a limit of two, two of five connections stay open, and five exchanges open three."""
+    """With a limit of two idle connections, two stay open after five sign-ins at once.
+
+    The next five exchanges at once use these two, and open three more.
+    """
     app = new_app(wire.url, **_keep_at_most(kind, 2))
     together(5, wire)
     app.sign_in_at_once(CODES[:5])
@@ -179,7 +182,10 @@ def test_client_kwargs_limit_the_kept_connections(
 
 
 def test_an_idle_connection_is_not_used_again(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With requests, a connection is not reused after 5 idle seconds, or ``keepalive_expiry``."""
+    """With requests, a connection that was idle for too long is not used again.
+
+    Too long is more than 5 s, or more than ``keepalive_expiry`` if that is set.
+    """
     now = 1000.0
 
     class Clock:
@@ -202,7 +208,7 @@ def test_an_idle_connection_is_not_used_again(wire: Wire, monkeypatch: pytest.Mo
 
 
 def test_keepalive_expiry_zero_opens_a_connection_per_call(wire: Wire) -> None:
-    """With ``keepalive_expiry=0.0``, each call opens a new connection."""
+    """With httpx2 and ``keepalive_expiry=0.0``, each of two calls opens a connection."""
     app = InStarlette(wire.url, {"limits": httpx2.Limits(keepalive_expiry=0.0)})
     app.sign_in()
     assert wire.connections == 2

@@ -1,1 +1,1 @@
-"""The contract: tests that each framework, each client and the social backend must pass."""
+"""The contract: tests for each framework and client, many of them for the social backend too."""

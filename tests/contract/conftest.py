@@ -1,4 +1,7 @@
-"""Fixtures of the contract: rows, stacks, and an environment without settings for HTTP."""
+"""Fixtures of the contract.
+
+A row of the contract is one framework or client. A stack is that framework or client in use.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,7 @@ def row(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def new_stack(row: str) -> Iterator[NewStack]:
-    """Return a function that makes a stack of the row; its arguments are those of `Settings`."""
+    """Return a function that sets up the row's framework or client with these `Settings`."""
     with ExitStack() as stacks:
 
         def make(**settings: Any) -> Stack:
@@ -49,12 +52,12 @@ def new_stack(row: str) -> Iterator[NewStack]:
 
 @pytest.fixture
 def stack(kucoin_sandbox: Sandbox, new_stack: NewStack) -> Stack:
-    """A stack of the row, with the sandbox as its site."""
+    """The row's framework or client in use, with the sandbox as its site."""
     return new_stack(site=kucoin_sandbox.url)
 
 
 @pytest.fixture
 def recorder() -> Iterator[Recorder]:
-    """A server that answers as KuCoin does and records each request byte for byte."""
+    """A server that answers as KuCoin does and records each request."""
     with Recorder() as recorder:
         yield recorder

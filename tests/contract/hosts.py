@@ -45,7 +45,7 @@ class Host(ABC):
 
     @abstractmethod
     def authorize(self, app: Any, *args: Any, **params: Any) -> Any:
-        """Call ``authorize_redirect`` in a request."""
+        """Call ``authorize_redirect``. With Flask, this works inside of ``run`` only."""
 
     def location(self, app: Any, *args: Any, **params: Any) -> str:
         """Return the URL that ``authorize_redirect`` sends the browser to."""
@@ -65,7 +65,7 @@ class Host(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Reset what was configured."""
+        """Undo what would affect later tests."""
 
 
 class FlaskHost(Host):

@@ -28,9 +28,9 @@ def assert_none_in_error(error: BaseException, secrets: Iterable[str]) -> None:
 
 
 def assert_none_in_log(records: Iterable[logging.LogRecord], secrets: Iterable[str]) -> None:
-    """Fail if a record shows a secret to any handler, whatever its format.
+    """Fail if the message, the arguments or the traceback of a record shows a secret.
 
-    Records of the test's own browser, which opens the callback, are ignored.
+    The record in which httpx2 logs that the test's own browser opens the callback is ignored.
     """
     text = logging.Formatter("%(message)s")
     shown = [

@@ -1,4 +1,4 @@
-"""A server that answers as KuCoin does and records each request byte for byte."""
+"""A server that answers as KuCoin does and records each request."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Recorder(Wire):
 
     Attributes:
         status: The status of every answer.
-        go_on: While this event is cleared, answers are held back.
+        go_on: While this event is cleared, answers are held back, for at most 60 s.
         asked: Set when a request arrives.
     """
 

@@ -1,4 +1,4 @@
-"""``create_api_key`` checks everything it needs before it refreshes an expired token.
+"""``create_api_key`` checks settings and arguments before it refreshes an expired token.
 
 A refresh cannot be undone: it ends the old access token at once.
 """
@@ -61,7 +61,7 @@ def test_app_checks_a_key_request_before_the_refresh(
 def test_client_checks_a_key_request_before_the_refresh(
     says: str, client_class: Any, recorder: Recorder
 ) -> None:
-    """A refused setting or a closed client raises before the refresh is sent."""
+    """A refused setting, or a closed client over httpx2, raises before the refresh is sent."""
     client = client_class("broker", site=recorder.url)
     if says == "closed":
         ask(client, lambda _client: None)
@@ -70,7 +70,7 @@ def test_client_checks_a_key_request_before_the_refresh(
     elif says != "repeats POST" or client_class is KuCoinOAuth2Session:
         CHANGES[says](client)
     else:
-        return  # as above
+        return  # httpx2 never repeats a request that it has sent
     with pytest.raises(ConfigurationError, match=says):
         asyncio.run(client.create_api_key(EXPIRED))  # a blocking client raises before that
     assert recorder.requests == []

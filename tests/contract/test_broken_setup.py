@@ -1,4 +1,4 @@
-"""A wrong setting raises an error that says what to change, and does not say to try again."""
+"""A wrong setting raises an error that says what to change, and whether trying again helps."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_proxy_authentication_error_hides_the_password(
 def test_http_407_of_a_forwarding_proxy_is_the_proxys_answer(
     new_stack: NewStack, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For a site without TLS too, HTTP 407 is read as the proxy's answer, not as KuCoin's."""
+    """For a site without TLS too, HTTP 407 to a validation is read as the proxy's answer."""
     monkeypatch.setenv("HTTP_PROXY", wire.url)
     wire.answer = lambda _seen: (407, "")
     error = outcome_of(lambda: new_stack(site="http://127.0.0.2:9").validate(TOKEN))

@@ -1,4 +1,4 @@
-"""Every row refuses a callback that cannot be trusted, and sends nothing to KuCoin."""
+"""All frameworks, clients and the social backend refuse callbacks that cannot be trusted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings in every framework: where they come from; registrations do not share them."""
+"""Where each framework's settings come from, that registrations share none, what is refused."""
 
 from __future__ import annotations
 
@@ -88,7 +88,10 @@ USES: dict[str, Callable[[Host, Any], Any]] = {
 @pytest.mark.parametrize("site", [None, "EU", "kucoin.com"])
 @pytest.mark.parametrize("use", USES)
 def test_missing_site_raises_at_every_use(use: str, site: str | None, host: Host) -> None:
-    """The second use raises too: Authlib has not put a stock app in the place of ours."""
+    """Without a known site, each use raises an error that lists the sites.
+
+    The second use raises too: Authlib has not put a stock app in the place of ours.
+    """
     oauth = host.oauth()
     register_kucoin(oauth, site=site, client_id="given")
     for _ in range(2):
@@ -205,7 +208,10 @@ def test_configured_redirect_uri_is_the_default(host: Host) -> None:
 def test_redirect_uri_that_needs_encoding_is_refused(
     uri: str | None, reason: str, host: Host, recorder: Recorder
 ) -> None:
-    """The login and the exchange refuse a URI that cannot be sent raw, and nothing is sent."""
+    """The login and the exchange refuse each of these redirect URIs, and nothing is sent.
+
+    They are missing, relative, in clear text to another host, or cannot be sent unencoded.
+    """
     app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
     with pytest.raises(UnsafeRedirectURI, match=reason):
         host.location(app, uri)
@@ -256,7 +262,7 @@ def test_unknown_token_parameter_is_refused(
 
 
 def test_create_api_key_without_a_token_raises(host: Host, recorder: Recorder) -> None:
-    """The app does not use the token of an earlier call: ``create_api_key()`` raises."""
+    """``create_api_key()`` raises: the app kept no token of its earlier exchange or refresh."""
     app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
     host.run(lambda: app.fetch_access_token(CALLBACK, code="code"))
     host.run(lambda: app.refresh_access_token(TOKEN))

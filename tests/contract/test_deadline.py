@@ -1,4 +1,4 @@
-"""Every call ends at its ``total_timeout``, however slowly the answer arrives."""
+"""A call ends soon after its ``total_timeout``, whichever of these steps is slow."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def timed(call: Callable[[], Any]) -> tuple[Any, float]:
 
 @pytest.mark.parametrize(("row", "name"), CASES)
 def test_total_timeout_ends_a_slow_answer(name: str, new_stack: NewStack, wire: Wire) -> None:
-    """``total_timeout`` ends the call, although each piece of the answer restarts ``timeout``."""
+    """``total_timeout`` ends a key request, though pieces of the answer restart ``timeout``."""
     wire.answer = lambda _seen: drop_by_drop(wire, *SLOW[name])
     stack = new_stack(site=wire.url, timeout=TIMEOUT, total_timeout=TOTAL)
     error, seconds = timed(lambda: stack.create_api_key(TOKEN))
@@ -95,7 +95,7 @@ def test_total_timeout_ends_a_slow_answer(name: str, new_stack: NewStack, wire: 
 def test_total_timeout_ends_a_slow_proxy_tunnel(
     new_stack: NewStack, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The call ends in time with ``KuCoinUnavailable``, because nothing was sent to KuCoin."""
+    """If a proxy answers CONNECT too slowly, a key request ends with ``KuCoinUnavailable``."""
     wire.answer = lambda _seen: drop_by_drop(wire, b"HTTP/1.1 200 ", b"O")
     monkeypatch.setenv("HTTPS_PROXY", wire.url)
     stack = new_stack(site="eu", timeout=TIMEOUT, total_timeout=TOTAL)
@@ -109,7 +109,7 @@ def test_total_timeout_ends_a_slow_proxy_tunnel(
 def test_total_timeout_ends_a_slow_tls_handshake(
     new_stack: NewStack, wire: Wire, through_proxy: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A call whose TLS handshake arrives byte by byte ends in time with ``KuCoinUnavailable``."""
+    """If a TLS handshake is too slow, a key request ends in time with ``KuCoinUnavailable``."""
 
     def tunnel(_seen: Seen) -> Answer:
         return chain(
@@ -145,7 +145,7 @@ def _shake_hands_slowly(listener: socket.socket, wire: Wire) -> None:
 def test_total_timeout_ends_a_slow_answer_over_tls(
     new_stack: NewStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """``total_timeout`` also ends a call whose answer arrives slowly over TLS."""
+    """``total_timeout`` also ends a key request whose answer arrives slowly over TLS."""
     certificate, key = self_signed(tmp_path)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(certificate, key)

@@ -1,4 +1,4 @@
-"""Both versions of the request for a key. Every row sends the same request."""
+"""Both versions of the request for a key, the same for all frameworks and clients."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_fast_api_1_key_request_is_an_empty_form(new_stack: NewStack, recorder: 
 def test_invalid_permissions_raise_before_the_refresh(
     new_stack: NewStack, recorder: Recorder, fast_api: int | None, permissions: tuple[str, ...]
 ) -> None:
-    """The permissions are checked before the expired token is refreshed."""
+    """Wrong permissions raise before the expired token is refreshed."""
     stack = new_stack(site=recorder.url, fast_api=fast_api, permissions=permissions)
     with pytest.raises(ConfigurationError, match=permissions[0] if fast_api == 2 else "fast_api=2"):
         stack.create_api_key({**TOKEN, "refresh_token": "r", "expires_at": 1})
@@ -85,7 +85,7 @@ def test_invalid_permissions_raise_before_the_refresh(
 def test_site_sets_version_and_address_of_the_key_request(
     new_stack: NewStack, recorder: Recorder
 ) -> None:
-    """A ``Site`` gives the version and the address of the request for a key."""
+    """A ``Site`` gives version and address of the request for a key; a version 3 is refused."""
     site = Site(recorder.url, fast_api=2, api_key_endpoint=f"{recorder.url}{SECOND}/")
     new_stack(site=site).create_api_key(TOKEN)
     assert recorder.requests[0].path == SECOND
@@ -122,7 +122,7 @@ def test_fast_api_2_key_has_only_requested_permissions(
 def test_futures_without_a_futures_account_is_a_mismatch(
     new_stack: NewStack, kucoin_sandbox: Sandbox
 ) -> None:
-    """The error is a ``PermissionMismatch`` that names the cause, and no key is created."""
+    """If the user has no futures account, asking for futures raises, and no key is created."""
     wanted = ("API_COMMON", "API_FUTURES")
     stack = new_stack(site=kucoin_sandbox.url, fast_api=2, permissions=wanted)
     with pytest.raises(ApiKeyError, match="has not opened futures trading") as caught:

@@ -1,4 +1,4 @@
-"""A table of the error that each fault causes in each call; it applies to every row."""
+"""A table of the error that each fault causes in each call, with all frameworks and clients."""
 
 from __future__ import annotations
 
@@ -86,7 +86,8 @@ TABLE: dict[str, tuple[int | None, *tuple[type[KuCoinError] | None, ...]]] = {
 
 #: Faults in which the sandbox carries out the request, even if its answer is lost or damaged.
 DONE = ("set_cookie", "delay:0.01", "reset_after", "lost", "cut", "truncated", SLOW)
-#: The faults tried in frameworks; all are tried in the clients, which send frameworks' calls.
+#: The faults that are tried in frameworks and in the social backend. All are tried in the clients,
+#: which send the calls of these.
 IN_FRAMEWORKS = ("set_cookie", "oauth:invalid_grant", "echo", "429", "500", "lost", "html")
 
 CASES = [
@@ -149,7 +150,10 @@ def test_each_fault_raises_its_error_and_keeps_the_token(
     new_stack: NewStack,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The call sends one request and raises the table's error; the held token stays."""
+    """The call sends one request, and succeeds or raises as the table says.
+
+    The held token stays as it was, and neither the error nor the log shows a secret.
+    """
     status, *kinds = TABLE[fault]
     kind = kinds[OPERATIONS.index(operation)]
     prepared = prepare(operation, kucoin_sandbox, new_stack, 0.2 if fault == SLOW else 10)

@@ -166,7 +166,7 @@ def test_starlette_awaits_fetch_token_with_the_request(
 
 
 def test_starlette_error_says_fetch_token_needs_the_request() -> None:
-    """``create_api_key()`` without a token raises an error that asks for ``request=``."""
+    """``create_api_key()`` of an app with a ``fetch_token`` raises and asks for ``request=``."""
     host = StarletteHost()
     app = register_kucoin(host.oauth(), site="eu", fetch_token=lambda _request: TOKEN)
     with pytest.raises(KuCoinError, match="request= for fetch_token"):
@@ -186,7 +186,7 @@ def test_async_app_serves_two_event_loops_in_turn(recorder: Recorder) -> None:
 
 
 class MemoryCache:
-    """A cache in which Authlib can keep logins, such as Redis behind Flask-Caching."""
+    """Stands for a cache in which Authlib can keep logins, such as Redis; nothing expires."""
 
     def __init__(self) -> None:
         self.kept: dict[str, str] = {}

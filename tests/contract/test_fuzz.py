@@ -1,6 +1,6 @@
-"""Whatever the browser or KuCoin sends, the result is valid or one of our own errors.
+"""For generated callbacks, answers and URIs, the result is valid or one of our own errors.
 
-``HYPOTHESIS_PROFILE=thorough`` tries 10,000 examples per test instead of 150.
+``HYPOTHESIS_PROFILE=thorough`` tries 10,000 examples per test instead of at most 150.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ def interrupted_by(error: type[BaseException], wire: Wire) -> Iterator[None]:
 def test_time_limit_error_reaches_the_caller(
     error: type[BaseException], operation: str, new_stack: NewStack, silent: Wire
 ) -> None:
-    """The interrupting exception itself is raised, and its traceback shows no token."""
+    """The exception that interrupts a refresh or a validation is raised, and shows no token."""
     stack = new_stack(site=silent.url)
     with pytest.raises(error) as raised, interrupted_by(error, silent):
         getattr(stack, operation)(TOKEN)
@@ -109,7 +109,7 @@ def test_time_limit_error_reaches_a_waiter(
 def test_time_limit_error_while_connecting_ends_the_call(
     client_class: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The next address of the host is tried after the system's time-out, and not after it."""
+    """After a signal handler's ``TimeoutError``, the next address of the host is not tried."""
     monkeypatch.setattr(
         socket,
         "getaddrinfo",
@@ -157,7 +157,7 @@ def test_ctrl_c_during_a_key_request_is_keyboard_interrupt(
 def test_unanswered_refresh_error_says_outcome_is_unknown(
     answer: Any, new_stack: NewStack, silent: Wire
 ) -> None:
-    """The error says that it is unknown whether KuCoin did refresh, and what to do next."""
+    """Without a usable answer, the error says that KuCoin did perhaps refresh, and what to do."""
     silent.answer = lambda _seen: answer
     error = outcome_of(lambda: new_stack(site=silent.url).refresh(TOKEN))
     assert str(error).startswith("It is not known whether KuCoin did refresh the token")
@@ -167,7 +167,7 @@ def test_unanswered_refresh_error_says_outcome_is_unknown(
 
 @everywhere
 def test_unsent_refresh_error_says_nothing_was_refreshed(new_stack: NewStack) -> None:
-    """The error says that KuCoin did not refresh the token."""
+    """If nothing listens at the address, the error says that KuCoin did not refresh the token."""
     error = outcome_of(lambda: new_stack(site="http://127.0.0.1:9").refresh(TOKEN))
     assert str(error).startswith("KuCoin did not refresh the token")
     assert (type(error), error.retry) == (KuCoinUnavailable, True)

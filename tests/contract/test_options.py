@@ -1,4 +1,4 @@
-"""Each option and attribute has an effect, or is refused with an error that says what to do."""
+"""Which options and attributes have an effect; the others are refused, and the error says why."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_client_option_without_effect_is_refused(
 def test_option_without_effect_in_this_http_library_is_refused(
     client_class: Any, options: dict[str, Any], says: str
 ) -> None:
-    """The error says how to set the same with the client's own HTTP library."""
+    """The error names the option to use instead, or the one beside which this has no effect."""
     with pytest.raises(ConfigurationError) as raised:
         client_class("broker", site="eu", **options)
     assert says in str(raised.value)
@@ -180,7 +180,7 @@ def test_options_that_change_nothing_are_accepted(client_class: Any) -> None:
     ],
 )
 def test_setting_an_attribute_without_effect_is_refused(client_class: Any, name: str) -> None:
-    """Setting such an attribute on a client raises an error, since it would have no effect."""
+    """Setting one of these attributes raises an error, since no call would read it."""
     client = client_class("broker", site="eu")
     with pytest.raises(ConfigurationError, match=f"Leave out {name}: "):
         setattr(client, name, "x")
@@ -332,7 +332,7 @@ def test_refresh_sends_the_given_scope(client_class: Any, scope: Any, recorder: 
 def test_call_argument_without_effect_is_refused(
     client_class: Any, call: Callable[[Any], Any], says: str, recorder: Recorder
 ) -> None:
-    """The call raises before anything is sent, and the client keeps its token."""
+    """The argument or method is refused before anything is sent, and the client keeps its token."""
     client = client_class("broker", site=recorder.url, redirect_uri=CALLBACK, token=TOKEN)
     with pytest.raises(ConfigurationError) as raised:
         ask(client, call)
@@ -445,7 +445,7 @@ def test_proxy_option_of_the_other_library_is_refused(
 
 
 def test_settings_option_without_effect_raises_at_each_use(host: Host) -> None:
-    """An option without effect in the application's settings makes each use of the app raise."""
+    """An option without effect in the application's settings makes each login raise."""
     host.configure({"kucoin": {"server_metadata_url": "https://www.example.com/", "site": "eu"}})
     app = register_kucoin(host.oauth(), client_id="given")
     for _ in range(2):

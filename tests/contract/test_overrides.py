@@ -102,7 +102,7 @@ def test_every_backend_method_is_called_or_refused() -> None:
     assert names <= {*_UNUSED} | SOCIAL_CALLED
 
 
-#: Same as ``OF_CLIENTS_CALLED``; social-core itself uses those in the last lines.
+#: What can be overridden as in other backends. Only social-core uses those in the last lines.
 SOCIAL_CALLED = {
     *("ACCESS_TOKEN_URL", "AUTHORIZATION_URL", "DEFAULT_SCOPE", "REFRESH_TOKEN_URL"),
     *("access_token_url", "auth_complete", "auth_url", "authorization_url", "refresh_token_url"),
@@ -216,7 +216,7 @@ def test_openid_connect_is_refused(name: str, host: Host) -> None:
 
 
 def test_overridden_app_methods_are_called(host: Host, recorder: Recorder) -> None:
-    """Overridden methods of an app are called at each step of a login and of a refresh."""
+    """Overrides of these six methods are called, in this order, by a login and a refresh."""
     own = register_kucoin(host.oauth(), site="eu").__class__
     seen: list[str] = []
 

@@ -1,4 +1,7 @@
-"""A new pair is kept until it is stored, whatever happens to its callers and their event loop."""
+"""A new pair is stored even if ``update_token`` fails at first.
+
+It is also stored if meanwhile its caller is cancelled, its client closed, or its event loop ended.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +66,7 @@ def test_update_token_is_called_until_it_stores_the_pair(
 def test_async_update_token_is_called_until_it_stores_the_pair(
     recorder: Recorder, new_stack: NewStack
 ) -> None:
-    """In async rows, a coroutine function is called again like a plain one."""
+    """Async clients and apps call a coroutine function again like a plain one."""
     store = Store(fails=2)
     stack = new_stack(site=recorder.url, update_token=store.awaited)
     check_owed(store, stack, ("refresh", TOKEN), recorder)

@@ -1,7 +1,7 @@
 """A connection is reused only if its last answer has certainly ended.
 
-Alice asks for a key, and then Bob does, through the same app or client. Whatever the server sends
-to Alice, Bob gets his own key.
+Alice asks for a key, and then Bob does, through the same app or client. In each of these cases, Bob
+gets his own key.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def test_bytes_after_an_answer_close_the_connection(
 
 @everywhere
 def test_body_beyond_content_length_closes_the_connection(new_stack: NewStack, edge: Edge) -> None:
-    """If the body exceeds its Content-Length, Bob gets his key over a new connection."""
+    """If Alice's body exceeds its Content-Length, Bob gets his key over a new connection."""
     edge.to_alice = lambda answer: answer.replace(b"Content-Length: 1", b"Content-Length: 0", 1)
     stack = new_stack(site=edge.wire.url)
     assert type(ask(stack, "alice")) is ApiKeyOutcomeUnknown

@@ -56,7 +56,7 @@ class Awaitable:
         """Take a token, as a coroutine function would."""
 
     def __await__(self) -> Iterator[None]:
-        """Never end."""
+        """End at the next turn of the event loop."""
         yield
 
 
@@ -93,7 +93,10 @@ def test_uncallable_update_token_is_refused(
 def test_coroutine_function_is_refused_by_blocking_rows(
     function: Any, way: Any, recorder: Recorder, new_stack: NewStack
 ) -> None:
-    """Blocking rows refuse a coroutine function and send nothing; async rows await it."""
+    """Blocking clients and apps refuse a coroutine function, and send nothing.
+
+    Async clients and apps await it.
+    """
     stack = new_stack(site=recorder.url, update_token=function)
     if isinstance(stack, AsyncStack):
         assert stack.settle(stack.call(*way))
@@ -107,7 +110,10 @@ def test_coroutine_function_is_refused_by_blocking_rows(
 def test_returned_awaitable_leaves_the_pair_owed(
     result: Any, recorder: Recorder, new_stack: NewStack
 ) -> None:
-    """Blocking rows refuse an awaitable from ``update_token``; the next call stores the pair."""
+    """Blocking clients and apps refuse an awaitable that ``update_token`` returns.
+
+    The next call stores the pair. Async clients and apps await the awaitable.
+    """
     calls: list[Any] = []
 
     def update_token(token: Any, **_: Any) -> Any:
@@ -228,7 +234,10 @@ def test_flask_uses_the_current_context(
 def test_flask_without_context_refuses_several_applications(
     way: int, seen: str, project: FlaskProject, recorder: Recorder
 ) -> None:
-    """Without a context, the call raises and sends nothing; in a context, it succeeds."""
+    """If two applications are known, a call outside of a context raises and sends nothing.
+
+    Inside of a context, it succeeds.
+    """
     first = project.application("one")
     if seen == "at registration":
         app = project.register()
@@ -270,7 +279,10 @@ def test_flask_refuses_a_refresh_without_any_application(recorder: Recorder) -> 
 def test_flask_refuses_an_uncallable_signal_receiver(
     receiver: Any, project: FlaskProject, recorder: Recorder
 ) -> None:
-    """A receiver of ``token_update`` with wrong parameters is refused, and nothing is sent."""
+    """A signal receiver that is a coroutine function, or has wrong parameters, is refused.
+
+    Nothing is sent.
+    """
     project.application("one")
     app = project.register()
     with (
@@ -282,7 +294,10 @@ def test_flask_refuses_an_uncallable_signal_receiver(
 
 
 def test_uncallable_fetch_token_is_refused(host: Host) -> None:
-    """``register_kucoin`` refuses it; if it is given to ``OAuth``, the first call refuses it."""
+    """``register_kucoin`` refuses a ``fetch_token`` that cannot be called.
+
+    If such a function was given to ``OAuth``, the first call refuses it.
+    """
     for broken in ("find", with_an_extra_parameter, lambda _one, _two: None):
         with pytest.raises(ConfigurationError, match=r"fetch_token (must be|cannot be called as)"):
             register_kucoin(host.oauth(), site="eu", fetch_token=broken)

@@ -27,7 +27,7 @@ def waiting() -> int:
     """Return how many callers are waiting for a refresh."""
     flights = list(_refresh.refreshes._flights.values())
     return sum(
-        len(flight.outcome._condition._waiters or ()) + len(flight.outcome._done_callbacks)  # type: ignore[attr-defined]
+        len(flight.outcome._waiters) + len(vars(flight.outcome)["_done_callbacks"])
         for flight in flights
         if not flight.has_ended
     )
@@ -35,7 +35,7 @@ def waiting() -> int:
 
 @contextmanager
 def held_back(recorder: Recorder, count: int) -> Iterator[None]:
-    """Hold back the server's answer until all callers but the first wait for its refresh."""
+    """Hold back the answer until all callers but the first wait for its refresh, up to 10 s."""
 
     def let_go() -> None:
         recorder.asked.wait(10)
@@ -84,7 +84,7 @@ def test_all_callers_get_the_pair_of_one_refresh(
 def test_all_callers_get_the_error_of_one_refresh(
     recorder: Recorder, new_stack: NewStack, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """All callers raise the error of one request; a later call sends another request."""
+    """All callers raise the HTTP 503 of one request; a later call sends another request."""
     recorder.status = 503
     stack = new_stack(site=recorder.url)
     count = number_of_callers(stack)

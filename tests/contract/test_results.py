@@ -1,4 +1,4 @@
-"""Every row gives the same results, from the login to the key."""
+"""All frameworks and clients give the same results, from the login to the key."""
 
 from __future__ import annotations
 
@@ -110,7 +110,10 @@ def expired(token: dict[str, object]) -> dict[str, object]:
 def test_expired_token_is_refreshed_before_the_key_request(
     stack: Stack, kucoin_sandbox: Sandbox
 ) -> None:
-    """``update_token`` is called once, and the dict that the caller passed is unchanged."""
+    """``create_api_key`` refreshes an expired token first, and calls ``update_token`` once.
+
+    The dict that the caller passed is unchanged.
+    """
     old = expired(stack.connect(kucoin_sandbox))
     before = dict(old)
     kucoin_sandbox.advance(3600)
@@ -154,7 +157,10 @@ def test_automatic_refresh_replaces_the_clients_token(
 def test_empty_token_does_not_fall_back_to_the_clients_token(
     empty: Any, kucoin_sandbox: Sandbox, new_stack: NewStack
 ) -> None:
-    """A call with an empty token raises; it does not use the token that the client holds."""
+    """With an empty token, a call does not use the token that the client holds.
+
+    Key request and validation raise, and ``ensure_active_token`` does nothing.
+    """
     stack: Any = new_stack(site=kucoin_sandbox.url)
     stack.connect(kucoin_sandbox)
     for call in (stack.client.create_api_key, stack.client.validate_access_token):

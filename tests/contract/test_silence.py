@@ -1,4 +1,4 @@
-"""Without an answer, the error depends on whether any of the request was sent."""
+"""Without an answer, the error for a key request tells whether any of the request was sent."""
 
 from __future__ import annotations
 

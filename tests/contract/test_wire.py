@@ -1,4 +1,4 @@
-"""The exact request of each call; every row sends the same."""
+"""The exact request of each call, the same for all frameworks, clients and the social backend."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CLIENT_ID = "client/+ 1"
 CODE = "a/b+c=&d?%23"
 KEY = ApiKey("broker-1", "key-id", "key-secret", "phrase")
 
-# The headers that the HTTP libraries add to every request.
+# The headers that each call has besides its own, partly from the HTTP library.
 _BY_THE_LIBRARY = ("accept", "accept-encoding", "connection", "host", "user-agent")
 _FORM = ("content-length", "content-type")
 _SIGNED = (
@@ -26,7 +26,7 @@ _SIGNED = (
 
 
 def sent(names: tuple[str, ...]) -> list[str]:
-    """Return the sorted names of these headers and of those that the library adds."""
+    """Return the sorted names of these headers and of those that each call has."""
     return sorted((*_BY_THE_LIBRARY, *names))
 
 

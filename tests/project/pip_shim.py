@@ -1,4 +1,4 @@
-"""Stands in for ``pip install`` in the pages: checks each requirement, and installs none."""
+"""Stands in for ``pip install`` in the pages: checks each requirement, and installs nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from packaging.requirements import Requirement
 
 
 def main(arguments: list[str]) -> None:
-    """Fail if a requirement, or one of its extras, does not exist here."""
+    """Exit with an error if a requirement is not met by what is installed here.
+
+    Of its extras, only the names are checked. Options of pip are not supported.
+    """
     if arguments[:1] != ["install"]:
         sys.exit(f"pip shim: {arguments} is not an installation")
     for argument in arguments[1:]:

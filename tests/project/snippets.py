@@ -1,15 +1,16 @@
-"""Runs the blocks of a page as a reader would: in order, in an empty folder, in one shell.
+"""Runs the blocks of a page as a reader would: in order, in one folder, with one environment.
 
+* Each program that the page includes with a caption is saved under its caption first.
 * A Python block that starts with ``# name.py`` is saved under that name. Other Python blocks are
   executed; all blocks of a page share their variables.
-* Tests that a block defines are called, with the fixture ``kucoin_sandbox``.
-* An ``sh`` block is a script, run as a whole.
-* In a ``console`` block, each ``$ command`` is run and must succeed. The lines below it must be
-  its output, where ``…`` and ``...`` stand for anything. Commands that serve run until the end
+* Tests that an executed block defines are called; their fixtures are names that the page has.
+* An ``sh`` block is a script, run as a whole, which must succeed.
+* In a ``console`` block, each ``$ command`` is run and must succeed. If lines follow it, they must
+  be its output, where ``…`` and ``...`` stand for anything. Commands that serve run until the end
   of the page.
-* ``pip``, ``make`` and ``python3 -m venv`` are checked and not run: the requirement or target
-  must exist.
-* Ports in pages are replaced by free ones, so that pages can run in parallel.
+* ``pip`` and ``make`` are checked and not run: the requirement or target must exist.
+  ``python3 -m venv`` makes an empty environment.
+* The ports in ``PORTS`` are replaced by free ones, so that pages can run in parallel.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ from tests.support.ports import free_port, wait_for_port
 ROOT: Final = Path(__file__).parents[2]
 _BASH: Final = shutil.which("bash") or "bash"
 PORTS: Final = re.compile(r"\b(?:5000|8000|8443|9400)\b")
-#: Commands that serve until they are stopped, and their ports.
+#: Commands that serve until they are stopped.
 _SERVES: Final = re.compile(
     r"(flask .*\brun|uvicorn|gunicorn|hypercorn|uwsgi|nginx|python -m authlib_kucoin\.sandbox"
     r"|kucoin-sandbox|python -m flask_demo|django-admin runserver|python \S+\.py runserver"
@@ -75,11 +76,11 @@ class Reader:
             (shims / name).write_text(f'#!/bin/sh\n{line} "$@"\n')
             (shims / name).chmod(0o755)
         self.env["PATH"] = f"{shims}:{Path(sys.executable).parent}:{self.env['PATH']}"
-        # For the shims; the page itself imports the installed package.
+        # The shim of pip is a module of the tests.
         self.env["PYTHONPATH"] = f"{ROOT}:{self.env.get('PYTHONPATH', '')}"
 
     def read(self, page: Path, names: dict[str, Any]) -> int:
-        """Run the page's blocks and return their number."""
+        """Run the page's blocks, and return the number of blocks and comments that skip blocks."""
         document = Document.parse(
             str(page),
             CodeBlockParser("python", self._python),
@@ -101,7 +102,7 @@ class Reader:
             path.write_text(self.here((page.parent / source).read_text()))
 
     def here(self, text: str) -> str:
-        """Replace the ports in a text by free ones, and the gaps that a reader has to fill."""
+        """Fill the gaps that a text leaves to the reader, and replace its ports by free ones."""
         for left_open, value in self._filled.items():
             text = text.replace(left_open, value)
         return PORTS.sub(lambda found: self._port(found[0]), text)

@@ -13,7 +13,7 @@ PAGES = [ROOT / "README.md", GUIDE, ROOT / "SECURITY.md", *sorted((ROOT / "docs"
 
 @pytest.mark.parametrize(("page", "at_least"), [("security.md", 30), ("comparison.md", 7)])
 def test_every_claim_names_a_test_that_exists(page: str, at_least: int) -> None:
-    """If a test is renamed or removed, the page that names it must change as well."""
+    """Each test that the page names exists, and the page names at least so many tests."""
     tests = set()
     for path in (ROOT / "tests").rglob("test_*.py"):
         tests.update(re.findall(r"def (test_\w+)", path.read_text()))
@@ -23,7 +23,7 @@ def test_every_claim_names_a_test_that_exists(page: str, at_least: int) -> None:
 
 
 def test_the_guide_to_changes_names_what_exists() -> None:
-    """Each file that CONTRIBUTING.md names contains the name that is given with it."""
+    """Where CONTRIBUTING.md gives a name after a file, the file contains the name."""
     places = re.findall(r"`([\w/]+\.py)` `(\w+)`", GUIDE.read_text())
     assert len(places) >= 24
     for file, name in places:
@@ -33,7 +33,7 @@ def test_the_guide_to_changes_names_what_exists() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_leads_to_a_file(page: Path) -> None:
-    """Each link, picture and included program exists."""
+    """Each file exists that the page includes, or links to without an anchor."""
     links = re.findall(r"\]\(([^)#:]+)\)", page.read_text())
     included = re.findall(r"\{literalinclude\} (\S+)", page.read_text())
     assert [link for link in links + included if not (page.parent / link).exists()] == []
@@ -41,7 +41,7 @@ def test_every_link_leads_to_a_file(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_program_on_a_page_is_python(page: Path) -> None:
-    """Each Python block compiles."""
+    """Each Python block that is not indented compiles."""
     for block in re.findall(r"^```python\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE):
         compile(block, page.name, "exec")
 

@@ -1,8 +1,8 @@
 """Numbers and addresses in the pages have the values that the code has.
 
-Each fact is a sentence of a page with a hole in it, and what the code says belongs there. A changed
-number in the page or in the code fails, and so does a sentence that was taken away: then take away
-its fact.
+A fact is a page, a part of a sentence with a gap, and the value for the gap, which comes from the
+code where the code has it. If the number changes in the page or in the code alone, the test fails.
+It also fails if the page no longer has the sentence; then remove the fact.
 """
 
 import inspect
@@ -116,7 +116,7 @@ FACTS = [
 
 @pytest.mark.parametrize(("page", "sentence", "value"), FACTS)
 def test_a_fact_is_that_of_the_code(page: str, sentence: str, value: object) -> None:
-    """In the page, the value of the code stands where the sentence has its gap."""
+    """Wherever the page has this part of a sentence, its gap holds the value."""
     before, _, after = sentence.partition("{}")
     before, after = (part.replace("{{", "{").replace("}}", "}") for part in (before, after))
     pattern = re.escape(before) + r"([^\n|]*?)" + (re.escape(after) if after else r"(?=[\s`,.;]|$)")
@@ -133,7 +133,7 @@ def test_the_permissions_are_those_of_the_code() -> None:
 
 
 def test_the_redirect_uris_characters_are_those_of_the_code() -> None:
-    """The package accepts each character that the page allows, and refuses all others."""
+    """The package accepts the characters that the page allows, and no other visible ASCII."""
     from authlib_kucoin import UnsafeRedirectURI
     from authlib_kucoin._protocol.redirect_uri import check_redirect_uri
 

@@ -1,4 +1,4 @@
-"""Every Python and shell block in the README and the documentation works as printed."""
+"""Every Python and shell block in the README and the documentation works, unless it is skipped."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.project.snippets import ROOT, reader
 from tests.project.walker import walk, walk_signed_in
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-#: Not run here: other formats, and the shell script that tests/clients runs.
+#: The languages of blocks that are not run.
 OTHER = {"nginx", "text", "json", "yaml", "ini", "html", "toml"}
 
 
@@ -25,7 +25,7 @@ def test_every_block_runs(
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
 ) -> None:
-    """Each block of the page runs, in order, in an empty folder; "global" is the sandbox."""
+    """Each block of the page runs. In this process, the site "global" is the sandbox."""
     here = {**sites.SITES, "global": Site(kucoin_sandbox.url, name="global")}
     monkeypatch.setattr(sites, "SITES", MappingProxyType(here))
     monkeypatch.syspath_prepend(tmp_path)

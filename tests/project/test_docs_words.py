@@ -21,7 +21,7 @@ EACH_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 
 def prose(page: Path) -> str:
-    """Return the text of a page without code blocks and comments."""
+    """Return the text of a page without its code blocks and comments."""
     text = re.sub(r"^ *(`{3,}).*\n(?:.*\n)*? *\1$", "", page.read_text(), flags=re.MULTILINE)
     return re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
 
@@ -34,7 +34,7 @@ def spans(page: Path) -> list[str]:
 
 @EACH_PAGE
 def test_every_word_in_code_exists(page: Path) -> None:
-    """Each word in a code span exists in the code, in a library, or as an option of a program."""
+    """Each word in a code span is known: see `vocabulary`."""
     assert {word: code for code in spans(page) for word in vocabulary.unknown_words(code)} == {}
 
 
@@ -47,7 +47,7 @@ def test_every_command_of_make_exists(page: Path) -> None:
 
 @EACH_PAGE
 def test_every_fault_exists(page: Path) -> None:
-    """The sandbox accepts each call of `fail_next` that a page contains."""
+    """The sandbox accepts each call of `fail_next` with two literals that a page contains."""
     with run_sandbox() as sandbox:
         for operation, fault in re.findall(r'fail_next\("(\w+)", "([^"]+)"\)', page.read_text()):
             sandbox.fail_next(operation, fault)
@@ -55,7 +55,7 @@ def test_every_fault_exists(page: Path) -> None:
 
 
 def test_every_fault_is_described() -> None:
-    """The table of faults in docs/sandbox.md has all faults of the sandbox, and no other."""
+    """The table in docs/sandbox.md has all faults without a value; each fault in it is accepted."""
     page = (ROOT / "docs" / "sandbox.md").read_text()
     table = page.partition("| fault | what comes |")[2].partition("\n\n")[0]
     from authlib_kucoin.sandbox._faults import PLAIN_FAULTS
@@ -68,7 +68,7 @@ def test_every_fault_is_described() -> None:
 
 @EACH_PAGE
 def test_every_call_has_its_arguments(page: Path) -> None:
-    """For each call in a code span, the method has the parameters that the call names."""
+    """If a code span calls a method of the package, the method has the named parameters."""
     for code in spans(page):
         call = re.fullmatch(r"(?:\w+\.)*(\w+)\((.*)\)", code)
         owners = (KuCoinFlaskApp, authlib_kucoin.KuCoinOAuth2Session, Sandbox, authlib_kucoin)
@@ -94,7 +94,7 @@ def test_every_extra_exists(page: Path) -> None:
 
 
 def errors() -> set[type[KuCoinError]]:
-    """Return all classes of errors of the package."""
+    """Return `KuCoinError` and all subclasses of it that the package has."""
     found, new = set(), {KuCoinError}
     while new:
         found |= new
@@ -110,7 +110,7 @@ def test_every_error_is_described(name: str) -> None:
 
 
 def test_the_gateways_codes_have_their_class() -> None:
-    """For each code in the table of docs/errors.md, the package raises the class in that row."""
+    """Except for rate limits, each code in docs/errors.md has the class that its row names."""
     page = (ROOT / "docs" / "errors.md").read_text()
     rows = re.findall(r"^\| ((?:`\d{6}`(?:, )?)+) \| `(\w+)` \|", page, re.MULTILINE)
     assert len(rows) >= 6
@@ -122,7 +122,7 @@ def test_the_gateways_codes_have_their_class() -> None:
 
 @pytest.mark.parametrize("name", ["README.md", "docs/going-live.md"])
 def test_the_sites_have_their_addresses(name: str) -> None:
-    """Each row of the table of sites has the addresses, version and header of the package."""
+    """The table has all sites. Addresses and versions in a row are right; headers are complete."""
     rows = dict(re.findall(r'^\| `"(\w+)"` \| (.+) \|$', (ROOT / name).read_text(), re.MULTILINE))
     assert set(rows) == set(SITES)
     for site_name, row in rows.items():

@@ -1,4 +1,4 @@
-"""The documentation's examples run against the sandbox and end with an API key."""
+"""The programs in docs/examples work against the sandbox."""
 
 import asyncio
 import contextlib
@@ -60,7 +60,7 @@ def served(module: str, app: str, serve: str, sandbox: Sandbox) -> Iterator[str]
 
 def connect(browser: requests.Session, url: str) -> str:
     """Press the button and return the address of the login page."""
-    # Django's CSRF token: the same in cookie and header. The others do not look at it.
+    # Django's CSRF token: the same in cookie and header. The other frameworks ignore it.
     login = browser.post(
         f"{url}/connect",
         allow_redirects=False,
@@ -85,10 +85,10 @@ FRAMEWORKS = pytest.mark.parametrize(
 def test_an_account_is_connected(
     kucoin_sandbox: Sandbox, module: str, app: str, serve: str
 ) -> None:
-    """Each example, on a real server, goes from the connect button to the account's UID."""
+    """Each example makes one key for GET of the callback, and none for HEAD; it shows the UID."""
     with served(module, app, serve, kucoin_sandbox) as url, requests.Session() as browser:
         callback = kucoin_sandbox.approve(connect(browser, url))
-        # For HEAD, frameworks run the view for GET, for example for a link checker.
+        # A link checker sends HEAD, for which frameworks run the view for GET.
         browser.head(re.sub("code=[^&]+", "code=other", callback))
         assert "token" not in kucoin_sandbox.totals
         page = browser.get(callback)
@@ -102,7 +102,7 @@ def test_an_account_is_connected(
 def test_what_goes_wrong_has_a_page(
     kucoin_sandbox: Sandbox, module: str, app: str, serve: str
 ) -> None:
-    """After Cancel, an old callback, a 503 or a lost answer, the page says what to do."""
+    """After Cancel, an old callback, a 503 or a lost answer, a page says so, with the button."""
     with served(module, app, serve, kucoin_sandbox) as url, requests.Session() as browser:
         used = kucoin_sandbox.approve(connect(browser, url))
         browser.get(used)
@@ -172,7 +172,7 @@ def test_the_tests_against_the_sandbox_pass(tmp_path: Path) -> None:
 
 
 def test_the_fastapi_example_is_as_short_as_it_says() -> None:
-    """It has under 50 lines, including imports and error handling."""
+    """The program has under 50 lines that are not blank, and one statement in each line."""
     lines = (EXAMPLES / "fastapi_app.py").read_text().splitlines()
     assert len([line for line in lines if line.strip()]) < 50
     assert not re.search(r";\s*\S", "".join(lines))

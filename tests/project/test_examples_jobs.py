@@ -1,4 +1,4 @@
-"""The examples with job queues and Redis run with the real libraries and in-process brokers."""
+"""The examples with job queues and Redis work with the real libraries, and fake brokers."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def jobs(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Any]:
-    """Return the example module, with queues in this process and a stored token."""
+    """Return the module docs/examples/jobs.py, with a stub broker and a stored token."""
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/accounts.sqlite3")
     monkeypatch.setenv("KUCOIN_VAULT_KEYS", Fernet.generate_key().decode())
     monkeypatch.setenv("KUCOIN_CLIENT_ID", kucoin_sandbox.client_id)
@@ -87,7 +87,7 @@ def by_dramatiq(jobs: Any) -> None:
 
 
 def by_rq(jobs: Any) -> None:
-    """Run an RQ worker in this process until its queue is empty."""
+    """Run an RQ worker until its queue is empty, and once more for the scheduled repetitions."""
     redis = fakeredis.FakeStrictRedis()
     jobs.enqueue_with_rq(1, redis)
     queue = Queue(connection=redis)
@@ -102,7 +102,7 @@ QUEUES = pytest.mark.parametrize("run", [by_celery, by_dramatiq, by_rq])
 
 
 @QUEUES
-def test_what_was_not_sent_is_repeated(
+def test_what_was_refused_is_repeated(
     kucoin_sandbox: Sandbox, jobs: Any, run: Callable[..., None]
 ) -> None:
     """If KuCoin answers 429 first, the queue repeats the job, and one key is made."""
@@ -116,7 +116,7 @@ def test_what_was_not_sent_is_repeated(
 def test_what_may_have_made_a_key_is_not_repeated(
     kucoin_sandbox: Sandbox, jobs: Any, run: Callable[..., None]
 ) -> None:
-    """If the answer is lost, the job runs once, and its outcome says that the user has to look."""
+    """If the answer with the key is lost, the job runs once, and its outcome is "unknown"."""
     kucoin_sandbox.fail_next("create_api_key", "lost")
     run(jobs)
     assert jobs.outcomes[1].startswith("unknown")

@@ -1,4 +1,7 @@
-"""The examples that store keys and tokens encrypt them, and refresh once for all processes."""
+"""The examples that store keys and tokens encrypt them, and refresh once for all processes.
+
+The fixture `postgres_database` searches the database for the tokens afterwards.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""After a module with browser tests, nothing of Playwright is left in the thread."""
+"""When a browser is closed, no event loop and no thread of Playwright is left."""
 
 import asyncio
 import os

@@ -17,9 +17,9 @@ def test_each_test_has_its_own_database(postgres_database: str, turn: int) -> No
 
 
 def test_server_has_room_for_many(postgres_url: str) -> None:
-    """Tests with many workers need more than PostgreSQL's default of 100 connections.
+    """The server uses UTF-8, and allows at least 200 connections; PostgreSQL's default is 100.
 
-    A server given by `TEST_DATABASE_URL` must allow them as well.
+    Tests with many workers need them, from a server in `TEST_DATABASE_URL`, too.
     """
     engine = create_engine(postgres_url, poolclass=NullPool)
     with engine.connect() as connection:

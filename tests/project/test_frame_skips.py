@@ -1,4 +1,4 @@
-"""With `CI_NO_SKIP` set, a test that did not run fails the run."""
+"""With `CI_NO_SKIP` set, a skipped test or an expected failure fails the run."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ _NOT_RUN = {
 
 @pytest.mark.parametrize(("ci", "workers", "status"), [("", "0", 0), ("1", "0", 1), ("1", "2", 1)])
 def test_skips_fail_in_ci(tmp_path: Path, ci: str, workers: str, status: int) -> None:
-    """Exit status and output name the tests that did not run, also with parallel workers."""
+    """With `CI_NO_SKIP`, the run fails and lists these tests, also with parallel workers."""
     frame = tmp_path / "tests"
     frame.mkdir()
     shutil.copy(_TESTS / "support" / "no_skips.py", frame / "conftest.py")

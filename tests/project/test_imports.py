@@ -1,4 +1,4 @@
-"""Each import contract in pyproject.toml fails the lint when an import breaks it."""
+"""Each import contract in pyproject.toml fails the lint when a module breaks it."""
 
 import shutil
 import subprocess
@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 _CHECKOUT = Path(__file__).parents[2]
-#: A contract's id, a module, and an import that breaks the contract when added to the module.
+#: A contract's id, a module, and an import in it that breaks the contract. A module without a layer
+#: breaks "layers" without an import.
 _BROKEN = [
     ("layers", "_clients/failures.py", "import authlib_kucoin._apps.base_app"),
     ("layers", "new_module.py", ""),
@@ -35,7 +36,7 @@ def test_each_contract_is_tested() -> None:
 
 
 def test_the_sandbox_is_kept_from_every_module() -> None:
-    """The sandbox's contract lists all modules of the package."""
+    """The sandbox's contract lists all modules and packages beside the sandbox."""
     package = (_CHECKOUT / "authlib_kucoin").iterdir()
     modules = {
         path.stem for path in package if path.suffix == ".py" or (path / "__init__.py").exists()
@@ -50,7 +51,7 @@ def test_the_sandbox_is_kept_from_every_module() -> None:
 def test_a_broken_contract_fails_the_lint(
     tmp_path: Path, contract: str, module: str, line: str
 ) -> None:
-    """An import that breaks a contract fails the lint, which names the contract and the module."""
+    """A module that breaks a contract fails the lint, which names the contract and the module."""
     shutil.copy(_CHECKOUT / "pyproject.toml", tmp_path)
     package = shutil.copytree(_CHECKOUT / "authlib_kucoin", tmp_path / "authlib_kucoin")
     with (package / module).open("a") as file:

@@ -1,7 +1,7 @@
 """The recipes of docs/telemetry.md keep secrets out of what monitoring libraries record.
 
-Each test first shows that the library records the secret without the recipe. Otherwise it could
-pass because nothing was recorded.
+Most tests first show that the library or server records the secret without the recipe. Otherwise
+they could pass because nothing was recorded.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def exchange(client: type[Any], sandbox: Sandbox) -> str:
 
 
 def held(code: str, recorded: object) -> set[str]:
-    """Return those of the secrets that a text contains."""
+    """Return which of the two secrets, "code" and "secret", are in what was recorded."""
     text = json.dumps(recorded, default=repr)
     spellings = {"code": {code, quote(code, safe="")}, "secret": {SECRET}}
     return {name for name, found in spellings.items() if any(one in text for one in found)}
@@ -97,7 +97,7 @@ class Recorder(Transport):
 
 @pytest.fixture
 def sentry() -> Iterator[Callable[..., Recorder]]:
-    """Start Sentry with its defaults and the given options; yield its stored events."""
+    """Return a function that starts Sentry with given options, and returns the recorder."""
 
     def start(**options: Any) -> Recorder:
         recorder = Recorder()

@@ -1,4 +1,4 @@
-"""The wheel and the sdist work in environments that contain nothing else of ours.
+"""The wheel works in environments that contain nothing else of ours; the sdist has the tests.
 
 uv makes the environments, because pip takes ten times as long. Their Python runs with `-I`, so
 that it sees neither the checkout nor PYTHONPATH.
@@ -52,7 +52,7 @@ print(status)
 
 
 def _run(*command: str | Path) -> str:
-    """Run a program outside the checkout and return its output."""
+    """Run a program outside the checkout. It must succeed; return its output."""
     done = subprocess.run(
         command,
         cwd="/",
@@ -104,7 +104,7 @@ def install(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[
 
 
 def test_wheel_has_what_runs_and_nothing_else(wheel: Path) -> None:
-    """The wheel has the package and py.typed, and no demo, tests or docs."""
+    """The wheel has the package with py.typed, and no other folder."""
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     assert "authlib_kucoin/py.typed" in names
@@ -132,7 +132,7 @@ def test_sdist_can_be_tested(built: Path) -> None:
 
 
 def test_base_install(install: Callable[[str], Path]) -> None:
-    """With Authlib alone, the import loads no framework or HTTP library, and the sandbox runs."""
+    """With Authlib alone, the import loads no framework or HTTP library; sandbox and doctor run."""
     python = install("")
     modules = {name.partition(".")[0] for name in json.loads(_run(python, "-I", "-c", _IMPORTED))}
     assert "authlib_kucoin" in modules
@@ -144,6 +144,6 @@ def test_base_install(install: Callable[[str], Path]) -> None:
 
 @pytest.mark.parametrize("extra", _EXTRAS)
 def test_each_extra_is_complete(extra: str, install: Callable[[str], Path]) -> None:
-    """Each extra installs everything that its module imports."""
+    """Each of these extras installs everything that its module imports."""
     python = install(f"[{extra}]")
     _run(python, "-I", "-W", "error", "-c", f"import {_EXTRAS[extra]}")

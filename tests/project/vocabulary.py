@@ -1,4 +1,4 @@
-"""The words that a page may set as code: from the code, from programs' options, from libraries."""
+"""The words that a page may set as code: from our code, programs' options, libraries, and lists."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from authlib.integrations.base_client.registry import OAUTH_CLIENT_PARAMS
 
 from tests.project.snippets import ROOT
 
-#: Where our own names come from.
+#: The folders whose names, strings and file names are known words.
 _OURS: Final = (
     "authlib_kucoin",
     "flask_demo",
@@ -27,7 +27,7 @@ _OURS: Final = (
     "tests",
     "containers",
 )
-#: Modules of other packages whose names the pages use.
+#: Modules of other packages that contain words which the pages use.
 _THEIRS: Final = (
     "authlib.integrations.base_client.sync_app",
     "authlib.oauth2.rfc6749.wrappers",
@@ -63,7 +63,7 @@ _THEIRS: Final = (
     "uvicorn.config",
     "werkzeug.middleware.proxy_fix",
 )
-#: Words that no module here contains: of HTTP, JSON, system tools and KuCoin.
+#: Other words, of HTTP, JSON, system tools and KuCoin, which the other sources may lack.
 _OTHERS: Final = frozenset(
     re.findall(
         r"\S+",
@@ -108,7 +108,7 @@ def _words(text: str) -> set[str]:
 
 
 def _python_words(path: Path) -> Iterator[str]:
-    """Yield the names and texts in a program, without those in comments and docstrings."""
+    """Yield the names in a program, and the words of its strings, except in docstrings."""
     tree = ast.parse(path.read_text())
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     prose = {
@@ -126,7 +126,7 @@ def _python_words(path: Path) -> Iterator[str]:
 
 @functools.cache
 def known_words() -> frozenset[str]:
-    """Return every word that a page may set as code."""
+    """Return the words that a page may set as code, except options of programs and settings."""
     words = set(_OTHERS) | set(_UWSGI) | set(dir(__builtins__))
     for folder in _OURS:
         for path in (ROOT / folder).rglob("*"):
@@ -167,7 +167,7 @@ def options_of(program: str) -> frozenset[str]:
 
 
 def unknown_words(code: str) -> Iterable[str]:
-    """Return the words of a code span that are not known."""
+    """Yield the words of a code span that are not known."""
     program = next((name for name in _PROGRAMS if re.match(rf"{name}\b", code)), None)
     if module := re.match(r"python -m (authlib_kucoin(?:\.sandbox)?)\b", code):
         program = "kucoin-sandbox" if module[1].endswith("sandbox") else "authlib_kucoin"
@@ -175,7 +175,7 @@ def unknown_words(code: str) -> Iterable[str]:
         if word.startswith("--"):
             programs = [program] if program else _PROGRAMS
             in_uwsgi = not program and word in _UWSGI
-            # Ask one program after the other, because each takes a moment to start.
+            # any() stops at the first program that has the option: each takes a moment to start.
             if not (in_uwsgi or any(word in options_of(name) for name in programs)):
                 yield word
         elif not _exists(word):

@@ -47,12 +47,12 @@ class Walker:
         return page.text
 
     def fail_next(self, operation: str, fault: str) -> None:
-        """Make the sandbox fail once."""
+        """Make the sandbox answer the next call of an operation with a fault."""
         asked = {"operation": operation, "fault": fault}
         assert requests.post(f"{self.sandbox}/sandbox/faults", json=asked, timeout=10).ok
 
     def sign_in(self, username: str, password: str) -> None:
-        """Fill in and submit the application's form."""
+        """Fill in and submit the application's sign-in form."""
         page = self.browser.get(self.app)
         fields = [*_fields(page), ("username", username), ("password", password)]
         assert self.browser.post(page.url, fields, headers={"Referer": page.url}).ok
@@ -72,7 +72,7 @@ def _fields(page: requests.Response) -> list[tuple[str, str]]:
 
 
 def walk(app: str, sandbox: str) -> None:
-    """Connect, open the old callback again, cancel, and return while KuCoin fails."""
+    """Connect; open the used callback again; cancel; return to a 503, and to a lost answer."""
     walker = Walker(app, sandbox)
     used = walker.callback("approve")
     assert "is connected" in walker.come_back(used)
@@ -85,7 +85,7 @@ def walk(app: str, sandbox: str) -> None:
 
 
 def walk_signed_in(app: str, sandbox: str, username: str, password: str) -> None:
-    """Do the same as `walk` after a sign-in; python-social-auth has other messages."""
+    """Take the steps of `walk` after a sign-in; python-social-auth has other messages."""
     walker = Walker(app, sandbox)
     walker.sign_in(username, password)
     used = walker.callback("approve")

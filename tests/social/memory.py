@@ -56,7 +56,7 @@ class Social(UserMixin):
 
     @classmethod
     def get_social_auth(cls, provider: str, uid: str, id_key: str | None = None) -> Any:
-        """Return an association."""
+        """Return an association; None if there is none."""
         found = (row for row in cls.rows if (row.provider, row.uid) == (provider, uid))
         return next(found, None)
 

@@ -24,10 +24,10 @@ class Server(socketserver.ThreadingMixIn, WSGIServer):
 
 
 class Handler(WSGIRequestHandler):
-    """Logs requests into LOG, and writes nothing to standard error."""
+    """Logs the method and path of each request into LOG, in place of a line on standard error."""
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as inherited
-        """Log the request to LOG, without its query, because a callback's query holds the code."""
+        """Log method and path, whatever the message. The query is left out: it can hold a code."""
         logging.getLogger("wsgi").debug("%s %s", self.command, self.path.partition("?")[0])
 
 

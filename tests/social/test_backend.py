@@ -1,7 +1,8 @@
 """The backend meets the requirements that social-core's `OAuth2Test` checks in every backend.
 
 social-core's package does not include its tests, so they are written out here: a login (here an
-association), a pipeline that halts twice, a refresh. The sandbox plays KuCoin, over real sockets.
+association), a pipeline that halts twice, a refresh. Tests of the requests, of subclasses and of
+settings follow. The sandbox or a recording server plays KuCoin, over real sockets.
 """
 
 from collections.abc import Iterator
@@ -110,7 +111,7 @@ def test_urls_of_the_backend_are_those_of_the_site(host: Host) -> None:
 
 @pytest.fixture
 def wire() -> Iterator[Wire]:
-    """A server that records requests byte for byte."""
+    """A server that records requests."""
     with running_wire() as wire:
         yield wire
 
@@ -122,7 +123,7 @@ def wire() -> Iterator[Wire]:
 def test_the_redirect_uri_is_raw_in_both_urls(
     wire: Wire, settings: dict[str, str], last: str
 ) -> None:
-    """All other parameters are percent-encoded, and no parameter is added."""
+    """All parameters but the redirect URI are percent-encoded, and no parameter is added."""
     token = {"access_token": "a", "token_type": "bearer", "expires_in": 3600}
     key = {"apiName": "n", "apiKey": "k", "secret": "s", "passphrase": "p"}
     wire.answer = answering(
@@ -180,7 +181,7 @@ def test_every_form_of_callback_is_accepted(mode: Any) -> None:
 
 
 def test_addresses_of_subclass_or_settings_are_used(wire: Wire) -> None:
-    """A backend's addresses can be methods, attributes or settings, as in social-core itself."""
+    """Addresses can be methods, attributes or (except for the refresh) settings of the backend."""
 
     class ByMethods(KuCoinOAuth2[str]):
         def authorization_url(self) -> str:
@@ -274,7 +275,7 @@ def test_key_settings_are_checked_before_the_exchange(
 
 
 def test_refresh_token_with_a_second_argument_is_refused(host: Host) -> None:
-    """``refresh_token`` raises, because KuCoin's call would not use the other arguments."""
+    """``refresh_token`` with a second argument raises, because KuCoin's call would not use it."""
     with pytest.raises(AuthConfigurationError) as caught:
         host.backend.refresh_token("r", "another")
     assert "one argument" in caught.value.detail
@@ -300,7 +301,10 @@ def test_process_error_without_stage_is_called_for_each_answer(kucoin_sandbox: S
 def test_the_error_of_a_hook_reaches_the_caller(
     kucoin_sandbox: Sandbox, kind: type[Exception]
 ) -> None:
-    """It is raised once, and social-core's own error carries the stage."""
+    """An error that ``process_error`` raises for a token is raised unchanged.
+
+    If it is an error of social-core, it carries the stage: of the exchange or of the refresh.
+    """
     seen: list[Any] = []
 
     class Mine(KuCoinOAuth2[str]):
@@ -386,7 +390,10 @@ def test_head_request_does_not_consume_the_login(host: Host) -> None:
 def test_incomplete_setting_is_named_in_the_error(
     kucoin_sandbox: Sandbox, settings: dict[str, Any], says: str
 ) -> None:
-    """Starting a login raises an error that says what is wrong and names both settings."""
+    """Without a client id or a known site, starting a login raises an error.
+
+    The error says what is wrong, and names the settings for the client id and the site.
+    """
     with pytest.raises(AuthConfigurationError) as caught:
         Host(kucoin_sandbox, **settings).start()
     for text in (caught.value.detail, str(caught.value)):
@@ -414,7 +421,7 @@ def test_setting_without_effect_is_refused(kucoin_sandbox: Sandbox) -> None:
 def test_user_agent_is_that_of_social_core(
     kucoin_sandbox: Sandbox, settings: dict[str, str], is_named: bool, user_agent: str
 ) -> None:
-    """The header is social-core's or the setting's; without ``SEND_USER_AGENT``, requests' own."""
+    """The header is the setting's, else social-core's; without ``SEND_USER_AGENT``, requests'."""
     host = Host(kucoin_sandbox, **settings)
     kind = type("Mine", (KuCoinOAuth2,), {"SEND_USER_AGENT": is_named})
     assert kind(host.strategy)._client().headers["User-Agent"].startswith(user_agent)

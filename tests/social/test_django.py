@@ -115,7 +115,7 @@ class Browser:
         return self.follow(self.project.sandbox.approve(self.connect()))
 
     def token(self) -> dict[str, str]:
-        """Get the user's access token through the project's code."""
+        """Return the access token that the project's code gets for the user, or its error."""
         answer: dict[str, str] = self.session.get(self.project.url + "/token", timeout=30).json()
         return answer
 
@@ -196,7 +196,7 @@ def test_an_account_is_connected(project: Project) -> None:
 
 
 def test_database_and_log_hold_no_secret(project: Project) -> None:
-    """Neither the database with its sessions nor the log holds a code, token or credential."""
+    """Database, sessions and log hold no code and no token, nor a key's secret or passphrase."""
     with Browser(project, "alice") as browser:
         callbacks = [project.sandbox.approve(browser.connect())]
         browser.follow(callbacks[0])
@@ -228,7 +228,7 @@ def session_content(session: str) -> bytes:
 
 
 def test_callback_may_be_a_form_post(tmp_path: Path) -> None:
-    """The document's envelope works by POST, for success and for errors."""
+    """The document's envelope works by POST, for an approved and for a cancelled login."""
     with run_sandbox(callback="form_post") as sandbox, running(tmp_path, sandbox) as project:
         with Browser(project, "alice") as browser:
             refused = browser.follow(sandbox.cancel(browser.connect()))

@@ -63,7 +63,7 @@ def test_cancelled_login_connects_no_account(mode: Any) -> None:
 def test_each_kind_of_refusal_has_its_error_class(
     host: Host, fields: dict[str, str], kind: type[Exception], code: str
 ) -> None:
-    """Each kind of refusal raises its own class, and no token is requested."""
+    """Each of these callbacks raises this error class of social-core; no token is requested."""
     host.start()
     state = host.strategy.session["kucoin_state"]["state"]
     error = failure(host, fields | {"state": state})
@@ -193,7 +193,7 @@ def test_requests_timeout_setting_limits_the_calls(kucoin_sandbox: Sandbox) -> N
 
 
 def test_untrusted_certificate_is_a_tls_error() -> None:
-    """The error has social-core's code ``tls_error``, and our advice as its detail."""
+    """For an untrusted certificate, the error has the code ``tls_error`` and our advice."""
     with run_sandbox(tls="self-signed") as sandbox:
         host = Host(sandbox)
         with pytest.raises(AuthProviderError, match="secure connection") as caught:
@@ -203,7 +203,7 @@ def test_untrusted_certificate_is_a_tls_error() -> None:
 
 
 def test_refused_connection_is_connection_failed(kucoin_sandbox: Sandbox) -> None:
-    """The error has social-core's code ``connection_failed``."""
+    """If the proxy refuses the connection, the error has the code ``connection_failed``."""
     host = Host(kucoin_sandbox, PROXIES={"http": "http://127.0.0.1:9"})
     with pytest.raises(AuthProviderError) as caught:
         host.come_back()
@@ -211,7 +211,10 @@ def test_refused_connection_is_connection_failed(kucoin_sandbox: Sandbox) -> Non
 
 
 def test_proxies_and_verify_ssl_settings_reach_the_client(kucoin_sandbox: Sandbox) -> None:
-    """``PROXIES`` and ``VERIFY_SSL`` reach the client; without them it keeps its defaults."""
+    """``PROXIES`` and ``VERIFY_SSL`` reach the client.
+
+    By default, the client verifies certificates, and its timeout is 10 s.
+    """
     host = Host(kucoin_sandbox, PROXIES={"http": "http://127.0.0.1:9"}, VERIFY_SSL="/ca.pem")
     client = host.backend._client()
     assert client.proxies == {"http": "http://127.0.0.1:9"}
@@ -229,7 +232,10 @@ def test_proxies_and_verify_ssl_settings_reach_the_client(kucoin_sandbox: Sandbo
     ],
 )
 def test_refused_key_error_has_kucoins_reason(options: SandboxKeywords, says: str) -> None:
-    """The error has KuCoin's reason, and its ``recovery`` sends the user to KuCoin's site."""
+    """The error has KuCoin's reason, and its ``recovery`` sends the user to KuCoin's site.
+
+    No key is stored.
+    """
     with run_sandbox(**options) as sandbox:
         with pytest.raises(AuthProviderError, match=says) as caught:
             Host(sandbox).come_back()
@@ -262,7 +268,7 @@ def test_lost_key_error_names_kucoins_page(host: Host) -> None:
 def test_a_failed_refresh_keeps_the_old_pair(
     kucoin_sandbox: Sandbox, fault: str, kind: type[Exception], code: str
 ) -> None:
-    """Each failure has its own class and code, and ``extra_data`` stays unchanged."""
+    """Each failure raises this error class of social-core, and ``extra_data`` stays unchanged."""
     host = Host(kucoin_sandbox, EXTRA_DATA=REFRESHABLE)
     host.come_back()
     [row] = Social.rows

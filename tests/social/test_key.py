@@ -1,4 +1,4 @@
-"""The host's function gets a new key before anything can fail; few fields are stored."""
+"""The host's function gets a new key before the call for key info; few fields are stored."""
 
 import json
 import logging
@@ -89,7 +89,7 @@ def test_logs_and_errors_show_no_secret(
     assert [secret for secret in secrets if secret in said] == []
 
 
-# --- the key is never lost ---------------------------------------------------------------------
+# --- when the host gets the key ----------------------------------------------------------------
 
 
 def test_key_is_stored_before_the_key_info_call(host: Host) -> None:
@@ -120,7 +120,7 @@ def test_key_of_another_users_account_is_stored_unapproved(host: Host) -> None:
 def test_missing_key_step_raises_at_the_start_of_a_login(
     kucoin_sandbox: Sandbox, path: str
 ) -> None:
-    """A wrong ``API_KEY_STEP`` raises when a login starts, and again before a key is created."""
+    """A wrong ``API_KEY_STEP`` raises when a login starts, and before a code is exchanged."""
     host = Host(kucoin_sandbox, API_KEY_STEP=path)
     with pytest.raises(AuthConfigurationError) as caught:
         host.start()
@@ -150,7 +150,7 @@ async def awaited_step(**_: object) -> None:
 def test_uncallable_key_step_raises_before_the_key(
     kucoin_sandbox: Sandbox, path: str, reason: str
 ) -> None:
-    """A step with wrong parameters raises when a login starts, and before a key is created."""
+    """A step that cannot be called raises when a login starts, and before a key is created."""
     host = Host(kucoin_sandbox, API_KEY_STEP=path)
     for call in (host.start, lambda: host.backend.user_data("token", user=host.user)):
         with pytest.raises(AuthConfigurationError) as caught:
@@ -168,7 +168,7 @@ def test_missing_user_raises_before_the_key(host: Host) -> None:
 
 
 def test_pipeline_step_takes_the_key_without_the_setting(kucoin_sandbox: Sandbox) -> None:
-    """The step finds the key in the response; the key cannot be stored as JSON."""
+    """Without ``API_KEY_STEP``, a step of the pipeline gets the key, which JSON cannot hold."""
     steps = (*DEFAULT_AUTH_PIPELINE, "tests.social.memory.take_api_key")
     host = Host(kucoin_sandbox, API_KEY_STEP=None, PIPELINE=steps)
     assert host.come_back() == "/"

@@ -16,7 +16,7 @@ from typing import Any, Final
 from sqlalchemy import MetaData, create_engine, select
 from sqlalchemy.pool import NullPool
 
-#: How many of its characters identify a secret: a piece of this length is enough.
+#: How many hexadecimal digits identify a secret: the first ones of its longest run.
 _CORE: Final = 16
 #: Runs of digits that may contain a secret; with hyphens, because a UUID has them.
 _RUNS: Final = re.compile(rf"[0-9a-f][0-9a-f-]{{{_CORE - 1},}}", re.IGNORECASE)
@@ -43,7 +43,7 @@ class Canaries:
         self._found: list[str] = []
 
     def release(self, name: str, secret: str) -> None:
-        """Register a secret, which later searches look for. It must contain random hex digits."""
+        """Register a secret, to be searched for. It must have 16 random hex digits in a row."""
         self.released += 1
         digits = max(_RUNS.findall(secret), key=len)
         self._cores[digits[:_CORE].lower()] = name
@@ -68,7 +68,7 @@ class Canaries:
             self._found.append(f"{name} in {kind} {place}, after {before!r}")
 
     def look_at_error(self, error: BaseException) -> None:
-        """Search everything that an error reporter may show of an error."""
+        """Search text, attributes and traceback of an error, and its cause and context."""
         texts = [str(error), repr(error), repr(error.args), repr(vars(error))]
         texts += traceback.format_exception(error)  # with its cause, or else its context
         if error.__suppress_context__ and error.__context__ is not error.__cause__:
@@ -76,7 +76,7 @@ class Canaries:
         self.look("error", type(error).__name__, "\n".join(texts))
 
     def look_at_files(self, folder: Path) -> None:
-        """Search each file in a folder that is smaller than 20 MB."""
+        """Search each file in a folder, except symbolic links and files of 20 MB or more."""
         for path in folder.rglob("*"):
             if path.is_file() and not path.is_symlink() and path.stat().st_size < _LARGEST_FILE:
                 self.look("file", path.name, path.read_bytes())

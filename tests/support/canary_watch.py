@@ -1,13 +1,18 @@
 """A pytest plugin that fails a test if a secret shows up where it does not belong.
 
-It searches for each code, token, API key secret and passphrase that a sandbox issues, in
+It searches for each code, token, API key secret and passphrase that a sandbox in this process
+issues, for codes and tokens of sandboxes in other processes, and for the secrets that a test makes
+with ``canaries.new``. It searches in
 
-* the log records of all libraries (all log at DEBUG),
-* the output of the test and of the programs that it starts,
+* the log records of all libraries (at DEBUG, except in tests marked as ``measured``), but not in a
+  browser's record of the callback that it opens,
+* the output of the test, and of programs that inherit it,
 * the text, the attributes and the traceback of each of this package's errors,
-* the repr of each of this package's objects,
-* the demo's pages, headers and sessions,
-* the files in ``tmp_path``, and the database of ``postgres_database``.
+* the repr of this package's objects, as it is when their ``__init__`` ends,
+* the demo's pages, headers and sessions, if the demo runs in this process,
+* the files below 20 MB in ``tmp_path``, and the database of ``postgres_database``.
+
+Tests marked as ``shows_secrets`` do not fail.
 """
 
 from __future__ import annotations
@@ -46,7 +51,7 @@ _errors: Final[list[BaseException]] = []
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Attach to the sandbox, to this package's errors and classes, to loggers and to the demo."""
+    """Add the two markers; attach to the sandbox, the package's classes, loggers and the demo."""
     for line in (
         "shows_secrets(why): the test shows secrets on purpose, and does not fail for that",
         "measured(why): the test measures time or memory, so libraries log at WARNING only",
@@ -66,7 +71,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Make every library log at DEBUG, but at WARNING in a test marked as ``measured``."""
+    """Set the log level of libraries to DEBUG, or to WARNING in a test marked as ``measured``."""
     level = logging.WARNING if item.get_closest_marker("measured") else logging.DEBUG
     for name in ("", "sqlalchemy"):  # sqlalchemy sets a level of its own
         logger = logging.getLogger(name)
@@ -76,7 +81,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Fail a test that leaked a secret."""
+    """Fail a test that leaked a secret, unless it is marked as ``shows_secrets``."""
     report: pytest.TestReport = yield
     while _errors:
         canaries.look_at_error(_errors.pop())
@@ -106,7 +111,7 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print how many secrets were searched for, and where."""
+    """Print how many secrets were searched for, and in how many texts of each kind."""
     places = ", ".join(f"{kind} {count}" for kind, count in sorted(canaries.looked.items()))
     terminalreporter.line(f"{canaries.released} secrets were looked for in: {places}")
 
@@ -150,7 +155,7 @@ def _look_at_page(app: flask.Flask, response: flask.Response, **_more: object) -
 
 
 def _classes_of(package: Any) -> Iterator[type]:
-    """Yield the classes of a package, except errors and what cannot be imported here."""
+    """Yield the classes that define ``__init__``, except errors and what cannot be imported."""
     for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}.", lambda _: None):
         try:
             module = importlib.import_module(found.name)
@@ -163,7 +168,7 @@ def _classes_of(package: Any) -> Iterator[type]:
 
 
 def _after(kind: type, name: str, then: Callable[[Any, Any], object]) -> None:
-    """Make each call of a method end with ``then``, called with the object and the result."""
+    """After each call of a method that returns, call ``then`` with the object and the result."""
     original = getattr(kind, name)
 
     @functools.wraps(original)
@@ -176,7 +181,7 @@ def _after(kind: type, name: str, then: Callable[[Any, Any], object]) -> None:
 
 
 def _before(kind: type, name: str, first: Callable[..., object]) -> None:
-    """Make each call of a method begin with ``first``, called with the same arguments."""
+    """Before each call of a method, call ``first`` with the same arguments."""
     original = getattr(kind, name)
 
     @functools.wraps(original)

@@ -76,7 +76,7 @@ def _unmeasured() -> Iterator[None]:
 
 
 def open_page(context: "BrowserContext", problems: list[str]) -> "Page":
-    """Open a page; add its errors and its requests to other hosts to `problems`."""
+    """Open a page; add its errors, and its requests to hosts other than loopback, to `problems`."""
 
     def on_console(message: "ConsoleMessage") -> None:
         url = message.location["url"]
@@ -96,11 +96,12 @@ def open_page(context: "BrowserContext", problems: list[str]) -> "Page":
 
 
 def check_page(page: "Page", name: str) -> None:
-    """Assert that a page is accessible and not too wide, in both colour schemes.
+    """Assert that a page is accessible and not too wide.
 
-    axe-core must find no violation, and 1280, 390 and 320 pixels must be wide enough. If
-    ``SCREENSHOT_DIR`` is set, check both widths in both schemes, and save screenshots there.
-    Afterwards, the page is 1280 pixels wide.
+    axe-core must find no violation in the light scheme at 1280 pixels and in the dark scheme at
+    390. The page must fit into these widths, and into 320 pixels. If ``SCREENSHOT_DIR`` is set,
+    each of the two widths is checked in both schemes, and screenshots are saved there. Afterwards,
+    the page is 1280 pixels wide, in the dark scheme.
     """
     page.wait_for_load_state()  # until the style sheet is there
     folder = os.environ.get("SCREENSHOT_DIR")
@@ -123,7 +124,7 @@ def _resize(page: "Page", width: int) -> None:
 
 
 def _violations(page: "Page") -> list[Any]:
-    """Return what axe-core finds: each rule, and the elements that break it."""
+    """Return each rule that axe-core finds broken, with the elements that break it."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe-core").Axe()
     # `Axe.run` would load axe-core into the page for each run, which takes longer than the run.
     if not page.evaluate("'axe' in window"):

@@ -1,4 +1,4 @@
-"""A pytest plugin: with `CI_NO_SKIP` set, a test that did not run fails the run."""
+"""A pytest plugin: with `CI_NO_SKIP` set, a skipped or xfailed test fails the run."""
 
 import os
 
@@ -9,7 +9,7 @@ _NOT_RUN = ("skipped", "xfailed", "xpassed")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail a CI run in which a test was skipped or expected to fail."""
+    """With `CI_NO_SKIP` set, fail a run in which a test was skipped or expected to fail."""
     if _not_run(session.config) and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

@@ -20,7 +20,7 @@ def free_port() -> int:
 
 
 def wait_for_port(port: int, process: "subprocess.Popen[Any]") -> None:
-    """Wait until the program listens on the port."""
+    """Wait up to 60 s until the program listens on the port; fail if it does not, or has ended."""
     deadline = time.monotonic() + 60
     while True:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):

@@ -1,4 +1,4 @@
-"""A server that records requests byte for byte and gives the answers that a test sets."""
+"""A server that records requests as they arrive and gives the answers that a test sets."""
 
 import contextlib
 import json
@@ -16,11 +16,12 @@ Answer = tuple[int, str] | bytes | list[bytes] | Iterator[bytes] | None
 
 @dataclass(frozen=True)
 class Seen:
-    """One request as it was received, decoded as Latin-1.
+    """One request as it was received.
 
     Attributes:
-        line: The request line.
-        fields: The headers in order, repeated ones included.
+        line: The request line, decoded as Latin-1.
+        fields: The headers in order, repeated ones included, decoded as Latin-1. The white space
+            around a value is removed.
         body: The body.
         connection: The number of the connection, starting at 1.
     """
@@ -50,7 +51,7 @@ class Seen:
         return sorted(name.lower() for name, _ in self.fields)
 
     def header(self, name: str) -> str:
-        """Return the value of a header that was sent exactly once."""
+        """Return the value of a header that was sent exactly once; its name is in lower case."""
         (value,) = [value for each, value in self.fields if each.lower() == name]
         return value
 
@@ -176,7 +177,10 @@ def whole(status: int, body: str | bytes, headers: Mapping[str, str] | None = No
 
 
 def answering(*bodies: Any, status: int = 200) -> Callable[[Seen], Answer]:
-    """Return an ``answer`` that gives these JSON values in turn and repeats the last one."""
+    """Return an ``answer`` that gives these bodies in turn and repeats the last one.
+
+    A string is sent as it is, any other value as JSON.
+    """
     queue = list(bodies)
 
     def answer(_seen: Seen) -> Answer:

@@ -1,4 +1,4 @@
-"""Removes all variables from the environment that the commands read."""
+"""Starts each test without the environment variables that `doctor` and `rehearse` read."""
 
 import os
 
@@ -9,7 +9,7 @@ _READ = ("KUCOIN_", "FLASK_", "GUNICORN_", "DJANGO_", "REQUESTS_CA", "CURL_CA", 
 
 @pytest.fixture(autouse=True)
 def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Remove every variable that the commands read."""
+    """Remove the variables of KuCoin, the frameworks, gunicorn, TLS and proxies."""
     for name in os.environ:
         if name.startswith(_READ) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)

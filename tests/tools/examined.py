@@ -9,7 +9,7 @@ import pytest
 
 from authlib_kucoin.__main__ import main
 
-#: Correct settings.
+#: Environment variables in which `doctor` finds no mistake.
 RIGHT = {
     "KUCOIN_SITE": "global",
     "KUCOIN_CLIENT_ID": "6422da9c97b45100018c6e62",
@@ -21,7 +21,13 @@ RIGHT = {
 
 
 class Examined:
-    """The result of one run of `doctor --json`."""
+    """The result of one run of `doctor --json`.
+
+    Attributes:
+        status: The exit code.
+        printed: The output.
+        report: The output, as parsed JSON.
+    """
 
     def __init__(self, status: int, printed: str) -> None:
         self.status = status
@@ -29,11 +35,14 @@ class Examined:
         self.report: dict[str, Any] = json.loads(printed)
 
     def wrong(self) -> dict[str, str]:
-        """Return the advice about each mistake, by the name of the check."""
+        """Return the checks that found a mistake, each with the advice about its last mistake."""
         return self.of("wrong")
 
     def of(self, level: str) -> dict[str, str]:
-        """Return the advice, or if there is none the text, of findings of one level, by check."""
+        """Return the checks with a finding of one level.
+
+        The value is the advice of the check's last such finding, or the text if it has no advice.
+        """
         return {
             each["check"]: each["advice"] or each["text"]
             for each in self.report["findings"]
@@ -42,6 +51,6 @@ class Examined:
 
 
 def examine(capsys: pytest.CaptureFixture[str], *arguments: str, app: Any = None) -> Examined:
-    """Run `doctor` in this process."""
+    """Run `doctor --json` in this process, on this application if one is given."""
     status = main(["doctor", "--json", *arguments], app=app)
     return Examined(status, capsys.readouterr().out)

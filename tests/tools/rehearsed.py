@@ -1,4 +1,4 @@
-"""Runs rehearsals with a scripted person, against a sandbox behind a proxy that changes answers."""
+"""Runs `rehearse` with a scripted person, on a sandbox behind a proxy that can change answers."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class Reply:
     """An answer of the sandbox, which a change can modify before the proxy forwards it.
 
     Attributes:
-        asked: The form that was sent.
-        first: The answer to the first exchange.
+        asked: The fields of the form in the request's body; empty if there is no form.
+        first: The JSON of the first answer in this rehearsal, which has the first token.
         status: The HTTP status.
-        headers: The headers.
-        content: The JSON.
-        raw: If set, the body that is sent instead of the JSON.
+        headers: The headers that the proxy sends, except Content-Length.
+        content: The JSON that the proxy sends.
+        raw: If not None, the body that the proxy sends instead of the JSON.
         lost: If true, the proxy closes the connection without an answer.
     """
 
@@ -62,8 +62,8 @@ class Deviant:
         sandbox: The sandbox.
         wire: The proxy, which the client sends its requests to.
         changes: The functions that change answers, by operation.
-        secrets: Every credential in an answer of the sandbox.
-        first: The first answer of the sandbox.
+        secrets: The credentials in the sandbox's answers and callbacks so far.
+        first: The JSON of the sandbox's first answer; empty before it.
     """
 
     sandbox: Sandbox
@@ -104,7 +104,11 @@ class Deviant:
 
 
 class Person(Terminal):
-    """A person who approves at the sandbox and types the answers to all questions."""
+    """A scripted person: decides at the sandbox, pastes the callback, and answers each question.
+
+    The person approves, pastes the callback unchanged and types "yes", unless a test changes
+    `decide`, `edit` or `types`.
+    """
 
     def __init__(self, deviant: Deviant, types: str = "yes") -> None:
         """Take the text that the person types when asked whether to make a key."""
@@ -138,7 +142,14 @@ class Person(Terminal):
 
 @dataclass(frozen=True)
 class Rehearsed:
-    """A finished rehearsal."""
+    """A finished rehearsal.
+
+    Attributes:
+        status: The exit code.
+        report: The report in JSON, parsed.
+        markdown: The report in Markdown.
+        said: Everything that the terminal showed.
+    """
 
     status: int
     report: dict[str, Any]
@@ -159,7 +170,10 @@ class Rehearsed:
 
 
 def rehearsed(deviant: Deviant, folder: Path, person: Person, *arguments: str) -> Rehearsed:
-    """Run a rehearsal to its end, and check that its reports and texts hold no secret."""
+    """Run a rehearsal to its end, and check that its reports hold no secret.
+
+    The terminal may show secrets only in the login page's URL, or with --show-key.
+    """
     options = parser().parse_args(
         [
             *("rehearse", "--site", deviant.wire.url, "--client-id", "sandbox-client"),

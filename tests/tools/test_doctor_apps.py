@@ -1,4 +1,4 @@
-"""`doctor` examines Flask and Django applications; following its advice fixes each mistake."""
+"""`doctor` examines Flask and Django applications, and its advice says how to fix mistakes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _RIGHT_CONFIG = {
 
 
 def _app(callback: str = "/kucoin/callback", **config: Any) -> Flask:
-    """Return a correct application, except for what a test changes."""
+    """Return a correct application, except for the given callback path and settings."""
     app = Flask("shop")
     app.config.update(_RIGHT_CONFIG | config)
     if app.config.get("SQLALCHEMY_DATABASE_URI"):
@@ -49,7 +49,7 @@ def _wrong(capsys: pytest.CaptureFixture[str], app: Flask) -> dict[str, str]:
 
 
 def test_nothing_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
-    """A correct application has no mistake, and its own settings are examined."""
+    """`doctor` finds no mistake in a correct application, and reads its redirect URI."""
     report = examine(capsys, "--offline", app=_app())
     assert report.wrong() == {}
     assert report.report["form"]["Redirect URL"] == _URI
@@ -67,7 +67,7 @@ def test_nothing_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
 def test_cookie_flags(
     check: str, config: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The advice names the setting and the value that fix the mistake."""
+    """If a flag of the session cookie is wrong, the advice names the setting and the value."""
     app = _app(**config)
     advice = _wrong(capsys, app)
     assert list(advice) == [check]
@@ -79,7 +79,7 @@ def test_cookie_flags(
 
 @pytest.mark.parametrize("key", [None, "dev", "a" * 40, "django-insecure-6b1f0c57e2d94a83"])
 def test_secret_key(key: str | None, capsys: pytest.CaptureFixture[str]) -> None:
-    """The advice contains a command that generates a good key."""
+    """If the key is missing, simple or Django's default, a command in the advice makes one."""
     app = _app(SECRET_KEY=key)
     advice = _wrong(capsys, app)
     assert list(advice) == ["secret key"]
@@ -108,7 +108,7 @@ def test_callback_that_needs_the_host(capsys: pytest.CaptureFixture[str]) -> Non
     report = examine(capsys, "--offline", app=app)
     assert report.wrong() == {}
     assert "proxy_set_header Host $host" in report.of("note")["callback"]
-    app.config["TRUSTED_HOSTS"] = ["broker.example.com"]  # so the proxy's own name is refused
+    app.config["TRUSTED_HOSTS"] = ["broker.example.com"]  # refuses the Host 127.0.0.1:8000
     assert "callback" in examine(capsys, "--offline", app=app).of("note")
 
 
@@ -119,7 +119,7 @@ def test_callback_without_a_route(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_callback_on_an_untrusted_host(capsys: pytest.CaptureFixture[str]) -> None:
-    """The advice names the host and the setting that lists trusted hosts."""
+    """If TRUSTED_HOSTS lacks the redirect URI's host, the advice is to add it."""
     app = _app(TRUSTED_HOSTS=["localhost"])
     assert _wrong(capsys, app) == {"callback": "Add 'broker.example.com' to TRUSTED_HOSTS."}
     app.config["TRUSTED_HOSTS"].append("broker.example.com")
@@ -137,7 +137,7 @@ def test_database_in_memory(url: str, capsys: pytest.CaptureFixture[str], tmp_pa
 def test_database_that_does_not_answer(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, kucoin_sandbox: Sandbox
 ) -> None:
-    """It is a mistake, and the report does not repeat the URL, which can hold a password."""
+    """A database that does not answer is a mistake; the report does not repeat its URL."""
     app = _app(SQLALCHEMY_DATABASE_URI=f"sqlite:///{tmp_path}/hunter2/kucoin.sqlite")
     report = examine(capsys, "--site", kucoin_sandbox.url, app=app)
     assert "Check DATABASE_URL" in report.wrong()["database"]
@@ -147,7 +147,7 @@ def test_database_that_does_not_answer(
 def test_database_that_answers(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, kucoin_sandbox: Sandbox, postgres_url: str
 ) -> None:
-    """A query is sent to the database. SQLite gives a note about one machine; PostgreSQL none."""
+    """A SQLite file that answers is a note about several machines; PostgreSQL is right."""
     for url, level, says in (
         (f"sqlite:///{tmp_path}/kucoin.sqlite", "note", "several machines"),
         (postgres_url, "right", "postgresql answers"),
@@ -160,7 +160,7 @@ def test_database_that_answers(
 
 
 def test_what_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    """A cookie without SameSite is a note; without a redirect URI the callback is not checked."""
+    """No SameSite is a note; no redirect URI skips the callback; a number as client id is wrong."""
     app = _app(SESSION_COOKIE_SAMESITE=None, KUCOIN_REDIRECT_URI=None, KUCOIN_CLIENT_ID=1.5e21)
     report = examine(capsys, "--offline", app=app)
     assert 'SESSION_COOKIE_SAMESITE = "Lax"' in report.of("note")["session cookie"]
@@ -177,7 +177,7 @@ def test_debug_mode(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_site_given_in_code(capsys: pytest.CaptureFixture[str]) -> None:
-    """Arguments of `register_kucoin` are checked like settings, and client_kwargs, too."""
+    """The arguments `site` and `client_kwargs` of `register_kucoin` are checked like settings."""
     app = _app(KUCOIN_SITE=None)
     options = {"redirect_uri": _URI, "timeout": None, "verify": "/ca.pem"}
     register_kucoin(OAuth(app), site="glbal", client_kwargs=options)
@@ -190,7 +190,7 @@ def test_a_site_given_in_code(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_clients_own_connections(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """It connects with the client's own `verify` and `proxies`; verify=False is a mistake."""
+    """`doctor` connects with the client's `verify` and `proxies`; verify=False is a mistake."""
     with run_sandbox(tls="self-signed") as sandbox, running_wire() as wire:
         wire.answer = lambda _seen: (502, "")
 
@@ -209,7 +209,7 @@ def test_the_clients_own_connections(
 
 
 def test_without_kucoin(capsys: pytest.CaptureFixture[str]) -> None:
-    """The report says that KuCoin is not registered, and that --name gives another name."""
+    """If KuCoin is not registered, the advice is to register it, or to pass --name."""
     advice = examine(capsys, "--offline", app=Flask("shop")).wrong()["application"]
     assert "register_kucoin(OAuth(app))" in advice
     assert "--name" in advice
@@ -242,7 +242,7 @@ urlpatterns = [path("kucoin/callback", lambda request: None)]
 
 @pytest.fixture
 def django(tmp_path: Path) -> Callable[..., Examined]:
-    """Return a function that runs `doctor` on a Django project with the given settings."""
+    """Return a function that runs `doctor` as a program, on a project with the given settings."""
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop" / "urls.py").write_text(_URLS)
 
@@ -305,7 +305,7 @@ def test_django_routes(django: Callable[..., Examined]) -> None:
 def test_an_app_that_cannot_be_loaded(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The report shows why the application cannot be loaded; the other settings are checked."""
+    """The report says why loading failed, without a URL's password, and checks the settings."""
     (tmp_path / "broken_shop.py").write_text("raise SystemExit('KUCOIN_VAULT_KEYS is missing')")
     quoted = "cannot parse postgresql://shop:hunter2@db.example.com/shop"
     (tmp_path / "secret_shop.py").write_text(f"raise ValueError({quoted!r})")
@@ -324,7 +324,7 @@ def test_an_app_that_cannot_be_loaded(
 
 @pytest.fixture
 def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Examined]:
-    """Return a function that runs `flask kucoin doctor` with settings for a real site."""
+    """Return a function that runs `flask kucoin doctor --offline`, set up for a real site."""
 
     def run(**settings: str) -> Examined:
         for name, value in {**RIGHT, "SECRET_KEY": "6b1f0c57e2d94a83", **settings}.items():

@@ -22,7 +22,8 @@ class Mistake(NamedTuple):
     Attributes:
         check: The check that finds it.
         planted: The variables that cause it, set beside correct ones; None removes a variable.
-        mended: The variables that fix it; None removes a variable. The advice names each of them.
+        mended: The variables that fix it; None removes a variable. The advice names each of them,
+            or its flag.
         also: Other words that the advice contains.
     """
 
@@ -115,7 +116,7 @@ MISTAKES = {
         "single address",
     ),
 }
-#: The advice names these variables by the flags of the command line.
+#: For these variables, the advice contains a flag and not the name of the variable.
 _BY_FLAG = {
     "GUNICORN_CMD_ARGS": "gunicorn --timeout",
     "KUCOIN_FAST_API_IPS": "--fast-api-ip",
@@ -163,7 +164,7 @@ def test_a_mistake_is_found_and_mended(
 
 @pytest.mark.parametrize("option", ["--timeout", "--total-timeout"])
 def test_timeouts_by_flag(option: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Time-outs given by flags are used. Calls that last longer than the server waits are wrong."""
+    """It is a mistake if three calls may last longer than --server-timeout, unless that is 0."""
     wrong = examine(capsys, "--offline", "--server-timeout", "10", "--total-timeout", "5").wrong()
     assert "--timeout 25" in wrong["time-outs"]
     assert "total_timeout=2" in wrong["time-outs"]
@@ -238,7 +239,7 @@ def test_socks_needs_a_package(
 def test_no_http_library(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without requests and httpx2, the text says what to install; other checks are still made."""
+    """Without requests and httpx2, `doctor` says what to install, and `rehearse` cannot begin."""
     for name in ("requests", "httpx2", "certifi"):
         monkeypatch.setitem(sys.modules, name, None)
     report = examine(capsys, "--site", "https://127.0.0.1:1")
@@ -251,7 +252,7 @@ def test_no_http_library(
 def test_each_library_reads_its_own_authorities(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """If only the other library reads a variable that is set, that is a note and no mistake."""
+    """SSL_CERT_DIR gives a note for requests; for httpx2, which reads it, it is right."""
     monkeypatch.setenv("SSL_CERT_DIR", "/")
     for_requests = examine(capsys, "--offline", "--library", "requests")
     for_httpx2 = examine(capsys, "--offline", "--library", "httpx2")
@@ -262,7 +263,7 @@ def test_each_library_reads_its_own_authorities(
 def test_text_fits_a_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Lines have at most 100 columns; the last line counts mistakes; the form has the values."""
+    """The text has at most 100 columns and the values for KuCoin's form, and ends with a count."""
     monkeypatch.setenv(_ID, " ")
     monkeypatch.setenv("KUCOIN_TRADING_IPS", "8.8.8.8,8.8.4.4")
     assert main(["doctor", "--offline"]) == 1

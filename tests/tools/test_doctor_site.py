@@ -1,4 +1,4 @@
-"""`doctor` checks the site's certificate, answer and clock."""
+"""`doctor` checks the site's certificate and answer, and this machine's clock."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class TestTls:
     def test_one_request_is_sent(
         self, library: str, kucoin_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The only request is a HEAD of the login page without parameters; with --offline none."""
+        """The only request is a HEAD of the login page; offline, there is not even a connection."""
         monkeypatch.setenv(_AUTHORITIES[library], str(kucoin_sandbox.certificate))
         settings = Settings(site=kucoin_sandbox.url, library=library)
         doctor.examine(Subject(settings, offline=True))
@@ -113,7 +113,7 @@ def test_the_clock(library: str, wire: Wire, capsys: pytest.CaptureFixture[str])
 
 
 class Odd(NamedTuple):
-    """An answer other than a login page, and the advice that doctor gives about it."""
+    """An answer that is not a login page, and the level and words of the advice about it."""
 
     status: int
     level: str
@@ -132,7 +132,7 @@ class Odd(NamedTuple):
     ],
 )
 def test_odd_answers(odd: Odd, wire: Wire, capsys: pytest.CaptureFixture[str]) -> None:
-    """For each such answer, doctor gives the advice, as a mistake or as a note."""
+    """An answer that is not a login page is a mistake or a note, with advice."""
     _answering(wire, odd.status, **({"Location": odd.location} if odd.location else {}))
     assert odd.advice in examine(capsys, "--site", wire.url).of(odd.level)["answer"]
 
@@ -210,7 +210,7 @@ def test_a_folder_of_authorities(
 def test_through_a_proxy(
     wire: Wire, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The check connects through the proxy of the environment, and sends the proxy's password."""
+    """All connections go through HTTPS_PROXY, with the password in its URL, decoded."""
     monkeypatch.setenv("HTTPS_PROXY", wire.url.replace("//", "//me:pa%40ss@"))
     wire.answer = lambda _seen: (502, "")
     report = examine(capsys, "--site", "https://kucoin.example.com")

@@ -1,4 +1,4 @@
-"""`doctor --app` examines Starlette and FastAPI applications; each advice fixes its mistake."""
+"""`doctor` examines Starlette and FastAPI applications, and its advice says what to change."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _app(
     kind: type[Starlette] = Starlette,
     **settings: str | None,
 ) -> Starlette:
-    """Return a correct application, except for what a test changes."""
+    """Return a correct application, except for the given arguments."""
     given = {name: RIGHT[name] for name in ("KUCOIN_SITE", "KUCOIN_CLIENT_ID")}
     given["KUCOIN_REDIRECT_URI"] = _URI
     environ = {name: value for name, value in {**given, **settings}.items() if value is not None}
@@ -61,7 +61,7 @@ def _wrong(capsys: pytest.CaptureFixture[str], app: Any) -> dict[str, str]:
 
 @pytest.mark.parametrize("kind", [Starlette, FastAPI])
 def test_nothing_is_wrong(kind: type[Starlette], capsys: pytest.CaptureFixture[str]) -> None:
-    """A correct application has no mistake. Its settings come from the `Config` of its `OAuth`."""
+    """A correct application has no mistake. The `Config` of its `OAuth` has the settings."""
     report = examine(capsys, "--offline", app=_app(kind=kind))
     assert report.wrong() == {}
     assert report.report["form"]["Redirect URL"] == _URI
@@ -87,7 +87,7 @@ def test_the_session(
 
 
 def test_no_session(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without `SessionMiddleware` no login works; another package's sessions are not judged."""
+    """No session middleware is a mistake; that of another package is not checked."""
     assert list(_wrong(capsys, _app(session=None))) == ["secret key"]
     other = _app(Middleware(ServerSessionMiddleware), session=None)  # type: ignore[arg-type]
     report = examine(capsys, "--offline", app=other)
@@ -96,14 +96,14 @@ def test_no_session(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_debug_mode(capsys: pytest.CaptureFixture[str]) -> None:
-    """Debug mode is a mistake until it is off."""
+    """Debug mode is a mistake."""
     app = _app()
     app.debug = True
     assert "debug=True" in _wrong(capsys, app)["application"]
 
 
 def test_the_callbacks_route(capsys: pytest.CaptureFixture[str]) -> None:
-    """A redirect URI without a route is a mistake, and so is one that Starlette redirects."""
+    """A redirect URI must have a route, in a `Mount`, too, that does not redirect."""
     assert "Add the route" in _wrong(capsys, _app(path="/callback"))["callback"]
     assert "Register that one" in _wrong(capsys, _app(path="/kucoin/callback/"))["callback"]
     inner = Mount("/kucoin", routes=_app(path="/callback").routes)
@@ -113,7 +113,7 @@ def test_the_callbacks_route(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_an_untrusted_host(capsys: pytest.CaptureFixture[str]) -> None:
-    """The advice names the host and the list that it has to be in."""
+    """If `TrustedHostMiddleware` lacks the redirect URI's host, the advice is to add it."""
 
     def app(allowed: Sequence[str]) -> Starlette:
         hosts = Middleware(TrustedHostMiddleware, allowed_hosts=list(allowed))
@@ -125,14 +125,14 @@ def test_an_untrusted_host(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_wrong_site(capsys: pytest.CaptureFixture[str]) -> None:
-    """A setting that is wrong is reported as it is in the `Config`."""
+    """A wrong site in the `Config` is a mistake, and the report quotes it."""
     found = examine(capsys, "--offline", app=_app(KUCOIN_SITE="glbal"))
     assert "'glbal' is not a KuCoin site" in found.printed
     assert "site" in found.wrong()
 
 
 def test_without_kucoin(capsys: pytest.CaptureFixture[str]) -> None:
-    """The report says that KuCoin is not registered, and that it may have another name."""
+    """If KuCoin is not registered, or not under the name in --name, the advice says so."""
     assert "register_kucoin(OAuth(app))" in _wrong(capsys, Starlette())["application"]
     app = _app()
     found = examine(capsys, "--offline", "--name", "kucoin_eu", app=app).wrong()
@@ -141,7 +141,7 @@ def test_without_kucoin(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """Save the program of the page on FastAPI, and run a command in its folder."""
+    """Save the documentation's FastAPI program; return a function that runs a command there."""
     page = Path(__file__).parents[2] / "docs" / "examples" / "fastapi_app.py"
     (tmp_path / "shop.py").write_text(page.read_text())
     for name, value in {**RIGHT, "SECRET_KEY": "6b1f0c57e2d94a83"}.items():
@@ -158,7 +158,10 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
 
 
 def test_the_program_of_the_page(shop: Callable[..., str]) -> None:
-    """By its name, the documentation's own program is loaded, and its mistake is found."""
+    """Loaded by name, the documentation's program has two mistakes for a site behind https.
+
+    Its cookie is also sent over http, and its callback is not at the redirect URI.
+    """
     printed = shop("doctor", "--offline", "--app", "shop:app")
     assert "FastAPI, debug mode is off" in printed
     assert "https_only=True in SessionMiddleware" in printed

@@ -1,4 +1,4 @@
-"""`rehearse` leads through a first sign-in, reports deviations, and writes no secret."""
+"""`rehearse` leads through a first sign-in, and reports deviations, but no secret."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def deviant(kucoin_sandbox: Sandbox) -> Iterator[Deviant]:
 
 @pytest.fixture
 def run(deviant: Deviant, tmp_path: Path) -> Callable[..., Rehearsed]:
-    """Return a function that runs a rehearsal and changes the answers to the given operations."""
+    """Return a function that runs a rehearsal, and changes answers to the named operations."""
 
     def run(*arguments: str, person: Person | None = None, **changes: Change) -> Rehearsed:
         deviant.changes = changes
@@ -46,7 +46,7 @@ def run(deviant: Deviant, tmp_path: Path) -> Callable[..., Rehearsed]:
 
 @pytest.mark.parametrize("library", ["requests", "httpx2"])
 def test_as_the_document_says(library: str, run: Callable[..., Rehearsed]) -> None:
-    """With each library, the report has no deviation of the sandbox and answers all questions."""
+    """With each HTTP library, the report shows no deviation, and answers every question."""
     result = run("--library", library)
     assert result.differences == []
     assert result.status == 0
@@ -170,6 +170,9 @@ DEVIATIONS = {
         _raw('{"scope": [], "scope": []}', Content_Type="application/json"),
         "exchange: One object has the member scope twice.",
     ),
+    "another code of success": Deviation(
+        "create_api_key", _set(code="0"), 'key: code is 0, where the document has "200".'
+    ),
     "code as a number": Deviation("create_api_key", _set(code=200), "key: code is a number"),
     "no passphrase": Deviation(
         "create_api_key",
@@ -280,7 +283,7 @@ def test_each_deviation_is_named(deviation: Deviation, run: Callable[..., Rehear
 def test_what_is_learnt(
     operation: str, change: Change, question: str, answer: str, run: Callable[..., Rehearsed]
 ) -> None:
-    """The report answers a question that the document leaves open by what KuCoin answered."""
+    """The report answers questions that the document leaves open, from the answers it got."""
     learnt = run(**{operation: change}).learnt
     assert [said for asked, said in learnt.items() if question in asked and answer in said]
 
@@ -294,7 +297,7 @@ class TestReusableTokens:
         return {"refresh_tokens": "reusable"}
 
     def test_it_is_learnt(self, run: Callable[..., Rehearsed]) -> None:
-        """The report says that it works, and whether the newer pair stays valid."""
+        """The report says that the second use works, and whether it ends the newer pair."""
         learnt = run().learnt
         assert learnt["Can a refresh token be used twice?"] == "yes: it gave a pair a second time"
         assert learnt["Does the second use invalidate the new pair?"]
@@ -302,7 +305,7 @@ class TestReusableTokens:
 
 @pytest.mark.parametrize("callback", ["envelope", "form_post"])
 class TestCallbacks:
-    """The two forms of the callback that are not the plain query."""
+    """A sandbox that sends the callback as an envelope in the query, or as a form by POST."""
 
     @pytest.fixture
     def kucoin_sandbox_options(self, callback: Any) -> SandboxKeywords:
@@ -310,7 +313,7 @@ class TestCallbacks:
         return {"callback": callback}
 
     def test_it_is_learnt(self, callback: str, run: Callable[..., Rehearsed]) -> None:
-        """A person can paste the callback as a URL or as a form; the report names its form."""
+        """Pasted as a URL or as a form's content, the callback is recognised as an envelope."""
         result = run()
         assert result.differences == []
         form = result.learnt["In which form does the callback come?"]
@@ -319,7 +322,7 @@ class TestCallbacks:
     def test_a_refusal(
         self, callback: str, run: Callable[..., Rehearsed], deviant: Deviant
     ) -> None:
-        """If the user cancels, the rehearsal ends, and the report shows the form of the refusal."""
+        """If the person cancels, the rehearsal ends, and the report names error and parameters."""
         person = Person(deviant)
         person.decide = deviant.sandbox.cancel
         result = run(person=person)
@@ -330,7 +333,7 @@ class TestCallbacks:
 
 
 def test_another_state(run: Callable[..., Rehearsed], deviant: Deviant) -> None:
-    """If the state differs, the report says so, and no request with the code is sent."""
+    """If the callback has another state than the login, the report says so, and nothing is sent."""
     person = Person(deviant)
     person.edit = lambda pasted: re.sub(r"state=\w+", "state=0therState", pasted)
     result = run(person=person)
@@ -351,7 +354,7 @@ def test_nothing_pasted(run: Callable[..., Rehearsed], deviant: Deviant) -> None
 def test_what_cannot_be_pasted(
     pasted: str, run: Callable[..., Rehearsed], deviant: Deviant
 ) -> None:
-    """An empty paste and an invalid URL end the rehearsal without a callback."""
+    """After an empty paste, or an invalid URL at each try, the rehearsal ends."""
     person = Person(deviant)
     person.edit = lambda _pasted: pasted
     assert run(person=person).report["stopped"] == "no callback was pasted"
@@ -367,7 +370,7 @@ def test_a_fragment(run: Callable[..., Rehearsed], deviant: Deviant) -> None:
 
 
 def test_ctrl_c(run: Callable[..., Rehearsed], deviant: Deviant) -> None:
-    """If a person presses Ctrl-C before the key, the report holds the answers so far."""
+    """After Ctrl-C at the question about the key, the report holds the answers so far."""
     person = Person(deviant)
 
     def interrupt(_question: str) -> str:
@@ -380,7 +383,7 @@ def test_ctrl_c(run: Callable[..., Rehearsed], deviant: Deviant) -> None:
 
 
 def test_no_key_without_a_yes(run: Callable[..., Rehearsed], deviant: Deviant) -> None:
-    """If a person types anything but "yes", no key is made, and the other steps are taken."""
+    """If a person types "y" and not "yes", no key is made, and the other steps are taken."""
     result = run(person=Person(deviant, types="y"))
     assert deviant.sandbox.issued_keys == ()
     assert result.status == 0
@@ -389,7 +392,7 @@ def test_no_key_without_a_yes(run: Callable[..., Rehearsed], deviant: Deviant) -
 
 
 def test_secrets_that_answers_repeat(run: Callable[..., Rehearsed]) -> None:
-    """If an answer repeats a token, or holds an unknown secret or an address, it is masked."""
+    """The reports mask a token that an answer repeats, an unknown secret, and an address."""
 
     def repeat(reply: Reply) -> None:
         if reply.content.get("access_token"):
@@ -408,7 +411,7 @@ def test_secrets_that_answers_repeat(run: Callable[..., Rehearsed]) -> None:
 
 
 def test_names_that_answers_repeat(run: Callable[..., Rehearsed]) -> None:
-    """An account's name is masked in KuCoin's messages, and not in the report's own sentences."""
+    """An account's name is masked in KuCoin's messages, and not in the report's sentences."""
 
     def repeat(reply: Reply) -> None:
         reply.content["data"] |= {"subName": "document", "uid": 165111215}
@@ -423,7 +426,10 @@ def test_names_that_answers_repeat(run: Callable[..., Rehearsed]) -> None:
 def test_the_settings_of_an_app(
     deviant: Deviant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With --app, the rehearsal uses the application's site, redirect URI and client options."""
+    """With --app, the site and redirect URI of the application are used.
+
+    Without --report, the names of the reports begin with kucoin-rehearsal.
+    """
     (tmp_path / "rehearsed_shop.py").write_text(
         "from authlib.integrations.flask_client import OAuth\n"
         "from flask import Flask\n"
@@ -442,17 +448,17 @@ def test_the_settings_of_an_app(
 
 
 def test_an_unknown_outcome(run: Callable[..., Rehearsed]) -> None:
-    """If the answer with the key cannot be read, the program says what to do at KuCoin."""
+    """If the answer with the key cannot be read, the person is told to look at KuCoin."""
     result = run(create_api_key=_raw("{"))
     assert "API management page" in result.said
     assert "ApiKeyOutcomeUnknown" in result.markdown
 
 
 class TestTheKey:
-    """What happens to a new key."""
+    """What `rehearse` does with a new key."""
 
     def test_it_is_dropped(self, run: Callable[..., Rehearsed], deviant: Deviant) -> None:
-        """Without an option, the secret is not shown, and the program says to delete the key."""
+        """By default, the secret is not shown, and the person is told to delete the key."""
         result = run()
         (key,) = deviant.sandbox.issued_keys
         assert key.secret not in result.said
@@ -466,7 +472,7 @@ class TestTheKey:
         assert not (tmp_path / "key.json").exists()
 
     def test_it_is_shown(self, run: Callable[..., Rehearsed], deviant: Deviant) -> None:
-        """With --show-key, the terminal shows the key once, and the report does not hold it."""
+        """With --show-key, the terminal shows secret and passphrase once; the reports do not."""
         result = run("--show-key")
         (key,) = deviant.sandbox.issued_keys
         assert result.said.count(key.secret) == 1
@@ -478,7 +484,7 @@ class TestTheKey:
         deviant: Deviant,
         tmp_path_factory: pytest.TempPathFactory,
     ) -> None:
-        """With --key-file, a file that only its owner can read holds the key; nothing shows it."""
+        """With --key-file, a file that only its owner can read holds the key; no text does."""
         file = tmp_path_factory.mktemp("private") / "key.json"
         result = run("--key-file", str(file))
         (key,) = deviant.sandbox.issued_keys
@@ -506,7 +512,7 @@ def test_it_cannot_begin(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A missing setting is named and nothing is sent; the exit code is 2, and no file is left."""
+    """After a wrong setting or file name, stderr says why; the exit code is 2; no file is left."""
     monkeypatch.chdir(tmp_path)
     for name, value in RIGHT.items():
         monkeypatch.setenv(name, value)
@@ -541,7 +547,7 @@ def program(kucoin_sandbox: Sandbox, tmp_path: Path) -> Callable[..., subprocess
 def test_the_program(
     kucoin_sandbox: Sandbox, tmp_path: Path, program: Callable[..., subprocess.Popen[str]]
 ) -> None:
-    """The program prints the login page's URL, reads the callback and "yes", and writes reports."""
+    """From a pipe, the program reads the callback and "yes", makes a key, and writes reports."""
     with program(stdin=subprocess.PIPE, stdout=subprocess.PIPE) as running:
         assert running.stdin
         assert running.stdout
@@ -571,7 +577,7 @@ def _shown_until(terminal: int, words: str) -> str:
 def test_a_paste_is_not_shown(
     kucoin_sandbox: Sandbox, program: Callable[..., subprocess.Popen[str]]
 ) -> None:
-    """A terminal does not show the pasted callback, and shows all other input."""
+    """A terminal does not show the code of a pasted callback, but shows what is typed later."""
     ours, theirs = pty.openpty()
     with program(stdin=theirs, stdout=theirs, stderr=theirs) as running:
         try:

@@ -1,4 +1,4 @@
-"""Which error class each call raises for each failure, and that no error shows a secret."""
+"""Which error a call raises for a refusal, a bad answer or none, and what it must not show."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def expected_class(operation: str, kind: type[KuCoinError]) -> type[KuCoinError]
 @every_operation
 @pytest.mark.parametrize("status", [200, 400, 401, 403])
 def test_success_false_is_a_refusal(operation: str, status: int) -> None:
-    """With status 200 or 4xx, ``success: false`` is a refusal, even beside a complete result."""
+    """With each of these statuses, ``success: false`` is a refusal, even beside a full result."""
     no = {"success": False, "code": "40001", "msg": "no", "retry": False}
     error = failure(operation, {**GOOD[operation], **no}, status)
     assert type(error) is REFUSED[operation]
@@ -54,7 +54,7 @@ def test_success_false_is_a_refusal(operation: str, status: int) -> None:
 @every_operation
 @pytest.mark.parametrize("status", [200, 400])
 def test_an_oauth_error_is_a_refusal(operation: str, status: int) -> None:
-    """An answer with ``error`` (RFC 6749, section 5.2) is a refusal, with status 200 or 400."""
+    """An answer that is an RFC 6749 error (section 5.2) is a refusal, with status 200 or 400."""
     body = {"error": "invalid_client", "error_description": "who?"}
     error = failure(operation, body, status)
     assert type(error) is REFUSED[operation]
@@ -63,7 +63,7 @@ def test_an_oauth_error_is_a_refusal(operation: str, status: int) -> None:
 
 @every_operation
 def test_error_code_without_success_field_is_a_refusal(operation: str) -> None:
-    """If ``success`` is missing, KuCoin's code decides: 400006 is a refusal."""
+    """Without ``success``, an answer whose code is 400006 is a refusal."""
     error = failure(operation, {"code": 400006, "msg": "wrong ip"})
     kind = AddressNotAllowed if operation == "api_key_info" else REFUSED[operation]
     assert type(error) is kind
@@ -72,8 +72,8 @@ def test_error_code_without_success_field_is_a_refusal(operation: str) -> None:
 
 @every_operation
 @pytest.mark.parametrize("body", [{}, {"status": 403}, {"code": True}, {"data": {}}])
-def test_http_403_is_a_refusal_with_any_json_object(operation: str, body: Any) -> None:
-    """HTTP 403 is a refusal, whatever JSON object comes with it."""
+def test_http_403_without_a_result_is_a_refusal(operation: str, body: Any) -> None:
+    """HTTP 403 with each of these JSON objects, which hold no result, is a refusal."""
     assert type(failure(operation, body, 403)) is REFUSED[operation]
 
 
@@ -93,7 +93,7 @@ def test_too_many_requests_can_be_tried_again(operation: str, body: Any, status:
 @every_operation
 @pytest.mark.parametrize("status", [429, 302, 500, 503])
 def test_code_and_message_are_kept_if_the_status_decides(operation: str, status: int) -> None:
-    """The error keeps KuCoin's code and message, although the status alone decides its class."""
+    """If one of these statuses decides the class, the error keeps KuCoin's code and message."""
     body = {"success": False, "code": "E-7", "msg": "closed for an hour", "retry": True}
     error = failure(operation, body, status)
     assert (error.code, error.msg, error.status) == ("E-7", "closed for an hour", status)
@@ -134,14 +134,20 @@ def test_a_server_error_is_unavailable(operation: str, status: int, good: bool) 
     ],
 )
 def test_body_that_is_not_a_json_object_is_malformed(operation: str, body: bytes) -> None:
-    """A body that is not a JSON object raises this package's error, not the JSON reader's own."""
+    """With HTTP 200, a body that is no JSON object raises this package's error.
+
+    It is ``MalformedResponse``, or ``ApiKeyOutcomeUnknown`` if a key was asked for.
+    """
     assert type(failure(operation, body)) is expected_class(operation, MalformedResponse)
 
 
 @every_operation
 @pytest.mark.parametrize("status", [204, 301, 302, 404])
 def test_empty_body_is_malformed(operation: str, status: int) -> None:
-    """An empty body is malformed with each of these statuses, a redirect's included."""
+    """With each of these statuses, an empty body raises ``MalformedResponse``.
+
+    If a key was asked for, the error is ``ApiKeyOutcomeUnknown``.
+    """
     error = failure(operation, b"", status)
     assert type(error) is expected_class(operation, MalformedResponse)
     assert error.status == status
@@ -182,7 +188,7 @@ def test_spent_refresh_token_requires_reauthorization(code: str, msg: str) -> No
 
 @pytest.mark.parametrize("msg", [None, "", "system busy", "invalid scope"])
 def test_other_refused_refresh_is_a_plain_token_error(msg: str | None) -> None:
-    """A refusal that does not mention the refresh token raises a plain ``TokenError``."""
+    """A refusal whose message does not mention the refresh token raises a plain ``TokenError``."""
     assert type(failure("refresh", {"success": False, "code": "1", "msg": msg})) is TokenError
 
 
@@ -207,7 +213,7 @@ def test_secrets_repeated_by_kucoin_are_masked(operation: str) -> None:
 
 
 def test_message_cannot_forge_or_flood_the_log() -> None:
-    """Line breaks in KuCoin's message are removed, and at most 300 characters of it are kept."""
+    """No line break of KuCoin's message is shown, and at most 300 characters of it are kept."""
     error = failure("token", {"success": False, "code": "1", "msg": "a\r\nERROR b" + "x" * 999})
     assert "\n" not in str(error)
     assert "\r" not in str(error)
@@ -223,7 +229,10 @@ def test_error_about_a_bad_field_hides_the_token() -> None:
 
 @every_operation
 def test_duplicate_json_member_is_malformed(operation: str) -> None:
-    """JSON with a member twice is malformed; Python's reader alone would keep the second value."""
+    """JSON with a member twice is malformed; Python's reader alone would keep the second value.
+
+    If a key was asked for, the error is ``ApiKeyOutcomeUnknown``.
+    """
     good = json.dumps(GOOD[operation])
     for doubled in (
         f'{{"success": false, {good[1:]}'.replace("{{", "{"),

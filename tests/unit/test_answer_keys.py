@@ -70,7 +70,7 @@ def test_key_with_invalid_name_or_broker_id_is_returned() -> None:
 @pytest.mark.parametrize("name", ["apiKey", "secret", "passphrase"])
 @pytest.mark.parametrize("value", [None, "", 5, "a\nb"])
 def test_missing_credential_leaves_key_outcome_unknown(name: str, value: Any) -> None:
-    """A missing credential raises ``ApiKeyOutcomeUnknown``, which names the credential."""
+    """A missing or unusable credential raises ``ApiKeyOutcomeUnknown``, which names it."""
     error = failure("create_api_key", changed(NEW_KEY, **{name: value}))
     assert type(error) is ApiKeyOutcomeUnknown
     assert name in str(error)
@@ -90,7 +90,10 @@ def test_missing_credential_leaves_key_outcome_unknown(name: str, value: Any) ->
     ],
 )
 def test_answer_without_a_key_leaves_outcome_unknown(body: Any) -> None:
-    """Without both ``success: true`` and an object in ``data``, no key is read."""
+    """An answer without ``success: true``, or without an object in ``data``, holds no key.
+
+    None of these answers is a refusal, so each raises ``ApiKeyOutcomeUnknown``.
+    """
     assert type(failure("create_api_key", body)) is ApiKeyOutcomeUnknown
 
 
@@ -105,7 +108,7 @@ def test_answer_without_a_key_leaves_outcome_unknown(body: Any) -> None:
     ],
 )
 def test_contradictory_answer_leaves_outcome_unknown(body: Any, status: int) -> None:
-    """An answer with signs of both success and refusal does not tell whether a key exists."""
+    """An answer with signs of both success and refusal raises ``ApiKeyOutcomeUnknown``."""
     error = failure("create_api_key", body, status)
     assert type(error) is ApiKeyOutcomeUnknown
     assert "contradicts itself" in str(error)
@@ -132,7 +135,7 @@ def test_contradictory_answer_leaves_outcome_unknown(body: Any, status: int) -> 
 def test_reason_of_a_refused_key_decides_the_error_class(
     code: Any, msg: str | None, kind: type[KuCoinError]
 ) -> None:
-    """KuCoin's message, or the code 40503, decides the error class; the error keeps both."""
+    """KuCoin's message, or the code 40503, decides the class; the error keeps code and message."""
     error = failure("create_api_key", {"success": False, "code": code, "msg": msg, "retry": True})
     assert type(error) is kind
     assert (error.code, error.msg, error.retry, error.status) == (
@@ -209,7 +212,7 @@ def test_key_info_without_uid_or_permission_is_malformed(field: str, value: Any)
 def test_invalid_optional_field_leaves_key_info_readable(
     field: str, attribute: str, value: Any, read: Any
 ) -> None:
-    """An odd value in an optional field does not prevent reading the uid and the permissions."""
+    """With each of these values in an optional field, uid and permissions are still read."""
     raw = json.dumps({**INFO, "data": {**INFO["data"], field: value}})
     info = answer("api_key_info", raw.replace("Infinity", "1e999").encode())
     assert (info.uid, info.permissions) == ("165111215", {"General", "Spot"})
@@ -242,7 +245,7 @@ def test_key_info_that_is_not_an_object_is_malformed(data: Any) -> None:
 
 @pytest.mark.parametrize("name", ["another-key", ""])
 def test_key_info_of_another_key_is_refused(name: str) -> None:
-    """A description with the ``apiKey`` of another key is refused: it may be another user's."""
+    """A description whose ``apiKey`` is another text is refused: it may be another user's."""
     error = failure("api_key_info", changed(INFO, apiKey=name))
     assert type(error) is MalformedResponse
     assert "the answer to another request" in str(error)

@@ -47,7 +47,7 @@ def test_token_has_text_scope_and_both_expiry_times(operation: str) -> None:
     ],
 )
 def test_harmless_variations_of_a_token_are_read(field: str, value: Any, read: Any) -> None:
-    """The scope, type and lifetime may be missing or spelled in another way (RFC 6749)."""
+    """Scope, type and lifetime may be missing or written in these other ways (RFC 6749)."""
     assert answer("token", changed(TOKEN, **{field: value}))[field] == read
 
 
@@ -68,7 +68,7 @@ def test_a_refresh_without_a_new_refresh_token_keeps_the_old_one() -> None:
 
 @pytest.mark.parametrize("odd", ["\ud800", "\0"])
 def test_unstorable_character_in_key_name_is_replaced(odd: str) -> None:
-    """A character of a key's name that databases reject becomes ``?``; the key is returned."""
+    """A lone surrogate or a NUL in a key's name, which databases reject, is read as ``?``."""
     data = {"apiName": f"a{odd}b", "apiKey": "k", "secret": "s", "passphrase": "p"}
     assert answer("create_api_key", {"success": True, "data": data}).api_name == "a?b"
 
@@ -107,14 +107,14 @@ def test_unstorable_character_in_key_name_is_replaced(odd: str) -> None:
 def test_token_with_a_field_of_wrong_type_is_malformed(
     operation: str, field: str, value: Any
 ) -> None:
-    """One field of the wrong type makes the whole answer malformed."""
+    """One field with a wrong type or value makes the whole answer malformed."""
     assert type(failure(operation, changed(TOKEN, **{field: value}))) is MalformedResponse
 
 
 @pytest.mark.parametrize("operation", ["token", "refresh"])
 @pytest.mark.parametrize("name", ["success", "token_type", "expires_in", "scope", "refresh_token"])
 def test_null_field_of_a_token_counts_as_missing(operation: str, name: str) -> None:
-    """A field that is ``null`` counts as missing, so the pair is still accepted."""
+    """Each of these fields counts as missing if it is ``null``, so the token is still read."""
     token = answer(operation, {**TOKEN, name: None})
     assert token["access_token"] == "new-access"
     assert token["expires_in"] == 3600

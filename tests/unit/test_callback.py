@@ -67,7 +67,7 @@ def test_code_beside_success_false_is_an_error_code(success: str) -> None:
 def test_code_beside_invalid_success_is_hidden(
     success: str,
 ) -> None:
-    """``code()`` raises an error that hides the code, because it may be an authorization code."""
+    """If ``success`` is neither true nor false, ``code()`` raises an error that hides the code."""
     code = canaries.new("a code")
     callback = read_callback(envelope(success=success, code=code, msg="who knows"))
     with pytest.raises(AuthorizationDenied, match="who knows") as caught:
@@ -86,7 +86,7 @@ def test_oauth_error_in_callback_is_a_refusal() -> None:
 
 @pytest.mark.parametrize("refusal", [{"error": "access_denied"}, {"success": "no"}])
 def test_code_repeated_in_a_refusal_is_masked(refusal: dict[str, str]) -> None:
-    """The error masks the code in KuCoin's message, because the code may be a valid one."""
+    """Unless ``success`` is false, the error masks the code in the message: it may be valid."""
     code = canaries.new("a code")
     callback = read_callback(envelope(msg=f"not with {code}", code=code, **refusal))
     with pytest.raises(AuthorizationDenied, match=r"not with \*\*\*") as caught:
@@ -102,7 +102,7 @@ def test_refusal_without_details_has_a_message() -> None:
 
 @pytest.mark.parametrize("code", [None, "", " ", "a b", "a\r\nb", "\ud800", "ü", "x" * 4097])
 def test_missing_or_invalid_code_is_refused(code: str | None) -> None:
-    """``code()`` raises if the code is missing or impossible (RFC 6749, appendix A.11)."""
+    """A code is refused if it is missing, too long, or holds anything but visible ASCII."""
     pairs = [("state", "s")] + ([] if code is None else [("code", code)])
     with pytest.raises(AuthorizationDenied, match="no authorization code") as caught:
         read_callback(pairs).code()
@@ -125,7 +125,7 @@ def test_a_callback_without_state_is_refused(pairs: Pairs) -> None:
 
 
 def test_state_mismatch_has_authlibs_error_classes() -> None:
-    """The error for a state that is not ours can be caught as each of these three classes."""
+    """The error for an unknown state can be caught as each of these three classes."""
     error = mismatching_state()
     assert {AuthorizationDenied, MismatchingStateError, OAuthError} <= {*type(error).__mro__}
     assert error.error == "mismatching_state"
@@ -133,7 +133,7 @@ def test_state_mismatch_has_authlibs_error_classes() -> None:
 
 
 def test_callback_message_cannot_forge_or_flood_the_log() -> None:
-    """Line breaks in code and message are removed, and the message is cut at 300 characters."""
+    """Line breaks in code and message become spaces; the message is cut at 300 characters."""
     pairs = envelope(success="false", msg="a\nFORGED" + "x" * 999, code="1\r\n2")
     with pytest.raises(AuthorizationDenied) as caught:
         read_callback(pairs).code()

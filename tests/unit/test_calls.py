@@ -117,7 +117,7 @@ def test_pydantic_secret_str_is_unwrapped() -> None:
     [("***", "a mask"), ("broker\n", "white space"), (" broker", "white space"), ("a\tb", "line")],
 )
 def test_a_setting_with_stray_characters_is_refused(name: str, value: str, text: str) -> None:
-    """The error names the client id or secret that is a mask, or that holds stray white space."""
+    """The error names the client id or secret that is a mask or holds stray white space."""
     settings: Any = {"client_id": "b", "client_secret": "s", name: value}
     with pytest.raises(ConfigurationError, match=f"{name}.*{text}"):
         protocol.token_call(SITE, code="c", redirect_uri=REDIRECT_URI, **settings)
@@ -143,7 +143,7 @@ def test_clock_replaced_after_import_is_used(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("stored", [1, 1.5, "1", "1.5", Decimal("1.5")])
 def test_refresh_expires_at_may_be_number_text_or_decimal(stored: Any) -> None:
-    """``refresh_expires_at`` may be a number, text or a Decimal, as databases return it."""
+    """A ``refresh_expires_at`` in the past is noticed as a number, as text and as a Decimal."""
     token = {"refresh_token": "r", "refresh_expires_at": stored}
     with pytest.raises(ReauthorizationRequired, match="3 days"):
         protocol.refresh_call(SITE, token=token)

@@ -1,4 +1,4 @@
-"""Rare cases: adapters and transports that answer themselves, broken TLS, endless causes."""
+"""Rare cases: adapters and transports that answer themselves, broken TLS, long chains of causes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ VALID = b'{"access_token": "a", "is_valid": true}'
 
 @pytest.mark.parametrize("client_class", [KuCoinOAuth2Session, KuCoinOAuth2Client])
 def test_client_refuses_request_argument(client_class: Any) -> None:
-    """A client refuses ``request=``: only a registered app finds the token of a request."""
+    """A client refuses ``request=``, because it has no ``fetch_token`` to find a token with."""
     with pytest.raises(ConfigurationError, match="pass token= instead"):
         client_class("broker", site=SITE).create_api_key(request=object())
 
@@ -111,13 +111,13 @@ class _Closed(socket.socket):
 
 
 def test_a_closed_connection_holds_no_bytes() -> None:
-    """``holds_bytes`` is false for a socket whose ``pending()`` raises because it is closed."""
+    """If ``pending()`` of a closed socket raises, ``holds_bytes`` of its reader is false."""
     with _Closed() as closed:
         assert not _RawReader(closed).holds_bytes
 
 
 def test_a_broken_tls_connection_is_not_used_again() -> None:
-    """``holds_bytes`` is true if OpenSSL cannot read the input of a TLS connection."""
+    """``holds_bytes`` is false for a TLS connection without input, and true for broken input."""
     incoming = ssl.MemoryBIO()
     tls = ssl.create_default_context().wrap_bio(incoming, ssl.MemoryBIO(), server_hostname="a")
     assert not holds_bytes(tls)
@@ -126,5 +126,5 @@ def test_a_broken_tls_connection_is_not_used_again() -> None:
 
 
 def test_a_secret_inside_another_is_masked_once() -> None:
-    """Two secrets that overlap in a text, one of them escaped, are replaced by one mask."""
+    """A secret that looks escaped and ends with another secret is replaced by one mask."""
     assert redact("<%41bc>", ("%41bc", "bc")) == "<***>"

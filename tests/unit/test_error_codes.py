@@ -1,4 +1,4 @@
-"""The error class and the advice for each code of KuCoin's REST gateway; ``Retry-After``."""
+"""The error class and the advice for the known codes of the REST gateway; ``Retry-After``."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_clock_skew_without_date_gives_no_difference(headers: dict[str, str]) ->
 def test_retry_after_is_kept(
     operation: str, status: int, given: str | None, seconds: int | None
 ) -> None:
-    """``retry_after`` is the header's number of seconds, or else None (RFC 9110, 10.2.3)."""
+    """``retry_after`` is the header's number of seconds; None if the header cannot be used."""
     headers = {} if given is None else {"Retry-After": given}
     with pytest.raises(KuCoinError) as caught:
         CALLS[operation].answer(status, b"", headers)

@@ -1,4 +1,4 @@
-"""The httpx2 clients build their requests themselves, which takes less work than httpx2 does."""
+"""The httpx2 clients build their requests themselves, because httpx2 would take more time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def wire() -> Iterator[Wire]:
 
 
 def exchange_and_refresh(client: Any) -> None:
-    """Fetch a token and refresh it."""
+    """Fetch a token, refresh it, and close the client."""
 
     async def main() -> None:
         for act in (lambda: client.fetch_token(code="the-code"), client.refresh_token):

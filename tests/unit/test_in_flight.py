@@ -38,7 +38,7 @@ def lines() -> Iterator[list[str]]:
 
 
 def test_http_log_records_are_masked_during_a_call_only(lines: list[str]) -> None:
-    """Records outside of a call stay unchanged; so do records inside it that hold no secret."""
+    """A secret in a record is masked during a call; all other records stay unchanged."""
     logger = logging.getLogger("urllib3.connectionpool")
     logger.debug("GET %s", "/before?code=s3cret")
     with InFlight(("s3cret",)):
@@ -54,7 +54,7 @@ def test_http_log_records_are_masked_during_a_call_only(lines: list[str]) -> Non
 
 
 def test_traceback_in_a_log_record_is_masked(lines: list[str]) -> None:
-    """A secret in the traceback that a log record carries is masked."""
+    """During a call, a secret in the traceback that a log record carries is masked."""
     with InFlight(("s3cret",)):
         try:
             raise ValueError("GET /x?code=s3cret")

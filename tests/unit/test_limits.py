@@ -43,7 +43,7 @@ class _Double(HTTPAdapter):
 
 
 def validate(kind: str, body: bytes) -> bool:
-    """Validate a token with a client whose double returns a body that was read already."""
+    """Validate a token with a client over a stand-in that has read and decoded the body already."""
 
     def answer(_request: httpx2.Request) -> httpx2.Response:
         packed = gzip.compress(body)

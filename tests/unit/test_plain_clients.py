@@ -142,7 +142,7 @@ def test_client_get_uses_the_same_token_and_connection(
 
 @pytest.mark.parametrize("leave", ["close", "with"])
 def test_closed_client_raises_and_sends_nothing(kucoin_sandbox: Sandbox, leave: str) -> None:
-    """A closed client raises ``ConfigurationError`` and sends nothing."""
+    """A closed client over httpx2 raises ``ConfigurationError`` and sends nothing."""
     sync_client = KuCoinOAuth2Client(kucoin_sandbox.client_id, site=kucoin_sandbox.url)
     async_client = AsyncKuCoinOAuth2Client(kucoin_sandbox.client_id, site=kucoin_sandbox.url)
 
@@ -203,7 +203,10 @@ def test_token_with_invalid_expiry_is_refused(client_class: Any, odd: dict[str, 
 def test_broken_environment_setting_is_a_configuration_error(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str
 ) -> None:
-    """A broken setting in the environment is a ``ConfigurationError``, with ``retry`` false."""
+    """With requests, a broken proxy or file of authorities in the environment is an error.
+
+    It is a ``ConfigurationError`` with ``retry`` false, and hides the proxy's password.
+    """
     monkeypatch.setenv(name, value)
     with KuCoinOAuth2Session("broker", site="https://127.0.0.1:9") as session:
         for call in (session.create_api_key, session.validate_access_token):
@@ -216,7 +219,7 @@ def test_broken_environment_setting_is_a_configuration_error(
 def test_time_limit_error_of_the_host_is_raised_unchanged(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """An error that is not the HTTP library's, such as a job's time limit, is raised unchanged."""
+    """If a time limit interrupts a key request before it is sent, its error is raised unchanged."""
 
     class SoftTimeLimitExceeded(Exception):
         """Stands for the error that a task queue raises when a job takes too long."""

@@ -70,7 +70,7 @@ def test_space_control_and_non_ascii_are_refused_by_name(character: str, name: s
     ],
 )
 def test_unsafe_redirect_uri_is_refused_with_the_reason(uri: str, reason: str) -> None:
-    """The error says why: no URI, no host, a bad character, or neither https nor local http."""
+    """The error says why: no URI, no absolute URL, a bad character, or a scheme that is refused."""
     with pytest.raises(UnsafeRedirectURI, match=reason):
         check_redirect_uri(uri)
 

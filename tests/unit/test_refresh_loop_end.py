@@ -1,4 +1,4 @@
-"""A refresh and its ``update_token`` finish before their event loop ends."""
+"""At its end, ``asyncio.run`` lets a refresh and ``update_token`` go on for a limited time."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ async def end(share: Work) -> asyncio.Task[Any]:
 def test_pair_is_stored_before_the_loop_ends(
     refreshes: Refreshes, leave: Callable[[Work], Work]
 ) -> None:
-    """However ``main`` ends, ``update_token`` has stored the pair when ``asyncio.run`` returns."""
+    """In each of these ways to leave a refresh, the pair is stored when ``asyncio.run`` returns."""
     slow = Slow()
 
     async def main() -> None:
@@ -107,7 +107,10 @@ def test_update_token_is_repeated_if_a_task_below_it_is_cancelled(
 
 
 def test_loop_waits_for_update_token_until_the_deadline_only(refreshes: Refreshes) -> None:
-    """After ``longest``, a stuck ``update_token`` is cancelled; the next caller stores the pair."""
+    """``asyncio.run`` waits for a stuck ``update_token`` until ``longest`` is over.
+
+    The next caller stores the pair.
+    """
     slow = Slow()
 
     async def stuck(_: KuCoinToken) -> None:

@@ -1,4 +1,4 @@
-"""``update_token`` is called for each new pair until one call has returned."""
+"""Callers with the old token call ``update_token`` until one call has succeeded."""
 
 from __future__ import annotations
 
@@ -166,9 +166,12 @@ def test_tasks_call_update_token_one_at_a_time(refreshes: Refreshes, endpoint: E
 
 
 def test_each_old_pair_is_replaced_by_the_newest(refreshes: Refreshes) -> None:
-    """A late caller's ``update_token`` replaces the row of the oldest pair by the newest pair."""
+    """If the first new pair was not stored, a late caller stores the newest pair.
+
+    Its ``update_token`` finds the row to change by the oldest refresh token.
+    """
     pairs = [{"access_token": f"a-{n}", "refresh_token": f"r-{n}"} for n in range(3)]
-    rows = {"r-0": pairs[0]}
+    rows = {"r-0": pairs[0]}  # a table of tokens, by refresh token
 
     def refresh(number: int, *, fails: bool = False) -> KuCoinToken:
         def update_token(token: KuCoinToken) -> None:

@@ -48,7 +48,7 @@ def leave_in_flight(refreshes: Refreshes, old: str) -> asyncio.AbstractEventLoop
 
 @pytest.mark.filterwarnings("ignore:unclosed event loop:ResourceWarning")
 def test_flights_of_closed_loops_are_dropped(refreshes: Refreshes) -> None:
-    """Neither the registry nor the set of tasks grows with the number of closed loops."""
+    """The next refresh drops the unfinished refreshes of 20 closed loops, with their tasks."""
     before = len(refresh_task._tasks)
     good = Endpoint()
     good.go_on.set()
@@ -77,7 +77,7 @@ def test_refresh_in_a_stopped_loop_is_not_waited_for(refreshes: Refreshes) -> No
 def test_task_cancelled_before_it_starts_releases_waiters(
     refreshes: Refreshes,
 ) -> None:
-    """The outcome for waiters is ``KuCoinUnavailable`` if the leading task never runs a step."""
+    """If the leading task is cancelled before its first step, waiters get ``KuCoinUnavailable``."""
 
     async def main() -> None:
         caller = asyncio.create_task(refreshes.share_async(ENDPOINT, OLD, never, ignore_async))
@@ -96,8 +96,8 @@ def test_task_cancelled_before_it_starts_releases_waiters(
 def interrupt_at(step: int) -> tuple[Callable[..., Any], list[int]]:
     """Return a profile function that raises KeyboardInterrupt at a step, and a counter of steps.
 
-    A step is a point where Python may handle a signal: the start of a function, or the return
-    of a function written in C.
+    A step is a point in the modules of the refresh where Python may handle a signal: the start of a
+    function, or the return of a function written in C.
     """
     steps = [0]
     files = {module.__file__, flight_module.__file__, refresh_task.__file__}
@@ -206,7 +206,7 @@ def test_refresh_succeeds_while_the_process_exits(
 def test_patience_is_the_remaining_time_of_the_leader(
     refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch, longest: float
 ) -> None:
-    """``patience`` is ``longest`` plus 1 s, less the time since the refresh began."""
+    """``patience`` is ``longest`` plus 1 s, less the time since the refresh began; at least 0."""
     stuck = Endpoint()
     with ThreadPoolExecutor(1) as pool:
         leader = pool.submit(refreshes.share, ENDPOINT, OLD, stuck, ignore, longest=longest)

@@ -33,7 +33,7 @@ from tests.unit.refreshing import (
 def test_task_waits_for_a_thread_until_the_deadline_only(
     refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A task waits for a thread's refresh only until ``longest`` of this refresh is over."""
+    """A task that waits for a thread's refresh raises when that refresh's ``longest`` is over."""
     monkeypatch.setattr(flight_module, "_GRACE", 0.0)
     stuck = Endpoint()
     with ThreadPoolExecutor(1) as pool:
@@ -140,7 +140,7 @@ def test_update_token_error_is_raised_in_the_leading_task_only(refreshes: Refres
 
 
 def test_end_of_the_loop_releases_waiting_threads(refreshes: Refreshes) -> None:
-    """When ``asyncio.run`` ends a stuck refresh, a thread that waits for it gets an error."""
+    """When ``asyncio.run`` ends a stuck refresh, a waiting thread gets ``KuCoinUnavailable``."""
     endpoint = Endpoint()
     with ThreadPoolExecutor(1) as pool:
 
@@ -152,7 +152,7 @@ def test_end_of_the_loop_releases_waiting_threads(refreshes: Refreshes) -> None:
             await asyncio.sleep(0)
             follower = pool.submit(outcome_of, lambda: ask(refreshes, Endpoint()))
             (flight,) = refreshes._flights.values()
-            while not flight.outcome._condition._waiters:  # type: ignore[attr-defined]  # noqa: ASYNC110
+            while not flight.outcome._waiters:  # noqa: ASYNC110
                 await asyncio.sleep(0)
             leader.cancel()
             return follower
@@ -161,7 +161,7 @@ def test_end_of_the_loop_releases_waiting_threads(refreshes: Refreshes) -> None:
 
 
 def test_blocking_call_does_not_wait_for_its_own_loop(refreshes: Refreshes) -> None:
-    """A blocking call raises an error if a task of this thread's event loop is refreshing."""
+    """A blocking call raises if a task of this thread's event loop is refreshing the same token."""
     endpoint = Endpoint()
 
     async def main() -> None:

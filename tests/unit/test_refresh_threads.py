@@ -189,7 +189,7 @@ def test_refresh_in_flight_is_not_evicted(
 
 
 def test_interrupt_of_the_leader_releases_waiters(refreshes: Refreshes) -> None:
-    """The waiter gets ``KuCoinUnavailable``; only the leader's caller gets the interrupt."""
+    """If Ctrl-C interrupts the thread that refreshes, a waiter gets ``KuCoinUnavailable``."""
     endpoint = Endpoint(KeyboardInterrupt())
     with ThreadPoolExecutor(2) as pool:
         leader = pool.submit(ask, refreshes, endpoint)
@@ -203,7 +203,7 @@ def test_interrupt_of_the_leader_releases_waiters(refreshes: Refreshes) -> None:
 def test_waiters_give_up_after_the_deadline(
     refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Waiters give up after ``longest``; none sends a request until the stuck one is forgotten."""
+    """Callers give up after ``longest``, and send no request until the stuck one is forgotten."""
     monkeypatch.setattr(flight_module, "_GRACE", 0.0)
     stuck = Endpoint()
     good = Endpoint()

@@ -86,7 +86,7 @@ def test_refused_connection_has_sent_no_key_request(ask: Ask) -> None:
 
 @either
 def test_proxy_without_tunnel_has_received_no_key_request(ask: Ask) -> None:
-    """If the proxy does not answer CONNECT, the request for a key was not sent."""
+    """If the proxy does not answer CONNECT, a request for a key raises ``KuCoinUnavailable``."""
     with serving(_never_answer) as proxy:
         error = ask("https://127.0.0.1:9", proxy=proxy, timeout=0.2)
     assert type(error) is KuCoinUnavailable
@@ -124,7 +124,10 @@ def test_http_2_and_retried_posts_are_refused(ask: Ask) -> None:
 def test_error_of_a_custom_transport_tells_what_was_sent(
     ask: Ask, raised: type[Exception], kind: type[KuCoinError]
 ) -> None:
-    """Only connect and pool errors of the user's transport mean that nothing was sent."""
+    """After a connect or pool error of the application's transport, nothing was sent.
+
+    After each of the other errors here, the request may have been sent.
+    """
 
     class Transport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         def handle_request(self, _request: httpx2.Request) -> httpx2.Response:
@@ -224,7 +227,7 @@ def test_interruption_hides_the_request() -> None:
 @pytest.mark.parametrize("transport", [httpx2.HTTPTransport, httpx2.AsyncHTTPTransport])
 @pytest.mark.parametrize("where", ["transport", "mounts"])
 def test_http_2_transport_is_refused(transport: Any, where: str) -> None:
-    """A transport made with ``http2=True`` is refused in a client and in a registered app."""
+    """A transport made with ``http2=True`` is refused in a client and, if async, in an app."""
     sender = transport(http2=True)
     options = {where: sender if where == "transport" else {"all://": sender}}
     is_async = transport is httpx2.AsyncHTTPTransport

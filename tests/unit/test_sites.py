@@ -1,4 +1,4 @@
-"""The hosts of each KuCoin site; there is no default site."""
+"""The addresses of each KuCoin site, and which addresses are accepted; there is no default."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_an_unknown_version_is_refused(version: Any) -> None:
     ],
 )
 def test_url_with_a_page_path_is_refused_as_base_url(url: str) -> None:
-    """A URL that holds the path of a page or a call is refused as a base URL."""
+    """A base URL with the path of a page or a call is refused; with another path it is accepted."""
     for make in (lambda: resolve_site(url), lambda: Site("https://www.kucoin.com", url)):
         with pytest.raises(ConfigurationError, match="base URL, which ends before"):
             make()
@@ -147,7 +147,7 @@ def test_missing_or_unknown_site_lists_the_choices(nothing: Any) -> None:
     ],
 )
 def test_invalid_url_is_refused(url: str) -> None:
-    """A URL that is not https, or is no base URL, is refused."""
+    """A URL that is no base URL, or is neither https nor http to loopback, is refused."""
     with pytest.raises(KuCoinError, match=r"base URL|clear text"):
         Site(url)
 

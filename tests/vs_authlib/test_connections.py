@@ -43,7 +43,7 @@ def test_a_redirect_from_the_token_endpoint_is_not_followed(wire: Wire) -> None:
 
 
 def test_silent_server_hits_the_default_timeout(wire: Wire) -> None:
-    """This package has a default timeout of 10 s; Authlib, over requests, has none."""
+    """This package's calls have a timeout, 10 s by default; Authlib's, over requests, have none."""
     hold = threading.Event()
 
     def silence(_seen: Seen) -> tuple[int, str]:
@@ -80,7 +80,7 @@ def test_exchange_and_key_share_one_connection(wire: Wire) -> None:
 
 
 def test_debug_log_masks_the_code(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
-    """In urllib3's log record the code is masked; with Authlib, the record shows the code."""
+    """In urllib3's log, code and client secret are masked; with Authlib, it shows the code."""
     caplog.set_level(logging.DEBUG)
     with our_session(wire, client_secret="the-secret") as ours:
         ours.fetch_token(code="the-code")

@@ -88,7 +88,10 @@ def test_app_refuses_the_callback_of_another_apps_login(wire: Wire) -> None:
 
 
 def test_second_registration_inherits_no_client_secret(wire: Wire) -> None:
-    """The second app has no secret; with Authlib, it inherits the secret of the first app."""
+    """A second app of this package has no client secret.
+
+    With Authlib, an app whose class sets ``OAUTH_APP_CONFIG`` inherits the secret of the first.
+    """
     app = flask_app(KUCOIN_SITE=wire.url)
     first = register_kucoin(OAuth(app), client_id="one", client_secret="secret-one")
     second = register_kucoin(OAuth(app), client_id="two")
@@ -143,7 +146,7 @@ def test_overwrite_does_not_change_the_callers_dict(wire: Wire) -> None:
 
 
 def test_login_url_has_documented_parameters_once_in_order(wire: Wire) -> None:
-    """Each parameter appears once; any other is refused, while Authlib sends it."""
+    """Each parameter appears once; ``prompt`` and PKCE are refused. Authlib sends ``prompt``."""
     url, state = our_session(wire).create_authorization_url(state="s t")
     query = urlsplit(url).query
     assert [name for name, _ in parse_qsl(query)] == [

@@ -33,7 +33,10 @@ from tests.vs_authlib.rivals import (
 
 @pytest.mark.parametrize("method", ["none", "client_secret_post"])
 def test_the_token_endpoint_gets_the_redirect_uri_raw(wire: Wire, method: str) -> None:
-    """Authlib percent-encodes the URI; with ``client_secret_post``, it also sends a body."""
+    """This package sends the redirect URI as it is, without a body.
+
+    Authlib percent-encodes the URI, and with ``client_secret_post`` it sends a body too.
+    """
     with our_session(wire) as ours:
         ours.fetch_token(code="c")
     with stock_session(wire, client_secret="s", token_endpoint_auth_method=method) as stock:
@@ -51,7 +54,10 @@ def test_the_token_endpoint_gets_the_redirect_uri_raw(wire: Wire, method: str) -
 
 @pytest.mark.parametrize("status", [200, 400])
 def test_an_error_with_http_200_is_no_token(wire: Wire, status: int) -> None:
-    """This package raises; Authlib takes the error for a token and calls ``update_token``."""
+    """At an error with HTTP 200 or 400, this package raises.
+
+    Authlib's refresh takes the error for a token and calls ``update_token``.
+    """
     wire.answer = answering(REFUSED, status=status)
     kept: list[Any] = []
     with our_session(wire, token=EXPIRED, update_token=lambda t, **_: kept.append(t)) as ours:
@@ -111,7 +117,10 @@ def test_answer_without_a_token_raises_our_error(
 
 
 def test_token_has_both_expiry_times_and_text_scope(wire: Wire) -> None:
-    """Authlib's token has no expiry time of the refresh token, and its scope is a list."""
+    """This package's token has both expiry times, and its scope is a string.
+
+    Authlib's token has no expiry time of the refresh token, and its scope is a list.
+    """
     with our_session(wire) as ours:
         token = ours.fetch_token(code="c")
     now = int(time.time())

@@ -19,7 +19,7 @@ class Check(NamedTuple):
     Attributes:
         name: The name of the check in the report.
         find: Makes the check, and yields its findings.
-        asks_site: Whether the check sends a request to the site.
+        asks_site: Whether the check connects to the site. It is then skipped with --offline.
     """
 
     name: str
@@ -50,7 +50,10 @@ CHECKS: Final = (
 
 
 def examine(subject: Subject) -> list[tuple[str, Finding]]:
-    """Make all checks. Return each finding with the name of its check."""
+    """Make all checks, with --offline except those that ask the site.
+
+    Return each finding with the name of its check.
+    """
     return [
         (check.name, finding)
         for check in CHECKS
@@ -67,7 +70,7 @@ def run(options: argparse.Namespace, app: Any = None) -> int:
 
     Args:
         options: The command line.
-        app: An application that is already loaded.
+        app: An application that is already loaded. Flags take precedence over its settings.
 
     Returns:
         1 if something is wrong, otherwise 0.

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from .findings import Finding, note, right, skipped, wrong
 from .subject import App, HostRefused, Subject
 
-#: The shortest secret key that cannot be guessed, in characters.
+#: A secret key of fewer characters than this counts as one that can be guessed.
 _SHORTEST_SECRET: Final = 16
 #: The Host header that the app gets from a proxy that does not forward the browser's Host.
 _INNER_HOST: Final = "127.0.0.1:8000"
@@ -33,7 +33,7 @@ def check_app(subject: Subject) -> Iterator[Finding]:
 
 
 def check_cookies(subject: Subject) -> Iterator[Finding]:
-    """Check the flags of the session cookie, which holds the state of a login."""
+    """Check the flags of the session cookie, without which no callback finds its login's state."""
     if subject.app is None:
         yield skipped(_NO_APP)
         return
@@ -71,7 +71,7 @@ def check_cookies(subject: Subject) -> Iterator[Finding]:
 
 
 def check_secret_key(subject: Subject) -> Iterator[Finding]:
-    """Check the secret key, which signs the session: anybody who knows it can forge a login."""
+    """Check that the secret key, which signs sessions and other data, is set and hard to guess."""
     if subject.app is None:
         yield skipped(_NO_APP)
         return
@@ -93,7 +93,7 @@ def check_secret_key(subject: Subject) -> Iterator[Finding]:
 
 
 def check_callback(subject: Subject) -> Iterator[Finding]:
-    """Check that a route serves the redirect URI, and that the app builds it behind a proxy."""
+    """Check that a route serves the redirect URI, and the app builds that URI behind a proxy."""
     uri = str(subject.settings.redirect_uri or "")
     if subject.app is None:
         yield skipped(_NO_APP)
@@ -145,7 +145,7 @@ def _builds_behind(app: App, uri: str) -> bool:
 
 
 def check_database(subject: Subject) -> Iterator[Finding]:
-    """Check that the database keeps its content after a restart, and that it answers."""
+    """Check that the database is not SQLite in memory and, unless offline, that it answers."""
     app = subject.app
     if app is None or not app.database:
         yield skipped(
@@ -184,6 +184,6 @@ def _is_in_memory(url: str) -> bool:
 def _failure(app: App) -> str:
     try:
         app.open_database()
-    except Exception as error:  # noqa: BLE001 - each driver has its own; its text may hold the URL
+    except Exception as error:  # noqa: BLE001 - each driver has errors of its own; their texts can hold the URL
         return type(error).__name__
     return ""

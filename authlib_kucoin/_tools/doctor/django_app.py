@@ -1,4 +1,4 @@
-"""What the checks need of a Django project."""
+"""Reads the settings and the facts that the checks need from a Django project."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from .subject import App, Cookie, HostRefused
 
 
 def django_settings(name: str) -> dict[str, Any]:
-    """Return the settings of the configured project: Authlib's, or python-social-auth's.
+    """Return the settings of the configured project.
+
+    They are Authlib's if ``AUTHLIB_OAUTH_CLIENTS`` has the name, otherwise python-social-auth's.
 
     Args:
         name: The name that KuCoin is registered under.
@@ -44,7 +46,7 @@ def django_settings(name: str) -> dict[str, Any]:
 
 
 def django_app() -> App:
-    """Return what the checks need of the configured project."""
+    """Return the facts that the checks need about the configured project."""
     from django.conf import settings  # noqa: PLC0415 - may not be installed
 
     database = settings.DATABASES.get("default", {})
@@ -76,7 +78,13 @@ def _open_database() -> None:
 
 
 def _callback_url(uri: str, host: str) -> str | None:
-    """Return what ``build_absolute_uri`` makes of the callback's path behind a proxy."""
+    """Return what ``build_absolute_uri`` makes of the callback's path behind a proxy.
+
+    The result is None if no route serves the path.
+
+    Raises:
+        HostRefused: If Django refuses the host.
+    """
     from django.core.exceptions import DisallowedHost  # noqa: PLC0415 - may not be installed
     from django.test import RequestFactory  # noqa: PLC0415
     from django.urls import Resolver404, resolve  # noqa: PLC0415

@@ -18,12 +18,12 @@ from .subject import Subject, host_of
 
 #: The module that each HTTP library needs for a SOCKS proxy, and the package that has it.
 _SOCKS: Final = {"requests": ("socks", "PySocks"), "httpx2": ("socksio", "socksio")}
-#: Options of a client that take precedence over the environment.
+#: Options of a client that can take precedence over the environment.
 _OVERRULING: Final = ("proxies", "proxy", "mounts", "transport", "trust_env", "verify", "cert")
 
 
 def check_proxy(subject: Subject) -> Iterator[Finding]:
-    """Check which proxies the calls use, and that all calls leave by the same way."""
+    """Check which proxies the calls use, and that either all calls use one or none does."""
     if own := sorted(set(_OVERRULING).intersection(subject.settings.client_kwargs)):
         yield note(
             f"client_kwargs sets {', '.join(own)}, which can take precedence over the environment.",
@@ -89,7 +89,7 @@ def _proxy_finding(subject: Subject, url: str) -> Finding:
 
 
 def check_authorities(subject: Subject) -> Iterator[Finding]:
-    """Check the variables that name certificate authorities, and which library reads them."""
+    """Check that variables for certificate authorities name valid files that the library reads."""
     library = subject.library
     for reader, names in AUTHORITIES.items():
         for name in names:
@@ -132,7 +132,7 @@ def _trouble(value: str) -> str:
 
 
 def check_addresses(subject: Subject) -> Iterator[Finding]:
-    """Check the addresses that go into KuCoin's form."""
+    """Check that the addresses for KuCoin's form are given, and are public IP addresses."""
     settings = subject.settings
     if not settings.fast_api_ips:
         rest = subject.site.rest if subject.site else "https://api.kucoin.com"

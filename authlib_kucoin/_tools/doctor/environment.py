@@ -1,4 +1,4 @@
-"""Reads proxies and certificate authorities from the environment, as the HTTP libraries do."""
+"""Finds the proxies and certificate authorities that the HTTP libraries use on this machine."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def tls_context(library: str, verify: Any = None) -> ssl.SSLContext:
     named = own or os.environ.get(authorities_variable(library)) or _bundled()
     if named is None:
         return ssl.create_default_context()
-    # As strict as requests is: since 3.13, Python's default context refuses more certificates.
+    # Use urllib3's context, which requests uses: since 3.13, Python's own default is stricter.
     context: ssl.SSLContext = import_module("urllib3.util.ssl_").create_urllib3_context()
     if Path(named).is_dir():
         context.load_verify_locations(capath=named)
@@ -60,7 +60,8 @@ def proxy_url(url: str, own: Mapping[str, Any]) -> str | None:
 
     Args:
         url: The URL.
-        own: The options of the client. A proxy in them takes precedence over the environment.
+        own: The options of the client. Its ``proxy`` or ``proxies`` take precedence over the
+            environment.
     """
     parts = urlsplit(url)
     if chosen := own.get("proxy") or (own.get("proxies") or {}).get(parts.scheme):
@@ -73,7 +74,7 @@ def proxy_url(url: str, own: Mapping[str, Any]) -> str | None:
 
 
 def proxy_for(url: str, own: Mapping[str, Any]) -> SplitResult | None:
-    """Return what :func:`proxy_url` returns, split into its parts."""
+    """Return what :func:`proxy_url` returns, split into its parts; http if it has no scheme."""
     named = proxy_url(url, own)
     if named is None:
         return None

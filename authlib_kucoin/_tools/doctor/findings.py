@@ -22,7 +22,7 @@ class Finding:
     Attributes:
         level: What the finding means for going live.
         text: The fact that the check has found.
-        advice: How to fix the mistake, or what to look at; empty if there is nothing to do.
+        advice: How to fix the mistake, or what to look at; empty if there is no advice.
     """
 
     level: Level
@@ -41,7 +41,7 @@ def wrong(text: str, advice: str) -> Finding:
 
 
 def note(text: str, advice: str = "") -> Finding:
-    """Return a finding that can be a mistake or intended; a person has to decide."""
+    """Return a finding that the command cannot judge: a person has to look at it."""
     return Finding(Level.NOTE, text, advice)
 
 

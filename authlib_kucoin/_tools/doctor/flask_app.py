@@ -1,4 +1,4 @@
-"""What the checks need of a Flask application."""
+"""Reads the settings and the facts that the checks need from a Flask application."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .subject import App, Cookie, HostRefused
 
 _OAUTH: Final = "authlib.integrations.flask_client"
 _SQLALCHEMY: Final = "sqlalchemy"  # Flask-SQLAlchemy's
-#: The demo's own setting.
+#: The setting of the Flask demo for the number of proxies in front of it.
 _TRUSTED: Final = "TRUSTED_PROXIES"
 _PROXY_FIX: Final = "app.wsgi_app = ProxyFix(app.wsgi_app, x_proto=1, x_host=1)"
 
@@ -23,7 +23,7 @@ def flask_settings(app: Any, name: str) -> dict[str, Any]:
         name: The name that KuCoin is registered under.
 
     Raises:
-        ConfigurationError: If KuCoin is not registered.
+        ConfigurationError: If KuCoin is not registered under this name.
     """
     oauth = app.extensions.get(_OAUTH)
     with app.app_context():
@@ -32,7 +32,7 @@ def flask_settings(app: Any, name: str) -> dict[str, Any]:
 
 
 def flask_app(app: Any) -> App:
-    """Return what the checks need of a Flask application."""
+    """Return the facts that the checks need about a Flask application."""
     config = app.config
     trust = f"set {_TRUSTED}=1 for one proxy" if _TRUSTED in config else _PROXY_FIX
     return App(
@@ -61,7 +61,10 @@ def _open_database(app: Any) -> None:
 
 
 class _Arrived(BaseException):
-    """Stops a request behind the middleware. A BaseException, so that no middleware catches it."""
+    """Carries the environ of a request out of the application, through its middleware.
+
+    It is a BaseException, because a middleware may catch every Exception.
+    """
 
     def __init__(self, environ: dict[str, Any]) -> None:
         super().__init__()
@@ -71,8 +74,11 @@ class _Arrived(BaseException):
 def _callback_url(app: Any, uri: str, host: str) -> str | None:
     """Return the callback's URL as the application builds it behind a proxy that ends TLS.
 
-    A request goes through the middleware of ``app.wsgi_app`` alone: none of the application's own
-    functions is called.
+    A request passes the middleware around ``app.wsgi_app`` and stops there, so no view and no hook
+    of the application runs. The result is None if no route serves the URI.
+
+    Raises:
+        HostRefused: If the application refuses the host.
     """
     from werkzeug.exceptions import HTTPException, SecurityError  # noqa: PLC0415 - Flask's
     from werkzeug.routing import RequestRedirect  # noqa: PLC0415
@@ -95,7 +101,7 @@ def _callback_url(app: Any, uri: str, host: str) -> str | None:
 
 
 def _arrived(app: Any, environ: dict[str, Any]) -> dict[str, Any]:
-    """Return the environ as it reaches the application behind its middleware."""
+    """Return the environ as it leaves the middleware; unchanged if a middleware answers itself."""
 
     def catch(seen: dict[str, Any]) -> NoReturn:
         raise _Arrived(seen)

@@ -12,12 +12,12 @@ def registered_settings(client: Any, name: str, config: Callable[[str], Any]) ->
     """Return the settings of a registered app.
 
     Args:
-        client: What is registered under the name; None if nothing is.
+        client: The app that is registered under the name; None if there is none.
         name: The name that KuCoin is registered under.
         config: Returns a setting of the application; None if it is not set.
 
     Raises:
-        ConfigurationError: If KuCoin is not registered.
+        ConfigurationError: If nothing, or another provider, is registered under the name.
     """
     if client is None or not hasattr(client, "create_api_key"):
         raise ConfigurationError(
@@ -37,7 +37,7 @@ def registered_settings(client: Any, name: str, config: Callable[[str], Any]) ->
 
 
 def _site_of(client: Any, config: Callable[[str], Any], prefix: str) -> dict[str, Any]:
-    """Return the site; if it is wrong, the settings given for it, so that a check reports them."""
+    """Return the site; if it is not valid, the settings for it, which a check then reports."""
     try:
         return {"site": client.site}
     except KuCoinError:

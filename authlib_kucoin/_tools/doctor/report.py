@@ -1,4 +1,4 @@
-"""The findings as text of at most 100 columns, or as JSON."""
+"""The findings as text, wrapped at 98 columns between words, or as JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WIDTH: Final = 98
 _LEVEL_WIDTH: Final = 9
 _NAME_WIDTH: Final = 16
 _FORM: Final = "For KuCoin's form (document section 2)"
-#: The user name and the password in a URL.
+#: Matches the password in a URL, and what is in front of it: the user name.
 _PASSWORD: Final = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
 _NOT_GIVEN: Final = "(not given)"
 
@@ -27,7 +27,7 @@ Findings = Sequence[tuple[str, Finding]]
 
 
 def as_text(subject: Subject, findings: Findings) -> str:
-    """Return the report for people."""
+    """Return the report as text, for people."""
     indent = " " * (_LEVEL_WIDTH + _NAME_WIDTH)
     lines: list[str] = []
     for name, finding in findings:
@@ -63,7 +63,7 @@ def _summary(findings: Findings) -> str:
 
 
 def as_json(subject: Subject, findings: Findings) -> str:
-    """Return the report for programs."""
+    """Return the report as JSON, for programs."""
     content: dict[str, Any] = {
         "ok": not any(finding.level == Level.WRONG for _, finding in findings),
         "findings": [
@@ -102,6 +102,5 @@ def _without_secrets(subject: Subject, text: str) -> str:
         given.append(urlsplit(subject.app.database).password)
     secrets = [str(each).strip() for each in given if each]
     clean = redact(text, [each for each in secrets if each.strip("*")])
-    return _PASSWORD.sub(
-        rf"\1{MASK}@", clean
-    )  # an application's error text can quote a URL with a password
+    # The text of an application's error can quote a URL with a password.
+    return _PASSWORD.sub(rf"\1{MASK}@", clean)

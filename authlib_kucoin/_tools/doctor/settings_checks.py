@@ -21,7 +21,7 @@ from .subject import Subject, host_of
 
 #: The number of calls for one callback: exchange, key, key info.
 _CALLS: Final = 3
-#: Words that are part of a placeholder, and not of a real value.
+#: A value that contains one of these is taken for a placeholder.
 _PLACEHOLDERS: Final = ("your", "example", "change", "placeholder", "todo", "xxx", "...", "<")
 _SET_SITE: Final = (
     f"Set KUCOIN_SITE to one of {', '.join(SITES)}, or to a base URL such as "
@@ -123,7 +123,11 @@ def _text_finding(name: str, what: str, given: object) -> Finding:
 
 
 def check_redirect(subject: Subject) -> Iterator[Finding]:
-    """Check that the redirect URI can be sent, and that a user's browser can reach its host."""
+    """Check that the redirect URI can be sent.
+
+    Also check that its host does not look like one on this machine or network only, which a user's
+    browser cannot reach; with the sandbox, it may.
+    """
     try:
         uri = check_redirect_uri(subject.settings.redirect_uri)
     except UnsafeRedirectURI as error:
@@ -161,7 +165,7 @@ def _is_here_only(host: str) -> bool:
 
 
 def check_timeouts(subject: Subject) -> Iterator[Finding]:
-    """Check the client's time-outs, and that the time-out of the server is longer."""
+    """Check the client's time-outs, and that the server's is longer than a callback can take."""
     settings = subject.settings
     phases = _seconds(settings.timeout)
     total = DEFAULT_TOTAL_TIMEOUT if settings.total_timeout is None else settings.total_timeout
@@ -194,7 +198,7 @@ def check_timeouts(subject: Subject) -> Iterator[Finding]:
 
 
 def _seconds(timeout: Any) -> tuple[float | None, ...]:
-    """Return the parts of a time-out, which is a number or a pair (connect, read)."""
+    """Return the parts of a time-out: a tuple as it is, any other value as the only part."""
     return tuple(timeout) if isinstance(timeout, (tuple, list)) else (timeout,)
 
 
@@ -203,7 +207,7 @@ def _shorter(server: float) -> float:
 
 
 def check_vault_keys(subject: Subject) -> Iterator[Finding]:
-    """Check that the vault keys are Fernet keys, random, and not the same."""
+    """Check that the vault keys are Fernet keys, differ, and do not look made up."""
     given = subject.settings.vault_keys
     if not given:
         yield skipped("KUCOIN_VAULT_KEYS is not set; only the demo uses it")

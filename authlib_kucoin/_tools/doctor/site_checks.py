@@ -1,4 +1,4 @@
-"""Checks that send something to the site: its certificate, its answer, and its clock."""
+"""Checks that connect to the site: its certificate, its answer, and its clock."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ _NO_SITE: Final = "the site is not known"
 
 
 def check_certificate(subject: Subject) -> Iterator[Finding]:
-    """Make a TLS connection to the web host and to the REST host, and check their certificates."""
+    """Make a TLS connection to the web host and to the REST host, and check their certificates.
+
+    Hosts of http addresses (loopback) are skipped.
+    """
     if subject.site is None:
         yield skipped(_NO_SITE)
         return
@@ -92,7 +95,7 @@ def _validity_finding(host: str, days: float) -> Finding:
 def _certificate(
     host: str, port: int, proxy: SplitResult | None, context: ssl.SSLContext
 ) -> Mapping[str, Any]:
-    """Return the certificate of a server."""
+    """Return the certificate of a server, which the TLS context has found valid."""
     if proxy is None:
         connection = http.client.HTTPSConnection(host, port, timeout=PATIENCE, context=context)
     else:
@@ -113,7 +116,7 @@ def _certificate(
 
 
 def check_answer(subject: Subject) -> Iterator[Finding]:
-    """Request the login page without parameters, with the client that the application uses."""
+    """Judge the site's answer to a request for the login page (:attr:`Subject.answer`)."""
     if subject.site is None:
         yield skipped(_NO_SITE)
         return
@@ -168,7 +171,8 @@ def check_clock(subject: Subject) -> Iterator[Finding]:
     except ValueError:
         yield skipped("the site's answer has no Date")
         return
-    # A Date has whole seconds, and the site made it between our request and its answer.
+    # A Date has whole seconds, and the site set it between our request and its answer. So only a
+    # difference outside that span counts.
     offset = subject.clock() - time.time()
     begin = answer.began + offset
     skew = max(begin - (theirs + 1), 0.0) or min(begin + answer.seconds - theirs, 0.0)

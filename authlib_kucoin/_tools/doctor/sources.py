@@ -35,9 +35,11 @@ _LISTS: Final = {"fast_api_ips": "FAST_API_IPS", "trading_ips": "TRADING_IPS"}
 def subject_of(options: argparse.Namespace, app: Any = None) -> Subject:
     """Return the input of the checks.
 
+    If the application cannot be loaded or read, ``app_failure`` of the result says why.
+
     Args:
         options: The command line.
-        app: An application that is already loaded.
+        app: An application that is already loaded; ``options.app`` is loaded if this is None.
     """
     failure = ""
     found: dict[str, Any] = {}
@@ -81,7 +83,7 @@ def _environment(name: str) -> dict[str, Any]:
 
 
 def _gunicorn_timeout() -> float | None:
-    """Return the time-out in gunicorn's variable GUNICORN_CMD_ARGS; None if it has none."""
+    """Return the seconds of the time-out in the variable GUNICORN_CMD_ARGS; None if it has none."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("-t", "--timeout", type=float)
     try:
@@ -93,7 +95,10 @@ def _gunicorn_timeout() -> float | None:
 
 
 def _load(where: str) -> Any:
-    """Load ``module:attribute``. A module without an attribute is the settings of Django."""
+    """Load ``module:attribute``, and call it if it is a function, or load Django.
+
+    A name without a colon is that of Django's settings module.
+    """
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.insert(0, here)  # flask and gunicorn do so, too
     module, _, attribute = where.partition(":")

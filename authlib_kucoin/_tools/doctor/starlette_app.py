@@ -1,4 +1,4 @@
-"""What the checks need of a Starlette or FastAPI application."""
+"""Reads the settings and the facts that the checks need from a Starlette or FastAPI application."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 from .registered import registered_settings
 from .subject import App, Cookie, HostRefused
 
-#: Only these middleware classes are run: they change the address of a request, or refuse its host.
+#: Only these middleware classes are run. They change the address of a request, redirect it, or
+#: refuse its host.
 _ADDRESS_MIDDLEWARE: Final = {
     "HTTPSRedirectMiddleware",
     "ProxyHeadersMiddleware",
@@ -35,7 +36,7 @@ def starlette_settings(app: Any, name: str) -> dict[str, Any]:
         name: The name that KuCoin is registered under.
 
     Raises:
-        ConfigurationError: If KuCoin is not registered.
+        ConfigurationError: If KuCoin is not registered under this name.
     """
     client = _registered(app, name)
     settings = getattr(getattr(client, "_oauth", None), "config", None)
@@ -47,16 +48,17 @@ def starlette_settings(app: Any, name: str) -> dict[str, Any]:
 
 
 def _registered(app: Any, name: str) -> Any:
-    """Return the nearest registration that the application's objects refer to.
+    """Return the registration that the application refers to over the fewest objects, or None.
 
-    Nothing in a Starlette application leads to Authlib's ``OAuth`` but the functions that use it.
+    A Starlette application has no attribute for Authlib's ``OAuth``. Only its functions refer to
+    it, so this searches all objects that the application refers to.
     """
     from authlib_kucoin.starlette_client import KuCoinStarletteApp  # noqa: PLC0415 - as installed
 
     seen, queue = {id(app)}, deque([app])
     while queue:
         found = queue.popleft()
-        # Not isinstance: a proxy would run code of the application's.
+        # isinstance would run code of the application, if the object is a lazy proxy.
         if issubclass(type(found), KuCoinStarletteApp) and found.name == name:
             return found
         new = [each for each in gc.get_referents(found) if id(each) not in seen]
@@ -66,7 +68,7 @@ def _registered(app: Any, name: str) -> Any:
 
 
 def starlette_app(app: Any) -> App:
-    """Return what the checks need of a Starlette or FastAPI application."""
+    """Return the facts that the checks need about a Starlette or FastAPI application."""
     session = _session_options(app)
     return App(
         framework="FastAPI" if type(app).__module__.startswith("fastapi.") else "Starlette",
@@ -110,9 +112,13 @@ def _session_options(app: Any) -> Mapping[str, Any] | None:
 def _callback_url(app: Any, uri: str, host: str) -> str | None:
     """Return the callback's URL as the application builds it behind a proxy that ends TLS.
 
-    The server hands the application the scheme of a proxy that it trusts; which one that is stands
-    on the server's command line. So the request arrives with that scheme. It goes through the
-    middleware that concerns addresses: none of the application's own functions is called.
+    The server (uvicorn) takes the scheme from a proxy that its command line says to trust. This
+    cannot see the command line, so the request here arrives with the scheme of the redirect URI. It
+    passes only the middleware that concerns addresses, so no function of the application runs. The
+    result is None if no route serves the URI.
+
+    Raises:
+        HostRefused: If a middleware answers instead of passing the request on.
     """
     from starlette.datastructures import URL  # noqa: PLC0415 - as installed
 
@@ -132,7 +138,7 @@ def _callback_url(app: Any, uri: str, host: str) -> str | None:
     arrived = asyncio.run(_arrived(app, scope))
     if arrived is None:
         raise HostRefused
-    # Where the path is not served, Starlette redirects to it with or without a final slash.
+    # If no route serves the path, Starlette redirects to the path with or without a final slash.
     for served in (path, path.rstrip("/") if path.endswith("/") else f"{path}/"):
         if _is_served(app, {**arrived, "path": served}):
             return str(URL(scope={**arrived, "path": served}))
@@ -140,14 +146,14 @@ def _callback_url(app: Any, uri: str, host: str) -> str | None:
 
 
 async def _arrived(app: Any, scope: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the scope as it reaches the application's router; None if it does not."""
+    """Return the scope as it reaches the router; None if a middleware answers instead."""
     seen: list[dict[str, Any]] = []
 
     async def router(scope: Any, _receive: Any, _send: Any) -> None:
         seen.append(scope)
 
     async def send(_message: Any) -> None:
-        """Drop a middleware's answer."""
+        """Ignore what a middleware answers."""
 
     stack: _Application = router
     for added, arguments, options in reversed(app.user_middleware):

@@ -1,4 +1,4 @@
-"""The input of the checks: the settings, the app, and one answer of the site."""
+"""The input of the checks: the settings, the application, and one answer of the site."""
 
 from __future__ import annotations
 
@@ -22,13 +22,15 @@ PATIENCE: Final = 10.0
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The settings as they were given, unchecked. A setting that was not given is None.
+    """The settings as they were given, unchecked.
+
+    A setting that was not given is None or empty; only ``timeout`` then has the client's default.
 
     Attributes:
-        site: ``site``.
-        fast_api: ``fast_api``.
-        client_id: ``client_id``.
-        client_secret: ``client_secret``.
+        site: The KuCoin site: a name, a base URL, or a :class:`authlib_kucoin.Site`.
+        fast_api: The version of the Fast API.
+        client_id: The client id.
+        client_secret: The client secret.
         redirect_uri: The callback address, as registered with KuCoin.
         timeout: The client's ``timeout``.
         total_timeout: The client's ``total_timeout``.
@@ -36,7 +38,7 @@ class Settings:
         fast_api_ips: The addresses to register for the Fast API.
         trading_ips: The addresses to register for trading.
         vault_keys: The Fernet keys that encrypt stored credentials, separated by commas.
-        client_kwargs: The other options of the client.
+        client_kwargs: The options of the client, as registered with Authlib.
         library: The HTTP library of the client: ``"requests"`` or ``"httpx2"``.
     """
 
@@ -57,7 +59,7 @@ class Settings:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Cookie:
-    """The flags of the session cookie, and what sets each of them in the application."""
+    """The flags of the session cookie, and the setting of the application for each of them."""
 
     secure: Any
     http_only: Any
@@ -80,11 +82,13 @@ class App:
         cookie: The flags of the session cookie; None if they are not known.
         secret_key: The key that signs sessions.
         secret_setting: The name of the setting that holds the secret key.
-        has_other_sessions: Whether a package that this command does not know has the sessions.
+        has_other_sessions: Whether sessions seem to come from a package that this command does not
+            know.
         debug: Whether the application runs in debug mode.
         callback_url: Takes the redirect URI and a Host header. Returns the URL that the app builds
-            for the route of the redirect URI, behind a proxy that ends TLS; None if no route serves
-            the redirect URI. Raises :class:`HostRefused` if the app refuses the host.
+            for the route of the redirect URI, behind a proxy that ends TLS and sends this Host;
+            None if no route serves the redirect URI. Raises :class:`HostRefused` if the app refuses
+            the host.
         trust_scheme: The change that makes the app take the scheme from the proxy's headers.
         trust_host: The change that makes the app take the host from the proxy's headers.
         allow_host: The setting that lists the hosts that the app serves.
@@ -112,8 +116,8 @@ class Subject:
 
     Attributes:
         settings: The settings.
-        app: The application; None if none was given, or if it could not be loaded.
-        app_failure: Why the application could not be loaded; empty if it could be loaded.
+        app: The application; None if none was given, or if it could not be loaded or read.
+        app_failure: Why the application could not be loaded or read; otherwise empty.
         offline: If true, the checks send nothing.
         clock: Returns seconds since the epoch.
     """
@@ -134,20 +138,20 @@ class Subject:
 
     @property
     def library(self) -> str:
-        """The HTTP library of the application's client."""
+        """The HTTP library of the application's client; an installed one if it is not known."""
         return self.settings.library or installed_library() or LIBRARIES[0]
 
     @property
     def is_sandbox(self) -> bool:
-        """Whether the site's host is loopback, which means a sandbox."""
+        """Whether the site's host is loopback. It is then taken for a sandbox."""
         return self.site is not None and is_loopback(host_of(self.site.web))
 
     @cached_property
     def answer(self) -> Heard | str:
         """The site's answer to a request for the login page without parameters.
 
-        The request is sent once, by the client that the application would use. If there is no
-        answer, the value is a text that says why.
+        The request is sent once, with the application's client options and HTTP library. If there
+        is no answer, the value is a text that says why.
         """
         assert self.site is not None  # noqa: S101 - for the type checker; every check that uses it looks at site first
         heard: list[Heard] = []

@@ -34,12 +34,12 @@ def run(options: argparse.Namespace, app: Any = None, terminal: Terminal | None 
 
     Args:
         options: The command line.
-        app: An application that is already loaded. Its settings are used.
+        app: An application that is already loaded. Flags take precedence over its settings.
         terminal: The terminal of the person; the program's own unless given.
 
     Returns:
-        0 if every answer is as the document says, 1 if one differs or the rehearsal ended early, 2
-        if it cannot begin.
+        0 if every answer is as the document says, 1 if something differs or the rehearsal ended
+        early, 2 if it cannot begin.
     """
     terminal = terminal or Terminal()
     subject = subject_of(options, app)
@@ -66,7 +66,7 @@ class _CannotBegin(Exception):
 
 
 def _prepare(settings: Settings, options: argparse.Namespace, terminal: Terminal) -> Rehearsal:
-    """Return a rehearsal that is ready to start."""
+    """Return a rehearsal that is ready to start. Raise if a setting is missing or wrong."""
     client_id = checked_setting("client_id", settings.client_id)
     site = resolve_site(settings.site, settings.fast_api)
     heard: list[Heard] = []
@@ -144,7 +144,7 @@ def _version(package: str) -> str:
 
 
 class _KeyKeeper:
-    """Writes a new key into a file, shows it, or drops it, as the command line says."""
+    """Writes a new key into a file, shows it, or both, as the command line says, or drops it."""
 
     def __init__(self, terminal: Terminal, file: TextIO | None, *, show: bool) -> None:
         self._terminal = terminal
@@ -152,7 +152,7 @@ class _KeyKeeper:
         self._show = show
 
     def keep(self, key: ApiKey) -> None:
-        """Write, show or drop a new key."""
+        """Write a new key into the file, show it, or both; if neither was asked for, drop it."""
         credentials = {
             "api_key": key.api_key,
             "secret": key.secret,
@@ -182,12 +182,12 @@ class _Files:
         self._made: list[TextIO] = []
 
     def report(self, name: str | None, end: str) -> TextIO:
-        """Open a new report."""
+        """Open a new report file, named ``name.end``. Without a name, it is named by the date."""
         base = name or f"kucoin-rehearsal-{datetime.now(UTC):%Y%m%d-%H%M%S}"
         return self._new(f"{base}.{end}", 0o666, "--report")
 
     def private(self, name: str | None) -> TextIO | None:
-        """Open a new file that only the current user can read."""
+        """Open a new file that only the current user can read; return None if there is no name."""
         return self._new(name, 0o600, "--key-file") if name else None
 
     def _new(self, name: str, mode: int, option: str) -> TextIO:

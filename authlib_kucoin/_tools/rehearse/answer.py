@@ -14,6 +14,8 @@ from .masks import SHOWN, Secrets, alphabet, member_name
 
 #: The number of levels down to which members are listed.
 _DEEPEST: Final = 4
+#: The values of ``code`` that make no refusal of an answer without ``success``.
+_GOOD_CODES: Final = (None, "", 200, "200", 200000, "200000")
 
 
 class Member(NamedTuple):
@@ -21,9 +23,11 @@ class Member(NamedTuple):
 
     Attributes:
         path: Its path, such as ``data.apiKey``.
-        kind: Its type.
-        value: Its value if the report shows it; otherwise the length of the value.
-        documented: Its type in the document; empty if the document does not have the member.
+        kind: Its JSON type.
+        value: Its value if the report shows it. Otherwise the length and the kind of characters of
+            a text, the number of items, members or digits, or nothing for a boolean or null.
+        documented: Its type in the document, or for some optional members in a published client;
+            empty if neither has the member.
     """
 
     path: str
@@ -38,8 +42,8 @@ class Answer:
     Attributes:
         heard: The raw answer.
         content: The JSON in its body; None if there is none.
-        trouble: What the body is instead of a JSON object; empty if it is one.
-        doubled: The names of members that one object has twice.
+        trouble: What came instead of a JSON object; empty if the body is one.
+        doubled: The names of members that one object has more than once.
     """
 
     def __init__(self, heard: Heard) -> None:
@@ -72,14 +76,14 @@ class Answer:
 
     @property
     def refusal_form(self) -> str:
-        """The form of the refusal; empty if the answer is not a refusal."""
+        """HTTP status, form and code of the refusal; empty if the answer is not a refusal."""
         fields, status = self.fields, self.heard.status or 0
         form = ""
         if fields.get("success") is False:
             form = "KuCoin's envelope"
         elif fields.get("error"):
             form = "an OAuth error (RFC 6749 section 5.2)"
-        elif "code" in fields and str(fields["code"]) not in ("200", "200000"):
+        elif fields.get("success") is None and fields.get("code") not in _GOOD_CODES:
             form = "an envelope without success"
         elif status >= 400:
             form = self.trouble or "another JSON object"
@@ -89,11 +93,11 @@ class Answer:
         return f"HTTP {status}, {form}{f', code {json.dumps(code)}' if code else ''}"
 
     def page(self) -> Page:
-        """Return what the document says about this answer."""
+        """Return what the document says about a result or, if this is one, about a refusal."""
         return page_of(self.heard.call.operation, is_refusal=bool(self.refusal_form))
 
     def members(self, secrets: Secrets) -> list[Member]:
-        """Return the members of the answer, without the values that must not be shown."""
+        """Return the members down to four levels, without the values that must not be shown."""
         page = self.page()
         known = {**page.members, **page.optional}
         return [
@@ -107,7 +111,10 @@ class Answer:
         ]
 
     def differences(self, secrets: Secrets) -> Iterator[str]:
-        """Yield each difference between the answer and the document."""
+        """Yield the differences between the answer and the document.
+
+        If there is no answer, no JSON object, or a refusal of another form, only that is compared.
+        """
         heard = self.heard
         if heard.status is None or (heard.failure and not heard.body):
             yield f"No complete answer came: {heard.failure}."
@@ -157,12 +164,12 @@ def _of_other_kinds(page: Page, found: Mapping[str, Any]) -> Iterator[str]:
             yield f"{path} is a {kind_of(found[path])}, where other clients expect a {kind}."
 
 
-#: bool comes before int, because in Python a bool is an int.
+#: The first class that fits counts: bool comes before int, because in Python a bool is an int.
 _KINDS: Final = ((type(None), NULL), (bool, BOOLEAN), ((int, float), NUMBER), (str, STRING))
 
 
 def kind_of(value: object) -> str:
-    """Return the JSON type of a value."""
+    """Return the JSON type of a value; for a list, whether all its items are strings, too."""
     if isinstance(value, list):
         return LIST if all(isinstance(each, str) for each in value) else "list"
     return next((kind for classes, kind in _KINDS if isinstance(value, classes)), OBJECT)
@@ -171,7 +178,7 @@ def kind_of(value: object) -> str:
 def _flat(
     content: Mapping[str, Any], above: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Yield each member with its path."""
+    """Yield each member with its path, down to four levels."""
     for name, value in content.items():
         path = (*above, name)
         yield path, value

@@ -1,7 +1,7 @@
 """The form of each answer, as the document describes it.
 
-Sections are those of KuCoin's page "Broker Fast API Service" (modified 2026-01-29). The page of
-KuCoin's REST API describes key info.
+Sections are those of KuCoin's page "Broker Fast API Service" (modified 2026-01-29). The form of key
+info is from KuCoin's page on its REST API, and its optional members are from published clients.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Page(NamedTuple):
         section: The section that describes the answer.
         members: The type of each member, by its path.
         values: The values that the document prints, by the path of the member.
-        optional: The types of optional members, by path.
+        optional: The types of members that an answer may lack, by path.
     """
 
     section: str
@@ -47,7 +47,7 @@ _TOKEN_VALUES: Final = {
     "scope": ["OAUTH_CREATE_API"],
 }
 _KEY: Final = ("apiName", "apiKey", "secret", "passphrase", "brokerId", "ipWhiteList")
-#: The documented form of each answer, by operation.
+#: The form of each answer with a result, by operation.
 PAGES: Final = {
     "token": Page("7.2", _TOKEN, _TOKEN_VALUES),
     "refresh": Page("7.3", _TOKEN, _TOKEN_VALUES),
@@ -95,7 +95,7 @@ _REST_REFUSAL: Final = Page("REST API", {"code": STRING, "msg": STRING})
 
 
 def page_of(operation: str, *, is_refusal: bool) -> Page:
-    """Return what the document says about an answer."""
+    """Return what the document says about a result of an operation, or about a refusal."""
     if not is_refusal:
         return PAGES[operation]
     return _REST_REFUSAL if operation == "api_key_info" else _REFUSAL

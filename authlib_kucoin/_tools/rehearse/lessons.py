@@ -1,6 +1,7 @@
 """What a rehearsal shows: answers to open questions, and differences from the document.
 
-The two tables hold functions that read a :class:`Record`. No function depends on another.
+The tables ``QUESTIONS`` and ``DEVIATIONS`` hold functions that read a :class:`Record`. Each returns
+a text, which is empty if the record shows nothing about it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from .answer import Answer, kind_of
 from .masks import member_name
 from .record import Record
 
-#: The names of the permission to withdraw in key info.
+#: The names that key info may give to the permission to withdraw. (In key info, "Transfer" is one;
+#: "InnerTransfer" moves funds between the user's own accounts.)
 _WITHDRAWALS: Final = {"Transfer", "Withdrawal", "Withdraw"}
 
 # --- what the document leaves open ----------------------------------------------------------------
@@ -181,7 +183,8 @@ def _cookies(record: Record) -> str:
     return f"yes, on {', '.join(with_cookies)}" if with_cookies else "no"
 
 
-#: Each open question, and the function that answers it; an empty text means that it stays open.
+#: Each question that the document leaves open, and the function that answers it. If the function
+#: returns an empty text, the question stays open.
 QUESTIONS: Final[dict[str, Callable[[Record], str]]] = {
     "In which form does the callback come?": _callback_form,
     "Does KuCoin want a client secret?": _client_secret,
@@ -259,7 +262,8 @@ def _other_key(record: Record) -> str:
     return "ipWhiteList of the key call and ipWhitelist of key info differ."
 
 
-#: Differences that show in the course of a rehearsal, and not in the form of one answer.
+#: Functions that find differences in the course of a rehearsal, not in the form of one answer. An
+#: empty text means that there is no difference.
 DEVIATIONS: Final = (
     _state_changed,
     _code_doubled,

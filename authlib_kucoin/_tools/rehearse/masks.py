@@ -1,8 +1,8 @@
 """Decides which parts of an answer a report shows.
 
 The report shows the values of a few members that hold no secret. For every other member, it shows
-the type and the length of the value. Known secrets are masked in the shown values, too, because a
-message of KuCoin's can repeat a secret from the request.
+the type of the value, and its length or size. Known secrets are masked in the shown values, too,
+because a message of KuCoin's can repeat a secret from the request.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from authlib_kucoin._protocol.redaction import MASK, presentable, redact
 
-#: The members whose values are shown.
+#: The members whose values are shown, unless the value is an object.
 SHOWN: Final = frozenset(
     {
         "apiVersion",
@@ -57,7 +57,8 @@ _DESCRIPTIONS: Final = frozenset(
 _SHORTEST_MASKED: Final = 6
 _LONGEST_NAME: Final = 40
 _NAME: Final = re.compile(rf"[A-Za-z_$][\w.$-]{{0,{_LONGEST_NAME - 1}}}", re.ASCII)
-# A run of characters as tokens have them, which is random if it holds a digit, and addresses.
+# _RUN matches 16 or more characters that can be a token. They are masked if one of them is a digit.
+# _ADDRESS matches an IP address.
 _RUN: Final = re.compile(r"[\w+/=-]{16,}")
 _ADDRESS: Final = re.compile(
     r"\b\d{1,3}(?:\.\d{1,3}){3}\b|\b[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){3,7}\b"
@@ -68,7 +69,8 @@ class Secrets:
     """The values that the report must not show, as far as they are known.
 
     Credentials are masked in the whole report. A value that describes an account, such as the name
-    of a key, can be an ordinary word, so it is masked only in texts from KuCoin.
+    of a key, can be an ordinary word, so it is masked only in texts that come from an answer.
+    Values of fewer than six characters are masked nowhere.
     """
 
     def __init__(self, *known: str | None) -> None:
@@ -77,11 +79,11 @@ class Secrets:
         self.add(*known)
 
     def add(self, *values: object) -> None:
-        """Add credentials."""
+        """Add credentials. Values that are no strings, or empty, are ignored."""
         self._credentials.update(value for value in values if isinstance(value, str) and value)
 
     def add_all_of(self, content: object) -> None:
-        """Add all values of an answer, except those of members that the report shows."""
+        """Add all texts and numbers of an answer, except for members that the report shows."""
         for name, value in _hidden_values(content):
             known = self._descriptions if name in _DESCRIPTIONS else self._credentials
             known.add(value)
@@ -91,12 +93,15 @@ class Secrets:
         return redact(text, _long(self._credentials))
 
     def shown(self, value: object) -> str:
-        """Return the value of a member that the report shows, with secrets in it masked."""
+        """Return a value from KuCoin as a text of at most 300 characters that can be shown.
+
+        Known secrets, IP addresses, and long runs of characters with a digit are masked.
+        """
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         return _without_lookalikes(presentable(text, self._all) or "")
 
     def clean(self, text: str) -> str:
-        """Return a text about an answer, with all that can be a secret or an address masked."""
+        """Return a text about an answer, masked as by :meth:`shown` but not shortened."""
         return _without_lookalikes(redact(text, self._all))
 
     @property
@@ -118,7 +123,10 @@ def _is_random(run: str) -> bool:
 
 
 def _hidden_values(content: object, name: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the name and, as text, the value of each member that the report does not show."""
+    """Yield the name and, as text, the value of each member that the report does not show.
+
+    Booleans and nulls are left out.
+    """
     if isinstance(content, Mapping):
         for each, value in content.items():
             if each not in SHOWN or isinstance(value, Mapping):
@@ -145,7 +153,10 @@ def header_names(headers: Iterable[str]) -> list[str]:
 
 
 def alphabet(text: str) -> str:
-    """Return the length of a text and its kind of characters, which reveal little of a secret."""
+    """Return the length of a text and its kind of characters, which reveal little of a secret.
+
+    An empty text is "empty".
+    """
     if not text:
         return "empty"
     kinds: dict[str, Any] = {

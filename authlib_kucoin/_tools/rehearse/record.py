@@ -15,7 +15,9 @@ class Exchange:
 
     Attributes:
         name: The name of the call in the report.
-        answer: The raw answer; None if nothing was sent.
+        answer: The raw answer, or the failure if none came. None if the library raised an error
+            before it sent the call, or for a setting (such as a proxy's missing password or an
+            untrusted certificate).
         result: The value that the library returned; None if it raised an error.
         error: The error that the library raised; None if it returned a value.
     """
@@ -42,7 +44,7 @@ class Landing:
         in_fragment: Whether the parameters were in the fragment, which a server never sees.
         same_state: Whether the state is the same as the one that was sent.
         success: The value of ``success``; None if there was none.
-        code: The length of the code and its kind of characters.
+        code: The length of the code and its kind of characters; "empty" if there is none.
     """
 
     names: tuple[str, ...]
@@ -57,8 +59,8 @@ class Record:
     """A rehearsal, step by step.
 
     Attributes:
-        facts: The site, the date and the versions.
-        sent_secret: Whether a client secret was sent with the code.
+        facts: The date, the site, whether a client secret is sent, and the versions.
+        sent_secret: Whether a client secret is sent with the code.
         fast_api: The version of the Fast API that was used.
         landing: The callback; None if none was pasted.
         exchanges: The calls, in their order.
@@ -77,13 +79,16 @@ class Record:
         return next((each for each in self.exchanges if each.name == name), None)
 
     def fields(self, name: str) -> Mapping[str, Any]:
-        """Return the members of the answer to a call; empty if KuCoin refused or did not answer."""
+        """Return the members of the answer to a call.
+
+        The result is empty if there is no answer, or if it is a refusal or no JSON object.
+        """
         found = self.of(name)
         if found is None or found.answer is None or found.answer.refusal_form:
             return {}
         return found.answer.fields
 
     def result(self, name: str) -> Any:
-        """Return the result of a call; None if it has none."""
+        """Return the result of a call; None if it was not made or raised an error."""
         found = self.of(name)
         return found.result if found else None

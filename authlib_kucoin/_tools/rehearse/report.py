@@ -19,7 +19,7 @@ _SHOWN_HEADERS: Final = ("content-type", "retry-after", "server")
 
 
 def content(record: Record, secrets: Secrets) -> dict[str, Any]:
-    """Return the whole report, without secrets."""
+    """Return the report as data. Texts that come from answers are masked in it."""
     lessons = {question: find(record) for question, find in QUESTIONS.items()}
     return {
         "facts": dict(record.facts),
@@ -35,7 +35,7 @@ def content(record: Record, secrets: Secrets) -> dict[str, Any]:
 
 
 def please() -> str:
-    """Return a sentence that asks to send the report, and says where to."""
+    """Return a request to send the report, which says where to."""
     listed = dict(url.split(", ", 1) for url in metadata_of("authlib-kucoin", "Project-URL"))
     found = listed.get("Issues") or listed.get("Source") or listed.get("Repository")
     return (
@@ -46,7 +46,7 @@ def please() -> str:
 
 
 def metadata_of(package: str, name: str) -> list[str]:
-    """Return the values of one field of an installed package's metadata."""
+    """Return the values of one field of a package's metadata; empty if it is not installed."""
     try:
         return metadata(package).get_all(name) or []
     except PackageNotFoundError:
@@ -54,7 +54,7 @@ def metadata_of(package: str, name: str) -> list[str]:
 
 
 def differences(record: Record, secrets: Secrets) -> Iterator[str]:
-    """Yield each difference from the document."""
+    """Yield each difference from the document: in the course of the rehearsal, then by answer."""
     for find in DEVIATIONS:
         if found := find(record):
             yield found
@@ -67,7 +67,7 @@ def differences(record: Record, secrets: Secrets) -> Iterator[str]:
 def _answer(exchange: Exchange, secrets: Secrets) -> dict[str, Any]:
     result: dict[str, Any] = {"name": exchange.name, "verdict": secrets.clean(exchange.verdict)}
     if (answer := exchange.answer) is None:
-        return result | {"request": "nothing was sent"}
+        return result | {"request": "no request reached KuCoin"}
     heard = answer.heard
     url = urlsplit(heard.call.url)
     return result | {
@@ -87,12 +87,12 @@ def _answer(exchange: Exchange, secrets: Secrets) -> dict[str, Any]:
 
 
 def as_json(report: dict[str, Any], secrets: Secrets) -> str:
-    """Return the report for programs."""
+    """Return the report as JSON, for programs."""
     return secrets.masked(json.dumps(report, indent=2, ensure_ascii=False)) + "\n"
 
 
 def as_markdown(report: dict[str, Any], secrets: Secrets) -> str:
-    """Return the report for people."""
+    """Return the report as Markdown, for people."""
     return secrets.masked("\n".join(_lines(report))) + "\n"
 
 

@@ -1,7 +1,7 @@
 """The steps of a rehearsal: a person signs in, and the program sends each call in turn.
 
-The package's own client sends the package's own calls. An error does not end a rehearsal, because
-the report is to show errors, too.
+The package's own client sends the package's own calls. If a call fails, its error goes into the
+report. The rehearsal ends early only if there is no callback or no token.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from .terminal import Terminal
 
 T = TypeVar("T")
 
-#: How many times the program asks for the callback.
+#: How many times the program asks for the callback at most.
 _PASTES: Final = 3
-#: The parameters that show that a text is KuCoin's callback.
+#: A pasted text with one of these parameters counts as KuCoin's callback.
 _OF_CALLBACK: Final = {"code", "success", "error"}
 
 
@@ -40,7 +40,7 @@ class Rehearsal:
         secrets: The values that must not be in the report.
         record: The calls so far.
         permissions: The permissions to ask for; None for the default ones.
-        keep_key: Called with a new key as soon as it has arrived.
+        keep_key: Called with a new key before anything else is sent.
     """
 
     client: Any
@@ -68,7 +68,10 @@ class Rehearsal:
     # --- the steps --------------------------------------------------------------------------------
 
     def _sign_in(self) -> tuple[str, str]:
-        """Ask the person to sign in; return the callback's query and the state that was sent."""
+        """Ask the person to sign in; return the callback's query and the state that was sent.
+
+        The query is empty if the person pasted no callback.
+        """
         url, state = self.client.create_authorization_url()
         self.secrets.add(state)
         say = self.terminal.say
@@ -107,7 +110,7 @@ class Rehearsal:
         )
 
     def _exchange(self, query: str, state: str) -> KuCoinToken | None:
-        self.terminal.say("Step 2: exchange the code, and ask KuCoin whether the token is valid.")
+        self.terminal.say("Step 2: exchange the code, and ask KuCoin if the token is valid.")
         response = f"{self.client.redirect_uri}?{query}"
         token = self._attempt(
             "exchange",
@@ -154,13 +157,17 @@ class Rehearsal:
             self._attempt("key info", lambda: self.client.get_api_key_info(key))
 
     def _use_twice(self, token: KuCoinToken, fresh: KuCoinToken | None, query: str) -> None:
-        """Use the old refresh token and the code again; last, because that can end the new pair."""
+        """Use the old refresh token and the code again.
+
+        The old refresh token is used only if the refresh gave a new one. This step comes last,
+        because it can invalidate the new pair.
+        """
         self.terminal.say(
             "Step 5: use the old refresh token and the code again. KuCoin should refuse both."
         )
         old = token.get("refresh_token")
         if fresh is not None and old and old != fresh.get("refresh_token"):
-            # Not refresh_token(): it keeps the new pair in memory, and would send nothing.
+            # client.refresh_token() would send nothing, but return the new pair from its memory.
             self._attempt(
                 "second refresh",
                 lambda: self.client.perform(
@@ -180,7 +187,10 @@ class Rehearsal:
         self._attempt(name, lambda: self.client.validate_access_token(token["access_token"]))
 
     def _attempt(self, name: str, send: Callable[[], T]) -> T | None:
-        """Make a call, and record its answer, result and error. Return None after an error."""
+        """Make a call, and record its answer, result and error. Return the result.
+
+        After an error of this package, the result is None. Other errors are raised.
+        """
         self.heard.clear()
         result: T | None = None
         error: Exception | None = None
@@ -207,7 +217,10 @@ def _outcome(exchange: Exchange) -> str:
 
 
 def _query_of(pasted: str) -> tuple[str, bool]:
-    """Return the parameters of a callback that was pasted as a URL or as a form's content."""
+    """Return the parameters of a callback, and whether they were in the fragment of its URL.
+
+    The callback can be pasted as a URL or as a form's content.
+    """
     if "://" not in pasted and "?" not in pasted:
         return pasted, False
     try:

@@ -1,4 +1,4 @@
-"""The terminal that a rehearsal is led in."""
+"""The terminal on which a rehearsal talks to a person."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class Terminal:
     """Prints texts and asks for input."""
 
     def say(self, text: str = "", *, indent: str = "") -> None:
-        """Print a paragraph."""
+        """Print a text as one paragraph, wrapped at 98 columns."""
         print(textwrap.fill(text, _WIDTH, initial_indent=indent, subsequent_indent=indent))
 
     def show(self, text: str) -> None:
-        """Print a line unchanged, so that the person can copy it: a URL or a key."""
+        """Print a URL or a key, indented and not wrapped, so that the person can copy it."""
         print(f"\n  {text}\n", flush=True)
 
     def ask(self, question: str) -> str:
@@ -27,7 +27,7 @@ class Terminal:
         return sys.stdin.readline().strip()
 
     def ask_hidden(self, question: str) -> str:
-        """Ask for a line without echo, so that no log of the terminal holds it."""
+        """Ask for a line. A terminal does not echo it, so that no log of the terminal holds it."""
         if sys.stdin.isatty():
             return getpass.getpass(f"{question} ").strip()
         return self.ask(question)

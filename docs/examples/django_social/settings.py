@@ -60,7 +60,7 @@ AUTHENTICATION_BACKENDS = [
     "authlib_kucoin.social.KuCoinOAuth2",
 ]
 SOCIAL_AUTH_LOGIN_ERROR_URL = "home"
-SOCIAL_AUTH_RAISE_EXCEPTIONS = False  # with DEBUG, too: Cancel shows a message, no error page
+SOCIAL_AUTH_RAISE_EXCEPTIONS = False  # also with DEBUG, show a message after Cancel
 SOCIAL_AUTH_KUCOIN_KEY = os.environ["KUCOIN_CLIENT_ID"]
 SOCIAL_AUTH_KUCOIN_SITE = os.environ["KUCOIN_SITE"]
 SOCIAL_AUTH_KUCOIN_API_KEY_STEP = "accounts.kucoin.keep_api_key"

@@ -31,10 +31,10 @@ class KuCoinAccount(models.Model):
         return vault().encrypt(json.dumps([self.pk, dict(values)]).encode())
 
     def unseal(self, sealed: bytes) -> dict[str, Any]:
-        """Decrypt what was sealed for this row."""
+        """Decrypt a value that was encrypted for this row."""
         row, values = json.loads(vault().decrypt(bytes(sealed)))
         if row != self.pk:
-            raise ValueError(f"this was sealed for row {row}, not for {self.pk}")
+            raise ValueError(f"this value was encrypted for row {row}, not for {self.pk}")
         return dict(values)
 
     def put_key(self, key: ApiKey) -> None:
@@ -47,15 +47,15 @@ class KuCoinAccount(models.Model):
 
 
 def vault() -> MultiFernet:
-    """Return what seals and opens: the first key encrypts, all of them decrypt."""
+    """Return the object that encrypts with the first key, and decrypts with each of the keys."""
     return MultiFernet([Fernet(key) for key in settings.KUCOIN_VAULT_KEYS])
 
 
 def active_token(account_id: int) -> dict[str, Any]:
-    """Return a token that works; of all workers that need it, one refreshes.
+    """Return a current token. If several workers need it, only one of them refreshes it.
 
-    The row stays locked while KuCoin is asked. The others wait for the lock, and then read the
-    pair that the first one has stored.
+    The row stays locked until KuCoin has answered. The other workers wait for the lock, and then
+    read the pair that the first worker has stored.
     """
     with transaction.atomic(durable=True):
         account = KuCoinAccount.objects.select_for_update().get(pk=account_id)

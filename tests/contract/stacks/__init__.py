@@ -1,10 +1,10 @@
 """The rows of the contract: every framework and client that the library works with.
 
 To add a framework, write a class in a module of its own, derived from `SyncStack` or `AsyncStack`
-in ``_base.py``, and add its name to `ROWS`. The whole contract then runs with it.
+in ``_base.py``, and add it to `FRAMEWORKS`. The tests with the fixture `row` then run with it.
 
-python-social-auth has fewer calls, with names of its own. Tests that also run with it are marked
-`everywhere`.
+python-social-auth has fewer calls, with names of its own. Tests marked `everywhere`, and those that
+use `EVERYWHERE` or `WITH_SESSIONS`, run with it too.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ REDIRECT_URI = "https://broker.example.com/k-._~:@!$()*,=/callback?back=/?:@!$()
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Settings of a stack; each setting has the same meaning in every row."""
+    """Settings of a stack; each has the same meaning in every row that can use it."""
 
     site: Site | str
     client_id: str = "sandbox-client"
@@ -64,7 +64,8 @@ class Stack(ABC):
         verbs: The calls that the stack offers besides the login.
         keeps_token: Whether the stack holds the token itself, as the clients do.
         calls_update_token: Whether the stack calls ``update_token`` after a refresh.
-        updates: The calls of ``update_token``, in order.
+        updates: The calls of the stack's own ``update_token``, in order. None are recorded if the
+            settings give another function.
     """
 
     verbs: ClassVar = frozenset({"refresh", "validate", "create_api_key", "api_key_info"})
@@ -96,7 +97,7 @@ class Stack(ABC):
         """Post a form to the callback URL from the user's browser; return the token."""
 
     def session_size(self, user: str = "alice") -> int:
-        """Return the size of the user's session in bytes."""
+        """Return the size of the user's session in bytes, in a row of ``WITH_SESSIONS``."""
         raise NotImplementedError
 
     @abstractmethod
@@ -113,7 +114,7 @@ class Stack(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Close everything."""
+        """Close what the stack has opened."""
 
     def connect(self, sandbox: Sandbox, user: str = "alice") -> dict[str, Any]:
         """Log a user in, approving at the sandbox; return the token."""
@@ -260,7 +261,7 @@ def call_app(app: Any, verb: str, argument: Any, settings: Settings) -> Any:
 
 
 def outcome_of(call: Callable[[], Any]) -> Any:
-    """Return the result of a call, or the error it raises."""
+    """Return the result of a call, or the ``KuCoinError`` that it raises."""
     try:
         return call()
     except KuCoinError as error:

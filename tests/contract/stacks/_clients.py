@@ -1,4 +1,7 @@
-"""The three clients in a script. The script stores the state and reads the callback's URL."""
+"""The three clients in a script, which stores the state and reads the callback's URL.
+
+The script puts the fields of a form into the URL.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from authlib_kucoin import AsyncKuCoinOAuth2Client, KuCoinOAuth2Client, KuCoinOA
 
 from ._base import AsyncStack, Settings, Stack, SyncStack
 
-#: One TLS context for all scripts here, because creating one takes 20 ms.
+#: One TLS context for the clients over httpx2, because creating one takes 20 ms.
 _TLS = ssl.create_default_context()
 
 

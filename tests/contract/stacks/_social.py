@@ -1,8 +1,9 @@
 """python-social-auth: its backend, called as a framework's views call it.
 
-social-core's errors have this package's errors as their cause, and this row raises the cause. The
-backend creates and describes a key in one step, cannot validate a token, and calls no
-``update_token``.
+If social-core's error has an error of this package as its cause, this row raises the cause. For an
+error that social-core raises by itself (a cancelled login, a wrong state), it raises the error that
+a registered app would raise. The backend creates and describes a key in one step, cannot validate a
+token, and calls no ``update_token``.
 """
 
 from __future__ import annotations
@@ -148,7 +149,7 @@ class SocialStack(SyncStack):
 
 
 def _ours(call: Callable[[], Any]) -> Any:
-    """Call social-core; if it raises, raise this package's error instead."""
+    """Call social-core; if it raises, raise this package's error for the same failure, if any."""
     try:
         return call()
     except SocialAuthBaseException as error:
@@ -157,7 +158,10 @@ def _ours(call: Callable[[], Any]) -> Any:
 
 
 def _named(error: SocialAuthBaseException) -> BaseException:
-    """Return this package's error for one that social-core raised before it called our code."""
+    """Return this package's error for one that social-core raised before it called our code.
+
+    That is about a refused login or about the state. Any other error is returned as it is.
+    """
     if isinstance(error, AuthCanceled):
         return AuthorizationDenied(str(error), operation="callback", code=error.provider_code)
     if isinstance(error, AuthSessionError | AuthInputError):  # about the state

@@ -29,7 +29,7 @@ async def callback(request: Request) -> str:
 
 
 async def forgetful(request: Request) -> str:
-    """Forget `await`: each line is an error for mypy and pyright."""
+    """Forget `await`: each use of a result is an error for mypy and pyright."""
     token = kucoin.authorize_access_token(request)
     token["access_token"]  # type: ignore[index]  # pyright: ignore[reportIndexIssue]
     key = kucoin.create_api_key(token=token)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -14,7 +14,7 @@ from authlib_kucoin import ApiKey
 def keep_api_key(user: User, api_key: ApiKey, **_kwargs: object) -> None:
     """Store a new key as pending. If something fails later, the key stays pending.
 
-    Commit at once. With ATOMIC_REQUESTS, a later failure would undo the change, and ``durable``
+    Commit at once, so that no later failure undoes the change. With ATOMIC_REQUESTS, ``durable``
     raises an error here; then store the key in another database.
     """
     with transaction.atomic(durable=True):
