@@ -110,19 +110,19 @@ def due_keys(before: int, limit: int | None = None) -> Iterator[ConnectedKey]:
 
     Several processes can do this at once. Each process claims small batches and marks them with the
     time, and PostgreSQL skips rows that another process has locked, so no key is claimed twice
-    within ten minutes. If a check has had no result by then, as when KuCoin is unreachable, the key
-    is due again, also for the same call of this function.
+    within ten minutes. If a check had no result by then, as when KuCoin is unreachable, the key is
+    due again for a later call of this function.
 
     Args:
         before: The time, in seconds since 1970.
         limit: The largest number of keys to yield; None for all that are due.
     """
-    claimed = 0
+    claimed, unclaimed_since = 0, now() - _CLAIM_SECONDS
     while limit is None or claimed < limit:
         begin_write()
         due = (
             select(ConnectedKey)
-            .where(ConnectedKey.checked_at < before, ConnectedKey.tried_at < now() - _CLAIM_SECONDS)
+            .where(ConnectedKey.checked_at < before, ConnectedKey.tried_at < unclaimed_since)
             .order_by(ConnectedKey.checked_at, ConnectedKey.id)
             .limit(_BATCH if limit is None else min(_BATCH, limit - claimed))
         )

@@ -27,7 +27,7 @@ def waiting() -> int:
     """Return how many callers are waiting for a refresh."""
     flights = list(_refresh.refreshes._flights.values())
     return sum(
-        len(flight.outcome._waiters) + len(flight.outcome._done_callbacks)  # type: ignore[attr-defined]
+        len(flight.outcome._waiters) + len(vars(flight.outcome)["_done_callbacks"])
         for flight in flights
         if not flight.has_ended
     )

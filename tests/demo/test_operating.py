@@ -18,7 +18,7 @@ from flask import Flask
 from sqlalchemy import event, inspect, select, text
 from sqlalchemy.exc import OperationalError
 
-from authlib_kucoin import ApiKey, ApiKeyInfo
+from authlib_kucoin import ApiKey, ApiKeyInfo, KuCoinUnavailable
 from authlib_kucoin.sandbox import Sandbox
 from flask_demo import events
 from flask_demo.errors import SettingsError
@@ -67,6 +67,22 @@ def test_check_without_an_answer(alice: Visitor, sandbox: Sandbox, clock: Clock)
     assert _check(alice.app) == "Checked 0 keys: none was due.\n"
     clock.advance(11 * 60)
     assert _check(alice.app) == "Checked 1 keys: 1 connected.\n"
+
+
+def test_a_slow_run_ends(app: Flask, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that takes longer than ten minutes checks each key once, even without an answer."""
+    fill(app, 11)
+    asked: list[str] = []
+
+    def wait_in_vain(key: ApiKey) -> ApiKeyInfo:
+        asked.append(key.api_key)
+        assert len(asked) <= 11
+        clock.advance(120)
+        raise KuCoinUnavailable("down", operation="api_key_info")
+
+    monkeypatch.setattr(kucoin_of(app), "get_api_key_info", wait_in_vain)
+    assert _check(app) == "Checked 11 keys: 11 check-failed.\n"
+    assert len(set(asked)) == 11
 
 
 @pytest.mark.parametrize("duration", ["24", "h", "1.5h", "1w", ""])

@@ -75,7 +75,7 @@ def all_at_once(refreshes: Refreshes, endpoint: Endpoint, count: int) -> list[An
         asked = [pool.submit(outcome_of, lambda: ask(refreshes, endpoint)) for _ in range(count)]
         assert endpoint.reached.wait(10)
         (flight,) = refreshes._flights.values()
-        while len(flight.outcome._condition._waiters) < count - 1:  # type: ignore[attr-defined]
+        while len(flight.outcome._waiters) < count - 1:
             time.sleep(0)
         endpoint.go_on.set()
         return [each.result(10) for each in asked]

@@ -152,7 +152,7 @@ def test_end_of_the_loop_releases_waiting_threads(refreshes: Refreshes) -> None:
             await asyncio.sleep(0)
             follower = pool.submit(outcome_of, lambda: ask(refreshes, Endpoint()))
             (flight,) = refreshes._flights.values()
-            while not flight.outcome._condition._waiters:  # type: ignore[attr-defined]  # noqa: ASYNC110
+            while not flight.outcome._waiters:  # noqa: ASYNC110
                 await asyncio.sleep(0)
             leader.cancel()
             return follower
