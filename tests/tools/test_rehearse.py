@@ -313,11 +313,12 @@ class TestCallbacks:
         return {"callback": callback}
 
     def test_it_is_learnt(self, callback: str, run: Callable[..., Rehearsed]) -> None:
-        """Pasted as a URL or as a form's content, the callback is recognised as an envelope."""
+        """The report says that the callback is an envelope, and came in the query or as a form."""
         result = run()
         assert result.differences == []
         form = result.learnt["In which form does the callback come?"]
-        assert form.startswith("enveloped (section 7.1), in the query, with success, code")
+        place = "form" if callback == "form_post" else "query"
+        assert form.startswith(f"enveloped (section 7.1), in the {place}, with success, code")
 
     def test_a_refusal(
         self, callback: str, run: Callable[..., Rehearsed], deviant: Deviant

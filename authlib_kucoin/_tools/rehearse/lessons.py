@@ -26,8 +26,7 @@ def _callback_form(record: Record) -> str:
         return ""
     names = ", ".join(map(member_name, landing.names))
     form = "enveloped (section 7.1)" if "success" in landing.names else "plain"
-    place = "the fragment" if landing.in_fragment else "the query"
-    return f"{form}, in {place}, with {names}; the code: {landing.code}"
+    return f"{form}, in the {landing.place}, with {names}; the code: {landing.code}"
 
 
 def _client_secret(record: Record) -> str:

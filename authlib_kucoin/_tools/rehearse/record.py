@@ -41,14 +41,14 @@ class Landing:
 
     Attributes:
         names: The names of the parameters, in their order; a doubled name appears twice.
-        in_fragment: Whether the parameters were in the fragment, which a server never sees.
+        place: Where the parameters were: "query", "fragment" (which a server never sees) or "form".
         same_state: Whether the state is the same as the one that was sent.
         success: The value of ``success``; None if there was none.
         code: The length of the code and its kind of characters; "empty" if there is none.
     """
 
     names: tuple[str, ...]
-    in_fragment: bool
+    place: str
     same_state: bool
     success: str | None
     code: str

@@ -85,17 +85,17 @@ class Rehearsal:
         )
         for _ in range(_PASTES):
             pasted = self.terminal.ask_hidden("Paste it here (it is not shown):")
-            query, in_fragment = _query_of(pasted)
+            query, place = _query_of(pasted)
             pairs = parse_qsl(query, keep_blank_values=True)
             if _OF_CALLBACK & {name for name, _ in pairs}:
-                self._note_landing(pairs, state, in_fragment=in_fragment)
+                self._note_landing(pairs, state, place=place)
                 return query, state
             if not pasted:
                 break
             say("This is not KuCoin's callback: it has no code, no error and no success.")
         return "", state
 
-    def _note_landing(self, pairs: list[tuple[str, str]], state: str, *, in_fragment: bool) -> None:
+    def _note_landing(self, pairs: list[tuple[str, str]], state: str, *, place: str) -> None:
         values = dict(pairs)
         shown = {"success", "msg", "retry", "error", "error_description"}
         if values.get("success") == "false":
@@ -103,7 +103,7 @@ class Rehearsal:
         self.secrets.add(*(value for name, value in pairs if name not in shown))
         self.record.landing = Landing(
             names=tuple(name for name, _ in pairs),
-            in_fragment=in_fragment,
+            place=place,
             same_state=values.get("state") == state,
             success=values.get("success"),
             code=alphabet(values.get("code", "")),
@@ -216,17 +216,17 @@ def _outcome(exchange: Exchange) -> str:
     return f"HTTP {status}, the library can read the answer{said}"
 
 
-def _query_of(pasted: str) -> tuple[str, bool]:
-    """Return the parameters of a callback, and whether they were in the fragment of its URL.
+def _query_of(pasted: str) -> tuple[str, str]:
+    """Return the parameters of a callback, and where they were: "query", "fragment" or "form".
 
     The callback can be pasted as a URL or as a form's content.
     """
     if "://" not in pasted and "?" not in pasted:
-        return pasted, False
+        return pasted, "form"
     try:
         parts = urlsplit(pasted)
     except ValueError:
-        return "", False
+        return "", "query"
     if not parts.query and "=" in parts.fragment:
-        return parts.fragment, True
-    return parts.query, False
+        return parts.fragment, "fragment"
+    return parts.query, "query"
