@@ -132,9 +132,12 @@ def test_a_wrong_site(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_without_kucoin(capsys: pytest.CaptureFixture[str]) -> None:
-    """If KuCoin is not registered, or not under the name in --name, the advice says so."""
-    assert "register_kucoin(OAuth(app))" in _wrong(capsys, Starlette())["application"]
+    """If an application registers no KuCoin, or has another --name, the advice says so.
+
+    The registration of another application in the same process is not taken for its own.
+    """
     app = _app()
+    assert "register_kucoin(OAuth(app))" in _wrong(capsys, Starlette())["application"]
     found = examine(capsys, "--offline", "--name", "kucoin_eu", app=app).wrong()
     assert "'kucoin_eu'" in found["application"]
 

@@ -6,8 +6,9 @@ import asyncio
 import gc
 import inspect
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from types import CodeType, FunctionType, ModuleType
+from typing import Any, Final, TypeGuard, TypeVar
 from urllib.parse import urlsplit
 
 from .registered import registered_settings
@@ -25,6 +26,7 @@ _TRUST: Final = (
     "127.0.0.1 by default)"
 )
 
+T = TypeVar("T")
 _Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 
@@ -51,20 +53,45 @@ def _registered(app: Any, name: str) -> Any:
     """Return the registration that the application refers to over the fewest objects, or None.
 
     A Starlette application has no attribute for Authlib's ``OAuth``. Only its functions refer to
-    it, so this searches all objects that the application refers to.
+    it, so this searches the objects that the application refers to.
     """
     from authlib_kucoin.starlette_client import KuCoinStarletteApp  # noqa: PLC0415 - as installed
 
     seen, queue = {id(app)}, deque([app])
     while queue:
         found = queue.popleft()
-        # isinstance would run code of the application, if the object is a lazy proxy.
-        if issubclass(type(found), KuCoinStarletteApp) and found.name == name:
+        if _is_a(found, KuCoinStarletteApp) and found.name == name:
             return found
-        new = [each for each in gc.get_referents(found) if id(each) not in seen]
+        new = [each for each in _referents(found) if id(each) not in seen]
         seen.update(map(id, new))
         queue.extend(new)
     return None
+
+
+def _referents(found: object) -> Iterable[object]:
+    """Return the objects that an object refers to.
+
+    Of a function's module, and of the modules that it imports, only what the function names: other
+    parts of the program can belong to another application.
+    """
+    if not _is_a(found, FunctionType):
+        return () if _is_a(found, ModuleType) else gc.get_referents(found)
+    names = _names(found.__code__)
+    named = [found.__globals__[each] for each in names if each in found.__globals__]
+    modules = [vars(each) for each in named if _is_a(each, ModuleType)]
+    of_modules = [module[each] for module in modules for each in names if each in module]
+    return [*named, *of_modules, found.__closure__, found.__defaults__, vars(found)]
+
+
+def _is_a(found: object, kind: type[T]) -> TypeGuard[T]:
+    """Do the same as ``isinstance``, which would run the code of a lazy proxy."""
+    return issubclass(type(found), kind)
+
+
+def _names(code: CodeType) -> set[str]:
+    """Return the names of globals and attributes in a function and in its inner functions."""
+    inner = (_names(each) for each in code.co_consts if isinstance(each, CodeType))
+    return {*code.co_names}.union(*inner)
 
 
 def starlette_app(app: Any) -> App:
