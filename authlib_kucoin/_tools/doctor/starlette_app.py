@@ -71,12 +71,13 @@ def _registered(app: Any, name: str) -> Any:
 def _referents(found: object) -> Iterable[object]:
     """Return the objects that an object refers to.
 
-    Of a function's module, and of the modules that it imports, only what the function names: other
-    parts of the program can belong to another application.
+    Of modules, only what the application's functions name: other parts of the program can belong
+    to another application.
     """
     if not _is_a(found, FunctionType):
         return () if _is_a(found, ModuleType) else gc.get_referents(found)
-    names = _names(found.__code__)
+    is_of_framework = str(found.__module__).partition(".")[0] in {"starlette", "fastapi"}
+    names = () if is_of_framework else _names(found.__code__)
     named = [found.__globals__[each] for each in names if each in found.__globals__]
     modules = [vars(each) for each in named if _is_a(each, ModuleType)]
     of_modules = [module[each] for module in modules for each in names if each in module]
