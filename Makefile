@@ -43,7 +43,7 @@ help:
 	@echo 'PYTHON=python3.13 selects the interpreter for a new .venv.'
 
 test: $(VENV)/.test
-	$(PYTEST) $(PARALLEL) $(ARGS)
+	$(PYTEST) $(PARALLEL) -m "not nightly" $(ARGS)
 
 # Not pytest-cov: it would start measuring only after pytest has loaded our own plugin.
 coverage: $(VENV)/.test
@@ -53,9 +53,10 @@ coverage: $(VENV)/.test
 	$(BIN)/coverage report --include='authlib_kucoin/*' --fail-under=100
 	$(BIN)/coverage report --include='flask_demo/*' --fail-under=95
 
-# Not in parallel, because some of these tests measure time and memory.
+# The first part is not in parallel, because some of these tests measure time and memory.
 nightly: $(VENV)/.test
 	$(PYTEST) tests/nightly tests/clients $(ARGS)
+	$(PYTEST) $(PARALLEL) -m nightly $(ARGS)
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check

@@ -66,6 +66,7 @@ def _workers(settings: dict[str, Any], stack: ExitStack, count: int) -> list[Any
     return workers
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("database", ["postgresql", "sqlite"])
 def test_one_refresh_for_all_processes(
     request: pytest.FixtureRequest,
@@ -104,6 +105,7 @@ def locked_out(
     return app, settings
 
 
+@pytest.mark.nightly
 def test_dead_worker_blocks_nobody(
     locked_out: tuple[Flask, dict[str, Any]], sandbox: Sandbox, clock: Clock
 ) -> None:

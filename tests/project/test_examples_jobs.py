@@ -139,6 +139,7 @@ print(token["access_token"][-8:])
 """
 
 
+@pytest.mark.nightly
 @pytest.mark.shows_secrets("the file plays the database")
 def test_one_worker_refreshes_under_a_lock_in_redis(
     kucoin_sandbox: Sandbox, token: dict[str, Any], tmp_path: Path

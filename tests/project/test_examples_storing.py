@@ -86,6 +86,7 @@ else:
 """
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("storing", [SQLALCHEMY, DJANGO], ids=["sqlalchemy", "django"])
 def test_one_worker_refreshes(
     kucoin_sandbox: Sandbox, postgres_database: str, storing: str

@@ -142,6 +142,7 @@ def test_base_install(install: Callable[[str], Path]) -> None:
     assert "--offline" in _run(python, "-I", "-m", "authlib_kucoin", "doctor", "--help")
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("extra", _EXTRAS)
 def test_each_extra_is_complete(extra: str, install: Callable[[str], Path]) -> None:
     """Each of these extras installs everything that its module imports."""

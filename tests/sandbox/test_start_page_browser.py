@@ -169,6 +169,7 @@ def test_mistake_is_said(broker: Broker, page: Page, page_problems: list[str]) -
     page_problems.clear()
 
 
+@pytest.mark.nightly
 def test_other_pages_are_accessible(
     new_broker: Callable[..., Broker], page: Page, page_problems: list[str]
 ) -> None:
@@ -195,6 +196,7 @@ def test_other_pages_are_accessible(
     page_problems.clear()
 
 
+@pytest.mark.nightly
 def test_pages_are_accessible(new_broker: Callable[..., Broker], page: Page) -> None:
     """axe-core finds nothing on any page, empty or full, and nothing is too wide."""
     broker = new_broker(account=["alice@example.com", "b" * 60 + "@example.com"])

@@ -120,6 +120,7 @@ def slow_texts(pattern: re.Pattern[str]) -> Iterator[str]:
             yield text[:20]
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(("where", "source", "flags"), PATTERNS)
 def test_a_pattern_takes_linear_time(where: str, source: str, flags: int) -> None:
     """Texts made of the pattern's own pieces and common characters take linear time."""
@@ -171,6 +172,7 @@ def answer(body: bytes) -> object:
     return call.answer(200, body)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("work", WORK)
 def test_long_texts_are_processed_quickly(work: str) -> None:
     """Each piece of work takes under 3 s of CPU time; quadratic code would need many minutes."""

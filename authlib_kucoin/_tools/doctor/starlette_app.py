@@ -26,6 +26,9 @@ _TRUST: Final = (
     "127.0.0.1 by default)"
 )
 
+#: Packages whose functions name no object of the application.
+_LIBRARIES: Final = {"authlib", "authlib_kucoin", "fastapi", "pydantic", "starlette"}
+
 T = TypeVar("T")
 _Application = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -76,8 +79,8 @@ def _referents(found: object) -> Iterable[object]:
     """
     if not _is_a(found, FunctionType):
         return () if _is_a(found, ModuleType) else gc.get_referents(found)
-    is_of_framework = str(found.__module__).partition(".")[0] in {"starlette", "fastapi"}
-    names = () if is_of_framework else _names(found.__code__)
+    is_of_library = str(found.__module__).partition(".")[0] in _LIBRARIES
+    names = () if is_of_library else _names(found.__code__)
     named = [found.__globals__[each] for each in names if each in found.__globals__]
     modules = [vars(each) for each in named if _is_a(each, ModuleType)]
     of_modules = [module[each] for module in modules for each in names if each in module]
