@@ -52,7 +52,7 @@ def keep_login(
 
 
 def is_of_another(session: Mapping[str, Any], name: str, state: str) -> bool:
-    """Tell whether a login belongs to another app. A login without a mark belongs to any app."""
+    """Tell whether a login belongs to another app. A login without an app's name does not."""
     entry = session.get(_key(name, state)) or {}
     return bool(entry.get(_OWNER, name) != name)
 

@@ -36,7 +36,7 @@ class SyncApp(AppBase, SyncCalls):
         return self.perform(self._exchange(redirect_uri, params))
 
     def refresh_access_token(self, token: AnyToken) -> KuCoinToken:
-        """Exchange a token for a new token pair (section 7.3).
+        """Exchange a token for a new token pair (document section 7.3).
 
         If several callers refresh the same token, one of them sends the request, calls its
         ``update_token`` and sends Authlib's ``token_update`` signal (which only Flask and Django
