@@ -207,7 +207,7 @@ class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[m
     The arguments are those of :class:`KuCoinOAuth2Session` without ``pool_maxsize``,
     ``keepalive_expiry`` and ``adapter``; but ``timeout`` is any time-out that httpx2 accepts. The
     ``options`` are the other arguments of Authlib's ``OAuth2Client`` and of ``httpx2.Client``, such
-    as ``limits`` and ``transport``. Those that would have no effect are refused.
+    as ``limits`` and ``transport``. Options that would have no effect are refused.
     """
 
     _own_transport = Transport

@@ -71,8 +71,8 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
             again; 5 if left out.
         adapter: An adapter whose connections other sessions share. ``close()`` leaves these
             connections open.
-        options: The other arguments of Authlib's ``OAuth2Session``. Those that would have no effect
-            are refused.
+        options: The other arguments of Authlib's ``OAuth2Session``. Options that would have no
+            effect are refused.
 
     Raises:
         ConfigurationError: If an option is unknown, wrong or without effect.

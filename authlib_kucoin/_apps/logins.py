@@ -34,7 +34,7 @@ def keep_login(
         session: The browser's session.
         name: The name that the app is registered under.
         state: The state of the login.
-        before: All logins in the session before Authlib stored this one. Those that Authlib has
+        before: All logins in the session before Authlib stored this one. Logins that Authlib has
             removed are put back. Then all but the last five logins of this app are removed.
     """
     for key in before.keys() - session.keys():

@@ -123,7 +123,8 @@ class SyncApp(AppBase, SyncCalls):
     def default_token(self, request: Any) -> AnyToken | None:
         """Return the token for a call that was given none: the result of ``fetch_token``, if set.
 
-        In Django, that needs a request. In Flask, the token of the current request goes first.
+        In Django, ``fetch_token`` needs a request. In Flask, the token of the current request takes
+        precedence over ``fetch_token``.
         """
         token: AnyToken | None = self._get_requested_token(request)  # type: ignore[attr-defined]  # a method of Authlib's app
         return token

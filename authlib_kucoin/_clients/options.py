@@ -146,8 +146,8 @@ def refuse_unused(options: Mapping[str, Any], names: Iterable[str], other: str) 
 
     Args:
         options: The options.
-        names: The names of those without effect.
-        other: The name of the other option.
+        names: The names of the options that then have no effect.
+        other: The name of the option that is given.
     """
     for name in names:
         if options.get(name) is not None:

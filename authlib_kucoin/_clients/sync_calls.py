@@ -106,7 +106,7 @@ class SyncCalls:
         Raises:
             ApiKeyOutcomeUnknown: If a key was perhaps created but no usable answer came. Do not
                 try again before the user has looked for a new key at KuCoin.
-            ApiKeyError: If KuCoin refused to create a key. The subclasses tell why.
+            ApiKeyError: If KuCoin refused to create a key. Its subclasses tell why.
             ConfigurationError: If a setting or an argument is wrong, or the permissions cannot be
                 asked for.
             KuCoinUnavailable: If the request could not be sent, KuCoin got too many requests
