@@ -107,8 +107,8 @@ def register_kucoin(
 
     Raises:
         ConfigurationError: If an option is unknown, wrong or without effect; the text says what to
-            do instead. Options in the application's settings, and all options of an app class given
-            as ``client_cls``, are checked when the app is first used.
+            do instead. Options in the application's settings are checked only when the app is first
+            used. So are all options if ``client_cls`` is given.
         TypeError: If ``oauth`` is not an ``OAuth`` of Authlib.
         ModuleNotFoundError: If the HTTP library (requests or httpx2) is not installed; the text
             says what to install.

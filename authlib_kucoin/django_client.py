@@ -16,10 +16,10 @@ from .requests_client import KuCoinOAuth2Session
 
 
 def _receivers(sender: type) -> Iterable[Any]:
-    """Return the receivers of Authlib's ``token_update``. Django has no public name for that."""
+    """Return the receivers of Authlib's ``token_update``; none if Django lacks a private method."""
     find = getattr(token_update, "_live_receivers", None)
     found = find(sender) if find else []
-    return chain(*found) if isinstance(found, tuple) else found  # plain and async ones, as of 5.0
+    return chain(*found) if isinstance(found, tuple) else found  # since 5.0: plain and async ones
 
 
 class KuCoinDjangoApp(SyncApp, DjangoOAuth2App):

@@ -72,7 +72,8 @@ def _request(
     address, _, query = call.url.partition("?")
     url = _parsed(address) if is_direct or not query else httpx2.URL(call.url)
     if query and is_direct:
-        # httpx2 sends this target unchanged. It does not parse it, which saves time, nor log it.
+        # httpx2 sends this target unchanged: without parsing it, which saves time, and without
+        # logging it.
         extensions["target"] = url.raw_path + f"?{query}".encode()
     body = call.body.encode()
     headers = call.headers_among(client.headers)
@@ -80,7 +81,7 @@ def _request(
         headers = {"Host": url.netloc.decode(), **headers}
     if call.method == "POST":
         headers["Content-Length"] = str(len(body))
-    # Not content=: httpx2 would add these two headers itself, but build all headers twice.
+    # Not content=: httpx2 would add Host and Content-Length itself, but build all headers twice.
     request = httpx2.Request(
         call.method, url, headers=headers, stream=httpx2.ByteStream(body), extensions=extensions
     )
@@ -206,7 +207,7 @@ class KuCoinOAuth2Client(_Settings, SyncClient, OAuth2Client):  # type: ignore[m
     The arguments are those of :class:`KuCoinOAuth2Session` without ``pool_maxsize``,
     ``keepalive_expiry`` and ``adapter``; but ``timeout`` is any time-out that httpx2 accepts. The
     ``options`` are the other arguments of Authlib's ``OAuth2Client`` and of ``httpx2.Client``, such
-    as ``limits`` and ``transport``. Those that would have no effect are refused.
+    as ``limits`` and ``transport``. Options that would have no effect are refused.
     """
 
     _own_transport = Transport
@@ -293,7 +294,7 @@ class AsyncKuCoinOAuth2Client(_Settings, AsyncClient, AsyncOAuth2Client):  # typ
 
     @staticmethod
     def new_pool(client_kwargs: Mapping[str, Any]) -> AsyncSharedTransport:
-        """Return a transport whose connections clients with these settings can share."""
+        """Return a transport that all clients with these ``client_kwargs`` can share."""
         return AsyncSharedTransport(client_kwargs)
 
     async def perform(self, call: Call[T]) -> T:

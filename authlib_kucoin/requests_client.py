@@ -69,10 +69,10 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
             out. More connections can be in use at the same time.
         keepalive_expiry: After how many idle seconds a connection is closed rather than used
             again; 5 if left out.
-        adapter: An adapter whose connections other sessions share. ``close()`` does not close
-            them.
-        options: The other arguments of Authlib's ``OAuth2Session``. Those that would have no effect
-            are refused.
+        adapter: An adapter whose connections other sessions share. ``close()`` leaves these
+            connections open.
+        options: The other arguments of Authlib's ``OAuth2Session``. Options that would have no
+            effect are refused.
 
     Raises:
         ConfigurationError: If an option is unknown, wrong or without effect.
@@ -130,7 +130,7 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
 
     @property
     def verify(self) -> bool | str:
-        """Whether to verify the server's certificate, or the path of the authorities to trust."""
+        """Whether to verify the server's certificate, or the path of the certificates to trust."""
         # To requests, None means "do not verify".
         return True if self._own_verify is None else self._own_verify
 
@@ -155,7 +155,7 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
 
     @staticmethod
     def new_pool(client_kwargs: Mapping[str, Any]) -> KuCoinAdapter:
-        """Return an adapter whose connections sessions with these settings can share."""
+        """Return an adapter that all sessions with these ``client_kwargs`` can share."""
         settings = ("pool_maxsize", "keepalive_expiry")
         return KuCoinAdapter(**{k: client_kwargs[k] for k in settings if k in client_kwargs})
 
@@ -232,8 +232,8 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
         if getattr(self.send, "__func__", None) is Session.send:
             # Not self.send: instrumentation replaces Session.send, and would record the code.
             response: Response = adapter.send(request, **settings)
-        else:  # a subclass, or the owner of this session, has another ``send``
-            progress.sent = True  # as with other adapters
+        else:  # ``send`` was replaced in a subclass or in this session
+            progress.sent = True  # assumed, as for an adapter other than KuCoinAdapter
             response = self.send(request, allow_redirects=False, **settings)
         return response
 

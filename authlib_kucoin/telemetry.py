@@ -2,7 +2,7 @@
 
 KuCoin's token call is a GET whose query holds the authorization code and, if one is set, the client
 secret (document section 7.2). The query of the callback holds the code too. Error reporters,
-tracing and access logs record URLs, and with them these secrets. This module masks them.
+tracing and access logs record URLs with these secrets. This module masks the secrets.
 
 Importing this module imports no library for error reports or tracing.
 """
@@ -43,8 +43,8 @@ def redact(value: Any, _hint: object = None) -> Any:
     ``before_send_transaction``, and as a ``url_filter`` of OpenTelemetry.
 
     Args:
-        value: A string, or a mapping, list, tuple or set of values. Any other object is returned
-            unchanged.
+        value: A string, a mapping, or a list, tuple or set (not of a subclass). Any other object is
+            returned unchanged.
     """
     if isinstance(value, str):
         return _PARAMETER.sub(rf"\1{_MASK}", value)
@@ -68,7 +68,7 @@ class RedactingFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Mask a record's message and arguments. Return True, so that logging goes on with it."""
         record.msg = redact(record.msg)
-        if isinstance(record.args, dict):  # keep the object: gunicorn's dict class formats itself
+        if isinstance(record.args, dict):  # in place, to keep gunicorn's subclass of dict
             record.args.update(redact(record.args))
         elif record.args:
             record.args = redact(record.args)

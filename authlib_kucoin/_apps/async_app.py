@@ -68,10 +68,10 @@ class AsyncApp(AppBase, AsyncCalls):
     async def close(self) -> None:
         """Close the connections of this event loop, even those in use. The app stays usable.
 
-        This waits first, for at most ``total_timeout``, until all refreshes of this event loop, and
-        their ``update_token``, have ended. So call it when a server's lifespan ends, because
-        uvicorn can stop the loop while tasks still run. Without this call, the connections are
-        closed when the loop shuts down.
+        This waits first until all refreshes of this event loop, and their ``update_token``, have
+        ended, for at most the longest ``total_timeout`` of their clients. So call it when a
+        server's lifespan ends, because uvicorn can stop the loop while tasks still run. Without
+        this call, the connections are closed when the loop shuts down.
         """
         await wait_for_refreshes()
         if self._client is not None:

@@ -63,7 +63,8 @@ class AppBase(NoOpenID):
     _user_agent: str
 
     _awaits: ClassVar = False
-    #: The number of arguments that ``fetch_token`` is called with.
+    #: The number of positional arguments that the app passes to ``fetch_token``: one (the request),
+    #: or none in Flask. If ``fetch_token`` is the ``OAuth`` object's, Authlib has bound the name.
     _fetch_token_takes: ClassVar = 1
     _client: Any = None
     _site: Site | None = None

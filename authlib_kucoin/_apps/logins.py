@@ -34,7 +34,7 @@ def keep_login(
         session: The browser's session.
         name: The name that the app is registered under.
         state: The state of the login.
-        before: All logins in the session before Authlib stored this one. Those that Authlib has
+        before: All logins in the session before Authlib stored this one. Logins that Authlib has
             removed are put back. Then all but the last five logins of this app are removed.
     """
     for key in before.keys() - session.keys():
@@ -52,7 +52,7 @@ def keep_login(
 
 
 def is_of_another(session: Mapping[str, Any], name: str, state: str) -> bool:
-    """Tell whether a login belongs to another app. A login without a mark belongs to any app."""
+    """Tell whether a login belongs to another app. A login without an app's name does not."""
     entry = session.get(_key(name, state)) or {}
     return bool(entry.get(_OWNER, name) != name)
 

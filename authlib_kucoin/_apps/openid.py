@@ -8,7 +8,7 @@ from authlib_kucoin._errors import ConfigurationError
 
 
 class NoOpenID:
-    """Mixin that refuses these methods, and says what KuCoin has in their place."""
+    """Mixin that refuses the methods of OpenID Connect, and says what KuCoin has instead."""
 
     def _refuse(self, *_args: object, **_options: object) -> NoReturn:
         raise ConfigurationError(

@@ -36,7 +36,7 @@ class SyncApp(AppBase, SyncCalls):
         return self.perform(self._exchange(redirect_uri, params))
 
     def refresh_access_token(self, token: AnyToken) -> KuCoinToken:
-        """Exchange a token for a new token pair (section 7.3).
+        """Exchange a token for a new token pair (document section 7.3).
 
         If several callers refresh the same token, one of them sends the request, calls its
         ``update_token`` and sends Authlib's ``token_update`` signal (which only Flask and Django
@@ -123,7 +123,8 @@ class SyncApp(AppBase, SyncCalls):
     def default_token(self, request: Any) -> AnyToken | None:
         """Return the token for a call that was given none: the result of ``fetch_token``, if set.
 
-        In Django, that needs a request. In Flask, the token of the current request goes first.
+        In Django, ``fetch_token`` needs a request. In Flask, the token of the current request takes
+        precedence over ``fetch_token``.
         """
         token: AnyToken | None = self._get_requested_token(request)  # type: ignore[attr-defined]  # a method of Authlib's app
         return token

@@ -65,10 +65,10 @@ class AsyncClient(ClientBase, AsyncCalls):
         has_listener = self.has_listener()
         refresh_token = token["refresh_token"]
 
-        # The client's own token is replaced in these two functions, because they run even if the
-        # caller is cancelled. If there is an update_token, it has to succeed first. If it fails,
-        # the client keeps the old pair, and the next refresh of the old pair calls update_token
-        # again.
+        # Replace the client's own token in the two local functions below, which run even if the
+        # caller is cancelled. If the client has an update_token, replace the token only after
+        # update_token has succeeded. If update_token fails, the client keeps the old pair, and the
+        # next refresh of the old pair calls update_token again.
         async def perform() -> KuCoinToken:
             fresh = await self.perform(call)
             if not has_listener:

@@ -22,7 +22,8 @@ from .options import NO_PKCE, ONLY_CODE_MODE, Accepted, parameters_of, refuse_la
 from .overrides import OF_CLIENTS, refuse_overrides
 from .preconditions import check_function
 
-#: A token with its fields, or the access token or refresh token alone as a string.
+#: A token: a mapping with its fields, or a string. The method says whether the string is the access
+#: token or the refresh token.
 AnyToken = Mapping[str, Any] | str
 
 #: An extra field of a token that is to be refreshed: the scope that the caller asked for.
@@ -101,7 +102,7 @@ class ClientBase(NotOfKuCoin):
         code_verifier: str | None = None,
         **params: Any,
     ) -> tuple[str, str]:
-        """Return the address of KuCoin's login page, and the state in it (section 7.1).
+        """Return the address of KuCoin's login page, and the state in it (document section 7.1).
 
         Args:
             url: URL of the login page; the site's if left out.
@@ -142,7 +143,7 @@ class ClientBase(NotOfKuCoin):
         state: str | None = None,
         **params: Any,
     ) -> Call[KuCoinToken]:
-        """Return the call that ``fetch_token`` sends, with the same arguments and errors."""
+        """Return the call that ``fetch_token`` sends. See there for the arguments and errors."""
         redirect_uri = params.pop("redirect_uri", None) or self.redirect_uri
         grant_type = params.pop("grant_type", None) or "authorization_code"
         _only_code_mode(is_so=grant_type == "authorization_code", operation="token")
@@ -203,7 +204,7 @@ class ClientBase(NotOfKuCoin):
         """Raise, before anything is sent, if this client's settings do not allow a call.
 
         Args:
-            operation: The call, as in :attr:`authlib_kucoin.KuCoinError.operation`.
+            operation: The name of the call, as in :attr:`authlib_kucoin.KuCoinError.operation`.
 
         Raises:
             ConfigurationError: If the client has params or hooks, because KuCoin's calls ignore

@@ -24,12 +24,12 @@ _NO_TUNNEL: Final = re.compile(r"(?:Tunnel connection failed: )?407\b")
 
 
 def of_a_handler(error: BaseException) -> BaseException:
-    """Return the TimeoutError of a signal handler that caused an error; else the error itself.
+    """Return the signal handler's TimeoutError that caused an error, or else the error itself.
 
     A signal handler, such as that of a job queue's time limit, can raise the built-in TimeoutError.
-    The HTTP libraries take that for a time-out of the network and raise an error of their own. A
-    time-out of the network is raised by a library or by Python's standard library, and a handler's
-    is not.
+    The HTTP libraries take that for a time-out of the network and raise an error of their own. The
+    two differ in where they are raised: a time-out of the network in a library or in Python's
+    standard library, a handler's TimeoutError in other code.
     """
     for cause in (error, *_causes(error)):
         if type(cause) is TimeoutError and cause.__traceback__ and not _is_raised_by_library(cause):
@@ -98,7 +98,7 @@ def name_of(error: BaseException) -> str:
 
 
 def host_of(url: object) -> str:
-    """Return host and port of a proxy's URL, without user name and password; "" if it has none."""
+    """Return host and port of a proxy's URL, without user name and password; "" if unknown."""
     try:
         return urlsplit(str(url)).netloc.rpartition("@")[2]
     except ValueError:
@@ -177,7 +177,8 @@ def cannot_connect(error: BaseException, operation: str | None) -> Configuration
 def _causes(error: BaseException) -> Iterator[BaseException]:
     """Yield the errors that led to an error, at most ``_MOST_CAUSES`` of them.
 
-    They are the causes or else contexts, the errors among the arguments, and those in ``reason``.
+    For each error these are its cause (or else its context), the errors among its arguments, and
+    its ``reason``.
     """
     seen = [error]
     for above in seen:

@@ -50,8 +50,8 @@ class Flight:
         successor: The ``key`` that a refresh of the new pair has; None until there is a new pair.
         since: When the flight began or, once it has ended, when it ended (monotonic clock).
         teller: The ``outcome`` of the flight whose caller is responsible for calling
-            ``update_token`` with the new pair. None if nobody is responsible yet, or the call has
-            failed.
+            ``update_token`` with the new pair. None if nobody is responsible yet, or that call
+            of ``update_token`` has failed.
     """
 
     __slots__ = (
@@ -167,8 +167,8 @@ class Flight:
     def latest_of(self, others: Mapping[bytes, Flight], newcomer: Flight) -> Flight | None:
         """Return the flight whose outcome a new caller should use; None if it has to refresh.
 
-        That is this flight or, if its new pair was refreshed in turn, the latest of these flights
-        that has a usable outcome or is still to have one.
+        That is this flight or, if its new pair was refreshed in turn, the last flight of this chain
+        of refreshes that has a usable outcome or is still to have one.
 
         Args:
             others: All flights by key.

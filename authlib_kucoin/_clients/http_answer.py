@@ -41,7 +41,7 @@ class LimitedAnswer(HTTPResponse):
 
 
 class _Limited:
-    """Given to ``HTTPResponse`` in the place of the socket. It calls nothing but ``makefile``."""
+    """Stands in for the socket in ``HTTPResponse``, which calls only the socket's ``makefile``."""
 
     def __init__(self, sock: Any) -> None:
         self._sock = sock

@@ -76,7 +76,7 @@ def refuse_http2() -> None:
 
 
 def is_direct(client: httpx2.Client | httpx2.AsyncClient) -> bool:
-    """Tell whether a client has one transport for all URLs. httpx2's default one uses no proxy."""
+    """Tell whether a client has only one transport. For a proxy, httpx2 makes a further one."""
     return not client._mounts
 
 

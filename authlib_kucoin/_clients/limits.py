@@ -8,19 +8,22 @@ from typing import Final
 
 from authlib_kucoin._errors import ConfigurationError
 
-#: The longest time to wait for a connection, and then for each part of the answer, in seconds.
+#: The default of ``timeout``: how many seconds to wait at most for a connection, and then for each
+#: part of the answer.
 DEFAULT_TIMEOUT: Final = 10.0
-#: The longest time for a whole call, from connecting to the last byte of the answer, in seconds.
+#: The default of ``total_timeout``: how many seconds a whole call takes at most, from connecting to
+#: the last byte of the answer.
 DEFAULT_TOTAL_TIMEOUT: Final = 20.0
 #: The largest body of an answer that is accepted, before and after decoding, in bytes.
 LARGEST_BODY: Final = 1024 * 1024
 #: The largest answer that is accepted, as it is on the wire with its headers, in bytes.
 LARGEST_ANSWER: Final = LARGEST_BODY + 256 * 1024
 
-#: The most idle connections for each host, in the client over requests.
+#: The default of ``pool_maxsize``: the most idle connections for each host, in the client over
+#: requests.
 POOL_MAXSIZE: Final = 50
-#: After how many idle seconds a connection is closed rather than used again, in the client over
-#: requests. It is the default of httpx2 too.
+#: The default of ``keepalive_expiry``: after how many idle seconds a connection is closed rather
+#: than used again, in the client over requests. httpx2 has the same default.
 KEEPALIVE_EXPIRY: Final = 5.0
 
 #: Encodings that some servers use although only ``identity`` is asked for.
@@ -30,7 +33,7 @@ _EITHER_HEADER: Final = 47
 
 
 class UnusableBody(Exception):
-    """The body of an answer cannot be used. The text says why, without quoting the body."""
+    """An answer is too large, or its body cannot be decoded. The text does not quote the body."""
 
 
 class Body:

@@ -11,8 +11,8 @@ from typing import Any
 def addresses(host: str, port: int | None) -> list[str]:
     """Return the IP addresses of a host.
 
-    The HTTP libraries try one address after another, each with the whole time-out. So our
-    connections try the addresses themselves, each with the time that is left until the deadline.
+    The HTTP libraries try one address after another, each with the whole time-out, and so can pass
+    the deadline. Our connections call this, try the addresses one by one and stop at the deadline.
 
     Raises:
         OSError: If the host is not known.
@@ -28,8 +28,8 @@ def addresses(host: str, port: int | None) -> list[str]:
 def holds_bytes(tls: Any) -> bool:
     """Tell whether a TLS connection holds bytes that were received and not read.
 
-    An SSLObject that holds the end of the connection counts too. If the result is True, do not use
-    the connection again, because a byte may have been taken from it.
+    For an SSLObject the result is also True if it has received the end of the connection. If the
+    result is True, do not use the connection again, because a byte may have been taken from it.
 
     Args:
         tls: An :class:`ssl.SSLSocket`, its inner object or an :class:`ssl.SSLObject`. For anything

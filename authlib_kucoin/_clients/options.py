@@ -51,7 +51,8 @@ _NO_USE: Final = {
     "revocation_endpoint_auth_method": "KuCoin revokes no tokens.",
     "token_updater": "the option is update_token.",
 }
-#: Attributes that Authlib's calls read and KuCoin's calls do not, so setting one has no effect.
+#: Attributes that Authlib's calls read and KuCoin's calls do not. Our constructor checks the
+#: options of these names once, and setting such an attribute later has no effect.
 _READ_ONCE: Final = {
     "code_challenge_method",
     "compliance_hook",
@@ -107,7 +108,7 @@ WITH_HTTPX: Final = Accepted(
 
 
 def parameters_of(client_class: type) -> frozenset[str]:
-    """Return the parameter names of a client class's constructors, without those of Authlib's."""
+    """Return the parameter names of a client class's constructors, up to Authlib's class."""
     ours = takewhile(lambda each: not each.__module__.startswith("authlib."), client_class.__mro__)
     constructors = [vars(each)["__init__"] for each in ours if "__init__" in vars(each)]
     names = {name for each in constructors for name in signature(each).parameters}
@@ -115,7 +116,7 @@ def parameters_of(client_class: type) -> frozenset[str]:
 
 
 def checked(client_class: Any, options: Mapping[str, Any], client_secret: object) -> dict[str, Any]:
-    """Return the options that a client passes on to Authlib's constructor.
+    """Check a client's options and return them, without empty ones that have no effect anyway.
 
     Args:
         client_class: The client's class.
@@ -132,7 +133,7 @@ def checked(client_class: Any, options: Mapping[str, Any], client_secret: object
     for name, only in (("response_type", "code"), ("grant_type", "authorization_code")):
         if given.get(name, only) != only:
             refuse(name, (), {name: ONLY_CODE_MODE})
-    # "none" describes a client without a secret, so it is accepted if there is none.
+    # "none" describes a client without a secret, so it is accepted if there is no secret.
     method = given.get("token_endpoint_auth_method")
     if method is not None and (client_secret or method != "none"):
         secret = "a client secret is sent in the query. To send none, leave out client_secret."
@@ -145,8 +146,8 @@ def refuse_unused(options: Mapping[str, Any], names: Iterable[str], other: str) 
 
     Args:
         options: The options.
-        names: The names of those without effect.
-        other: The name of the other option.
+        names: The names of the options that then have no effect.
+        other: The name of the option that is given.
     """
     for name in names:
         if options.get(name) is not None:
@@ -168,7 +169,7 @@ def refuse(name: str, known: Iterable[str], instead: Mapping[str, str]) -> NoRet
 
     Args:
         name: The name of the option.
-        known: Options that have an effect, of which a similar one is suggested.
+        known: Names of options that have an effect. The error text suggests a similar one.
         instead: The reason or the advice for the error text, by the name of an option.
     """
     reason = instead.get(name)

@@ -40,7 +40,8 @@ class Outcome(Generic[T]):
         proxy: Returns host and port of the proxy in use; empty if there is none.
 
     Attributes:
-        status: The HTTP status of the answer; None while there is no answer.
+        status: The HTTP status of the answer; None if there is none, or reading the answer failed
+            with an error other than UnusableBody.
         headers: The answer's headers.
         body: The answer's body.
     """
@@ -71,7 +72,8 @@ class Outcome(Generic[T]):
         """Choose what to raise for an error. Call this inside the except block.
 
         An error that is not the HTTP library's or the system's is raised as it is. But if a key may
-        have been created, only an interrupt is, such as Ctrl-C, which is no ``Exception``.
+        have been created, ApiKeyOutcomeUnknown is raised in its place, except for an error that is
+        no ``Exception``, such as Ctrl-C.
         """
         may_have_key = self._progress.sent and self._call.creates_key
         if isinstance(error, UnusableBody):

@@ -42,10 +42,10 @@ def refuse_overrides(new_class: type, instead: Mapping[str, str]) -> None:
 
     Args:
         new_class: The class that is being made.
-        instead: The names, with what to do instead.
+        instead: The names that must not be overridden, with what to do instead.
 
     Raises:
-        ConfigurationError: If it overrides one of them, itself or by a mixin.
+        ConfigurationError: If the class overrides one of the names, itself or by a mixin.
     """
     package = __name__.partition(".")[0]
     for each in takewhile(lambda each: each.__module__.split(".")[0] != package, new_class.__mro__):

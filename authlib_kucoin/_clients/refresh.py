@@ -4,11 +4,12 @@ A new pair (access token and refresh token) invalidates the old access token at 
 section 6.3). So if two callers refreshed the same token, only one of them would have a valid pair.
 Whether a refresh also invalidates the old refresh token is not documented; both cases are handled.
 All threads and tasks of a process share one request and its outcome. For ten minutes, later callers
-with the old token get the latest pair from memory (of the last 1024 refreshes).
+with the old token get the latest pair from memory, which holds the last 1024 refreshes.
 
-The caller that sent the request calls its ``update_token`` with the new pair. If it has none, or
-that fails, the next caller that comes later with the old token calls its own ``update_token``, and
-so on until one has succeeded. Callers that were waiting for the request do not call theirs.
+The caller that sent the request calls its ``update_token`` with the new pair. If it has no
+``update_token``, or its ``update_token`` fails, the next caller that comes later with the old token
+calls its own, and so on until one has succeeded. Callers that were waiting for the request do not
+call theirs.
 """
 
 from __future__ import annotations
@@ -65,9 +66,10 @@ class Refreshes:
 
         Raises:
             KuCoinError: If the refresh failed, or that of another caller has not ended in time. All
-                callers that share a refresh get the same error, as long as it is a KuCoinError.
-                If it is not, the others get KuCoinUnavailable. An error of ``update_token`` is
-                raised only to the caller that called it.
+                callers that share a refresh get the same KuCoinError. Any other error of
+                ``perform`` is raised only to the caller that sent the request; the others get
+                KuCoinUnavailable. An error of ``update_token`` is raised only to the caller that
+                called ``update_token``.
         """
         # Made before the try block, so that after an interrupt in _join the flight is ended.
         own = Flight(endpoint, old, longest=longest, owner=owner)
@@ -145,8 +147,8 @@ class Refreshes:
             own: The caller's flight.
             tells: Whether the caller has an ``update_token``. If no ``update_token`` has succeeded
                 with the pair that replaced this caller's pair, this caller becomes responsible for
-                calling its own with the latest pair. (The application finds the stored pair to
-                replace by the old refresh token.)
+                calling its own with the latest pair. (The application uses the old refresh
+                token to find the stored pair, which it replaces.)
         """
         with self._lock:
             earlier = self._flights.get(own.key)
@@ -168,8 +170,8 @@ class Refreshes:
         """Remove the flights that are over and, if there are too many, the oldest that have ended.
 
         Args:
-            thorough: Whether to look at every flight. Otherwise the search stops at the first one
-                that ended and stays, because flights are sorted by when they began.
+            thorough: Whether to look at every flight. Otherwise the search stops at the first ended
+                flight that is kept, because flights are sorted by when they began.
         """
         drop_abandoned_tasks()
         for flight in [each for each in self._in_flight if each.has_ended or each.is_over]:

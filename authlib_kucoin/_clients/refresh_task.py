@@ -29,7 +29,7 @@ class RefreshTask(asyncio.Task[None]):
     Args:
         work: The coroutine to run.
         owner: The client that sends the refresh.
-        longest: How many seconds the task then goes on at most.
+        longest: How many seconds the task goes on at most after such a cancellation.
     """
 
     def __init__(
@@ -47,9 +47,9 @@ class RefreshTask(asyncio.Task[None]):
         self.add_done_callback(_tasks.discard)
 
     def cancel(self, msg: Any | None = None) -> bool:
-        """Cancel the task at once or, if its loop is open and does not run, ``longest`` s later.
+        """Cancel the task at once; ``longest`` seconds later if its loop is open but not running.
 
-        Such a loop is about to end; see the module's docstring.
+        A loop that is open but not running is about to end; see the module's docstring.
         """
         loop = self.get_loop()
         if loop.is_running() or loop.is_closed():

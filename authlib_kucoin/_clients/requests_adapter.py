@@ -61,7 +61,7 @@ class KuCoinAdapter(HTTPAdapter):
         self._process = os.getpid()
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        """Return the pools for a proxy. Their connections note when they send a request, too."""
+        """Return the pools for a proxy, whose connections note when they send a request."""
         # urllib3 sets TCP_NODELAY only for direct connections. Without it, a small POST takes 40 ms
         # longer.
         kwargs.setdefault("socket_options", [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)])

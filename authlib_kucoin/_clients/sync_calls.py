@@ -61,7 +61,7 @@ class SyncCalls:
         raise NotImplementedError
 
     def validate_access_token(self, token: AnyToken | None = None) -> bool:
-        """Ask KuCoin whether an access token is valid (section 7.4).
+        """Ask KuCoin whether an access token is valid (document section 7.4).
 
         Args:
             token: The token, or its access token as a string. If left out, a client uses its own
@@ -85,7 +85,7 @@ class SyncCalls:
         permissions: Iterable[str] | None = None,
         request: Any = None,
     ) -> ApiKey:
-        """Ask KuCoin for a new API key (section 4). The request is sent once and never repeated.
+        """Ask KuCoin for a new API key (document section 4). The request is never repeated.
 
         A token that has expired, or will within ``leeway`` seconds, is refreshed first, unless it
         is given as a string. If the refresh fails, no key is asked for.
@@ -95,8 +95,8 @@ class SyncCalls:
                 token, and a registered app the result of ``fetch_token``. (A Flask app uses the
                 token of the current request, if there is one.)
             permissions: KuCoin's names of the permissions to ask for; ``["API_COMMON",
-                "API_SPOT"]`` if left out. Only Fast API 2 has permissions. It is known from one
-                published client only: ask KuCoin whether your client id can use it.
+                "API_SPOT"]`` if left out. Only Fast API 2 has permissions. Fast API 2 is known from
+                one published client only: ask KuCoin whether your client id can use it.
             request: The current request of the framework, instead of ``token``. An app that is
                 registered with Django or Starlette passes it to ``fetch_token``.
 
@@ -106,7 +106,7 @@ class SyncCalls:
         Raises:
             ApiKeyOutcomeUnknown: If a key was perhaps created but no usable answer came. Do not
                 try again before the user has looked for a new key at KuCoin.
-            ApiKeyError: If KuCoin refused to create a key. The subclasses tell why.
+            ApiKeyError: If KuCoin refused to create a key. Its subclasses tell why.
             ConfigurationError: If a setting or an argument is wrong, or the permissions cannot be
                 asked for.
             KuCoinUnavailable: If the request could not be sent, KuCoin got too many requests

@@ -28,7 +28,7 @@ class SyncClient(ClientBase, SyncCalls):
         state: str | None = None,
         **params: Any,
     ) -> KuCoinToken:
-        """Exchange an authorization code for a token (section 7.2).
+        """Exchange an authorization code for a token (document section 7.2).
 
         The token becomes the client's own.
 
@@ -37,8 +37,8 @@ class SyncClient(ClientBase, SyncCalls):
             code: The authorization code.
             authorization_response: The whole URL of the callback, in the place of ``code``.
             state: The state that ``authorization_response`` must hold; the client's ``state`` if
-                left out. If neither is set, any state is accepted. Leave it out if ``code`` is
-                given.
+                left out. If neither is set, any state is accepted. With ``code``, leave ``state``
+                out.
             params: ``redirect_uri``, if it differs from the client's.
 
         Raises:
@@ -62,7 +62,7 @@ class SyncClient(ClientBase, SyncCalls):
     def refresh_token(
         self, url: str | None = None, refresh_token: str | None = None, **params: Any
     ) -> KuCoinToken:
-        """Exchange the refresh token for a new token pair (section 7.3).
+        """Exchange the refresh token for a new token pair (document section 7.3).
 
         The new pair becomes the client's own token. If several callers refresh the same token, one
         of them sends the request and calls its ``update_token``, and all receive the new pair.

@@ -49,7 +49,10 @@ class _WatchedConnection(_Connection):
 
     @property
     def timeout(self) -> Any:
-        """The time-out of the next step, in seconds. urllib3 reads it for each step."""
+        """The step's time-out or the time left until the deadline, whichever is less, in seconds.
+
+        urllib3 reads it for each step of a call.
+        """
         try:
             return limited(self._patience)
         except TimeoutError:
@@ -91,7 +94,10 @@ class _WatchedConnection(_Connection):
         self._with_time_left(self.sock)
 
     def _with_time_left(self, sock: Any) -> Any:
-        """Set the time-out of a socket for the next step, and return the socket."""
+        """Set a socket's time-out, and return the socket.
+
+        Its time-out is the step's time-out or the time left until the deadline, whichever is less.
+        """
         sock.settimeout(self.timeout)
         return sock
 
@@ -149,7 +155,7 @@ def _tls_context(
 
 @cache
 def watched(pool_class: Any, keepalive_expiry: float) -> Any:
-    """Return a subclass of a pool class whose connections have the limits of a call."""
+    """Return a subclass of a pool class: a ``_WatchedPool`` of ``_WatchedConnection``."""
     if issubclass(pool_class, _WatchedPool):
         return pool_class
     connection_class = pool_class.ConnectionCls
