@@ -10,9 +10,10 @@ from .subject import App, Cookie, HostRefused
 
 
 def django_settings(name: str) -> dict[str, Any]:
-    """Return the settings of the configured project.
+    """Return the settings for KuCoin of the configured project.
 
-    They are Authlib's if ``AUTHLIB_OAUTH_CLIENTS`` has the name, otherwise python-social-auth's.
+    They are the settings for Authlib if ``AUTHLIB_OAUTH_CLIENTS`` has the name, otherwise those for
+    python-social-auth.
 
     Args:
         name: The name that KuCoin is registered under.
