@@ -267,7 +267,8 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
     def user_data(self, access_token: str, *_args: Any, **kwargs: Any) -> dict[str, Any]:
         """Create an API key (document section 4); return the account and the key's public data.
 
-        If ``API_KEY_STEP`` is set, that function gets the key. Otherwise the result holds the key.
+        If ``API_KEY_STEP`` is set, the function that it names gets the key. Otherwise the result
+        holds the key.
         """
         keep_api_key = self._api_key_step("user_info")
         user = kwargs["user"] if keep_api_key else None

@@ -49,7 +49,7 @@ _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Unreadable(ValueError):
-    """An answer is not what the document describes. The error's text quotes no value of it."""
+    """An answer is not what the document describes. The text quotes no value of the answer."""
 
 
 class _Answer(NamedTuple):
@@ -107,7 +107,7 @@ class _Answer(NamedTuple):
     def clock_skew(self) -> str:
         """This machine's clock compared with the header ``Date``, such as "7 s ahead".
 
-        It is empty if the header is missing or is no date.
+        The result is empty if the header is missing or is no date.
         """
         moment = _moment(self._header("date") or "")
         if moment is None:
@@ -128,7 +128,8 @@ class Call(Generic[T]):
         action: The operation in words, for error texts: "exchange the authorization code".
         method: The HTTP method.
         url: The exact URL, which must be sent unchanged.
-        headers: The headers of this call; they replace the HTTP library's of the same names.
+        headers: The headers of this call. They replace the HTTP library's headers of the same
+            names.
         body: The request body; empty if there is none.
         secrets: Texts that must not appear in any log, error or traceback.
         read: Turns the fields of a JSON answer into the result, or raises :class:`Unreadable`.

@@ -35,7 +35,7 @@ class Callback(NamedTuple):
 
     @property
     def state(self) -> str:
-        """The state in the callback, which the caller has to compare with the one sent."""
+        """The callback's state, which the caller has to compare with the state that it sent."""
         return self.params["state"]
 
     def code(self) -> str:

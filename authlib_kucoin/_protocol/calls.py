@@ -277,7 +277,7 @@ def access_token_of(token: Mapping[str, Any] | str | None, operation: str) -> st
 
     Args:
         token: A token with an ``access_token``, or the access token itself as a string.
-        operation: The call that needs it, for the error.
+        operation: The call that needs the access token, for the error.
 
     Raises:
         MissingToken: If the access token is missing or a mask, or has characters other than

@@ -79,9 +79,9 @@ def _open_database() -> None:
 
 
 def _callback_url(uri: str, host: str) -> str | None:
-    """Return what ``build_absolute_uri`` makes of the callback's path behind a proxy.
+    """Return the callback's URL as ``build_absolute_uri`` makes it behind a proxy that ends TLS.
 
-    The result is None if no route serves the path.
+    The result is None if no route serves the URI.
 
     Raises:
         HostRefused: If Django refuses the host.
