@@ -11,7 +11,7 @@ from ._tools import doctor, rehearse
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the command line."""
+    """Return the parser of the command line."""
     result = argparse.ArgumentParser(
         prog="python -m authlib_kucoin",
         description="Tools for going live with KuCoin's Broker Fast API.",
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None, *, app: Any = None) -> int:
     """Run a command.
 
     Args:
-        arguments: The command line; ``sys.argv`` unless given.
+        arguments: The arguments of the command line; ``sys.argv[1:]`` unless given.
         app: An application that is already loaded. Flags take precedence over its settings.
 
     Returns:

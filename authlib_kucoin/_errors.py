@@ -47,7 +47,7 @@ from authlib.oauth2.rfc6749.errors import MissingCodeException
 class KuCoinError(OAuthError):
     """Base class of the errors of this package, except for :class:`UnsafeRedirectURI`.
 
-    The class that is raised is always a subclass. Catch this one to catch them all.
+    Only subclasses of this class are raised. Catch this class to catch all of them.
 
     Attributes:
         operation: The call that failed: ``"authorize"``, ``"callback"``, ``"token"``,
@@ -109,7 +109,10 @@ class AuthorizationDenied(KuCoinError):
 
 
 class _RaisedByClients:
-    """Attributes that Authlib's constructors set. :class:`KuCoinError` does not call those."""
+    """Defaults of attributes that the constructors of Authlib's client errors would set.
+
+    :class:`KuCoinError` skips these constructors.
+    """
 
     state = None
     redirect_uri = None
@@ -233,7 +236,7 @@ class MalformedResponse(KuCoinError):
 class ConfigurationError(KuCoinError, ValueError):
     """A setting, an option or a function of the application is missing, wrong or without effect.
 
-    It is raised before anything is sent, wherever the mistake can be seen by then.
+    It is raised before anything is sent, if the mistake can be detected by then.
     """
 
     error = "configuration_error"
@@ -242,7 +245,7 @@ class ConfigurationError(KuCoinError, ValueError):
 class UnsafeRedirectURI(ValueError):
     """The redirect URI is missing, is not an absolute https URL, or cannot be sent unencoded.
 
-    An http URL is accepted for a loopback host only. The document says twice not to encode the
-    redirect URL (sections 7.1 and 7.2). So a URI with a character that would need encoding is
-    refused before it is sent.
+    An http URL is accepted for a loopback host only. The document says in sections 7.1 and 7.2 not
+    to encode the redirect URL. So a URI with a character that would need encoding is refused before
+    it is sent.
     """

@@ -33,8 +33,8 @@ __all__ = ["KuCoinOAuth2"]
 
 # social-core makes a new backend for each web request. All backends share these connections.
 _POOL: Final = KuCoinOAuth2Session.new_pool({})
-# For each argument of the session, the settings for it. The first one with a true value counts; if
-# there is none, the value of the first name.
+# For each argument of KuCoinOAuth2Session, the settings that can give it. The first setting with a
+# true value counts. If no setting has one, the value of the first setting is used.
 _SESSION_SETTINGS: Final = {
     "proxies": ("PROXIES",),
     "timeout": ("REQUESTS_TIMEOUT", "URLOPEN_TIMEOUT"),
@@ -69,7 +69,7 @@ _UNUSED: Final = (
 
 
 class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
-    """Connects a KuCoin account to a user who is already signed in (sections 4 and 7).
+    """Connects a KuCoin account to a user who is already signed in (document sections 4 and 7).
 
     The settings:
 
@@ -135,9 +135,9 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
     be written as JSON, so a partial pipeline that halts before your step fails and stores no
     secret.
 
-    An error of this package is raised as one of social-core's. The ``__cause__`` of that one is the
-    error of this package, and its ``detail`` begins with the text of that error, which says what to
-    do next. Neither holds a secret.
+    For each error of this package, an error of social-core is raised, with the package's error as
+    its ``__cause__``. The ``detail`` of social-core's error begins with the text of the package's
+    error, which says what to do next. Neither error holds a secret.
     """
 
     name = "kucoin"
@@ -163,7 +163,10 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
             return self.REFRESH_TOKEN_URL or self._client().site.refresh_endpoint
 
     def auth_url(self) -> str:
-        """Return the URL of the login page, with the redirect URI unencoded in it (section 7.1)."""
+        """Return the URL of the login page, with the redirect URI unencoded in it.
+
+        The document's section 7.1 describes this URL.
+        """
         with social_errors(self, "begin"):
             url, _ = self._checked_client("begin").create_authorization_url(
                 self.authorization_url(),
@@ -172,7 +175,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
         return url
 
     def prepare_auth(self, user: UserProtocol | None = None) -> None:
-        """Begin a login, and keep up to four earlier ones, of which social-core keeps none."""
+        """Begin a login. Keep up to four earlier unfinished logins; social-core would keep none."""
         begun = self._logins()
         super().prepare_auth(user)
         self._keep_logins([*begun, *self._logins()[-1:]][-LOGINS_AT_ONCE:])
@@ -208,9 +211,9 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
             self.strategy.session_pop(f"{self.name}_state")
 
     def process_error(self, data: Any, *, stage: ErrorStage = "callback") -> None:
-        """Raise if an answer holds an error, or if a callback is refused or not valid.
+        """Raise if an answer holds an error, or if a callback reports a refusal or is not valid.
 
-        The form of the callback is that of section 7.1.
+        Document section 7.1 describes the form of a callback.
         """
         super().process_error(data, stage=stage)
         # If a subclass's process_error has no ``stage``, token answers arrive here as callbacks.
@@ -218,7 +221,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
             self._code_of(data)
 
     def request_access_token(self, url: str, *_args: Any, **_kwargs: Any) -> dict[Any, Any]:
-        """Exchange the callback's code for a token (section 7.2)."""
+        """Exchange the callback's code for a token (document section 7.2)."""
         # The callback is checked again here, because a subclass can override process_error.
         code = self._code_of(self.data)
         with social_errors(self, "token_exchange"):
@@ -250,7 +253,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
         """Create a key, and run the pipeline.
 
         Of the token, the pipeline's ``response`` holds only the fields that ``EXTRA_DATA`` names,
-        because it can be stored in a database, for example by a partial pipeline.
+        because ``response`` can be stored in a database, for example by a partial pipeline.
         """
         entries = [*(self.EXTRA_DATA or ()), *(self.setting("EXTRA_DATA") or ())]
         asked_for = {entry if isinstance(entry, str) else entry[0] for entry in entries}
@@ -262,9 +265,10 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
         return super().do_auth(access_token, *args, **kwargs)
 
     def user_data(self, access_token: str, *_args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Create an API key (section 4), and return the account and the public data of the key.
+        """Create an API key (document section 4); return the account and the key's public data.
 
-        If ``API_KEY_STEP`` is set, that function gets the key. Otherwise the result holds the key.
+        If ``API_KEY_STEP`` is set, the function that it names gets the key. Otherwise the result
+        holds the key.
         """
         keep_api_key = self._api_key_step("user_info")
         user = kwargs["user"] if keep_api_key else None
@@ -305,7 +309,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
         return BaseAuth.extra_data(self, user, uid, response, details, pipeline_kwargs)
 
     def refresh_token(self, token: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Exchange a refresh token for a new token pair (section 7.3).
+        """Exchange a refresh token for a new token pair (document section 7.3).
 
         If several threads of a process refresh the same token, they share one request.
         """
@@ -318,7 +322,10 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
         return fresh
 
     def _checked_client(self, stage: ErrorStage) -> KuCoinOAuth2Session:
-        """Return a client. Raise if no key could be asked for with these settings."""
+        """Return a client, after checking ``API_KEY_STEP`` and ``PERMISSIONS`` as well.
+
+        Otherwise a wrong value of either setting would be noticed only when a key is created.
+        """
         self._api_key_step(stage)
         client = self._client()
         api_key_body(client.site, self.setting("PERMISSIONS"))
@@ -373,7 +380,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
 
 def _pairs(data: Any) -> Iterable[tuple[str, str]]:
     """Return every parameter as a pair, and a repeated one as often as ``data`` holds it."""
-    if hasattr(data, "lists"):  # Django's and Werkzeug's objects have it, and keep repeated ones
+    if hasattr(data, "lists"):  # Django's and Werkzeug's objects have it, and keep repeated names
         return [(name, value) for name, values in data.lists() for value in values]
     pairs: Iterable[tuple[str, str]] = data.items()
     return pairs

@@ -1,4 +1,4 @@
-"""Turns the fields of KuCoin's JSON answers into results, and chooses the class of a refusal."""
+"""Turns the fields of KuCoin's JSON answers into results; chooses the error class of a refusal."""
 
 from __future__ import annotations
 
@@ -38,12 +38,13 @@ _SPENT: Final = ("expired", "invalid", "used", "revoked", "exist")
 
 
 def read_token(fields: dict[str, Any], requested_scope: str, now: float) -> KuCoinToken:
-    """Read an answer with a token (sections 7.2 and 7.3).
+    """Read an answer with a token (document sections 7.2 and 7.3).
 
     Args:
         fields: The JSON object.
         requested_scope: The token's scope if the answer has no ``scope`` (RFC 6749 section 5.1).
-        now: When the answer arrived, in seconds since the epoch. Both lifetimes count from then.
+        now: When the answer arrived, in seconds since the epoch. The lifetimes of the access
+            token and of the refresh token count from then.
 
     Raises:
         Unreadable: If the access token is missing, a mask or not printable ASCII, or if another
@@ -74,7 +75,7 @@ def read_token(fields: dict[str, Any], requested_scope: str, now: float) -> KuCo
 
 
 def read_validity(fields: dict[str, Any], *, access_token: str) -> bool:
-    """Read the answer to a validation (section 7.4).
+    """Read the answer to a validation (document section 7.4).
 
     Args:
         fields: The JSON object.
@@ -91,7 +92,7 @@ def read_validity(fields: dict[str, Any], *, access_token: str) -> bool:
 
 
 def read_api_key(fields: dict[str, Any]) -> ApiKey:
-    """Read the answer with a new API key (section 4).
+    """Read the answer with a new API key (document section 4).
 
     Raises:
         Unreadable: If the answer does not report success with a key, or one of the three
@@ -124,8 +125,8 @@ def read_api_key_info(fields: dict[str, Any], *, api_key: str) -> ApiKeyInfo:
         api_key: The public half of the key in the request.
 
     Raises:
-        Unreadable: If the answer holds no description, ``uid`` or ``permission`` cannot be used, or
-            the answer names another key.
+        Unreadable: If the answer holds no description or names another key, or if its ``uid`` or
+            ``permission`` cannot be used.
     """
     data = fields.get("data")
     if not isinstance(data, dict):
@@ -211,8 +212,9 @@ def scope_text(value: object) -> str | None:
     """Return a scope as the RFC's space-separated string.
 
     Args:
-        value: A list of strings, as the document prints a scope, or the string itself. For
-            anything else, and for characters other than printable ASCII, the result is None.
+        value: A list or tuple of strings (the document prints a scope as a list), or the
+            space-separated string. For anything else, and for characters other than printable
+            ASCII, the result is None.
     """
     if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
         value = " ".join(filter(None, value))
@@ -221,7 +223,10 @@ def scope_text(value: object) -> str | None:
 
 
 def _optional(data: Mapping[str, Any], name: str, kind: type[T]) -> T | None:
-    """Return a field; None if it is missing or has the wrong type. The other fields stay usable."""
+    """Return a field; None if it is missing or has the wrong type.
+
+    Such a field does not raise :class:`Unreadable`, because the other fields are usable.
+    """
     value = data.get(name)
     # A bool is an int in Python, but not in JSON.
     return value if isinstance(value, kind) and isinstance(value, bool) == (kind is bool) else None

@@ -49,7 +49,7 @@ _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Unreadable(ValueError):
-    """An answer is not what the document describes. The error's text quotes no value of it."""
+    """An answer is not what the document describes. The text quotes no value of the answer."""
 
 
 class _Answer(NamedTuple):
@@ -62,9 +62,10 @@ class _Answer(NamedTuple):
 
     @property
     def said(self) -> tuple[str | None, str | None]:
-        """The code and the message: of an OAuth error (RFC 6749 section 5.2), or of the envelope.
+        """The error code and the message, each None if it is missing.
 
-        KuCoin's envelope is ``{success, code, msg, …}``. What is missing is None.
+        An OAuth error (RFC 6749 section 5.2) has them in ``error`` and ``error_description``.
+        KuCoin's envelope ``{success, code, msg, …}`` has them in ``code`` and ``msg``.
         """
         fields = self.fields
         return (
@@ -79,7 +80,8 @@ class _Answer(NamedTuple):
             self.fields.get("success") is False
             or bool(self.fields.get("error"))
             or not 200 <= (self.status or 0) < 300
-            # The REST API's envelope has no "success"; its good code is 200000.
+            # The REST API's envelope has no "success"; its code for success is 200000. A code of
+            # 200 is accepted as well.
             or (
                 "success" not in self.fields
                 and _text(self.fields.get("code")) not in (None, "200", "200000")
@@ -88,7 +90,7 @@ class _Answer(NamedTuple):
 
     @property
     def says_yes(self) -> bool:
-        """Whether the fields claim a result. A contradictory answer is a refusal as well."""
+        """Whether the fields claim a result. ``says_no`` can be true of the same answer."""
         success = self.fields.get("success")
         return success is True or (success is not False and bool(self.fields.get("data")))
 
@@ -103,7 +105,10 @@ class _Answer(NamedTuple):
 
     @property
     def clock_skew(self) -> str:
-        """This machine's clock compared with the header ``Date``: "7 s ahead"; "" without one."""
+        """This machine's clock compared with the header ``Date``, such as "7 s ahead".
+
+        The result is empty if the header is missing or is no date.
+        """
         moment = _moment(self._header("date") or "")
         if moment is None:
             return ""
@@ -123,7 +128,8 @@ class Call(Generic[T]):
         action: The operation in words, for error texts: "exchange the authorization code".
         method: The HTTP method.
         url: The exact URL, which must be sent unchanged.
-        headers: The headers of this call; they replace the HTTP library's of the same names.
+        headers: The headers of this call. They replace the HTTP library's headers of the same
+            names.
         body: The request body; empty if there is none.
         secrets: Texts that must not appear in any log, error or traceback.
         read: Turns the fields of a JSON answer into the result, or raises :class:`Unreadable`.
@@ -146,12 +152,12 @@ class Call(Generic[T]):
     creates_key: bool = False
 
     def headers_among(self, others: Mapping[str, str]) -> dict[str, str]:
-        """Return the headers to send.
+        """Return the headers to send: those of the call, and the suitable ones of ``others``.
 
         Args:
             others: The headers that the HTTP library adds to every request, such as
-                ``User-Agent``. Those that this call has itself, or that would change the request,
-                are left out.
+                ``User-Agent``. A header is left out if the call has one of that name, or if it
+                would change the request.
         """
         left_out = _NOT_TAKEN_OVER.union(map(str.lower, self.headers))
         kept = {name: value for name, value in others.items() if name.lower() not in left_out}
@@ -171,7 +177,8 @@ class Call(Generic[T]):
             status: The HTTP status.
             body: The whole body.
             headers: The HTTP headers, by names in any case.
-            unusable: Why the body could not be read, if so; ``body`` is then ignored.
+            unusable: Why the body could not be read; empty if it could. If this is given,
+                ``body`` is ignored.
 
         Raises:
             KuCoinError: If the HTTP status or the body is a refusal or a failure, or if the body
@@ -228,7 +235,8 @@ class Call(Generic[T]):
     def _refuse(self, answer: _Answer) -> NoReturn:
         """Raise the error for a refusal.
 
-        If the refusal of a key claims a result as well, a key was perhaps created.
+        If the refusal of a key claims a result as well, a key was perhaps created, so the error is
+        :class:`ApiKeyOutcomeUnknown`.
         """
         if self.creates_key and answer.says_yes:
             self._distrust(MalformedResponse, "its answer contradicts itself", answer)
@@ -240,7 +248,7 @@ class Call(Generic[T]):
     def _distrust(self, kind: type[KuCoinError], reason: str, answer: _Answer) -> NoReturn:
         """Raise the error for a request that perhaps reached KuCoin and got no usable answer.
 
-        For a call that creates a key, it is :class:`ApiKeyOutcomeUnknown` instead of ``kind``.
+        Its class is ``kind``, or :class:`ApiKeyOutcomeUnknown` for a call that creates a key.
         """
         kind = ApiKeyOutcomeUnknown if self.creates_key else kind
         self._fail(kind, reason, answer, in_doubt=self.operation in _CHANGE_SOMETHING)
@@ -359,7 +367,7 @@ def _moment(date: str) -> float | None:
 def is_visible(value: object) -> TypeGuard[str]:
     """Tell whether a value is a string that can be a code, token or credential.
 
-    It can be one if it is printable ASCII without spaces. A string of asterisks alone is a mask in
-    the place of a value.
+    It can if it is printable ASCII without spaces, and not only asterisks, which are a mask in the
+    place of a value.
     """
     return isinstance(value, str) and bool(_VISIBLE.fullmatch(value) and value.strip("*"))

@@ -1,9 +1,9 @@
-"""Reads the callback: the request with which the browser returns from KuCoin (section 7.1).
+"""Reads the callback: the request with which the browser returns from KuCoin.
 
-The document lists the parameters ``{success, code, msg, retry, data, state}``, where ``code`` is
-the authorization code if ``success`` is true and an error code if ``success`` is false. Published
-clients of KuCoin read ``?code=…&state=…``. Both forms are accepted. The caller reads the parameters
-from the query or from a form.
+The document lists in section 7.1 the parameters ``{success, code, msg, retry, data, state}``.
+``code`` is the authorization code if ``success`` is true, and an error code if it is false.
+Published clients of KuCoin read ``?code=…&state=…``. Both forms are accepted. The caller reads the
+parameters from the query or from a form.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Callback(NamedTuple):
 
     @property
     def state(self) -> str:
-        """The state in the callback, which the caller has to compare with the one sent."""
+        """The callback's state, which the caller has to compare with the state that it sent."""
         return self.params["state"]
 
     def code(self) -> str:

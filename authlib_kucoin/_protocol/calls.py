@@ -59,7 +59,7 @@ def authorization_url(
     scope: str | None = None,
     state: str,
 ) -> str:
-    """Return the address of the login page (section 7.1).
+    """Return the address of the login page (document section 7.1).
 
     Args:
         site: The site of the user's account.
@@ -90,7 +90,7 @@ def token_call(
     redirect_uri: object,
     clock: Callable[[], float] = _now,
 ) -> Call[KuCoinToken]:
-    """Return the call that exchanges an authorization code for a token (section 7.2).
+    """Return the call that exchanges an authorization code for a token (document section 7.2).
 
     Args:
         site: The site of the login.
@@ -135,7 +135,7 @@ def refresh_call(
     scope: str | None = None,
     clock: Callable[[], float] = _now,
 ) -> Call[KuCoinToken]:
-    """Return the call that exchanges a refresh token for a new token pair (section 7.3).
+    """Return the call that exchanges a refresh token for a new token pair (document section 7.3).
 
     Args:
         site: The site that issued the token.
@@ -185,7 +185,7 @@ def refresh_call(
 def validate_call(site: Site, *, access_token: str) -> Call[bool]:
     """Return the call that asks whether an access token is valid.
 
-    The document describes this call as "work in progress" (section 7.4).
+    The document describes this call as "work in progress" in section 7.4.
     """
     return Call(
         operation="validate",
@@ -201,7 +201,7 @@ def validate_call(site: Site, *, access_token: str) -> Call[bool]:
 
 
 def create_api_key_call(site: Site, *, access_token: str, body: str = "") -> Call[ApiKey]:
-    """Return the call that asks for a new API key (section 4). The call must be sent only once.
+    """Return the call that asks for a new API key (document section 4). Send it only once.
 
     Args:
         site: The site that issued the token.
@@ -277,7 +277,7 @@ def access_token_of(token: Mapping[str, Any] | str | None, operation: str) -> st
 
     Args:
         token: A token with an ``access_token``, or the access token itself as a string.
-        operation: The call that needs it, for the error.
+        operation: The call that needs the access token, for the error.
 
     Raises:
         MissingToken: If the access token is missing or a mask, or has characters other than

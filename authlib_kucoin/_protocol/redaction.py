@@ -2,8 +2,8 @@
 
 KuCoin's error messages can repeat parts of a request, and the HTTP libraries log whole URLs. A
 repeated secret can be escaped, by percent signs, JSON, HTML or Python's repr, and several times
-over. So up to six layers of escapes are removed from a text, one at a time, and each result is
-searched.
+over. So up to six layers of escapes are removed from a text, one at a time. The text itself and
+each of the results are searched.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def _masked(text: str, spans: Iterable[tuple[int, int]]) -> str:
 
 
 def _spans(text: str, secrets: Iterable[str]) -> set[tuple[int, int]]:
-    """Return the start and end of each secret in a text, plain or escaped."""
+    """Return the start and end of each occurrence of a secret in a text, plain or escaped."""
     # A secret can itself look escaped ("50%25"), so search for its unescaped forms too.
     layers = [layer for secret in secrets if secret for layer in _layers(secret)]
     wanted = {layer.text.translate(_FOLDED) for layer in layers} - {""}

@@ -1,8 +1,8 @@
 """Checks a redirect URI: an absolute https URL (http for loopback) that can be sent unencoded.
 
-The document says "Please don't encode the redirect URL" (sections 7.1 and 7.2), so the URI is sent
-in the query unchanged. A character that would end the parameter, or that an HTTP library, framework
-or browser on the way would escape, is therefore refused.
+The document says in sections 7.1 and 7.2 "Please don't encode the redirect URL", so the URI is
+sent in the query unchanged. A character that would end the parameter, or that an HTTP library,
+framework or browser on the way would escape, is therefore refused.
 """
 
 # ``sandbox/_checks.py`` states the same rules independently, so that it can notice a mistake here.

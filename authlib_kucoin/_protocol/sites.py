@@ -76,12 +76,13 @@ class Site:
         rest: Base URL of the REST API, for ``get_api_key_info``; the same as ``web`` if left out.
         name: The name of the site in messages.
         rest_headers: Headers that are added to the REST request of ``get_api_key_info``.
-        authorization_endpoint: URL of the login page (section 7.1); ``{web}/oauth`` if left out.
-        token_endpoint: URL that exchanges codes (section 7.2); ``{web}/_oauth/access-token`` if
+        authorization_endpoint: URL of the login page (document section 7.1); ``{web}/oauth`` if
             left out.
-        refresh_endpoint: URL that refreshes tokens (section 7.3);
+        token_endpoint: URL that exchanges codes (document section 7.2);
+            ``{web}/_oauth/access-token`` if left out.
+        refresh_endpoint: URL that refreshes tokens (document section 7.3);
             ``{web}/_oauth/refresh-token`` if left out.
-        api_key_endpoint: URL that creates keys (section 4). If left out, it is
+        api_key_endpoint: URL that creates keys (document section 4). If left out, it is
             ``{web}/_oauth/resource/ucenter/outer/api-key/add`` or, for Fast API 2,
             ``{web}/_oauth/resource/cyber-truck-vault/v2/outer/api-key/add``.
         fast_api: The version of the Fast API, 1 or 2. In version 2, you ask for permissions and
@@ -127,7 +128,7 @@ class Site:
 
     @property
     def validation_endpoint(self) -> str:
-        """URL of the call that validates a token (section 7.4)."""
+        """URL of the call that validates a token (document section 7.4)."""
         return self.web + "/_oauth/validate-access-token"
 
 
@@ -169,7 +170,7 @@ def resolve_site(site: Site | str | None, fast_api: object = None) -> Site:
     """Return the site for the settings ``site`` and ``fast_api``.
 
     Args:
-        site: A :class:`Site`, the name of one, or a base URL that serves both as the web
+        site: A :class:`Site`, a name in ``SITES``, or a base URL that serves both as the web
             site and as the REST API.
         fast_api: The version of the Fast API, 1 or 2; the site's own if None.
 

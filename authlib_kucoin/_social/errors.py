@@ -53,7 +53,7 @@ def social_errors(backend: Any, stage: ErrorStage) -> Generator[None]:
 def social_error(
     backend: Any, error: KuCoinError | UnsafeRedirectURI, stage: ErrorStage
 ) -> SocialAuthBaseException:
-    """Return social-core's error for one of this package."""
+    """Return the error of social-core that stands for an error of this package."""
     kind, code = _kind_and_code(backend, error, stage)
     after = getattr(error, "retry_after", None)
     social = kind(

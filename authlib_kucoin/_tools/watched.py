@@ -19,7 +19,8 @@ from authlib_kucoin._protocol.call import Call
 
 T = TypeVar("T")
 
-#: The HTTP libraries with the client for each; the first that is installed is used.
+#: For each HTTP library, the module and the class of its client. The first installed library is
+#: used.
 _CLIENTS: Final = {
     "requests": ("requests_client", "KuCoinOAuth2Session"),
     "httpx2": ("httpx_client", "KuCoinOAuth2Client"),

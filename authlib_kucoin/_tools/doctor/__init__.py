@@ -50,7 +50,7 @@ CHECKS: Final = (
 
 
 def examine(subject: Subject) -> list[tuple[str, Finding]]:
-    """Make all checks, with --offline except those that ask the site.
+    """Make all checks; with --offline, skip those that connect to the site.
 
     Return each finding with the name of its check.
     """

@@ -33,7 +33,7 @@ def check_app(subject: Subject) -> Iterator[Finding]:
 
 
 def check_cookies(subject: Subject) -> Iterator[Finding]:
-    """Check the flags of the session cookie, without which no callback finds its login's state."""
+    """Check the flags of the session cookie. Without this cookie, a callback finds no login."""
     if subject.app is None:
         yield skipped(_NO_APP)
         return
@@ -93,7 +93,7 @@ def check_secret_key(subject: Subject) -> Iterator[Finding]:
 
 
 def check_callback(subject: Subject) -> Iterator[Finding]:
-    """Check that a route serves the redirect URI, and the app builds that URI behind a proxy."""
+    """Check that a route serves the redirect URI, and that the app builds it behind a proxy."""
     uri = str(subject.settings.redirect_uri or "")
     if subject.app is None:
         yield skipped(_NO_APP)

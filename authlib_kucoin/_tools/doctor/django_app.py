@@ -10,9 +10,10 @@ from .subject import App, Cookie, HostRefused
 
 
 def django_settings(name: str) -> dict[str, Any]:
-    """Return the settings of the configured project.
+    """Return the settings for KuCoin of the configured project.
 
-    They are Authlib's if ``AUTHLIB_OAUTH_CLIENTS`` has the name, otherwise python-social-auth's.
+    They are the settings for Authlib if ``AUTHLIB_OAUTH_CLIENTS`` has the name, otherwise those for
+    python-social-auth.
 
     Args:
         name: The name that KuCoin is registered under.
@@ -78,9 +79,9 @@ def _open_database() -> None:
 
 
 def _callback_url(uri: str, host: str) -> str | None:
-    """Return what ``build_absolute_uri`` makes of the callback's path behind a proxy.
+    """Return the callback's URL as ``build_absolute_uri`` makes it behind a proxy that ends TLS.
 
-    The result is None if no route serves the path.
+    The result is None if no route serves the URI.
 
     Raises:
         HostRefused: If Django refuses the host.

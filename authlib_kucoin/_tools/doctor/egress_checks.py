@@ -23,7 +23,7 @@ _OVERRULING: Final = ("proxies", "proxy", "mounts", "transport", "trust_env", "v
 
 
 def check_proxy(subject: Subject) -> Iterator[Finding]:
-    """Check which proxies the calls use, and that either all calls use one or none does."""
+    """Check which proxies the calls use, and that either all calls use a proxy or none does."""
     if own := sorted(set(_OVERRULING).intersection(subject.settings.client_kwargs)):
         yield note(
             f"client_kwargs sets {', '.join(own)}, which can take precedence over the environment.",
@@ -89,7 +89,11 @@ def _proxy_finding(subject: Subject, url: str) -> Finding:
 
 
 def check_authorities(subject: Subject) -> Iterator[Finding]:
-    """Check that variables for certificate authorities name valid files that the library reads."""
+    """Check the variables that name files or folders of certificate authorities.
+
+    Each path has to exist, and a file has to hold certificates. If only variables of another HTTP
+    library are set, a note says so.
+    """
     library = subject.library
     for reader, names in AUTHORITIES.items():
         for name in names:

@@ -60,7 +60,7 @@ def proxy_url(url: str, own: Mapping[str, Any]) -> str | None:
 
     Args:
         url: The URL.
-        own: The options of the client. Its ``proxy`` or ``proxies`` take precedence over the
+        own: The options of the client. ``proxy`` or ``proxies`` in them take precedence over the
             environment.
     """
     parts = urlsplit(url)
@@ -74,7 +74,7 @@ def proxy_url(url: str, own: Mapping[str, Any]) -> str | None:
 
 
 def proxy_for(url: str, own: Mapping[str, Any]) -> SplitResult | None:
-    """Return what :func:`proxy_url` returns, split into its parts; http if it has no scheme."""
+    """Return the result of :func:`proxy_url`, split; the scheme is http if the URL has none."""
     named = proxy_url(url, own)
     if named is None:
         return None

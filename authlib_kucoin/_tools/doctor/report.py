@@ -19,7 +19,7 @@ _WIDTH: Final = 98
 _LEVEL_WIDTH: Final = 9
 _NAME_WIDTH: Final = 16
 _FORM: Final = "For KuCoin's form (document section 2)"
-#: Matches the password in a URL, and what is in front of it: the user name.
+#: Matches the user name and password in a URL. The group holds what is in front of the password.
 _PASSWORD: Final = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
 _NOT_GIVEN: Final = "(not given)"
 

@@ -125,8 +125,9 @@ def _text_finding(name: str, what: str, given: object) -> Finding:
 def check_redirect(subject: Subject) -> Iterator[Finding]:
     """Check that the redirect URI can be sent.
 
-    Also check that its host does not look like one on this machine or network only, which a user's
-    browser cannot reach; with the sandbox, it may.
+    Also check that its host does not look like one on this machine or network only, because a
+    user's browser cannot reach such a host. With a sandbox, or without a valid site, any host is
+    accepted.
     """
     try:
         uri = check_redirect_uri(subject.settings.redirect_uri)
@@ -165,7 +166,10 @@ def _is_here_only(host: str) -> bool:
 
 
 def check_timeouts(subject: Subject) -> Iterator[Finding]:
-    """Check the client's time-outs, and that the server's is longer than a callback can take."""
+    """Check the client's time-outs and the server's time-out.
+
+    The server's time-out has to be longer than a callback can take.
+    """
     settings = subject.settings
     phases = _seconds(settings.timeout)
     total = DEFAULT_TOTAL_TIMEOUT if settings.total_timeout is None else settings.total_timeout
@@ -198,7 +202,7 @@ def check_timeouts(subject: Subject) -> Iterator[Finding]:
 
 
 def _seconds(timeout: Any) -> tuple[float | None, ...]:
-    """Return the parts of a time-out: a tuple as it is, any other value as the only part."""
+    """Return the items of a time-out; any value but a tuple or list counts as the only item."""
     return tuple(timeout) if isinstance(timeout, (tuple, list)) else (timeout,)
 
 

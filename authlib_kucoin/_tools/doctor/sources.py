@@ -1,4 +1,4 @@
-"""Reads the settings: from flags, then from the application, then from the environment."""
+"""Reads each setting from the flags, or else the application, or else the environment."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _environment(name: str) -> dict[str, Any]:
 
 
 def _gunicorn_timeout() -> float | None:
-    """Return the seconds of the time-out in the variable GUNICORN_CMD_ARGS; None if it has none."""
+    """Return the time-out in the variable GUNICORN_CMD_ARGS; None if it holds no valid one."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("-t", "--timeout", type=float)
     try:
@@ -95,12 +95,13 @@ def _gunicorn_timeout() -> float | None:
 
 
 def _load(where: str) -> Any:
-    """Load ``module:attribute``, and call it if it is a function, or load Django.
+    """Return the application that ``--app`` names.
 
-    A name without a colon is that of Django's settings module.
+    ``module:attribute`` names the application or a function that makes it. A name without a colon
+    is that of Django's settings module.
     """
     if (here := str(Path.cwd())) not in sys.path:
-        sys.path.insert(0, here)  # flask and gunicorn do so, too
+        sys.path.insert(0, here)  # as flask and gunicorn do
     module, _, attribute = where.partition(":")
     if not attribute:
         return _load_django(module)

@@ -53,10 +53,11 @@ def starlette_settings(app: Any, name: str) -> dict[str, Any]:
 
 
 def _registered(app: Any, name: str) -> Any:
-    """Return the registration that the application refers to over the fewest objects, or None.
+    """Return the registered ``KuCoinStarletteApp`` of this name; None if it is not found.
 
-    A Starlette application has no attribute for Authlib's ``OAuth``. Only its functions refer to
-    it, so this searches the objects that the application refers to.
+    A Starlette application has no attribute for Authlib's ``OAuth``; only its functions refer to
+    that object. So this function follows references from the application, and returns the
+    ``KuCoinStarletteApp`` that is the fewest references away.
     """
     from authlib_kucoin.starlette_client import KuCoinStarletteApp  # noqa: PLC0415 - as installed
 
@@ -72,10 +73,11 @@ def _registered(app: Any, name: str) -> Any:
 
 
 def _referents(found: object) -> Iterable[object]:
-    """Return the objects that an object refers to.
+    """Return the objects that an object refers to, as far as the search should follow them.
 
-    Of modules, only what the application's functions name: other parts of the program can belong
-    to another application.
+    Of the contents of a module, only those that a function of the application names are followed,
+    because the rest can belong to another application. Names in functions of Starlette and FastAPI
+    are ignored.
     """
     if not _is_a(found, FunctionType):
         return () if _is_a(found, ModuleType) else gc.get_referents(found)
@@ -88,7 +90,7 @@ def _referents(found: object) -> Iterable[object]:
 
 
 def _is_a(found: object, kind: type[T]) -> TypeGuard[T]:
-    """Do the same as ``isinstance``, which would run the code of a lazy proxy."""
+    """Tell whether an object is of a class. ``isinstance`` would run the code of a lazy proxy."""
     return issubclass(type(found), kind)
 
 
@@ -143,10 +145,10 @@ def _session_options(app: Any) -> Mapping[str, Any] | None:
 def _callback_url(app: Any, uri: str, host: str) -> str | None:
     """Return the callback's URL as the application builds it behind a proxy that ends TLS.
 
-    The server (uvicorn) takes the scheme from a proxy that its command line says to trust. This
-    cannot see the command line, so the request here arrives with the scheme of the redirect URI. It
-    passes only the middleware that concerns addresses, so no function of the application runs. The
-    result is None if no route serves the URI.
+    The server (uvicorn) takes the scheme from a proxy that its command line says to trust. That
+    command line is not known here, so the request arrives with the scheme of the redirect URI. The
+    request passes only the middleware that concerns addresses, so no function of the application
+    runs. The result is None if no route serves the URI.
 
     Raises:
         HostRefused: If a middleware answers instead of passing the request on.

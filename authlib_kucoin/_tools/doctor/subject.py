@@ -59,7 +59,7 @@ class Settings:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Cookie:
-    """The flags of the session cookie, and the setting of the application for each of them."""
+    """The flags of the session cookie and, for each flag, the setting that makes it right."""
 
     secure: Any
     http_only: Any
@@ -138,20 +138,23 @@ class Subject:
 
     @property
     def library(self) -> str:
-        """The HTTP library of the application's client; an installed one if it is not known."""
+        """The HTTP library of the application's client.
+
+        If it is not known, an installed library; if none is installed, requests.
+        """
         return self.settings.library or installed_library() or LIBRARIES[0]
 
     @property
     def is_sandbox(self) -> bool:
-        """Whether the site's host is loopback. It is then taken for a sandbox."""
+        """Whether the site's host is loopback. The site then counts as a sandbox."""
         return self.site is not None and is_loopback(host_of(self.site.web))
 
     @cached_property
     def answer(self) -> Heard | str:
         """The site's answer to a request for the login page without parameters.
 
-        The request is sent once, with the application's client options and HTTP library. If there
-        is no answer, the value is a text that says why.
+        The request is sent once, with the application's HTTP library and client options except for
+        ``timeout``. If there is no answer, the value is a text that says why.
         """
         assert self.site is not None  # noqa: S101 - for the type checker; every check that uses it looks at site first
         heard: list[Heard] = []

@@ -144,7 +144,7 @@ def _version(package: str) -> str:
 
 
 class _KeyKeeper:
-    """Writes a new key into a file, shows it, or both, as the command line says, or drops it."""
+    """Keeps a new key as the command line says: in a file, on the terminal, both or not at all."""
 
     def __init__(self, terminal: Terminal, file: TextIO | None, *, show: bool) -> None:
         self._terminal = terminal

@@ -14,7 +14,7 @@ from .masks import SHOWN, Secrets, alphabet, member_name
 
 #: The number of levels down to which members are listed.
 _DEEPEST: Final = 4
-#: The values of ``code`` that make no refusal of an answer without ``success``.
+#: An answer without ``success`` is no refusal if its ``code`` is one of these.
 _GOOD_CODES: Final = (None, "", 200, "200", 200000, "200000")
 
 
@@ -93,7 +93,7 @@ class Answer:
         return f"HTTP {status}, {form}{f', code {json.dumps(code)}' if code else ''}"
 
     def page(self) -> Page:
-        """Return what the document says about a result or, if this is one, about a refusal."""
+        """Return what the document says about a refusal if this is one, or else about a result."""
         return page_of(self.heard.call.operation, is_refusal=bool(self.refusal_form))
 
     def members(self, secrets: Secrets) -> list[Member]:
@@ -113,7 +113,8 @@ class Answer:
     def differences(self, secrets: Secrets) -> Iterator[str]:
         """Yield the differences between the answer and the document.
 
-        If there is no answer, no JSON object, or a refusal of another form, only that is compared.
+        Members are compared only if the answer is a JSON object, and not a refusal of another form
+        than the document's.
         """
         heard = self.heard
         if heard.status is None or (heard.failure and not heard.body):
@@ -169,7 +170,7 @@ _KINDS: Final = ((type(None), NULL), (bool, BOOLEAN), ((int, float), NUMBER), (s
 
 
 def kind_of(value: object) -> str:
-    """Return the JSON type of a value; for a list, whether all its items are strings, too."""
+    """Return the JSON type of a value. A list of strings has another type than any other list."""
     if isinstance(value, list):
         return LIST if all(isinstance(each, str) for each in value) else "list"
     return next((kind for classes, kind in _KINDS if isinstance(value, classes)), OBJECT)

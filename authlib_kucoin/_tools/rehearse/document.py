@@ -89,7 +89,7 @@ PAGES: Final = {
         },
     ),
 }
-#: The form of a refusal by the Fast API (section 4), and of one by the REST API.
+#: The form of a refusal by the Fast API (document section 4), and of one by the REST API.
 _REFUSAL: Final = Page("4", _ENVELOPE, {"success": False}, {"data": NULL})
 _REST_REFUSAL: Final = Page("REST API", {"code": STRING, "msg": STRING})
 

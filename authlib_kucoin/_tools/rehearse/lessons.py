@@ -1,7 +1,8 @@
 """What a rehearsal shows: answers to open questions, and differences from the document.
 
-The tables ``QUESTIONS`` and ``DEVIATIONS`` hold functions that read a :class:`Record`. Each returns
-a text, which is empty if the record shows nothing about it.
+The tables ``QUESTIONS`` and ``DEVIATIONS`` hold functions that read a :class:`Record`. Each of them
+answers one question or describes one difference. The result is an empty text if the record does not
+answer the question, or does not show the difference.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from .answer import Answer, kind_of
 from .masks import member_name
 from .record import Record
 
-#: The names that key info may give to the permission to withdraw. (In key info, "Transfer" is one;
-#: "InnerTransfer" moves funds between the user's own accounts.)
+#: The names that key info may give to the permission to withdraw. "Transfer" is such a name, and
+#: "InnerTransfer" is not: it moves funds between the user's own accounts.
 _WITHDRAWALS: Final = {"Transfer", "Withdrawal", "Withdraw"}
 
 # --- what the document leaves open ----------------------------------------------------------------
@@ -261,8 +262,8 @@ def _other_key(record: Record) -> str:
     return "ipWhiteList of the key call and ipWhitelist of key info differ."
 
 
-#: Functions that find differences in the course of a rehearsal, not in the form of one answer. An
-#: empty text means that there is no difference.
+#: Each function looks for one difference that the form of a single answer does not show. Its text
+#: is empty if there is no such difference, or if the step that would show it was not made.
 DEVIATIONS: Final = (
     _state_changed,
     _code_doubled,

@@ -95,7 +95,8 @@ class Secrets:
     def shown(self, value: object) -> str:
         """Return a value from KuCoin as a text of at most 300 characters that can be shown.
 
-        Known secrets, IP addresses, and long runs of characters with a digit are masked.
+        Known credentials and descriptions, IP addresses, and long runs of characters with a digit
+        are masked.
         """
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         return _without_lookalikes(presentable(text, self._all) or "")

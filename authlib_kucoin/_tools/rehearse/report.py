@@ -19,7 +19,7 @@ _SHOWN_HEADERS: Final = ("content-type", "retry-after", "server")
 
 
 def content(record: Record, secrets: Secrets) -> dict[str, Any]:
-    """Return the report as data. Texts that come from answers are masked in it."""
+    """Return the report as data. In texts that come from answers, secrets are masked."""
     lessons = {question: find(record) for question, find in QUESTIONS.items()}
     return {
         "facts": dict(record.facts),
@@ -35,7 +35,7 @@ def content(record: Record, secrets: Secrets) -> dict[str, Any]:
 
 
 def please() -> str:
-    """Return a request to send the report, which says where to."""
+    """Return the text that asks the reader to send the report, and says where to send it."""
     listed = dict(url.split(", ", 1) for url in metadata_of("authlib-kucoin", "Project-URL"))
     found = listed.get("Issues") or listed.get("Source") or listed.get("Repository")
     return (
