@@ -370,7 +370,7 @@ def test_fault_can_strike_several_times(broker: Broker) -> None:
 
 
 def test_fault_can_have_a_probability(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fault with a probability spares some calls; these do not count towards its `times`."""
+    """A fault with a probability spares some calls; spared calls do not count as `times`."""
     rolls = iter([0.9, 0.2, 0.9, 0.1])
     monkeypatch.setattr("random.random", lambda: next(rolls))
     broker.sandbox.fail_next("refresh", "503", times=2, probability=0.25)
