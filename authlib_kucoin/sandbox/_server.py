@@ -15,7 +15,7 @@ from typing import BinaryIO, Final
 from ._answers import envelope
 from ._http import BadRequest, Request, Response, read_request
 
-#: A value of SO_LINGER: closing the socket sends a TCP reset.
+#: With this value of SO_LINGER, closing the socket sends a TCP reset.
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 _BACKLOG: Final = 256
 _MAX_PORT: Final = 65_535

@@ -158,7 +158,7 @@ class Trial:
         )
 
     def _decision(self, request: Request) -> Exchange:
-        """Return the exchange before the callback: the form of the consent page, abridged."""
+        """Return the `Exchange` before the callback: the form of the consent page, abridged."""
         if request.method == "POST":
             answer = "HTTP/1.1 200 OK\n\n(a page that posts a form to the redirect URL)"
         else:

@@ -93,7 +93,7 @@ def test_oauth_error(broker: Broker) -> None:
 
 @pytest.mark.parametrize("status", [400, 401, 403, 429, 499])
 def test_client_error(broker: Broker, status: int) -> None:
-    """A 4xx has KuCoin's envelope; 429 has the gateway's code for it."""
+    """A 4xx has KuCoin's envelope; the code for 429 is the gateway's 429000."""
     broker.sandbox.fail_next("token", str(status))
     answer = broker.wire.ask("GET", broker.token_target("x"))
 

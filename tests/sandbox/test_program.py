@@ -140,7 +140,7 @@ def test_program_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.usefixtures("program_context")
 def test_program_with_a_certificate_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
-    """``--tls self-signed`` serves https, prints the file to trust, and removes that file at the end."""
+    """``--tls self-signed`` serves https, prints the file to trust, and removes the file later."""
     flags = ["--port", "0", "--tls", "self-signed", "--quiet"]
     assert run_until(signal.SIGTERM, flags) == 0
     assert re.search(
