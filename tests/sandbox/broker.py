@@ -204,7 +204,7 @@ class Broker:
 
 
 def refused(answer: Answer, code: str, section: str) -> bool:
-    """Assert that an answer is the envelope of refusal `code`; return if it cites `section`."""
+    """Assert that the answer is the refusal `code`; return whether its text cites `section`."""
     content = answer.json
     assert content.keys() == {"success", "code", "msg", "retry", "data"}
     assert (answer.status, content["success"], content["retry"]) == (200, False, False)

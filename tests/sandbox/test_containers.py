@@ -110,7 +110,7 @@ def test_sandbox_image_starts_and_is_healthy() -> None:
 
 
 def test_demo_image_starts(tmp_path: Path) -> None:
-    """Demo and gunicorn accept the command and variables of image and compose file."""
+    """Demo and gunicorn accept the image's command, and the variables of image and compose file."""
     environment = {**os.environ, **image_variables("demo"), **services()["demo"]["environment"]}
     assert environment["DEMO_INSTANCE"] == "/app/instance"
     environment["DEMO_INSTANCE"] = str(tmp_path)
