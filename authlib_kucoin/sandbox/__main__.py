@@ -23,8 +23,8 @@ def main(arguments: list[str] | None = None) -> int:
     cannot be used.
 
     Raises:
-        SystemExit: A flag or a variable is unknown or malformed (status 2), or ``--help`` was given
-            (status 0).
+        SystemExit: A flag or an environment variable is unknown or malformed (status 2), or
+            ``--help`` was given (status 0).
     """
     if "--version" in (sys.argv[1:] if arguments is None else arguments):
         print(f"kucoin-sandbox {version()}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-#: Advice for each of the sandbox's own refusals, by its code without "sandbox.".
+#: Advice by the code of a `Refusal`, without the code's "sandbox." at the front.
 ADVICE: Final = {
     "access_token_expired": "Refresh the token first, or wind the sandbox's clock forward by less.",
     "access_token_replaced": "Store the new pair after each refresh, and use the new access token.",
@@ -58,7 +58,7 @@ ADVICE: Final = {
     "wrong_type": "Send JSON booleans, without quotation marks.",
 }
 
-#: Advice for those of KuCoin's own codes with which the sandbox refuses requests.
+#: Advice by KuCoin's own code, for each such code with which the sandbox's checks refuse a request.
 KUCOIN_ADVICE: Final = {
     "400001": "Send all four headers that the text names.",
     "400002": "Send the time in milliseconds, and let the machine's clock be set by NTP.",

@@ -24,9 +24,9 @@ def envelope(
     status: int = 200,
     headers: tuple[tuple[str, str], ...] = (),
 ) -> Response:
-    """Return an answer in KuCoin's envelope (section 4). The default status is 200, for errors too.
+    """Return an answer in KuCoin's envelope (document section 4).
 
-    An envelope of KuCoin that tells of an error can have HTTP status 200.
+    The HTTP status is 200 unless given, even for an error: KuCoin can send errors with 200.
     """
     content = {"success": success, "code": code, "msg": msg, "retry": retry, "data": data}
     return as_json(content, status, headers)

@@ -43,7 +43,7 @@ class Command:
     Attributes:
         port: The port to listen on.
         options: How the sandbox behaves.
-        as_json: Print one line of JSON instead of a greeting.
+        as_json: Whether to print one line of JSON instead of a greeting.
         log: How to log requests: "text", "json" or "none".
     """
 
@@ -56,7 +56,7 @@ class Command:
 def parser(prog: str = "kucoin-sandbox") -> argparse.ArgumentParser:
     """Return the parser: it has a flag for each field of `SandboxOptions`, and a few more.
 
-    What it returns has no entry for a flag that was not given.
+    The namespace that `parse_args` returns has no attribute for a flag that was not given.
     """
     result = argparse.ArgumentParser(
         prog=prog,
@@ -114,10 +114,11 @@ def _json_object(text: str) -> dict[str, Any]:
 
 
 def parse(arguments: Sequence[str] | None, environment: Mapping[str, str]) -> Command:
-    """Return what a command line and an environment ask for.
+    """Return what a command line (``sys.argv`` if None) and an environment ask for.
 
     Raises:
-        SystemExit: A flag or a variable is unknown or malformed, or ``--help`` was given.
+        SystemExit: A flag or an environment variable is unknown or malformed, or ``--help`` was
+            given.
         ValueError: An option is invalid; the text says how.
     """
     chosen = _from_environment(environment)

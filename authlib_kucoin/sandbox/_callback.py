@@ -6,12 +6,12 @@ from typing import Literal, Self
 
 
 class Callback(str):
-    """The URL to which the sandbox sends the browser, and the answer that the browser takes there.
+    """The URL to which the sandbox sends the browser: a str that also holds the user's answer.
 
     Attributes:
-        method: "GET" if the answer is in the URL's query. "POST" if the browser posts the answer
+        method: "GET" if the answer is in the URL's query, "POST" if the browser posts the answer
             to the URL.
-        fields: The fields of the answer.
+        fields: The fields of the answer, such as `code` and `state`.
     """
 
     __slots__ = ("fields", "method")

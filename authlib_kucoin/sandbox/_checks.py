@@ -1,4 +1,4 @@
-"""The checks of requests. A `Refusal` tells what was wrong, and which section says so."""
+"""The checks of requests. A `Refusal` tells what was wrong, by which document section."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ JSON_TYPE: Final = "application/json"
 _CHARSET: Final = re.compile(r"; *charset=\"?utf-8\"?", re.IGNORECASE)
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z_]{1,32}")
-#: Matches a character that a redirect URL cannot have if it is in a query unencoded: the character
-#: ends the value or means a space, or browsers or HTTP clients escape it.
+#: Matches a character that a redirect URL cannot have if the URL is in a query unencoded: the
+#: character ends the value or means a space, or browsers or HTTP clients escape it.
 _NOT_RAW: Final = re.compile(r"[^A-Za-z0-9\-._~:/?@!$()*,=]")
 
 
@@ -30,7 +30,7 @@ def raw_query(
     section: str,
     optional: tuple[str, ...] = (),
 ) -> dict[str, str]:
-    """Return the raw values of a query that has all of `names`, and else only `optional` ones.
+    """Return a query's raw values by name: `names` are required, `optional` ones allowed.
 
     Raises:
         Refusal: A parameter is unknown, doubled, missing or empty. Or the order differs from the
@@ -57,7 +57,7 @@ def form(
     section: str,
     optional: tuple[str, ...] = (),
 ) -> dict[str, str]:
-    """Return the decoded values of a form that has all of `names`, and else only `optional` ones.
+    """Return a form's decoded values by name: `names` are required, `optional` ones allowed.
 
     Raises:
         Refusal: The content type is wrong, the request has a query, or a field is unknown, doubled,
@@ -96,7 +96,7 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def content_type(request: Request, options: SandboxOptions, wanted: str, section: str) -> None:
-    """Refuse any content type but the documented one.
+    """Refuse a request whose content type is not `wanted`.
 
     The option `charset` says whether ``charset=utf-8`` may follow the content type.
     """
@@ -187,7 +187,7 @@ def redirect_uri(value: str, section: str) -> None:
 
 
 def registered_redirect(value: str, options: SandboxOptions) -> None:
-    """Refuse a redirect URL that is not registered (section 2).
+    """Refuse a redirect URL that is not registered (document section 2).
 
     If the option `redirect_uris` is empty, every URL passes.
     """
@@ -196,13 +196,13 @@ def registered_redirect(value: str, options: SandboxOptions) -> None:
 
 
 def known_client(client_id: str, options: SandboxOptions) -> None:
-    """Refuse any client id but the broker's (section 2)."""
+    """Refuse any client id but the broker's (document section 2)."""
     if client_id != options.client_id:
         raise Refusal("unknown_client", "client_id is unknown", "2")
 
 
 def registered_ip(client_ip: str, options: SandboxOptions) -> None:
-    """Refuse an address that is not registered for the Fast API (section 2).
+    """Refuse an address that is not registered for the Fast API (document section 2).
 
     If the option `allowed_ips` is not set, the loopback addresses are registered.
     """
@@ -214,7 +214,7 @@ def registered_ip(client_ip: str, options: SandboxOptions) -> None:
 
 
 def is_listed(client_ip: str, networks: Sequence[str]) -> bool:
-    """Return whether an address is one of these, or in one of these CIDR networks."""
+    """Return whether an address is in a list of addresses and CIDR networks."""
     address = ipaddress.ip_address(client_ip)
     return any(address in ipaddress.ip_network(each, strict=False) for each in networks)
 

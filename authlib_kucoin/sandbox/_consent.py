@@ -1,4 +1,4 @@
-"""The user's part (section 7.1): login request, consent page, and the answer to the broker."""
+"""The user's part (document section 7.1): login request, consent page, answer to the broker."""
 
 from __future__ import annotations
 
@@ -64,7 +64,8 @@ def _decision_form(request: Request, options: SandboxOptions) -> dict[str, str]:
     """Return the fields that the consent page has posted.
 
     The names of the checked permissions are joined by spaces into one value, `permission`. If the
-    form has no such field, the result has none either: `decide` then grants all that are listed.
+    form has no field `permission`, the result has none either, and `decide` grants all permissions
+    that the page lists.
     """
     chosen, fields = [], []
     for piece in request.body.split("&"):

@@ -31,7 +31,7 @@ _OK: Final = {"ok": True}
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One control call: its function, and the members of the body or parameters that it takes."""
+    """One control call: its function, and the body members or query parameters that it takes."""
 
     act: Callable[[Control, Request, dict[str, Any]], object]
     members: Mapping[str, _members.Member]
@@ -110,7 +110,7 @@ class Control:
         return _OK
 
     def requests(self, _request: Request, given: dict[str, Any]) -> object:
-        """List the requests of one operation or of all, and the totals of all operations."""
+        """List the requests of one operation or of all, and count those of each operation."""
         journal = self._kucoin.journal
         wanted = given.get("operation")
         if wanted not in {None, "decision", "unknown"}:
@@ -155,7 +155,7 @@ class Control:
         return _OK | {"version": version()}
 
     def openapi(self, _request: Request, _given: dict[str, Any]) -> object:
-        """Return the description of these calls and of KuCoin's."""
+        """Return the OpenAPI description of the control calls and of KuCoin's calls."""
         content = json.loads(_templates.read("openapi.json"))
         content["info"]["version"] = version()
         return content

@@ -1,6 +1,6 @@
-"""The calls of a broker's server: tokens (section 7) and the API key (section 4).
+"""The calls of a broker's server: tokens (document section 7) and the API key (section 4).
 
-A call raises a `Refusal` to refuse the request.
+The function of a call raises a `Refusal` to refuse the request.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from ._permissions import GROUPS
 from ._refusal import Refusal, by_kucoin
 from ._state import ACCESS_SECONDS, SCOPE, State
 
-#: Refusals of Fast API 2.0 cite this. The EU document has no section about it.
+#: What refusals of Fast API 2.0 cite: the document, which is the EU's, does not describe 2.0.
 VERSION_2: Final = "Fast API 2.0, global site"
 
 
 def token(request: Request, state: State) -> Response:
-    """Exchange a code for a pair of tokens (section 7.2)."""
+    """Exchange a code for a pair of tokens (document section 7.2)."""
     options = state.options
     _checks.no_body(request, "7.2")
     _checks.no_authorization(request, "7.2")
@@ -49,7 +49,7 @@ def token(request: Request, state: State) -> Response:
 
 
 def refresh(request: Request, state: State) -> Response:
-    """Exchange a refresh token for a new pair (section 7.3)."""
+    """Exchange a refresh token for a new pair (document section 7.3)."""
     _checks.no_authorization(request, "7.3")
     names = ("grant_type", "refresh_token", "scope")
     values = _checks.form(request, state.options, names, "7.3")
@@ -59,7 +59,7 @@ def refresh(request: Request, state: State) -> Response:
 
 
 def validate(request: Request, state: State) -> Response:
-    """Tell whether an access token is valid (section 7.4)."""
+    """Tell whether an access token is valid (document section 7.4)."""
     _checks.no_authorization(request, "7.4")
     values = _checks.form(request, state.options, ("access_token",), "7.4")
     access_token = values["access_token"]
@@ -73,7 +73,7 @@ def validate(request: Request, state: State) -> Response:
 
 
 def create_api_key(request: Request, state: State) -> Response:
-    """Issue an API key with all permissions that the user has granted (section 4).
+    """Issue an API key with all permissions that the user has granted (document section 4).
 
     If the option `permission_mismatch` is set, answer with 40503 instead.
     """
@@ -89,7 +89,8 @@ def create_api_key(request: Request, state: State) -> Response:
 def create_api_key_v2(request: Request, state: State) -> Response:
     """Issue an API key with the permissions that the request names (Fast API 2.0).
 
-    Answer with 40503 instead if the user has not granted them all, or an option forbids the key.
+    Answer with 40503 instead if the user has not granted all these permissions, isAddressbookOnly
+    is true, or an option forbids the key.
     """
     options = state.options
     content = _checks.json_object(request, options, VERSION_2)
@@ -127,7 +128,7 @@ def _asked(content: dict[str, object]) -> tuple[str, ...]:
 
 
 def bearer_token(request: Request) -> str:
-    """Return the token of the ``Authorization`` header (sections 4 and 6.2).
+    """Return the token of the ``Authorization`` header (document sections 4 and 6.2).
 
     Raises:
         Refusal: The token is missing, or the scheme is not the lower-case word "bearer".

@@ -14,7 +14,7 @@ from ._gateway import GATEWAY_ERRORS, refuse
 from ._http import Request, Response
 from ._journal import secrets_sent
 
-#: The faults that are one word, and what the caller gets.
+#: For each fault that is one word: what the caller gets.
 PLAIN_FAULTS: Final = {
     "html": "status 200 with an HTML page",
     "empty": "status 200 with an empty body",
@@ -30,7 +30,7 @@ PLAIN_FAULTS: Final = {
     "set_cookie": "the normal answer, with a cookie",
 }
 
-#: Every way to write a fault, without the other names of some.
+#: Every way to write a fault, except the other names in `_IN_OTHER_WORDS`.
 FAULT_FORMS: Final = (
     *PLAIN_FAULTS,
     "a status from 400 to 599",
@@ -43,7 +43,7 @@ FAULT_FORMS: Final = (
 
 _REFUSED: Final = "envelope:sandbox.refused:refused on demand (sandbox)"
 
-#: Other names for faults.
+#: Other names for faults: for each, the fault that it means.
 _IN_OTHER_WORDS: Final = {
     "5xx": "503",
     "delay": "delay:1",
@@ -61,7 +61,8 @@ _DEPTH: Final = 100_000
 class Fault:
     """How an answer is spoilt.
 
-    `parse` makes any fault. Faults with parameters have a method, too, such as `Fault.http`.
+    `parse` makes a fault of any kind. A kind with parameters also has a class method of its own,
+    such as `Fault.http`.
     """
 
     kind: str
@@ -87,7 +88,7 @@ class Fault:
 
     @classmethod
     def envelope(cls, code: str, msg: str, *, retry: bool = False, status: int = 200) -> Fault:
-        """Return a fault: the answer is KuCoin's error envelope (section 4)."""
+        """Return a fault: the answer is KuCoin's error envelope (document section 4)."""
         return cls("envelope", code=code, msg=msg, retry=retry, status=status)
 
     @classmethod

@@ -59,5 +59,5 @@ class Form:
 
 
 def see(path: str) -> Response:
-    """Return a redirect to a page, for the answer to a POST: reloading then does not post again."""
+    """Return a redirect to a page, to answer a POST: reloading the page does not post again."""
     return Response(303, headers=(("Location", path), ("Cache-Control", "no-store")))

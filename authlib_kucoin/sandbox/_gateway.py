@@ -16,9 +16,9 @@ from ._options import SandboxOptions
 from ._permissions import in_key_info
 from ._state import State
 
-#: Each known code of the gateway, with its HTTP status and its text. KuCoin's pages give the texts.
-#: The statuses come from public reports, but those of 400010, 400200, 400201, 400202, 400301 and
-#: 411100 are guesses.
+#: For each known code of the gateway: its HTTP status and its text. The texts come from KuCoin's
+#: pages, the statuses from public reports. Only the statuses of 400010, 400200, 400201, 400202,
+#: 400301 and 411100 are guesses.
 GATEWAY_ERRORS: Final = {
     "400001": (
         400,
@@ -94,7 +94,7 @@ def permissions_of(key: IssuedKey, options: SandboxOptions) -> tuple[str, ...]:
 def check(request: Request, state: State, real_time: float) -> IssuedKey:
     """Return the issued key that signed a request.
 
-    The timestamp must be close to `real_time` or to the sandbox's clock.
+    The timestamp must be within 5 seconds of `real_time` or of the sandbox's clock.
 
     Raises:
         GatewayRefusal: A header is missing or wrong, the key does not exist or has expired, the key

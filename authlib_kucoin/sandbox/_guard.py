@@ -3,7 +3,7 @@
 Another machine can control the sandbox only if the option `allowed_ips` lists it. A web page can
 make its visitor's browser send requests to a loopback address. The page can even read the answers,
 if its own host name resolves to that address (DNS rebinding). So the Host header of a control call
-must name a host that no other site can own. A call other than GET, which can change something, must
+must name a host that no other site can own. A call other than GET can change something, so it must
 not come from another site's page either.
 """
 
@@ -69,7 +69,7 @@ def target_of(url: str, options: SandboxOptions, port: str) -> str:
     """Return path and query of a URL of this sandbox.
 
     Raises:
-        ValueError: The URL does not lead to this sandbox.
+        ValueError: The URL is malformed, its host is not this sandbox's, or its port is not `port`.
     """
     match = _URL.fullmatch(url)
     if match and is_known(match[1], options) and port_of(match[1]) == port:
@@ -78,6 +78,6 @@ def target_of(url: str, options: SandboxOptions, port: str) -> str:
 
 
 def port_of(netloc: str) -> str:
-    """Return the port behind a host name; an empty string if there is none."""
+    """Return the port behind a host; an empty string if there is none, or `netloc` is malformed."""
     match = _HOST.fullmatch(netloc)
     return match[2] or "" if match else ""

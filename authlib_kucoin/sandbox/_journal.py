@@ -15,11 +15,11 @@ MASK: Final = "***"
 #: The largest number of requests that the journal keeps, and their largest total size in bytes.
 _KEPT: Final = 10_000
 _MAX_SIZE: Final = 32 * 2**20
-#: Roughly how many bytes of memory a request takes beside its texts.
+#: Roughly how many bytes of memory a request takes besides its target, body and header fields.
 _OVERHEAD: Final = 2_000
 _NAMES: Final = r"\b(?:code|access_token|refresh_token|client_secret|ticket|passphrase|secret)"
-#: A secret in a query, a form or JSON. It has a known name, or begins as the sandbox's codes and
-#: tokens do.
+#: Matches a secret in a query, a form or JSON: a value with a known name, or one that begins as the
+#: sandbox's codes and tokens do.
 _IN_TEXT: Final = re.compile(
     rf"""(?i:({_NAMES}=)([^&]+)|({_NAMES}"\s*:\s*")([^"]+))"""
     r"|()(sandbox-(?:code|access|refresh)[^&\s\"]+)"
@@ -38,14 +38,15 @@ class RecordedRequest:
     """One request, with ``***`` in place of codes, tokens, secrets, signatures and cookies.
 
     Attributes:
-        operation: One of `OPERATIONS`, "decision" for a button on the consent page, or "unknown".
+        operation: One of `OPERATIONS`, "decision" for a button on the consent page, or "unknown"
+            for an unknown path.
         status: The status of the answer; None if none was sent.
         connection: The number of the TCP connection. 0 if the sandbox itself has made the request,
             in `Sandbox.approve`, in `Sandbox.cancel`, or on the page "try it".
         received_at: When the answer was ready, in seconds since the epoch on the sandbox's clock.
-        refusal: Why a check refused the request, and how to mend it; None if no check did. It is
-            None, too, for a wrong method, for a path that is unknown and not a REST path, for a
-            second decision on one login, and for an answer that a fault replaced or truncated.
+        refusal: Why a check refused the request, and how to mend it; None if no check did. Also
+            None for a wrong method, for an unknown path outside ``/api/``, for a second decision on
+            one login, and for an answer that a fault replaced or truncated.
         fault: The fault that spoilt the answer; None if no fault did.
     """
 
@@ -92,7 +93,7 @@ class RecordedRequest:
 
 
 class Journal:
-    """The latest requests, and how many there were in all."""
+    """The latest requests, and how many requests each operation has had."""
 
     def __init__(self) -> None:
         """Start empty."""

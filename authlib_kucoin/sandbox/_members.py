@@ -44,10 +44,11 @@ NUMBER: Final = Member(
 
 
 def checked(given: Mapping[str, Any], members: Mapping[str, Member]) -> dict[str, Any]:
-    """Return the given members, if each is known and allowed, and no required one is missing.
+    """Return the given members, if each is known and right, and no required one is missing.
 
     Raises:
-        ValueError: A member is unknown, not allowed or missing; the text says which.
+        ValueError: A member is unknown, has a wrong value, or is required and missing; the text
+            says which.
     """
     for name in given:
         if name not in members:

@@ -18,14 +18,14 @@ class Account:
 
 
 class Ticket(str):
-    """The secret in the form of a consent page that tells which login request the form answers."""
+    """The secret in a consent page's form; it tells which login request the form answers."""
 
     __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """What the answer to a checked login request needs (section 7.1)."""
+    """What is kept of a checked login request, to answer it later (document section 7.1)."""
 
     redirect_uri: str
     state: str = field(repr=False)
@@ -42,7 +42,7 @@ class Grant:
 
 @dataclass(slots=True)
 class Code:
-    """The facts about an authorization code: its grant, when it expires, whether it was used."""
+    """What is kept of an authorization code: its grant, its end, whether it was exchanged."""
 
     grant: Grant
     expires: float
@@ -51,7 +51,10 @@ class Code:
 
 @dataclass(slots=True)
 class Pair:
-    """An access token and its refresh token (section 6.3); `replaced` after a refresh."""
+    """An access token and its refresh token (document section 6.3).
+
+    `replaced` is true once the refresh token was used.
+    """
 
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)

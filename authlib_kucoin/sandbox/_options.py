@@ -263,7 +263,7 @@ def _names(account: str | Sequence[str]) -> tuple[str, ...]:
     return (account,) if isinstance(account, str) else tuple(account)
 
 
-#: The options that take one of a few words.
+#: For each option that takes one of a few words: these words.
 CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "callback": get_args(CallbackMode),
     "charset": get_args(Charset),
@@ -275,7 +275,7 @@ CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "refresh_tokens": get_args(RefreshTokens),
 }
 
-#: The options that are lists of strings, without `account`, which can also be one string.
+#: The options that take a list of strings, except `account`, which also takes one string.
 LIST_OPTIONS: Final = (
     "redirect_uris",
     "permissions",

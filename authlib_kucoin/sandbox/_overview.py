@@ -86,7 +86,7 @@ def values_of(kucoin: Router, base: str, problem: str | None) -> dict[str, Any]:
 def _accounts(state: State) -> list[dict[str, Any]]:
     """Return each account with its latest keys, latest first.
 
-    An account of an earlier scenario is included if it has a key.
+    An account of an earlier scenario is included if a key was issued for it.
     """
     alive = {key.api_key for key in state.live_keys()}
     issued = state.issued_keys()

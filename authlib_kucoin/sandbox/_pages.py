@@ -1,8 +1,8 @@
-"""Makes pages, among them KuCoin's: consent, the form that returns to the broker, and problems.
+"""Makes the pages: KuCoin's (consent, return to the broker, problems) and the sandbox's own.
 
 All pages load nothing from other hosts, work without JavaScript, and say that this is not KuCoin.
-Their content security policy has no ``form-action``. Chromium would apply it to the redirect that
-follows a POST as well, and so would not let the user return to the broker.
+Their content security policy has no ``form-action``. Chromium would apply that directive to the
+redirect after a POST as well, and so would not let the user return to the broker.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ._options import SandboxOptions
 from ._permissions import PERMISSIONS
 from ._refusal import Refusal
 
-#: The style sheet of all pages; the path is in ``files/head.html``.
+#: The path of the style sheet of all pages; ``files/head.html`` has the same path.
 STYLE_PATH: Final = "/sandbox/style.css"
 
 _HEADERS: Final = (

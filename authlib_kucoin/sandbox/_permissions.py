@@ -1,13 +1,13 @@
-"""The permissions of an API key, in the words of each call and in plain ones."""
+"""The permissions of an API key: their names in each call, and what they allow."""
 
 from __future__ import annotations
 
 from typing import Final
 
-#: Each permission that the sandbox can grant, by its name in ``authGroup`` (section 4): its name in
-#: key info, and its meaning. The example of section 4 has no API_FUTURES; Fast API 2.0 has it. In
-#: key info, "Transfer" is the permission to withdraw, and "InnerTransfer" the one to move funds
-#: between the user's own accounts.
+#: For each permission that the sandbox can grant, by its name in ``authGroup`` (document section
+#: 4): its name in key info, and what it allows. The example of section 4 has no API_FUTURES; Fast
+#: API 2.0 has it. In key info, "Transfer" is the permission to withdraw, and "InnerTransfer" the
+#: one to move funds between the user's own accounts.
 PERMISSIONS: Final[dict[str, tuple[str, str]]] = {
     "API_COMMON": ("General", "Read your account: balances, orders and trade history"),
     "API_SPOT": ("Spot", "Place and cancel spot orders"),

@@ -11,7 +11,7 @@ _SHOWN: Final = 4_000
 
 
 def request_text(request: Request) -> str:
-    """Return a request as text, with plain line ends."""
+    """Return a request as text, whose lines end with a line feed only."""
     lines = [
         f"{request.method} {request.target} HTTP/1.1",
         *(f"{name}: {value}" for name, value in request.headers.pairs),

@@ -24,9 +24,9 @@ def place(section: str) -> str:
 class Refusal(Exception):
     """The sandbox refuses a request.
 
-    KuCoin publishes no error codes for these mistakes. The codes here begin with "sandbox.", so
-    that nobody takes them for KuCoin's. The text repeats nothing of the request that can be a
-    secret: only the caller's address, an unknown account's name, and names of parameters.
+    KuCoin publishes no error codes for the mistakes refused in this way. So each code begins with
+    "sandbox.", and nobody takes it for KuCoin's. The text repeats nothing of the request that can
+    be a secret: only the caller's address, an unknown account's name, and names of parameters.
     """
 
     def __init__(self, code: str, text: str, section: str | None) -> None:

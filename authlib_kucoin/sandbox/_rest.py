@@ -15,7 +15,7 @@ from ._model import IssuedKey
 from ._refusal import by_kucoin
 from ._state import State
 
-#: Every account has these currencies and balances. They are enough for clients' first calls.
+#: The currencies and balances of every account; enough for clients' first calls.
 _CURRENCIES: Final = ("BTC", "USDT")
 _BALANCES: Final = (
     ("main", "USDT", "1000"),
@@ -153,7 +153,7 @@ def _currencies(_request: Request, _state: State) -> list[dict[str, Any]]:
 
 api_key_info: Final = signed(_key_info)
 
-#: The other calls, by path. All are GET.
+#: The REST calls other than key info, by path. All are GET.
 CALLS: Final[dict[str, Handler]] = {
     "/api/v1/timestamp": public(lambda _request, state: int(state.clock.now() * 1000)),
     "/api/v1/status": public(lambda _request, _state: {"status": "open", "msg": ""}),

@@ -24,8 +24,8 @@ class Route:
 
     Attributes:
         section: The section of KuCoin's document, or the other page, that describes the call.
-        fast_api: The only version of the Fast API that has this call; None if it is in both, or no
-            call of the Fast API.
+        fast_api: The only version of the Fast API that has this call; None if both versions have
+            the call, or it is not one of the Fast API.
     """
 
     operation: str

@@ -174,7 +174,9 @@ class Sandbox:
         return self._state.clock.now()
 
     def advance(self, seconds: float) -> None:
-        """Wind the clock forward. Access tokens live 1 hour, refresh tokens 3 days (section 6.3).
+        """Wind the sandbox's clock forward.
+
+        Access tokens live 1 hour, refresh tokens 3 days (document section 6.3).
 
         Raises:
             ValueError: The number is negative, above 1e10, or not a number.
@@ -231,7 +233,7 @@ class Sandbox:
         self._state.set_scenario(name)
 
     def reset(self) -> None:
-        """Forget codes, tokens, keys, requests, faults and the scenario, and set the clock back.
+        """Forget codes, tokens, keys, requests, faults and scenario; set the clock to real time.
 
         Open login pages are forgotten as well. The count of `connections` stays.
         """
@@ -248,17 +250,17 @@ class Sandbox:
 
         Args:
             authorization_url: The URL of the login page, to which the broker sends the user.
-            account: The name of the account to connect; without it, the first account.
-            permissions: The permissions to grant; without it, all that the page lists. Those that
-                the page does not list are not granted.
+            account: The name of the account to connect; the first account if None.
+            permissions: The permissions to grant; all that the page lists if None. A permission
+                that the page does not list is not granted, even if it is named.
 
         Returns:
             The callback URL, to which the browser would now go. The sandbox does not open it.
 
         Raises:
             ValueError: The URL does not lead to this sandbox, a permission or the account is
-                unknown, the sandbox refused the login request, or a fault replaced the login page.
-                The text says why.
+                unknown, the sandbox refused the login request, or a fault replaced or truncated the
+                login page. The text says why.
             ConnectionError: A fault ended the connection of the login page.
         """
         target = self._target(authorization_url)

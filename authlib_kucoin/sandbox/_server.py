@@ -15,7 +15,7 @@ from typing import BinaryIO, Final
 from ._answers import envelope
 from ._http import BadRequest, Request, Response, read_request
 
-#: A value of SO_LINGER: closing the socket sends a TCP reset.
+#: With this value of SO_LINGER, closing the socket sends a TCP reset.
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 _BACKLOG: Final = 256
 _MAX_PORT: Final = 65_535
@@ -26,7 +26,7 @@ _LINGER: Final = 1.0
 
 #: `accept` fails with these errors while there are too few file descriptors or too little memory.
 _SHORTAGES: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-#: The seconds to wait after such an error, or after a thread could not be started.
+#: The seconds to wait after one of `_SHORTAGES`, or after a thread could not be started.
 _PAUSE: Final = 0.05
 
 
@@ -107,8 +107,8 @@ class Server:
     def _begin(self, connection: socket.socket, client_ip: str) -> None:
         """Start a thread that serves a connection.
 
-        While the system gives no thread, try again. If the server stops meanwhile, close the
-        connection.
+        Try again while the system cannot start a thread. If the server is stopped before a thread
+        has started, close the connection.
         """
         with contextlib.ExitStack() as given_up:
             given_up.callback(connection.close)

@@ -72,7 +72,7 @@ class State:
             self._keys: dict[str, IssuedKey] = {}
 
     def set_scenario(self, scenario: str) -> None:
-        """Use the given options with the changes of a scenario, in place of an earlier scenario's.
+        """Use the constructor's options with a scenario's changes, and undo an earlier scenario's.
 
         Raises:
             ValueError: There is no such scenario.
@@ -114,7 +114,7 @@ class State:
             return code
 
     def redeem_code(self, value: str, redirect_uri: str) -> Pair:
-        """Exchange a code for tokens, once (section 7.2).
+        """Exchange a code for tokens, once (document section 7.2).
 
         Raises:
             Refusal: The code is unknown, used, expired, or of a login with another redirect URL.
@@ -142,7 +142,9 @@ class State:
             return self._issue_pair(grant)
 
     def rotate(self, refresh_token: str) -> Pair:
-        """Exchange a refresh token for a new pair, and end the old access token (section 6.3).
+        """Exchange a refresh token for a new pair, and end the old access token.
+
+        See document section 6.3.
 
         Raises:
             Refusal: The refresh token is unknown or expired. Or it was used before, and the option
@@ -197,7 +199,7 @@ class State:
             return pair.grant
 
     def create_key(self, grant: Grant, permissions: tuple[str, ...]) -> IssuedKey:
-        """Issue an API key (section 4).
+        """Issue an API key (document section 4).
 
         Raises:
             Refusal: The account has as many keys as it can have. Or it has a key of this name, and

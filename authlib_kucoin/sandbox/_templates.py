@@ -23,7 +23,7 @@ _Node = str | tuple[str, str, tuple[Any, ...]]
 
 
 def render(name: str, values: Mapping[str, Any]) -> str:
-    """Return a template of the folder ``files`` with its values.
+    """Return a template of the folder ``files``, filled with `values`.
 
     Raises:
         KeyError: A name in the template has no value.

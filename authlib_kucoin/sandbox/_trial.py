@@ -26,7 +26,7 @@ _BRACKETS: Final = re.compile(r"\[[^\[\]]*\]")
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request and its answer, as text to show. Those of the browser are abridged.
+    """One request and its answer, as text to show. Requests of the browser are shown abridged.
 
     Attributes:
         step: The step that it belongs to; "login" for the browser's requests.
@@ -55,7 +55,7 @@ class Trial:
         self.fast_api: Final = fast_api
         self._kucoin = kucoin
         self._host = base.partition("://")[2]
-        # A query cannot hold the brackets of an IPv6 address unencoded.
+        # A query cannot hold the brackets of an IPv6 address unencoded, so use a host name instead.
         self._redirect_uri = f"{_BRACKETS.sub('localhost', base)}{CALLBACK}"
         self._lock = threading.Lock()
         self._known: dict[str, str] = {}
@@ -79,7 +79,7 @@ class Trial:
 
     @property
     def key(self) -> dict[str, str]:
-        """The key's id, and its permissions as key info reports them; each empty until known."""
+        """The key's `apiKey`, and its `permission` from key info; each empty until known."""
         permissions = self._known.get("permission", "").replace(",", ", ")
         return {"apiKey": self._known.get("apiKey", ""), "permission": permissions}
 
@@ -88,7 +88,10 @@ class Trial:
         return [*self._logins(), *self._exchanges]
 
     def preview(self, client_ip: str) -> str:
-        """Return the next step's request as text, as it would be sent now; empty without a step."""
+        """Return the next step's request as text, as it would be sent now.
+
+        Return an empty string if there is no next step.
+        """
         step = self.next_step
         return request_text(step.request(self._caller(client_ip))) if step else ""
 
@@ -155,7 +158,7 @@ class Trial:
         )
 
     def _decision(self, request: Request) -> Exchange:
-        """Return the request before the callback: the form of the consent page, abridged."""
+        """Return the `Exchange` before the callback: the form of the consent page, abridged."""
         if request.method == "POST":
             answer = "HTTP/1.1 200 OK\n\n(a page that posts a form to the redirect URL)"
         else:

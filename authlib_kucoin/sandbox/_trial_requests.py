@@ -35,11 +35,11 @@ class Caller:
     known: Mapping[str, str] = field(repr=False)
 
     def get(self, target: str, *headers: tuple[str, str]) -> Request:
-        """Return a GET."""
+        """Return a GET request."""
         return self._request("GET", target, headers, "")
 
     def post(self, path: str, body: str, *headers: tuple[str, str]) -> Request:
-        """Return a POST."""
+        """Return a POST request."""
         return self._request(
             "POST", path, (*headers, ("Content-Length", str(len(body.encode())))), body
         )
@@ -69,7 +69,7 @@ class Step:
 
 
 def login_target(caller: Caller, state: str) -> str:
-    """Return path and query of the login page (section 7.1)."""
+    """Return path and query of the login page (document section 7.1)."""
     return (
         f"/oauth?response_type=code&client_id={quote(caller.options.client_id, safe='')}"
         f"&redirect_uri={caller.redirect_uri}&scope={SCOPE}&state={state}"

@@ -50,7 +50,7 @@ class User:
 
         Raises:
             ValueError: A permission is unknown, the sandbox refused a request, or a fault replaced
-                the login page.
+                or truncated the login page.
             ConnectionError: A fault ended the connection of the login page.
         """
         page = self._send("GET", target)

@@ -20,7 +20,7 @@ def run(*command: str | Path, cwd: Path, path: Path | None = None, timeout: int 
     Args:
         command: The program and its arguments.
         cwd: The folder.
-        path: A folder whose programs come before all others of the same name.
+        path: A folder to put first on ``PATH``.
         timeout: How many seconds it may take.
     """
     environment = {**os.environ, "VIRTUAL_ENV": "", "UV_PYTHON_DOWNLOADS": "never"}
@@ -42,7 +42,7 @@ def run(*command: str | Path, cwd: Path, path: Path | None = None, timeout: int 
 
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of programs of a new environment, with pytest and the wheel of this checkout."""
+    """The program folder of a new virtual environment with pytest and this checkout's wheel."""
     folder = tmp_path_factory.mktemp("installed")
     uv = (sys.executable, "-m", "uv")
     run(

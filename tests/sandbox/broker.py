@@ -83,7 +83,7 @@ class Wire:
         return self._stream.read(1) == b""
 
     def receive(self, *, bodyless: bool = False) -> Answer:
-        """Read one answer.
+        """Read one answer; it has no body if `bodyless`, whatever its Content-Length.
 
         Raises:
             ConnectionError: The connection ended without an answer.
@@ -128,7 +128,7 @@ class Broker:
         self.wire = wire
 
     def login_url(self, redirect_uri: str = REDIRECT, state: str = "123") -> str:
-        """Return the login page's URL (section 7.1)."""
+        """Return the login page's URL (document section 7.1)."""
         return f"{self.sandbox.url}{self.login_target(redirect_uri, state)}"
 
     def login_target(self, redirect_uri: str = REDIRECT, state: str = "123") -> str:
@@ -143,7 +143,7 @@ class Broker:
         return self.sandbox.approve(self.login_url(redirect_uri)).fields["code"]
 
     def token_target(self, code: str, redirect_uri: str = REDIRECT) -> str:
-        """Return the token call's request target (section 7.2)."""
+        """Return the token call's request target (document section 7.2)."""
         return (
             f"/_oauth/access-token?grant_type=authorization_code&code={quote(code, safe='')}"
             f"&redirect_uri={redirect_uri}&client_id={self.sandbox.client_id}"
@@ -161,7 +161,7 @@ class Broker:
         return self.wire.ask("POST", path, urlencode(fields), {"Content-Type": FORM, **headers})
 
     def refresh(self, refresh_token: str) -> Answer:
-        """Refresh a pair (section 7.3)."""
+        """Refresh a pair (document section 7.3)."""
         return self.form(
             "/_oauth/refresh-token",
             {
@@ -172,14 +172,14 @@ class Broker:
         )
 
     def is_valid(self, access_token: str) -> bool:
-        """Ask whether a token is valid (section 7.4)."""
+        """Ask whether a token is valid (document section 7.4)."""
         answer = self.form("/_oauth/validate-access-token", {"access_token": access_token})
         assert answer.json["access_token"] == access_token
         valid: bool = answer.json["is_valid"]
         return valid
 
     def ask_key(self, access_token: str) -> Answer:
-        """Ask for an API key (section 4)."""
+        """Ask for an API key (document section 4)."""
         headers = {"Content-Type": FORM, "Authorization": f"bearer {access_token}"}
         return self.wire.ask("POST", ADD_KEY, "", headers)
 
@@ -204,7 +204,7 @@ class Broker:
 
 
 def refused(answer: Answer, code: str, section: str) -> bool:
-    """Assert that an answer is this refusal's envelope; return whether it cites the section."""
+    """Assert that the answer is the refusal `code`; return whether its text cites `section`."""
     content = answer.json
     assert content.keys() == {"success", "code", "msg", "retry", "data"}
     assert (answer.status, content["success"], content["retry"]) == (200, False, False)

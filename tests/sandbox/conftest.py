@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def new_broker() -> Iterator[Callable[..., Broker]]:
-    """A function that starts a sandbox with these options, and returns a broker connected to it.
+    """A function that starts a sandbox with given options, and returns a broker connected to it.
 
     The sandboxes and connections end with the test.
     """

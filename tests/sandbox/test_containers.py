@@ -46,9 +46,10 @@ def services() -> dict[str, Any]:
 
 
 def test_sandbox_options_exist() -> None:
-    """The variables of image and compose file are options: two accounts, and open to all addresses.
+    """The sandbox accepts the variables that its image and the compose file set.
 
-    So other containers can call the sandbox.
+    The variables name two accounts, and open the sandbox to all addresses, so that other containers
+    can call the sandbox.
     """
     variables = image_variables("sandbox") | services()["sandbox"]["environment"]
     options = parse([], variables).options
@@ -62,7 +63,7 @@ def test_sandbox_options_exist() -> None:
 
 @pytest.mark.parametrize("name", IMAGES)
 def test_images_copy_files_that_exist(name: str) -> None:
-    """Each file that a Dockerfile copies is in the repository, and its ignore file admits it."""
+    """Each file that a Dockerfile copies exists, and the Dockerfile's ignore file admits it."""
     lines = re.findall(r"^COPY (.+) \S+$", dockerfile(name), re.MULTILINE)
     ignored = (FOLDER / f"{name}.Dockerfile.dockerignore").read_text()
     for copied in " ".join(lines).split():
@@ -71,7 +72,7 @@ def test_images_copy_files_that_exist(name: str) -> None:
 
 
 def test_compose_file_fits_the_images() -> None:
-    """The compose file names the right folder, Dockerfiles and ports, reached from here only.
+    """The compose file names the right folder and Dockerfiles, and opens ports to loopback only.
 
     The images do not run as root. The demo uses the sandbox's alias, and waits for the sandbox.
     """
@@ -88,7 +89,7 @@ def test_compose_file_fits_the_images() -> None:
 
 
 def test_sandbox_image_starts_and_is_healthy() -> None:
-    """With the image's variables the sandbox serves; its health check then succeeds, else fails."""
+    """The image's variables work; the health check succeeds only while the sandbox serves."""
     port = free_port()
     environment = {
         **os.environ,
@@ -109,7 +110,7 @@ def test_sandbox_image_starts_and_is_healthy() -> None:
 
 
 def test_demo_image_starts(tmp_path: Path) -> None:
-    """The demo accepts the variables of image and compose file, gunicorn the image's command."""
+    """Demo and gunicorn accept the image's command, and the variables of image and compose file."""
     environment = {**os.environ, **image_variables("demo"), **services()["demo"]["environment"]}
     assert environment["DEMO_INSTANCE"] == "/app/instance"
     environment["DEMO_INSTANCE"] = str(tmp_path)

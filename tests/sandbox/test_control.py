@@ -106,7 +106,7 @@ def test_journal_over_http(broker: Broker) -> None:
     ],
 )
 def test_own_call_that_cannot_be_meant(broker: Broker, path: str, body: str, error: str) -> None:
-    """A call with a mistake is answered with 400, and with what was wrong."""
+    """A control call with a mistake is answered with 400, and with what was wrong."""
     answer = broker.wire.ask("POST", path, body, JSON)
 
     assert answer.status == 400
@@ -114,7 +114,7 @@ def test_own_call_that_cannot_be_meant(broker: Broker, path: str, body: str, err
 
 
 def test_own_call_from_another_site_is_refused(broker: Broker) -> None:
-    """A POST is refused if its type is not JSON: any web page can make a browser send others."""
+    """A POST that is not JSON is refused: any web page can make a browser send other types."""
     answer = broker.wire.ask("POST", "/sandbox/reset", "", {"Content-Type": "text/plain"})
 
     assert answer.status == 400
@@ -145,7 +145,7 @@ def test_approving_over_http(broker: Broker) -> None:
 
 
 def test_cancelling_over_http(new_broker: Callable[..., Broker]) -> None:
-    """`cancel` takes a URL and an account, and returns the callback; in form_post mode a POST."""
+    """`cancel` takes a URL and an account, and returns the callback, in form_post mode a POST."""
     broker = new_broker(callback="form_post", account=["a@example.com", "b@example.com"])
     body = {"url": broker.login_url(), "account": "b@example.com"}
     answer = post(broker, "/sandbox/cancel", body).json

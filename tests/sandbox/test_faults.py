@@ -93,7 +93,7 @@ def test_oauth_error(broker: Broker) -> None:
 
 @pytest.mark.parametrize("status", [400, 401, 403, 429, 499])
 def test_client_error(broker: Broker, status: int) -> None:
-    """A 4xx has KuCoin's envelope; 429 has the gateway's code for it."""
+    """A 4xx has KuCoin's envelope; the code for 429 is the gateway's 429000."""
     broker.sandbox.fail_next("token", str(status))
     answer = broker.wire.ask("GET", broker.token_target("x"))
 
@@ -370,7 +370,7 @@ def test_fault_can_strike_several_times(broker: Broker) -> None:
 
 
 def test_fault_can_have_a_probability(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fault with a probability spares some calls; these do not count towards its `times`."""
+    """A fault with a probability spares some calls; spared calls do not count as `times`."""
     rolls = iter([0.9, 0.2, 0.9, 0.1])
     monkeypatch.setattr("random.random", lambda: next(rolls))
     broker.sandbox.fail_next("refresh", "503", times=2, probability=0.25)

@@ -1,4 +1,4 @@
-"""API keys: how one is issued (section 4), and how a signed request is checked."""
+"""API keys: how one is issued (document section 4), and how a signed request is checked."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_known_answer() -> None:
 
 
 def test_key_is_issued_in_the_documents_envelope(broker: Broker) -> None:
-    """The answer of section 4 has seven members, lists as comma strings."""
+    """The envelope of document section 4 has seven data members; lists are comma strings."""
     answer = broker.ask_key(broker.new_tokens()["access_token"])
 
     assert answer.json.keys() == {"success", "code", "msg", "retry", "data"}
@@ -121,7 +121,7 @@ def test_issued_keys_are_known_and_keep_their_secrets(broker: Broker) -> None:
 def test_key_request_that_is_not_as_documented(
     broker: Broker, target: str, body: str, headers: dict[str, str], code: str
 ) -> None:
-    """Section 4 wants a form type, an empty body, no query, and the lower-case word bearer."""
+    """Document section 4 wants a form type, an empty body, no query, and "bearer" in lower case."""
     answer = broker.wire.ask("POST", target, body, headers)
 
     assert refused(answer, code, "4")
@@ -173,7 +173,7 @@ def test_permissions_can_mismatch(new_broker: Callable[..., Broker]) -> None:
 
 
 def test_key_info_describes_the_key(broker: Broker) -> None:
-    """Key info has the account's uid, and the permissions in words of its own."""
+    """Key info has the account's uid, and the permissions in key info's own words."""
     key = broker.new_key()
     content = info(broker, signed(key)).json
 
@@ -240,7 +240,7 @@ def test_query_is_signed_unescaped(broker: Broker) -> None:
 
 
 def test_timestamp_may_follow_the_sandboxs_clock(broker: Broker) -> None:
-    """After the clock was wound forward, its time and the real one are accepted, none between."""
+    """Once the clock is ahead, its time and the real time are accepted, but no time between."""
     key = broker.new_key()
     broker.sandbox.advance(3600)
 
@@ -403,7 +403,7 @@ def test_empty_query_is_no_query(broker: Broker) -> None:
     "path", ["/api/v1/timestamp", "/api/v1/status", "/api/v1/my-ip", "/api/v2/symbols"]
 )
 def test_public_calls_need_no_key(broker: Broker, path: str) -> None:
-    """These calls are answered without a signature."""
+    """Public calls are answered without a signature."""
     answer = broker.wire.ask("GET", path)
     assert (answer.status, answer.json["code"]) == (200, "200000")
 

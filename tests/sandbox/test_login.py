@@ -1,4 +1,4 @@
-"""The login page (section 7.1): the checks of its raw query, the page, and the callback."""
+"""The login page (document section 7.1): checks of the raw query, the page, and the callback."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def ticket_of(page: Answer) -> str:
 def test_login_request_that_is_not_as_documented(
     broker: Broker, query: str, code: str, section: str
 ) -> None:
-    """Each deviation gets a page that names it and its section, and no redirect."""
+    """Each deviation gets a page that names the mistake and the document section; no redirect."""
     page = login(broker, query)
 
     assert page.status == 400
@@ -148,7 +148,7 @@ def test_redirect_comes_back_byte_for_byte(broker: Broker, redirect_uri: str) ->
 
 
 def test_registered_redirects_are_the_only_ones(new_broker: Callable[..., Broker]) -> None:
-    """With registered URLs (section 2), an extra slash makes a different URL."""
+    """With registered URLs (document section 2), an extra slash makes a different URL."""
     broker = new_broker(redirect_uris=[REDIRECT])
 
     assert broker.sandbox.approve(broker.login_url()).startswith(REDIRECT)
@@ -214,7 +214,7 @@ def test_style_sheet_is_served(broker: Broker) -> None:
 def test_envelope_mode_gives_the_documents_answer(
     new_broker: Callable[..., Broker], decision: str
 ) -> None:
-    """With callback="envelope" the whole answer of section 7.1 stands in the query."""
+    """With callback="envelope" the whole answer of document section 7.1 is in the query."""
     broker = new_broker(callback="envelope")
     callback = getattr(broker.sandbox, decision)(broker.login_url())
 
@@ -238,7 +238,7 @@ def test_cancel_gives_an_error_code_where_the_code_stands(broker: Broker) -> Non
 
 @pytest.mark.parametrize("decision", ["approve", "cancel"])
 def test_form_post_mode(new_broker: Callable[..., Broker], decision: str) -> None:
-    """With callback="form_post" the callback is a POST of section 7.1's whole answer."""
+    """With callback="form_post" the callback is a POST of document section 7.1's answer."""
     broker = new_broker(callback="form_post")
     callback = getattr(broker.sandbox, decision)(broker.login_url(state='"><x'))
 

@@ -69,7 +69,7 @@ def run_until(number: int, arguments: list[str]) -> int:
 def test_program_says_how_to_use_it_and_stops(
     number: int, flags: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It prints URL, client id and how to use them; either signal ends it with exit code 0."""
+    """The program prints URL, client id and how to use them; SIGINT and SIGTERM end it with 0."""
     assert run_until(number, ["--port", "0", *flags]) == 0
 
     said = capsys.readouterr().out
@@ -140,7 +140,7 @@ def test_program_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.usefixtures("program_context")
 def test_program_with_a_certificate_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
-    """``--tls self-signed`` serves https and prints the file to trust, removed at the end."""
+    """``--tls self-signed`` serves https, prints the file to trust, and removes the file later."""
     flags = ["--port", "0", "--tls", "self-signed", "--quiet"]
     assert run_until(signal.SIGTERM, flags) == 0
     assert re.search(
@@ -193,7 +193,7 @@ def _after_one_request(sandbox: Sandbox) -> str:
 
 
 def test_program_as_a_process() -> None:
-    """Started by ``-m``, it serves, logs requests without secrets, and ends with 0 on SIGTERM."""
+    """By ``-m`` the program serves, logs requests without secrets, and ends with 0 on SIGTERM."""
     with subprocess.Popen(
         [sys.executable, "-m", "authlib_kucoin.sandbox", "--port", "0"],
         stdout=subprocess.PIPE,
@@ -240,7 +240,7 @@ def test_fixture_gives_a_sandbox_per_test(
                 assert kucoin_sandbox.options.redirect_uris == ("https://shop.example/",)
         """
     )
-    # Loaded by name, so that the test passes without an installed entry point, too.
+    # Loaded by name, so that the test passes even if the entry point is not installed.
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     result = pytester.runpytest_inprocess("-p", "authlib_kucoin.pytest_plugin")
     result.assert_outcomes(passed=2)

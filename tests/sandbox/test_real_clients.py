@@ -76,7 +76,7 @@ def test_wrong_address(ask: Ask, errors: Errors) -> None:
 
 
 def test_key_of_fast_api_2(ask: Ask) -> None:
-    """A key that our own client gets by the second version's call is accepted."""
+    """A key that our own client gets by the call of Fast API 2.0 is accepted."""
     with run_sandbox() as sandbox, KuCoinOAuth2Session(site=sandbox.url, fast_api=2) as session:
         key = session.create_api_key(sandbox.token())
         paths = [request.path for request in sandbox.requests]

@@ -108,7 +108,7 @@ def test_target_is_seen_byte_for_byte(broker: Broker) -> None:
 
 
 def test_unknown_path_says_what_there_is(broker: Broker) -> None:
-    """A wrong path is a 404 that names the paths and the sections."""
+    """A wrong path is a 404 that names the known paths and the document sections."""
     answer = broker.wire.ask("GET", "/_oauth/access_token")
 
     assert answer.status == 404

@@ -249,7 +249,7 @@ def test_step_is_taken_once(broker: Broker) -> None:
 
 
 def test_walk_of_another_state_is_not_touched(broker: Broker) -> None:
-    """A callback changes only the walk of its state, and only if that walk has no code yet."""
+    """A callback changes only the walk that its state names, if that walk has no code yet."""
     one, other = walk(broker), walk(broker)
     come_back(broker, one)
     state = one.rpartition("/")[2]

@@ -105,7 +105,7 @@ def test_refused_step_says_why(broker: Broker, page: Page, page_problems: list[s
 
 
 def test_lost_answer_is_shown_as_such(broker: Broker, page: Page) -> None:
-    """A lost answer, chosen on the start page, strikes the walk; its code is then used up."""
+    """The fault "lost", chosen on the start page, strikes the walk and uses up the walk's code."""
     page.goto(broker.sandbox.url)
     page.get_by_role("button", name="Exchange: done, answer lost").click()
     page.get_by_text("strikes 1 more").wait_for()

@@ -27,7 +27,7 @@ def render(monkeypatch: pytest.MonkeyPatch) -> Render:
 
 @pytest.fixture(autouse=True)
 def fresh_templates() -> Any:
-    """Forget the test's templates after it."""
+    """Forget a test's templates when the test ends."""
     yield
     _templates._parsed.cache_clear()
 

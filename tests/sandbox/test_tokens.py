@@ -1,4 +1,4 @@
-"""Tokens (sections 6 and 7.2 to 7.4): the exchange, the refresh, the check, and their clock."""
+"""Tokens (document sections 6 and 7.2 to 7.4): exchange, refresh, check and expiry."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def with_value(name: str, value: str) -> str:
 
 
 def test_exchange_gives_the_documents_answer(broker: Broker) -> None:
-    """The answer of section 7.2 is a top-level object, its scope a list."""
+    """The answer of document section 7.2 is a top-level object; its scope is a list."""
     answer = broker.wire.ask("GET", broker.token_target(broker.new_code()))
 
     assert answer.status == 200
@@ -63,7 +63,7 @@ def test_exchange_gives_the_documents_answer(broker: Broker) -> None:
 def test_exchange_that_is_not_as_documented(
     broker: Broker, query: str, code: str, section: str
 ) -> None:
-    """Each deviation from section 7.2 is refused, with HTTP 200 as KuCoin reports errors."""
+    """Each deviation from document section 7.2 is refused with HTTP 200 and an envelope."""
     assert refused(broker.wire.ask("GET", f"/_oauth/access-token?{query}"), code, section)
 
 
@@ -80,7 +80,7 @@ def test_exchange_has_neither_body_nor_authorization(broker: Broker) -> None:
 
 
 def test_client_secret_is_wanted_only_where_configured(new_broker: Callable[..., Broker]) -> None:
-    """A configured secret (section 5) is required in the query, and compared."""
+    """A configured secret (document section 5) is required in the query, and compared."""
     broker = new_broker(client_secret="s3cr&t")
     assert broker.sandbox.client_secret == "s3cr&t"
     target = broker.token_target(broker.new_code())
@@ -92,7 +92,7 @@ def test_client_secret_is_wanted_only_where_configured(new_broker: Callable[...,
 
 
 def test_client_secret_without_one_configured(new_broker: Callable[..., Broker]) -> None:
-    """Without a configured secret any secret is accepted, unless the option refuses all."""
+    """Without a configured secret any is accepted, unless `client_secret_use` is "refused"."""
     lax, strict = new_broker(), new_broker(client_secret_use="refused")
 
     for broker in (lax, strict):
@@ -128,7 +128,7 @@ def test_order_of_token_parameters_is_an_option(new_broker: Callable[..., Broker
 
 @pytest.mark.parametrize("charset", ["; charset=utf-8", ";charset=UTF-8", '; charset="UTF-8"'])
 def test_charset_is_an_option(new_broker: Callable[..., Broker], charset: str) -> None:
-    """Node's fetch adds a charset to the content type; the option can refuse it."""
+    """Node's fetch adds a charset to the content type; the option `charset` can refuse it."""
     headers = {"Content-Type": f"{FORM}{charset}"}
     body = "grant_type=authorization_code&refresh_token=x&scope=OAUTH_CREATE_API"
 
@@ -140,7 +140,7 @@ def test_charset_is_an_option(new_broker: Callable[..., Broker], charset: str) -
 
 
 def test_refresh_token_can_be_reusable(new_broker: Callable[..., Broker]) -> None:
-    """With the option, a refresh token can be used twice; the old access token still ends."""
+    """A reusable refresh token works twice, but a refresh still ends the old access token."""
     broker = new_broker(refresh_tokens="reusable")
     old = broker.new_tokens()
 
@@ -151,7 +151,7 @@ def test_refresh_token_can_be_reusable(new_broker: Callable[..., Broker]) -> Non
 
 
 def test_code_works_once(broker: Broker) -> None:
-    """A second use is refused, and the tokens of the first use stay valid."""
+    """A second use of a code is refused, and the tokens of its first use stay valid."""
     target = broker.token_target(broker.new_code())
     tokens = broker.wire.ask("GET", target).json
 
@@ -197,7 +197,7 @@ def test_refresh_rotates_the_pair(broker: Broker) -> None:
 
 
 def test_tokens_live_one_hour_and_three_days(broker: Broker) -> None:
-    """The lifetimes of section 6.3 hold on the sandbox's clock."""
+    """The lifetimes of document section 6.3 hold on the sandbox's clock."""
     tokens = broker.new_tokens()
     broker.sandbox.advance(3590)
     assert broker.is_valid(tokens["access_token"])
@@ -227,7 +227,7 @@ def test_tokens_live_one_hour_and_three_days(broker: Broker) -> None:
 def test_refresh_that_is_not_as_documented(
     broker: Broker, changed: dict[str, str], code: str
 ) -> None:
-    """The form of section 7.3 has three fields, with grant_type=authorization_code (sic)."""
+    """The form of document section 7.3 has three fields; grant_type is authorization_code."""
     assert refused(broker.form(REFRESH, REFRESH_FIELDS | changed), code, "7.3")
 
 
@@ -258,7 +258,7 @@ def test_refresh_on_the_wire(
 
 
 def test_validation_knows_dead_from_alive(broker: Broker) -> None:
-    """Section 7.4 answers with the token and a boolean, also for unknown tokens."""
+    """The check (document section 7.4) returns the token and a boolean, for unknown tokens too."""
     tokens = broker.new_tokens()
 
     assert broker.is_valid(tokens["access_token"]) is True
@@ -276,7 +276,7 @@ def test_validation_takes_one_field(broker: Broker) -> None:
 
 
 def test_unlisted_address_is_refused(new_broker: Callable[..., Broker]) -> None:
-    """Calls from an unregistered address (section 2) are refused."""
+    """Calls from an unregistered address (document section 2) are refused."""
     broker = new_broker(allowed_ips=["203.0.113.7"])
     code = broker.new_code()  # the login page accepts every address
 

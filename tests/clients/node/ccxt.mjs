@@ -1,5 +1,5 @@
 // ccxt for JavaScript: key info, server time, status and balance. Sends the headers of the given
-// partner, or else those of its own.
+// partner, or of ccxt's own partner if none is given.
 import ccxt from "ccxt";
 
 export async function run({ url, apiKey, secret, passphrase, partner, partnerKey }) {

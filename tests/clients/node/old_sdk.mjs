@@ -1,4 +1,4 @@
-// KuCoin's older SDK for Node: it has no call for key info, so the account summary is asked for.
+// KuCoin's older SDK for Node: asks for the account summary, since it has no call for key info.
 import sdk from "kucoin-node-sdk";
 
 function checked(answer) {
