@@ -82,7 +82,7 @@ def _store_result(row: ConnectedKey, info: ApiKeyInfo | None, error: Exception |
 
 
 def _merge(same_account: Sequence[ConnectedKey]) -> None:
-    """Merge the rows of one account: the oldest row gets the newest key, other rows are deleted.
+    """Merge the rows of one account: the oldest row gets the newest key, and the rest are deleted.
 
     The oldest row stays because open pages have its id in forms and links. The newest key's attempt
     lists the replaced keys for deletion at KuCoin, except those that KuCoin no longer has.

@@ -48,7 +48,7 @@ MAKE_VAULT_KEY: Final = (
     "Make one: python -c "
     '"from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"'
 )
-#: The settings that a real site needs besides KUCOIN_CLIENT_ID. The text tells what to set.
+#: The settings that a real site needs besides KUCOIN_CLIENT_ID. The texts say what to set.
 _REQUIRED: Final = {
     "KUCOIN_SITE": "The site your client id is for: eu, global, australia, or its base URL",
     "SECRET_KEY": 'Make one: python -c "import secrets; print(secrets.token_hex())"',

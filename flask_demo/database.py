@@ -131,7 +131,7 @@ def lock_schema(connection: Connection) -> None:
 
 
 def _own_file(path: Path) -> None:
-    """Create the SQLite file for this user only; take other users' rights to an existing file.
+    """Create the SQLite file for this user only; remove others' rights to an existing file.
 
     SQLite creates its journal files with the same mode.
     """

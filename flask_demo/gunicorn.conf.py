@@ -22,7 +22,7 @@ worker_class = "gevent"
 workers = 2
 worker_connections = 500  # the most requests that one worker serves at once
 backlog = 1024
-graceful_timeout = _REQUEST_SECONDS  # for a worker that has to stop, to finish its requests
+graceful_timeout = _REQUEST_SECONDS  # for a stopping worker to finish its requests
 timeout = _REQUEST_SECONDS  # a worker that gives no sign of life for this long is killed
 
 accesslog = "-"

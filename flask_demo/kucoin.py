@@ -120,7 +120,7 @@ def callback_problem(code: int | None) -> Response:
 
 @bp.get("/problem/<int:code>")
 def problem(code: int) -> NoReturn:
-    """Explain why a callback failed. ``code`` is the HTTP status, and this page's status, too."""
+    """Explain why a callback failed. ``code`` is this page's HTTP status; an unknown one is 404."""
     abort(code if code in _PROBLEMS else 404, _PROBLEMS.get(code))
 
 

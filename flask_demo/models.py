@@ -98,7 +98,7 @@ class ConnectAttempt(Base):
     uid: Mapped[str | None]
     #: The names of keys that the demo no longer holds and that the user should delete at KuCoin.
     to_delete: Mapped[Words] = mapped_column(default=list)
-    #: When the user ticked off what was left to do at KuCoin; None before, and once more is added.
+    #: When the user ticked off what was left to do at KuCoin; None before, and if a duty is added.
     done_at: Mapped[Seconds | None]
 
     def note_to_delete(self, name: str) -> None:
