@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-# RFC 8446: a record (type, version, length) of type "handshake" that starts a "client_hello".
+# RFC 8446: a record begins with its type, version and length. A TLS handshake begins with a record
+# of the type "handshake" that holds a "client_hello".
 _HANDSHAKE: Final = 22
 _RECORD_HEADER: Final = 5
 _CLIENT_HELLO: Final = 1
@@ -41,8 +42,8 @@ class Proxy:
         self.counts = Counts()
         self.port = port
         self.round_trip = round_trip
-        # The event loop references its tasks weakly. asyncio's server drops a task as soon as its
-        # client has hung up, even if the other side has not.
+        # Keeps the tasks alive: the event loop references them weakly, and asyncio's server drops a
+        # task as soon as its client has hung up, even if the other side has not.
         self._conversations: set[asyncio.Task[object] | None] = set()
 
     async def start(self) -> int:
@@ -70,7 +71,7 @@ class _Conversation:
         self._clients_turn = True
         self._loop = asyncio.get_running_loop()
         # Opening a connection costs a round trip, too. The client's kernel has been answered
-        # without one, so delay the client's first bytes instead.
+        # without that delay, so delay the client's first bytes instead.
         self._open_at: float | None = None
         proxy.counts.connections += 1
         proxy.counts.round_trips += 1

@@ -51,7 +51,7 @@ class Backend:
         self.far = f"https://{_HOST}:{ports['far']}"
 
     def counts(self, url: str) -> Counts:
-        """Return the traffic so far through one of the two proxies."""
+        """Return the traffic through a proxy until now; ``url`` is :attr:`near` or :attr:`far`."""
         self._questions.write("\n")
         self._questions.flush()
         counts = json.loads(self._answers.readline())
@@ -60,12 +60,12 @@ class Backend:
 
 @contextlib.contextmanager
 def running_backend(*, trust_others: bool) -> Iterator[Backend]:
-    """Run the server for a block. Clients in this process trust it and use no proxy.
+    """Run the server for a block. Clients in this process trust it and ignore system proxies.
 
     Args:
-        trust_others: Trust the usual certificate authorities as well. Loading them is what makes a
-            TLS context expensive. Without them everything is faster than in production, above all
-            code that creates many contexts.
+        trust_others: Trust the usual certificate authorities as well. Loading the authorities is
+            what makes a TLS context expensive. Without the authorities everything is faster than in
+            production, above all code that creates many contexts.
     """
     with tempfile.TemporaryDirectory() as folder:
         certificate, bundle = Path(folder, "server.pem"), Path(folder, "authorities.pem")

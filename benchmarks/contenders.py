@@ -74,7 +74,7 @@ class Contender(ABC):
         """Close open connections, if any. Later calls open new ones."""
 
     def sign_in_at_once(self, number: int) -> None:
-        """Sign in so many users at the same time."""
+        """Sign in ``number`` users at the same time."""
         start = threading.Barrier(number)
 
         def sign_in() -> None:
@@ -115,6 +115,6 @@ def refresh_form() -> dict[str, str]:
 
 
 def check(value: str) -> None:
-    """Raise if there is no value."""
+    """Raise if a value from the server's answer is empty."""
     if not value:
         raise RuntimeError("The server's answer lacks the expected value.")

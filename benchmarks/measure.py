@@ -43,7 +43,7 @@ class Connections:
 
     Attributes:
         in_a_row: TCP connections, for one sign-in after another.
-        handshakes: TLS handshakes, for the same.
+        handshakes: TLS handshakes, for one sign-in after another.
         at_once: TCP connections, for all sign-ins at the same time.
     """
 
@@ -57,10 +57,11 @@ class RoundTrips:
     """The time that one sign-in waits, in round trips.
 
     Attributes:
-        warm: Its shortest duration divided by that of a round trip, right after another sign-in.
-        cold: The same after all connections were closed.
-        counted_warm: The most round trips that the proxy counted, right after another sign-in.
-        counted_cold: The same after all connections were closed.
+        warm: The shortest duration of a sign-in right after another one, divided by the duration of
+            a round trip.
+        cold: As ``warm``, but for a sign-in after all connections were closed.
+        counted_warm: The most round trips that the proxy counted for a sign-in right after another.
+        counted_cold: As ``counted_warm``, but for a sign-in after all connections were closed.
     """
 
     warm: float
@@ -114,7 +115,7 @@ def round_trips(kind: type[Contender], backend: Backend, turns: int) -> RoundTri
 def in_turns(what: Mapping[T, Callable[[], Spent]], turns: int) -> dict[T, Spent]:
     """Measure several things in turns, in a new order each time, and return the medians.
 
-    One turn before the first is not measured.
+    Before the measured turns there is one that is not measured.
     """
     found: dict[T, list[Spent]] = {name: [] for name in what}
     order = list(what)
@@ -128,9 +129,10 @@ def in_turns(what: Mapping[T, Callable[[], Spent]], turns: int) -> dict[T, Spent
 
 
 def memory(sign_in: Callable[[], object], times: int = 1000, parts: int = 1) -> list[float]:
-    """Return how many more bytes are in use than at the start, after each of ``parts`` parts.
+    """Return how many more bytes are in use than at the start, after each part of the sign-ins.
 
-    Up to 1,000 sign-ins run before the start, to fill caches such as Python's own.
+    ``times`` sign-ins are measured, in ``parts`` equal parts. Up to 1,000 sign-ins run before the
+    start, to fill caches such as Python's own.
     """
     used = []
     tracemalloc.start()
@@ -144,9 +146,9 @@ def memory(sign_in: Callable[[], object], times: int = 1000, parts: int = 1) -> 
 
 
 def imports(modules: Sequence[str], turns: int) -> dict[str, tuple[float, int]]:
-    """Return, for each module, the shortest seconds of an import, and how many modules it loads.
+    """Return, for each module, the shortest time of an import and how many modules it loads.
 
-    Each import is in a new interpreter.
+    Times are in seconds. Each import is in a new interpreter.
     """
     found: dict[str, list[tuple[float, int]]] = {module: [] for module in modules}
     for _ in range(turns):

@@ -22,7 +22,8 @@ _MEASURED_WITH: Final = (
     "starlette",
     "social-auth-core",
 )
-# This package, hand-written code on the same HTTP library, stock Authlib on the same framework.
+# For each framework: this package, hand-written code on the HTTP library that this package uses
+# there, and stock Authlib.
 _SIDES: Final[tuple[tuple[type[Contender], type[Contender], type[Contender]], ...]] = (
     (OursInFlask, ByHandWithRequests, StockInFlask),
     (OursInStarlette, ByHandWithHttpx, StockInStarlette),
@@ -31,7 +32,7 @@ _SIDES: Final[tuple[tuple[type[Contender], type[Contender], type[Contender]], ..
 
 @dataclass(frozen=True)
 class Findings:
-    """All results, by contender or by module."""
+    """All results, by the name of the contender; those of ``imports`` by the module."""
 
     connections: Mapping[str, Connections]
     round_trips: Mapping[str, RoundTrips]
@@ -43,7 +44,7 @@ class Findings:
 
 
 def tables(findings: Findings) -> str:
-    """Return everything as Markdown."""
+    """Return the findings as tables in Markdown."""
     return "\n".join(
         [
             f"Python {platform.python_version()}, "

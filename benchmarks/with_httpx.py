@@ -43,10 +43,10 @@ class _Async(Contender):
 
     @abstractmethod
     async def _refresh(self) -> Spent:
-        """Refresh a token that has not been refreshed before."""
+        """Refresh a token that was not refreshed before."""
 
     async def _close(self) -> None:
-        """Close open connections. Here there are none; subclasses override this."""
+        """Do nothing. A subclass that keeps connections open closes them here."""
 
     def sign_in(self) -> Spent:
         return self._runner.run(self._sign_in())

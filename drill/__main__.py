@@ -1,9 +1,9 @@
 """``python -m drill``: users connect while calls fail and workers die; then the keys are counted.
 
-It prints the balance of the keys: each key that the sandbox issued must be stored in the demo's
-vault, or its attempt must be flagged as unknown. The exit status is 1 if a key is missing or stored
-twice, if the demo gives an answer that it should never give, or if a secret is found in a page, in
-gunicorn's log or in the database.
+The program prints the balance of the keys: each key that the sandbox issued must be stored in the
+demo's vault, or its attempt must be flagged as unknown. The exit status is 1 if the keys do not
+balance, if the demo gives an answer that it should never give, or if a secret is found in a page,
+in gunicorn's log or in the database.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _AT_ONCE: Final = 16
 
 
 def main() -> int:
-    """Return 0 if no problem was found, otherwise 1; 2 or 130 as :func:`drill.program.run`."""
+    """Return 0 if no problem was found, otherwise 1. For 2, 130 see :func:`drill.program.run`."""
     parser = argparse.ArgumentParser(prog="python -m drill", description=__doc__)
     parser.add_argument("--connects", type=int, default=500, help="how many users (500)")
     parser.add_argument(

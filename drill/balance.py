@@ -54,7 +54,7 @@ class Balance:
 
 
 def draw(settings: Mapping[str, str], issued: Sequence[IssuedKey]) -> Balance:
-    """Compare the demo's database with the issued keys.
+    """Draw the balance: compare the demo's database with the issued keys.
 
     First, unfinished attempts get the final status that they would get when their time is up.
 
@@ -83,7 +83,7 @@ def app_with(settings: Mapping[str, str]) -> Iterator[None]:
         with app.app_context():
             yield
     finally:
-        with app.app_context():  # a new one, because the session has to be closed before
+        with app.app_context():  # a new context: the end of the first has closed the session
             db.engine.dispose()
             oauth.kucoin.close()
 
@@ -102,9 +102,10 @@ def tally(
     """Compare the stored keys with the issued keys.
 
     Args:
-        statuses: The status of each attempt.
-        stored: Each key in the vault, with the attempt that its row names.
-        issued: Each key that the sandbox issued, with the attempt that the sandbox issued it for.
+        statuses: The status of each attempt, by the id of the attempt.
+        stored: A pair for each key in the vault: the key, and the attempt id in its row.
+        issued: The id of the attempt that the sandbox issued a key for, by the key; None if the
+            demo has no such attempt.
     """
     problems = [
         f"attempt {number} is left {status}"

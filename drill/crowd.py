@@ -25,8 +25,9 @@ class Crowd:
         url: The URL of the demo.
         sandbox: The sandbox that the demo uses.
         slowest: The time that the slowest answer of the demo took, in seconds.
-        broken: How often a step of a user had to be repeated, as after a broken connection.
-        unexpected: The answers that the demo should never give, in words.
+        broken: How often a step of a user had to be repeated, as after a broken connection, by the
+            step.
+        unexpected: In words, each answer of the demo that it should never give.
     """
 
     url: str
@@ -38,7 +39,7 @@ class Crowd:
 
     @contextmanager
     def user(self, name: str) -> Iterator[Person]:
-        """Yield a user. Note an answer that the demo should never give; it ends the block."""
+        """Yield a user. An answer that the demo should never give is noted, and ends the block."""
         with closing(Person(self.url, self.sandbox, name, self._stop)) as person:
             try:
                 yield person

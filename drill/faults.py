@@ -1,6 +1,6 @@
 """Chooses a fault for one in five calls to KuCoin that ask for a token, a new key or key info.
 
-Refreshes get no faults. Some faults only delay the answer. A seed repeats the choice.
+Refreshes get no faults. Some faults only delay the answer. The same seed leads to the same choice.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _FAULTS: Final = (
     "envelope:1:Repeated apiName",
     "envelope:40503:risk validation",
 )
-#: Three more of the faults after which the sandbox has done what was asked, and the answer is lost.
-#: So each of them comes four times as often as another fault.
+#: Three more of each fault with which the sandbox does what was asked, but its answer is lost. So
+#: each of these faults comes four times as often as any other fault.
 _LOST: Final = ("truncated", "cut", "lost", "reset_after") * 3
 _ONE_IN: Final = 5
 _NONE: Final = "delay:0"
@@ -74,7 +74,7 @@ class FaultPlan:
 
 
 def _drawn(random: Random) -> Iterator[str]:
-    """Yield a fault for one call in five, as from a pack of cards.
+    """Yield a fault, as from a pack of cards, for about one call in five; otherwise ``delay:0``.
 
     A pack holds all faults and is shuffled. When it is used up, a new pack is begun.
     """

@@ -63,7 +63,7 @@ class Machines:
 
     @contextmanager
     def losing_power(self, every: float, random: Random) -> Iterator[None]:
-        """Kill one machine after another, and start each machine again a second later."""
+        """During the block, kill one machine after another, and start each again a second later."""
         done = threading.Event()
 
         def work() -> None:
@@ -113,7 +113,7 @@ class Fleet:
 
 
 def main() -> int:
-    """Return 0 if no problem was found, otherwise 1; 2 or 130 as :func:`drill.program.run`."""
+    """Return 0 if no problem was found, otherwise 1. For 2, 130 see :func:`drill.program.run`."""
     parser = argparse.ArgumentParser(prog="python -m drill.fleet", description=__doc__)
     parser.add_argument("--connects", type=int, default=1000, help="how many users (1000)")
     parser.add_argument("--renewals", type=int, default=100, help="how many expired tokens (100)")

@@ -118,7 +118,7 @@ def _serving(binaries: Path, folder: Path, account: dict[str, Any]) -> Iterator[
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            start_new_session=True,  # so that Ctrl-C stops the tests first
+            start_new_session=True,  # Ctrl-C stops the caller, which then stops the server
             **account,
         )
     try:

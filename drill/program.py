@@ -28,7 +28,7 @@ def run(
             returns the exit status.
 
     Returns:
-        The exit status: that of ``act``, 2 if there was a :class:`drill.site.CannotStart`, or 130
+        The exit status: that of ``act``, 2 after a :class:`drill.site.CannotStart`, or 130
         after Ctrl-C or SIGTERM.
     """
     for number in (signal.SIGINT, signal.SIGTERM):

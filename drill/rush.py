@@ -4,8 +4,8 @@ The program prints how long the users wait for the demo. For comparison it print
 number of clients wait that call the sandbox directly. Clients and sandbox share one process, so the
 demo cannot be faster than that. Then each call to KuCoin takes some seconds, and the program prints
 how long one user waits alone, how long all users wait at once, and how long the front page takes
-meanwhile. The exit status is 1 unless every user gets a key, and with ``--check`` also if the slow
-users wait too long.
+meanwhile. The exit status is 1 unless every user gets a key and the keys balance, and with
+``--check`` also if the users wait too long while each call is slow.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Waited:
     each: Sequence[float]
 
     def part(self, part: float) -> float:
-        """Return the longest wait among this part of the users, the fastest first."""
+        """Return the longest wait among the fastest users; ``part`` is their share of all users."""
         ordered = sorted(self.each)
         return ordered[ceil(part * len(ordered)) - 1]
 
@@ -62,7 +62,7 @@ class Waited:
 
 
 def main() -> int:
-    """Return 0 if no problem was found, otherwise 1; 2 or 130 as :func:`drill.program.run`."""
+    """Return 0 if no problem was found, otherwise 1. For 2, 130 see :func:`drill.program.run`."""
     parser = argparse.ArgumentParser(prog="python -m drill.rush", description=__doc__)
     parser.add_argument("--at-once", type=int, default=200, help="how many users (200)")
     parser.add_argument("--slow", type=float, default=2, help="seconds of a slow call (2)")
@@ -109,7 +109,7 @@ def _rush(running: site.Site, options: argparse.Namespace) -> int:
 
 
 def _slow_down(sandbox: Sandbox, number: int, seconds: float) -> None:
-    """Delay the next calls of each operation: ``number`` calls, by so many seconds."""
+    """Delay the next ``number`` calls of each operation by ``seconds``."""
     for operation in ("token", "create_api_key", "api_key_info"):
         for _ in range(number):
             sandbox.fail_next(operation, f"delay:{seconds:g}")
@@ -119,7 +119,7 @@ def _slow_down(sandbox: Sandbox, number: int, seconds: float) -> None:
 def _front_page(running: site.Site) -> Iterator[Waited]:
     """Load the front page again and again during the block, without a sign-in.
 
-    What is yielded gets each waiting time during the block. Its total means nothing.
+    The time of each load is added to what is yielded, whose ``total`` means nothing.
     """
     times: list[float] = []
     done = threading.Event()
@@ -174,7 +174,7 @@ def _approved(person: Person) -> str:
 
 
 def _ask_the_sandbox(sandbox: Sandbox, number: int) -> Waited:
-    """Make the calls of as many connects, all at the same moment, without the demo."""
+    """Make the calls of ``number`` connects at the same moment, without the demo."""
     with ExitStack() as stack:
         clients = [
             stack.enter_context(

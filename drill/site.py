@@ -59,7 +59,7 @@ class Gunicorn:
     _master: subprocess.Popen[bytes]
 
     def workers(self) -> list[int]:
-        """Return the process ids of the workers that are alive, oldest first."""
+        """Return the process ids of the workers that are alive, in ascending order."""
         running = (int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal())
         return sorted(pid for pid in running if self._is_worker(pid))
 
@@ -70,7 +70,7 @@ class Gunicorn:
         except ProcessLookupError:
             return False
         try:
-            # The handle stays with this process even if the kernel gives its id to another one.
+            # Check only now: the handle means one process, even if the kernel reuses the id later.
             if not self._is_worker(pid):
                 return False
             signal.pidfd_send_signal(handle, signal.SIGKILL)
@@ -121,8 +121,8 @@ def serving(
         port: The port; any free port if 0.
 
     Raises:
-        CannotStart: If gunicorn ends instead of answering, and then the text has gunicorn's log; or
-            if this is not Linux.
+        CannotStart: If this is not Linux, or if gunicorn ends instead of answering. In the second
+            case the text has gunicorn's log.
         TimeoutError: If the demo does not answer within 30 seconds.
     """
     if not hasattr(os, "pidfd_open"):
@@ -143,7 +143,7 @@ def serving(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            start_new_session=True,  # so that Ctrl-C stops the drill first
+            start_new_session=True,  # Ctrl-C stops the drill, which then stops gunicorn
         )
     gunicorn = Gunicorn(url, log, master)
     try:
@@ -172,7 +172,7 @@ class Site:
 
 @contextmanager
 def running(database: str, workers: int) -> Iterator[Site]:
-    """Run the sandbox in this process, and the demo in other processes.
+    """Run, for a ``with`` block, the sandbox in this process and the demo in other processes.
 
     Args:
         database: The URL of an empty database.

@@ -10,8 +10,8 @@ To read it all, begin with the main path and go down from there:
 2. ``models.py``, ``vault.py``, ``tokens.py``: the tables, and what is encrypted in them.
 3. ``checks.py``, ``findings.py``, ``permissions.py``: what a key may do, and what the user should
    do about it.
-4. ``accounts.py``, ``logins.py``: sign-in and first page, and sessions that stay consistent.
-5. ``limits.py``, ``database.py``, ``config.py``: time limits and settings.
+4. ``accounts.py``: the sign-in and the first page. ``logins.py``: sessions that stay consistent.
+5. ``limits.py``, ``database.py``, ``config.py``: time limits, the database, and settings.
 6. ``create_app`` below, ``extensions.py``, ``events.py``, ``cli.py``, ``__main__.py``: how it is
    put together and run.
 """
@@ -63,9 +63,9 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         config: Settings that override environment variables; see :mod:`flask_demo.config`.
 
     Raises:
-        SettingsError: If a setting is missing or wrong, or the database cannot be used with it; see
-            :func:`flask_demo.database.prepare_database`.
-        SQLAlchemyError: If the database does not answer.
+        SettingsError: If a setting is missing or wrong, or if
+            :func:`flask_demo.database.prepare_database` cannot use the database.
+        SQLAlchemyError: If the database does not answer, or a migration fails for another reason.
     """
     given = given_settings(config)
     instance = given.get("DEMO_INSTANCE")

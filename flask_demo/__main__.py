@@ -67,7 +67,8 @@ def _start(stack: ExitStack) -> BaseWSGIServer:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", port)))
         if app.config["SANDBOX"]:
             port, name = app.config["SANDBOX_PORT"], "SANDBOX_PORT"
-            # The keys have the permissions that the demo asks for, and are bound to an address.
+            # The sandbox's keys get the permissions that the demo asks for, and work from
+            # 127.0.0.1 only.
             asked = app.config["KUCOIN_PERMISSIONS"]
             sandbox = run_sandbox(port, permissions=asked, ip_whitelist=["127.0.0.1"])
             url = stack.enter_context(sandbox).url

@@ -36,7 +36,7 @@ def ask_to_sign_in(return_to: str | None) -> Response:
 
     Args:
         return_to: The path to open after the sign-in. If it is None or too long for the session,
-            the first page is opened.
+            the path from an earlier call is opened, or the first page if there was none.
     """
     if return_to and len(return_to) < _LONGEST_PATH:
         session["return_to"] = return_to
@@ -70,7 +70,7 @@ def _page_of_attempts(user_id: int) -> dict[str, Any]:
     ``?before=ID`` asks for attempts older than an id, and ``?after=ID`` for newer ones; the links
     on the pages hold these ids. Each page costs the same; an OFFSET would read all rows before the
     page. The query reads one row more than the page shows, to find out whether another page
-    follows. In the direction that the link came from, there is always another page.
+    follows. A page that was opened by such a link always links back as well.
     """
     before, after = (request.args.get(name, 0, int) for name in ("before", "after"))
     attempts = select(ConnectAttempt).filter_by(user_id=user_id)

@@ -27,6 +27,9 @@ _OF_THE_ROW: Final = {"id", "user_id", "uid", "sealed_key", "sealed_token"}
 def check(key: ConnectedKey, credentials: ApiKey | None = None) -> str:
     """Ask KuCoin which account a key belongs to and what it may do, and store the answer.
 
+    Then delete the user's old tokens (``drop_old_token``), and merge the user's rows of the key's
+    account.
+
     An error of KuCoin or of the vault is stored as well, and not raised: the key stays, and a later
     check can succeed. A database error is raised.
 
@@ -79,7 +82,7 @@ def _store_result(row: ConnectedKey, info: ApiKeyInfo | None, error: Exception |
 
 
 def _merge(same_account: Sequence[ConnectedKey]) -> None:
-    """Merge the rows of one account: the oldest row gets the newest key, the others are deleted.
+    """Merge the rows of one account: the oldest row gets the newest key, and the rest are deleted.
 
     The oldest row stays because open pages have its id in forms and links. The newest key's attempt
     lists the replaced keys for deletion at KuCoin, except those that KuCoin no longer has.

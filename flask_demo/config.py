@@ -48,7 +48,7 @@ MAKE_VAULT_KEY: Final = (
     "Make one: python -c "
     '"from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"'
 )
-#: The settings that a real site needs, with what an error says about each.
+#: The settings that a real site needs besides KUCOIN_CLIENT_ID. The texts say what to set.
 _REQUIRED: Final = {
     "KUCOIN_SITE": "The site your client id is for: eu, global, australia, or its base URL",
     "SECRET_KEY": 'Make one: python -c "import secrets; print(secrets.token_hex())"',
@@ -175,7 +175,7 @@ def _web_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     # A SERVER_NAME other than loopback is served over https: KuCoin requires an https redirect URI.
     is_https = public.scheme == "https" or own.hostname not in (None, *_LOOPBACK)
     return {
-        # Browsers accept a cookie with the prefix only over https, and only from this very host.
+        # Browsers accept a __Host- cookie only over https, and only from this very host.
         "SESSION_COOKIE_NAME": "__Host-session" if is_https else "session",
         "SESSION_COOKIE_SECURE": is_https,
         "SESSION_COOKIE_HTTPONLY": True,
@@ -206,7 +206,7 @@ def _number(name: str, value: Any) -> int:
 def _permissions(
     settings: Mapping[str, Any], name: str, known: Mapping[str, str], default: list[str]
 ) -> list[str]:
-    """Return the permissions in a setting: a Python list, or a text with commas or spaces."""
+    """Return the permissions in a setting, which is a list, a tuple, or a text like ``a,b``."""
     value = settings.get(name, default)
     words = value.replace(",", " ").split() if isinstance(value, str) else value
     if not isinstance(words, list | tuple):
@@ -219,7 +219,7 @@ def _permissions(
 
 
 def _joined(keys: object) -> str:
-    """Return the vault keys as one text. Callers of ``create_app`` can give a list, or bytes."""
+    """Return as one text the vault keys: a text, bytes, or a list or tuple of texts or bytes."""
     each = keys if isinstance(keys, list | tuple) else [keys]
     return ",".join(k.decode(errors="replace") if isinstance(k, bytes) else str(k) for k in each)
 

@@ -32,7 +32,7 @@ _POSTGRESQL: Final = {
     # connection to the server, and that connection does not know them.
     "prepare_threshold": None,
 }
-# Set at the start of each transaction, because PgBouncer refuses them as connection options.
+# Limits to set at the start of each transaction: PgBouncer refuses them as connection options.
 _LIMITS: Final[dict[str, float]] = {
     "lock_timeout": limits.LOCK_SECONDS,
     "statement_timeout": limits.STATEMENT_SECONDS,
@@ -123,7 +123,7 @@ def prepare_database() -> None:
 
 
 def lock_schema(connection: Connection) -> None:
-    """Begin a transaction, and wait until no other worker is migrating the tables."""
+    """Begin a transaction and lock out other workers' migrations; wait for one that has begun."""
     if connection.dialect.name == "sqlite":
         connection.execute(text("BEGIN IMMEDIATE"))
     else:
@@ -131,7 +131,7 @@ def lock_schema(connection: Connection) -> None:
 
 
 def _own_file(path: Path) -> None:
-    """Create the SQLite file, or take the rights to an existing file from other users.
+    """Create the SQLite file for this user only; remove others' rights to an existing file.
 
     SQLite creates its journal files with the same mode.
     """

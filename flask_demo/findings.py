@@ -11,7 +11,7 @@ from .models import ConnectedKey, now
 from .permissions import WITHDRAWAL
 
 _SOON: Final = 30 * 24 * 3600
-#: The names of KuCoin's sites in key info.
+#: What key info calls the site, by the value of ``KUCOIN_SITE``.
 _SITE_TYPES: Final = {"eu": "europe", "global": "global", "australia": "australia"}
 
 

@@ -22,8 +22,8 @@ worker_class = "gevent"
 workers = 2
 worker_connections = 500  # the most requests that one worker serves at once
 backlog = 1024
-graceful_timeout = _REQUEST_SECONDS  # a worker that has to stop may finish its requests for so long
-timeout = _REQUEST_SECONDS  # a worker that shows no sign of life for so long is killed
+graceful_timeout = _REQUEST_SECONDS  # for a stopping worker to finish its requests
+timeout = _REQUEST_SECONDS  # a worker that gives no sign of life for this long is killed
 
 accesslog = "-"
 # %(U)s is the path without the query, because the callback's query holds the code.

@@ -1,4 +1,4 @@
-"""The blueprint ``kucoin``: connecting an account, and checking, replacing, disconnecting a key."""
+"""The blueprint ``kucoin``: connecting an account, checking, replacing or disconnecting a key."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ bp = Blueprint("kucoin", __name__, url_prefix="/kucoin")
 #: The views that need no sign-in.
 _PUBLIC: Final = ("kucoin.callback_by_post", "kucoin.problem")
 
-#: For a callback that failed: the status of its page, and the page's text. For 500, error.html
-#: itself has the text.
+#: The text of the page for a callback that failed, by the HTTP status of that page. The text for
+#: 500 is in error.html.
 _PROBLEMS: Final = {
     400: "This answer from KuCoin belongs to no connection that was begun here. Nothing was done. "
     "Begin again on the page of your accounts.",
@@ -64,7 +64,8 @@ def require_user() -> Response | None:
 def connect() -> Response:
     """Begin an attempt, and redirect to KuCoin's login page (document section 7.1).
 
-    If ``fewer_than`` names an attempt of the user, fewer permissions are asked for than there.
+    If the form's field ``fewer_than`` is the id of an attempt of the user, fewer permissions are
+    asked for than by that attempt; if none would be left, those of ``KUCOIN_PERMISSIONS``.
     """
     user_id = current_user_id()
     number = request.form.get("fewer_than", 0, int)
@@ -104,21 +105,22 @@ def callback() -> ResponseReturnValue:
 @bp.post("/callback")
 @csrf.exempt  # type: ignore[untyped-decorator]  # Flask-WTF has no types
 def callback_by_post() -> Response:
-    """Redirect KuCoin's form POST, with which browsers send no SameSite=Lax cookie, to the GET."""
+    """Redirect KuCoin's form POST, with which browsers send no SameSite=Lax cookie, to a GET."""
     return redirect(url_for("kucoin.callback", sealed=_sealed_query()), 303)
 
 
 def callback_problem(code: int | None) -> Response:
-    """Redirect from a callback that failed to a page that explains the failure."""
+    """Redirect, after a callback failed with HTTP status ``code``, to a page that says why."""
     known = code if code in _PROBLEMS else 500
-    # Perhaps the database failed before the code was used. Then the page can try the code again.
+    # Perhaps the database failed before the authorization code was used. So the page offers to
+    # open the callback again.
     again = _sealed_query() if known == 500 else None
     return redirect(url_for("kucoin.problem", code=known, again=again), 303)
 
 
 @bp.get("/problem/<int:code>")
 def problem(code: int) -> NoReturn:
-    """Explain why a callback failed."""
+    """Explain why a callback failed. ``code`` is this page's HTTP status; an unknown one is 404."""
     abort(code if code in _PROBLEMS else 404, _PROBLEMS.get(code))
 
 
@@ -143,7 +145,7 @@ def done(attempt_id: int) -> Response:
 def check_key(key_id: int) -> Response:
     """Ask KuCoin what a key may do, and show the result on the first page."""
     check(_own_key(key_id))
-    # Not by flash(), which would change the session after the wait for KuCoin: see logins.py.
+    # The URL names the key. flash() would change the session after the wait for KuCoin (logins.py).
     return redirect(url_for("accounts.index", checked=key_id, _anchor=f"key-{key_id}"), 303)
 
 
@@ -180,7 +182,7 @@ def rotate(key_id: int) -> Response:
 
 @bp.post(f"/keys/<{ID}:key_id>/disconnect")
 def disconnect(key_id: int) -> Response:
-    """Delete the row of a key; list the key for deletion at KuCoin, unless KuCoin lacks it."""
+    """Delete the row of a key; list the key for deletion at KuCoin unless it is gone there."""
     for row in lock_keys(ConnectedKey.id == _own_key(key_id).id):
         db.session.delete(row)
         if not row.is_gone:
@@ -199,16 +201,17 @@ def _provision(
     If the key cannot be created or stored, the attempt's row says so.
     """
     if not ledger.advance(attempt, Status.PROVISIONING):
-        return  # this took so long that another worker has settled the attempt: ask for no key
+        return  # getting the token took so long that the attempt was settled: ask for no key
     try:
-        # Without the refresh token the library cannot refresh: only fresh_token() may do that.
+        # Pass no refresh token, so the library cannot refresh: only fresh_token() may do that.
         api_key = oauth.kucoin.create_api_key(
             token=token["access_token"],
             permissions=attempt.permissions if current_app.config["FAST_API_2"] else None,
         )
     except KuCoinError as error:
         ledger.fail(attempt, error)
-        # These errors may be due to the token. Without it the user approves the next attempt.
+        # Both errors may be due to the token. Delete the token, so that the next attempt asks the
+        # user for approval.
         if replaces and type(error) in (ApiKeyError, PermissionMismatch):
             forget_token(replaces.id)
         return
@@ -244,7 +247,7 @@ def _own_key(key_id: int) -> ConnectedKey:
 
 
 def _sealed_query() -> str:
-    """Return the parameters of the current callback, sealed because the code is one of them."""
+    """Return the callback's parameters, sealed because the authorization code is one of them."""
     if sealed := request.args.get("sealed"):
         return sealed
     pairs = [*request.args.items(multi=True), *request.form.items(multi=True)]

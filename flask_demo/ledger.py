@@ -128,7 +128,7 @@ def advance(
     Args:
         attempt: The attempt, with the status that this worker has read.
         status: The next status.
-        error: The class of the error, if there is one. The attempt's page chooses its text by it.
+        error: The new ``ConnectAttempt.error``. The attempt's page chooses its text by this value.
         detail: KuCoin's message, for the page.
         reason: The text of the error, for the log.
     """
@@ -189,8 +189,8 @@ def store(
     db.session.flush()  # gives a new row its id, which the vault needs
     vault().put_key(row, key)
     vault().put_token(row, token if current_app.config["KUCOIN_KEEP_TOKENS"] else None)
-    # An UPDATE of all columns: perhaps another worker has settled the attempt, and the session
-    # does not know the new values.
+    # Write all these columns. The session would leave out those that are unchanged since it read
+    # them, but another worker may have settled the attempt since.
     db.session.execute(
         update(ConnectAttempt)
         .where(ConnectAttempt.id == attempt.id)

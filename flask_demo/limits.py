@@ -27,5 +27,5 @@ SILENCE_SECONDS: Final = 15
 
 #: The longest step of an attempt: one call and one commit. After that the worker counts as dead.
 WORKER_SECONDS: Final = CALL_SECONDS + STATEMENT_SECONDS + 10
-#: The longest request, the callback, has three steps: exchange the code, create and check a key.
+#: The longest request, the callback, has three steps: exchange the code, create a key, check it.
 REQUEST_SECONDS: Final = 3 * WORKER_SECONDS

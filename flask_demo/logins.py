@@ -34,7 +34,7 @@ class LedgerIntegration(FlaskIntegration):
     """Stores the data that Authlib keeps for a login in the ledger, not in the session."""
 
     def set_state_data(self, _session: object, state: str, data: dict[str, Any]) -> None:
-        """Store the data of a login, with the id of the browser that began it."""
+        """Store the data of a login, with a hash of the id of the browser that began it."""
         attempt = ledger.find(state)
         if attempt:
             attempt.login, attempt.browser = data, _hash(browser_id())

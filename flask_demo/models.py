@@ -82,12 +82,13 @@ class ConnectAttempt(Base):
     )
     created_at: Mapped[Seconds]
     changed_at: Mapped[Seconds]
-    #: The class of the error, ``Interrupted`` or ``NotStored``; empty if there is no error.
+    #: An error's class, or the word ``Interrupted`` or ``NotStored``; empty if there is no error.
     error: Mapped[str] = mapped_column(default="")
     #: KuCoin's message, from which the library has removed secrets.
     detail: Mapped[str] = mapped_column(default="")
-    #: What Authlib stores for the callback, and a hash of the browser's id. See logins.py.
+    #: What Authlib stores for the callback. See logins.py.
     login: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    #: A hash of the id of the browser that began the login at KuCoin. See logins.py.
     browser: Mapped[str] = mapped_column(default="")
     #: The permissions that the demo asks for, if the site uses Fast API 2.
     permissions: Mapped[Words] = mapped_column(default=list)
@@ -97,7 +98,7 @@ class ConnectAttempt(Base):
     uid: Mapped[str | None]
     #: The names of keys that the demo no longer holds and that the user should delete at KuCoin.
     to_delete: Mapped[Words] = mapped_column(default=list)
-    #: When the user ticked off what was left to do at KuCoin; None before, and if more was added.
+    #: When the user ticked off what was left to do at KuCoin; None before, and if a duty is added.
     done_at: Mapped[Seconds | None]
 
     def note_to_delete(self, name: str) -> None:
@@ -126,8 +127,9 @@ class ConnectedKey(Base):
     sealed_key: Mapped[bytes]
     sealed_token: Mapped[bytes | None]
     stored_at: Mapped[Seconds]
-    #: The name of the key at KuCoin, and the first and last characters of the API key.
+    #: The name of the key at KuCoin.
     api_name: Mapped[str]
+    #: The first and last four characters of the API key.
     hint: Mapped[str]
     #: The permissions that KuCoin named when it created the key, such as ``API_SPOT``.
     granted: Mapped[Words]
@@ -141,8 +143,8 @@ class ConnectedKey(Base):
     #: When a check of the key last had a result, and 0 before the first result. An error is a
     #: result, too, except KuCoinUnavailable, after which the key stays due for a check.
     checked_at: Mapped[Seconds] = mapped_column(default=0)
-    #: When the key was last claimed for a check, or when a check of it last ended, with or without
-    #: a result; 0 before the first.
+    #: When the key was last claimed for a check or its last check ended, with or without a result:
+    #: the later of the two times; 0 if there was neither.
     tried_at: Mapped[Seconds] = mapped_column(default=0)
     #: The class of the error of the last check; empty if the check succeeded or there was none.
     check_error: Mapped[str] = mapped_column(default="")
@@ -151,7 +153,7 @@ class ConnectedKey(Base):
     def is_gone(self) -> bool:
         """Whether KuCoin refused the key as invalid in the last check.
 
-        The key was deleted, belongs to another site, or has a wrong credential.
+        If so, the key was deleted, belongs to another site, or has a wrong credential.
         """
         return self.check_error == "ApiKeyInvalid"
 

@@ -7,7 +7,7 @@ from typing import Final
 
 _WITHDRAW: Final = "Withdraw funds"
 
-#: The names in key info, with what each permission allows. "Transfer" means withdrawing.
+#: What each permission allows, by its name in key info. "Transfer" means withdrawing.
 PERMISSIONS: Final = {
     "General": "Read balances, orders and history",
     "Spot": "Place and cancel spot orders",
@@ -19,7 +19,7 @@ PERMISSIONS: Final = {
     "Withdraw": _WITHDRAW,
     "Withdrawal": _WITHDRAW,
 }
-#: The names to ask for (``KUCOIN_PERMISSIONS``), with the names in key info.
+#: The name in key info, by the name to ask for (``KUCOIN_PERMISSIONS``).
 NAMES: Final = {
     "API_COMMON": "General",
     "API_SPOT": "Spot",
@@ -33,6 +33,6 @@ WITHDRAWAL: Final = {name for name, meaning in PERMISSIONS.items() if meaning ==
 
 
 def fewer(asked: Sequence[str]) -> list[str]:
-    """Return a shorter list to ask for after KuCoin has refused; empty if none is left."""
+    """Return fewer permissions to ask for after KuCoin refused ``asked``; empty if none is left."""
     basic = [name for name in asked if name in _BASIC]
     return basic[:-1] if len(basic) == len(asked) else basic

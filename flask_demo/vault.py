@@ -71,7 +71,7 @@ class Vault:
         """Seal the credentials and the token of a row again, with the first Fernet key.
 
         Raises:
-            VaultError: If they cannot be opened. The row is not changed then.
+            VaultError: If one of the two cannot be opened. The row is not changed then.
         """
         key, token = self.key(row), self.token(row)
         self.put_key(row, key)
@@ -111,7 +111,7 @@ class Vault:
 
 
 def _place(row: ConnectedKey, what: str) -> list[Any]:
-    """Return what a blob is bound to. A row has another attempt for each new API key."""
+    """Return what sealed content is bound to. Each new API key has another ``attempt_id``."""
     return [what, row.id, row.user_id, row.attempt_id]
 
 

@@ -20,7 +20,7 @@ both_databases = pytest.mark.parametrize("app", ["sqlite", "postgresql"], indire
 
 
 class Clock:
-    """Replaces the time for the demo, Authlib, itsdangerous and the sandbox in this process."""
+    """Replaces `time.time` in this process: for the demo, its libraries and the sandbox."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.ahead = 0.0
@@ -29,7 +29,7 @@ class Clock:
         monkeypatch.setattr(time, "time", lambda: real() + self.ahead)
 
     def advance(self, seconds: float) -> None:
-        """Move the clock forward by so many seconds."""
+        """Move the clock forward by `seconds`."""
         self.ahead += seconds
 
 

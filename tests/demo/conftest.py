@@ -40,7 +40,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def settings(sandbox: Sandbox, tmp_path: Path) -> dict[str, Any]:
-    """The required settings for a real site, with the sandbox as the site."""
+    """The settings that a real site needs, with the sandbox as the site, and a fresh folder."""
     return {
         "DEMO_INSTANCE": str(tmp_path / "instance"),
         "KUCOIN_CLIENT_ID": sandbox.client_id,
@@ -60,7 +60,10 @@ def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBy
 def make_app(
     settings: dict[str, Any], compiled_templates: FileSystemBytecodeCache
 ) -> Iterator[MakeApp]:
-    """A function that makes apps with these and other settings; they are closed at the end."""
+    """A function that makes an app with `settings` and with those in its keyword arguments.
+
+    The apps' connections are closed at the end of the test.
+    """
     with ExitStack() as stack:
 
         def make(**more: Any) -> Flask:
@@ -73,7 +76,7 @@ def make_app(
 
 @pytest.fixture
 def app(request: pytest.FixtureRequest, make_app: MakeApp) -> Flask:
-    """The demo; on PostgreSQL if the test is parametrised so, otherwise on SQLite."""
+    """The demo; on PostgreSQL if the fixture's parameter says so, otherwise on SQLite."""
     if getattr(request, "param", "sqlite") == "sqlite":
         return make_app()
     return make_app(DATABASE_URL=request.getfixturevalue("postgres_database"))

@@ -35,7 +35,7 @@ def app(make_app: MakeApp) -> Flask:
 
 @pytest.fixture
 def url(app: Flask) -> Iterator[str]:
-    """The URL of the served demo. Named before `page` in a test, so the page is closed first."""
+    """The URL of the served demo. Tests name it before `page`, so that the page is closed first."""
     with served(app) as url:
         yield url
 
@@ -428,7 +428,7 @@ def test_every_outcome(url: str, page: Page, app: Flask) -> None:
         assert main.locator("button.main, a.main").count() == 1
         assert main.get_by_role("link", name="Your KuCoin accounts").count() == 1
         _look(page, f"outcome {status} {error}")
-    # A denial and an unknown failure share "not connected", and two kinds of unknown share one.
+    # A denial and the error "AnythingElse" share a heading, and so do the two errors of "unknown".
     assert len(headings) == len(_OUTCOMES) - 2
 
 
@@ -454,7 +454,7 @@ _OUTCOMES = [
 
 
 def test_times(url: str, page: Page, app: Flask) -> None:
-    """Each time is shown in UTC and relative to now; the `time` element has it in ISO 8601."""
+    """Each time is shown in UTC and relative to now; its `time` element has the ISO 8601 form."""
     _sign_in(page, url)
     _connect(page)
     three_hours_ago = now() - 3 * 3600
@@ -484,7 +484,7 @@ def test_font_size_of_the_browser(url: str, page: Page) -> None:
 
 
 def test_nothing_moves_under_the_pointer(url: str, page: Page) -> None:
-    """A summary that opens or closes a form does not move when it is clicked, at both widths."""
+    """A summary that opens or closes a form does not move when clicked, on a desktop or a phone."""
     _sign_in(page, url)
     _connect(page)
     page.goto(url)
@@ -537,7 +537,10 @@ def test_print(url: str, page: Page) -> None:
 
 @pytest.fixture
 def of_sandbox(make_app: MakeApp) -> Iterator[Any]:
-    """A function that serves a demo with Fast API 2 and its own sandbox. Name it before `page`."""
+    """A function that serves a demo with Fast API 2 and its own sandbox.
+
+    Tests name it before `page`, so that the page is closed first.
+    """
     with ExitStack() as stack:
 
         def start(settings: dict[str, str], **options: Any) -> tuple[str, Sandbox]:

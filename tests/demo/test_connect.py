@@ -104,7 +104,7 @@ def test_failures(
 
 
 def test_every_error_has_words(alice: Visitor) -> None:
-    """Each of ten error classes has a page with its own title; KuCoinError shares one of them.
+    """Ten error classes have a page with a title of their own; KuCoinError shares one of the ten.
 
     The page shows KuCoin's message and not the library's own text.
     """
@@ -206,7 +206,7 @@ def test_attempts_are_paged(alice: Visitor) -> None:
 
 
 def test_only_the_owner_sees_a_row(alice: Visitor, app: Flask, sandbox: Sandbox) -> None:
-    """For another user, an attempt or a key answers 404, as an attempt does that nobody has."""
+    """Another user's attempt or key is a 404, like an attempt that does not exist."""
     alice.connect()
     mallory = Visitor(app, sandbox, "mallory")
     assert mallory.get("/kucoin/attempts/1").status_code == 404
@@ -269,7 +269,7 @@ def test_fewer_permissions(fast_api_2: MakeApp) -> None:
         page = text_of(alice.follow(alice.get(alice.approve(login_page))))
         assert "is connected" in page
         assert "lacks Futures" in page
-        # An id of an attempt that did not fail, and three that no attempt has, lead to KuCoin, too.
+        # The id of an attempt that did not fail, and three values that are no id, lead to KuCoin.
         for odd in ("2", "99999999999", "x", "-1"):
             assert alice.post("/kucoin/connect", fewer_than=odd).status_code == 302
 

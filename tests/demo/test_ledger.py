@@ -49,7 +49,7 @@ def test_two_connects_at_once(alice: Visitor, sandbox: Sandbox) -> None:
 
 @both_databases
 def test_same_account_twice_at_once(alice: Visitor, app: Flask, sandbox: Sandbox) -> None:
-    """Four parallel callbacks for one account store four keys, and their checks merge them."""
+    """Four parallel callbacks for one account store four keys, whose rows are merged into one."""
     paths = [alice.approve(alice.begin()) for _ in range(4)]
 
     def call(path: str) -> int:
@@ -139,7 +139,7 @@ def test_callback_with_doubled_parameters(alice: Visitor, sandbox: Sandbox, more
 
 
 def test_many_logins_under_way(alice: Visitor) -> None:
-    """12 logins at KuCoin at once keep the session cookie small; the first and last can finish."""
+    """12 parallel logins keep the session cookie small; the first and the last four can finish."""
     login_pages = [alice.begin() for _ in range(12)]
     cookie = alice.http.get_cookie("session")
     assert cookie

@@ -47,7 +47,10 @@ print(answers.count(True), flush=True)
 
 
 def _workers(settings: dict[str, Any], stack: ExitStack, count: int) -> list[Any]:
-    """Start processes whose clocks are an hour ahead. Each asks for a fresh token in 25 threads."""
+    """Start processes whose clocks are an hour ahead.
+
+    After a line of input, each process asks for a fresh token in 25 threads.
+    """
     root = Path(__file__).parents[2]
     workers = [
         stack.enter_context(
@@ -96,7 +99,7 @@ def test_one_refresh_for_all_processes(
 def locked_out(
     request: pytest.FixtureRequest, make_app: MakeApp, sandbox: Sandbox, settings: dict[str, Any]
 ) -> Iterator[tuple[Flask, dict[str, Any]]]:
-    """The demo with a kept token, on PostgreSQL and on SQLite."""
+    """The demo with a kept token, and its settings; once on PostgreSQL and once on SQLite."""
     settings["KUCOIN_KEEP_TOKENS"] = "1"
     if request.param == "postgresql":
         settings["DATABASE_URL"] = request.getfixturevalue("postgres_database")

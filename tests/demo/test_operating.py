@@ -94,7 +94,7 @@ def test_duration(app: Flask, duration: str) -> None:
 
 
 def fill(app: Flask, number: int) -> None:
-    """Store never checked keys, each of another user."""
+    """Store `number` keys that were never checked, each of another user."""
     with app.app_context():
         users = [User(name=f"user {each}") for each in range(number)]
         db.session.add_all(users)
@@ -126,7 +126,7 @@ def fill(app: Flask, number: int) -> None:
 
 
 def check_by_runners(app: Flask, runners: int, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """Run the command several times in parallel; return how often each key was asked about."""
+    """Run `flask kucoin check` several times at once; return how often each key was checked."""
     asked: list[str] = []
 
     def get_api_key_info(key: ApiKey) -> ApiKeyInfo:
@@ -189,7 +189,7 @@ def logger(app: Flask) -> Iterator[logging.Logger]:
 
 
 def test_one_line_per_change(alice: Visitor, caplog: pytest.LogCaptureFixture) -> None:
-    """Each new state of an attempt or a key is one log line, and an unchanged state is none."""
+    """Each new state of an attempt or a key causes one log line, and an unchanged state none."""
     caplog.set_level(logging.INFO, "flask_demo")
     alice.connect()
     alice.post("/kucoin/keys/1/check")  # the state stays the same

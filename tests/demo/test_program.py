@@ -71,7 +71,7 @@ def test_starts_and_stops(tmp_path: Path, number: signal.Signals) -> None:
 def start_here(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., str]:
-    """A function that runs the demo in this process until it fails, and returns what it prints."""
+    """A function that runs the demo here, asserts exit status 2, and returns what it printed."""
     monkeypatch.setattr(signal, "signal", lambda *_: None)
 
     def start(**environment: str) -> str:

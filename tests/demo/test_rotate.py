@@ -81,13 +81,13 @@ def test_another_account_replaces_nothing(make_app: MakeApp, sandbox: Sandbox) -
 
 
 def _first_outcome(visitor: Visitor) -> str:
-    """Return the text of the first attempt's page, with the account's name as in the list."""
+    """Return the text of the first attempt's page, with "Account" for "Your KuCoin account"."""
     page = text_of(visitor.get("/kucoin/attempts/1"))
     return page.replace("Your KuCoin account", "Account")
 
 
 def test_rotated_and_not_checked(alice: Visitor, sandbox: Sandbox) -> None:
-    """If the check of the new key failed, each attempt's page names the key of its attempt."""
+    """If the check of the new key failed, each attempt's page names the key of that attempt."""
     alice.connect()
     login_page = alice.post("/kucoin/keys/1/rotate").location
     sandbox.fail_next("api_key_info", "503")
@@ -115,7 +115,7 @@ def test_every_key_that_gave_way_is_named(alice: Visitor, sandbox: Sandbox, cloc
 def test_disconnected_while_a_rotation_begins(
     alice: Visitor, app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If the key is disconnected at the same moment, the page of its last attempt says so."""
+    """If the key is disconnected as its rotation begins, the page of its last attempt says so."""
     alice.connect()
     start = ledger.start_rotation
 
@@ -194,7 +194,7 @@ def test_rotate_when_refresh_is_refused(carol: Visitor, sandbox: Sandbox, clock:
 
 
 def test_rotate_when_the_token_is_dead(carol: Visitor, sandbox: Sandbox) -> None:
-    """If KuCoin refuses the token for a new key, it is deleted; the next try needs an approval."""
+    """If KuCoin refuses the token for a new key, the token is deleted, and the user approves."""
     sandbox.fail_next("create_api_key", "envelope:1:invalid token")
     page = text_of(carol.follow(carol.post("/kucoin/keys/1/rotate")))
     assert "No key was created" in page
@@ -212,7 +212,7 @@ def test_rotate_when_the_token_is_dead(carol: Visitor, sandbox: Sandbox) -> None
     ],
 )
 def test_rotate_when_it_is_not_the_token(carol: Visitor, sandbox: Sandbox, fault: str) -> None:
-    """If KuCoin refuses a key for another reason or its answer is lost, the token is used again."""
+    """If a new key fails for another reason than a bad token, the token is kept and used again."""
     sandbox.fail_next("create_api_key", fault)
     carol.post("/kucoin/keys/1/rotate")
     assert row_of(carol.app).sealed_token
@@ -230,7 +230,7 @@ def test_a_row_is_read_anew_under_its_lock(
             assert fresh_token(1)
         monkeypatch.setattr(
             _client, "refreshes", Refreshes()
-        )  # another process has its own memory of refreshes
+        )  # as in another process, which has its own memory of refreshes
         return start(*args)
 
     clock.advance(HOUR)

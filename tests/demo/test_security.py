@@ -53,7 +53,7 @@ def test_every_post_needs_a_token(alice: Visitor, sandbox: Sandbox, path: str) -
 
 
 def test_no_post_is_forgotten(app: Flask) -> None:
-    """The list above names every route that accepts a POST, except the callback's redirect."""
+    """`POSTS` names every route that accepts a POST, except the callback's redirect."""
     rules = [rule for rule in app.url_map.iter_rules() if rule.methods and "POST" in rule.methods]
     paths = {re.sub("<.*>", "1", rule.rule) for rule in rules}
     assert paths == {*POSTS, "/kucoin/callback"}  # the callback only redirects to its GET
@@ -105,7 +105,7 @@ def test_cookie(alice: Visitor) -> None:
 
 
 def test_headers(alice: Visitor, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every page, errors too, has headers against framing, caching, sniffing and alien content."""
+    """Every page, also an error page, forbids framing, caching, sniffing and foreign content."""
     alice.connect()
     alice.app.config["PROPAGATE_EXCEPTIONS"] = False
     monkeypatch.setattr(ledger, "own_attempt", _raise_for_the_second)
@@ -183,7 +183,7 @@ class Records(logging.Handler):
         self.texts.append(f"{record.name} {self.format(record)} {record.__dict__}")
 
     def of_the_demo(self, url: str) -> list[str]:
-        """Return the records without those of the test's own HTTP client."""
+        """Return the records as text, without those of the test's own HTTP client."""
         port = url.rpartition(":")[2]
         return [text for text in self.texts if not (text.startswith("urllib3") and port in text)]
 
@@ -277,7 +277,7 @@ def test_secrets_stay_put(
             def connect() -> None:
                 callback = sandbox.approve(post("/kucoin/connect").headers["Location"])
                 browser.get(callback)
-                browser.get(callback)  # the second callback has a page of its own
+                browser.get(callback)  # the callback is opened again, as by a reload
 
             post("/login", username="alice")
             connect()

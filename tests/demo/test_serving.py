@@ -54,7 +54,7 @@ def _status(url: str) -> int:
 
 
 def test_limits_follow_from_each_other() -> None:
-    """The limits leave room for a call to KuCoin, in the database, gunicorn and nginx."""
+    """The time limits of the database, gunicorn and nginx leave room for a call to KuCoin."""
     assert limits.CALL_SECONDS < limits.LOCK_SECONDS < limits.STATEMENT_SECONDS
     assert limits.IDLE_SECONDS > limits.CALL_SECONDS
     assert limits.WORKER_SECONDS > limits.CALL_SECONDS + limits.STATEMENT_SECONDS

@@ -28,7 +28,7 @@ def _mode(path: Path) -> int:
 
 @pytest.mark.parametrize("missing", ["KUCOIN_SITE", "SECRET_KEY", "KUCOIN_VAULT_KEYS"])
 def test_real_site_needs_its_settings(settings: dict[str, Any], missing: str) -> None:
-    """Without a required setting the error names it and says how to make it; no file is made."""
+    """The error for a missing setting names it and says what to set; no file is made."""
     del settings[missing]
     with pytest.raises(SettingsError) as caught:
         create_app(settings)

@@ -79,7 +79,7 @@ def test_blob_of_another_type(alice: Visitor, settings: dict[str, Any], content:
 
 
 def test_lost_vault_key(alice: Visitor, make_app: MakeApp, sandbox: Sandbox) -> None:
-    """Without the vault key the pages work and say so, and a new connect replaces the key."""
+    """Without the vault key the pages work and say so; a new connect replaces the stored key."""
     alice.connect()
     other = Visitor(make_app(KUCOIN_VAULT_KEYS=new_vault_key()), sandbox, "alice")
     page = text_of(other.follow(other.post("/kucoin/keys/1/check")))
@@ -121,7 +121,7 @@ def test_rekey(make_app: MakeApp, settings: dict[str, Any], sandbox: Sandbox) ->
 def test_rekey_with_a_row_that_does_not_open(
     alice: Visitor, make_app: MakeApp, settings: dict[str, Any]
 ) -> None:
-    """`rekey` names a row that it cannot open, does the others, and ends with status 1."""
+    """`rekey` names a row that it cannot open, seals the others again, and ends with status 1."""
     alice.connect()
     Visitor(alice.app, alice.sandbox, "bob").connect()
     with alice.app.app_context():

@@ -37,7 +37,7 @@ def app(make_app: MakeApp, postgres_database: str) -> Flask:
 
 
 def test_limits_of_a_transaction(app: Flask) -> None:
-    """Each transaction has the three limits, also the second one on a connection."""
+    """Each transaction has the three time limits, also a connection's second transaction."""
     with app.app_context():
         for _ in range(2):
             for name, seconds in database._LIMITS.items():
@@ -108,7 +108,7 @@ def test_a_page_says_so(app: Flask, alice: Visitor, monkeypatch: pytest.MonkeyPa
 
 
 def test_connections_are_kept(app: Flask) -> None:
-    """Twelve threads that need a connection at the same moments open twelve, and keep them."""
+    """Twelve threads that use the database at once, five times, open only twelve connections."""
     opened: list[object] = []
     all_have_one, all_are_done = threading.Barrier(12), threading.Barrier(12)
     with app.app_context():
@@ -143,7 +143,7 @@ def pgbouncer(postgres_database: str) -> Iterator[str]:
             f"auth_type = trust\nauth_file = {folder / 'users'}\n"
             "pool_mode = transaction\ndefault_pool_size = 2\n"
         )
-        if os.geteuid() == 0:  # it refuses to run as root
+        if os.geteuid() == 0:  # PgBouncer refuses to run as root
             nobody = pwd.getpwnam("nobody")
             user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
             os.chown(folder, nobody.pw_uid, nobody.pw_gid)
@@ -177,7 +177,7 @@ def test_behind_pgbouncer(make_app: MakeApp, pgbouncer: str, sandbox: Sandbox) -
 
 
 def test_silent_database_host_later(make_app: MakeApp, pgbouncer: str) -> None:
-    """The sockets have the options by which the kernel gives up a host that has vanished."""
+    """Database sockets have the options by which the kernel gives up a host that has vanished."""
     app = make_app(DATABASE_URL=pgbouncer)
     with app.app_context(), db.engine.connect() as connection:
         driver: Any = connection.connection.dbapi_connection

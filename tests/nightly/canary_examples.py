@@ -1,6 +1,6 @@
-"""Tests that show a secret, each in another place, and some that do not.
+"""Tests that show a secret, each in another place, and some that may or that show none.
 
-`test_frame_canaries.py` copies and runs them, and checks from outside which ones fail.
+`test_frame_canaries.py` copies and runs these tests, and checks from outside which ones fail.
 """
 
 from __future__ import annotations

@@ -18,8 +18,8 @@ from tests.support.chromium import check_page
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-#: Pages with all kinds of content: tables, pictures, definitions, code, lists, a form. Axe takes
-#: seconds for each page.
+#: The pages to test with axe, which takes seconds for each page. Together they have all kinds of
+#: content: tables, pictures, definitions, code, lists, a form.
 PAGES = ("index", "how-it-works", "proxies", "start", "going-live", "comparison", "search")
 
 

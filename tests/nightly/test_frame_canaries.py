@@ -14,7 +14,7 @@ _EXAMPLES = Path(__file__).with_name("canary_examples.py")
 def test_a_secret_that_is_shown_fails_the_test(tmp_path: Path) -> None:
     """The watch finds a secret in each place, fails no other test, and works in parallel.
 
-    Its message names the place, and quotes what stands before the secret.
+    The watch's message names the place, and quotes what stands before the secret.
     """
     frame = tmp_path / "tests"
     shutil.copytree(_TESTS / "support", frame / "support")

@@ -101,7 +101,7 @@ class Explainer:
 
 
 def _fill(database: str, rows: int) -> None:
-    """Insert attempts and keys; user 1 has three keys and a scattered tenth of the attempts."""
+    """Fill each table with `rows` rows; user 1 has three keys and a scattered tenth of attempts."""
     engine = create_engine(database, poolclass=NullPool)
     with engine.begin() as connection:
         connection.execute(text("SET session_replication_role = replica"))  # no foreign key checks
@@ -186,7 +186,7 @@ def _demo(database: str, sandbox: Sandbox) -> Iterator[Flask]:
 
 
 def _plans(database: str, rows: int) -> dict[str, list[Plan]]:
-    """Return the plans of the demo's statements, on tables with so many rows, by statement."""
+    """Return the plans of the demo's statements, by statement, on tables of `rows` rows each."""
     explainer = Explainer()
     with run_sandbox() as sandbox, _demo(database, sandbox) as app:
         _fill(database, rows)
@@ -223,7 +223,7 @@ def found(postgres_url: str) -> Found:
         # The outcome of an attempt, and its key.
         "SELECT .* FROM connect_attempt WHERE connect_attempt.id = .* AND .*user_id = ",
         "SELECT .* FROM connected_key WHERE connected_key.attempt_id = ",
-        # Each step of the ledger, including the claim, and the lock on an account's keys.
+        # Each step of the ledger, including the claim; then the lock on a user's keys.
         "UPDATE connect_attempt SET .* WHERE connect_attempt.id = .* AND connect_attempt.status = ",
         "SELECT .* FROM connected_key WHERE connected_key.user_id = .* FOR UPDATE",
         # The keys that are due for a check.

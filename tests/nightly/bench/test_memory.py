@@ -54,7 +54,7 @@ def flask(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
 
 @pytest.fixture
 def starlette() -> Iterator[Callable[[str], None]]:
-    """Return a function that does the same with httpx2."""
+    """Return a function that signs in and refreshes with httpx2, without a network."""
 
     def handle(request: httpx2.Request) -> httpx2.Response:
         status, body = _answered(request.method, str(request.url), request.headers, request.content)

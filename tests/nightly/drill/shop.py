@@ -50,7 +50,7 @@ def connected(url: str) -> Iterator[Connection]:
 
 @dataclass
 class Hold:
-    """A call that the sandbox holds back: it sets `arrived`, and answers once `let_go` is set."""
+    """A call that waits in the sandbox: `arrived` is set when it waits, `let_go` ends the wait."""
 
     arrived: threading.Event = field(default_factory=threading.Event)
     let_go: threading.Event = field(default_factory=threading.Event)
@@ -114,7 +114,7 @@ class Stage:
                 administrator.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true"))
 
     def reads_as(self, attempt: int, person: Person) -> Status:
-        """End an attempt that is unfinished; return its status, and assert that its page shows it.
+        """End all unfinished attempts; return the status of one, and assert that its page shows it.
 
         Also assert that each key issued so far is stored or flagged as unknown.
         """

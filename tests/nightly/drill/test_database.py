@@ -15,7 +15,7 @@ def test_down_before_the_callback(stage: Stage) -> None:
         callback = person.sandbox.approve(person.begin())
         asked = stage.sandbox.totals
         with stage.database_down():
-            assert person.open_callback_once(callback) == 303  # to a page that says so
+            assert person.open_callback_once(callback) == 303  # a redirect to the error page
         assert stage.sandbox.totals == asked
         attempt = person.come_back(callback)
         assert stage.reads_as(attempt, person) == Status.STORED
@@ -40,7 +40,7 @@ def test_down_while_kucoin_is_asked(
             assert hold.arrived.wait(30)
             with stage.database_down():
                 hold.let_go.set()
-                assert answer.result() == 303  # to a page that says so
+                assert answer.result() == 303  # a redirect to the error page
         attempt = person.come_back(callback)
         assert stage.reads_as(attempt, person) == reads_as
     assert len(stage.sandbox.issued_keys) == before + issued

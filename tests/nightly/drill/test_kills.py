@@ -52,7 +52,7 @@ def test_killed_while_kucoin_is_asked(
         with held(operation, acts) as hold, stage.coming_back(person, callback) as answer:
             assert hold.arrived.wait(30)
             asked = stage.sandbox.totals
-            asked[operation] = asked.get(operation, 0) + 1  # counted when the sandbox answers
+            asked[operation] = asked.get(operation, 0) + 1  # calls count when they are answered
             stage.kill_worker()
             assert answer.result() is None
             attempt = person.come_back(callback)

@@ -15,7 +15,7 @@ __all__ = ["make_app", "sandbox", "settings"]  # pytest finds the fixtures here
 def test_ten_thousand_keys(
     make_app: MakeApp, postgres_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Four parallel runs of the command check each of 10,000 keys exactly once."""
+    """Four parallel runs of `flask kucoin check` check each of 10,000 keys exactly once."""
     app = make_app(DATABASE_URL=postgres_database)
     fill(app, 10_000)
     asked = check_by_runners(app, 4, monkeypatch)
