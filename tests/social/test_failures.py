@@ -244,7 +244,7 @@ def test_refused_key_error_has_kucoins_reason(options: SandboxKeywords, says: st
 
 
 def test_lost_key_error_names_kucoins_page(host: Host) -> None:
-    """The error for a lost key names KuCoin's page; a full list has another class."""
+    """The error for a lost key names KuCoin's page; a full list of keys has another error."""
     host.sandbox.fail_next("create_api_key", "reset_after")
     with pytest.raises(AuthResponseError, match="API management page") as caught:
         host.come_back()
