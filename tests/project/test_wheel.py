@@ -56,7 +56,7 @@ def _run(*command: str | Path) -> str:
     done = subprocess.run(
         command,
         cwd="/",
-        # Without these, uv may use another environment, or download a Python.
+        # Without these variables, uv may use another environment, or download a Python.
         env={**os.environ, "VIRTUAL_ENV": "", "UV_PYTHON_DOWNLOADS": "never"},
         capture_output=True,
         text=True,
