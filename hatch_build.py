@@ -1,8 +1,9 @@
 """Makes the long description for the package index: the README without relative links.
 
-The README's relative links lead to files of the repository. On the package index, they would lead
-nowhere. If pyproject.toml has the project URL ``Source``, they become absolute links to that
-address. Otherwise only the text of each link remains.
+The README's relative links lead to files of the repository, which the package index does not have.
+If pyproject.toml has the project URL ``Source``, the relative links become absolute links to that
+address. Otherwise only the text of each relative link remains. Pictures with a relative address,
+and comments, are left out.
 """
 
 import re

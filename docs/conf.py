@@ -30,7 +30,7 @@ copybutton_only_copy_prompt_lines = True
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"
 autodoc_class_signature = "separated"
-autodoc_default_options = {"exclude-members": "__new__"}  # it takes what __init__ takes
+autodoc_default_options = {"exclude-members": "__new__"}  # same parameters as __init__
 # Names that this documentation does not describe. The build is offline, so other projects' pages
 # cannot be looked up.
 nitpick_ignore_regex = [

@@ -1,6 +1,6 @@
 """Changes furo's pages for people who use a keyboard or a screen reader.
 
-If no page has one of the texts to replace, there is a warning, so ``make docs`` fails.
+A text to replace that is in none of the pages gives a warning, so ``make docs`` fails.
 """
 
 from __future__ import annotations

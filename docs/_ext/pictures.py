@@ -51,7 +51,7 @@ class _Picture(SphinxDirective):
         return [nodes.raw("", html, format="html")]
 
     def draw(self) -> tuple[int, list[str]]:
-        """Return the height in pixels, and the shapes in SVG. Each directive has its own."""
+        """Return the height in pixels, and the shapes in SVG. Each directive overrides this."""
         raise NotImplementedError
 
 

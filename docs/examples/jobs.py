@@ -55,6 +55,6 @@ def new_key_by_dramatiq(account_id: int) -> None:
 
 
 def enqueue_with_rq(account_id: int, redis: Redis) -> None:
-    """Enqueue the job. RQ repeats it after any error, so ``new_key`` catches most of them."""
+    """Enqueue the job. RQ repeats it after any error, so ``new_key`` catches most errors."""
     retry = Retry(max=5, interval=[1, 2, 4, 8, 16])
     Queue(connection=redis).enqueue(new_key, account_id, retry=retry)

@@ -21,7 +21,7 @@ class Base(DeclarativeBase):
 
 
 class KuCoinAccount(Base):
-    """A user's connected account. Encrypted values hold the row's id, and are valid in that row."""
+    """A user's connected account. Encrypted values hold the row's id: no other row opens them."""
 
     __tablename__ = "kucoin_account"
 

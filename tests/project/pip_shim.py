@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 def main(arguments: list[str]) -> None:
     """Exit with an error if a requirement is not met by what is installed here.
 
-    Of its extras, only the names are checked. Options of pip are not supported.
+    Of a requirement's extras, only the names are checked. Options of pip are not supported.
     """
     if arguments[:1] != ["install"]:
         sys.exit(f"pip shim: {arguments} is not an installation")

@@ -3,7 +3,8 @@
 * Each program that the page includes with a caption is saved under its caption first.
 * A Python block that starts with ``# name.py`` is saved under that name. Other Python blocks are
   executed; all blocks of a page share their variables.
-* Tests that an executed block defines are called; their fixtures are names that the page has.
+* Tests that an executed block defines are called. Each parameter of a test gets the page's variable
+  of that name.
 * An ``sh`` block is a script, run as a whole, which must succeed.
 * In a ``console`` block, each ``$ command`` is run and must succeed. If lines follow it, they must
   be its output, where ``…`` and ``...`` stand for anything. Commands that serve run until the end
@@ -76,11 +77,11 @@ class Reader:
             (shims / name).write_text(f'#!/bin/sh\n{line} "$@"\n')
             (shims / name).chmod(0o755)
         self.env["PATH"] = f"{shims}:{Path(sys.executable).parent}:{self.env['PATH']}"
-        # The shim of pip is a module of the tests.
+        # The shim of pip runs the checkout's module tests.project.pip_shim.
         self.env["PYTHONPATH"] = f"{ROOT}:{self.env.get('PYTHONPATH', '')}"
 
     def read(self, page: Path, names: dict[str, Any]) -> int:
-        """Run the page's blocks, and return the number of blocks and comments that skip blocks."""
+        """Run the page's blocks. Return how many blocks and skip comments the page has."""
         document = Document.parse(
             str(page),
             CodeBlockParser("python", self._python),
@@ -180,8 +181,8 @@ class Reader:
     def _serve(self, command: str) -> None:
         named = re.search(r"(?:--port |:)(\d{4,5})\b", command)
         port = int(named[1]) if named else free_port()
-        # Outside the folder, whose files are searched for secrets: development servers log the
-        # callback's query.
+        # Files in the folder are searched for secrets, and development servers log the callback's
+        # query. So the log is outside the folder.
         log = self._open.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - it is closed there
         server = subprocess.Popen(
             [_BASH, "-c", command if "=" in command.split(maxsplit=1)[0] else f"exec {command}"],
@@ -202,7 +203,7 @@ class Reader:
 
 @contextmanager
 def reader(folder: Path, filled: Mapping[str, str]) -> Iterator[Reader]:
-    """Return a reader for one page; stop the servers of the page at the end."""
+    """Yield a reader for one page, and then stop the servers that the page has started."""
     page_reader = Reader(folder, filled)
     try:
         yield page_reader

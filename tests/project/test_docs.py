@@ -13,7 +13,7 @@ PAGES = [ROOT / "README.md", GUIDE, ROOT / "SECURITY.md", *sorted((ROOT / "docs"
 
 @pytest.mark.parametrize(("page", "at_least"), [("security.md", 30), ("comparison.md", 7)])
 def test_every_claim_names_a_test_that_exists(page: str, at_least: int) -> None:
-    """Each test that the page names exists, and the page names at least so many tests."""
+    """The page names at least ``at_least`` tests, and each of these tests exists."""
     tests = set()
     for path in (ROOT / "tests").rglob("test_*.py"):
         tests.update(re.findall(r"def (test_\w+)", path.read_text()))

@@ -47,7 +47,7 @@ def test_every_command_of_make_exists(page: Path) -> None:
 
 @EACH_PAGE
 def test_every_fault_exists(page: Path) -> None:
-    """The sandbox accepts each call of `fail_next` with two literals that a page contains."""
+    """The sandbox accepts the arguments of each call `fail_next("…", "…")` on the page."""
     with run_sandbox() as sandbox:
         for operation, fault in re.findall(r'fail_next\("(\w+)", "([^"]+)"\)', page.read_text()):
             sandbox.fail_next(operation, fault)
@@ -68,7 +68,7 @@ def test_every_fault_is_described() -> None:
 
 @EACH_PAGE
 def test_every_call_has_its_arguments(page: Path) -> None:
-    """If a code span calls a method of the package, the method has the named parameters."""
+    """If a code span calls a method of the package, the method takes the call's keywords."""
     for code in spans(page):
         call = re.fullmatch(r"(?:\w+\.)*(\w+)\((.*)\)", code)
         owners = (KuCoinFlaskApp, authlib_kucoin.KuCoinOAuth2Session, Sandbox, authlib_kucoin)
@@ -122,7 +122,7 @@ def test_the_gateways_codes_have_their_class() -> None:
 
 @pytest.mark.parametrize("name", ["README.md", "docs/going-live.md"])
 def test_the_sites_have_their_addresses(name: str) -> None:
-    """The table has all sites. Addresses and versions in a row are right; headers are complete."""
+    """Each site has a row. Its addresses and version are the site's; no header is missing."""
     rows = dict(re.findall(r'^\| `"(\w+)"` \| (.+) \|$', (ROOT / name).read_text(), re.MULTILINE))
     assert set(rows) == set(SITES)
     for site_name, row in rows.items():

@@ -85,7 +85,7 @@ FRAMEWORKS = pytest.mark.parametrize(
 def test_an_account_is_connected(
     kucoin_sandbox: Sandbox, module: str, app: str, serve: str
 ) -> None:
-    """Each example makes one key for GET of the callback, and none for HEAD; it shows the UID."""
+    """For GET of the callback, the app makes one key and shows the UID; HEAD uses no code."""
     with served(module, app, serve, kucoin_sandbox) as url, requests.Session() as browser:
         callback = kucoin_sandbox.approve(connect(browser, url))
         # A link checker sends HEAD, for which frameworks run the view for GET.
@@ -102,7 +102,7 @@ def test_an_account_is_connected(
 def test_what_goes_wrong_has_a_page(
     kucoin_sandbox: Sandbox, module: str, app: str, serve: str
 ) -> None:
-    """After Cancel, an old callback, a 503 or a lost answer, a page says so, with the button."""
+    """After Cancel, a used callback, a 503 or a lost answer, a page says so and has the button."""
     with served(module, app, serve, kucoin_sandbox) as url, requests.Session() as browser:
         used = kucoin_sandbox.approve(connect(browser, url))
         browser.get(used)
@@ -172,7 +172,7 @@ def test_the_tests_against_the_sandbox_pass(tmp_path: Path) -> None:
 
 
 def test_the_fastapi_example_is_as_short_as_it_says() -> None:
-    """The program has under 50 lines that are not blank, and one statement in each line."""
+    """The program has under 50 lines that are not blank, and no two statements in a line."""
     lines = (EXAMPLES / "fastapi_app.py").read_text().splitlines()
     assert len([line for line in lines if line.strip()]) < 50
     assert not re.search(r";\s*\S", "".join(lines))

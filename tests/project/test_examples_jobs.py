@@ -87,7 +87,7 @@ def by_dramatiq(jobs: Any) -> None:
 
 
 def by_rq(jobs: Any) -> None:
-    """Run an RQ worker until its queue is empty, and once more for the scheduled repetitions."""
+    """Run an RQ worker until its queue is empty, and once more for the scheduled retries."""
     redis = fakeredis.FakeStrictRedis()
     jobs.enqueue_with_rq(1, redis)
     queue = Queue(connection=redis)

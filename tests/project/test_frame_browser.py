@@ -1,4 +1,4 @@
-"""The browser fixtures load pages and notice their problems."""
+"""The browser fixtures load pages, and record a page's errors and requests to other hosts."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -74,7 +74,7 @@ def test_problems_are_noticed(
 
 
 def test_redirects_are_watched(page: "Page", page_problems: list[str], echo_url: str) -> None:
-    """A redirect to another host counts as a request to it."""
+    """A redirect to another host is recorded as a request to another host."""
     with pytest.raises(Exception, match="ERR_NAME_NOT_RESOLVED"):
         page.goto(f"{echo_url}?status=302&to=http://shop.example/")
     assert "request to another host: http://shop.example/" in page_problems

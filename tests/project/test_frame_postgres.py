@@ -17,9 +17,9 @@ def test_each_test_has_its_own_database(postgres_database: str, turn: int) -> No
 
 
 def test_server_has_room_for_many(postgres_url: str) -> None:
-    """The server uses UTF-8, and allows at least 200 connections; PostgreSQL's default is 100.
+    """The server uses UTF-8, and allows the 200 connections that tests with many workers need.
 
-    Tests with many workers need them, from a server in `TEST_DATABASE_URL`, too.
+    PostgreSQL's default is 100. A server that `TEST_DATABASE_URL` names needs a higher limit, too.
     """
     engine = create_engine(postgres_url, poolclass=NullPool)
     with engine.connect() as connection:

@@ -31,12 +31,12 @@ _CONTRACTS = {
 
 
 def test_each_contract_is_tested() -> None:
-    """Each import contract has a violation in the list above."""
+    """Each import contract has a violation in `_BROKEN`."""
     assert set(_CONTRACTS) == {contract for contract, *_ in _BROKEN}
 
 
 def test_the_sandbox_is_kept_from_every_module() -> None:
-    """The sandbox's contract lists all modules and packages beside the sandbox."""
+    """The contract "sandbox" lists each module and package of ours, except the sandbox."""
     package = (_CHECKOUT / "authlib_kucoin").iterdir()
     modules = {
         path.stem for path in package if path.suffix == ".py" or (path / "__init__.py").exists()

@@ -137,7 +137,7 @@ def test_sentry(
 ) -> None:
     """Sentry records code and secret of a call by requests, unless `redact` masks them.
 
-    httpx2's clients keep the query out of the request's URL, so there Sentry records neither.
+    The clients over httpx2 keep the query out of the request's URL, so Sentry records no secret.
     """
     recorder = sentry(**hooks)
     with sentry_sdk.start_transaction(name="callback"):
@@ -222,7 +222,7 @@ def test_opentelemetry(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """With each library's instrumentation, the exporter masks the span of the token call."""
-    # If there is no proxy, the client passes the query to httpx2 apart from the URL.
+    # Without a proxy, the client passes the query to httpx2 apart from the URL: nothing to mask.
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example.com:3128")
     for redacting, found in [(False, {"code", "secret"}), (True, set())]:
         spans = Spans(redacting=redacting)
@@ -284,7 +284,7 @@ def test_opentelemetry_of_the_callback() -> None:
     ],
 )
 def test_access_logs(msg: str, args: tuple[Any, ...], caplog: pytest.LogCaptureFixture) -> None:
-    """The filter masks the code, whether a record has a tuple, a dict or no arguments."""
+    """The filter masks the code in records whose arguments are a tuple, a dict or absent."""
     logger = logging.getLogger("uvicorn.access")
     redacting = RedactingFilter()
     logger.addFilter(redacting)
@@ -391,7 +391,7 @@ def test_nginxs_logs(tmp_path: Path) -> None:
 
 
 def test_what_is_left_whole() -> None:
-    """`redact` does not change other parameters, other members, or values that are not text."""
+    """`redact` does not change parameters and members without secrets, nor other values."""
     event = {
         "url": "https://other.example.com/?discount_code=x&page=2",
         "code": "404",

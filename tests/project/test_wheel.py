@@ -56,7 +56,7 @@ def _run(*command: str | Path) -> str:
     done = subprocess.run(
         command,
         cwd="/",
-        # Without these, uv may use another environment, or download a Python.
+        # Without these variables, uv may use another environment, or download a Python.
         env={**os.environ, "VIRTUAL_ENV": "", "UV_PYTHON_DOWNLOADS": "never"},
         capture_output=True,
         text=True,
@@ -89,7 +89,7 @@ def wheel(built: Path) -> Path:
 def install(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Return a function that installs the wheel with extras into a new environment.
 
-    It is not in `tmp_path`, all of whose files are searched for secrets.
+    The environment is not in `tmp_path`, because files in `tmp_path` are searched for secrets.
     """
 
     def install(extras: str) -> Path:
@@ -104,7 +104,7 @@ def install(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[
 
 
 def test_wheel_has_what_runs_and_nothing_else(wheel: Path) -> None:
-    """The wheel has the package with py.typed, and no other folder."""
+    """The wheel has the package with py.typed, and no other folder but its metadata."""
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     assert "authlib_kucoin/py.typed" in names
@@ -145,6 +145,6 @@ def test_base_install(install: Callable[[str], Path]) -> None:
 @pytest.mark.nightly
 @pytest.mark.parametrize("extra", _EXTRAS)
 def test_each_extra_is_complete(extra: str, install: Callable[[str], Path]) -> None:
-    """Each of these extras installs everything that its module imports."""
+    """Each extra installs everything that the module in `_EXTRAS` imports."""
     python = install(f"[{extra}]")
     _run(python, "-I", "-W", "error", "-c", f"import {_EXTRAS[extra]}")

@@ -17,7 +17,7 @@ from authlib.integrations.base_client.registry import OAUTH_CLIENT_PARAMS
 
 from tests.project.snippets import ROOT
 
-#: The folders whose names, strings and file names are known words.
+#: Folders. Their file names, and the names and strings of their programs, are known words.
 _OURS: Final = (
     "authlib_kucoin",
     "flask_demo",
@@ -126,7 +126,7 @@ def _python_words(path: Path) -> Iterator[str]:
 
 @functools.cache
 def known_words() -> frozenset[str]:
-    """Return the words that a page may set as code, except options of programs and settings."""
+    """Return the known words, apart from KuCoin settings and the options in help texts."""
     words = set(_OTHERS) | set(_UWSGI) | set(dir(__builtins__))
     for folder in _OURS:
         for path in (ROOT / folder).rglob("*"):

@@ -59,7 +59,7 @@ class Walker:
 
 
 def _fields(page: requests.Response) -> list[tuple[str, str]]:
-    """Return a form's initial values: hidden fields and ticked boxes."""
+    """Return the hidden fields and ticked boxes of a page, as a browser would submit them."""
     inputs = [
         dict(re.findall(r'([\w-]+)(?:="([^"]*)")?', tag))
         for tag in re.findall(r"<input ([^>]*)>", page.text)
@@ -72,7 +72,11 @@ def _fields(page: requests.Response) -> list[tuple[str, str]]:
 
 
 def walk(app: str, sandbox: str) -> None:
-    """Connect; open the used callback again; cancel; return to a 503, and to a lost answer."""
+    """Take a person's steps, and check the page that the application shows after each.
+
+    Connect; open the used callback again; cancel; connect while the token call gets a 503; connect
+    while the answer with the key is lost.
+    """
     walker = Walker(app, sandbox)
     used = walker.callback("approve")
     assert "is connected" in walker.come_back(used)

@@ -35,7 +35,7 @@ class Host:
 
     @property
     def backend(self) -> KuCoinOAuth2[str]:
-        """Return a backend, as for one request."""
+        """Return a new backend: each request has its own."""
         return KuCoinOAuth2(self.strategy, redirect_uri=COMPLETE)
 
     def start(self) -> str:
@@ -44,7 +44,10 @@ class Host:
         return do_auth(self.backend, user=self.user)
 
     def come_back(self, **changes: str) -> Any:
-        """Log in, approve, and open the callback with these changes; return the host's answer."""
+        """Log in, approve, and open the callback; return the host's answer.
+
+        The given parameters replace those of the callback.
+        """
         return self.complete(self.sandbox.approve(self.start()).fields | changes)
 
     def complete(self, fields: Any) -> Any:

@@ -146,7 +146,7 @@ class Strategy(BaseStrategy[str]):
         return self.session.get(name, default)
 
     def session_set(self, name: str, value: Any) -> None:
-        """Set an item of the session, serialised as JSON, as in Django."""
+        """Set an item of the session, converted to JSON and back, as in Django."""
         self.session[name] = json.loads(json.dumps(value))
 
     def session_pop(self, name: str) -> Any:
@@ -170,7 +170,7 @@ def keep_api_key(user: User, api_key: ApiKey, **_kwargs: Any) -> None:
 
 
 def take_api_key(user: User, response: dict[str, Any], **_kwargs: Any) -> None:
-    """Take a new key out of the response, as a pipeline step may."""
+    """Store the new key that the response holds, as a pipeline step may."""
     kept.append((user, response["credentials"]))
 
 

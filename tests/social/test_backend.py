@@ -96,7 +96,7 @@ def test_only_an_expired_token_is_refreshed(kucoin_sandbox: Sandbox) -> None:
 
 
 def test_urls_of_the_backend_are_those_of_the_site(host: Host) -> None:
-    """The backend's URLs are the site's, and no state is added to its redirect URI."""
+    """The backend's URLs are the site's, and the redirect URI gets no state."""
     base = host.sandbox.url
     assert host.backend.authorization_url() == f"{base}/oauth"
     assert host.backend.access_token_url() == f"{base}/_oauth/access-token"
@@ -123,7 +123,7 @@ def wire() -> Iterator[Wire]:
 def test_the_redirect_uri_is_raw_in_both_urls(
     wire: Wire, settings: dict[str, str], last: str
 ) -> None:
-    """All parameters but the redirect URI are percent-encoded, and no parameter is added."""
+    """In login URL and exchange, all parameters but the redirect URI are percent-encoded."""
     token = {"access_token": "a", "token_type": "bearer", "expires_in": 3600}
     key = {"apiName": "n", "apiKey": "k", "secret": "s", "passphrase": "p"}
     wire.answer = answering(
@@ -171,7 +171,7 @@ def test_second_association_opens_no_connection(host: Host) -> None:
 
 @pytest.mark.parametrize("mode", ["plain", "envelope", "form_post"])
 def test_every_form_of_callback_is_accepted(mode: Any) -> None:
-    """The plain callback, the document's form of it, and that form by POST all connect a user."""
+    """The plain callback, the document's envelope, and the envelope by POST connect an account."""
     with run_sandbox(callback=mode) as sandbox:
         assert Host(sandbox).come_back() == "/"
     assert Social.rows
@@ -260,7 +260,7 @@ def test_replaced_backend_method_without_effect_is_refused(host: Host) -> None:
 def test_key_settings_are_checked_before_the_exchange(
     kucoin_sandbox: Sandbox, setting: dict[str, Any]
 ) -> None:
-    """Wrong settings raise when a login starts, and at the callback before the code is used."""
+    """Wrong settings for the key raise when a login starts, and before a code is exchanged."""
     host = Host(kucoin_sandbox, FAST_API=2)
     fields = kucoin_sandbox.approve(host.start()).fields
     for name, value in setting.items():
@@ -282,7 +282,7 @@ def test_refresh_token_with_a_second_argument_is_refused(host: Host) -> None:
 
 
 def test_process_error_without_stage_is_called_for_each_answer(kucoin_sandbox: Sandbox) -> None:
-    """A ``process_error`` of the older form gets the callback and the token, and can call ours."""
+    """A ``process_error`` without ``stage`` gets callback and token, and can call ``super()``."""
     seen: list[bool] = []
 
     class Mine(KuCoinOAuth2[str]):
@@ -303,7 +303,7 @@ def test_the_error_of_a_hook_reaches_the_caller(
 ) -> None:
     """An error that ``process_error`` raises for a token is raised unchanged.
 
-    If it is an error of social-core, it carries the stage: of the exchange or of the refresh.
+    If it is an error of social-core, its stage is "token_exchange" or "refresh".
     """
     seen: list[Any] = []
 
@@ -372,7 +372,7 @@ def test_head_request_does_not_consume_the_login(host: Host) -> None:
         host.complete(fields)
     assert "has to be opened with GET or POST" in caught.value.detail
     assert "token" not in host.sandbox.totals
-    host.strategy.request.method = "GET"  # type: ignore[attr-defined]  # as above
+    host.strategy.request.method = "GET"  # type: ignore[attr-defined]  # Django's has it
     assert host.complete(fields) == "/"
 
 
@@ -403,7 +403,7 @@ def test_incomplete_setting_is_named_in_the_error(
 
 
 def test_setting_without_effect_is_refused(kucoin_sandbox: Sandbox) -> None:
-    """With ``AUTH_EXTRA_ARGUMENTS``, starting a login raises an error that names its parameter."""
+    """With ``AUTH_EXTRA_ARGUMENTS``, starting a login raises an error that names the argument."""
     with pytest.raises(AuthConfigurationError) as caught:
         Host(kucoin_sandbox, AUTH_EXTRA_ARGUMENTS={"lang": "en"}).start()
     assert "no parameter 'lang'" in caught.value.detail
@@ -421,7 +421,10 @@ def test_setting_without_effect_is_refused(kucoin_sandbox: Sandbox) -> None:
 def test_user_agent_is_that_of_social_core(
     kucoin_sandbox: Sandbox, settings: dict[str, str], is_named: bool, user_agent: str
 ) -> None:
-    """The header is the setting's, else social-core's; without ``SEND_USER_AGENT``, requests'."""
+    """The value is that of ``USER_AGENT``, or else social-core's.
+
+    A backend whose ``SEND_USER_AGENT`` is false leaves the value to requests.
+    """
     host = Host(kucoin_sandbox, **settings)
     kind = type("Mine", (KuCoinOAuth2,), {"SEND_USER_AGENT": is_named})
     assert kind(host.strategy)._client().headers["User-Agent"].startswith(user_agent)
@@ -432,7 +435,7 @@ def test_user_agent_is_that_of_social_core(
 
 @pytest.mark.parametrize("name", ["REQUESTS_TIMEOUT", "URLOPEN_TIMEOUT"])
 def test_both_timeout_settings_of_social_core_are_used(kucoin_sandbox: Sandbox, name: str) -> None:
-    """The backend reads both names that social-core has for the setting."""
+    """The backend reads the time-out from both settings that social-core has for it."""
     host = Host(kucoin_sandbox, **{name: 0.2})
     assert host.backend._client().timeout == 0.2
 

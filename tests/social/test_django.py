@@ -289,7 +289,7 @@ def test_anonymous_visitor_is_not_sent_to_kucoin(project: Project) -> None:
 
 
 def test_key_of_another_users_account_stays_pending(project: Project) -> None:
-    """If the account is another user's, the new key is stored as pending, and not associated."""
+    """If the account is another user's, the new key stays pending; that user keeps the account."""
     with Browser(project, "alice") as alice, Browser(project, "bob") as bob:
         alice.approve()
         assert error(bob.approve()) == ("identity_in_use", "pipeline")

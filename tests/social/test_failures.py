@@ -63,7 +63,7 @@ def test_cancelled_login_connects_no_account(mode: Any) -> None:
 def test_each_kind_of_refusal_has_its_error_class(
     host: Host, fields: dict[str, str], kind: type[Exception], code: str
 ) -> None:
-    """Each of these callbacks raises this error class of social-core; no token is requested."""
+    """Each refused callback raises its error class of social-core, and no token is requested."""
     host.start()
     state = host.strategy.session["kucoin_state"]["state"]
     error = failure(host, fields | {"state": state})
@@ -244,7 +244,7 @@ def test_refused_key_error_has_kucoins_reason(options: SandboxKeywords, says: st
 
 
 def test_lost_key_error_names_kucoins_page(host: Host) -> None:
-    """The error for a lost key names KuCoin's page; a full list of keys has another class."""
+    """The error for a lost key names KuCoin's page; a full list of keys has another error."""
     host.sandbox.fail_next("create_api_key", "reset_after")
     with pytest.raises(AuthResponseError, match="API management page") as caught:
         host.come_back()
@@ -268,7 +268,7 @@ def test_lost_key_error_names_kucoins_page(host: Host) -> None:
 def test_a_failed_refresh_keeps_the_old_pair(
     kucoin_sandbox: Sandbox, fault: str, kind: type[Exception], code: str
 ) -> None:
-    """Each failure raises this error class of social-core, and ``extra_data`` stays unchanged."""
+    """Each failure raises its error class of social-core, and ``extra_data`` stays unchanged."""
     host = Host(kucoin_sandbox, EXTRA_DATA=REFRESHABLE)
     host.come_back()
     [row] = Social.rows

@@ -28,7 +28,7 @@ def test_no_token_is_stored_by_default(host: Host) -> None:
 
 
 def test_extra_data_never_yields_the_keys_secret(kucoin_sandbox: Sandbox) -> None:
-    """An entry may use any of social-core's forms; none of them yields the key's secret."""
+    """``EXTRA_DATA`` may use each of social-core's forms; none yields the key's secret."""
     entries = [
         "uid",
         ("expires_at", "expires_on"),

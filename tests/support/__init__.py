@@ -1,1 +1,1 @@
-"""Shared by the tests: a recording server, a browser, the search for leaked secrets."""
+"""Helpers that many tests share, such as a recording server or the search for leaked secrets."""

@@ -20,7 +20,7 @@ from sqlalchemy.pool import NullPool
 _CORE: Final = 16
 #: Runs of digits that may contain a secret; with hyphens, because a UUID has them.
 _RUNS: Final = re.compile(rf"[0-9a-f][0-9a-f-]{{{_CORE - 1},}}", re.IGNORECASE)
-#: The beginnings of the sandbox's codes and tokens, to find those of other processes as well.
+#: The beginnings of a sandbox's codes and tokens, to find what other processes' sandboxes issue.
 _SHAPES: Final = re.compile(
     r"sandbox-(code|access|refresh)(?:/|%2f|%252f|\\/)[0-9a-f]{8}", re.IGNORECASE
 )

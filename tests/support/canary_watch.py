@@ -4,9 +4,9 @@ It searches for each code, token, API key secret and passphrase that a sandbox i
 issues, for codes and tokens of sandboxes in other processes, and for the secrets that a test makes
 with ``canaries.new``. It searches in
 
-* the log records of all libraries (at DEBUG, except in tests marked as ``measured``), but not in a
-  browser's record of the callback that it opens,
-* the output of the test, and of programs that inherit it,
+* the log records of all libraries (at DEBUG, except in tests marked as ``measured``), but not
+  in the record of a callback that the test opens as a browser,
+* the output of the test, and of programs that inherit its stdout or stderr,
 * the text, the attributes and the traceback of each of this package's errors,
 * the repr of this package's objects, as it is when their ``__init__`` ends,
 * the demo's pages, headers and sessions, if the demo runs in this process,
@@ -36,8 +36,8 @@ from authlib_kucoin.sandbox._state import State
 
 from .canaries import canaries
 
-#: The HTTP libraries that tests use as browsers. They log the callback's URL, with the code, when
-#: they open it. That is not this package's leak.
+#: The HTTP libraries that tests use as browsers. They log the URL that they open: for a callback,
+#: with the code. That is not this package's leak.
 _BROWSERS: Final = ("urllib3", "httpx", "httpcore")
 _CALLBACK: Final = re.compile(
     r"(?:GET|POST) (?:https?://[^/\s]+)?/[^?\s]*(?:callback|complete)[^?\s]*\?"
@@ -51,7 +51,7 @@ _errors: Final[list[BaseException]] = []
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Add the two markers; attach to the sandbox, the package's classes, loggers and the demo."""
+    """Add two markers; attach to the sandbox, the package's classes, loggers and the demo."""
     for line in (
         "shows_secrets(why): the test shows secrets on purpose, and does not fail for that",
         "measured(why): the test measures time or memory, so libraries log at WARNING only",
@@ -75,7 +75,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     level = logging.WARNING if item.get_closest_marker("measured") else logging.DEBUG
     for name in ("", "sqlalchemy"):  # sqlalchemy sets a level of its own
         logger = logging.getLogger(name)
-        if logger.level != level:  # setting it clears the caches of all loggers
+        if logger.level != level:  # setting a level clears all loggers' caches
             logger.setLevel(level)
 
 
@@ -132,13 +132,13 @@ def _release_key(_state: State, key: Any) -> None:
 def _look_at_record(logger: logging.Logger, record: logging.LogRecord) -> None:
     traceback = record.exc_text
     text = _FORMATTER.format(record)
-    record.exc_text = traceback  # formatting stores it; others may format it differently
+    record.exc_text = traceback  # format() stored one, which other formatters would reuse
     if not (logger.name.startswith(_BROWSERS) and _CALLBACK.search(text)):
         canaries.look("record", f"of {logger.name}", f"{text} {record.args!r}")
 
 
 def _look_at_repr(thing: object, _none: None) -> None:
-    with contextlib.suppress(AttributeError):  # the subclass's __init__ has not run yet
+    with contextlib.suppress(AttributeError):  # a subclass's __init__ is not done
         canaries.look("repr", f"of {type(thing).__name__}", repr(thing))
 
 
@@ -168,7 +168,7 @@ def _classes_of(package: Any) -> Iterator[type]:
 
 
 def _after(kind: type, name: str, then: Callable[[Any, Any], object]) -> None:
-    """After each call of a method that returns, call ``then`` with the object and the result."""
+    """Wrap a method: whenever it returns, call ``then`` with the object and the result."""
     original = getattr(kind, name)
 
     @functools.wraps(original)
@@ -181,7 +181,7 @@ def _after(kind: type, name: str, then: Callable[[Any, Any], object]) -> None:
 
 
 def _before(kind: type, name: str, first: Callable[..., object]) -> None:
-    """Before each call of a method, call ``first`` with the same arguments."""
+    """Wrap a method: before each of its calls, call ``first`` with the same arguments."""
     original = getattr(kind, name)
 
     @functools.wraps(original)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def self_signed(folder: Path) -> tuple[str, str]:
-    """Create a certificate for localhost and its key with openssl; return the two files."""
+    """Create a key, and a certificate for localhost. Return the paths of certificate and key."""
     files = str(folder / "cert.pem"), str(folder / "key.pem")
     subprocess.run(
         [

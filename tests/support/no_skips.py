@@ -1,4 +1,4 @@
-"""A pytest plugin: with `CI_NO_SKIP` set, a skipped or xfailed test fails the run."""
+"""A pytest plugin: with `CI_NO_SKIP` set, tests skipped or expected to fail fail the run."""
 
 import os
 

@@ -62,9 +62,10 @@ class Wire:
     It can act as an HTTP proxy, because it accepts request targets that are whole URLs.
 
     Attributes:
-        answer: Called with each request. Returns status and body, the raw bytes of a whole answer,
-            an iterator of its pieces, a list of pieces to send in one TCP segment (over TLS, each
-            piece in its own record), or None to reset the connection.
+        answer: Called with each request. To answer, it returns a tuple of status and body; or the
+            raw bytes of the whole answer; or an iterator of pieces of these bytes; or a list of
+            such pieces, sent in one TCP segment (over TLS, each piece in its own record). To reset
+            the connection, it returns None.
         seen: The requests so far.
         headers: Headers to add to each answer that is given as status and body.
         connections: How many connections were opened.

@@ -41,7 +41,7 @@ class Examined:
     def of(self, level: str) -> dict[str, str]:
         """Return the checks with a finding of one level.
 
-        The value is the advice of the check's last such finding, or the text if it has no advice.
+        Each check has the advice of its last such finding, or else that finding's text.
         """
         return {
             each["check"]: each["advice"] or each["text"]

@@ -56,13 +56,13 @@ Change = Callable[[Reply], object]
 
 @dataclass
 class Deviant:
-    """A sandbox behind a proxy.
+    """A sandbox behind a proxy that can change the sandbox's answers.
 
     Attributes:
         sandbox: The sandbox.
         wire: The proxy, which the client sends its requests to.
         changes: The functions that change answers, by operation.
-        secrets: The credentials in the sandbox's answers and callbacks so far.
+        secrets: The credentials, codes and states in the sandbox's answers and callbacks so far.
         first: The JSON of the sandbox's first answer; empty before it.
     """
 

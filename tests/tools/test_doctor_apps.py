@@ -67,7 +67,7 @@ def test_nothing_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
 def test_cookie_flags(
     check: str, config: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """If a flag of the session cookie is wrong, the advice names the setting and the value."""
+    """If a flag of the session cookie is wrong, the advice has the setting's right value."""
     app = _app(**config)
     advice = _wrong(capsys, app)
     assert list(advice) == [check]
@@ -79,7 +79,7 @@ def test_cookie_flags(
 
 @pytest.mark.parametrize("key", [None, "dev", "a" * 40, "django-insecure-6b1f0c57e2d94a83"])
 def test_secret_key(key: str | None, capsys: pytest.CaptureFixture[str]) -> None:
-    """If the key is missing, simple or Django's default, a command in the advice makes one."""
+    """If the secret key is missing, simple or Django's default, the advice says how to make one."""
     app = _app(SECRET_KEY=key)
     advice = _wrong(capsys, app)
     assert list(advice) == ["secret key"]
@@ -108,7 +108,7 @@ def test_callback_that_needs_the_host(capsys: pytest.CaptureFixture[str]) -> Non
     report = examine(capsys, "--offline", app=app)
     assert report.wrong() == {}
     assert "proxy_set_header Host $host" in report.of("note")["callback"]
-    app.config["TRUSTED_HOSTS"] = ["broker.example.com"]  # refuses the Host 127.0.0.1:8000
+    app.config["TRUSTED_HOSTS"] = ["broker.example.com"]  # so Host 127.0.0.1:8000 is refused
     assert "callback" in examine(capsys, "--offline", app=app).of("note")
 
 
@@ -160,7 +160,10 @@ def test_database_that_answers(
 
 
 def test_what_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    """No SameSite is a note; no redirect URI skips the callback; a number as client id is wrong."""
+    """A missing SameSite is a note, and a client id that is a number is a mistake.
+
+    Without a redirect URI, the check of the callback is skipped.
+    """
     app = _app(SESSION_COOKIE_SAMESITE=None, KUCOIN_REDIRECT_URI=None, KUCOIN_CLIENT_ID=1.5e21)
     report = examine(capsys, "--offline", app=app)
     assert 'SESSION_COOKIE_SAMESITE = "Lax"' in report.of("note")["session cookie"]
@@ -305,7 +308,7 @@ def test_django_routes(django: Callable[..., Examined]) -> None:
 def test_an_app_that_cannot_be_loaded(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The report says why loading failed, without a URL's password, and checks the settings."""
+    """`doctor` says why loading failed, without a URL's password, and checks the settings."""
     (tmp_path / "broken_shop.py").write_text("raise SystemExit('KUCOIN_VAULT_KEYS is missing')")
     quoted = "cannot parse postgresql://shop:hunter2@db.example.com/shop"
     (tmp_path / "secret_shop.py").write_text(f"raise ValueError({quoted!r})")

@@ -150,7 +150,7 @@ def test_nothing_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_mistake_is_found_and_mended(
     mistake: Mistake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The report has this mistake and no other; after its advice is followed, it has none."""
+    """The report has this mistake and no other; with the fix of `mistake`, it has none."""
     _set(monkeypatch, mistake.planted)
     found = examine(capsys, "--offline")
     assert found.status == 1
@@ -164,7 +164,7 @@ def test_a_mistake_is_found_and_mended(
 
 @pytest.mark.parametrize("option", ["--timeout", "--total-timeout"])
 def test_timeouts_by_flag(option: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is a mistake if three calls may last longer than --server-timeout, unless that is 0."""
+    """It is a mistake if three calls may last longer than a --server-timeout that is not 0."""
     wrong = examine(capsys, "--offline", "--server-timeout", "10", "--total-timeout", "5").wrong()
     assert "--timeout 25" in wrong["time-outs"]
     assert "total_timeout=2" in wrong["time-outs"]
@@ -187,7 +187,7 @@ def test_gunicorn_without_a_timeout(
 
 
 class Note(NamedTuple):
-    """A variable, and words of the note about its value."""
+    """A variable with a value, the check that has a note about it, and words of that note."""
 
     check: str
     name: str
@@ -252,7 +252,7 @@ def test_no_http_library(
 def test_each_library_reads_its_own_authorities(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """SSL_CERT_DIR gives a note for requests; for httpx2, which reads it, it is right."""
+    """SSL_CERT_DIR gives a note with requests, which ignores it; with httpx2, it is right."""
     monkeypatch.setenv("SSL_CERT_DIR", "/")
     for_requests = examine(capsys, "--offline", "--library", "requests")
     for_httpx2 = examine(capsys, "--offline", "--library", "httpx2")
@@ -263,7 +263,7 @@ def test_each_library_reads_its_own_authorities(
 def test_text_fits_a_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The text has at most 100 columns and the values for KuCoin's form, and ends with a count."""
+    """The text has at most 100 columns, has the values for KuCoin's form, and ends with a count."""
     monkeypatch.setenv(_ID, " ")
     monkeypatch.setenv("KUCOIN_TRADING_IPS", "8.8.8.8,8.8.4.4")
     assert main(["doctor", "--offline"]) == 1

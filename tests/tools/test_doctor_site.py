@@ -210,7 +210,7 @@ def test_a_folder_of_authorities(
 def test_through_a_proxy(
     wire: Wire, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """All connections go through HTTPS_PROXY, with the password in its URL, decoded."""
+    """All connections go through HTTPS_PROXY, and the proxy gets the URL's password, decoded."""
     monkeypatch.setenv("HTTPS_PROXY", wire.url.replace("//", "//me:pa%40ss@"))
     wire.answer = lambda _seen: (502, "")
     report = examine(capsys, "--site", "https://kucoin.example.com")

@@ -103,7 +103,7 @@ def test_debug_mode(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_callbacks_route(capsys: pytest.CaptureFixture[str]) -> None:
-    """A redirect URI must have a route, in a `Mount`, too, that does not redirect."""
+    """A redirect URI must have a route that does not redirect; the route can be in a `Mount`."""
     assert "Add the route" in _wrong(capsys, _app(path="/callback"))["callback"]
     assert "Register that one" in _wrong(capsys, _app(path="/kucoin/callback/"))["callback"]
     inner = Mount("/kucoin", routes=_app(path="/callback").routes)
@@ -132,9 +132,9 @@ def test_a_wrong_site(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_without_kucoin(capsys: pytest.CaptureFixture[str]) -> None:
-    """If an application registers no KuCoin, or has another --name, the advice says so.
+    """If an application registers no KuCoin, or none under the given --name, the report says so.
 
-    The registration of another application in the same process is not taken for its own.
+    A registration by another application in the same process does not count.
     """
     app = _app()
     assert "register_kucoin(OAuth(app))" in _wrong(capsys, Starlette())["application"]
@@ -144,7 +144,7 @@ def test_without_kucoin(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """Save the documentation's FastAPI program; return a function that runs a command there."""
+    """Save the documentation's FastAPI program; return a function that runs the tools on it."""
     page = Path(__file__).parents[2] / "docs" / "examples" / "fastapi_app.py"
     (tmp_path / "shop.py").write_text(page.read_text())
     for name, value in {**RIGHT, "SECRET_KEY": "6b1f0c57e2d94a83"}.items():
@@ -163,7 +163,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
 def test_the_program_of_the_page(shop: Callable[..., str]) -> None:
     """Loaded by name, the documentation's program has two mistakes for a site behind https.
 
-    Its cookie is also sent over http, and its callback is not at the redirect URI.
+    The session cookie is also sent over http, and no route is at the redirect URI.
     """
     printed = shop("doctor", "--offline", "--app", "shop:app")
     assert "FastAPI, debug mode is off" in printed

@@ -283,7 +283,7 @@ def test_each_deviation_is_named(deviation: Deviation, run: Callable[..., Rehear
 def test_what_is_learnt(
     operation: str, change: Change, question: str, answer: str, run: Callable[..., Rehearsed]
 ) -> None:
-    """The report answers questions that the document leaves open, from the answers it got."""
+    """The report answers questions that the document leaves open, by what the sandbox sent."""
     learnt = run(**{operation: change}).learnt
     assert [said for asked, said in learnt.items() if question in asked and answer in said]
 
@@ -297,7 +297,7 @@ class TestReusableTokens:
         return {"refresh_tokens": "reusable"}
 
     def test_it_is_learnt(self, run: Callable[..., Rehearsed]) -> None:
-        """The report says that the second use works, and whether it ends the newer pair."""
+        """The report says that the second use works, and whether that use ends the newer pair."""
         learnt = run().learnt
         assert learnt["Can a refresh token be used twice?"] == "yes: it gave a pair a second time"
         assert learnt["Does the second use invalidate the new pair?"]
@@ -305,15 +305,15 @@ class TestReusableTokens:
 
 @pytest.mark.parametrize("callback", ["envelope", "form_post"])
 class TestCallbacks:
-    """A sandbox that sends the callback as an envelope in the query, or as a form by POST."""
+    """A sandbox that sends the callback as an envelope: in the query, or as a form by POST."""
 
     @pytest.fixture
     def kucoin_sandbox_options(self, callback: Any) -> SandboxKeywords:
-        """Let the sandbox use this form of the callback."""
+        """Let the sandbox send the callback in this way."""
         return {"callback": callback}
 
     def test_it_is_learnt(self, callback: str, run: Callable[..., Rehearsed]) -> None:
-        """The report says that the callback is an envelope, and came in the query or as a form."""
+        """The report says that the callback is an envelope, and came in the query or in a form."""
         result = run()
         assert result.differences == []
         form = result.learnt["In which form does the callback come?"]
@@ -323,7 +323,7 @@ class TestCallbacks:
     def test_a_refusal(
         self, callback: str, run: Callable[..., Rehearsed], deviant: Deviant
     ) -> None:
-        """If the person cancels, the rehearsal ends, and the report names error and parameters."""
+        """After a cancel, the rehearsal ends; the report names error and callback parameters."""
         person = Person(deviant)
         person.decide = deviant.sandbox.cancel
         result = run(person=person)
@@ -393,7 +393,7 @@ def test_no_key_without_a_yes(run: Callable[..., Rehearsed], deviant: Deviant) -
 
 
 def test_secrets_that_answers_repeat(run: Callable[..., Rehearsed]) -> None:
-    """The reports mask a token that an answer repeats, an unknown secret, and an address."""
+    """The reports mask a token, an unknown secret and an IP address that answers repeat."""
 
     def repeat(reply: Reply) -> None:
         if reply.content.get("access_token"):
@@ -412,7 +412,7 @@ def test_secrets_that_answers_repeat(run: Callable[..., Rehearsed]) -> None:
 
 
 def test_names_that_answers_repeat(run: Callable[..., Rehearsed]) -> None:
-    """An account's name is masked in KuCoin's messages, and not in the report's sentences."""
+    """An account's name and uid are masked in KuCoin's messages, not in the report's sentences."""
 
     def repeat(reply: Reply) -> None:
         reply.content["data"] |= {"subName": "document", "uid": 165111215}
@@ -485,7 +485,7 @@ class TestTheKey:
         deviant: Deviant,
         tmp_path_factory: pytest.TempPathFactory,
     ) -> None:
-        """With --key-file, a file that only its owner can read holds the key; no text does."""
+        """With --key-file, the key is in a file that only its owner can read, and is not shown."""
         file = tmp_path_factory.mktemp("private") / "key.json"
         result = run("--key-file", str(file))
         (key,) = deviant.sandbox.issued_keys
@@ -513,7 +513,10 @@ def test_it_cannot_begin(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """After a wrong setting or file name, stderr says why; the exit code is 2; no file is left."""
+    """At a wrong setting or file name, stderr says what is wrong, and the exit code is 2.
+
+    No file is left.
+    """
     monkeypatch.chdir(tmp_path)
     for name, value in RIGHT.items():
         monkeypatch.setenv(name, value)
@@ -600,6 +603,6 @@ def test_a_paste_is_not_shown(
 
 
 def test_versions() -> None:
-    """The version of an installed package is returned; that of a missing package is a text."""
+    """The version of an installed package is returned; for a missing package, a text says so."""
     assert _version("authlib").startswith("1.")
     assert _version("no-such-package") == "(not installed)"

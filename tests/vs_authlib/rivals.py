@@ -47,7 +47,7 @@ def our_session(wire: Wire, **options: Any) -> KuCoinOAuth2Session:
 
 
 def stock_app(oauth: OAuth, wire: Wire, **options: Any) -> Any:
-    """Register KuCoin with Authlib's own app class, configured as far as possible."""
+    """Register KuCoin with Authlib's own app class, as far as possible; return the app."""
     return oauth.register(
         "kucoin",
         client_id="broker",
@@ -60,7 +60,7 @@ def stock_app(oauth: OAuth, wire: Wire, **options: Any) -> Any:
 
 
 def our_app(oauth: OAuth, wire: Wire, **options: Any) -> Any:
-    """Register KuCoin with this package."""
+    """Register KuCoin with this package; return the app."""
     return register_kucoin(oauth, site=wire.url, client_id="broker", **options)
 
 
@@ -72,7 +72,7 @@ def started_login(app: Flask, kucoin: Any) -> dict[str, Any]:
 
 
 def flask_app(**config: Any) -> Flask:
-    """Return a Flask application with a session."""
+    """Return a Flask application in which sessions work, because it has a secret key."""
     app = Flask(__name__)
     app.config.update(SECRET_KEY="test", **config)
     return app

@@ -1,6 +1,6 @@
 """Connections to KuCoin, with stock Authlib and with this package.
 
-Most tests use both: they show that stock Authlib has a fault, and that this package does not.
+Most tests show a fault of stock Authlib, and that this package does not have the fault.
 """
 
 import logging
@@ -141,7 +141,7 @@ def test_verify_argument_wins_over_requests_ca_bundle(
         return session
 
     with our_session(wire, verify=None) as ours:
-        assert ours.verify is True  # stock: None, which requests treats as "do not verify"
+        assert ours.verify is True  # Authlib keeps None, which disables verification
     for verify in ("/my/own.pem", False, True):
         with verify_used(our_session(wire, verify=verify)) as ours:
             ours.fetch_token(code="c")

@@ -1,6 +1,6 @@
 """The login page, the callback and registration, with stock Authlib and with this package.
 
-Most tests use both: they show that stock Authlib has a fault, and that this package does not.
+Most tests show a fault of stock Authlib, and that this package does not have the fault.
 """
 
 import secrets
@@ -31,7 +31,7 @@ from tests.vs_authlib.rivals import (
 
 
 def test_login_url_has_the_redirect_uri_raw(wire: Wire) -> None:
-    """This package leaves the redirect URI as it is; Authlib percent-encodes it."""
+    """This package's login URL has the redirect URI as it is; Authlib percent-encodes the URI."""
     ours, _ = our_session(wire).create_authorization_url()
     stock, _ = stock_session(wire).create_authorization_url(f"{wire.url}/oauth")
     assert f"redirect_uri={REDIRECT_URI}&" in ours
@@ -57,7 +57,7 @@ def test_error_code_in_the_callback_is_not_exchanged(wire: Wire, register: Any) 
 
 @pytest.mark.parametrize("register", [our_app, stock_app])
 def test_a_callback_without_code_is_an_oauth_error(wire: Wire, register: Any) -> None:
-    """This package's error is an ``OAuthError``, which applications catch; Authlib's is not."""
+    """Without a code, this package raises an ``OAuthError``; Authlib raises another error."""
     app = flask_app()
     kucoin = register(OAuth(app), wire)
     waiting = started_login(app, kucoin)
@@ -90,7 +90,7 @@ def test_app_refuses_the_callback_of_another_apps_login(wire: Wire) -> None:
 def test_second_registration_inherits_no_client_secret(wire: Wire) -> None:
     """A second app of this package has no client secret.
 
-    With Authlib, an app whose class sets ``OAUTH_APP_CONFIG`` inherits the secret of the first.
+    With Authlib, an app whose class sets ``OAUTH_APP_CONFIG`` inherits the secret of the first app.
     """
     app = flask_app(KUCOIN_SITE=wire.url)
     first = register_kucoin(OAuth(app), client_id="one", client_secret="secret-one")
@@ -110,7 +110,7 @@ def test_second_registration_inherits_no_client_secret(wire: Wire) -> None:
 
 
 def test_second_registration_of_a_name_replaces_the_first(wire: Wire) -> None:
-    """After a second registration, this package returns the new app; Authlib, the old one."""
+    """A second registration of a name replaces the app; with Authlib, the first app stays."""
     app = flask_app()
     oauth = OAuth(app)
     our_app(oauth, wire)
@@ -146,7 +146,10 @@ def test_overwrite_does_not_change_the_callers_dict(wire: Wire) -> None:
 
 
 def test_login_url_has_documented_parameters_once_in_order(wire: Wire) -> None:
-    """Each parameter appears once; ``prompt`` and PKCE are refused. Authlib sends ``prompt``."""
+    """This package sends each parameter once, and refuses ``prompt`` and PKCE.
+
+    Authlib sends ``prompt``.
+    """
     url, state = our_session(wire).create_authorization_url(state="s t")
     query = urlsplit(url).query
     assert [name for name, _ in parse_qsl(query)] == [

@@ -1,6 +1,6 @@
 """Tokens, with stock Authlib and with this package.
 
-Most tests use both: they show that stock Authlib has a fault, and that this package does not.
+Most tests show a fault of stock Authlib, and that this package does not have the fault.
 """
 
 import asyncio
@@ -104,7 +104,10 @@ def test_expired_token_is_refreshed_with_kucoins_form(wire: Wire) -> None:
 def test_answer_without_a_token_raises_our_error(
     wire: Wire, status: int, body: Any, ours: type[Exception], stock: type[Exception]
 ) -> None:
-    """This package raises its own error; Authlib, a ``ValueError`` or one that shows the code."""
+    """For an answer without a token, this package raises its own error, which hides the code.
+
+    Authlib raises a ``ValueError``, or an ``HTTPError`` that shows the code.
+    """
     wire.answer = answering(body, status=status)
     with our_session(wire) as session, pytest.raises(ours) as mine:
         session.fetch_token(code="the-secret-code")

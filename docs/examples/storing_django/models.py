@@ -14,7 +14,7 @@ from authlib_kucoin import ApiKey, KuCoinOAuth2Session
 
 
 class KuCoinAccount(models.Model):
-    """A user's connected account. Encrypted values hold the row's id, and are valid in that row."""
+    """A user's connected account. Encrypted values hold the row's id: no other row opens them."""
 
     user_id = models.BigIntegerField(db_index=True)
     uid = models.CharField(max_length=32, blank=True)

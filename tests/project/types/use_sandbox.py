@@ -4,7 +4,7 @@ from authlib_kucoin.sandbox import Callback, IssuedKey, SandboxKeywords, run_san
 
 
 def options() -> SandboxKeywords:
-    """Return options for the fixture ``kucoin_sandbox_options``; the port is one, too."""
+    """Return options for the fixture ``kucoin_sandbox_options``, including the port."""
     return {"port": 0, "fast_api": 2, "account": ["alice@example.com:1", "bob@example.com"]}
 
 

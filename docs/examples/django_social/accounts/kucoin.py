@@ -1,4 +1,4 @@
-"""Two functions: one stores a new key at once, the other marks the key as connected at the end."""
+"""Stores a new key, encrypted, as soon as it arrives, and marks it as connected at the end."""
 
 import json
 
