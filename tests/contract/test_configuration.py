@@ -1,4 +1,4 @@
-"""Where each framework's settings come from, that registrations share none, what is refused."""
+"""Sources of each framework's settings, separate registrations, refused settings."""
 
 from __future__ import annotations
 
@@ -254,7 +254,7 @@ def test_unknown_login_parameter_is_refused(
 def test_unknown_token_parameter_is_refused(
     options: dict[str, Any], params: dict[str, str], reason: str, host: Host, recorder: Recorder
 ) -> None:
-    """A parameter that the token call does not have is refused; nothing is sent (section 7.2)."""
+    """A parameter that the token call does not have (document section 7.2) is refused, unsent."""
     app = register_kucoin(host.oauth(), site=recorder.url, client_id="given", **options)
     with pytest.raises(KuCoinError, match=reason):
         host.run(lambda: app.fetch_access_token(CALLBACK, code="code", **params))

@@ -71,7 +71,7 @@ def sources() -> Iterator[tuple[str, ast.Call]]:
 
 
 def written() -> Iterator[tuple[str, re.Pattern[str]]]:
-    """Yield each pattern that is written into such a call as a constant."""
+    """Yield each pattern that is a constant in a call of ``re``, with the path of its file."""
     for path, call in sources():
         if isinstance(call.args[0], ast.Constant):
             yield path, re.compile(str(call.args[0].value))
