@@ -14,7 +14,7 @@ from tests.support.canaries import canaries
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-# For the pytest runs that tests start, each of which would take half a second to load the plugin.
+# Each pytest run that a test starts would take half a second to load schemathesis.
 os.environ.setdefault("PYTEST_ADDOPTS", "-p no:schemathesis")
 
 pytest_plugins = ["tests.support.canary_watch", "tests.support.no_skips"]
@@ -56,7 +56,7 @@ def postgres_database(postgres_url: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
-    """A headless Chromium, driven by Playwright's sync API. Without either, the test is skipped.
+    """A headless Chromium, driven by Playwright's sync API. If one is missing, the test is skipped.
 
     Playwright's event loop counts as running in this thread, so `asyncio.run` fails meanwhile.
     Therefore the fixture ends with the module: keep asyncio tests out of modules with browser

@@ -1,4 +1,4 @@
-"""Sources of each framework's settings, separate registrations, refused settings."""
+"""Where each framework's settings are read, which are refused, and that none are shared."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ USES: dict[str, Callable[[Host, Any], Any]] = {
 def test_missing_site_raises_at_every_use(use: str, site: str | None, host: Host) -> None:
     """Without a known site, each use raises an error that lists the sites.
 
-    The second use raises too: Authlib has not put a stock app in the place of ours.
+    The second use also raises: Authlib has not put a stock app in the place of ours.
     """
     oauth = host.oauth()
     register_kucoin(oauth, site=site, client_id="given")

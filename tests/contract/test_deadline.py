@@ -36,7 +36,7 @@ TOKEN = {"access_token": "access"}
 OK = b"HTTP/1.1 200 OK\r\n"
 LONG = OK + b"Content-Length: 1000\r\n\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
-#: The slow part of an answer: (the bytes sent at once, the bytes then sent repeatedly).
+#: Maps the slow part of an answer to the bytes sent at once and the bytes then sent repeatedly.
 SLOW: dict[str, tuple[bytes, bytes]] = {
     "status line": (b"HTTP/1.1 200 ", b"O"),
     "100 Continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
@@ -74,7 +74,7 @@ def drop_by_drop(wire: Wire, start: bytes, drop: bytes, *, times: int = 200) -> 
 
 
 def timed(call: Callable[[], Any]) -> tuple[Any, float]:
-    """Return the outcome of a call, and how many seconds it took."""
+    """Return the outcome of a call and its duration in seconds."""
     start = time.monotonic()
     return outcome_of(call), time.monotonic() - start
 

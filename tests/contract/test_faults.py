@@ -122,7 +122,10 @@ class PreparedCall(NamedTuple):
 
 
 def prepare(operation: str, sandbox: Sandbox, new_stack: NewStack, timeout: float) -> PreparedCall:
-    """Do what comes before the call, with a long timeout; return the call, not yet made."""
+    """Do what comes before the call, with the default timeout; return the call, not yet made.
+
+    ``timeout`` applies to the call itself.
+    """
     settings = {"site": sandbox.url, "client_secret": CLIENT_SECRET}
     secrets = [CLIENT_SECRET]
     if operation == "token":

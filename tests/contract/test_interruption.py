@@ -119,7 +119,7 @@ def test_time_limit_error_while_connecting_ends_the_call(
 
     def connect(address: Any, *_: Any, **__: Any) -> Any:
         tried.append(address)
-        raise TimeoutError("made up")  # by this module, as by a signal handler
+        raise TimeoutError("made up")  # raised by no library, as by a signal handler
 
     monkeypatch.setattr("urllib3.util.connection.create_connection", connect)
     monkeypatch.setattr(socket, "create_connection", connect)

@@ -122,7 +122,7 @@ SOCIAL_CALLED = {
 
 
 def recording(client_class: Any) -> tuple[type, list[str]]:
-    """Return a subclass that records the paths it sends requests to, and the list of paths."""
+    """Return two values: a subclass that records the paths of its requests; the list of paths."""
     paths: list[str] = []
 
     class Recording(client_class):  # type: ignore[misc]  # a variable

@@ -158,7 +158,7 @@ def test_empty_body_is_malformed(operation: str, status: int) -> None:
 def test_no_answer_is_unavailable(operation: str, sent: bool) -> None:
     """If a sent request for a key gets no answer, the error is ``ApiKeyOutcomeUnknown``.
 
-    For other calls, and if nothing was sent, the error is ``KuCoinUnavailable``.
+    For any other call, or if nothing was sent, the error is ``KuCoinUnavailable``.
     """
     with pytest.raises(KuCoinError) as caught:
         CALLS[operation].unanswered("the line is dead", sent=sent)

@@ -87,7 +87,7 @@ def test_each_error_class_has_its_own_error_value() -> None:
 
 
 def test_token_repr_is_masked_and_given_dict_is_unchanged() -> None:
-    """The repr shows no token, the given dict stays unchanged, and the type is Authlib's."""
+    """The repr shows no token, the given dict stays unchanged, ``OAuth2Token`` is the base."""
     given = {"access_token": "sec-a", "refresh_token": "sec-r", "id": "sec-x", "expires_in": 3600}
     before = dict(given)
     token = KuCoinToken(given)
