@@ -14,7 +14,7 @@ from tests.support.canaries import canaries
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-# For programs of the tests that run pytest: loading this plugin takes them half a second.
+# Each pytest run that a test starts would take half a second to load schemathesis.
 os.environ.setdefault("PYTEST_ADDOPTS", "-p no:schemathesis")
 
 pytest_plugins = ["tests.support.canary_watch", "tests.support.no_skips"]
@@ -56,7 +56,7 @@ def postgres_database(postgres_url: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
-    """A headless Chromium, driven by Playwright's sync API. Without them, the test is skipped.
+    """A headless Chromium, driven by Playwright's sync API. If one is missing, the test is skipped.
 
     Playwright's event loop counts as running in this thread, so `asyncio.run` fails meanwhile.
     Therefore the fixture ends with the module: keep asyncio tests out of modules with browser
@@ -68,7 +68,7 @@ def browser() -> Iterator["Browser"]:
 
 @pytest.fixture
 def page_problems() -> list[str]:
-    """The list to which pages add their problems. A test that expects some must clear it."""
+    """The list to which pages add their problems. A test that expects problems clears it."""
     return []
 
 
@@ -78,7 +78,7 @@ def new_page(browser: "Browser", page_problems: list[str]) -> Iterator[Callable[
 
     The test fails if a page raises an error, logs one to the console (Chromium logs each answer
     of 400 and above), or sends a request to a host other than loopback; unless the test clears
-    `page_problems`. A missing /favicon.ico is no problem.
+    `page_problems`. A missing /favicon.ico does not count.
     """
     with ExitStack() as contexts:
         yield lambda: chromium.open_page(

@@ -1,4 +1,4 @@
-"""An app in each of two frameworks, with the same methods, and the answers of a server."""
+"""Two app classes with the same methods, for two frameworks; a server's answers to them."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def together(number: int, wire: Wire) -> None:
 
 
 class App:
-    """Base of the apps below, each of which is registered with Authlib in another framework."""
+    """Base of ``InFlask`` and ``InStarlette``: an app that is registered in the framework."""
 
     kucoin: Any
 

@@ -39,7 +39,7 @@ def test_threads_share_connections(wire: Wire) -> None:
         thread.join()
     sign_in()
     assert wire.connections == 1
-    for _ in range(2):  # the second call finds no connection
+    for _ in range(2):  # the second `dispose` finds no connection
         pool.dispose()
         wait_until(lambda: len(wire.open) == 0)
 

@@ -86,7 +86,7 @@ def test_an_app_keeps_no_token(wire: Wire, new_app: Any) -> None:
 
 
 def test_app_get_shares_the_connection_without_its_token(wire: Wire, new_app: Any) -> None:
-    """``app.get`` uses the same connection; its token and cookie are not sent with a sign-in."""
+    """``app.get`` and sign-ins share a connection, but not the token of ``get`` or a cookie."""
     wire.headers["Set-Cookie"] = "edge=1; Path=/"
     app = new_app(wire.url)
     app.sign_in("one")

@@ -41,7 +41,7 @@ def row(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def new_stack(row: str) -> Iterator[NewStack]:
-    """Return a function that sets up the row's framework or client with these `Settings`."""
+    """Return a function that makes a stack of the row from the fields of `Settings`, by keyword."""
     with ExitStack() as stacks:
 
         def make(**settings: Any) -> Stack:

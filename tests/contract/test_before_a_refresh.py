@@ -45,7 +45,7 @@ CHANGES = {
 def test_app_checks_a_key_request_before_the_refresh(
     says: str, host: Host, recorder: Recorder
 ) -> None:
-    """A client setting that the request for a key refuses raises before the refresh is sent."""
+    """A client setting that is refused for a key request raises before the refresh is sent."""
     app = register_kucoin(host.oauth(), site=recorder.url)
     if says == "repeats POST" and isinstance(host, StarletteHost):
         return  # httpx2 never repeats a request that it has sent
@@ -72,7 +72,7 @@ def test_client_checks_a_key_request_before_the_refresh(
     else:
         return  # httpx2 never repeats a request that it has sent
     with pytest.raises(ConfigurationError, match=says):
-        asyncio.run(client.create_api_key(EXPIRED))  # a blocking client raises before that
+        asyncio.run(client.create_api_key(EXPIRED))  # a blocking client raises before `run`
     assert recorder.requests == []
 
 

@@ -73,7 +73,7 @@ def test_proxy_authentication_error_hides_the_password(
 def test_http_407_of_a_forwarding_proxy_is_the_proxys_answer(
     new_stack: NewStack, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For a site without TLS too, HTTP 407 to a validation is read as the proxy's answer."""
+    """HTTP 407 to a validation counts as the proxy's answer, even for a site without TLS."""
     monkeypatch.setenv("HTTP_PROXY", wire.url)
     wire.answer = lambda _seen: (407, "")
     error = outcome_of(lambda: new_stack(site="http://127.0.0.2:9").validate(TOKEN))

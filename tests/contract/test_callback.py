@@ -23,7 +23,8 @@ from tests.contract.stacks import (
 
 Pairs = list[tuple[str, str]]
 
-#: Callbacks to refuse, by what is wrong: their parameters, made from a valid code and state.
+#: Maps what is wrong with a callback to the function that makes the callback's parameters from a
+#: valid code and a valid state.
 REFUSED: dict[str, Callable[[str, str], Pairs]] = {
     "success is false": lambda _, state: [
         ("success", "false"),
@@ -69,7 +70,10 @@ FOREIGN: dict[str, Callable[[str, str], Pairs]] = {
 @everywhere
 @pytest.mark.parametrize("name", [*REFUSED, *FOREIGN])
 def test_invalid_callback_is_refused(name: str, stack: Stack, kucoin_sandbox: Sandbox) -> None:
-    """Each of these callbacks raises an error of Authlib's fitting class; no token is requested."""
+    """Each callback in ``REFUSED`` or ``FOREIGN`` raises an error, and no token is requested.
+
+    The error's class derives from Authlib's class for the same failure.
+    """
     given = kucoin_sandbox.approve(stack.login()).fields
     pairs = (REFUSED | FOREIGN)[name](given["code"], given["state"])
     with pytest.raises(AuthorizationDenied) as caught:

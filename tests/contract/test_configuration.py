@@ -1,4 +1,4 @@
-"""Where each framework's settings come from, that registrations share none, what is refused."""
+"""Where each framework's settings are read, which are refused, and that none are shared."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ USES: dict[str, Callable[[Host, Any], Any]] = {
 def test_missing_site_raises_at_every_use(use: str, site: str | None, host: Host) -> None:
     """Without a known site, each use raises an error that lists the sites.
 
-    The second use raises too: Authlib has not put a stock app in the place of ours.
+    The second use also raises: Authlib has not put a stock app in the place of ours.
     """
     oauth = host.oauth()
     register_kucoin(oauth, site=site, client_id="given")
@@ -254,7 +254,7 @@ def test_unknown_login_parameter_is_refused(
 def test_unknown_token_parameter_is_refused(
     options: dict[str, Any], params: dict[str, str], reason: str, host: Host, recorder: Recorder
 ) -> None:
-    """A parameter that the token call does not have is refused; nothing is sent (section 7.2)."""
+    """A parameter that the token call does not have (document section 7.2) is refused, unsent."""
     app = register_kucoin(host.oauth(), site=recorder.url, client_id="given", **options)
     with pytest.raises(KuCoinError, match=reason):
         host.run(lambda: app.fetch_access_token(CALLBACK, code="code", **params))

@@ -1,4 +1,4 @@
-"""A call ends soon after its ``total_timeout``, whichever of these steps is slow."""
+"""A call ends soon after its ``total_timeout``, whichever step is slow."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ TOKEN = {"access_token": "access"}
 OK = b"HTTP/1.1 200 OK\r\n"
 LONG = OK + b"Content-Length: 1000\r\n\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
-#: By the slow part of an answer: the bytes sent at once, and those then sent repeatedly.
+#: Maps the slow part of an answer to the bytes sent at once and the bytes then sent repeatedly.
 SLOW: dict[str, tuple[bytes, bytes]] = {
     "status line": (b"HTTP/1.1 200 ", b"O"),
     "100 Continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
@@ -65,7 +65,7 @@ def wire() -> Iterator[Wire]:
 
 
 def drop_by_drop(wire: Wire, start: bytes, drop: bytes, *, times: int = 200) -> Iterator[bytes]:
-    """Yield the start, and then the drop ``times`` times, with a pause before each drop."""
+    """Yield the start, then ``times`` drops with a pause before each; stop if the server ends."""
     yield start
     for _ in range(times):
         if wire.ended.wait(DRIP):
@@ -74,7 +74,7 @@ def drop_by_drop(wire: Wire, start: bytes, drop: bytes, *, times: int = 200) -> 
 
 
 def timed(call: Callable[[], Any]) -> tuple[Any, float]:
-    """Return the outcome of a call, and how many seconds it took."""
+    """Return the outcome of a call and its duration in seconds."""
     start = time.monotonic()
     return outcome_of(call), time.monotonic() - start
 
@@ -203,7 +203,7 @@ def test_next_address_is_tried_if_one_is_unreachable(
 
 
 def test_cancelling_the_caller_closes_the_connection(wire: Wire) -> None:
-    """If a time-out cancels the caller, the connection of its request is closed."""
+    """If ``asyncio.timeout`` cancels the caller, the connection of its request is closed."""
     wire.answer = lambda _seen: drop_by_drop(wire, LONG, b"x")
 
     async def main() -> None:
@@ -220,6 +220,6 @@ def test_cancelling_the_caller_closes_the_connection(wire: Wire) -> None:
 @pytest.mark.parametrize("row", CLIENTS)
 @pytest.mark.parametrize("seconds", [None, 0, -1, math.nan, math.inf, True, "20"])
 def test_invalid_total_timeout_is_refused(seconds: Any, new_stack: NewStack) -> None:
-    """Anything but a positive finite number is refused, None included: it would set no limit."""
+    """Only a positive finite number is accepted. None is refused: it would set no limit."""
     with pytest.raises(ConfigurationError, match="total_timeout has to be a positive number"):
         new_stack(site="eu", total_timeout=seconds)

@@ -86,8 +86,8 @@ TABLE: dict[str, tuple[int | None, *tuple[type[KuCoinError] | None, ...]]] = {
 
 #: Faults in which the sandbox carries out the request, even if its answer is lost or damaged.
 DONE = ("set_cookie", "delay:0.01", "reset_after", "lost", "cut", "truncated", SLOW)
-#: The faults that are tried in frameworks and in the social backend. All are tried in the clients,
-#: which send the calls of these.
+#: The faults that are tried in frameworks and in the social backend, whose calls a client sends. In
+#: the clients, all faults are tried.
 IN_FRAMEWORKS = ("set_cookie", "oauth:invalid_grant", "echo", "429", "500", "lost", "html")
 
 CASES = [
@@ -122,7 +122,10 @@ class PreparedCall(NamedTuple):
 
 
 def prepare(operation: str, sandbox: Sandbox, new_stack: NewStack, timeout: float) -> PreparedCall:
-    """Do what comes before the call, with a long timeout; return the call, not yet made."""
+    """Do what comes before the call, with the default timeout; return the call, not yet made.
+
+    ``timeout`` applies to the call itself.
+    """
     settings = {"site": sandbox.url, "client_secret": CLIENT_SECRET}
     secrets = [CLIENT_SECRET]
     if operation == "token":
@@ -184,7 +187,7 @@ def test_each_fault_raises_its_error_and_keeps_the_token(
     if operation == "create_api_key":
         assert len(kucoin_sandbox.issued_keys) == (fault in DONE)
         assert fault not in DONE or isinstance(outcome, ApiKey | LOST)
-    # A next call works. The old token is still valid, unless the sandbox has refreshed it.
+    # The next call works. The old token is still valid, unless the sandbox has refreshed it.
     if prepared.token:
         assert prepared.stack.is_alive(prepared.token) is not (
             operation == "refresh" and fault in DONE

@@ -235,8 +235,8 @@ def test_five_concurrent_logins_of_each_app_can_all_finish(
     """Five logins of each of two apps can all be finished, and only by the app that began them.
 
     Authlib joins name and state to a key, which is the same for "kucoin" with state "eu_1" and for
-    "kucoin_eu" with state "1". Its Starlette integration drops all logins whose key begins like
-    that of a new one.
+    "kucoin_eu" with state "1". When a login begins, Authlib's Starlette integration drops all
+    logins whose key begins with the name of the app.
     """
     oauth = new_oauth(host, cached)
     names = ("kucoin", "kucoin_eu")

@@ -24,7 +24,7 @@ from tests.support.waiting import wait_until
 from tests.support.wire import Answer, Seen, Wire
 
 TOKEN = {"access_token": "old-access", "refresh_token": "old-refresh"}
-#: The rows whose calls block. In others, a signal interrupts the event loop, not the call.
+#: The rows whose calls block. In other rows, a signal interrupts the event loop, not the call.
 BLOCKING = [row for row in EVERYWHERE if row not in ("starlette", "fastapi", "httpx-async")]
 CASES = [
     (row, operation)
@@ -87,7 +87,7 @@ def test_time_limit_error_reaches_the_caller(
 def test_time_limit_error_reaches_a_waiter(
     error: type[Exception], new_stack: NewStack, silent: Wire
 ) -> None:
-    """A caller that waits for another thread's refresh of the same token is interrupted, too."""
+    """A caller that waits for another thread's refresh of the same token can be interrupted."""
     leader, waiter = new_stack(site=silent.url), new_stack(site=silent.url)
     go_on = Event()
 
@@ -119,7 +119,7 @@ def test_time_limit_error_while_connecting_ends_the_call(
 
     def connect(address: Any, *_: Any, **__: Any) -> Any:
         tried.append(address)
-        raise TimeoutError("made up")  # as from a signal handler: raised in this module
+        raise TimeoutError("made up")  # raised by no library, as by a signal handler
 
     monkeypatch.setattr("urllib3.util.connection.create_connection", connect)
     monkeypatch.setattr(socket, "create_connection", connect)
@@ -157,7 +157,7 @@ def test_ctrl_c_during_a_key_request_is_keyboard_interrupt(
 def test_unanswered_refresh_error_says_outcome_is_unknown(
     answer: Any, new_stack: NewStack, silent: Wire
 ) -> None:
-    """Without a usable answer, the error says that KuCoin did perhaps refresh, and what to do."""
+    """Without a usable answer, the error says what to do, and that KuCoin may have refreshed."""
     silent.answer = lambda _seen: answer
     error = outcome_of(lambda: new_stack(site=silent.url).refresh(TOKEN))
     assert str(error).startswith("It is not known whether KuCoin did refresh the token")

@@ -140,7 +140,7 @@ def test_client_option_without_effect_is_refused(
 def test_option_without_effect_in_this_http_library_is_refused(
     client_class: Any, options: dict[str, Any], says: str
 ) -> None:
-    """The error names the option to use instead, or the one beside which this has no effect."""
+    """The error says what to use instead, or which other option makes the refused one useless."""
     with pytest.raises(ConfigurationError) as raised:
         client_class("broker", site="eu", **options)
     assert says in str(raised.value)

@@ -54,7 +54,7 @@ OF_APPS_CALLED = {
     *("create_authorization_url", "fetch_access_token", "save_authorize_data", "token"),
     *("delete", "get", "patch", "post", "put", "request", "_send_token_request"),
     *("_create_oauth2_authorization_url", "_get_requested_token", "_on_update_token"),
-    # OpenID Connect: only the application calls these.
+    # Methods of OpenID Connect, which only the application calls.
     *("create_logout_url", "fetch_jwk_set", "logout_redirect", "parse_id_token", "userinfo"),
     "validate_logout_response",
 }
@@ -102,7 +102,7 @@ def test_every_backend_method_is_called_or_refused() -> None:
     assert names <= {*_UNUSED} | SOCIAL_CALLED
 
 
-#: What can be overridden as in other backends. Only social-core uses those in the last lines.
+#: What can be overridden as in other backends. Only social-core uses the names in the last lines.
 SOCIAL_CALLED = {
     *("ACCESS_TOKEN_URL", "AUTHORIZATION_URL", "DEFAULT_SCOPE", "REFRESH_TOKEN_URL"),
     *("access_token_url", "auth_complete", "auth_url", "authorization_url", "refresh_token_url"),
@@ -122,7 +122,7 @@ SOCIAL_CALLED = {
 
 
 def recording(client_class: Any) -> tuple[type, list[str]]:
-    """Return a subclass that records the paths it sends requests to, and the list of paths."""
+    """Return two values: a subclass that records the paths of its requests; the list of paths."""
     paths: list[str] = []
 
     class Recording(client_class):  # type: ignore[misc]  # a variable
@@ -216,7 +216,7 @@ def test_openid_connect_is_refused(name: str, host: Host) -> None:
 
 
 def test_overridden_app_methods_are_called(host: Host, recorder: Recorder) -> None:
-    """Overrides of these six methods are called, in this order, by a login and a refresh."""
+    """Overrides of the methods in ``names`` are called by a login and a refresh, in this order."""
     own = register_kucoin(host.oauth(), site="eu").__class__
     seen: list[str] = []
 

@@ -364,7 +364,7 @@ async def test_refresh(anyio_backend):
 def test_a_pair_is_stored_before_anyios_pytest_plugin_ends(
     recorder: Recorder, tmp_path: Path
 ) -> None:
-    """The pair is stored, although the plugin cancels all tasks at the end of the test."""
+    """The pair is stored, although AnyIO's plugin cancels all tasks at the end of the test."""
     recorder.go_on.clear()
 
     def answer() -> None:

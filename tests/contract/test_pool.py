@@ -1,7 +1,7 @@
 """A connection is reused only if its last answer has certainly ended.
 
-Alice asks for a key, and then Bob does, through the same app or client. In each of these cases, Bob
-gets his own key.
+Alice asks for a key, and then Bob does, through the same app or client. In each test, Bob gets his
+own key.
 """
 
 from __future__ import annotations
@@ -178,7 +178,7 @@ def test_late_answer_is_dropped(new_stack: NewStack, edge: Edge) -> None:
 def test_surplus_bytes_in_the_tls_layer_close_the_connection(
     new_stack: NewStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Surplus bytes that only the TLS layer has read end the connection too."""
+    """Surplus bytes that only the TLS layer has read close the connection."""
     certificate, key = self_signed(tmp_path)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(certificate, key)

@@ -219,7 +219,7 @@ def test_flask_refreshes_in_a_thread_without_a_context(
 def test_flask_uses_the_current_context(
     project: FlaskProject, recorder: Recorder, signals: list[Any]
 ) -> None:
-    """``update_token`` and the signal run in the caller's context; no other one is pushed."""
+    """``update_token`` and the signal run in the caller's context; no other context is pushed."""
     project.application("one")
     app = project.register()
     other = project.application("two")
@@ -236,7 +236,7 @@ def test_flask_without_context_refuses_several_applications(
 ) -> None:
     """If two applications are known, a call outside of a context raises and sends nothing.
 
-    Inside of a context, it succeeds.
+    Inside of a context, the call succeeds.
     """
     first = project.application("one")
     if seen == "at registration":
@@ -263,7 +263,7 @@ def test_flask_without_context_refuses_several_applications(
 
 
 def test_flask_refuses_a_refresh_without_any_application(recorder: Recorder) -> None:
-    """An app that was made without an ``OAuth`` object raises if there is no context."""
+    """Without a context, calls of an app that was made without an ``OAuth`` object raise."""
     from authlib.integrations.flask_client import FlaskIntegration
 
     from authlib_kucoin.flask_client import KuCoinFlaskApp

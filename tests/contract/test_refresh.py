@@ -35,7 +35,7 @@ def waiting() -> int:
 
 @contextmanager
 def held_back(recorder: Recorder, count: int) -> Iterator[None]:
-    """Hold back the answer until all callers but the first wait for its refresh, up to 10 s."""
+    """Hold back the answer until all callers but the first wait for it, but at most 10 s."""
 
     def let_go() -> None:
         recorder.asked.wait(10)
@@ -84,7 +84,7 @@ def test_all_callers_get_the_pair_of_one_refresh(
 def test_all_callers_get_the_error_of_one_refresh(
     recorder: Recorder, new_stack: NewStack, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """All callers raise the HTTP 503 of one request; a later call sends another request."""
+    """All callers raise the error for one HTTP 503; a later call sends another request."""
     recorder.status = 503
     stack = new_stack(site=recorder.url)
     count = number_of_callers(stack)
@@ -93,7 +93,7 @@ def test_all_callers_get_the_error_of_one_refresh(
     assert len(recorder.requests) == 1
     assert {(type(error), error.status) for error in errors} == {(KuCoinUnavailable, 503)}
     assert len({id(error) for error in errors}) == count
-    gc.collect()  # asyncio reports errors that nobody retrieved when they are collected
+    gc.collect()  # on collection, asyncio logs the errors that nobody retrieved
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
     recorder.status = 200
     assert stack.refresh(TOKEN)["access_token"] == REFRESHED["access_token"]

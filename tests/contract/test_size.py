@@ -1,4 +1,4 @@
-"""The memory for an answer is limited, if it is endless, large or compressed."""
+"""The memory for an answer is limited, even if the answer is endless, large or compressed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ def endless(start: bytes, piece: bytes) -> Iterator[bytes]:
 
 
 def gzipped(answer: Any, *, times: int = 1, encoding: str = "gzip", filler: int = 0) -> bytes:
-    """Return an answer whose body is compressed ``times`` times, with gzip or zlib."""
+    """Return an answer whose body is compressed ``times`` times, with gzip or zlib.
+
+    ``filler`` is the number of spaces that follow the JSON.
+    """
     body = json.dumps(answer).encode() + b" " * filler
     for _ in range(times):
         body = gzip.compress(body) if "gzip" in encoding.lower() else zlib.compress(body)
@@ -60,7 +63,7 @@ CASES = [(row, name) for row in EVERYWHERE for name in ENDLESS if row in CLIENTS
 def test_endless_answer_is_refused_within_8_mib(name: str, new_stack: NewStack, wire: Wire) -> None:
     """The call raises and needs less than 8 MiB of memory, whichever part is endless."""
     wire.answer = lambda _seen: endless(*ENDLESS[name])
-    # The async client skips early hints until the call's time is up; the others count the bytes.
+    # The async client skips early hints until the call's time is up; other clients count bytes.
     stack = new_stack(site=wire.url, total_timeout=1 if name == "early hints" else 10)
     tracemalloc.start()
     error = outcome_of(lambda: stack.create_api_key(TOKEN))

@@ -79,7 +79,7 @@ def test_async_framework_awaits_update_token(recorder: Recorder) -> None:
 
 @pytest.fixture(params=[(FlaskHost, flask_client), (DjangoHost, django_client)])
 def signals(request: pytest.FixtureRequest) -> Iterator[tuple[Host, list[dict[str, Any]]]]:
-    """A framework that sends Authlib's signal ``token_update``, and what the signals held."""
+    """Two values: a host that sends the signal ``token_update``; the fields of each signal."""
     host_class, module = request.param
     host, received = host_class(), []
 

@@ -16,7 +16,7 @@ CLIENT_ID = "client/+ 1"
 CODE = "a/b+c=&d?%23"
 KEY = ApiKey("broker-1", "key-id", "key-secret", "phrase")
 
-# The headers that each call has besides its own, partly from the HTTP library.
+# The headers that every call has. Some of them are set by the HTTP library.
 _BY_THE_LIBRARY = ("accept", "accept-encoding", "connection", "host", "user-agent")
 _FORM = ("content-length", "content-type")
 _SIGNED = (
@@ -26,7 +26,7 @@ _SIGNED = (
 
 
 def sent(names: tuple[str, ...]) -> list[str]:
-    """Return the sorted names of these headers and of those that each call has."""
+    """Return the sorted names of the given headers and of the headers that every call has."""
     return sorted((*_BY_THE_LIBRARY, *names))
 
 
@@ -101,7 +101,7 @@ def test_client_secret_is_the_last_parameter_of_the_token_url(
 def test_refresh_request_is_the_documented_form(
     requests: dict[str, Seen],
 ) -> None:
-    """The form has ``grant_type=authorization_code``, refresh token and scope (section 7.3)."""
+    """The form is as document section 7.3 prints it, with ``grant_type=authorization_code``."""
     request = requests["/_oauth/refresh-token"]
     assert request.line == "POST /_oauth/refresh-token HTTP/1.1"
     assert request.names() == sent(_FORM)
@@ -124,7 +124,7 @@ def test_validation_request_is_a_form_with_the_token_only(requests: dict[str, Se
 
 @everywhere
 def test_key_request_has_the_token_in_a_header(requests: dict[str, Seen]) -> None:
-    """``bearer`` is in lower case, the body empty, and ~/.netrc not used (document section 4)."""
+    """``bearer`` is in lower case, the body is empty, ~/.netrc is unused (document section 4)."""
     request = requests["/_oauth/resource/ucenter/outer/api-key/add"]
     assert request.line == "POST /_oauth/resource/ucenter/outer/api-key/add HTTP/1.1"
     assert request.names() == sent(("authorization", *_FORM))
@@ -157,7 +157,7 @@ def test_a_client_keeps_no_cookie(new_stack: NewStack, recorder: Recorder) -> No
     """After an answer that sets a cookie, the client holds none."""
     stack = new_stack(site=recorder.url)
     stack.finish_with(CODE)
-    assert list(stack.client.cookies) == []  # type: ignore[attr-defined]  # these rows have it
+    assert list(stack.client.cookies) == []  # type: ignore[attr-defined]  # a row of CLIENTS
 
 
 @everywhere

@@ -70,7 +70,10 @@ def outcome_of(ask: Callable[[], Any]) -> Any:
 
 
 def all_at_once(refreshes: Refreshes, endpoint: Endpoint, count: int) -> list[Any]:
-    """Refresh in ``count`` threads; release the one request when all other threads wait for it."""
+    """Refresh in ``count`` threads; return their results and errors.
+
+    The one request is released when all other threads wait for it.
+    """
     with ThreadPoolExecutor(count) as pool:
         asked = [pool.submit(outcome_of, lambda: ask(refreshes, endpoint)) for _ in range(count)]
         assert endpoint.reached.wait(10)

@@ -54,7 +54,7 @@ def test_success_false_is_a_refusal(operation: str, status: int) -> None:
 @every_operation
 @pytest.mark.parametrize("status", [200, 400])
 def test_an_oauth_error_is_a_refusal(operation: str, status: int) -> None:
-    """An answer that is an RFC 6749 error (section 5.2) is a refusal, with status 200 or 400."""
+    """An error as in RFC 6749, section 5.2, is a refusal, with status 200 or 400."""
     body = {"error": "invalid_client", "error_description": "who?"}
     error = failure(operation, body, status)
     assert type(error) is REFUSED[operation]
@@ -156,9 +156,9 @@ def test_empty_body_is_malformed(operation: str, status: int) -> None:
 @every_operation
 @pytest.mark.parametrize("sent", [True, False])
 def test_no_answer_is_unavailable(operation: str, sent: bool) -> None:
-    """If a request for a key was sent, no answer raises ``ApiKeyOutcomeUnknown``.
+    """If a sent request for a key gets no answer, the error is ``ApiKeyOutcomeUnknown``.
 
-    In all other cases the error is ``KuCoinUnavailable``.
+    For any other call, or if nothing was sent, the error is ``KuCoinUnavailable``.
     """
     with pytest.raises(KuCoinError) as caught:
         CALLS[operation].unanswered("the line is dead", sent=sent)

@@ -53,7 +53,7 @@ def test_harmless_variations_of_a_token_are_read(field: str, value: Any, read: A
 
 @pytest.mark.parametrize("value", [None, "", False])
 def test_a_token_may_come_without_a_refresh_token(value: Any) -> None:
-    """The token then has neither ``refresh_token`` nor ``refresh_expires_at``."""
+    """Without a refresh token, the token has no ``refresh_expires_at`` either."""
     token = answer("token", changed(TOKEN, refresh_token=value))
     assert "refresh_token" not in token
     assert "refresh_expires_at" not in token

@@ -77,7 +77,7 @@ def test_code_beside_invalid_success_is_hidden(
 
 
 def test_oauth_error_in_callback_is_a_refusal() -> None:
-    """A callback with ``error`` is a refusal; the value becomes its code (RFC 6749, 4.1.2.1)."""
+    """A callback with ``error`` is a refusal; the value is its code (RFC 6749, section 4.1.2.1)."""
     pairs = [("error", "access_denied"), ("error_description", "no"), ("state", "s")]
     with pytest.raises(AuthorizationDenied) as caught:
         read_callback(pairs).code()
@@ -86,7 +86,7 @@ def test_oauth_error_in_callback_is_a_refusal() -> None:
 
 @pytest.mark.parametrize("refusal", [{"error": "access_denied"}, {"success": "no"}])
 def test_code_repeated_in_a_refusal_is_masked(refusal: dict[str, str]) -> None:
-    """Unless ``success`` is false, the error masks the code in the message: it may be valid."""
+    """Unless ``success`` is false, the message masks the code, because the code may be valid."""
     code = canaries.new("a code")
     callback = read_callback(envelope(msg=f"not with {code}", code=code, **refusal))
     with pytest.raises(AuthorizationDenied, match=r"not with \*\*\*") as caught:

@@ -69,7 +69,7 @@ def test_login_url_has_documented_parameters_in_order() -> None:
 
 
 def test_exchange_is_a_get_without_body_or_authorization() -> None:
-    """The call has no body and no ``Authorization``; its redirect URI is raw (section 7.2)."""
+    """The call has no body and no ``Authorization`` (document section 7.2); its URI is raw."""
     call = protocol.token_call(SITE, client_id="broker", code="c/o+de", redirect_uri=REDIRECT_URI)
     assert (call.method, call.body, dict(call.headers)) == (
         "GET",
@@ -186,7 +186,7 @@ def test_a_client_secret_is_sent_only_where_it_is_configured() -> None:
 
 
 def test_refresh_is_a_form_with_grant_type_authorization_code() -> None:
-    """The call is a form POST with ``grant_type=authorization_code`` and a scope (section 7.3)."""
+    """The form has the grant type, refresh token and scope of document section 7.3."""
     call = protocol.refresh_call(SITE, token={"access_token": "a", "refresh_token": "r+1"})
     assert (call.method, call.url) == ("POST", "https://www.kucoin.eu/_oauth/refresh-token")
     assert dict(call.headers) == FORM
@@ -225,7 +225,7 @@ def test_refresh_scope_is_the_given_held_or_default_one(given: Any, held: Any, s
     ],
 )
 def test_a_refresh_that_cannot_succeed_is_not_sent(token: dict[str, Any]) -> None:
-    """Without a usable refresh token, or after its 3 days, no call is built (section 6.3)."""
+    """Without a usable, unexpired refresh token, no call is built (document section 6.3)."""
     with pytest.raises(ReauthorizationRequired, match="authorize again") as caught:
         protocol.refresh_call(SITE, token=token, clock=now)
     assert caught.value.operation == "refresh"

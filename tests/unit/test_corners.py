@@ -85,7 +85,7 @@ def test_host_of_is_empty_for_an_unparsable_url() -> None:
 
 
 def test_name_of_follows_a_limited_number_of_causes() -> None:
-    """``name_of`` follows a limited number of causes, so the 1,000th, an OSError, is not named."""
+    """``name_of`` follows few enough causes not to reach an OSError that is 1,000 causes deep."""
     error: Exception = OSError("the first")
     for _ in range(1000):
         error = ValueError(error)

@@ -29,7 +29,7 @@ LARGE = b" " * (1024 * 1024 + 1)
 
 
 class _Double(HTTPAdapter):
-    """An adapter that returns a fixed body without a connection."""
+    """A test double of an adapter: returns a fixed body without a connection."""
 
     def __init__(self, body: bytes) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class _Double(HTTPAdapter):
 
 
 def validate(kind: str, body: bytes) -> bool:
-    """Validate a token with a client over a stand-in that has read and decoded the body already."""
+    """Validate a token with a client over a test double that reads and decodes the body itself."""
 
     def answer(_request: httpx2.Request) -> httpx2.Response:
         packed = gzip.compress(body)

@@ -71,7 +71,7 @@ def sources() -> Iterator[tuple[str, ast.Call]]:
 
 
 def written() -> Iterator[tuple[str, re.Pattern[str]]]:
-    """Yield each pattern that is written into such a call as a constant."""
+    """Yield each pattern that is a constant in a call of ``re``, with the path of its file."""
     for path, call in sources():
         if isinstance(call.args[0], ast.Constant):
             yield path, re.compile(str(call.args[0].value))
@@ -97,7 +97,7 @@ def attacks(source: str) -> Iterator[str]:
 
 
 def seconds(pattern: re.Pattern[str], text: str) -> float:
-    """Return the CPU time for a search from each place of a text, and for the whole of it."""
+    """Return the CPU time in seconds that ``sub`` and ``fullmatch`` take together for a text."""
     began = thread_time()
     pattern.sub("", text)
     pattern.fullmatch(text)
@@ -105,7 +105,7 @@ def seconds(pattern: re.Pattern[str], text: str) -> float:
 
 
 def is_slow(pattern: re.Pattern[str], text: str) -> bool:
-    """Tell whether a text takes 5 ms, and four times the text more than eight times as long."""
+    """Tell whether a text takes 5 ms and, repeated four times, over eight times as long."""
     # Linear time is below 1 ms. The minimum of three, because one measurement may include a pause.
     if min(seconds(pattern, text) for _ in range(3)) < 0.005:
         return False
@@ -114,7 +114,7 @@ def is_slow(pattern: re.Pattern[str], text: str) -> bool:
 
 
 def slow_texts(pattern: re.Pattern[str]) -> Iterator[str]:
-    """Yield the texts that take more than linear time."""
+    """Yield the beginning of each text that takes more than linear time."""
     for text in attacks(pattern.pattern):
         if seconds(pattern, text) > 0.005 and is_slow(pattern, text):
             yield text[:20]

@@ -182,7 +182,7 @@ def test_a_client_cannot_be_copied(client_class: Any, copied: Callable[[Any], An
     "odd", [{"expires_in": "soon"}, {"expires_at": []}, {"expires_at": float("inf")}]
 )
 def test_token_with_invalid_expiry_is_refused(client_class: Any, odd: dict[str, Any]) -> None:
-    """A token whose expiry is no number is refused by the constructor and when it is set later."""
+    """A token whose expiry is no number is refused by the constructor and by ``client.token =``."""
     token = {"access_token": "mine", **odd}
     with pytest.raises(TokenError, match=r"not a number of seconds.*authorize again"):
         client_class("broker", site=NOBODY, token=token)

@@ -1,4 +1,4 @@
-"""Which redirect URIs can be sent unencoded (document, sections 7.1 and 7.2)."""
+"""Which redirect URIs can be sent unencoded (document sections 7.1 and 7.2)."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_every_other_printable_character_is_refused_by_name(character: str) -> N
     [(" ", "a space"), ("\n", "U+000A"), ("\0", "U+0000"), ("\x7f", "U+007F"), ("ü", "U+00FC")],
 )
 def test_space_control_and_non_ascii_are_refused_by_name(character: str, name: str) -> None:
-    """The error names a space in words, and the other characters by their code points."""
+    """The error names a space in words, and a control or non-ASCII character by code point."""
     with pytest.raises(UnsafeRedirectURI, match=name.replace("+", r"\+")):
         check_redirect_uri(f"https://broker.example.com/a{character}b")
 

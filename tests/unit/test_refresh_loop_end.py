@@ -146,7 +146,7 @@ def test_asyncio_timeout_interrupts_the_refresh_request(refreshes: Refreshes) ->
 
 
 def test_wait_for_refreshes_covers_this_loop_and_this_owner(refreshes: Refreshes) -> None:
-    """``wait_for_refreshes`` waits for one owner's refreshes, or for all but the caller's own."""
+    """``wait_for_refreshes`` waits for one owner's refreshes, or for all. It skips its caller."""
     mine, theirs = Slow(), Slow()
 
     async def main() -> None:

@@ -94,7 +94,7 @@ def test_task_cancelled_before_it_starts_releases_waiters(
 
 
 def interrupt_at(step: int) -> tuple[Callable[..., Any], list[int]]:
-    """Return a profile function that raises KeyboardInterrupt at a step, and a counter of steps.
+    """Return a profile function that raises KeyboardInterrupt at a step, with its step counter.
 
     A step is a point in the modules of the refresh where Python may handle a signal: the start of a
     function, or the return of a function written in C.

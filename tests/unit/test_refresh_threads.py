@@ -203,7 +203,10 @@ def test_interrupt_of_the_leader_releases_waiters(refreshes: Refreshes) -> None:
 def test_waiters_give_up_after_the_deadline(
     refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Callers give up after ``longest``, and send no request until the stuck one is forgotten."""
+    """Callers give up after ``longest`` and send no request.
+
+    Once the stuck refresh is forgotten, the next caller sends a request.
+    """
     monkeypatch.setattr(flight_module, "_GRACE", 0.0)
     stuck = Endpoint()
     good = Endpoint()

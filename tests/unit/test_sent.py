@@ -164,7 +164,7 @@ def test_unusable_connection_settings_are_a_configuration_error(
 def test_new_pool_after_a_fork_notes_what_is_sent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """After a fork, other threads see the new pool only when its connections note what is sent."""
+    """After a fork, other threads see the new pool only once its connections note what is sent."""
     session = KuCoinOAuth2Session("broker", site=NOBODY, timeout=5)
     adapter: Any = session.get_adapter(NOBODY)
     watch = adapter._watch
@@ -227,7 +227,7 @@ def test_interruption_hides_the_request() -> None:
 @pytest.mark.parametrize("transport", [httpx2.HTTPTransport, httpx2.AsyncHTTPTransport])
 @pytest.mark.parametrize("where", ["transport", "mounts"])
 def test_http_2_transport_is_refused(transport: Any, where: str) -> None:
-    """A transport made with ``http2=True`` is refused in a client and, if async, in an app."""
+    """Clients refuse a transport made with ``http2=True``; a Starlette app refuses it, too."""
     sender = transport(http2=True)
     options = {where: sender if where == "transport" else {"all://": sender}}
     is_async = transport is httpx2.AsyncHTTPTransport

@@ -35,7 +35,7 @@ class Settings:
 
     @property
     def of_calls(self) -> dict[str, Any]:
-        """How long calls may take, as the options of a client."""
+        """The options of a client that limit how long calls may take."""
         return {"timeout": self.timeout, "total_timeout": self.total_timeout}
 
     @property
@@ -268,5 +268,5 @@ def outcome_of(call: Callable[[], Any]) -> Any:
         return error
 
 
-#: Makes a stack of the tested row with these `Settings`.
+#: A function that takes the fields of `Settings` as keyword arguments and makes a stack of the row.
 NewStack = Callable[..., Stack]

@@ -160,7 +160,7 @@ def _ours(call: Callable[[], Any]) -> Any:
 def _named(error: SocialAuthBaseException) -> BaseException:
     """Return this package's error for one that social-core raised before it called our code.
 
-    That is about a refused login or about the state. Any other error is returned as it is.
+    Such an error is about a refused login or about the state. Any other is returned as it is.
     """
     if isinstance(error, AuthCanceled):
         return AuthorizationDenied(str(error), operation="callback", code=error.provider_code)
