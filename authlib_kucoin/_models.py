@@ -54,7 +54,8 @@ class KuCoinToken(OAuth2Token):
         for name in _SECONDS:
             if values.get(name) is None:
                 continue
-            # If an expiry were a string, Authlib would ignore it and never refresh the token.
+            # Authlib reads "1800000000", but not "1800000000.5": it would count from now, or, if
+            # there is no expires_in either, never refresh the token.
             values[name] = whole_seconds(values[name])
             if values[name] is None:
                 raise TokenError(

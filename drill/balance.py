@@ -99,7 +99,7 @@ def tally(
     stored: Sequence[tuple[str, int]],
     issued: Mapping[str, int | None],
 ) -> Balance:
-    """Compare the stored keys with the issued keys.
+    """Compare stored keys, issued keys and the attempts' statuses.
 
     Args:
         statuses: The status of each attempt, by the id of the attempt.

@@ -1,4 +1,4 @@
-"""Faults: each spoils the answer to a call of one operation."""
+"""The faults: the ways in which an answer can be spoilt. `_fault_queue.py` says to which calls."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ class Sandbox:
     def certificate(self) -> str | None:
         """The certificate file that clients have to trust; None if the sandbox serves http.
 
-        With a self-signed certificate it is the file of a certificate authority.
+        With ``tls="self-signed"``, it is the file of the authority that signed the certificate.
         """
         if self._self_signed is not None:
             return self._self_signed.authority

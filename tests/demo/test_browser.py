@@ -124,6 +124,7 @@ def test_clean_end(page: Page, make_app: MakeApp) -> None:
         page.goto("about:blank")
 
 
+@pytest.mark.nightly
 def test_clean_end_of_the_program(page: Page, tmp_path: Path) -> None:
     """With the sandbox of `python -m flask_demo`, the first connect ends without a warning."""
     environment = {
@@ -199,6 +200,7 @@ def test_pending(url: str, page: Page, app: Flask, sandbox: Sandbox) -> None:
     assert _heading(page) == "Your KuCoin account 165111215 is connected"
 
 
+@pytest.mark.nightly
 def test_second_press(url: str, page: Page, app: Flask, sandbox: Sandbox) -> None:
     """A second press while KuCoin is slow shows the first press's attempt, and then its outcome."""
     app.config["KUCOIN_KEEP_TOKENS"] = True
@@ -227,6 +229,7 @@ def test_second_press(url: str, page: Page, app: Flask, sandbox: Sandbox) -> Non
     assert sandbox.totals["create_api_key"] == 2
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("columns", "heading", "badge"),
     [
@@ -300,6 +303,7 @@ def test_answer_by_form(page: Page, make_app: MakeApp) -> None:
         page.goto("about:blank")
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("action", ["check", "callback", "new key"])
 @pytest.mark.parametrize("next_user", ["bob", ""])
 def test_sign_out_stays(
@@ -395,6 +399,7 @@ def test_empty_name(url: str, page: Page, page_problems: list[str]) -> None:
     page_problems.clear()
 
 
+@pytest.mark.nightly
 def test_long_words(url: str, page: Page, app: Flask) -> None:
     """Words of 50 letters do not make a page wider than a phone's screen."""
     page.goto(url)
@@ -412,6 +417,7 @@ def test_long_words(url: str, page: Page, app: Flask) -> None:
     _look(page, "long-words")
 
 
+@pytest.mark.nightly
 def test_every_outcome(url: str, page: Page, app: Flask) -> None:
     """The page of each outcome has one main button or link; only two pairs share a heading."""
     _sign_in(page, url)
@@ -469,6 +475,7 @@ def test_times(url: str, page: Page, app: Flask) -> None:
         assert re.fullmatch(r"\d+ \w{3} \d{4}, \d\d:\d\d UTC \(.+\)", shown)
 
 
+@pytest.mark.nightly
 def test_font_size_of_the_browser(url: str, page: Page) -> None:
     """If the browser's font size is doubled, all text doubles, and the page still fits a phone."""
     _sign_in(page, url)
@@ -483,6 +490,7 @@ def test_font_size_of_the_browser(url: str, page: Page) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+@pytest.mark.nightly
 def test_nothing_moves_under_the_pointer(url: str, page: Page) -> None:
     """A summary that opens or closes a form does not move when clicked, on a desktop or a phone."""
     _sign_in(page, url)
@@ -499,6 +507,7 @@ def test_nothing_moves_under_the_pointer(url: str, page: Page) -> None:
                 assert summary.bounding_box() == before
 
 
+@pytest.mark.nightly
 def test_several_accounts_and_paging(page: Page, make_app: MakeApp, sandbox: Sandbox) -> None:
     """Two accounts are two cards, the attempts name their accounts, and paging works both ways."""
     app = make_app()
@@ -569,6 +578,7 @@ def test_fast_api_2(of_sandbox: Any, page: Page) -> None:
     assert card.locator(".warning, .note").count() == 0
 
 
+@pytest.mark.nightly
 def test_fewer_permissions(of_sandbox: Any, page: Page) -> None:
     """If KuCoin refuses futures, the page says so, and connecting with fewer permissions works."""
     wanted = {"KUCOIN_PERMISSIONS": "API_COMMON,API_SPOT,API_FUTURES"}

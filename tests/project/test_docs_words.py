@@ -1,4 +1,4 @@
-"""Names, settings, options, faults, commands and addresses that the pages set as code exist."""
+"""Each name, setting, option, fault, command and address that a page shows as code exists."""
 
 import inspect
 import re

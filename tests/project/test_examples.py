@@ -1,4 +1,4 @@
-"""The programs in docs/examples work against the sandbox."""
+"""The examples for frameworks, a worker and tests work; other examples have other test files."""
 
 import asyncio
 import contextlib

@@ -289,7 +289,7 @@ def test_unknown_operation(broker: Broker) -> None:
     ["", "explode", "399", "600", "delay:-1", "delay:x", "envelope:", "oauth:", "html:x"],
 )
 def test_unknown_fault(broker: Broker, fault: str) -> None:
-    """A misspelt fault is an error that lists the known ones, and no call fails."""
+    """A misspelt fault is an error that lists the known ones, and no fault is queued."""
     with pytest.raises(ValueError, match="unknown fault") as caught:
         broker.sandbox.fail_next("token", fault)
     assert all(form in str(caught.value) for form in FAULT_FORMS)

@@ -123,7 +123,7 @@ def test_variables_of_a_container_service_are_ignored() -> None:
 
 
 def test_help_explains_every_option() -> None:
-    """``--help`` names each option's flag, a control call and an environment variable."""
+    """``--help`` names every option's flag, and one control call and one variable as examples."""
     text = parser().format_help()
 
     assert all(f"--{name.replace('_', '-')}" in text for name in NAMES)

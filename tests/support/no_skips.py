@@ -1,4 +1,4 @@
-"""A pytest plugin: with `CI_NO_SKIP` set, tests skipped or expected to fail fail the run."""
+"""A pytest plugin: with `CI_NO_SKIP`, a run fails if a test was skipped or expected to fail."""
 
 import os
 

@@ -309,7 +309,7 @@ class TestCallbacks:
 
     @pytest.fixture
     def kucoin_sandbox_options(self, callback: Any) -> SandboxKeywords:
-        """Let the sandbox send the callback in this way."""
+        """Let the sandbox send the callback as the parameter ``callback`` says."""
         return {"callback": callback}
 
     def test_it_is_learnt(self, callback: str, run: Callable[..., Rehearsed]) -> None:

@@ -98,7 +98,7 @@ def test_code_and_message_are_kept_if_the_status_decides(operation: str, status:
     error = failure(operation, body, status)
     assert (error.code, error.msg, error.status) == ("E-7", "closed for an hour", status)
     assert "(code E-7: closed for an hour)" in str(error)
-    # KuCoin's "retry" is true here. The error's ``retry`` is false only if a key may exist.
+    # KuCoin says "retry": true, so the error says so as well, unless a key may exist already.
     assert error.retry is not isinstance(error, ApiKeyOutcomeUnknown)
 
 

@@ -161,7 +161,7 @@ def test_balance_notices(
     issued: dict[str, int | None],
     problem: str,
 ) -> None:
-    """Each kind of contradiction between issued and stored keys is named."""
+    """Each contradiction between issued keys, stored keys and the attempts' statuses is named."""
     balance = tally(statuses, stored, issued)
     assert balance.line.startswith("OFF" if problem else "BALANCED")
     assert problem in "\n".join(balance.problems)
