@@ -85,7 +85,7 @@ def test_invalid_permissions_raise_before_the_refresh(
 def test_site_sets_version_and_address_of_the_key_request(
     new_stack: NewStack, recorder: Recorder
 ) -> None:
-    """A ``Site`` gives version and address of a key request; the setting ``fast_api=3`` is refused."""
+    """A ``Site`` gives version and address of a key request; the setting ``fast_api=3`` raises."""
     site = Site(recorder.url, fast_api=2, api_key_endpoint=f"{recorder.url}{SECOND}/")
     new_stack(site=site).create_api_key(TOKEN)
     assert recorder.requests[0].path == SECOND
