@@ -167,7 +167,7 @@ def whole_seconds(value: object) -> int | None:
     if isinstance(value, bool):  # an int in Python, but not in JSON
         return None
     try:
-        number = float(value)  # type: ignore[arg-type]  # whatever has no __float__ raises
+        number = float(value)  # type: ignore[arg-type]  # other types raise TypeError
     except (TypeError, ValueError, OverflowError):
         return None
     return int(number) if math.isfinite(number) else None

@@ -98,13 +98,14 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
 
     **The key.** KuCoin shows the secret of a key only once, and only a request that is signed with
     the key tells whose account it is. So the function in ``API_KEY_STEP`` gets the
-    :class:`authlib_kucoin.ApiKey` before anything else can fail. The pipeline, ``extra_data`` and
-    the session never hold the secret and the passphrase. If something fails after your function
+    :class:`authlib_kucoin.ApiKey` before anything else can fail. Then neither the pipeline nor
+    ``extra_data`` nor the session holds the secret or the passphrase. If something fails after it
     (KuCoin does not describe the key, the account is another user's, the process dies), the
     database row that your function wrote stays as it is. So write the row as *pending*, and let the
     last step of the pipeline mark it as *connected*: that step finds the public half of the key in
-    ``response["api_key"]``. Commit the row at once, because under ``ATOMIC_REQUESTS`` a later
-    failure would roll it back.
+    ``response["api_key"]``. Commit the row at once, so that no later failure undoes it. Inside the
+    transaction of ``ATOMIC_REQUESTS`` this cannot be done: there ``durable=True`` raises an error,
+    and the new key is lost. So switch ``ATOMIC_REQUESTS`` off for the view that serves callbacks.
 
     Examples:
         ::

@@ -1,1 +1,1 @@
-"""The test suite; `make test` runs all of it but `nightly`."""
+"""All tests. `make nightly` runs `nightly`, `clients` and what is marked so; `make test` the rest."""

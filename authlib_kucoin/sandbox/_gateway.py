@@ -97,8 +97,9 @@ def check(request: Request, state: State, real_time: float) -> IssuedKey:
     The timestamp must be within 5 seconds of `real_time` or of the sandbox's clock.
 
     Raises:
-        GatewayRefusal: A header is missing or wrong, the key does not exist or has expired, the key
-            is bound to other addresses than the caller's, or it lacks the permission General.
+        GatewayRefusal: A header is missing or wrong, the key does not exist or has expired, the
+            option `ip_whitelist` does not list the caller's address, or the permissions that key
+            info reports lack General.
     """
     headers, options = request.headers, state.options
     if any(not headers.get(name) for name in _SIGNED_HEADERS):

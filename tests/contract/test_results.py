@@ -60,7 +60,7 @@ def test_login_key_and_key_info_work_for_each_callback_form(
 def test_token_has_text_scope_and_integer_expiry_times(
     stack: Stack, kucoin_sandbox: Sandbox
 ) -> None:
-    """Scope is text, expiry times are whole seconds since the epoch (document section 6.3)."""
+    """Scope is text; the lifetimes of document section 6.3 become whole seconds since the epoch."""
     before = int(time.time())
     token = stack.connect(kucoin_sandbox)
     after = int(time.time())

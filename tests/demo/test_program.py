@@ -53,7 +53,7 @@ def running(environment: dict[str, str]) -> Iterator[tuple[subprocess.Popen[str]
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_starts_and_stops(tmp_path: Path, number: signal.Signals) -> None:
-    """In an empty folder the demo starts with a sandbox; a signal stops it with exit status 0."""
+    """Without settings, the demo starts with a sandbox; a signal stops it with exit status 0."""
     port = free_port()
     environment = {"DEMO_INSTANCE": str(tmp_path / "instance"), "SANDBOX_PORT": str(port)}
     with running(environment) as (process, url):

@@ -69,7 +69,7 @@ def test_two_tabs_connect_at_once(alice: Visitor) -> None:
 
 
 def test_pressed_again_while_kucoin_is_slow(alice: Visitor, app: Flask) -> None:
-    """A second press shows that the first is in progress, and creates no second key."""
+    """A second press for a new key shows that the first is in progress; one new key is created."""
     app.config["KUCOIN_KEEP_TOKENS"] = True
     alice.connect()
     answers: list[Any] = []

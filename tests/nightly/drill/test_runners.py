@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.demo.apps import MakeApp
-from tests.demo.conftest import make_app, sandbox, settings
+from tests.demo.conftest import compiled_templates, make_app, sandbox, settings
 from tests.demo.test_operating import check_by_runners, fill
 
-__all__ = ["make_app", "sandbox", "settings"]  # pytest finds the fixtures here
+__all__ = ["compiled_templates", "make_app", "sandbox", "settings"]  # pytest finds them here
 
 
 @pytest.mark.measured("SQLAlchemy at DEBUG would take longer than the checks")
