@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 import httpx2
 import pytest
@@ -155,24 +156,28 @@ def test_send_is_called_for_every_request(client_class: Any, recorder: Recorder)
     assert "cookie" not in recorder.requests[1].headers
 
 
+OWNERS: dict[type, Any] = {
+    KuCoinOAuth2Session: requests.Session,
+    KuCoinOAuth2Client: httpx2.Client,
+    AsyncKuCoinOAuth2Client: httpx2.AsyncClient,
+}
+
+
+@pytest.mark.parametrize("where", ["instance", "class"])
 @every_client
-def test_replaced_send_is_called(client_class: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If a client's ``send`` is replaced, its answer is used, and nothing is sent to KuCoin."""
+def test_mock_of_send_is_called(
+    client_class: Any, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If a test replaces ``send`` by a mock, its answer is used, and nothing is sent to KuCoin."""
     client = client_class("broker", site="eu", redirect_uri=CALLBACK)
     if client_class is KuCoinOAuth2Session:
         answer: Any = requests.Response()
         answer.status_code, answer._content = 200, b'{"access_token": "a"}'
     else:
         answer = httpx2.Response(200, json={"access_token": "a"})
-
-    async def awaited(*_request: Any, **_options: Any) -> Any:
-        return answer
-
-    def send(*_request: Any, **_options: Any) -> Any:
-        return answer
-
-    is_awaited = client_class is AsyncKuCoinOAuth2Client
-    monkeypatch.setattr(client, "send", awaited if is_awaited else send)
+    kind = mock.AsyncMock if client_class is AsyncKuCoinOAuth2Client else mock.Mock
+    target = client if where == "instance" else OWNERS[client_class]
+    monkeypatch.setattr(target, "send", kind(return_value=answer))
     assert ask(client, lambda client: client.fetch_token(code="c"))["access_token"] == "a"
 
 
