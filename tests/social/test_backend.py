@@ -22,7 +22,7 @@ from social_core.exceptions import (
 )
 from social_core.utils import PARTIAL_TOKEN_SESSION_NAME
 
-from authlib_kucoin import KuCoinUnavailable, Site
+from authlib_kucoin import KuCoinUnavailable, ReauthorizationRequired, Site
 from authlib_kucoin._social.errors import social_error
 from authlib_kucoin.sandbox import Sandbox, run_sandbox
 from authlib_kucoin.social import KuCoinOAuth2
@@ -459,3 +459,10 @@ def test_backend_with_another_name_has_its_own_settings(kucoin_sandbox: Sandbox)
     strategy.settings["SOCIAL_AUTH_KUCOIN_EU_SITE"] = Site("https://kucoin.example")
     assert Elsewhere(strategy).authorization_url() == "https://kucoin.example/oauth"
     assert KuCoinOAuth2(strategy).authorization_url() == f"{kucoin_sandbox.url}/oauth"
+
+
+@pytest.mark.parametrize("code", [None, "500015"])
+def test_end_of_an_approval_has_a_code_of_its_own(host: Host, code: str | None) -> None:
+    """If the user has to approve again, social-core's error says so, whatever KuCoin's code is."""
+    error = ReauthorizationRequired("approve again", code=code)
+    assert social_error(host.backend, error, "refresh").code == "reauthentication_required"

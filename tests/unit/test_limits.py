@@ -22,7 +22,7 @@ from authlib_kucoin import (
 )
 from authlib_kucoin._clients.failures import broken_for_good, host_of
 from authlib_kucoin._clients.http_answer import _Limited
-from authlib_kucoin._clients.network import addresses, holds_bytes
+from authlib_kucoin._clients.network import addresses, holds_bytes, is_readable
 
 SITE = "http://127.0.0.1:9"
 LARGE = b" " * (1024 * 1024 + 1)
@@ -128,3 +128,18 @@ def test_file_of_a_closed_socket_can_be_closed_twice() -> None:
             file.close()
             file.close()
             assert file.closed
+
+
+@pytest.mark.parametrize("has_poll", [True, False])
+def test_socket_is_readable_with_input_or_closed(
+    has_poll: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A socket is readable if it has input or is closed, also without ``poll`` (Windows)."""
+    if not has_poll:
+        monkeypatch.delattr("select.poll")
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        assert not is_readable(ours)
+        theirs.send(b"x")
+        assert is_readable(ours)
+    assert is_readable(ours)
