@@ -55,7 +55,7 @@ class User(Base, UserMixin):  # type: ignore[misc]  # Flask-Login has no types
         return f"{self.id}.{self.epoch}"
 
 
-#: Selects attempts after which the user has something to do at KuCoin and has not ticked it off.
+#: Selects attempts that left the user something to do at KuCoin, until the user ticks it off.
 OPEN_DUTY: Final = text(
     "done_at IS NULL AND (status = 'unknown' OR CAST(to_delete AS VARCHAR) != '[]')"
 )

@@ -82,7 +82,7 @@ class AsyncApp(AppBase, AsyncCalls):
         session = self._session_of(*request)
         before = all_logins(session)
         data.pop("url", None)
-        await super().save_authorize_data(*request, **data)  # type: ignore[misc]  # a method of Authlib's app
+        await super().save_authorize_data(*request, **data)  # type: ignore[misc]  # as in SyncApp
         keep_login(session, self.name, data["state"], before)
 
     async def _on_update_token(

@@ -61,6 +61,9 @@ class AppBase(NoOpenID):
     _server_metadata_url: Any
     _update_token: Any
     _user_agent: str
+    # Methods of Authlib's app, which is later in the MRO.
+    _create_oauth2_authorization_url: Any
+    _get_requested_token: Any
 
     _awaits: ClassVar = False
     #: The number of positional arguments that the app passes to ``fetch_token``: one (the request),
@@ -198,9 +201,7 @@ class AppBase(NoOpenID):
     def _login(self, redirect_uri: str | None, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return the login page's URL and the data to store in the session."""
         params = {"redirect_uri": redirect_uri, **params, **(self.authorize_params or {})}
-        rv: dict[str, Any] = self._create_oauth2_authorization_url(  # type: ignore[attr-defined]  # a method of Authlib's app
-            self.client, None, **params
-        )
+        rv: dict[str, Any] = self._create_oauth2_authorization_url(self.client, None, **params)
         return rv
 
     def _session_of(self, request: Any) -> MutableMapping[str, Any]:

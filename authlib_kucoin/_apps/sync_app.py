@@ -72,7 +72,7 @@ class SyncApp(AppBase, SyncCalls):
         session = self._session_of(*request)
         before = all_logins(session)
         data.pop("url", None)  # the login page's URL is long, and nothing reads it
-        super().save_authorize_data(*request, **data)  # type: ignore[misc]  # a method of Authlib's app
+        super().save_authorize_data(*request, **data)  # type: ignore[misc]  # of Authlib's app, later in the MRO
         keep_login(session, self.name, data["state"], before)
 
     def _on_update_token(
@@ -126,5 +126,5 @@ class SyncApp(AppBase, SyncCalls):
         In Django, ``fetch_token`` needs a request. In Flask, the token of the current request takes
         precedence over ``fetch_token``.
         """
-        token: AnyToken | None = self._get_requested_token(request)  # type: ignore[attr-defined]  # a method of Authlib's app
+        token: AnyToken | None = self._get_requested_token(request)
         return token

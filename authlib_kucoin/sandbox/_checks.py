@@ -81,7 +81,7 @@ def json_object(request: Request, options: SandboxOptions, section: str) -> dict
     content_type(request, options, JSON_TYPE, section)
     no_query(request, section)
     try:
-        content = json.loads(request.body.encode("latin-1"), object_pairs_hook=_members)
+        content = json.loads(request.body.encode("latin-1"), object_pairs_hook=unique)
     except (ValueError, RecursionError):
         content = None
     if isinstance(content, dict):
@@ -89,7 +89,7 @@ def json_object(request: Request, options: SandboxOptions, section: str) -> dict
     raise Refusal("bad_json", "the body must be a JSON object without a repeated member", section)
 
 
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(dict(pairs)) != len(pairs):
         raise ValueError("a member occurs twice")
     return dict(pairs)
@@ -221,7 +221,7 @@ def is_listed(client_ip: str, networks: Sequence[str]) -> bool:
 
 def is_loopback(host: str) -> bool:
     """Return whether a host name or address is loopback."""
-    host = host.removesuffix(".")
+    host = host.lower().removesuffix(".")
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from . import _guard, _members, _templates
+from . import _checks, _guard, _members, _templates
 from ._answers import as_json
 from ._callback import Callback
 from ._fault_queue import WaitingFault, operation_named
@@ -219,12 +219,14 @@ def _json_object(request: Request) -> dict[str, Any]:
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         raise ValueError("Content-Type must be application/json")
     try:
-        content = json.loads(request.body.encode("latin-1") or b"{}")
+        content = json.loads(
+            request.body.encode("latin-1") or b"{}", object_pairs_hook=_checks.unique
+        )
     except (ValueError, RecursionError):
         content = None
     if isinstance(content, dict):
         return content
-    raise ValueError("the body must be a JSON object")
+    raise ValueError("the body must be a JSON object without a repeated member")
 
 
 def _callback(callback: Callback) -> dict[str, object]:

@@ -79,8 +79,8 @@ class WaitingFault:
             raise ValueError(
                 f"unknown fault {self.fault.kind!r}; known are {', '.join(FAULT_FORMS)}"
             )
-        if not 1 <= self.times <= _MAX_TIMES:
-            raise ValueError(f"times must be a number from 1 to {_MAX_TIMES}")
+        if not isinstance(self.times, int) or not 1 <= self.times <= _MAX_TIMES:
+            raise ValueError(f"times must be a whole number from 1 to {_MAX_TIMES}")
         if not 0 < self.probability <= 1:
             raise ValueError("probability must be a number above 0 and up to 1")
         Fault.delay(self.latency)  # raises an error if the latency is out of range

@@ -57,11 +57,12 @@ def is_known(netloc: str, options: SandboxOptions) -> bool:
     match = _HOST.fullmatch(netloc)
     if not match:
         return False
-    name = match[1].lower()
+    name = match[1].lower().removesuffix(".")
+    own = (options.host, *options.allowed_hosts)
     return (
         bool(_ADDRESS.fullmatch(name))
         or is_loopback(name)
-        or name in {known.lower() for known in (options.host, *options.allowed_hosts)}
+        or name in {each.lower().removesuffix(".") for each in own}
     )
 
 

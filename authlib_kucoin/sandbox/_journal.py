@@ -176,8 +176,8 @@ def _masked(text: str) -> str:
 def _masked_header(name: str, value: str) -> tuple[str, str]:
     lower = name.lower()
     if lower == "authorization":
-        scheme, space, _ = value.partition(" ")
-        return name, f"{scheme}{space}{MASK}" if space else MASK
+        words = value.split(maxsplit=1)
+        return name, f"{words[0]} {MASK}" if len(words) > 1 else MASK
     if lower in _SECRET_HEADERS:
         return name, MASK
     return name, _masked(value) if lower == "referer" else value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_network
+from ipaddress import IPv6Address, ip_network
 from types import MappingProxyType
 from typing import Any, Final, Literal, get_args
 
@@ -226,8 +226,10 @@ class SandboxOptions:
                 except ValueError as error:
                     raise ValueError(f"{name}: {error}") from None
         for host in self.allowed_hosts:
-            if "/" in host or ":" in host:
-                raise ValueError(f"allowed_hosts: {host!r} must be a host name without a port")
+            if "/" in host or (":" in host and not _is_ipv6(host)):
+                raise ValueError(
+                    f"allowed_hosts: {host!r} must be a host name or an address, without a port"
+                )
         names = [account.name for account in self.accounts]
         if len(set(names)) < len(names):
             raise ValueError("account: two accounts have the same name")
@@ -257,6 +259,14 @@ class SandboxOptions:
                 return account
         known = ", ".join(account.name for account in self.accounts)
         raise ValueError(f"unknown account {name!r}; known are {known}")
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        IPv6Address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _names(account: str | Sequence[str]) -> tuple[str, ...]:

@@ -267,7 +267,10 @@ class Sandbox:
         return self._user.decide(target, "approve", account, permissions)
 
     def cancel(self, authorization_url: str, *, account: str | None = None) -> Callback:
-        """Play a user who opens the login page and presses Cancel; see `approve`."""
+        """Play a user who opens the login page and presses Cancel; see `approve`.
+
+        The account must exist, and has no other effect: the callback names no account.
+        """
         return self._user.decide(self._target(authorization_url), "cancel", account)
 
     def connect(

@@ -284,7 +284,7 @@ def test_hooks_and_client_authentication_are_refused(client_class: Any) -> None:
 def test_arguments_that_change_nothing_are_accepted(
     client_class: Any, params: dict[str, Any], recorder: Recorder
 ) -> None:
-    """``fetch_token`` accepts empty arguments, and those that ask for what is done anyway."""
+    """``fetch_token`` accepts empty arguments, and ``method="GET"``, which it uses anyway."""
     client = client_class("broker", site=recorder.url, redirect_uri=CALLBACK)
     assert ask(client, lambda client: client.fetch_token(code="c", **params))["access_token"]
 

@@ -89,6 +89,7 @@ def test_journal_over_http(broker: Broker) -> None:
         ("/sandbox/faults", "{", "must be a JSON object"),
         ("/sandbox/faults", "[" * 100_000, "must be a JSON object"),
         ("/sandbox/advance", '{"seconds": -1}', "only goes forward"),
+        ("/sandbox/advance", '{"seconds": 1, "seconds": 5}', "must be a JSON object"),
         ("/sandbox/advance", '{"seconds": true}', "seconds must be a number"),
         ("/sandbox/advance", '{"seconds": NaN}', "seconds must be a number"),
         ("/sandbox/advance", '{"seconds": 1, "hours": 1}', "unknown member 'hours'; known are sec"),
@@ -152,6 +153,8 @@ def test_cancelling_over_http(new_broker: Callable[..., Broker]) -> None:
 
     assert (answer["method"], answer["location"]) == ("POST", REDIRECT)
     assert answer["fields"]["success"] == "false"
+    body["account"] = "nobody"
+    assert "unknown account" in post(broker, "/sandbox/cancel", body).json["error"]
 
 
 def test_refused_login_over_http(broker: Broker) -> None:
@@ -308,6 +311,7 @@ def test_other_sites_pages_cannot_read(broker: Broker) -> None:
         "[::1]:9400",
         "192.168.1.5",
         "box",
+        "box.:9400",
     ],
 )
 def test_own_hosts(new_broker: Callable[..., Broker], host: str) -> None:

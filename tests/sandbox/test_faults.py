@@ -297,7 +297,7 @@ def test_unknown_fault(broker: Broker, fault: str) -> None:
 
 
 def test_fault_values_are_checked(broker: Broker) -> None:
-    """Faults built in Python are checked like faults given as text."""
+    """A fault's factories check their values, and `fail_next` refuses an unknown kind."""
     with pytest.raises(ValueError, match="from 400 to 599"):
         Fault.http(200)
     with pytest.raises(ValueError, match="from 0 to 86400"):
@@ -404,7 +404,8 @@ def test_waiting_faults_are_listed(broker: Broker) -> None:
 @pytest.mark.parametrize(
     ("numbers", "message"),
     [
-        ({"times": 0}, "times must be a number from 1"),
+        ({"times": 0}, "times must be a whole number from 1"),
+        ({"times": 1.5}, "times must be a whole number from 1"),
         ({"probability": 0}, "probability must be a number above 0 and up to 1"),
         ({"probability": 1.1}, "probability must be"),
         ({"latency": -1}, "from 0 to 86400"),

@@ -155,8 +155,8 @@ def test_options_are_frozen_and_lists_are_copied() -> None:
         ({"fast_api": 3}, "fast_api is one of both, 1, 2"),
         ({"allowed_ips": ["here"]}, "'here' does not appear to be an IPv4 or IPv6 network"),
         ({"ip_whitelist": ["here"]}, "ip_whitelist: 'here' does not appear to be an IPv4 or IPv6"),
-        ({"allowed_hosts": ["box:9400"]}, "allowed_hosts: 'box:9400' must be a host name without"),
-        ({"allowed_hosts": ["http://box"]}, "'http://box' must be a host name without a port"),
+        ({"allowed_hosts": ["box:9400"]}, "allowed_hosts: 'box:9400' must be a host name or an"),
+        ({"allowed_hosts": ["http://box"]}, "'http://box' must be a host name or an address"),
         ({"account": []}, "account must not be empty"),
         ({"account": ["a:1", "a:2"]}, "two accounts have the same name"),
     ],
@@ -165,6 +165,12 @@ def test_options_that_cannot_be_meant(options: dict[str, Any], message: str) -> 
     """An invalid option is an error before the sandbox starts."""
     with pytest.raises(ValueError, match=message), run_sandbox(**options):
         pass  # pragma: no cover - it cannot start
+
+
+def test_allowed_hosts_can_be_addresses() -> None:
+    """A name, an IPv4 and an IPv6 address are accepted: they also name the certificate's hosts."""
+    hosts = ("box", "10.0.0.5", "fd00::7")
+    assert SandboxOptions(allowed_hosts=hosts).allowed_hosts == hosts
 
 
 def test_scenario_from_python() -> None:

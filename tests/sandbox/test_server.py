@@ -155,7 +155,9 @@ def test_journal_masks_secrets(broker: Broker) -> None:
     json_body = f'{{"refresh_token": "{tokens["refresh_token"]}", "scope": "x"}}'
     broker.wire.ask("POST", "/_oauth/refresh-token", json_body)
     broker.wire.ask("GET", f"/_oauth/access-token?wrong={tokens['access_token']}")
-    broker.wire.ask("GET", KEY_INFO, None, {"Authorization": tokens["access_token"]})
+    for scheme in ("", "bearer\t"):
+        header = {"Authorization": f"{scheme}{tokens['access_token']} x"}
+        broker.wire.ask("GET", KEY_INFO, None, header)
     broker.wire.ask(
         "GET",
         KEY_INFO,

@@ -75,9 +75,8 @@ def _registered(app: Any, name: str) -> Any:
 def _referents(found: object) -> Iterable[object]:
     """Return the objects that an object refers to, as far as the search should follow them.
 
-    Of the contents of a module, only those that a function of the application names are followed,
-    because the rest can belong to another application. Names in functions of Starlette and FastAPI
-    are ignored.
+    The search looks into a module only for the names that the application's functions use, because
+    the rest of the module can belong to another application.
     """
     if not _is_a(found, FunctionType):
         return () if _is_a(found, ModuleType) else gc.get_referents(found)
