@@ -185,7 +185,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
         self, request_state: Any, user: UserProtocol | None = None
     ) -> str:
         """Check that the callback belongs to an unfinished login of the user; remove that login."""
-        self._refuse_head()
+        self._refuse_other_methods()
         logins = self._logins()
         # Move the matching login to the end: social-core checks the state and user of the last one.
         logins.sort(key=lambda login: login.get("state") == request_state)
@@ -239,10 +239,10 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
             kind = AuthCanceled if error.code or error.msg else AuthInputError
             raise kind(self, error, stage="callback", provider_code=error.code) from error
 
-    def _refuse_head(self) -> None:
-        """Raise for a HEAD request, for which frameworks call the view of GET."""
+    def _refuse_other_methods(self) -> None:
+        """Raise for a callback that is neither GET nor POST. (For HEAD, frameworks call GET's view.)"""
         request = getattr(self.strategy, "request", None)  # not every strategy has a request
-        if getattr(request, "method", None) == "HEAD":
+        if getattr(request, "method", None) not in {None, "GET", "POST"}:
             raise AuthInputError(
                 self,
                 "The callback has to be opened with GET or POST. Nothing of this request was used.",

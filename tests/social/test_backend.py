@@ -364,10 +364,11 @@ def test_process_error_accepts_a_token_without_state(host: Host) -> None:
     host.backend.process_error({"access_token": "a"}, stage="token_exchange")
 
 
-def test_head_request_does_not_consume_the_login(host: Host) -> None:
-    """A callback by HEAD is refused; afterwards the login can be finished by GET."""
+@pytest.mark.parametrize("method", ["HEAD", "PUT"])
+def test_other_methods_do_not_consume_the_login(host: Host, method: str) -> None:
+    """A callback by HEAD or PUT is refused; afterwards the login can be finished by GET."""
     fields = host.sandbox.approve(host.start()).fields
-    host.strategy.request = SimpleNamespace(method="HEAD")  # type: ignore[attr-defined]  # Django's has it
+    host.strategy.request = SimpleNamespace(method=method)  # type: ignore[attr-defined]  # Django's has it
     with pytest.raises(AuthInputError) as caught:
         host.complete(fields)
     assert "has to be opened with GET or POST" in caught.value.detail
@@ -461,7 +462,7 @@ def test_backend_with_another_name_has_its_own_settings(kucoin_sandbox: Sandbox)
     assert KuCoinOAuth2(strategy).authorization_url() == f"{kucoin_sandbox.url}/oauth"
 
 
-@pytest.mark.parametrize("code", [None, "500015"])
+@pytest.mark.parametrize("code", [None, "500015", "invalid_request"])
 def test_end_of_an_approval_has_a_code_of_its_own(host: Host, code: str | None) -> None:
     """If the user has to approve again, social-core's error says so, whatever KuCoin's code is."""
     error = ReauthorizationRequired("approve again", code=code)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -140,6 +141,34 @@ def test_without_kucoin(capsys: pytest.CaptureFixture[str]) -> None:
     assert "register_kucoin(OAuth(app))" in _wrong(capsys, Starlette())["application"]
     found = examine(capsys, "--offline", "--name", "kucoin_eu", app=app).wrong()
     assert "'kucoin_eu'" in found["application"]
+
+
+def test_the_registration_is_found_through_modules(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is found if an endpoint names it as ``a.b.kucoin``, or imports its module itself."""
+    outer, inner = ModuleType("made_up_shop"), ModuleType("made_up_shop.auth")
+    outer.auth = inner  # type: ignore[attr-defined]  # a module made here
+    monkeypatch.setitem(sys.modules, "made_up_shop", outer)
+    monkeypatch.setitem(sys.modules, "made_up_shop.auth", inner)
+    imported = "from made_up_shop.auth import kucoin\n    "
+    for before, inside, named in [
+        ("import made_up_shop.auth\n", "", "made_up_shop.auth.kucoin"),
+        ("", imported, "kucoin"),
+    ]:
+        app = _app()
+        (route,) = (each for each in app.routes if isinstance(each, Route))
+        inner.kucoin = route.endpoint.__closure__[0].cell_contents  # type: ignore[attr-defined]  # as above
+        names: dict[str, Any] = {}
+        exec(f"{before}async def callback(request):\n    {inside}return {named}", names)  # noqa: S102 - ours
+        app.router.routes = [Mount("/shop", routes=[]), Route(route.path, names["callback"])]
+        assert _wrong(capsys, app) == {}
+
+
+def test_an_application_in_a_middleware(capsys: pytest.CaptureFixture[str]) -> None:
+    """For an application wrapped in a middleware, the advice is to give the settings otherwise."""
+    app = SessionMiddleware(_app(session=None), "6b1f0c57e2d94a83")
+    assert "by flags and environment" in _wrong(capsys, app)["application"]
 
 
 @pytest.fixture

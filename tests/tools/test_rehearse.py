@@ -398,7 +398,9 @@ def test_secrets_that_answers_repeat(run: Callable[..., Rehearsed]) -> None:
     def repeat(reply: Reply) -> None:
         if reply.content.get("access_token"):
             token, other = reply.content["access_token"], "Zq81mNw0Pk33uTe6Rb52"
-            reply.content["msg"] = f"{token}, {other} and swordfish from 203.0.113.7"
+            reply.content["msg"] = (
+                f"{token}, {other} and swordfish from 203.0.113.7 and 2001:DB8:0:1::5"
+            )
             reply.content["swordfish"] = "swordfish"
             reply.content[other] = [other, 7]
             reply.headers[f"X-{other}"] = other
@@ -407,6 +409,7 @@ def test_secrets_that_answers_repeat(run: Callable[..., Rehearsed]) -> None:
     written = json.dumps(result.report) + result.markdown
     assert "Zq81mNw0Pk33uTe6Rb52".lower() not in written.lower()
     assert "203.0.113.7" not in written
+    assert "2001:DB8" not in written
     assert "swordfish" not in written
     assert "exchange: (an odd name) is not in the document (list)." in result.differences
 

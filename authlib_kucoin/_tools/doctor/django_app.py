@@ -43,7 +43,16 @@ def django_settings(name: str) -> dict[str, Any]:
         "total_timeout": "TOTAL_TIMEOUT",
     }
     found = {key: getattr(settings, f"{social}_{suffix}", None) for key, suffix in names.items()}
-    return {**found, "redirect_uri": redirect_uri, "library": "requests"}
+    if found["timeout"] is None:
+        found["timeout"] = getattr(settings, f"{social}_URLOPEN_TIMEOUT", None)
+    client_names = {"verify": "VERIFY_SSL", "proxies": "PROXIES"}
+    given = {key: getattr(settings, f"{social}_{end}", None) for key, end in client_names.items()}
+    return {
+        **found,
+        "redirect_uri": redirect_uri,
+        "client_kwargs": {key: value for key, value in given.items() if value is not None},
+        "library": "requests",
+    }
 
 
 def django_app() -> App:

@@ -12,6 +12,8 @@ from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
+from authlib_kucoin._protocol.sites import SITES
+
 from .environment import AUTHORITIES, authorities_variable, proxy_for, proxy_url
 from .findings import Finding, note, right, skipped, wrong
 from .subject import Subject, host_of
@@ -139,7 +141,7 @@ def check_addresses(subject: Subject) -> Iterator[Finding]:
     """Check that the addresses for KuCoin's form are given, and are public IP addresses."""
     settings = subject.settings
     if not settings.fast_api_ips:
-        rest = subject.site.rest if subject.site else "https://api.kucoin.com"
+        rest = subject.site.rest if subject.site else SITES["global"].rest
         yield note(
             "KuCoin's form asks for the addresses that your calls come from.",
             f"Pass --fast-api-ip for each. On each machine, curl {rest}/api/v1/my-ip shows it.",

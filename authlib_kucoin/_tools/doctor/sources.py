@@ -125,7 +125,8 @@ def _is_of(app: Any, package: str) -> bool:
 def _read(app: Any, name: str) -> tuple[App, dict[str, Any]]:
     if _is_of(app, "django"):
         return django_app(), django_settings(name)
-    if _is_of(app, "starlette"):
+    # Not a middleware around an application, as SessionMiddleware(app).
+    if _is_of(app, "starlette") and hasattr(app, "user_middleware"):
         return starlette_app(app), starlette_settings(app, name)
     if hasattr(app, "extensions") and hasattr(app, "url_map"):
         return flask_app(app), flask_settings(app, name)

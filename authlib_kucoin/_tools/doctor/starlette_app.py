@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import inspect
+import sys
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import CodeType, FunctionType, ModuleType
@@ -83,9 +84,14 @@ def _referents(found: object) -> Iterable[object]:
     is_of_library = str(found.__module__).partition(".")[0] in _LIBRARIES
     names = () if is_of_library else _names(found.__code__)
     named = [found.__globals__[each] for each in names if each in found.__globals__]
-    modules = [vars(each) for each in named if _is_a(each, ModuleType)]
-    of_modules = [module[each] for module in modules for each in names if each in module]
-    return [*named, *of_modules, found.__closure__, found.__defaults__, vars(found)]
+    named += [
+        sys.modules[each] for each in names if each in sys.modules
+    ]  # imported in the function
+    for each in named:  # it grows: a module can lead to another one, as in shop.auth.oauth
+        if _is_a(each, ModuleType):
+            members = [vars(each)[name] for name in names if name in vars(each)]
+            named += [new for new in members if not any(new is old for old in named)]
+    return [*named, found.__closure__, found.__defaults__, vars(found)]
 
 
 def _is_a(found: object, kind: type[T]) -> TypeGuard[T]:
@@ -112,7 +118,7 @@ def starlette_app(app: Any) -> App:
         debug=bool(app.debug),
         callback_url=lambda uri, host: _callback_url(app, uri, host),
         trust_scheme=_TRUST,
-        trust_host=_TRUST,
+        trust_host=f"pass the redirect URI to authorize_redirect as text. For its scheme, {_TRUST}",
         allow_host="allowed_hosts of TrustedHostMiddleware",
         database=None,
         open_database=lambda: None,

@@ -61,7 +61,7 @@ _NAME: Final = re.compile(rf"[A-Za-z_$][\w.$-]{{0,{_LONGEST_NAME - 1}}}", re.ASC
 # _ADDRESS matches an IP address.
 _RUN: Final = re.compile(r"[\w+/=-]{16,}")
 _ADDRESS: Final = re.compile(
-    r"\b\d{1,3}(?:\.\d{1,3}){3}\b|\b[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){3,7}\b"
+    r"\b\d{1,3}(?:\.\d{1,3}){3}\b|\b[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){3,7}\b", re.IGNORECASE
 )
 
 
