@@ -114,7 +114,7 @@ def register_kucoin(
             says what to install.
     """
     own_class = _app_class(oauth)
-    app_class = options.pop("client_cls", own_class)
+    app_class = options.pop("client_cls", None) or own_class
     overwrite = bool(options.pop("overwrite", False))
     given = {"site": site, "fast_api": fast_api}
     options |= {name: value for name, value in given.items() if value is not None}

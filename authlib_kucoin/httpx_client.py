@@ -20,7 +20,7 @@ from ._clients.httpx_transport import (
     no_cookies,
 )
 from ._clients.in_flight import InFlight
-from ._clients.limits import DEFAULT_TIMEOUT, DEFAULT_TOTAL_TIMEOUT, Body, checked_total_timeout
+from ._clients.limits import DEFAULT_TIMEOUT, DEFAULT_TOTAL_TIMEOUT, Body
 from ._clients.options import WITH_HTTPX, checked, refuse_unused
 from ._clients.outcome import Outcome
 from ._clients.refresh import refreshes
@@ -151,7 +151,7 @@ class _Settings:
             timeout=timeout,
             **options,
         )
-        self.total_timeout = checked_total_timeout(total_timeout)
+        self.total_timeout = total_timeout
         if http2:
             refuse_http2()
         guard(self, *given)  # type: ignore[arg-type]  # httpx2's client is later in the MRO

@@ -11,7 +11,7 @@ from authlib.integrations.requests_client import OAuth2Auth, OAuth2Session
 from requests import ConnectionError as RequestsConnectionError
 from requests import PreparedRequest, Response, Session, Timeout
 from requests.utils import select_proxy
-from urllib3 import HTTPResponse
+from urllib3 import HTTPResponse, Retry
 from urllib3.exceptions import HTTPError
 
 from ._clients.failures import host_of
@@ -21,7 +21,6 @@ from ._clients.limits import (
     DEFAULT_TOTAL_TIMEOUT,
     LARGEST_BODY,
     Body,
-    checked_total_timeout,
 )
 from ._clients.options import WITH_REQUESTS, checked, refuse_unused
 from ._clients.outcome import Outcome
@@ -119,7 +118,7 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
             **options,
         )
         self.verify = options.get("verify")
-        self.total_timeout = checked_total_timeout(total_timeout)
+        self.total_timeout = total_timeout
         self._owns_pool = adapter is None
         self.pool = adapter or KuCoinAdapter(
             pool_maxsize=pool_maxsize, keepalive_expiry=keepalive_expiry
@@ -259,7 +258,9 @@ def _body(response: Response) -> bytes:
 def _may_repeat(adapter: Any) -> bool:
     """Tell whether an adapter can repeat a POST that the server has already received."""
     retries = getattr(adapter, "max_retries", None)
-    if retries is None or retries.total == 0:
+    if not isinstance(retries, Retry):
+        return bool(retries)
+    if retries.total == 0:
         return False
     methods = retries.allowed_methods  # False or None means all methods
     return not methods or "POST" in methods

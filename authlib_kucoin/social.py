@@ -240,7 +240,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
             raise kind(self, error, stage="callback", provider_code=error.code) from error
 
     def _refuse_other_methods(self) -> None:
-        """Raise for a callback that is neither GET nor POST. (For HEAD, frameworks call GET's view.)"""
+        """Raise for a callback by another method than GET and POST, such as HEAD."""
         request = getattr(self.strategy, "request", None)  # not every strategy has a request
         if getattr(request, "method", None) not in {None, "GET", "POST"}:
             raise AuthInputError(

@@ -24,9 +24,12 @@ _FIELDS: Final = frozenset(
     {"access_token", "client_secret", "passphrase", "refresh_token", "secret"}
 )
 # A parameter is at the beginning of the text, or follows a quote, "?" or "&". HTML can write "&" as
-# "&amp;" and JSON as "\u0026".
+# "&amp;" and JSON as "\u0026". In a URL inside another parameter (/login?next=…), "?", "&" and "="
+# are percent-encoded, perhaps several times.
 _PARAMETER: Final = re.compile(
-    rf"((?:^|[?&;'\"]|\\u0026)(?:code|{'|'.join(sorted(_FIELDS))})=)[^&;\s\"'\\<>]+", re.IGNORECASE
+    rf"((?:^|[?&;'\"]|\\u0026|%(?:25)*(?:3f|26))(?:code|{'|'.join(sorted(_FIELDS))})"
+    r"(?:=|%(?:25)*3d))[^&;\s\"'\\<>]+",
+    re.IGNORECASE,
 )
 
 
@@ -79,7 +82,8 @@ def span_exporter(exporter: SpanExporter) -> SpanExporter:
     """Return an OpenTelemetry exporter that masks each span before another exporter exports it.
 
     It works with every instrumentation of clients and servers, because it receives every finished
-    span. It masks the span's name and attributes, and the attributes of the span's events.
+    span. It masks the span's name, attributes and status, and the attributes of its events and of
+    its links.
 
     Args:
         exporter: The exporter that exports the masked spans.
@@ -89,6 +93,7 @@ def span_exporter(exporter: SpanExporter) -> SpanExporter:
         SpanExporter,
         SpanExportResult,
     )
+    from opentelemetry.trace import Link, Status  # noqa: PLC0415 - an optional library
 
     def masked(span: ReadableSpan) -> ReadableSpan:
         return ReadableSpan(
@@ -101,9 +106,9 @@ def span_exporter(exporter: SpanExporter) -> SpanExporter:
                 Event(event.name, redact(event.attributes), event.timestamp)
                 for event in span.events
             ],
-            links=span.links,
+            links=[Link(link.context, redact(link.attributes)) for link in span.links],
             kind=span.kind,
-            status=span.status,
+            status=Status(span.status.status_code, redact(span.status.description)),
             start_time=span.start_time,
             end_time=span.end_time,
             instrumentation_scope=span.instrumentation_scope,

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final, TypeGuard
 from authlib_kucoin._clients.base_client import AnyToken
 from authlib_kucoin._clients.overrides import OF_APPS, refuse_overrides
 from authlib_kucoin._clients.preconditions import check_function
+from authlib_kucoin._errors import ConfigurationError
 from authlib_kucoin._models import KuCoinToken
 from authlib_kucoin._protocol.call import Call
 from authlib_kucoin._protocol.sites import Site, resolve_site
@@ -155,6 +156,12 @@ class AppBase(NoOpenID):
         Raises:
             ConfigurationError: If there is such an option. The text says what to do instead.
         """
+        if not hasattr(self.client_cls, "new_pool"):
+            raise ConfigurationError(
+                f"The app's client_cls is {self.client_cls.__name__}: make it a subclass of "
+                "KuCoinOAuth2Session in Flask and Django, and of AsyncKuCoinOAuth2Client in "
+                "Starlette."
+            )
         unused = {
             **self.server_metadata,  # options that Authlib's constructor does not know
             "client_auth_methods": self.client_auth_methods,

@@ -16,7 +16,7 @@ from authlib_kucoin._protocol.call import Call
 from authlib_kucoin._protocol.callback import mismatching_state, read_callback
 from authlib_kucoin._protocol.sites import Site, resolve_site
 
-from .limits import DEFAULT_TOTAL_TIMEOUT
+from .limits import DEFAULT_TOTAL_TIMEOUT, checked_total_timeout
 from .not_of_kucoin import NotOfKuCoin
 from .options import NO_PKCE, ONLY_CODE_MODE, Accepted, parameters_of, refuse_late
 from .overrides import OF_CLIENTS, refuse_overrides
@@ -67,6 +67,8 @@ class ClientBase(NotOfKuCoin):
     def __setattr__(self, name: str, value: Any) -> None:
         if self._is_made:
             refuse_late(self, name)
+        if name == "total_timeout":
+            value = checked_total_timeout(value)
         super().__setattr__(name, value)
 
     def __reduce_ex__(self, _protocol: object) -> NoReturn:

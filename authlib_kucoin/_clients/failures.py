@@ -15,7 +15,7 @@ from authlib_kucoin._errors import ConfigurationError
 _MOST_CAUSES: Final = 20
 #: The packages whose errors count as errors of the HTTP library.
 _LIBRARIES: Final = {
-    *("authlib_kucoin", "requests", "urllib3", "http", "socks", "gevent"),
+    *("authlib_kucoin", "requests", "urllib3", "http", "socks", "python_socks", "gevent"),
     *("httpx2", "httpcore2", "httpx", "httpcore", "h11", "socksio", "anyio", "sniffio"),
     *("eventlet", "trio", "uvloop", "OpenSSL"),
 }
@@ -26,13 +26,17 @@ _NO_TUNNEL: Final = re.compile(r"(?:Tunnel connection failed: )?407\b")
 def of_a_handler(error: BaseException) -> BaseException:
     """Return the signal handler's TimeoutError that caused an error, or else the error itself.
 
-    A signal handler, such as that of a job queue's time limit, can raise the built-in TimeoutError.
+    A signal handler, such as that of a job queue's time limit, can raise a TimeoutError.
     The HTTP libraries take that for a time-out of the network and raise an error of their own. The
     two differ in where they are raised: a time-out of the network in a library or in Python's
     standard library, a handler's TimeoutError in other code.
     """
     for cause in (error, *_causes(error)):
-        if type(cause) is TimeoutError and cause.__traceback__ and not _is_raised_by_library(cause):
+        if (
+            isinstance(cause, TimeoutError)
+            and cause.__traceback__
+            and not _is_raised_by_library(cause)
+        ):
             return cause
     return error
 
@@ -57,7 +61,7 @@ def is_of_http(error: BaseException) -> bool:
     that does not count comes from a signal handler (such as a job queue's time limit) or from a
     transport of the application.
     """
-    if type(error) is TimeoutError and error.__traceback__:
+    if isinstance(error, TimeoutError) and error.__traceback__:
         return _is_raised_by_library(error)
     if isinstance(error, (OSError, ValueError)):
         return True

@@ -38,6 +38,10 @@ class SoftTimeLimitExceeded(Exception):
     """Stands for the error with which Celery or RQ ends a job that takes too long."""
 
 
+class JobIsLate(TimeoutError):
+    """A job queue's own kind of TimeoutError."""
+
+
 @pytest.fixture
 def silent() -> Iterator[Wire]:
     """A server that never answers."""
@@ -70,7 +74,9 @@ def interrupted_by(error: type[BaseException], wire: Wire) -> Iterator[None]:
 
 
 @pytest.mark.parametrize(("row", "operation"), CASES)
-@pytest.mark.parametrize("error", [SoftTimeLimitExceeded, TimeoutError, KeyboardInterrupt])
+@pytest.mark.parametrize(
+    "error", [SoftTimeLimitExceeded, TimeoutError, JobIsLate, KeyboardInterrupt]
+)
 def test_time_limit_error_reaches_the_caller(
     error: type[BaseException], operation: str, new_stack: NewStack, silent: Wire
 ) -> None:

@@ -278,6 +278,17 @@ def test_hooks_and_client_authentication_are_refused(client_class: Any) -> None:
 
 
 @every_client
+@pytest.mark.parametrize("seconds", [None, "x", 0, -1, float("nan")])
+def test_total_timeout_is_checked_when_it_is_set(client_class: Any, seconds: Any) -> None:
+    """A ``total_timeout`` that is no number of seconds is refused, also on a finished client."""
+    client = client_class("broker", site="eu")
+    with pytest.raises(ConfigurationError, match="positive number of seconds"):
+        client.total_timeout = seconds
+    client.total_timeout = 3
+    assert client.total_timeout == 3.0
+
+
+@every_client
 @pytest.mark.parametrize(
     "params", [{"method": "GET"}, {"grant_type": None}, {"body": "", "headers": None, "auth": None}]
 )
@@ -508,3 +519,18 @@ def test_app_subclass_can_take_its_own_option() -> None:
     app = register_kucoin(host.oauth(), shpo="mine", **options)
     with pytest.raises(ConfigurationError, match="Leave out shpo"):
         host.location(app, CALLBACK)
+
+
+def test_client_class_of_an_app_must_share_connections() -> None:
+    """An app class with another ``client_cls`` than its framework's is refused at its first use."""
+    mine = type("Mine", (KuCoinFlaskApp,), {"client_cls": KuCoinOAuth2Client})
+    host = HOSTS["flask"]()
+    app = register_kucoin(host.oauth(), site="eu", client_id="given", client_cls=mine)
+    with pytest.raises(ConfigurationError, match="client_cls is KuCoinOAuth2Client"):
+        host.location(app, CALLBACK)
+
+
+def test_no_client_cls_is_the_frameworks_own(host: Host) -> None:
+    """``client_cls=None`` counts as left out, as in Authlib."""
+    app = register_kucoin(host.oauth(), site="eu", client_id="given", client_cls=None)
+    assert host.location(app, CALLBACK).startswith("https://www.kucoin.eu/oauth?")

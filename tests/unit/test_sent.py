@@ -102,9 +102,12 @@ def test_http_2_and_retried_posts_are_refused(ask: Ask) -> None:
         (Retry(3, allowed_methods=["POST"]), True),
         (Retry(3), False),
         (Retry(0, allowed_methods=None), False),
+        (3, True),  # not of urllib3, so nothing is known about its methods
     ):
         session = KuCoinOAuth2Session("broker", site=NOBODY)
-        session.mount("http://", HTTPAdapter(max_retries=retries))
+        adapter = HTTPAdapter()
+        adapter.max_retries = retries
+        session.mount("http://", adapter)
         with pytest.raises(ConfigurationError if is_refused else ApiKeyOutcomeUnknown):
             session.create_api_key("an-access-token")
         session.close()
