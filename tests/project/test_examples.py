@@ -168,7 +168,8 @@ def test_the_tests_against_the_sandbox_pass(tmp_path: Path) -> None:
         text=True,
         check=False,
     )
-    assert "3 passed" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 passed" in done.stdout
 
 
 def test_the_fastapi_example_is_as_short_as_it_says() -> None:

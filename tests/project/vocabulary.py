@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import functools
 import importlib.util
 import re
@@ -90,9 +91,6 @@ _PROGRAMS: Final = {
     "kucoin-sandbox": (f"{sys.executable} -m authlib_kucoin.sandbox",),
     "make bench": (f"{sys.executable} -m benchmarks",),
     "make drill": (f"{sys.executable} -m drill",),
-    "python -m authlib_kucoin": tuple(
-        f"{sys.executable} -m authlib_kucoin {command}" for command in ("doctor", "rehearse")
-    ),
     "uvicorn": ("uvicorn",),
 }
 #: uWSGI is not installed with the tests; these are its options.
@@ -127,7 +125,7 @@ def _python_words(path: Path) -> Iterator[str]:
 @functools.cache
 def known_words() -> frozenset[str]:
     """Return the known words, apart from KuCoin settings and the options in help texts."""
-    words = set(_OTHERS) | set(_UWSGI) | set(dir(__builtins__))
+    words = set(_OTHERS) | set(_UWSGI) | set(dir(builtins))
     for folder in _OURS:
         for path in (ROOT / folder).rglob("*"):
             if "_build" in path.parts or path.suffix == ".md" or not path.is_file():

@@ -39,11 +39,19 @@ class KuCoinAccount(models.Model):
 
     def put_key(self, key: ApiKey) -> None:
         """Store a new key at once: KuCoin shows its secret only now."""
-        credentials = {"secret": key.secret, "passphrase": key.passphrase, "name": key.api_name}
+        credentials = {
+            "api_name": key.api_name,
+            "secret": key.secret,
+            "passphrase": key.passphrase,
+        }
         with transaction.atomic(durable=True):
             self.api_key = key.api_key
             self.sealed_key = self.seal(credentials)
             self.save(update_fields=["api_key", "sealed_key"])
+
+    def get_key(self) -> ApiKey:
+        """Return the stored key, to sign requests with."""
+        return ApiKey(api_key=self.api_key or "", **self.unseal(self.sealed_key))
 
 
 def vault() -> MultiFernet:
