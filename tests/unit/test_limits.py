@@ -95,14 +95,16 @@ def test_host_of_omits_user_and_password() -> None:
     assert host_of("http://[") == ""
 
 
-def test_broken_for_good_ends_for_a_long_chain_of_causes() -> None:
-    """``broken_for_good`` ends, without advice, for an error with 99 causes."""
-    error = OSError("0")
-    for number in range(1, 100):
-        above = OSError(str(number))
-        above.__cause__ = error
-        error = above
-    assert broken_for_good(error, host="h", authorities="a", proxy="", operation=None) is None
+@pytest.mark.parametrize(("above", "is_found"), [(3, True), (99, False)])
+def test_broken_for_good_follows_a_limited_number_of_causes(above: int, is_found: bool) -> None:
+    """The cause is found below 3 errors; below 99 it is too deep to be looked at."""
+    error: Exception = RecursionError()
+    for number in range(above):
+        outer = OSError(str(number))
+        outer.__cause__ = error
+        error = outer
+    advice = broken_for_good(error, host="h", authorities="a", proxy="", operation=None)
+    assert (advice is not None) is is_found
 
 
 def test_holds_bytes_is_true_if_tls_receives_plain_http() -> None:
