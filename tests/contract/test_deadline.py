@@ -160,14 +160,14 @@ def test_total_timeout_ends_a_slow_answer_over_tls(
     assert seconds < SOON
 
 
-@pytest.mark.parametrize("row", ["requests", "httpx"])
+@pytest.mark.parametrize("row", CLIENTS)
 def test_addresses_of_a_host_share_one_total_timeout(
-    new_stack: NewStack, wire: Wire, monkeypatch: pytest.MonkeyPatch
+    new_stack: NewStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The attempts to connect to nine addresses share one ``total_timeout``."""
     full = socket.create_server(("127.0.0.1", 0), backlog=0)
     port = full.getsockname()[1]
-    waiting = [socket.create_connection(("127.0.0.1", port)) for _ in range(1)]
+    waiting = socket.create_connection(("127.0.0.1", port))
     found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))] * 9
     lookup = socket.getaddrinfo
 
@@ -177,13 +177,13 @@ def test_addresses_of_a_host_share_one_total_timeout(
     monkeypatch.setattr(socket, "getaddrinfo", many)
     stack = new_stack(site=f"http://localhost:{port}", timeout=TIMEOUT, total_timeout=TOTAL)
     error, seconds = timed(lambda: stack.create_api_key(TOKEN))
-    for each in (full, *waiting):
+    for each in (full, waiting):
         each.close()
     assert type(error) is KuCoinUnavailable
     assert seconds < SOON
 
 
-@pytest.mark.parametrize("row", ["requests", "httpx"])
+@pytest.mark.parametrize("row", CLIENTS)
 def test_next_address_is_tried_if_one_is_unreachable(
     new_stack: NewStack, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -306,6 +306,8 @@ def test_refresh_sends_the_given_scope(client_class: Any, scope: Any, recorder: 
         (lambda client: client.fetch_token(code="c", verify=False), "Give verify when the client"),
         (lambda client: client.fetch_token(code="c", method="POST"), "is a GET"),
         (lambda client: client.fetch_token(code="c", auth=("a", "b")), "no parameter 'auth'"),
+        (lambda client: client.fetch_token(code="c", grant_type="password"), "code mode only"),
+        (lambda client: client.fetch_token(), "code= or authorization_response="),
         (lambda client: client.fetch_token(code="c", state="s"), "Pass state= with authorization"),
         (
             lambda client: client.fetch_token(

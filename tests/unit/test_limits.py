@@ -79,7 +79,9 @@ def test_registered_app_accepts_the_answer_of_a_mock_transport() -> None:
     assert asyncio.run(app.validate_access_token("access")) is True
 
 
-@pytest.mark.parametrize("client", [KuCoinOAuth2Session, KuCoinOAuth2Client])
+@pytest.mark.parametrize(
+    "client", [KuCoinOAuth2Session, KuCoinOAuth2Client, AsyncKuCoinOAuth2Client]
+)
 def test_unknown_host_name_is_kucoin_unavailable(
     client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,7 +92,8 @@ def test_unknown_host_name_is_kucoin_unavailable(
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     with pytest.raises(KuCoinUnavailable, match="gaierror"):
-        client(site="http://localhost:9").create_api_key("access")
+        # A blocking client raises before `run`.
+        asyncio.run(client(site="http://localhost:9").create_api_key("access"))
 
 
 def test_link_local_address_keeps_its_interface(monkeypatch: pytest.MonkeyPatch) -> None:
