@@ -6,7 +6,6 @@ A refresh cannot be undone: it ends the old access token at once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,19 +13,10 @@ from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
 from authlib_kucoin import ConfigurationError, KuCoinOAuth2Session, register_kucoin
-from tests.contract.hosts import HOSTS, Host
+from tests.contract.hosts import CLIENTS, HOSTS, Host, ask
 from tests.contract.recorder import TOKEN, Recorder
-from tests.contract.test_options import CLIENTS, ask
 
 EXPIRED = {**TOKEN, "expires_at": 1}
-
-
-@pytest.fixture(params=HOSTS)
-def host(request: pytest.FixtureRequest) -> Iterator[Host]:
-    """An application of each framework in turn."""
-    host = HOSTS[request.param]()
-    yield host
-    host.close()
 
 
 def repeat_posts(client: Any) -> None:

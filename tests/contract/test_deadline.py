@@ -9,7 +9,6 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +20,6 @@ from authlib_kucoin import (
     KuCoinUnavailable,
 )
 from tests.contract.stacks import CLIENTS, EVERYWHERE, NewStack, outcome_of
-from tests.support.certificates import self_signed
 from tests.support.waiting import wait_until
 from tests.support.wire import Answer, Seen, Wire
 
@@ -143,16 +141,10 @@ def _shake_hands_slowly(listener: socket.socket, wire: Wire) -> None:
 
 @pytest.mark.parametrize("row", CLIENTS)
 def test_total_timeout_ends_a_slow_answer_over_tls(
-    new_stack: NewStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    new_stack: NewStack, tls: ssl.SSLContext
 ) -> None:
     """``total_timeout`` also ends a key request whose answer arrives slowly over TLS."""
-    certificate, key = self_signed(tmp_path)
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(certificate, key)
-    client = ssl.create_default_context(cafile=certificate)
-    monkeypatch.setattr("tests.contract.stacks._clients._TLS", client)
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", certificate)
-    with Wire(server) as wire:
+    with Wire(tls) as wire:
         wire.answer = lambda _seen: drop_by_drop(wire, LONG, b"x")
         stack = new_stack(site=wire.url, timeout=TIMEOUT, total_timeout=TOTAL)
         error, seconds = timed(lambda: stack.create_api_key(TOKEN))

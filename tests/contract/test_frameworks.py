@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from flask import Flask
 from starlette.requests import Request
 
 from authlib_kucoin import AuthorizationDenied, ConfigurationError, KuCoinError, register_kucoin
-from tests.contract.hosts import HOSTS, DjangoHost, FlaskHost, Host, StarletteHost
+from tests.contract.hosts import DjangoHost, FlaskHost, Host, StarletteHost
 from tests.contract.recorder import REFRESHED, TOKEN, Recorder
 
 CALLBACK = "https://broker.example.com/callback"
@@ -169,14 +168,6 @@ class AsyncMemoryCache(MemoryCache):
 
     async def delete(self, key: str) -> None:  # type: ignore[override]  # awaited
         super().delete(key)
-
-
-@pytest.fixture(params=HOSTS)
-def host(request: pytest.FixtureRequest) -> Iterator[Host]:
-    """An application of each framework in turn."""
-    host = HOSTS[request.param]()
-    yield host
-    host.close()
 
 
 def new_oauth(host: Host, cached: bool) -> Any:

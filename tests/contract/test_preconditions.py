@@ -25,14 +25,6 @@ EXPIRED = {**TOKEN, "expires_at": 1}
 ways = pytest.mark.parametrize("way", [("refresh", TOKEN), ("create_api_key", EXPIRED)])
 
 
-@pytest.fixture(params=HOSTS)
-def host(request: pytest.FixtureRequest) -> Iterator[Host]:
-    """An application of each framework in turn."""
-    host = HOSTS[request.param]()
-    yield host
-    host.close()
-
-
 def without_parameters() -> None:
     """An ``update_token`` that accepts no token."""
 
