@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.connections.apps import APPS, App, answer
-from tests.support.wire import Wire, running_wire
+from tests.support.wire import Wire
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +22,7 @@ def _silent_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def wire() -> Iterator[Wire]:
     """A server that accepts every request and records it."""
-    with running_wire() as wire:
+    with Wire() as wire:
         wire.answer = answer
         yield wire
 

@@ -5,16 +5,20 @@ A row of the contract is one framework or client. A stack is that framework or c
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from authlib_kucoin._clients import refresh as _refresh
 from authlib_kucoin.sandbox import Sandbox
+from tests.contract.hosts import HOSTS, Host
 from tests.contract.recorder import Recorder
 from tests.contract.stacks import EVERYWHERE, ROWS, NewStack, Settings, Stack
+from tests.support.certificates import self_signed
 
 
 @pytest.fixture(autouse=True)
@@ -61,3 +65,23 @@ def recorder() -> Iterator[Recorder]:
     """A server that answers as KuCoin does and records each request."""
     with Recorder() as recorder:
         yield recorder
+
+
+@pytest.fixture(params=HOSTS)
+def host(request: pytest.FixtureRequest) -> Iterator[Host]:
+    """An application of each framework in turn."""
+    host = HOSTS[request.param]()
+    yield host
+    host.close()
+
+
+@pytest.fixture
+def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """A context for a TLS server whose certificate the clients trust."""
+    certificate, key = self_signed(tmp_path)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(certificate, key)
+    client = ssl.create_default_context(cafile=certificate)
+    monkeypatch.setattr("tests.contract.stacks._clients._TLS", client)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", certificate)
+    return server

@@ -1,4 +1,4 @@
-"""A minimal application of each framework: settings, an ``OAuth`` object and requests."""
+"""A minimal application of each framework, and the clients that need no application."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from inspect import isawaitable
 from typing import Any
 
 import flask
+import pytest
 from authlib.integrations import django_client, flask_client, starlette_client
 from django.test import RequestFactory
 from django.test.utils import override_settings
@@ -18,6 +19,7 @@ from starlette.config import Config
 from starlette.requests import Request
 
 import tests.contract.stacks  # noqa: F401 - configures Django
+from authlib_kucoin import AsyncKuCoinOAuth2Client, KuCoinOAuth2Client, KuCoinOAuth2Session
 
 CALLBACK = "https://broker.example.com/callback"
 
@@ -180,3 +182,22 @@ HOSTS: dict[str, type[Host]] = {
     "django": DjangoHost,
     "starlette": StarletteHost,
 }
+
+#: The clients without a framework.
+CLIENTS = (KuCoinOAuth2Session, KuCoinOAuth2Client, AsyncKuCoinOAuth2Client)
+#: Runs a test with each client.
+every_client = pytest.mark.parametrize("client_class", CLIENTS)
+
+
+def ask(client: Any, call: Callable[[Any], Any]) -> Any:
+    """Make a call with a client, close the client, and return the result."""
+
+    async def main() -> Any:
+        async with client:
+            result = call(client)
+            return await result if isawaitable(result) else result
+
+    if isinstance(client, AsyncKuCoinOAuth2Client):
+        return asyncio.run(main())
+    with client:
+        return call(client)

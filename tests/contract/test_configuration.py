@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -22,14 +22,6 @@ from tests.contract.recorder import TOKEN, Recorder
 
 CALLBACK = "https://broker.example.com/callback"
 KEY = ApiKey("broker-1", "key-id", "key-secret", "phrase")
-
-
-@pytest.fixture(params=HOSTS)
-def host(request: pytest.FixtureRequest) -> Iterator[Host]:
-    """An application of each framework in turn."""
-    host = HOSTS[request.param]()
-    yield host
-    host.close()
 
 
 def client_id(url: str) -> str:

@@ -9,7 +9,6 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +20,6 @@ from authlib_kucoin import (
     KuCoinUnavailable,
 )
 from tests.contract.stacks import CLIENTS, EVERYWHERE, NewStack, outcome_of
-from tests.support.certificates import self_signed
 from tests.support.waiting import wait_until
 from tests.support.wire import Answer, Seen, Wire
 
@@ -143,16 +141,10 @@ def _shake_hands_slowly(listener: socket.socket, wire: Wire) -> None:
 
 @pytest.mark.parametrize("row", CLIENTS)
 def test_total_timeout_ends_a_slow_answer_over_tls(
-    new_stack: NewStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    new_stack: NewStack, tls: ssl.SSLContext
 ) -> None:
     """``total_timeout`` also ends a key request whose answer arrives slowly over TLS."""
-    certificate, key = self_signed(tmp_path)
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(certificate, key)
-    client = ssl.create_default_context(cafile=certificate)
-    monkeypatch.setattr("tests.contract.stacks._clients._TLS", client)
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", certificate)
-    with Wire(server) as wire:
+    with Wire(tls) as wire:
         wire.answer = lambda _seen: drop_by_drop(wire, LONG, b"x")
         stack = new_stack(site=wire.url, timeout=TIMEOUT, total_timeout=TOTAL)
         error, seconds = timed(lambda: stack.create_api_key(TOKEN))
@@ -160,14 +152,14 @@ def test_total_timeout_ends_a_slow_answer_over_tls(
     assert seconds < SOON
 
 
-@pytest.mark.parametrize("row", ["requests", "httpx"])
+@pytest.mark.parametrize("row", CLIENTS)
 def test_addresses_of_a_host_share_one_total_timeout(
-    new_stack: NewStack, wire: Wire, monkeypatch: pytest.MonkeyPatch
+    new_stack: NewStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The attempts to connect to nine addresses share one ``total_timeout``."""
     full = socket.create_server(("127.0.0.1", 0), backlog=0)
     port = full.getsockname()[1]
-    waiting = [socket.create_connection(("127.0.0.1", port)) for _ in range(1)]
+    waiting = socket.create_connection(("127.0.0.1", port))
     found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))] * 9
     lookup = socket.getaddrinfo
 
@@ -177,13 +169,13 @@ def test_addresses_of_a_host_share_one_total_timeout(
     monkeypatch.setattr(socket, "getaddrinfo", many)
     stack = new_stack(site=f"http://localhost:{port}", timeout=TIMEOUT, total_timeout=TOTAL)
     error, seconds = timed(lambda: stack.create_api_key(TOKEN))
-    for each in (full, *waiting):
+    for each in (full, waiting):
         each.close()
     assert type(error) is KuCoinUnavailable
     assert seconds < SOON
 
 
-@pytest.mark.parametrize("row", ["requests", "httpx"])
+@pytest.mark.parametrize("row", CLIENTS)
 def test_next_address_is_tried_if_one_is_unreachable(
     new_stack: NewStack, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:

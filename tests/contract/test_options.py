@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterator
-from inspect import isawaitable, signature
+from collections.abc import Callable
+from inspect import signature
 from time import monotonic
 from typing import Any
 
@@ -20,9 +19,7 @@ from authlib.integrations.requests_client.utils import REQUESTS_SESSION_KWARGS
 from authlib.oauth2.client import OAuth2Client
 
 from authlib_kucoin import (
-    AsyncKuCoinOAuth2Client,
     ConfigurationError,
-    KuCoinOAuth2Client,
     KuCoinOAuth2Session,
     KuCoinUnavailable,
     register_kucoin,
@@ -31,35 +28,11 @@ from authlib_kucoin._apps import options as of_apps
 from authlib_kucoin._clients.options import parameters_of
 from authlib_kucoin._clients.requests_adapter import KuCoinAdapter
 from authlib_kucoin.flask_client import KuCoinFlaskApp
-from tests.contract.hosts import CALLBACK, HOSTS, Host
+from tests.contract.hosts import CALLBACK, CLIENTS, HOSTS, Host, ask, every_client
 from tests.contract.recorder import TOKEN, Recorder
 
 NOBODY = "http://127.0.0.1:9"
-CLIENTS = (KuCoinOAuth2Session, KuCoinOAuth2Client, AsyncKuCoinOAuth2Client)
 OVER_HTTPX = CLIENTS[1:]
-every_client = pytest.mark.parametrize("client_class", CLIENTS)
-
-
-@pytest.fixture(params=HOSTS)
-def host(request: pytest.FixtureRequest) -> Iterator[Host]:
-    """An application of each framework in turn."""
-    host = HOSTS[request.param]()
-    yield host
-    host.close()
-
-
-def ask(client: Any, call: Callable[[Any], Any]) -> Any:
-    """Make a call with a client, close the client, and return the result."""
-
-    async def main() -> Any:
-        async with client:
-            result = call(client)
-            return await result if isawaitable(result) else result
-
-    if isinstance(client, AsyncKuCoinOAuth2Client):
-        return asyncio.run(main())
-    with client:
-        return call(client)
 
 
 # --- the constructors of clients ---------------------------------------------------------------
@@ -317,6 +290,8 @@ def test_refresh_sends_the_given_scope(client_class: Any, scope: Any, recorder: 
         (lambda client: client.fetch_token(code="c", verify=False), "Give verify when the client"),
         (lambda client: client.fetch_token(code="c", method="POST"), "is a GET"),
         (lambda client: client.fetch_token(code="c", auth=("a", "b")), "no parameter 'auth'"),
+        (lambda client: client.fetch_token(code="c", grant_type="password"), "code mode only"),
+        (lambda client: client.fetch_token(), "code= or authorization_response="),
         (lambda client: client.fetch_token(code="c", state="s"), "Pass state= with authorization"),
         (
             lambda client: client.fetch_token(

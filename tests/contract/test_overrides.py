@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 from unittest import mock
 
@@ -29,9 +28,8 @@ from authlib_kucoin.django_client import KuCoinDjangoApp
 from authlib_kucoin.flask_client import KuCoinFlaskApp
 from authlib_kucoin.social import _UNUSED
 from authlib_kucoin.starlette_client import KuCoinStarletteApp
-from tests.contract.hosts import CALLBACK, HOSTS, Host
+from tests.contract.hosts import CALLBACK, Host, ask, every_client
 from tests.contract.recorder import TOKEN, Recorder
-from tests.contract.test_options import ask, every_client
 
 CLIENTS = {
     KuCoinOAuth2Session: OAuth2Session,
@@ -196,14 +194,6 @@ def test_failing_custom_send_leaves_key_outcome_unknown(client_class: Any) -> No
 
 
 # --- apps --------------------------------------------------------------------------------------
-
-
-@pytest.fixture(params=HOSTS)
-def host(request: pytest.FixtureRequest) -> Iterator[Host]:
-    """An application of each framework in turn."""
-    host = HOSTS[request.param]()
-    yield host
-    host.close()
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,12 @@ import json
 import ssl
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from authlib_kucoin import ApiKey, ApiKeyOutcomeUnknown
 from tests.contract.stacks import CLIENTS, NewStack, Stack, everywhere, outcome_of
-from tests.support.certificates import self_signed
 from tests.support.wire import Answer, Seen, Wire, whole
 
 ADD = "/_oauth/resource/ucenter/outer/api-key/add"
@@ -176,16 +174,10 @@ def test_late_answer_is_dropped(new_stack: NewStack, edge: Edge) -> None:
 
 @pytest.mark.parametrize("row", CLIENTS)
 def test_surplus_bytes_in_the_tls_layer_close_the_connection(
-    new_stack: NewStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    new_stack: NewStack, tls: ssl.SSLContext
 ) -> None:
     """Surplus bytes that only the TLS layer has read close the connection."""
-    certificate, key = self_signed(tmp_path)
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(certificate, key)
-    client = ssl.create_default_context(cafile=certificate)
-    monkeypatch.setattr("tests.contract.stacks._clients._TLS", client)
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", certificate)
-    with Wire(server) as wire:
+    with Wire(tls) as wire:
         edge = Edge(wire)
         edge.to_alice = lambda answer: [answer, answer_to("mallory")]
         stack = new_stack(site=wire.url)

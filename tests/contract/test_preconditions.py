@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 from unittest.mock import AsyncMock
 
 import pytest
@@ -23,14 +23,6 @@ from tests.contract.stacks import AsyncStack, NewStack
 EXPIRED = {**TOKEN, "expires_at": 1}
 #: The calls that refresh a token.
 ways = pytest.mark.parametrize("way", [("refresh", TOKEN), ("create_api_key", EXPIRED)])
-
-
-@pytest.fixture(params=HOSTS)
-def host(request: pytest.FixtureRequest) -> Iterator[Host]:
-    """An application of each framework in turn."""
-    host = HOSTS[request.param]()
-    yield host
-    host.close()
 
 
 def without_parameters() -> None:
@@ -50,14 +42,22 @@ async def coroutine_function(token: Any, **_: Any) -> None:
 
 
 class Awaitable:
-    """An awaitable that is no coroutine, as some database drivers return."""
+    """An awaitable that is no coroutine, as some database drivers return.
+
+    Attributes:
+        awaited: The token of each object that was awaited to its end.
+    """
+
+    awaited: ClassVar[list[Any]] = []
 
     def __init__(self, token: Any) -> None:
         """Take a token, as a coroutine function would."""
+        self.token = token
 
     def __await__(self) -> Iterator[None]:
         """End at the next turn of the event loop."""
         yield
+        self.awaited.append(self.token)
 
 
 class AwaitedObject:
@@ -115,6 +115,7 @@ def test_returned_awaitable_leaves_the_pair_owed(
     The next call stores the pair. Async clients and apps await the awaitable.
     """
     calls: list[Any] = []
+    Awaitable.awaited.clear()
 
     def update_token(token: Any, **_: Any) -> Any:
         calls.append(token["access_token"])
@@ -124,6 +125,7 @@ def test_returned_awaitable_leaves_the_pair_owed(
     if isinstance(stack, AsyncStack):
         stack.refresh(TOKEN)
         assert len(calls) == 1
+        assert len(Awaitable.awaited) == (result is Awaitable)
         return
     with pytest.raises(ConfigurationError, match="has returned an awaitable"):
         stack.refresh(TOKEN)

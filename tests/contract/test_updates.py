@@ -10,19 +10,11 @@ from authlib.integrations import django_client, flask_client
 
 from authlib_kucoin import KuCoinError, register_kucoin
 from authlib_kucoin.sandbox import Sandbox
-from tests.contract.hosts import HOSTS, DjangoHost, FlaskHost, Host, StarletteHost
+from tests.contract.hosts import DjangoHost, FlaskHost, Host, StarletteHost
 from tests.contract.recorder import ANSWERS, TOKEN, Recorder
 
 NEW = ANSWERS["/_oauth/refresh-token"]["access_token"]
 OLD = TOKEN["refresh_token"]
-
-
-@pytest.fixture(params=HOSTS)
-def host(request: pytest.FixtureRequest) -> Iterator[Host]:
-    """An application of each framework in turn."""
-    host = HOSTS[request.param]()
-    yield host
-    host.close()
 
 
 class RecordedUpdates:

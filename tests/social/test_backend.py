@@ -28,7 +28,7 @@ from authlib_kucoin.sandbox import Sandbox, run_sandbox
 from authlib_kucoin.social import KuCoinOAuth2
 from tests.social.host import PIPELINE, REDIRECT_URI, REFRESHABLE, UID, Host, no_login
 from tests.social.memory import HOST, Partial, Social, Strategy, User, approved, kept
-from tests.support.wire import Wire, answering, running_wire
+from tests.support.wire import Wire, answering
 
 # --- social-core's requirements ------------------------------------------------------------------
 
@@ -112,7 +112,7 @@ def test_urls_of_the_backend_are_those_of_the_site(host: Host) -> None:
 @pytest.fixture
 def wire() -> Iterator[Wire]:
     """A server that records requests."""
-    with running_wire() as wire:
+    with Wire() as wire:
         yield wire
 
 

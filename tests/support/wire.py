@@ -189,10 +189,3 @@ def answering(*bodies: Any, status: int = 200) -> Callable[[Seen], Answer]:
         return status, body if isinstance(body, str) else json.dumps(body)
 
     return answer
-
-
-@contextlib.contextmanager
-def running_wire() -> Iterator[Wire]:
-    """Run a recording server on loopback."""
-    with Wire() as wire:
-        yield wire

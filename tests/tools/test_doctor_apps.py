@@ -19,7 +19,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from authlib_kucoin import register_kucoin
 from authlib_kucoin.sandbox import Sandbox, run_sandbox
 from flask_demo import create_app
-from tests.support.wire import running_wire
+from tests.support.wire import Wire
 
 from .examined import RIGHT, Examined, examine
 
@@ -194,7 +194,7 @@ def test_the_clients_own_connections(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """`doctor` connects with the client's `verify` and `proxies`; verify=False is a mistake."""
-    with run_sandbox(tls="self-signed") as sandbox, running_wire() as wire:
+    with run_sandbox(tls="self-signed") as sandbox, Wire() as wire:
         wire.answer = lambda _seen: (502, "")
 
         def wrong(**options: Any) -> dict[str, str]:

@@ -17,7 +17,7 @@ from authlib_kucoin._tools.doctor.findings import Finding
 from authlib_kucoin._tools.doctor.site_checks import check_certificate
 from authlib_kucoin._tools.doctor.subject import Settings, Subject
 from authlib_kucoin.sandbox import Sandbox, SandboxKeywords, run_sandbox
-from tests.support.wire import Wire, running_wire
+from tests.support.wire import Wire
 
 from .examined import RIGHT, examine
 
@@ -92,7 +92,7 @@ class TestTls:
 @pytest.fixture
 def wire() -> object:
     """A server that gives the answers that a test sets."""
-    with running_wire() as wire:
+    with Wire() as wire:
         wire.headers["Date"] = formatdate(usegmt=True)
         yield wire
 
@@ -139,7 +139,7 @@ def test_odd_answers(odd: Odd, wire: Wire, capsys: pytest.CaptureFixture[str]) -
 
 def test_no_answer(capsys: pytest.CaptureFixture[str]) -> None:
     """If no server listens, the answer is a mistake, and the check of the clock is skipped."""
-    with running_wire() as wire:
+    with Wire() as wire:
         gone = wire.url
     report = examine(capsys, "--site", gone)
     assert list(report.wrong()) == ["answer"]

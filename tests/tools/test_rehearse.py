@@ -20,7 +20,7 @@ from authlib_kucoin.__main__ import main, parser
 from authlib_kucoin._tools import rehearse
 from authlib_kucoin._tools.rehearse import _version
 from authlib_kucoin.sandbox import Sandbox, SandboxKeywords
-from tests.support.wire import running_wire
+from tests.support.wire import Wire
 
 from .examined import RIGHT
 from .rehearsed import Change, Deviant, Person, Rehearsed, Reply, rehearsed
@@ -29,7 +29,7 @@ from .rehearsed import Change, Deviant, Person, Rehearsed, Reply, rehearsed
 @pytest.fixture
 def deviant(kucoin_sandbox: Sandbox) -> Iterator[Deviant]:
     """A sandbox behind a proxy that changes no answer until a test says so."""
-    with running_wire() as wire:
+    with Wire() as wire:
         yield Deviant(kucoin_sandbox, wire)
 
 

@@ -19,7 +19,6 @@ from authlib_kucoin import (
     ReauthorizationRequired,
     TokenError,
 )
-from authlib_kucoin._clients.failures import name_of
 from authlib_kucoin._protocol import calls as protocol
 from authlib_kucoin._protocol.signing import sign, signed_headers
 from authlib_kucoin._protocol.sites import SITES, Site
@@ -167,13 +166,6 @@ def test_unprintable_secret_or_passphrase_is_refused(secret: str, passphrase: st
         protocol.api_key_info_call(SITE, key=ApiKey("name", "key", secret, passphrase))
     assert "cret" not in str(caught.value)
     assert caught.value.__context__ is None
-
-
-def test_name_of_ends_for_an_error_that_is_its_own_cause() -> None:
-    """``name_of`` returns for an error whose ``__cause__`` is itself, instead of looping."""
-    error = ConnectionError()
-    error.__cause__ = error
-    assert name_of(error) == "ConnectionError"
 
 
 def test_a_client_secret_is_sent_only_where_it_is_configured() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from authlib.integrations.starlette_client import OAuth
 from requests import Response
 from requests.adapters import HTTPAdapter
 
@@ -19,9 +20,10 @@ from authlib_kucoin import (
     KuCoinOAuth2Session,
     KuCoinUnavailable,
     MalformedResponse,
+    register_kucoin,
 )
-from authlib_kucoin._clients.failures import broken_for_good, host_of
-from authlib_kucoin._clients.http_answer import _Limited
+from authlib_kucoin._clients.failures import broken_for_good, host_of, name_of
+from authlib_kucoin._clients.http_answer import _Limited, _RawReader, _Reader
 from authlib_kucoin._clients.network import addresses, holds_bytes, is_readable
 
 SITE = "http://127.0.0.1:9"
@@ -68,7 +70,18 @@ def test_size_limit_applies_to_a_body_read_by_a_test_double(kind: str) -> None:
         validate(kind, LARGE)
 
 
-@pytest.mark.parametrize("client", [KuCoinOAuth2Session, KuCoinOAuth2Client])
+def test_registered_app_accepts_the_answer_of_a_mock_transport() -> None:
+    """A registered app accepts the answer of an ``httpx2.MockTransport``."""
+    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, content=b'{"is_valid": true}'))
+    app = register_kucoin(
+        OAuth(), site=SITE, client_id="broker", client_kwargs={"transport": transport}
+    )
+    assert asyncio.run(app.validate_access_token("access")) is True
+
+
+@pytest.mark.parametrize(
+    "client", [KuCoinOAuth2Session, KuCoinOAuth2Client, AsyncKuCoinOAuth2Client]
+)
 def test_unknown_host_name_is_kucoin_unavailable(
     client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -79,7 +92,8 @@ def test_unknown_host_name_is_kucoin_unavailable(
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     with pytest.raises(KuCoinUnavailable, match="gaierror"):
-        client(site="http://localhost:9").create_api_key("access")
+        # A blocking client raises before `run`.
+        asyncio.run(client(site="http://localhost:9").create_api_key("access"))
 
 
 def test_link_local_address_keeps_its_interface(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,14 +109,31 @@ def test_host_of_omits_user_and_password() -> None:
     assert host_of("http://[") == ""
 
 
-def test_broken_for_good_ends_for_a_long_chain_of_causes() -> None:
-    """``broken_for_good`` ends, without advice, for an error with 99 causes."""
-    error = OSError("0")
-    for number in range(1, 100):
-        above = OSError(str(number))
-        above.__cause__ = error
-        error = above
-    assert broken_for_good(error, host="h", authorities="a", proxy="", operation=None) is None
+def test_name_of_ends_for_an_error_that_is_its_own_cause() -> None:
+    """``name_of`` returns for an error whose ``__cause__`` is itself, instead of looping."""
+    error = ConnectionError()
+    error.__cause__ = error
+    assert name_of(error) == "ConnectionError"
+
+
+def test_name_of_follows_a_limited_number_of_causes() -> None:
+    """``name_of`` follows few enough causes not to reach an OSError that is 1,000 causes deep."""
+    error: Exception = OSError("the first")
+    for _ in range(1000):
+        error = ValueError(error)
+    assert name_of(error) == "ValueError"
+
+
+@pytest.mark.parametrize(("above", "is_found"), [(3, True), (99, False)])
+def test_broken_for_good_follows_a_limited_number_of_causes(above: int, is_found: bool) -> None:
+    """The cause is found below 3 errors; below 99 it is too deep to be looked at."""
+    error: Exception = RecursionError()
+    for number in range(above):
+        outer = OSError(str(number))
+        outer.__cause__ = error
+        error = outer
+    advice = broken_for_good(error, host="h", authorities="a", proxy="", operation=None)
+    assert (advice is not None) is is_found
 
 
 def test_holds_bytes_is_true_if_tls_receives_plain_http() -> None:
@@ -114,14 +145,28 @@ def test_holds_bytes_is_true_if_tls_receives_plain_http() -> None:
     assert holds_bytes(tls) is True
 
 
-def test_file_of_a_closed_socket_can_be_closed_twice() -> None:
+def test_an_answer_can_be_closed_twice() -> None:
+    """The first ``close`` ends the connection, since bytes are left; the second does nothing."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.settimeout(10)
+        theirs.sendall(b"answer, and more")
+        reader = _Reader(_RawReader(ours))
+        assert reader.read(6) == b"answer"
+        reader.close()
+        reader.close()
+        assert theirs.recv(1) == b""  # end of file: close() has shut the connection down
+
+
+@pytest.mark.parametrize("error", [OSError, ValueError])
+def test_file_of_a_closed_socket_can_be_closed_twice(error: type[Exception]) -> None:
     """The file of a socket whose ``pending()`` raises can be closed, and closed again."""
     near, far = socket.socketpair()
     with near, far:
 
         class Gone(socket.socket):
             def pending(self) -> int:
-                raise OSError("closed")
+                raise error("closed")
 
         with Gone(fileno=near.detach()) as gone:
             file = _Limited(gone).makefile("rb")

@@ -117,7 +117,7 @@ def test_connection_of_another_loop_or_process_is_not_used(kucoin_sandbox: Sandb
     assert connections(kucoin_sandbox) == [1, 2, 3]
 
 
-@pytest.mark.parametrize("client_class", [KuCoinOAuth2Client, AsyncKuCoinOAuth2Client])
+@every_client
 def test_client_get_uses_the_same_token_and_connection(
     kucoin_sandbox: Sandbox, client_class: Any
 ) -> None:
@@ -127,7 +127,7 @@ def test_client_get_uses_the_same_token_and_connection(
     async def main() -> int:
         client = client_class("broker", site=kucoin_sandbox.url, token=token)
         call: Any = client.validate_access_token(), client.get(f"{kucoin_sandbox.url}/nowhere")
-        if client_class is KuCoinOAuth2Client:
+        if client_class is not AsyncKuCoinOAuth2Client:
             client.close()
             return int(call[1].status_code)
         await call[0]

@@ -106,32 +106,54 @@ def test_without_read_status_http_103_closes_the_connection(
     assert wire.connections == 2
 
 
-def test_total_timeout_ends_a_call_over_a_unix_socket(tmp_path: Path) -> None:
+#: Each client over httpx2, with its kind of transport.
+over_httpx2 = pytest.mark.parametrize(
+    ("client_class", "transport_class"),
+    [
+        (KuCoinOAuth2Client, httpx2.HTTPTransport),
+        (AsyncKuCoinOAuth2Client, httpx2.AsyncHTTPTransport),
+    ],
+)
+
+
+def validate(client: Any) -> None:
+    """Validate a token, and close the client."""
+
+    async def main() -> None:
+        async with client:
+            await client.validate_access_token("access")
+
+    if isinstance(client, AsyncKuCoinOAuth2Client):
+        asyncio.run(main())
+        return
+    with client:
+        client.validate_access_token("access")
+
+
+@over_httpx2
+def test_total_timeout_ends_a_call_over_a_unix_socket(
+    client_class: Any, transport_class: Any, tmp_path: Path
+) -> None:
     """``total_timeout`` ends a call over a Unix socket (``uds=``) whose server does not answer."""
-    with (
-        socket.socket(socket.AF_UNIX) as listener,
-        KuCoinOAuth2Client(
-            site="http://localhost",
-            total_timeout=0.3,
-            transport=httpx2.HTTPTransport(uds=str(tmp_path / "s")),
-        ) as client,
-    ):
-        listener.bind(str(tmp_path / "s"))
+    path = str(tmp_path / "s")
+    transport = transport_class(uds=path)
+    client = client_class(site="http://localhost", total_timeout=0.3, transport=transport)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
         listener.listen()
         with pytest.raises(KuCoinUnavailable, match="total_timeout"):
-            client.validate_access_token("access")
+            validate(client)
 
 
-def test_total_timeout_ends_the_retries_of_a_transport() -> None:
+@over_httpx2
+def test_total_timeout_ends_the_retries_of_a_transport(
+    client_class: Any, transport_class: Any
+) -> None:
     """``total_timeout`` ends the growing pauses between the retries of an httpx2 transport."""
-    transport = httpx2.HTTPTransport(retries=9)
-    with (
-        KuCoinOAuth2Client(
-            site="http://127.0.0.1:9", total_timeout=0.2, transport=transport
-        ) as client,
-        pytest.raises(KuCoinUnavailable, match="total_timeout"),
-    ):
-        client.validate_access_token("access")
+    transport = transport_class(retries=9)
+    client = client_class(site="http://127.0.0.1:9", total_timeout=0.2, transport=transport)
+    with pytest.raises(KuCoinUnavailable, match="total_timeout"):
+        validate(client)
 
 
 def test_connection_to_a_proxy_has_tcp_nodelay(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:

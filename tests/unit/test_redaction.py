@@ -73,3 +73,8 @@ def test_without_secrets_a_text_stays_as_it_is(secrets: tuple[str, ...]) -> None
 def test_empty_message_is_none(text: str | None) -> None:
     """A message that is missing, empty or only white space becomes None."""
     assert presentable(text) is None
+
+
+def test_a_secret_inside_another_is_masked_once() -> None:
+    """A secret that looks escaped and ends with another secret is replaced by one mask."""
+    assert redact("<%41bc>", ("%41bc", "bc")) == "<***>"

@@ -160,17 +160,3 @@ def test_async_client_refreshes_its_expired_token_once(wire: Wire) -> None:
 
     assert asyncio.run(main())["access_token"] == "new-access"
     assert [seen.target for seen in wire.seen] == ["/_oauth/refresh-token"]
-
-
-def test_another_grant_type_is_refused(wire: Wire) -> None:
-    """``grant_type="password"`` raises an error, and nothing is sent (document section 5)."""
-    with our_session(wire) as ours, pytest.raises(KuCoinError, match="authorization code mode"):
-        ours.fetch_token(code="c", grant_type="password")
-    assert wire.seen == []
-
-
-def test_fetch_token_without_a_code_raises(wire: Wire) -> None:
-    """``fetch_token()`` raises an error that names both ways to pass the code."""
-    with our_session(wire) as ours, pytest.raises(KuCoinError, match="code= or authorization_"):
-        ours.fetch_token()
-    assert wire.seen == []
