@@ -94,17 +94,24 @@ class Person:
             return None
 
     def renew(self, at_once: int) -> None:
-        """Ask for a new key in ``at_once`` tabs at the same time, and ignore the answers.
+        """Ask for a new key in ``at_once`` tabs at the same time.
 
         The first key on the page of accounts is replaced. If there is none, nothing is sent.
+
+        Raises:
+            Unexpected: If a tab gets an answer that is no redirect, or none.
         """
         page = self.page("/")
         key, token, seen = (pattern.search(page) for pattern in (_KEY, _TOKEN, _SEEN))
         if key and token and seen:
             form = {"csrf_token": token[1], "seen": seen[1]}
             with ThreadPoolExecutor(at_once) as tabs:
-                for _ in range(at_once):
-                    tabs.submit(self._ask, "renew", "POST", key[1], form)
+                asked = [
+                    tabs.submit(self._ask, "renew", "POST", key[1], form) for _ in range(at_once)
+                ]
+            for answer in asked:
+                if (status := answer.result().status_code) not in (302, 303):
+                    raise Unexpected(f"renew: {status} instead of a redirect")
 
     def page(self, path: str) -> str:
         """Return a page."""

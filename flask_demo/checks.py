@@ -71,9 +71,12 @@ def check(key: ConnectedKey, credentials: ApiKey | None = None) -> str:
 
 
 def _store_result(row: ConnectedKey, info: ApiKeyInfo | None, error: Exception | None) -> None:
-    row.tried_at, row.check_error = now(), type(error).__name__ if error else ""
-    if not isinstance(error, KuCoinUnavailable):
-        row.checked_at = row.tried_at
+    row.tried_at = now()
+    if isinstance(error, KuCoinUnavailable):
+        if not row.is_gone:  # a key that is gone stays gone
+            row.check_error = type(error).__name__
+        return
+    row.checked_at, row.check_error = row.tried_at, type(error).__name__ if error else ""
     if info is not None:
         row.uid, row.sub_name, row.site_type = info.uid, info.sub_name, info.site_type
         row.permissions, row.ip_whitelist = sorted(info.permissions), list(info.ip_whitelist)

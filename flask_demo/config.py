@@ -215,6 +215,8 @@ def _permissions(
         raise SettingsError(
             f"{name} has an unknown permission, {unknown[0]!r}. Choose from {', '.join(known)}."
         )
+    if not words:
+        raise SettingsError(f"{name} is empty. Write it as {','.join(default)}.")
     return list(words)
 
 

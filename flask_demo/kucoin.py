@@ -55,9 +55,11 @@ def require_user() -> Response | None:
     """
     if request.endpoint in _PUBLIC or current_user.is_authenticated:
         return None
+    if request.method != "GET":
+        return ask_to_sign_in(None)
     if request.endpoint == "kucoin.callback":
         return ask_to_sign_in(url_for("kucoin.callback", sealed=_sealed_query()))
-    return ask_to_sign_in(request.full_path if request.method == "GET" else None)
+    return ask_to_sign_in(request.full_path)
 
 
 @bp.post("/connect")
@@ -65,12 +67,15 @@ def connect() -> Response:
     """Begin an attempt, and redirect to KuCoin's login page (document section 7.1).
 
     If the form's field ``fewer_than`` is the id of an attempt of the user, fewer permissions are
-    asked for than by that attempt; if none would be left, those of ``KUCOIN_PERMISSIONS``.
+    asked for than by that attempt; if none would be left, the page of that attempt is shown.
     """
     user_id = current_user_id()
     number = request.form.get("fewer_than", 0, int)
     refused = ledger.own_attempt(number, user_id) if 0 < number <= LARGEST_ID else None
-    return _to_kucoin(ledger.start(user_id, fewer(refused.permissions) if refused else ()))
+    if refused is None:
+        return _to_kucoin(ledger.start(user_id))
+    less = fewer(refused.permissions)
+    return _to_kucoin(ledger.start(user_id, less)) if less else _to_outcome(refused.id)
 
 
 @bp.get("/callback")

@@ -186,6 +186,9 @@ def store(
     row.granted = sorted(key.permissions)
     row.checked_at = row.tried_at = 0
     row.check_error = ""
+    # What a check has found was about the old key.
+    row.uid = row.sub_name = row.site_type = row.expires_at = None
+    row.permissions, row.ip_whitelist = [], []
     db.session.flush()  # gives a new row its id, which the vault needs
     vault().put_key(row, key)
     vault().put_token(row, token if current_app.config["KUCOIN_KEEP_TOKENS"] else None)

@@ -147,11 +147,12 @@ class ConnectedKey(Base):
     #: the later of the two times; 0 if there was neither.
     tried_at: Mapped[Seconds] = mapped_column(default=0)
     #: The class of the error of the last check; empty if the check succeeded or there was none.
+    #: A KuCoinUnavailable does not replace an ApiKeyInvalid.
     check_error: Mapped[str] = mapped_column(default="")
 
     @property
     def is_gone(self) -> bool:
-        """Whether KuCoin refused the key as invalid in the last check.
+        """Whether KuCoin refused the key as invalid in the last check that had a result.
 
         If so, the key was deleted, belongs to another site, or has a wrong credential.
         """

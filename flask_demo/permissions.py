@@ -33,6 +33,9 @@ WITHDRAWAL: Final = {name for name, meaning in PERMISSIONS.items() if meaning ==
 
 
 def fewer(asked: Sequence[str]) -> list[str]:
-    """Return fewer permissions to ask for after KuCoin refused ``asked``; empty if none is left."""
-    basic = [name for name in asked if name in _BASIC]
-    return basic[:-1] if len(basic) == len(asked) else basic
+    """Return fewer permissions to ask for after KuCoin refused ``asked``; empty if none is left.
+
+    The order of ``asked`` does not matter.
+    """
+    basic = [name for name in _BASIC if name in asked]
+    return basic if set(asked) - set(basic) else basic[:-1]

@@ -11,6 +11,7 @@ from flask import Flask
 import authlib_kucoin
 from authlib_kucoin.sandbox import Sandbox, run_sandbox
 from flask_demo import ledger
+from flask_demo.permissions import fewer
 from tests.demo.apps import Clock, MakeApp
 from tests.demo.visitor import Visitor, text_of
 
@@ -272,6 +273,22 @@ def test_fewer_permissions(fast_api_2: MakeApp) -> None:
         # The id of an attempt that did not fail, and three values that are no id, lead to KuCoin.
         for odd in ("2", "99999999999", "x", "-1"):
             assert alice.post("/kucoin/connect", fewer_than=odd).status_code == 302
+        # Attempt 3 asked for one permission, so nothing is left to ask for.
+        assert alice.post("/kucoin/connect", fewer_than="3").location == "/kucoin/attempts/3"
+
+
+@pytest.mark.parametrize(
+    ("asked", "left"),
+    [
+        (["API_FUTURES", "API_SPOT", "API_COMMON"], ["API_COMMON", "API_SPOT"]),
+        (["API_SPOT", "API_COMMON"], ["API_COMMON"]),
+        (["API_COMMON", "API_COMMON"], []),
+        (["API_FUTURES"], []),
+    ],
+)
+def test_fewer_in_any_order(asked: list[str], left: list[str]) -> None:
+    """Which permissions are left depends neither on the order nor on repeated names."""
+    assert fewer(asked) == left
 
 
 @pytest.mark.parametrize(

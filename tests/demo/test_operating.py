@@ -69,6 +69,20 @@ def test_check_without_an_answer(alice: Visitor, sandbox: Sandbox, clock: Clock)
     assert _check(alice.app) == "Checked 1 keys: 1 connected.\n"
 
 
+def test_an_outage_revives_no_key(alice: Visitor, sandbox: Sandbox, clock: Clock) -> None:
+    """A key that KuCoin refused as invalid stays gone if KuCoin does not answer the next check."""
+    alice.connect()
+    sandbox.delete_key(sandbox.issued_keys[0].api_key)
+    alice.post("/kucoin/keys/1/check")
+    checked_at = row_of(alice.app).checked_at
+    clock.advance(60)
+    sandbox.fail_next("api_key_info", "503")
+    alice.post("/kucoin/keys/1/check")
+    row = row_of(alice.app)
+    assert (row.state, row.checked_at) == ("gone", checked_at)
+    assert "An old key still works" not in text_of(alice.connect())
+
+
 def test_a_slow_run_ends(app: Flask, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that takes longer than ten minutes checks each key once, even without an answer."""
     fill(app, 11)

@@ -98,6 +98,19 @@ def test_rotated_and_not_checked(alice: Visitor, sandbox: Sandbox) -> None:
     assert "Last check" in held
 
 
+def test_new_key_by_a_kept_token_is_not_checked(carol: Visitor, sandbox: Sandbox) -> None:
+    """If the check of the new key failed, nothing that was found about the old key is shown."""
+    assert row_of(carol.app).permissions
+    sandbox.fail_next("api_key_info", "503")
+    page = text_of(carol.follow(carol.post("/kucoin/keys/1/rotate")))
+    assert "Your key is stored, but its check failed" in page
+    assert "is connected" not in page
+    row = row_of(carol.app)
+    assert (row.uid, row.permissions, row.ip_whitelist) == (None, [], [])
+    carol.post("/kucoin/keys/1/check")
+    assert "Account 165111215" in text_of(carol.get("/"))
+
+
 def test_every_key_that_gave_way_is_named(alice: Visitor, sandbox: Sandbox, clock: Clock) -> None:
     """If three keys of one account are merged late, the page names both keys that were replaced."""
     for fault in ("503", "503", "set_cookie"):

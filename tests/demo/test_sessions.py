@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from typing import Any
 
 import pytest
@@ -120,8 +119,16 @@ def test_no_return_to_elsewhere(app: Flask, sandbox: Sandbox) -> None:
     nobody.get("/kucoin/attempts/1?next=//evil.example")
     location = nobody.post("/login", username="alice").location
     assert location == "/kucoin/attempts/1?next=//evil.example"
-    nobody.post("/logout")
+    nobody = Visitor(app, sandbox)
+    nobody.get("/kucoin/attempts/1")
     nobody.get("/kucoin/attempts/1?" + "x" * 5000)  # too long for a cookie
+    assert nobody.post("/login", username="alice").location == "/"
+
+
+def test_head_keeps_nothing_for_the_sign_in(app: Flask, sandbox: Sandbox) -> None:
+    """A HEAD of the callback without a sign-in is not opened as a GET after the sign-in."""
+    nobody = Visitor(app, sandbox)
+    assert nobody.http.head("/kucoin/callback?code=a&state=b").location == "/"
     assert nobody.post("/login", username="alice").location == "/"
 
 
@@ -158,14 +165,3 @@ def test_clock_that_was_set_back(alice: Visitor, clock: Clock) -> None:
     alice.http.delete_cookie("session")  # its signature has a date in the future
     alice.post("/login", username="alice")
     assert "Please look in your KuCoin account" in text_of(alice.get("/kucoin/attempts/1"))
-
-
-def test_claim_race_keeps_one(alice: Visitor, sandbox: Sandbox) -> None:
-    """Four parallel requests with one callback create one key."""
-    path = alice.approve(alice.begin())
-    started = threading.Event()
-    with then(alice.app, "authorize_access_token", started.set):
-        answers = at_once(*[lambda: alice.copy().get(path).status_code] * 4)
-    assert answers == [303] * 4
-    assert started.is_set()
-    assert sandbox.totals["create_api_key"] == 1

@@ -119,6 +119,8 @@ def test_database_url(tmp_path: Path, given: str, expected: str) -> None:
         ("KUCOIN_EXPECTED_PERMISSIONS", "General,spot", "unknown permission, 'spot'"),
         ("KUCOIN_PERMISSIONS", "API_COMMON,SPOT", "unknown permission, 'SPOT'"),
         ("KUCOIN_PERMISSIONS", "API_WITHDRAW_OAUTH", "unknown permission, 'API_WITHDRAW_OAUTH'"),
+        ("KUCOIN_PERMISSIONS", ",", "is empty"),
+        ("KUCOIN_EXPECTED_PERMISSIONS", " ", "is empty"),
         ("KUCOIN_PERMISSIONS", "API_COMMON", "has no effect with Fast API 1"),
         ("KUCOIN_FAST_API", "3", "fast_api is 1 or 2"),
         ("SECRET_KEY", "secret", "SECRET_KEY is too easy to guess"),

@@ -14,8 +14,11 @@ import pytest
 from authlib_kucoin.sandbox import IssuedKey
 from drill import leaks
 from drill.balance import tally
+from drill.person import Unexpected
 from flask_demo.models import Status
-from tests.nightly.drill.shop import ROOT, wait_until
+from tests.nightly.drill.shop import ROOT, Stage, stage, wait_until
+
+__all__ = ["stage"]  # pytest finds the fixture here
 
 
 def _start(postgres_url: str, *arguments: str, program: str = "drill") -> subprocess.Popen[str]:
@@ -165,3 +168,14 @@ def test_balance_notices(
     balance = tally(statuses, stored, issued)
     assert balance.line.startswith("OFF" if problem else "BALANCED")
     assert problem in "\n".join(balance.problems)
+
+
+def test_a_tab_without_a_redirect(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A simulated user who asks for a new key notices if a tab gets another answer."""
+    with stage.person() as person:
+        person.come_back(person.sandbox.approve(person.begin()))
+        person.renew(2)
+        page = re.sub(r"/kucoin/keys/\d+/", "/kucoin/keys/999999/", person.page("/"))
+        monkeypatch.setattr(person, "page", lambda _: page)
+        with pytest.raises(Unexpected, match="renew: 404 instead of a redirect"):
+            person.renew(2)
