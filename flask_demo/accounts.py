@@ -35,14 +35,14 @@ def ask_to_sign_in(return_to: str | None) -> Response:
     """Redirect to the sign-in.
 
     Args:
-        return_to: The path to open after the sign-in. If it is None or too long, the first page is
-            opened.
+        return_to: The path to open after the sign-in. If it is None or too long, the path of an
+            earlier call is opened (it can be KuCoin's answer, which must not get lost), or else the
+            first page.
     """
     if return_to and len(return_to) < _LONGEST_PATH:
         session["return_to"] = return_to
         flash("Please sign in first. Then you will return to the page that you wanted.")
     else:
-        session.pop("return_to", None)
         flash("Please sign in first. Nothing was changed.")
     return redirect(url_for("accounts.index"), 303)
 

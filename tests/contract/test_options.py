@@ -20,6 +20,7 @@ from authlib.oauth2.client import OAuth2Client
 
 from authlib_kucoin import (
     ConfigurationError,
+    KuCoinOAuth2Client,
     KuCoinOAuth2Session,
     KuCoinUnavailable,
     register_kucoin,

@@ -120,9 +120,16 @@ def test_no_return_to_elsewhere(app: Flask, sandbox: Sandbox) -> None:
     location = nobody.post("/login", username="alice").location
     assert location == "/kucoin/attempts/1?next=//evil.example"
     nobody = Visitor(app, sandbox)
-    nobody.get("/kucoin/attempts/1")
     nobody.get("/kucoin/attempts/1?" + "x" * 5000)  # too long for a cookie
     assert nobody.post("/login", username="alice").location == "/"
+
+
+def test_waiting_answer_outlives_another_tab(app: Flask, sandbox: Sandbox) -> None:
+    """A form sent from another tab without a sign-in does not replace the page to return to."""
+    nobody = Visitor(app, sandbox)
+    nobody.get("/kucoin/attempts/1")
+    nobody.post("/kucoin/connect")
+    assert nobody.post("/login", username="alice").location == "/kucoin/attempts/1"
 
 
 def test_head_keeps_nothing_for_the_sign_in(app: Flask, sandbox: Sandbox) -> None:
