@@ -78,6 +78,10 @@ class Wire:
         """Send bytes."""
         self._socket.sendall(raw)
 
+    def send_the_end(self) -> None:
+        """End the sending half of the connection."""
+        self._socket.shutdown(socket.SHUT_WR)
+
     def is_closed(self) -> bool:
         """Wait for a byte or the end of the connection; return whether it is the end."""
         return self._stream.read(1) == b""

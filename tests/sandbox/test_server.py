@@ -58,6 +58,22 @@ def test_connection_ends_when_asked_to(broker: Broker, request_head: str) -> Non
 
 
 @pytest.mark.parametrize(
+    "request_text",
+    [
+        "",
+        "GET / HTTP/1.1\r\nHost: localhost\r\n",
+        "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nx",
+    ],
+)
+def test_half_a_request_is_not_answered(broker: Broker, request_text: str) -> None:
+    """If the client ends its side amid a request, the sandbox closes without an answer."""
+    broker.wire.send(request_text.encode())
+    broker.wire.send_the_end()
+    assert broker.wire.is_closed()
+    assert not broker.sandbox.requests
+
+
+@pytest.mark.parametrize(
     ("request_text", "status"),
     [
         ("GET /a b HTTP/1.1\r\n\r\n", 400),
