@@ -107,10 +107,9 @@ def _refusal(
 ) -> tuple[type[SocialAuthBaseException], str]:
     if isinstance(error, ReauthorizationRequired):
         return AuthCredentialError, "reauthentication_required"
-    if error.code:
-        named = backend.get_provider_error({"error": error.code}, stage=stage)
-        if named and named.code != "http_error":  # else it is no error code of RFC 6749
-            return type(named), named.code
+    named = backend.get_provider_error({"error": error.code}, stage=stage)
+    if named and named.code != "http_error":  # else it is no error code of RFC 6749
+        return type(named), named.code
     if stage == "token_exchange":
         return AuthCredentialError, "authorization_code_rejected"
     return AuthCredentialError, "credential_rejected"

@@ -43,8 +43,7 @@ def django_settings(name: str) -> dict[str, Any]:
         "total_timeout": "TOTAL_TIMEOUT",
     }
     found = {key: getattr(settings, f"{social}_{suffix}", None) for key, suffix in names.items()}
-    if found["timeout"] is None:
-        found["timeout"] = getattr(settings, f"{social}_URLOPEN_TIMEOUT", None)
+    found["timeout"] = found["timeout"] or getattr(settings, f"{social}_URLOPEN_TIMEOUT", None)
     client_names = {"verify": "VERIFY_SSL", "proxies": "PROXIES"}
     given = {key: getattr(settings, f"{social}_{end}", None) for key, end in client_names.items()}
     return {
