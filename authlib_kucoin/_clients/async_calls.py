@@ -40,7 +40,7 @@ class AsyncCalls:
         raise NotImplementedError
 
     def on_refreshed(self, old: Mapping[str, Any], fresh: KuCoinToken) -> None:
-        """Hook: called after a refresh by create_api_key; see :meth:`SyncCalls.on_refreshed`."""
+        """Hook: called after a refresh; see :meth:`SyncCalls.on_refreshed`."""
         raise NotImplementedError
 
     async def perform(self, call: Call[T]) -> T:

@@ -40,7 +40,7 @@ class SyncCalls:
         raise NotImplementedError
 
     def on_refreshed(self, old: Mapping[str, Any], fresh: KuCoinToken) -> None:
-        """Hook: called after :meth:`create_api_key` has refreshed a token.
+        """Hook: called after a refresh, by :meth:`create_api_key` and by subclasses.
 
         Args:
             old: The old pair, or a mapping that holds only its refresh token.
