@@ -40,7 +40,7 @@ class AsyncCalls:
         raise NotImplementedError
 
     def on_refreshed(self, old: Mapping[str, Any], fresh: KuCoinToken) -> None:
-        """Hook: called when a call has refreshed a token; see :meth:`SyncCalls.on_refreshed`."""
+        """Hook: called after a refresh; see :meth:`SyncCalls.on_refreshed`."""
         raise NotImplementedError
 
     async def perform(self, call: Call[T]) -> T:
@@ -48,10 +48,10 @@ class AsyncCalls:
         raise NotImplementedError
 
     async def renew(self, token: Mapping[str, Any], url: str | None = None) -> KuCoinToken:
-        """Exchange a token for a new token pair, and call ``update_token`` with it.
+        """Exchange a token for a new token pair, and call ``update_token`` (if set) with it.
 
-        If several callers refresh the same token, one of them sends the request and calls its
-        ``update_token``, and all receive the new pair.
+        If several callers refresh the same token at the same time, one of them sends the request
+        and calls its ``update_token``, and all receive the new pair.
         """
         raise NotImplementedError
 

@@ -22,8 +22,8 @@ from .options import NO_PKCE, ONLY_CODE_MODE, Accepted, parameters_of, refuse_la
 from .overrides import OF_CLIENTS, refuse_overrides
 from .preconditions import check_function
 
-#: A token: a mapping with its fields, or a string. The method says whether the string is the access
-#: token or the refresh token.
+#: A token: a mapping with its fields, or a string. The method that takes it says whether the string
+#: is the access token or the refresh token.
 AnyToken = Mapping[str, Any] | str
 
 #: An extra field of a token that is to be refreshed: the scope that the caller asked for.
@@ -48,7 +48,7 @@ class ClientBase(NotOfKuCoin):
     hooks: Any
     params: Any
 
-    #: The options that the constructor takes besides its own parameters, and those it refuses.
+    #: The options that the constructor takes besides its own parameters, and some that it refuses.
     accepted: ClassVar[Accepted]
 
     #: The longest time for a whole call, in seconds.
@@ -116,7 +116,7 @@ class ClientBase(NotOfKuCoin):
             UnsafeRedirectURI: If the redirect URI is missing, is not an absolute https URL (http is
                 for loopback only), or cannot be sent unencoded.
             ConfigurationError: If a setting is missing or wrong, ``code_verifier`` is given, or
-                KuCoin's login page has no parameter of a name in ``params``.
+                KuCoin's login page does not take one of ``params``.
         """
         if code_verifier:
             raise ConfigurationError(
@@ -285,7 +285,7 @@ class ClientBase(NotOfKuCoin):
     def is_expired(self, token: AnyToken | None) -> TypeGuard[Mapping[str, Any]]:
         """Tell whether a token has expired or will expire within ``leeway`` seconds.
 
-        If the expiry is not known (for a string, or without ``expires_at``), the result is False.
+        If the expiry is not known, as for a string, the result is False.
 
         Raises:
             TokenError: If a time in the token is not a number of seconds.
@@ -293,7 +293,7 @@ class ClientBase(NotOfKuCoin):
         return isinstance(token, Mapping) and bool(KuCoinToken(token).is_expired(self.leeway))
 
     def on_refreshed(self, old: Mapping[str, Any], fresh: KuCoinToken) -> None:
-        """Make the new pair the client's token if the old refresh token was the client's."""
+        """Make the new pair the client's token if the old refresh token is the client's."""
         if (self.token or {}).get("refresh_token") == old["refresh_token"]:
             self.token = fresh
 

@@ -27,9 +27,9 @@ def of_a_handler(error: BaseException) -> BaseException:
     """Return the signal handler's TimeoutError that caused an error, or else the error itself.
 
     A signal handler, such as that of a job queue's time limit, can raise a TimeoutError.
-    The HTTP libraries take that for a time-out of the network and raise an error of their own. The
-    two differ in where they are raised: a time-out of the network in a library or in Python's
-    standard library, a handler's TimeoutError in other code.
+    The HTTP libraries take that for a time-out of the network and raise an error of their own. A
+    time-out of the network is raised in a library or in Python's standard library, so a
+    TimeoutError that was raised in other code is taken to be a handler's.
     """
     for cause in (error, *_causes(error)):
         if (
@@ -57,9 +57,10 @@ def kind_of(error: BaseException) -> str:
 def is_of_http(error: BaseException) -> bool:
     """Tell whether an error counts as one of the HTTP library or the system.
 
-    Every OSError and ValueError does, except a TimeoutError that a signal handler raised. An error
-    that does not count comes from a signal handler (such as a job queue's time limit) or from a
-    transport of the application.
+    Every OSError and ValueError does, except a TimeoutError that was raised outside of the HTTP
+    libraries and Python's standard library. An error that does not count comes from a signal
+    handler (such as a job queue's time limit) or from other code of the application, such as a
+    transport.
     """
     if isinstance(error, TimeoutError) and error.__traceback__:
         return _is_raised_by_library(error)

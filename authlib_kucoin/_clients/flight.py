@@ -1,7 +1,8 @@
 """One refresh that several callers share.
 
 The leader is the caller that sends the request. Waiters are callers that come with the same refresh
-token while the request is in flight. They receive its outcome: the new token pair or an error.
+token, or with one that it has replaced, while the request is in flight. They receive the outcome of
+the request: the new token pair or an error.
 
 When the request has ended, a new pair is remembered for ten minutes, for later callers with the
 same refresh token. So is a ReauthorizationRequired. After any other error, the next caller sends a
@@ -23,7 +24,7 @@ from typing import Any, Final
 from authlib_kucoin._errors import KuCoinError, KuCoinUnavailable, ReauthorizationRequired
 from authlib_kucoin._models import KuCoinToken
 
-#: How many seconds a new pair or a ReauthorizationRequired is remembered.
+#: How many seconds a new pair or a ReauthorizationRequired is remembered at most.
 REMEMBER_SECONDS: Final = 600.0
 #: The default for ``longest``, the longest time that the leader's request takes, in seconds.
 LONGEST_WAIT: Final = 60.0
@@ -50,8 +51,7 @@ class Flight:
         successor: The ``key`` that a refresh of the new pair has; None until there is a new pair.
         since: When the flight began or, once it has ended, when it ended (monotonic clock).
         teller: The ``outcome`` of the flight whose caller is responsible for calling
-            ``update_token`` with the new pair. None if nobody is responsible yet, or that call
-            of ``update_token`` has failed.
+            ``update_token`` with the new pair. None if nobody is responsible.
     """
 
     __slots__ = (
@@ -157,7 +157,7 @@ class Flight:
         """Publish an error, as :meth:`fail` does.
 
         If this flight's caller was responsible for ``update_token``, nobody is any more. A later
-        caller with the old token becomes responsible.
+        caller with the old token can become responsible.
         """
         self.fail(error)
         for flight in (self, self._claimed):
@@ -190,8 +190,8 @@ class Flight:
     def _is_worth_joining(self, access_token: bytes | None) -> bool:
         """Tell whether a new caller should use this flight's outcome.
 
-        It should if this flight is not over, and its outcome is still to come, is a newer pair than
-        the caller's, or is a ReauthorizationRequired.
+        It should if this flight is not over, and its outcome is still to come, is known to be a
+        newer pair than the caller's, or is a ReauthorizationRequired.
 
         Args:
             access_token: The digest of the caller's access token; None if it is not known.
@@ -214,8 +214,8 @@ class Flight:
         """Block until there is an outcome or ``patience`` seconds are over.
 
         Raises:
-            KuCoinUnavailable: If there is no outcome yet and the leader runs in this same thread,
-                in a task of its event loop. The leader could not go on while this thread waits.
+            KuCoinUnavailable: If there is no outcome yet and the leader runs in this same thread.
+                The leader could not go on while this thread waits.
         """
         if self.has_ended:
             return

@@ -3,7 +3,7 @@
 This module uses private attributes of httpx2 and httpcore2: ``_transport`` and ``_mounts`` of a
 client, ``_pool`` of a transport, ``_http2`` and ``_network_backend`` of a pool; ``_connection``,
 ``_h11_state`` and ``_network_stream`` of a connection. If a release lacks one of the first five,
-no client can be made with it; if it lacks one of the others, no connection is used twice. The
+its own transports cannot be used; if it lacks one of the others, no connection is used twice. The
 tests in tests/unit/test_private.py fail in both cases.
 
 If a release lacks ``_transport_for_url`` of a client, or ``_proxy`` and ``_proxy_url`` of a pool,
@@ -39,7 +39,7 @@ def guard(client: httpx2.Client | httpx2.AsyncClient, *others: object) -> None:
 
     Raises:
         ConfigurationError: If a transport can speak HTTP/2, or this release of httpx2 lacks a
-            private attribute.
+            private attribute that this function uses.
     """
     try:
         transports = [client._transport, *client._mounts.values(), *others]
@@ -76,7 +76,7 @@ def refuse_http2() -> None:
 
 
 def is_direct(client: httpx2.Client | httpx2.AsyncClient) -> bool:
-    """Tell whether a client has only one transport. For a proxy, httpx2 makes a further one."""
+    """Tell whether a client has no mounts. For a proxy, httpx2 mounts a further transport."""
     return not client._mounts
 
 
@@ -110,7 +110,7 @@ class _GuardedConnection:
 
 def _holds_bytes(connection: Any) -> bool:
     try:
-        while not hasattr(connection, "_h11_state"):  # a connection to a proxy wraps another one
+        while not hasattr(connection, "_h11_state"):  # others wrap the one that has it
             connection = connection._connection
         stream = connection._network_stream
         if not isinstance(stream, _QuickStream | _Stream):

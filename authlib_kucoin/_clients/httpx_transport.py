@@ -186,7 +186,7 @@ class AsyncSharedTransport(KeptConnections, httpx2.AsyncBaseTransport):
 
 
 class AsyncTransport(AsyncSharedTransport):
-    """The connections of one async client, which closes them when it is closed."""
+    """The connections of one async client; closing the client closes those of the running loop."""
 
     async def aclose(self) -> None:
         """Close the connections of this event loop."""

@@ -16,7 +16,8 @@ DEFAULT_TIMEOUT: Final = 10.0
 DEFAULT_TOTAL_TIMEOUT: Final = 20.0
 #: The largest body of an answer that is accepted, before and after decoding, in bytes.
 LARGEST_BODY: Final = 1024 * 1024
-#: The largest answer that is accepted, as it is on the wire with its headers, in bytes.
+#: The largest answer that is accepted, as it is on the wire with its headers, in bytes. (Only the
+#: connections of blocking clients check this.)
 LARGEST_ANSWER: Final = LARGEST_BODY + 256 * 1024
 
 #: The default of ``pool_maxsize``: the most idle connections for each host, in the client over

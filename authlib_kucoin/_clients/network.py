@@ -1,4 +1,4 @@
-"""Shared by the connections of all clients: addresses of a host, and unread bytes."""
+"""Helpers for the clients' connections: addresses of a host, and unread bytes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ def addresses(host: str, port: int | None) -> list[str]:
     """Return the IP addresses of a host.
 
     The HTTP libraries try one address after another, each with the whole time-out, and so can pass
-    the deadline. Our connections call this, try the addresses one by one and stop at the deadline.
+    the deadline. The connections of our blocking clients call this function, try the addresses one
+    by one and stop at the deadline.
 
     Raises:
         OSError: If the host is not known.
@@ -32,8 +33,8 @@ def holds_bytes(tls: Any) -> bool:
     result is True, do not use the connection again, because a byte may have been taken from it.
 
     Args:
-        tls: An :class:`ssl.SSLSocket`, its inner object or an :class:`ssl.SSLObject`. For anything
-            else the result is False.
+        tls: An :class:`ssl.SSLSocket`, an :class:`ssl.SSLObject`, or another object with
+            ``pending()``. For anything else the result is False.
     """
     if isinstance(tls, ssl.SSLObject):
         # Reading does not block, because the input is in memory. pending() would not count a record

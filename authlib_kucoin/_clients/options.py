@@ -20,7 +20,7 @@ _NOT_ON_LOGIN_PAGE: Final = "KuCoin's login page has no such parameter (document
 _OF_THE_SITE: Final = "give it to the site: site=Site(…, refresh_endpoint=…)."
 
 #: Authlib's own options that are accepted. Of grant_type, response_type and
-#: token_endpoint_auth_method, only the value that describes KuCoin's calls is accepted.
+#: token_endpoint_auth_method, only values that describe KuCoin's calls are accepted.
 _OF_AUTHLIB: Final = {
     "authorization_endpoint",
     "grant_type",
@@ -52,7 +52,7 @@ _NO_USE: Final = {
     "token_updater": "the option is update_token.",
 }
 #: Attributes that Authlib's calls read and KuCoin's calls do not. Our constructor checks the
-#: options of these names once, and setting such an attribute later has no effect.
+#: options of these names. Setting such an attribute later is refused, as it would have no effect.
 _READ_ONCE: Final = {
     "code_challenge_method",
     "compliance_hook",
@@ -65,7 +65,7 @@ class Accepted(NamedTuple):
     """The options of the clients over one HTTP library.
 
     Attributes:
-        names: The options of Authlib's and the library's constructors that are accepted.
+        names: The options that the constructor takes besides its own parameters.
         instead: The options that have no effect, with the reason or the advice for the error text.
     """
 
@@ -124,7 +124,7 @@ def checked(client_class: Any, options: Mapping[str, Any], client_secret: object
         client_secret: The client secret, if there is one.
 
     Raises:
-        ConfigurationError: If one of the options is unknown or has no effect.
+        ConfigurationError: If one of the options is unknown, wrong or without effect.
     """
     names, instead = client_class.accepted
     given = {name: value for name, value in options.items() if value or name not in instead}
@@ -155,7 +155,7 @@ def refuse_unused(options: Mapping[str, Any], names: Iterable[str], other: str) 
 
 
 def refuse_late(client: Any, name: str) -> None:
-    """Raise if setting an attribute of a client has no effect, because no call reads it."""
+    """Raise if no call reads an attribute that is being set and has the name of an option."""
     names, instead = client.accepted
     if name in _READ_ONCE or (
         not hasattr(client, name) and name in names | instead.keys() | parameters_of(type(client))
@@ -165,7 +165,7 @@ def refuse_late(client: Any, name: str) -> None:
 
 
 def refuse(name: str, known: Iterable[str], instead: Mapping[str, str]) -> NoReturn:
-    """Raise the error for an option that is unknown or has no effect.
+    """Raise the error for an option that is unknown, wrong or without effect.
 
     Args:
         name: The name of the option.

@@ -35,8 +35,8 @@ class Outcome(Generic[T]):
         call: The call.
         progress: Tells whether the request was sent and whether the deadline has passed.
         authorities: The name of the environment variable for trusted certificates.
-        temporary: Errors of the library that are also an OSError or a ValueError, and come from
-            the network rather than from the settings.
+        temporary: Errors of the library that come from the network rather than from the settings,
+            even if they are an OSError or a ValueError.
         proxy: Returns host and port of the proxy in use; empty if there is none.
 
     Attributes:
@@ -71,9 +71,9 @@ class Outcome(Generic[T]):
     def failed(self, error: BaseException) -> None:
         """Choose what to raise for an error. Call this inside the except block.
 
-        An error that is not the HTTP library's or the system's is raised as it is. But if a key may
-        have been created, ApiKeyOutcomeUnknown is raised in its place, except for an error that is
-        no ``Exception``, such as Ctrl-C.
+        An error that is not the HTTP library's or the system's is raised itself, without its
+        traceback and cause. But if a key may have been created, ApiKeyOutcomeUnknown is raised in
+        its place, except for an error that is no ``Exception``, such as Ctrl-C.
         """
         may_have_key = self._progress.sent and self._call.creates_key
         if isinstance(error, UnusableBody):

@@ -1,4 +1,4 @@
-"""Checks of the application's own functions, where possible before a request is sent."""
+"""Checks of an application's functions and arguments, if possible before a request is sent."""
 
 from __future__ import annotations
 

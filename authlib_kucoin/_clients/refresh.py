@@ -134,7 +134,7 @@ class Refreshes:
         return flight.told()
 
     def wait_for(self, owner: object) -> None:
-        """Block until the refreshes of a client in other threads have ended or run out of time."""
+        """Block until the refreshes that other threads perform with a client end or time out."""
         with self._lock:
             flights = [flight for flight in self._in_flight if flight.is_led_for(owner)]
         for flight in flights:
@@ -145,9 +145,9 @@ class Refreshes:
 
         Args:
             own: The caller's flight.
-            tells: Whether the caller has an ``update_token``. If no ``update_token`` has succeeded
-                with the pair that replaced this caller's pair, this caller becomes responsible for
-                calling its own with the latest pair. (The application uses the old refresh
+            tells: Whether the caller has an ``update_token``. If so, the caller becomes responsible
+                for calling it with the latest pair, if it sends the request, or if its own pair was
+                replaced before and no caller is responsible. (The application uses the old refresh
                 token to find the stored pair, which it replaces.)
         """
         with self._lock:
@@ -234,8 +234,8 @@ async def _tell(
         task = asyncio.current_task()
         if task is None or task.cancelling():
             raise
-        # This task was not cancelled. The end of the loop has cancelled another task, which
-        # update_token awaited. So call update_token again.
+        # This task was not cancelled, but another one was (by the end of the loop, for example),
+        # which update_token awaited. So call update_token again.
         await update_token(token)
 
 

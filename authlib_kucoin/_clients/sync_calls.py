@@ -40,7 +40,7 @@ class SyncCalls:
         raise NotImplementedError
 
     def on_refreshed(self, old: Mapping[str, Any], fresh: KuCoinToken) -> None:
-        """Hook: called when a call, such as :meth:`create_api_key`, has refreshed a token.
+        """Hook: called after a refresh, by :meth:`create_api_key` and by subclasses.
 
         Args:
             old: The old pair, or a mapping that holds only its refresh token.
@@ -53,10 +53,10 @@ class SyncCalls:
         raise NotImplementedError
 
     def renew(self, token: Mapping[str, Any], url: str | None = None) -> KuCoinToken:
-        """Exchange a token for a new token pair, and call ``update_token`` with it.
+        """Exchange a token for a new token pair, and call ``update_token`` (if set) with it.
 
-        If several callers refresh the same token, one of them sends the request and calls its
-        ``update_token``, and all receive the new pair.
+        If several callers refresh the same token at the same time, one of them sends the request
+        and calls its ``update_token``, and all receive the new pair.
         """
         raise NotImplementedError
 
@@ -88,7 +88,7 @@ class SyncCalls:
         """Ask KuCoin for a new API key (document section 4). The request is never repeated.
 
         A token that has expired, or will within ``leeway`` seconds, is refreshed first, unless it
-        is given as a string. If the refresh fails, no key is asked for.
+        is given as a string. If the refresh or ``update_token`` fails, no key is asked for.
 
         Args:
             token: The token, or its access token as a string. If left out, a client uses its own
@@ -110,9 +110,9 @@ class SyncCalls:
             ConfigurationError: If a setting or an argument is wrong, or the permissions cannot be
                 asked for.
             KuCoinUnavailable: If the request could not be sent, KuCoin got too many requests
-                (HTTP 429), or KuCoin could not be reached or failed at the refresh.
+                (HTTP 429), or the refresh failed with this error.
             MalformedResponse: If the answer to the refresh is not a token.
-            TokenError: If there is no token, or it has expired and could not be refreshed.
+            TokenError: If there is no usable token, or it has expired and could not be refreshed.
         """
         # Check first what can be checked: neither a refresh nor a new key can be undone.
         self.check_ready("create_api_key")

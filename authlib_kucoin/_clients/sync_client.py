@@ -45,7 +45,7 @@ class SyncClient(ClientBase, SyncCalls):
             AuthorizationDenied: If ``authorization_response`` says that the login was refused, or
                 cannot be trusted.
             ConfigurationError: If a setting is missing or wrong, the arguments do not fit together,
-                or KuCoin's token call has no parameter of a name in ``params``.
+                or KuCoin's token call does not take one of ``params``.
             TokenError: If KuCoin refused the code.
             KuCoinUnavailable: If KuCoin could not be reached, is failing or gets too many requests.
             MalformedResponse: If the answer is not a token.
@@ -64,8 +64,9 @@ class SyncClient(ClientBase, SyncCalls):
     ) -> KuCoinToken:
         """Exchange the refresh token for a new token pair (document section 7.3).
 
-        The new pair becomes the client's own token. If several callers refresh the same token, one
-        of them sends the request and calls its ``update_token``, and all receive the new pair.
+        The new pair becomes the client's own token. If several callers refresh the same token at
+        the same time, one of them sends the request and calls its ``update_token`` (if set), and
+        all receive the new pair.
 
         If ``update_token`` raises, this raises the same error. If this raises, the client keeps its
         old token.
@@ -110,10 +111,10 @@ class SyncClient(ClientBase, SyncCalls):
         return True
 
     def renew(self, token: Mapping[str, Any], url: str | None = None) -> KuCoinToken:
-        """Exchange a token for a new token pair, and call ``update_token`` with it.
+        """Exchange a token for a new token pair, and call ``update_token`` (if set) with it.
 
-        If several callers refresh the same token, one of them sends the request and calls its
-        ``update_token``, and all receive the new pair.
+        If several callers refresh the same token at the same time, one of them sends the request
+        and calls its ``update_token``, and all receive the new pair.
 
         Args:
             token: The old pair, or a mapping that holds only its refresh token.

@@ -2,8 +2,8 @@
 
 This module uses private names of urllib3: ``_new_conn``, ``_dns_host`` and ``_tunnel`` of a
 connection, ``_put_conn`` and ``_get_conn`` of a pool. tests/unit/test_private.py fails if a
-release has changed them. It uses ``_socks_options`` of a SOCKS connection too: without that name,
-hosts behind a SOCKS proxy would be looked up by this machine as well.
+release lacks one of them. This module uses ``_socks_options`` of a SOCKS connection too: without
+that name, hosts behind a SOCKS proxy would be looked up by this machine.
 
 requests cannot tell whether a request has left: a stalled TLS handshake raises the same
 ``ReadTimeout`` as a missing answer. For a call that creates an API key the difference matters, so

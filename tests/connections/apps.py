@@ -20,7 +20,7 @@ REDIRECT_URI = "https://broker.example.com/kucoin/callback"
 
 
 def token_of(code: str) -> dict[str, Any]:
-    """Return the server's answer to an exchange: the token for a code."""
+    """Return the server's answer with a token whose access and refresh token end in ``code``."""
     return {
         "access_token": f"access-{code}",
         "token_type": "bearer",
@@ -37,7 +37,7 @@ def key_of(access_token: str) -> dict[str, Any]:
 
 
 def answer(seen: Seen) -> tuple[int, str]:
-    """Return a good answer to any request: a key, a refreshed pair or a token."""
+    """Return a good answer: a key, a refreshed pair, or the token for the code in the query."""
     if "/api-key/add" in seen.target:
         return 200, json.dumps(key_of(seen.headers["authorization"].removeprefix("bearer ")))
     if "/refresh-token" in seen.target:
@@ -59,7 +59,7 @@ def together(number: int, wire: Wire) -> None:
 
 
 class App:
-    """Base of ``InFlask`` and ``InStarlette``: an app that is registered in the framework."""
+    """Base of ``InFlask`` and ``InStarlette``: an app that is registered in one framework."""
 
     kucoin: Any
 

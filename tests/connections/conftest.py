@@ -13,7 +13,7 @@ from tests.support.wire import Wire
 
 @pytest.fixture(autouse=True)
 def _silent_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Remove the environment's settings for HTTP libraries."""
+    """Remove the environment variables below, which HTTP libraries read."""
     names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
     for name in (*names, *map(str.lower, names), "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
         monkeypatch.delenv(name, raising=False)
@@ -21,7 +21,7 @@ def _silent_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def wire() -> Iterator[Wire]:
-    """A server that accepts every request and records it."""
+    """A server that records each request and answers it as :func:`answer` does."""
     with Wire() as wire:
         wire.answer = answer
         yield wire
@@ -35,7 +35,7 @@ def kind(request: pytest.FixtureRequest) -> type[App]:
 
 @pytest.fixture
 def new_app(kind: type[App]) -> Iterator[Any]:
-    """Return a function that registers an app at a URL, with ``client_kwargs``."""
+    """Return a function that registers an app for the site at a URL, with ``client_kwargs``."""
     apps: list[App] = []
 
     def new(url: str, **client_kwargs: Any) -> App:

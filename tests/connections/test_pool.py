@@ -182,7 +182,7 @@ def test_client_kwargs_limit_the_kept_connections(
 
 
 def test_an_idle_connection_is_not_used_again(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With requests, a connection that was idle for too long is not used again.
+    """With the library requests, a connection that was idle for too long is not used again.
 
     Too long is more than 5 s, or more than ``keepalive_expiry`` if that is set.
     """

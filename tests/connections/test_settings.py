@@ -70,7 +70,7 @@ def _trust(kind: type[App], bundle: Path) -> dict[str, Any]:
 def test_each_app_trusts_only_its_own_authorities(
     new_server: Callable[[], Authority], new_app: Any, kind: type[App]
 ) -> None:
-    """An app trusts only what its own settings say, although earlier apps trusted other servers."""
+    """An app trusts only what its own settings say, whatever earlier apps trusted."""
     one, other = new_server(), new_server()
     for url, client_kwargs, succeeds in (
         (one.url, {}, False),
@@ -110,7 +110,7 @@ def test_authorities_of_the_environment_are_trusted(
 def test_changed_authorities_file_is_read_again(
     new_server: Callable[[], Authority], tmp_path: Path
 ) -> None:
-    """With requests, an app trusts a server whose certificate was added to the file later."""
+    """With the library requests, an app trusts a certificate that was added to the file later."""
     one, other = new_server(), new_server()
     bundle = tmp_path / "authorities.pem"
     bundle.write_bytes(other.bundle.read_bytes())
@@ -123,7 +123,7 @@ def test_changed_authorities_file_is_read_again(
 
 
 def test_missing_authorities_file_is_a_configuration_error(tmp_path: Path) -> None:
-    """With requests, a missing file of authorities raises an error that names the file."""
+    """With the library requests, a missing file of authorities is named by the error."""
     app = InFlask("https://127.0.0.1:9", {"verify": str(tmp_path / "none.pem")})
     with pytest.raises(ConfigurationError, match=r"none\.pem"):
         app.call("create_api_key", token="an-access-token")
@@ -131,7 +131,7 @@ def test_missing_authorities_file_is_a_configuration_error(tmp_path: Path) -> No
 
 
 def test_verify_may_be_a_folder(new_server: Callable[[], Authority], tmp_path: Path) -> None:
-    """With requests, ``verify`` may be a folder; with an empty one, the server is not trusted."""
+    """In Flask, ``verify`` may be a folder. If it is empty, the server is not trusted."""
     server = new_server()
     app = InFlask(server.url, {"verify": str(tmp_path)})
     with pytest.raises(ConfigurationError, match="certificate"):

@@ -1,4 +1,4 @@
-"""Which error a call raises for a refusal, a bad answer or none, and what it must not show."""
+"""Which error a call raises for a refusal, a bad answer or none; what the error must not show."""
 
 from __future__ import annotations
 
@@ -134,9 +134,9 @@ def test_a_server_error_is_unavailable(operation: str, status: int, good: bool) 
     ],
 )
 def test_body_that_is_not_a_json_object_is_malformed(operation: str, body: bytes) -> None:
-    """With HTTP 200, a body that is no JSON object raises this package's error.
+    """With HTTP 200, a body that cannot be read as a JSON object raises ``MalformedResponse``.
 
-    It is ``MalformedResponse``, or ``ApiKeyOutcomeUnknown`` if a key was asked for.
+    If a key was asked for, the error is ``ApiKeyOutcomeUnknown``.
     """
     assert type(failure(operation, body)) is expected_class(operation, MalformedResponse)
 
@@ -188,7 +188,7 @@ def test_spent_refresh_token_requires_reauthorization(code: str, msg: str) -> No
 
 @pytest.mark.parametrize("msg", [None, "", "system busy", "invalid scope"])
 def test_other_refused_refresh_is_a_plain_token_error(msg: str | None) -> None:
-    """A refusal whose message does not mention the refresh token raises a plain ``TokenError``."""
+    """Each of these messages, none about the refresh token, raises a plain ``TokenError``."""
     assert type(failure("refresh", {"success": False, "code": "1", "msg": msg})) is TokenError
 
 
@@ -203,7 +203,7 @@ SECRETS = {
 
 @every_operation
 def test_secrets_repeated_by_kucoin_are_masked(operation: str) -> None:
-    """If KuCoin's code and message repeat a secret of the request, the error masks it in both."""
+    """If KuCoin's code and message repeat a secret of the call, the error masks it in both."""
     for secret in SECRETS[operation]:
         body = {"success": False, "code": f"E-{secret}", "msg": f"bad value '{secret}'!"}
         error = failure(operation, body)
@@ -239,7 +239,7 @@ def test_duplicate_json_member_is_malformed(operation: str) -> None:
         good.replace("{", '{"x": 1, "x": 2, ', 1),
     ):
         if doubled.count('"success"') == 1:
-            continue  # this operation's good answer has no `success` to double
+            continue  # `success` is not doubled here: the other text tests this operation
         error = failure(operation, doubled.encode())
         assert type(error) is expected_class(operation, MalformedResponse)
         assert "a member twice" in str(error)

@@ -1,4 +1,4 @@
-"""Which answers are read as a token, and which as the validity of a token."""
+"""Which answers are read as a token or its validity; odd characters in the name of a key."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_unstorable_character_in_key_name_is_replaced(odd: str) -> None:
 def test_token_with_a_field_of_wrong_type_is_malformed(
     operation: str, field: str, value: Any
 ) -> None:
-    """One field with a wrong type or value makes the whole answer malformed."""
+    """A missing access token, or one field with a wrong value, makes the whole answer malformed."""
     assert type(failure(operation, changed(TOKEN, **{field: value}))) is MalformedResponse
 
 

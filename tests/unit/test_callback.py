@@ -37,7 +37,7 @@ def envelope(**fields: str) -> Pairs:
     ],
 )
 def test_plain_and_enveloped_callbacks_are_read(pairs: Pairs) -> None:
-    """State and code are read from the document's form and from a plain ``?code=…&state=…``."""
+    """State and code are read from the document's parameters, and from code and state alone."""
     callback = read_callback(pairs)
     assert (callback.state, callback.code()) == ("the-state", "the-code")
 
@@ -77,7 +77,7 @@ def test_code_beside_invalid_success_is_hidden(
 
 
 def test_oauth_error_in_callback_is_a_refusal() -> None:
-    """A callback with ``error`` is a refusal; the value is its code (RFC 6749, section 4.1.2.1)."""
+    """A callback with ``error`` is a refusal with that error code (RFC 6749, section 4.1.2.1)."""
     pairs = [("error", "access_denied"), ("error_description", "no"), ("state", "s")]
     with pytest.raises(AuthorizationDenied) as caught:
         read_callback(pairs).code()

@@ -44,7 +44,7 @@ def now() -> float:
     ],
 )
 def test_error_names_the_type_of_a_wrong_argument(given: Any, said: str) -> None:
-    """The error names the type of a wrong argument: None, an object, a coroutine not awaited."""
+    """The error says what was given instead: nothing, an object, or a coroutine not awaited."""
     calls: list[Callable[[], Any]] = [
         lambda: protocol.access_token_of(given, "create_api_key"),
         lambda: protocol.refresh_call(SITE, token=given),
@@ -68,7 +68,7 @@ def test_login_url_has_documented_parameters_in_order() -> None:
 
 
 def test_exchange_is_a_get_without_body_or_authorization() -> None:
-    """The call has no body and no ``Authorization`` (document section 7.2); its URI is raw."""
+    """The call has no body, no ``Authorization`` and a raw redirect URI (document section 7.2)."""
     call = protocol.token_call(SITE, client_id="broker", code="c/o+de", redirect_uri=REDIRECT_URI)
     assert (call.method, call.body, dict(call.headers)) == (
         "GET",
@@ -123,7 +123,7 @@ def test_a_setting_with_stray_characters_is_refused(name: str, value: str, text:
 
 
 def test_redirect_uri_object_is_sent_as_text() -> None:
-    """The ``str()`` of an object is sent, for example of a framework's URL or a lazy string."""
+    """If the redirect URI is an object, such as a lazy string, its ``str()`` is sent."""
     uri = SplitResult("https", "broker.example.com", "/cb", "", "")
     lazy = type("Lazy", (), {"__str__": lambda _: uri.geturl()})()
     call = protocol.token_call(SITE, client_id="b", code="c", redirect_uri=lazy)
