@@ -1,8 +1,8 @@
 """python-social-auth: its backend, called as a framework's views call it.
 
 If social-core's error has an error of this package as its cause, this row raises the cause. For an
-error that social-core raises by itself (a cancelled login, a wrong state), it raises the error that
-a registered app would raise. The backend creates and describes a key in one step, cannot validate a
+refused login or a wrong state that social-core itself reports, it raises the error that a
+registered app would raise. The backend creates and describes a key in one step, cannot validate a
 token, and calls no ``update_token``.
 """
 
@@ -76,14 +76,14 @@ class _Strategy(BaseStrategy[str]):
 
 
 class _Backend(KuCoinOAuth2[str]):
-    """The backend without the host's pipeline: a login ends with the token."""
+    """The backend without a pipeline: a login ends with the token."""
 
     def do_auth(self, _access_token: str, *_args: Any, **kwargs: Any) -> Any:
         return kwargs["response"]
 
 
 def keep_api_key(strategy: _Strategy, api_key: ApiKey, **_: Any) -> None:
-    """The host's function that stores a new key."""
+    """The application's function that stores a new key."""
     strategy.keys.append(api_key)
 
 
