@@ -31,15 +31,16 @@ CHANGES = {
 }
 
 
-#: Each framework with each change, except Starlette with "repeats POST", which httpx2 never does.
+#: Each framework with each change, but not Starlette with "repeats POST": its clients use httpx2,
+#: which never repeats a POST.
 ON_APPS = [
     (host, says)
     for host in HOSTS
     for says in CHANGES
     if (host, says) != ("starlette", "repeats POST")
 ]
-#: Each client with each change that it can have. (requests opens a closed session again, and httpx2
-#: never repeats a POST.)
+#: Each client with each change that can prevent its calls. (requests opens a closed session again,
+#: and httpx2 never repeats a POST.)
 ON_CLIENTS = [
     (client_class, says)
     for client_class in CLIENTS

@@ -1,4 +1,4 @@
-"""A call ends soon after its ``total_timeout``, whichever step is slow."""
+"""A call ends soon after its ``total_timeout``, whether connecting or the answer is slow."""
 
 from __future__ import annotations
 

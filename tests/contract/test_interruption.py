@@ -139,7 +139,7 @@ def test_time_limit_error_while_connecting_ends_the_call(
 def test_interrupted_key_request_leaves_outcome_unknown(
     error: type[Exception], new_stack: NewStack, silent: Wire
 ) -> None:
-    """``ApiKeyOutcomeUnknown`` is raised, and its text names the exception that interrupted."""
+    """``ApiKeyOutcomeUnknown`` is raised, and its text names the interrupting exception."""
     stack = new_stack(site=silent.url)
     with (
         pytest.raises(ApiKeyOutcomeUnknown, match=error.__name__) as raised,

@@ -1,4 +1,4 @@
-"""Which options and attributes have an effect; the others are refused, and the error says why."""
+"""Which options and attributes have an effect, which are refused, and what the errors say."""
 
 from __future__ import annotations
 

@@ -265,7 +265,7 @@ def check_closing(slow: Recorder, stack: Stack, close: Callable[[], None]) -> No
 def test_cancelled_app_get_does_not_wait_for_its_refresh(
     slow: Recorder, new_stack: NewStack
 ) -> None:
-    """Cancelling ``app.get`` returns at once; the refresh that it began stores its pair later."""
+    """A cancelled ``app.get`` ends at once; the refresh that it began stores its pair later."""
     stack: Any = new_stack(site=slow.url)
 
     async def main() -> None:
