@@ -268,7 +268,7 @@ def test_flask_without_context_refuses_several_applications(
 
 
 def test_flask_refuses_a_refresh_without_any_application(recorder: Recorder) -> None:
-    """Without a context, an app that was made without an ``OAuth`` object sends no refresh."""
+    """Without a context, an app that was made without an ``OAuth`` object refuses to refresh."""
     from authlib.integrations.flask_client import FlaskIntegration
 
     from authlib_kucoin.flask_client import KuCoinFlaskApp

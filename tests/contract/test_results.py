@@ -80,7 +80,8 @@ def test_token_has_text_scope_and_integer_expiry_times(
 def test_refresh_replaces_the_pair(stack: Stack, kucoin_sandbox: Sandbox) -> None:
     """After a refresh, the new pair is valid and the old one is not.
 
-    Stacks that call ``update_token`` call it once, with the new pair.
+    Frameworks and clients call ``update_token`` once, with the new pair. The social backend has
+    no ``update_token``.
     """
     old = stack.connect(kucoin_sandbox)
     assert stack.is_alive(old) is True
