@@ -1,1 +1,1 @@
-"""The contract: tests for each framework and client, many of them for the social backend too."""
+"""The contract: tests of every framework and client, and of the social backend."""

@@ -1,6 +1,6 @@
 """Fixtures of the contract.
 
-A row of the contract is one framework or client. A stack is that framework or client in use.
+A row of the contract is one framework or client, or python-social-auth. A stack is a row in use.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.support.certificates import self_signed
 
 @pytest.fixture(autouse=True)
 def _silent_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Remove the environment's settings for HTTP libraries."""
+    """Remove environment variables that the HTTP libraries read."""
     names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
     for name in (*names, *map(str.lower, names), "NETRC", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
         monkeypatch.delenv(name, raising=False)
@@ -69,7 +69,7 @@ def recorder() -> Iterator[Recorder]:
 
 @pytest.fixture(params=HOSTS)
 def host(request: pytest.FixtureRequest) -> Iterator[Host]:
-    """An application of each framework in turn."""
+    """An application of Flask, Django and Starlette, each in turn."""
     host = HOSTS[request.param]()
     yield host
     host.close()
@@ -77,7 +77,7 @@ def host(request: pytest.FixtureRequest) -> Iterator[Host]:
 
 @pytest.fixture
 def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
-    """A context for a TLS server whose certificate the clients trust."""
+    """The TLS context of a test server. The stacks of the three clients trust its certificate."""
     certificate, key = self_signed(tmp_path)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(certificate, key)

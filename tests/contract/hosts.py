@@ -1,4 +1,4 @@
-"""A minimal application of each framework, and the clients that need no application."""
+"""Minimal applications of Flask, Django and Starlette, and the clients that need none."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def assert_none_in_error(error: BaseException, secrets: Iterable[str]) -> None:
 def assert_none_in_log(records: Iterable[logging.LogRecord], secrets: Iterable[str]) -> None:
     """Fail if the message, the arguments or the traceback of a record shows a secret.
 
-    The record in which httpx2 logs that the test's own browser opens the callback is ignored.
+    Records in which httpx2 logs a GET request of the test's own browser are ignored.
     """
     text = logging.Formatter("%(message)s")
     shown = [

@@ -20,7 +20,7 @@ EXPIRED = {**TOKEN, "expires_at": 1}
 
 
 def repeat_posts(client: Any) -> None:
-    """Mount an adapter that sends a POST again."""
+    """Mount an adapter that can send a POST again."""
     client.mount("http://", HTTPAdapter(max_retries=Retry(3, allowed_methods=None)))
 
 
@@ -31,14 +31,16 @@ CHANGES = {
 }
 
 
-#: Each host and change. Starlette's clients use httpx2, which never repeats a sent request.
+#: Each framework with each change, but not Starlette with "repeats POST": its clients use httpx2,
+#: which never repeats a POST.
 ON_APPS = [
     (host, says)
     for host in HOSTS
     for says in CHANGES
     if (host, says) != ("starlette", "repeats POST")
 ]
-#: Each client and change. requests opens closed sessions again, httpx2 never repeats a request.
+#: Each client with each change that can prevent its calls. (requests opens a closed session again,
+#: and httpx2 never repeats a POST.)
 ON_CLIENTS = [
     (client_class, says)
     for client_class in CLIENTS

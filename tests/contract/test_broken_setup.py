@@ -1,4 +1,4 @@
-"""A wrong setting raises an error that says what to change, and whether trying again helps."""
+"""The errors for a broken setup: certificates, proxies, a site without TLS, and gevent."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def wire() -> Iterator[Wire]:
 def test_untrusted_certificate_error_says_how_to_trust_it(
     row: str, new_stack: NewStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The error names an environment variable; once that names the certificate, calls succeed."""
+    """The error names an environment variable; if that names the certificate, a refresh works."""
     certificate, key = self_signed(tmp_path)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(certificate, key)

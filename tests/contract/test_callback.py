@@ -1,4 +1,4 @@
-"""All frameworks, clients and the social backend refuse callbacks that cannot be trusted."""
+"""Which callbacks are refused, and how many unfinished logins a session keeps."""
 
 from __future__ import annotations
 
@@ -72,7 +72,8 @@ FOREIGN: dict[str, Callable[[str, str], Pairs]] = {
 def test_invalid_callback_is_refused(name: str, stack: Stack, kucoin_sandbox: Sandbox) -> None:
     """Each callback in ``REFUSED`` or ``FOREIGN`` raises an error, and no token is requested.
 
-    The error's class derives from Authlib's class for the same failure.
+    The error is an ``OAuthError`` of Authlib. For a wrong state, or without a usable code, it is
+    also of Authlib's classes for that.
     """
     given = kucoin_sandbox.approve(stack.login()).fields
     pairs = (REFUSED | FOREIGN)[name](given["code"], given["state"])
@@ -105,7 +106,7 @@ def test_cancelled_login_is_denied(callback: str, new_stack: NewStack) -> None:
 
 @everywhere
 def test_a_state_works_once(stack: Stack, kucoin_sandbox: Sandbox) -> None:
-    """If the same callback is opened a second time, it is refused, and no exchange is sent."""
+    """A callback that is opened a second time is refused, and no second exchange is sent."""
     back = kucoin_sandbox.approve(stack.login())
     stack.finish(back)
     with pytest.raises(MismatchingStateError):
@@ -139,7 +140,7 @@ def test_state_is_bound_to_the_browser(stack: Stack, kucoin_sandbox: Sandbox) ->
 
 @pytest.mark.parametrize("row", WITH_SESSIONS)
 def test_five_concurrent_logins_can_all_finish(stack: Stack, kucoin_sandbox: Sandbox) -> None:
-    """One browser can begin five logins and then finish them in any order."""
+    """One browser can begin five logins and then finish them in another order."""
     backs = [kucoin_sandbox.approve(stack.login()) for _ in range(5)]
     for back in (backs[2], *backs[:2], *reversed(backs[3:])):
         assert stack.finish(back)["access_token"]
@@ -148,7 +149,10 @@ def test_five_concurrent_logins_can_all_finish(stack: Stack, kucoin_sandbox: San
 
 @pytest.mark.parametrize("row", WITH_SESSIONS)
 def test_abandoned_logins_do_not_fill_the_session(stack: Stack, kucoin_sandbox: Sandbox) -> None:
-    """Of 81 logins only the last five can be finished, and the session is below 2,500 bytes."""
+    """Of 81 logins, the sixth from the end is forgotten, and the last five can be finished.
+
+    With all of them begun, the session is below 2,500 bytes.
+    """
     urls = [stack.login() for _ in range(81)]
     assert stack.session_size() < 2500
     backs = [kucoin_sandbox.approve(url) for url in urls]

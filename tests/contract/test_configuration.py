@@ -1,4 +1,4 @@
-"""Where each framework's settings are read, which are refused, and that none are shared."""
+"""Where a registration's settings are read, which are refused, and that none are shared."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_arguments_win_over_settings_without_overwrite(host: Host) -> None:
 
 
 def test_settings_may_come_after_registration(host: Host) -> None:
-    """A site that is configured after the registration is used."""
+    """The site may be configured after the registration."""
     app = register_kucoin(host.oauth(), client_id="given")
     host.configure({"kucoin": {"site": "australia"}})
     assert host.location(app, CALLBACK).startswith("https://www.kucoin.com/oauth?")
@@ -82,7 +82,7 @@ USES: dict[str, Callable[[Host, Any], Any]] = {
 def test_missing_site_raises_at_every_use(use: str, site: str | None, host: Host) -> None:
     """Without a known site, each use raises an error that lists the sites.
 
-    The second use also raises: Authlib has not put a stock app in the place of ours.
+    The second use also raises: Authlib has not put its own app in the place of ours.
     """
     oauth = host.oauth()
     register_kucoin(oauth, site=site, client_id="given")
@@ -174,7 +174,7 @@ def test_dicts_of_the_caller_are_not_changed(
     assert (settings, options, token) == before
 
 
-# --- what KuCoin's OAuth has no use for --------------------------------------------------------
+# --- redirect URIs, parameters and tokens ------------------------------------------------------
 
 
 def test_configured_redirect_uri_is_the_default(host: Host) -> None:
@@ -200,9 +200,9 @@ def test_configured_redirect_uri_is_the_default(host: Host) -> None:
 def test_redirect_uri_that_needs_encoding_is_refused(
     uri: str | None, reason: str, host: Host, recorder: Recorder
 ) -> None:
-    """The login and the exchange refuse each of these redirect URIs, and nothing is sent.
+    """The login and the exchange refuse the redirect URI, and nothing is sent.
 
-    They are missing, relative, in clear text to another host, or cannot be sent unencoded.
+    It is missing, relative, http for a host other than loopback, or cannot be sent unencoded.
     """
     app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
     with pytest.raises(UnsafeRedirectURI, match=reason):
@@ -225,7 +225,7 @@ def test_redirect_uri_that_needs_encoding_is_refused(
 def test_unknown_login_parameter_is_refused(
     options: dict[str, Any], params: dict[str, str], reason: str, host: Host
 ) -> None:
-    """A parameter that KuCoin's login page does not have is refused (document section 7.1)."""
+    """A parameter or response type that KuCoin's login page does not know is refused."""
 
     def register_and_log_in() -> None:
         app = register_kucoin(host.oauth(), site="eu", client_id="given", **options)
@@ -246,7 +246,7 @@ def test_unknown_login_parameter_is_refused(
 def test_unknown_token_parameter_is_refused(
     options: dict[str, Any], params: dict[str, str], reason: str, host: Host, recorder: Recorder
 ) -> None:
-    """A parameter that the token call does not have (document section 7.2) is refused, unsent."""
+    """A parameter or grant type that KuCoin's token call does not know is refused, unsent."""
     app = register_kucoin(host.oauth(), site=recorder.url, client_id="given", **options)
     with pytest.raises(KuCoinError, match=reason):
         host.run(lambda: app.fetch_access_token(CALLBACK, code="code", **params))

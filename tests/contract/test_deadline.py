@@ -1,4 +1,4 @@
-"""A call ends soon after its ``total_timeout``, whichever step is slow."""
+"""A call ends soon after its ``total_timeout``, whether connecting or the answer is slow."""
 
 from __future__ import annotations
 
@@ -212,6 +212,6 @@ def test_cancelling_the_caller_closes_the_connection(wire: Wire) -> None:
 @pytest.mark.parametrize("row", CLIENTS)
 @pytest.mark.parametrize("seconds", [None, 0, -1, math.nan, math.inf, True, "20"])
 def test_invalid_total_timeout_is_refused(seconds: Any, new_stack: NewStack) -> None:
-    """Only a positive finite number is accepted. None is refused: it would set no limit."""
+    """Only a positive finite number is accepted. ``None`` is refused: it would set no limit."""
     with pytest.raises(ConfigurationError, match="total_timeout has to be a positive number"):
         new_stack(site="eu", total_timeout=seconds)

@@ -1,4 +1,4 @@
-"""A table of the error that each fault causes in each call, with all frameworks and clients."""
+"""A table of the errors that faults cause in each call, and the tests of it."""
 
 from __future__ import annotations
 
@@ -111,8 +111,8 @@ class PreparedCall(NamedTuple):
     Attributes:
         make: Makes the call.
         stack: The stack that makes it.
-        token: The token held before the call; None if there is none yet.
-        secrets: All secrets sent in this flow.
+        token: The token of the login before the call; None if the call is the exchange of a code.
+        secrets: The secrets that neither an error nor the log may show.
     """
 
     make: Callable[[], Any]
@@ -124,7 +124,7 @@ class PreparedCall(NamedTuple):
 def prepare(operation: str, sandbox: Sandbox, new_stack: NewStack, timeout: float) -> PreparedCall:
     """Do what comes before the call, with the default timeout; return the call, not yet made.
 
-    ``timeout`` applies to the call itself.
+    ``timeout`` applies to the call itself. It is 10, the default, or below 1.
     """
     settings = {"site": sandbox.url, "client_secret": CLIENT_SECRET}
     secrets = [CLIENT_SECRET]
@@ -153,9 +153,9 @@ def test_each_fault_raises_its_error_and_keeps_the_token(
     new_stack: NewStack,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The call sends one request, and succeeds or raises as the table says.
+    """The operation is requested once, and the call succeeds or raises as the table says.
 
-    The held token stays as it was, and neither the error nor the log shows a secret.
+    The call does not change the old token, and neither the error nor the log shows a secret.
     """
     status, *kinds = TABLE[fault]
     kind = kinds[OPERATIONS.index(operation)]
@@ -205,7 +205,7 @@ def test_http_429_with_a_good_body_is_unavailable(recorder: Recorder, new_stack:
 
 
 def test_the_table_has_every_fault_of_the_sandbox() -> None:
-    """Each kind of fault that the sandbox offers has a line in the table."""
+    """The table has each plain fault, a delay, an envelope and an OAuth error."""
     written = {fault.partition(":")[0] for fault in TABLE}
     assert written >= {*PLAIN_FAULTS, "delay", "envelope", "oauth"}
 

@@ -1,6 +1,6 @@
 """For generated callbacks, answers and URIs, the result is valid or one of our own errors.
 
-``HYPOTHESIS_PROFILE=thorough`` tries 10,000 examples per test instead of at most 150.
+``HYPOTHESIS_PROFILE=thorough`` tries up to 10,000 examples per test instead of up to 150.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def _nearly(fields: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
 
 
 def _encoded(content: Any) -> st.SearchStrategy[bytes]:
-    """Generate the content as JSON in one of four encodings, or in UTF-8 and cut short."""
+    """Generate the content as JSON in one of four encodings, or in UTF-8 and cut off anywhere."""
     text = json.dumps(content)
     whole = st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32"]).map(text.encode)
     return whole | st.integers(0, len(text)).map(lambda end: text[:end].encode())

@@ -1,4 +1,4 @@
-"""Calls that a worker's time limit or Ctrl-C interrupts, and refreshes without an answer."""
+"""Calls that a time limit or Ctrl-C interrupts, and refreshes without a usable answer."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class JobIsLate(TimeoutError):
 
 @pytest.fixture
 def silent() -> Iterator[Wire]:
-    """A server that never answers."""
+    """A server that gives no answer, unless a test sets one."""
     with Wire() as wire:
 
         def nothing(_seen: Seen) -> Iterator[bytes]:
@@ -57,7 +57,7 @@ def silent() -> Iterator[Wire]:
 
 @contextmanager
 def interrupted_by(error: type[BaseException], wire: Wire) -> Iterator[None]:
-    """Make a signal handler raise an error once the server has the request."""
+    """Make a signal handler raise an error once the server has a request."""
 
     def handler(*_: object) -> None:
         if wire.seen:
@@ -125,7 +125,7 @@ def test_time_limit_error_while_connecting_ends_the_call(
 
     def connect(address: Any, *_: Any, **__: Any) -> Any:
         tried.append(address)
-        raise TimeoutError("made up")  # raised by no library, as by a signal handler
+        raise TimeoutError("made up")  # in no library, like a signal handler's error
 
     monkeypatch.setattr("urllib3.util.connection.create_connection", connect)
     monkeypatch.setattr(socket, "create_connection", connect)
@@ -139,7 +139,7 @@ def test_time_limit_error_while_connecting_ends_the_call(
 def test_interrupted_key_request_leaves_outcome_unknown(
     error: type[Exception], new_stack: NewStack, silent: Wire
 ) -> None:
-    """``ApiKeyOutcomeUnknown`` is raised, and names the time limit that interrupted the request."""
+    """``ApiKeyOutcomeUnknown`` is raised, and its text names the interrupting exception."""
     stack = new_stack(site=silent.url)
     with (
         pytest.raises(ApiKeyOutcomeUnknown, match=error.__name__) as raised,

@@ -1,4 +1,4 @@
-"""Which options and attributes have an effect; the others are refused, and the error says why."""
+"""Which options and attributes have an effect, which are refused, and what the errors say."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_every_library_option_is_accepted_or_refused(client_class: Any) -> None:
 def test_client_option_without_effect_is_refused(
     client_class: Any, options: dict[str, Any], says: str
 ) -> None:
-    """The constructor raises an error that says what to do instead."""
+    """The constructor raises an error that says why, or what to do instead."""
     with pytest.raises(ConfigurationError) as raised:
         client_class("broker", site="eu", **options)
     assert says in str(raised.value)
@@ -163,7 +163,7 @@ def test_setting_an_attribute_without_effect_is_refused(client_class: Any, name:
 @pytest.mark.parametrize("client_class", OVER_HTTPX)
 @pytest.mark.parametrize("name", ["verify", "cert", "proxies", "default_timeout"])
 def test_httpx2_client_refuses_requests_attributes(client_class: Any, name: str) -> None:
-    """Setting an attribute that only sessions of requests have raises an error."""
+    """If only the session over requests has an attribute, it cannot be set on other clients."""
     client = client_class("broker", site="eu")
     with pytest.raises(ConfigurationError, match=f"Leave out {name}: "):
         setattr(client, name, "x")
@@ -254,7 +254,7 @@ def test_hooks_and_client_authentication_are_refused(client_class: Any) -> None:
 @every_client
 @pytest.mark.parametrize("seconds", [None, "x", 0, -1, float("nan")])
 def test_total_timeout_is_checked_when_it_is_set(client_class: Any, seconds: Any) -> None:
-    """A ``total_timeout`` that is no number of seconds is refused, also on a finished client."""
+    """Setting a client's ``total_timeout`` to anything but a positive number raises an error."""
     client = client_class("broker", site="eu")
     with pytest.raises(ConfigurationError, match="positive number of seconds"):
         client.total_timeout = seconds
@@ -319,7 +319,7 @@ def test_refresh_sends_the_given_scope(client_class: Any, scope: Any, recorder: 
 def test_call_argument_without_effect_is_refused(
     client_class: Any, call: Callable[[Any], Any], says: str, recorder: Recorder
 ) -> None:
-    """The argument or method is refused before anything is sent, and the client keeps its token."""
+    """The call raises before anything is sent, and the client keeps its token."""
     client = client_class("broker", site=recorder.url, redirect_uri=CALLBACK, token=TOKEN)
     with pytest.raises(ConfigurationError) as raised:
         ask(client, call)
@@ -401,7 +401,7 @@ NO_EFFECT: list[tuple[dict[str, Any], str]] = [
 def test_registration_option_without_effect_is_refused(
     option: dict[str, Any], says: str, host: Host
 ) -> None:
-    """``register_kucoin`` raises, and Authlib has no app under this name afterwards."""
+    """``register_kucoin`` raises, and Authlib has no app named "kucoin" afterwards."""
     oauth = host.oauth()
     with pytest.raises(ConfigurationError) as raised:
         register_kucoin(oauth, **{"site": "eu", "client_id": "given", **option})
@@ -498,7 +498,7 @@ def test_app_subclass_can_take_its_own_option() -> None:
 
 
 def test_client_class_of_an_app_must_share_connections() -> None:
-    """An app class with another ``client_cls`` than its framework's is refused at its first use."""
+    """A Flask app whose ``client_cls`` is the client over httpx2 is refused at its first use."""
     mine = type("Mine", (KuCoinFlaskApp,), {"client_cls": KuCoinOAuth2Client})
     host = HOSTS["flask"]()
     app = register_kucoin(host.oauth(), site="eu", client_id="given", client_cls=mine)

@@ -1,4 +1,4 @@
-"""If a subclass overrides a method of Authlib, the method is called or the subclass is refused."""
+"""Which names of Authlib, social-core and the HTTP libraries a subclass can override."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ APPS = {
     KuCoinDjangoApp: DjangoOAuth2App,
     KuCoinStarletteApp: StarletteOAuth2App,
 }
-#: Methods that are called, or that apply to the application's own requests, as in Authlib.
+#: Names that a subclass can override, because a call or the application itself uses them.
 OF_CLIENTS_CALLED = {
     *("create_authorization_url", "ensure_active_token", "fetch_access_token", "fetch_token"),
     *("introspect_token", "refresh_token", "register_client_auth_method", "revoke_token"),
@@ -60,7 +60,7 @@ OF_APPS_CALLED = {
 
 
 def names_of(theirs: type, package: str) -> set[str]:
-    """Return the names that a class of another package defines and a subclass can override."""
+    """Return the names that a class and its bases in a package define, except ``__…`` names."""
     classes = [each for each in theirs.__mro__ if each.__module__.startswith(package)]
     names = {name for each in classes for name in vars(each)}
     return {name for name in names if not name.startswith("__")}
@@ -68,14 +68,14 @@ def names_of(theirs: type, package: str) -> set[str]:
 
 @pytest.mark.parametrize("ours", CLIENTS)
 def test_every_authlib_client_method_is_called_or_refused(ours: type) -> None:
-    """Each method of Authlib's clients is listed as called or as refused, new ones included."""
+    """Each name in Authlib's clients, by ``names_of``, is listed as called or as refused."""
     names = names_of(CLIENTS[ours], "authlib.")
     assert names <= OF_CLIENTS.keys() | OF_CLIENTS_CALLED
 
 
 @pytest.mark.parametrize("ours", APPS)
 def test_every_authlib_app_method_is_called_or_refused(ours: type) -> None:
-    """Each method of Authlib's apps is listed as called or as refused, new ones included."""
+    """Each name in Authlib's apps, by ``names_of``, is listed as called or as refused."""
     assert names_of(APPS[ours], "authlib.") <= OF_APPS.keys() | OF_APPS_CALLED
 
 
@@ -87,7 +87,7 @@ def test_every_authlib_app_method_is_called_or_refused(ours: type) -> None:
     ],
 )
 def test_override_without_effect_is_refused(ours: type, name: str) -> None:
-    """Defining the class raises an error that names the method and says what to do instead."""
+    """Defining the class raises an error that names the override, and says why or what to do."""
     with pytest.raises(ConfigurationError, match=f"Mine overrides {name}, which .* not use: ."):
         type("Mine", (ours,), {name: print})
     mixin = type("Mixin", (), {name: print})
@@ -101,7 +101,7 @@ def test_every_backend_method_is_called_or_refused() -> None:
     assert names <= {*_UNUSED} | SOCIAL_CALLED
 
 
-#: What can be overridden as in other backends. Only social-core uses the names in the last lines.
+#: What can be overridden as in other backends.
 SOCIAL_CALLED = {
     *("ACCESS_TOKEN_URL", "AUTHORIZATION_URL", "DEFAULT_SCOPE", "REFRESH_TOKEN_URL"),
     *("access_token_url", "auth_complete", "auth_url", "authorization_url", "refresh_token_url"),
@@ -111,7 +111,7 @@ SOCIAL_CALLED = {
     *("ID_KEY", "get_or_create_state", "get_session_state", "validate_state"),
     *("REVOKE_TOKEN_METHOD", "REVOKE_TOKEN_URL", "process_revoke_token_response"),
     *("revoke_token", "revoke_token_headers", "revoke_token_params", "revoke_token_url"),
-    # Associations do not use these: their state is bound to a user.
+    # Not used by a backend that only associates accounts, as KuCoin's does.
     *("STATE_LIFETIME", "_nonce_scope", "_oauth2_transaction", "_prune_transactions"),
     *("_state_lifetime", "_transaction_index_key", "state_token", "transaction_key"),
 }
@@ -121,7 +121,7 @@ SOCIAL_CALLED = {
 
 
 def recording(client_class: Any) -> tuple[type, list[str]]:
-    """Return two values: a subclass that records the paths of its requests; the list of paths."""
+    """Return two values: a subclass that records the end of each request's path; the list."""
     paths: list[str] = []
 
     class Recording(client_class):  # type: ignore[misc]  # a variable
@@ -166,7 +166,7 @@ OWNERS: dict[type, Any] = {
 def test_mock_of_send_is_called(
     client_class: Any, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If a test replaces ``send`` by a mock, its answer is used, and nothing is sent to KuCoin."""
+    """If a test replaces ``send`` by a mock, the call returns the mock's answer."""
     client = client_class("broker", site="eu", redirect_uri=CALLBACK)
     if client_class is KuCoinOAuth2Session:
         answer: Any = requests.Response()

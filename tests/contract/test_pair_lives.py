@@ -1,6 +1,7 @@
-"""A new pair is stored even if ``update_token`` fails at first.
+"""A new token pair is stored even if ``update_token`` fails at first.
 
-It is also stored if meanwhile its caller is cancelled, its client closed, or its event loop ended.
+It is also stored if, during the refresh, the caller is cancelled, the client or app is closed, or
+the event loop ends.
 """
 
 from __future__ import annotations
@@ -66,14 +67,14 @@ def test_update_token_is_called_until_it_stores_the_pair(
 def test_async_update_token_is_called_until_it_stores_the_pair(
     recorder: Recorder, new_stack: NewStack
 ) -> None:
-    """Async clients and apps call a coroutine function again like a plain one."""
+    """Async clients and apps call a coroutine function until it stores the pair, too."""
     store = Store(fails=2)
     stack = new_stack(site=recorder.url, update_token=store.awaited)
     check_owed(store, stack, ("refresh", TOKEN), recorder)
 
 
 def check_owed(store: Store, stack: Stack, way: Any, recorder: Recorder) -> None:
-    """Make the call until the pair is stored, and once more; check how often it was stored."""
+    """Call until the pair is stored, and once more; check ``update_token`` and the requests."""
     for _ in range(2):
         with pytest.raises(OSError, match="database"):
             stack.settle(stack.call(*way))
@@ -236,7 +237,7 @@ def test_async_with_block_waits_for_a_refresh(slow: Recorder, new_stack: NewStac
 
 @pytest.mark.parametrize("row", SYNC_ROWS)
 def test_closing_waits_for_a_refresh_in_another_thread(slow: Recorder, new_stack: NewStack) -> None:
-    """The other thread gets its pair, although this one closes the client or the app meanwhile."""
+    """A refresh gets and stores its pair, although another thread closes the client or app."""
     check_closing(slow, stack := new_stack(site=slow.url), close_of(stack))
 
 
@@ -244,7 +245,7 @@ def test_closing_waits_for_a_refresh_in_another_thread(slow: Recorder, new_stack
 def test_with_block_waits_for_a_refresh_in_another_thread(
     slow: Recorder, new_stack: NewStack
 ) -> None:
-    """A thread that leaves the client's ``with`` block waits for the other thread's refresh."""
+    """A refresh gets and stores its pair, although another thread leaves the ``with`` block."""
     stack: Any = new_stack(site=slow.url)
     check_closing(slow, stack, lambda: stack.client.__exit__(None, None, None))
 
@@ -264,7 +265,7 @@ def check_closing(slow: Recorder, stack: Stack, close: Callable[[], None]) -> No
 def test_cancelled_app_get_does_not_wait_for_its_refresh(
     slow: Recorder, new_stack: NewStack
 ) -> None:
-    """Cancelling ``app.get`` returns at once; the refresh that it began stores its pair later."""
+    """A cancelled ``app.get`` ends at once; the refresh that it began stores its pair later."""
     stack: Any = new_stack(site=slow.url)
 
     async def main() -> None:

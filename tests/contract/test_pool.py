@@ -1,7 +1,7 @@
 """A connection is reused only if its last answer has certainly ended.
 
-Alice asks for a key, and then Bob does, through the same app or client. In each test, Bob gets his
-own key.
+Alice asks for a key, and then Bob does, through the same app, client or social backend. In each
+test, Bob gets his own key.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def in_chunks(answer: bytes) -> bytes:
 
 
 class Edge:
-    """A server that changes the answers to Alice.
+    """A server that can change the answer to Alice's request for a key.
 
     Attributes:
         wire: The server.
@@ -78,7 +78,7 @@ def ask(stack: Stack, user: str) -> Any:
 
 @pytest.fixture
 def edge() -> Iterator[Edge]:
-    """A server that changes the answers to Alice."""
+    """A server that can change the answer to Alice's request for a key."""
     with Wire() as wire:
         yield Edge(wire)
 
@@ -138,7 +138,7 @@ def test_bytes_after_an_answer_close_the_connection(
 
 @everywhere
 def test_body_beyond_content_length_closes_the_connection(new_stack: NewStack, edge: Edge) -> None:
-    """If Alice's body exceeds its Content-Length, Bob gets his key over a new connection."""
+    """If the answer to Alice exceeds its Content-Length, Bob gets a new connection and his key."""
     edge.to_alice = lambda answer: answer.replace(b"Content-Length: 1", b"Content-Length: 0", 1)
     stack = new_stack(site=edge.wire.url)
     assert type(ask(stack, "alice")) is ApiKeyOutcomeUnknown

@@ -1,4 +1,7 @@
-"""A refresh cannot be undone, so what runs after it is checked before the request is sent."""
+"""The application's functions are checked, if possible before a refresh is sent.
+
+A refresh cannot be undone, so a mistake in ``update_token`` should be noticed before it.
+"""
 
 from __future__ import annotations
 
@@ -95,7 +98,7 @@ def test_coroutine_function_is_refused_by_blocking_rows(
 ) -> None:
     """Blocking clients and apps refuse a coroutine function, and send nothing.
 
-    Async clients and apps await it.
+    Async clients and apps accept it.
     """
     stack = new_stack(site=recorder.url, update_token=function)
     if isinstance(stack, AsyncStack):
@@ -163,7 +166,7 @@ class FlaskProject:
         return app
 
     def update_token(self, token: Any, refresh_token: str | None, **_: Any) -> None:
-        """Store the pair in the current application's database."""
+        """Record the new access token with the name of the current application."""
         assert refresh_token == TOKEN["refresh_token"]
         self.stored.append((current_app.name, token["access_token"]))
 
@@ -176,7 +179,7 @@ def project(recorder: Recorder) -> FlaskProject:
 
 @pytest.fixture
 def signals() -> Iterator[list[Any]]:
-    """The application and the access token of each ``token_update`` signal that was sent."""
+    """The application's name and the access token of each ``token_update`` signal sent."""
     received: list[Any] = []
 
     def receive(sender: Flask, **fields: Any) -> None:
@@ -265,7 +268,7 @@ def test_flask_without_context_refuses_several_applications(
 
 
 def test_flask_refuses_a_refresh_without_any_application(recorder: Recorder) -> None:
-    """Without a context, calls of an app that was made without an ``OAuth`` object raise."""
+    """Without a context, an app that was made without an ``OAuth`` object refuses to refresh."""
     from authlib.integrations.flask_client import FlaskIntegration
 
     from authlib_kucoin.flask_client import KuCoinFlaskApp

@@ -1,4 +1,4 @@
-"""Callers with the same expired token share one request and its outcome."""
+"""Callers that refresh the same token share one request and its outcome."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_all_callers_get_the_pair_of_one_refresh(
     new = ANSWERS["/_oauth/refresh-token"]
     assert {pair["access_token"] for pair in pairs} == {new["access_token"]}
     assert {pair["refresh_token"] for pair in pairs} == {new["refresh_token"]}
-    # Each caller has a token object of its own, and ``update_token`` was called once.
+    # Each caller has a token object of its own. ``update_token`` was called at most once.
     assert len({id(pair) for pair in pairs}) == count + 1
     assert [update.refresh_token for update in stack.updates] == [TOKEN["refresh_token"]][
         : stack.calls_update_token

@@ -60,7 +60,7 @@ def test_login_key_and_key_info_work_for_each_callback_form(
 def test_token_has_text_scope_and_integer_expiry_times(
     stack: Stack, kucoin_sandbox: Sandbox
 ) -> None:
-    """Scope is text; the lifetimes of document section 6.3 become whole seconds since the epoch."""
+    """Scope is text; expiry times are ints, by the lifetimes of document section 6.3."""
     before = int(time.time())
     token = stack.connect(kucoin_sandbox)
     after = int(time.time())
@@ -78,7 +78,11 @@ def test_token_has_text_scope_and_integer_expiry_times(
 
 @everywhere
 def test_refresh_replaces_the_pair(stack: Stack, kucoin_sandbox: Sandbox) -> None:
-    """After a refresh, the new pair is valid and the old is not; ``update_token`` was called."""
+    """After a refresh, the new pair is valid and the old one is not.
+
+    Frameworks and clients call ``update_token`` once, with the new pair. The social backend has
+    no ``update_token``.
+    """
     old = stack.connect(kucoin_sandbox)
     assert stack.is_alive(old) is True
     new = stack.refresh(old)
@@ -185,7 +189,7 @@ def test_empty_token_does_not_fall_back_to_the_clients_token(
 def test_token_with_an_invalid_expiry_time_is_a_token_error(
     odd: dict[str, Any], kucoin_sandbox: Sandbox, new_stack: NewStack
 ) -> None:
-    """A token whose expiry time is no number of seconds raises a ``TokenError``."""
+    """A time in the given token that is no number of seconds raises a ``TokenError``."""
     with pytest.raises(TokenError, match=r"expires_(in|at) is not a number"):
         new_stack(site=kucoin_sandbox.url).create_api_key({"access_token": "a", **odd})
 

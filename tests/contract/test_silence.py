@@ -1,4 +1,4 @@
-"""Without an answer, the error for a key request tells whether any of the request was sent."""
+"""Calls without an answer. For a key, the error tells whether the request may have been sent."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ CALLS: dict[str, Callable[[Stack], Any]] = {
     "create_api_key": lambda stack: stack.create_api_key(TOKEN),
     "api_key_info": lambda stack: stack.api_key_info(KEY),
 }
-# Frameworks send calls through the clients, so one call is tried in each framework.
+# The other rows send calls through the clients, so one call is tried in each of the other rows.
 ROWS_AND_CALLS = [(row, call) for row in CLIENTS for call in CALLS]
 ROWS_AND_CALLS += [(row, "create_api_key") for row in EVERYWHERE if row not in CLIENTS]
 
-#: The timeout of clients in this module, in seconds.
+#: A short timeout for clients, in seconds.
 HASTY = 0.2
 
 

@@ -141,7 +141,7 @@ BROKEN = {
 def test_broken_or_unknown_encoding_is_malformed(
     answer: bytes, new_stack: NewStack, wire: Wire
 ) -> None:
-    """Each of these answers raises ``MalformedResponse`` with the status 200."""
+    """Each answer in ``BROKEN`` raises ``MalformedResponse`` with the status 200."""
     wire.answer = lambda _seen: answer
     error = outcome_of(lambda: new_stack(site=wire.url).validate(TOKEN))
     assert (type(error), error.status) == (MalformedResponse, 200)

@@ -1,4 +1,4 @@
-"""``update_token`` and Authlib's signal, in each framework: when they are called, and with what."""
+"""When ``update_token`` is called and Authlib's signal is sent, and with which values."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_async_framework_awaits_update_token(recorder: Recorder) -> None:
 
 @pytest.fixture(params=[(FlaskHost, flask_client), (DjangoHost, django_client)])
 def signals(request: pytest.FixtureRequest) -> Iterator[tuple[Host, list[dict[str, Any]]]]:
-    """Two values: a host that sends the signal ``token_update``; the fields of each signal."""
+    """Two values: an application that sends ``token_update`` signals; each signal's fields."""
     host_class, module = request.param
     host, received = host_class(), []
 

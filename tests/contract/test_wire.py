@@ -83,7 +83,7 @@ def test_token_request_is_a_get_without_body_or_extra_header(requests: dict[str,
 def test_client_secret_is_the_last_parameter_of_the_token_url(
     new_stack: NewStack, recorder: Recorder
 ) -> None:
-    """A configured secret is sent in the query of the token request, and nowhere else."""
+    """A configured secret is sent in the query of the token request, and in no later request."""
     stack = new_stack(site=recorder.url, client_secret="s3cret/+=")
     token = stack.finish_with("code")
     stack.refresh(token)
@@ -124,7 +124,7 @@ def test_validation_request_is_a_form_with_the_token_only(requests: dict[str, Se
 
 @everywhere
 def test_key_request_has_the_token_in_a_header(requests: dict[str, Seen]) -> None:
-    """``bearer`` is in lower case, the body is empty, ~/.netrc is unused (document section 4)."""
+    """``bearer`` is in lower case and the body empty (document section 4); netrc is unused."""
     request = requests["/_oauth/resource/ucenter/outer/api-key/add"]
     assert request.line == "POST /_oauth/resource/ucenter/outer/api-key/add HTTP/1.1"
     assert request.names() == sent(("authorization", *_FORM))
@@ -136,7 +136,7 @@ def test_key_request_has_the_token_in_a_header(requests: dict[str, Seen]) -> Non
 
 @everywhere
 def test_key_info_request_is_signed(requests: dict[str, Seen]) -> None:
-    """The request has KuCoin's signature headers; no header is the secret or the passphrase."""
+    """The signature headers are sent; no header's value is the secret or the passphrase."""
     request = requests["/api/v1/user/api-key"]
     assert request.line == "GET /api/v1/user/api-key HTTP/1.1"
     assert request.names() == sent(_SIGNED)
@@ -148,7 +148,7 @@ def test_key_info_request_is_signed(requests: dict[str, Seen]) -> None:
 
 @everywhere
 def test_calls_share_one_connection(requests: dict[str, Seen]) -> None:
-    """All calls of one app, or of one client, are sent over one connection."""
+    """All calls of one app or client, or of social backends, are sent over one connection."""
     assert {request.connection for request in requests.values()} == {1}
 
 

@@ -15,7 +15,7 @@ from urllib.parse import urlencode, urlsplit
 from authlib_kucoin import ApiKey, ApiKeyInfo, KuCoinError, Site
 from authlib_kucoin.sandbox import Callback, Sandbox
 
-#: Every punctuation mark that may appear unencoded in path and query.
+#: Holds every punctuation mark that the library accepts in a redirect URI.
 REDIRECT_URI = "https://broker.example.com/k-._~:@!$()*,=/callback?back=/?:@!$()*,=-._~"
 
 
@@ -51,7 +51,7 @@ class Settings:
 
 
 class Update(NamedTuple):
-    """The arguments of one call of ``update_token``."""
+    """The new token and the old refresh token, as given to one call of ``update_token``."""
 
     token: Mapping[str, Any]
     refresh_token: str | None
@@ -121,7 +121,7 @@ class Stack(ABC):
         return self.come_back(sandbox.approve(self.login(user)), user)
 
     def come_back(self, back: Callback, user: str = "alice") -> dict[str, Any]:
-        """Follow the sandbox's redirect in the user's browser; return the token."""
+        """Open the sandbox's callback, by its method, in the user's browser; return the token."""
         if back.method == "POST":
             return self.finish_by_post(back, back.fields, user)
         return self.finish(back, user)

@@ -1,6 +1,6 @@
 """The three clients in a script, which stores the state and reads the callback's URL.
 
-The script puts the fields of a form into the URL.
+If the callback is a POST, the script puts the fields of its form into the URL.
 """
 
 from __future__ import annotations

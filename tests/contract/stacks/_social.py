@@ -1,8 +1,8 @@
 """python-social-auth: its backend, called as a framework's views call it.
 
-If social-core's error has an error of this package as its cause, this row raises the cause. For an
-error that social-core raises by itself (a cancelled login, a wrong state), it raises the error that
-a registered app would raise. The backend creates and describes a key in one step, cannot validate a
+If social-core's error has an error of this package as its cause, this stack raises the cause. For a
+refused login or a wrong state that social-core itself reports, it raises the error that a
+registered app would raise. The backend creates and describes a key in one step, cannot validate a
 token, and calls no ``update_token``.
 """
 
@@ -76,14 +76,14 @@ class _Strategy(BaseStrategy[str]):
 
 
 class _Backend(KuCoinOAuth2[str]):
-    """The backend without the host's pipeline: a login ends with the token."""
+    """The backend without a pipeline: a login ends with the token."""
 
     def do_auth(self, _access_token: str, *_args: Any, **kwargs: Any) -> Any:
         return kwargs["response"]
 
 
 def keep_api_key(strategy: _Strategy, api_key: ApiKey, **_: Any) -> None:
-    """The host's function that stores a new key."""
+    """The application's function that stores a new key."""
     strategy.keys.append(api_key)
 
 
@@ -158,9 +158,9 @@ def _ours(call: Callable[[], Any]) -> Any:
 
 
 def _named(error: SocialAuthBaseException) -> BaseException:
-    """Return this package's error for one that social-core raised before it called our code.
+    """Return this package's error for one that social-core raised by itself.
 
-    Such an error is about a refused login or about the state. Any other is returned as it is.
+    An error that is neither about a refused login nor about the state is returned as it is.
     """
     if isinstance(error, AuthCanceled):
         return AuthorizationDenied(str(error), operation="callback", code=error.provider_code)
