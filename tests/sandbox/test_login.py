@@ -189,7 +189,7 @@ def test_consent_page_says_who_what_and_where_to(new_broker: Callable[..., Broke
 
 
 def test_pages_are_guarded(broker: Broker) -> None:
-    """Headers forbid to cache or to frame a page, and let it load only its style sheet."""
+    """Headers forbid to cache a page, to frame it and, by default, to load anything into it."""
     for page in (broker.wire.ask("GET", broker.login_target()), login(broker, "")):
         policy = page.headers["content-security-policy"]
         assert "default-src 'none'" in policy

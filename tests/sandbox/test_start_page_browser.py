@@ -198,7 +198,7 @@ def test_other_pages_are_accessible(
 
 @pytest.mark.nightly
 def test_pages_are_accessible(new_broker: Callable[..., Broker], page: Page) -> None:
-    """axe-core finds nothing on any page, empty or full, and nothing is too wide."""
+    """axe-core finds nothing on start, consent and "try it" pages, and nothing is too wide."""
     broker = new_broker(account=["alice@example.com", "b" * 60 + "@example.com"])
     page.goto(broker.sandbox.url)
     check_page(page, "start-empty")
