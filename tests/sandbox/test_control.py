@@ -315,7 +315,7 @@ def test_other_sites_pages_cannot_read(broker: Broker) -> None:
     ],
 )
 def test_own_hosts(new_broker: Callable[..., Broker], host: str) -> None:
-    """Loopback names, IP addresses, and the names in `allowed_hosts` are the sandbox's own."""
+    """The Host can be a loopback name, an IP address, or a name in `allowed_hosts`."""
     broker = new_broker(allowed_hosts=["Box"])
     assert broker.wire.ask("GET", "/sandbox/health", None, {"Host": host}).status == 200
     assert broker.wire.ask("POST", "/sandbox/reset", "{}", JSON | {"Host": host}).status == 200

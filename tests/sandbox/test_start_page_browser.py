@@ -173,7 +173,7 @@ def test_mistake_is_said(broker: Broker, page: Page, page_problems: list[str]) -
 def test_other_pages_are_accessible(
     new_broker: Callable[..., Broker], page: Page, page_problems: list[str]
 ) -> None:
-    """axe-core finds nothing on the pages that refuse a request, nor on the form for the broker."""
+    """axe-core finds nothing on three pages that refuse a request, nor on the form_post page."""
     broker = new_broker(callback="form_post")
     page.add_init_script("HTMLFormElement.prototype.submit = () => {}")  # stay on the form
     page.goto(broker.login_url("https%3A%2F%2Fshop.example"))
