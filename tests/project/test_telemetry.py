@@ -257,7 +257,7 @@ def test_opentelemetry_of_a_failing_call() -> None:
 
 
 def test_opentelemetry_of_requests(kucoin_sandbox: Sandbox) -> None:
-    """The exporter masks spans of the app's own requests; KuCoin's calls make no such span."""
+    """The exporter masks spans of the app's own requests; the package's calls make no such span."""
     for redacting, found in [(False, {"code"}), (True, set())]:
         spans = Spans(redacting=redacting)
         instrumentation = RequestsInstrumentor()

@@ -23,7 +23,7 @@ def post(broker: Broker, path: str, content: object) -> Answer:
 
 
 def test_fault_over_http(broker: Broker) -> None:
-    """A fault that is queued over HTTP spoils the next call."""
+    """A fault that is queued over HTTP spoils the next call of its operation."""
     answer = post(broker, "/sandbox/faults", {"operation": "token", "fault": "envelope:7:no"})
 
     assert (answer.status, answer.json) == (200, {"ok": True})
@@ -194,7 +194,7 @@ def test_token_over_http(broker: Broker) -> None:
 
 
 def test_waiting_faults_over_http(broker: Broker) -> None:
-    """The faults that have yet to strike are listed, with their numbers."""
+    """The faults that have yet to strike are listed, with times, probability and latency."""
     fault = {"operation": "fetch_token", "fault": "429:30", "times": 3, "latency": 0.5}
     post(broker, "/sandbox/faults", fault)
 
@@ -244,7 +244,7 @@ def test_state_over_http(new_broker: Callable[..., Broker]) -> None:
 
 
 def test_scenario_over_http(broker: Broker) -> None:
-    """A scenario chosen over HTTP changes answers; the state names it, and lists all scenarios."""
+    """A scenario chosen over HTTP changes answers; /sandbox/state names it, and lists them all."""
     before = broker.wire.ask("GET", "/sandbox/state").json
     assert post(broker, "/sandbox/scenario", {"name": "withdrawals"}).json == {"ok": True}
     after = broker.wire.ask("GET", "/sandbox/state").json

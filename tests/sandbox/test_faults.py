@@ -58,7 +58,7 @@ def test_wrong_method_does_not_use_a_fault_up(broker: Broker) -> None:
 
 
 def test_error_envelope(broker: Broker) -> None:
-    """An error envelope has the given code and text, and by `Fault.envelope` retry and status."""
+    """An error envelope has a given code and text; `Fault.envelope` also sets retry and status."""
     broker.sandbox.fail_next("refresh", "envelope:40001:no: not now")
     broker.sandbox.fail_next("refresh", Fault.envelope("40001", "later", retry=True, status=400))
 
@@ -388,7 +388,7 @@ def test_fault_can_be_slow(broker: Broker) -> None:
 
 
 def test_waiting_faults_are_listed(broker: Broker) -> None:
-    """Waiting faults are listed with their numbers; these faults survive `str` and `parse`."""
+    """Waiting faults are listed in full; for these faults, `parse` reads back the text."""
     faults = ["503:30", "delay:1.5", "envelope:7:no", "oauth:invalid_grant", "gateway:400003"]
     for fault in (*faults, "lost"):
         broker.sandbox.fail_next("token", fault, times=2, probability=0.5, latency=1)

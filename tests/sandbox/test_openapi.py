@@ -48,7 +48,7 @@ def test_members_are_described(described: dict[str, Any]) -> None:
 
 
 def test_words_are_described(described: dict[str, Any]) -> None:
-    """The lists of operations, scenarios and permissions are the sandbox's own."""
+    """The file's operations, scenarios, permissions and groups are those of the sandbox."""
     schemas = described["components"]["schemas"]
     add = "/_oauth/resource/cyber-truck-vault/v2/outer/api-key/add"
     body = described["paths"][add]["post"]["requestBody"]["content"]["application/json"]

@@ -53,7 +53,7 @@ def test_flags_are_the_options() -> None:
     ],
 )
 def test_flags_set_options(flags: list[str], options: dict[str, Any]) -> None:
-    """A flag sets the option of its name; with "no-" in front, it turns the option off."""
+    """A flag sets the option of its name; a switch with "no-" turns its option off."""
     result = parse(flags, {}).options
 
     for name, value in options.items():

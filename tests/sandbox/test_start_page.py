@@ -60,7 +60,7 @@ def test_refused_request_is_explained(broker: Broker) -> None:
 
 
 def test_refusal_of_kucoins_own_is_explained(broker: Broker) -> None:
-    """The page explains refusals with KuCoin's codes: of a signed request, of asking for a key."""
+    """The page explains KuCoin's own refusals, of a signed request and of a request for a key."""
     key = broker.new_key()
     info(broker, signed(key, passphrase="wrong"))
     broker.ask_key_2(broker.new_tokens()["access_token"], "API_FUTURES")

@@ -163,7 +163,7 @@ def test_code_works_once(broker: Broker) -> None:
 
 
 def test_code_lives_ten_minutes(broker: Broker) -> None:
-    """A code has expired ten minutes later on the sandbox's clock."""
+    """A code expires after ten minutes on the sandbox's clock."""
     target = broker.token_target(broker.new_code())
     broker.sandbox.advance(600)
 
