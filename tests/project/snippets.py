@@ -2,14 +2,14 @@
 
 * Each program that the page includes with a caption is saved under its caption first.
 * A Python block that starts with ``# name.py`` is saved under that name. Other Python blocks are
-  executed; all blocks of a page share their variables.
+  executed, and share their variables.
 * Tests that an executed block defines are called. Each parameter of a test gets the page's variable
   of that name.
 * An ``sh`` block is a script, run as a whole, which must succeed.
 * In a ``console`` block, each ``$ command`` is run and must succeed. If lines follow it, they must
   be its output, where ``…`` and ``...`` stand for anything. Commands that serve run until the end
-  of the page.
-* ``pip`` and ``make`` are checked and not run: the requirement or target must exist.
+  of the page, and their output is not checked.
+* ``pip`` and ``make`` are checked and not run: the requirement must be met, the target must exist.
   ``python3 -m venv`` makes an empty environment.
 * The ports in ``PORTS`` are replaced by free ones, so that pages can run in parallel.
 """

@@ -33,7 +33,7 @@ def test_the_guide_to_changes_names_what_exists() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_leads_to_a_file(page: Path) -> None:
-    """Each file exists that the page includes, or links to without an anchor."""
+    """Each file that the page includes, or links to without an anchor, exists."""
     links = re.findall(r"\]\(([^)#:]+)\)", page.read_text())
     included = re.findall(r"\{literalinclude\} (\S+)", page.read_text())
     assert [link for link in links + included if not (page.parent / link).exists()] == []

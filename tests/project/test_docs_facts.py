@@ -1,8 +1,8 @@
 """Numbers and addresses in the pages have the values that the code has.
 
-A fact is a page, a part of a sentence with a gap, and the value for the gap, which comes from the
-code where the code has it. If the number changes in the page or in the code alone, the test fails.
-It also fails if the page no longer has the sentence; then remove the fact.
+A fact is a page, a part of a sentence with a gap, and the value for the gap. Most facts take the
+value from the code: if it changes in the page or in the code alone, the test fails. The test also
+fails if the page no longer has the sentence; then remove the fact.
 """
 
 import inspect

@@ -25,7 +25,7 @@ def test_every_block_runs(
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
 ) -> None:
-    """Each Python and shell block runs. In this process, the site "global" is the sandbox."""
+    """Each Python and shell block works. In this process, the site "global" is the sandbox."""
     here = {**sites.SITES, "global": Site(kucoin_sandbox.url, name="global")}
     monkeypatch.setattr(sites, "SITES", MappingProxyType(here))
     monkeypatch.syspath_prepend(tmp_path)

@@ -40,7 +40,7 @@ def test_every_word_in_code_exists(page: Path) -> None:
 
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name)
 def test_every_command_of_make_exists(page: Path) -> None:
-    """Each `make` command of a page is a target of the Makefile."""
+    """Each `make` command in a code span of a page is a target of the Makefile."""
     targets = set(re.findall(r"^(\w[\w-]*):", vocabulary.makefile(), re.MULTILINE))
     assert set(re.findall(r"`make (?:[A-Z]+=\S+ )*(\w[\w-]*)", page.read_text())) <= targets
 
@@ -85,7 +85,7 @@ def test_every_call_has_its_arguments(page: Path) -> None:
 
 @EACH_PAGE
 def test_every_extra_exists(page: Path) -> None:
-    """Each extra of this package that a page names exists."""
+    """Each extra that a page names in ``authlib-kucoin[…]`` exists."""
     from importlib.metadata import metadata
 
     extras = set(metadata("authlib-kucoin").get_all("Provides-Extra") or ())

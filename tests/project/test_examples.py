@@ -134,7 +134,7 @@ def loaded(name: str) -> ModuleType:
 def test_the_worker_asks_for_keys_with_one_refresh(
     kucoin_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Twenty jobs share one expired token: one refresh, and the new pair is stored once."""
+    """Twenty jobs share one expired token: one refresh, and the new pair is stored."""
     monkeypatch.setenv("KUCOIN_CLIENT_ID", kucoin_sandbox.client_id)
     monkeypatch.setenv("KUCOIN_SITE", kucoin_sandbox.url)
     uri = "https://broker.example.com/callback"

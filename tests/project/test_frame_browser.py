@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def echo_url() -> Iterator[str]:
-    """A server on loopback that answers as the query tells it to."""
+    """The URL of a server on loopback that answers as the query tells it to."""
     app = Flask("echo")
 
     @app.get("/")

@@ -1,4 +1,4 @@
-"""The recipes of docs/telemetry.md keep secrets out of what monitoring libraries record.
+"""The recipes of docs/telemetry.md keep secrets out of what libraries and servers record.
 
 Most tests first show that the library or server records the secret without the recipe. Otherwise
 they could pass because nothing was recorded.
@@ -138,7 +138,8 @@ def test_sentry(
 ) -> None:
     """Sentry records code and secret of a call by requests, unless `redact` masks them.
 
-    The clients over httpx2 keep the query out of the request's URL, so Sentry records no secret.
+    Without a proxy, the clients over httpx2 keep the query out of the request's URL, so Sentry
+    records no secret.
     """
     recorder = sentry(**hooks)
     with sentry_sdk.start_transaction(name="callback"):
@@ -156,7 +157,7 @@ def test_sentry_of_a_callback_that_fails(
     hooks: dict[str, Any],
     found: set[str],
 ) -> None:
-    """Sentry records the callback's query and the view's local variables; hooks mask both."""
+    """Sentry records secrets of the callback's query and the view's variables; hooks mask them."""
     recorder = sentry(**hooks)
     app = flask.Flask("tested")
     app.config.update(
@@ -256,7 +257,7 @@ def test_opentelemetry_of_a_failing_call() -> None:
 
 
 def test_opentelemetry_of_requests(kucoin_sandbox: Sandbox) -> None:
-    """The exporter masks spans of the app's own requests; KuCoin's calls make no such span."""
+    """The exporter masks spans of the app's own requests; the package's calls make no such span."""
     for redacting, found in [(False, {"code"}), (True, set())]:
         spans = Spans(redacting=redacting)
         instrumentation = RequestsInstrumentor()

@@ -135,7 +135,7 @@ def test_sdist_can_be_tested(built: Path) -> None:
 
 
 def test_base_install(install: Callable[[str], Path]) -> None:
-    """With Authlib alone, the import loads no framework or HTTP library; sandbox and doctor run."""
+    """With Authlib alone, the import loads no web or HTTP library; sandbox and doctor start."""
     python = install("")
     modules = {name.partition(".")[0] for name in json.loads(_run(python, "-I", "-c", _IMPORTED))}
     assert "authlib_kucoin" in modules

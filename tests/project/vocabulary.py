@@ -93,7 +93,7 @@ _PROGRAMS: Final = {
     "make drill": (f"{sys.executable} -m drill",),
     "uvicorn": ("uvicorn",),
 }
-#: uWSGI is not installed with the tests; these are its options.
+#: Options of uWSGI, which is not installed with the tests.
 _UWSGI: Final = frozenset(
     {"--master", "--enable-threads", "--harakiri", "--disable-logging", "--log-format"}
 )

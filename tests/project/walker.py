@@ -1,4 +1,4 @@
-"""A person with a browser, who connects an account in a running application."""
+"""Plays a person with a browser, who connects an account in a running application."""
 
 from __future__ import annotations
 

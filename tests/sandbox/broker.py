@@ -111,7 +111,7 @@ class Wire:
     ) -> Answer:
         """Send a request and read its answer.
 
-        Host is added unless it is among `headers`, and Content-Length if there is a `body`.
+        Host is added unless it is among `headers`, and Content-Length unless `body` is None.
         """
         lines = [f"{method} {target} HTTP/1.1"]
         if "Host" not in (headers or {}):
@@ -188,7 +188,7 @@ class Broker:
         return self.wire.ask("POST", ADD_KEY, "", headers)
 
     def ask_key_2(self, access_token: str, *permissions: str, **changed: object) -> Answer:
-        """Ask for an API key with these permissions, as Fast API 2.0 does.
+        """Ask for an API key with these permissions, by the call of Fast API 2.0.
 
         `changed` replaces members of the body, or adds others.
         """

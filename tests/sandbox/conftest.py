@@ -1,4 +1,4 @@
-"""A sandbox per test, with a broker that talks to it."""
+"""Fixtures that start sandboxes, each with a broker that is connected to it."""
 
 from __future__ import annotations
 

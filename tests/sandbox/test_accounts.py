@@ -1,4 +1,4 @@
-"""Several accounts, the permissions that a user grants, and keys and tokens without a login."""
+"""Accounts, granted permissions, keys and tokens without a login, and the callback's URL."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_page_lets_the_user_choose(two: Broker, broker: Broker) -> None:
 
 
 def test_unknown_account_is_refused(two: Broker) -> None:
-    """For an unknown account, `approve` and `connect` raise an error; it lists the accounts."""
+    """For an unknown account, `approve` and `connect` raise an error that quotes its name."""
     with pytest.raises(ValueError, match=r"unknown account 'eve'; known are alice@example\.com, b"):
         two.sandbox.approve(two.login_url(), account="eve")
     with pytest.raises(ValueError, match="unknown account 'eve'"):

@@ -52,7 +52,7 @@ def callback_url() -> Iterator[str]:
 def test_button_leads_back_to_the_broker(
     new_broker: Callable[..., Broker], page: Page, callback_url: str, callback: str, button: str
 ) -> None:
-    """Either button leads to the callback and on to a third origin; the policy blocks neither."""
+    """Either button leads to the callback, and on to a third origin; the policy blocks no step."""
     broker = new_broker(callback=callback)
     page.goto(broker.login_url(callback_url))
     assert page.title() == "Connect Example Broker · Sandbox"

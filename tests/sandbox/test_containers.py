@@ -33,7 +33,7 @@ def image_variables(name: str) -> dict[str, str]:
 
 
 def command(name: str, instruction: str) -> list[str]:
-    """Return the command of an image's CMD or HEALTHCHECK, with the path of the program here."""
+    """Return an image's CMD or HEALTHCHECK, with the program's path in this environment."""
     (arguments,) = re.findall(rf"^{instruction}(\[.+\])$", dockerfile(name), re.MULTILINE)
     program, *rest = json.loads(arguments)
     return [str(Path(sys.executable).parent / program), *rest]
@@ -48,8 +48,8 @@ def services() -> dict[str, Any]:
 def test_sandbox_options_exist() -> None:
     """The sandbox accepts the variables that its image and the compose file set.
 
-    The variables name two accounts, and open the sandbox to all addresses, so that other containers
-    can call the sandbox.
+    The variables name two accounts, and open the sandbox to all IPv4 addresses, so that other
+    containers can call the sandbox.
     """
     variables = image_variables("sandbox") | services()["sandbox"]["environment"]
     options = parse([], variables).options
@@ -63,7 +63,7 @@ def test_sandbox_options_exist() -> None:
 
 @pytest.mark.parametrize("name", IMAGES)
 def test_images_copy_files_that_exist(name: str) -> None:
-    """Each file that a Dockerfile copies exists, and the Dockerfile's ignore file admits it."""
+    """What a Dockerfile copies exists, and the Dockerfile's ignore file admits it."""
     lines = re.findall(r"^COPY (.+) \S+$", dockerfile(name), re.MULTILINE)
     ignored = (FOLDER / f"{name}.Dockerfile.dockerignore").read_text()
     for copied in " ".join(lines).split():

@@ -23,7 +23,7 @@ def post(broker: Broker, path: str, content: object) -> Answer:
 
 
 def test_fault_over_http(broker: Broker) -> None:
-    """A fault that is queued over HTTP spoils the next call."""
+    """A fault that is queued over HTTP spoils the next call of its operation."""
     answer = post(broker, "/sandbox/faults", {"operation": "token", "fault": "envelope:7:no"})
 
     assert (answer.status, answer.json) == (200, {"ok": True})
@@ -32,7 +32,7 @@ def test_fault_over_http(broker: Broker) -> None:
 
 
 def test_clock_over_http(broker: Broker) -> None:
-    """An hour after `advance` over HTTP, an access token has expired."""
+    """After `advance` by an hour over HTTP, an access token has expired."""
     tokens = broker.new_tokens()
     assert post(broker, "/sandbox/advance", {"seconds": 3600}).status == 200
     assert not broker.is_valid(tokens["access_token"])
@@ -107,7 +107,7 @@ def test_journal_over_http(broker: Broker) -> None:
     ],
 )
 def test_own_call_that_cannot_be_meant(broker: Broker, path: str, body: str, error: str) -> None:
-    """A control call with a mistake is answered with 400, and with what was wrong."""
+    """A mistake in the body or query of a control call is answered with 400 and what was wrong."""
     answer = broker.wire.ask("POST", path, body, JSON)
 
     assert answer.status == 400
@@ -115,7 +115,7 @@ def test_own_call_that_cannot_be_meant(broker: Broker, path: str, body: str, err
 
 
 def test_own_call_from_another_site_is_refused(broker: Broker) -> None:
-    """A POST that is not JSON is refused: any web page can make a browser send other types."""
+    """A POST of type text/plain is refused: any web page can make a browser send that type."""
     answer = broker.wire.ask("POST", "/sandbox/reset", "", {"Content-Type": "text/plain"})
 
     assert answer.status == 400
@@ -123,7 +123,7 @@ def test_own_call_from_another_site_is_refused(broker: Broker) -> None:
 
 
 def test_own_paths_and_methods(broker: Broker) -> None:
-    """An unknown path is a 404 that lists the paths; a wrong method a 405 with the right ones."""
+    """An unknown path gets a 404 that lists paths, a wrong method a 405 that lists methods."""
     unknown = broker.wire.ask("GET", "/sandbox/fault")
     wrong = broker.wire.ask("GET", "/sandbox/advance")
     deleted = broker.wire.ask("DELETE", "/sandbox/faults")
@@ -146,7 +146,7 @@ def test_approving_over_http(broker: Broker) -> None:
 
 
 def test_cancelling_over_http(new_broker: Callable[..., Broker]) -> None:
-    """`cancel` takes a URL and an account, and returns the callback, in form_post mode a POST."""
+    """`cancel` takes a URL and an account, and returns the callback: a POST in form_post mode."""
     broker = new_broker(callback="form_post", account=["a@example.com", "b@example.com"])
     body = {"url": broker.login_url(), "account": "b@example.com"}
     answer = post(broker, "/sandbox/cancel", body).json
@@ -194,7 +194,7 @@ def test_token_over_http(broker: Broker) -> None:
 
 
 def test_waiting_faults_over_http(broker: Broker) -> None:
-    """The faults that have not struck yet are listed."""
+    """The faults that have yet to strike are listed, with times, probability and latency."""
     fault = {"operation": "fetch_token", "fault": "429:30", "times": 3, "latency": 0.5}
     post(broker, "/sandbox/faults", fault)
 
@@ -204,7 +204,7 @@ def test_waiting_faults_over_http(broker: Broker) -> None:
 
 
 def test_requests_of_one_operation(broker: Broker) -> None:
-    """`operation` selects requests by operation, or by the client's method.
+    """The parameter `operation` selects requests by operation, or by the client's method.
 
     An unknown operation, an unknown parameter and a repeated one are errors.
     """
@@ -244,7 +244,7 @@ def test_state_over_http(new_broker: Callable[..., Broker]) -> None:
 
 
 def test_scenario_over_http(broker: Broker) -> None:
-    """A scenario chosen over HTTP changes answers; the state names it, and lists all of them."""
+    """A scenario chosen over HTTP changes answers; /sandbox/state names it, and lists them all."""
     before = broker.wire.ask("GET", "/sandbox/state").json
     assert post(broker, "/sandbox/scenario", {"name": "withdrawals"}).json == {"ok": True}
     after = broker.wire.ask("GET", "/sandbox/state").json
@@ -265,7 +265,7 @@ def test_health_over_http(broker: Broker) -> None:
 
 @pytest.mark.parametrize("content_type", ["application/json;charset=UTF-8", "application/json"])
 def test_charset_may_follow_the_content_type(broker: Broker, content_type: str) -> None:
-    """A charset behind application/json is accepted, since many HTTP libraries send one."""
+    """The type application/json may have a charset, which many HTTP libraries send, or none."""
     headers = {"Content-Type": content_type}
     assert broker.wire.ask("POST", "/sandbox/reset", "{}", headers).status == 200
 
@@ -285,7 +285,7 @@ def test_charset_may_follow_the_content_type(broker: Broker, content_type: str) 
 def test_other_sites_pages_cannot_control(
     broker: Broker, headers: dict[str, str], why: str
 ) -> None:
-    """A POST is refused if it comes from another site's page, or names another site's host."""
+    """A POST is refused if another origin's page sends it, or if its Host is not the sandbox's."""
     tokens = broker.new_tokens()
     answer = broker.wire.ask("POST", "/sandbox/reset", "{}", JSON | headers)
 
@@ -315,14 +315,14 @@ def test_other_sites_pages_cannot_read(broker: Broker) -> None:
     ],
 )
 def test_own_hosts(new_broker: Callable[..., Broker], host: str) -> None:
-    """Loopback names, IP addresses, and the names in `allowed_hosts` are the sandbox's own."""
+    """The Host can be a loopback name, an IP address, or a name in `allowed_hosts`."""
     broker = new_broker(allowed_hosts=["Box"])
     assert broker.wire.ask("GET", "/sandbox/health", None, {"Host": host}).status == 200
     assert broker.wire.ask("POST", "/sandbox/reset", "{}", JSON | {"Host": host}).status == 200
 
 
 def test_other_machines_must_be_listed(new_broker: Callable[..., Broker]) -> None:
-    """An address must be loopback or listed; loopback can always control the sandbox."""
+    """A caller must be on loopback or in `allowed_ips`; loopback can always control the sandbox."""
     headers = Headers((("Host", "localhost"),))
     request = Request("GET", "/sandbox/health", headers, "", "10.0.0.7", 1, keep_alive=True)
     for allowed, status in ((None, 403), (["10.0.0.8"], 403), (["10.0.0.0/8"], 200)):
@@ -339,7 +339,7 @@ def test_own_pages_can_control(broker: Broker) -> None:
 
 
 def test_approving_under_the_hosts_name(new_broker: Callable[..., Broker]) -> None:
-    """`approve` takes a URL that names the sandbox by the host and port of the request."""
+    """`approve` takes a URL with any host of the sandbox, and the port in the request's Host."""
     broker = new_broker(allowed_hosts=["box"])
     url = f"http://box:9400{broker.login_target()}"
     for host, status in {"box:9400": 200, "box:9401": 400, "localhost:9400": 200}.items():

@@ -1,4 +1,4 @@
-"""Fast API 2.0: the user chooses permissions, and the request for the key names them."""
+"""Fast API 2.0: a request for a key names permissions, which the user must have granted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SECTION = "Fast API 2.0, global site"
 
 
 def token_after(broker: Broker, *boxes: str) -> str:
-    """Return the access token of a user who leaves these boxes of the consent page checked."""
+    """Post an approval with these boxes checked, and return the access token that follows."""
     page = broker.wire.ask("GET", broker.login_target()).text
     ticket = re.search(r'name="ticket" value="([^"]+)"', page)
     assert ticket
@@ -41,7 +41,7 @@ def test_key_has_what_was_asked_for(broker: Broker) -> None:
 
 
 def test_user_can_take_permissions_away(broker: Broker) -> None:
-    """If the user has unchecked a permission, version 2 refuses it and version 1 leaves it out."""
+    """Version 2 refuses a request for an unchecked permission; version 1 gives a key without it."""
     token = token_after(broker, "API_COMMON", "API_SPOT")
 
     more = broker.ask_key_2(token, "API_COMMON", "API_EARN")
@@ -74,7 +74,7 @@ def test_exact_match_is_an_option(new_broker: Callable[..., Broker]) -> None:
 
 @pytest.mark.parametrize("opened", [True, False])
 def test_account_without_futures(new_broker: Callable[..., Broker], *, opened: bool) -> None:
-    """A key with API_FUTURES needs an account with opened futures trading; other keys do not."""
+    """A request for API_FUTURES needs an account with opened futures trading; others do not."""
     broker = new_broker(permissions=["API_COMMON", "API_FUTURES"], futures_opened=opened)
     token = broker.new_tokens()["access_token"]
 
@@ -109,7 +109,7 @@ def test_what_the_page_cannot_grant(
 def test_body_that_is_not_as_published(
     broker: Broker, changed: dict[str, object], code: str
 ) -> None:
-    """The body must name every group with a boolean, and have no other group or member."""
+    """The body needs a boolean for each group and isAddressbookOnly, and can have nothing else."""
     answer = broker.ask_key_2(broker.new_tokens()["access_token"], **changed)
 
     assert refused(answer, code, SECTION)
@@ -137,7 +137,7 @@ def test_request_is_json(broker: Broker, headers: dict[str, str], body: str, cod
 def test_sandbox_can_have_one_version(
     new_broker: Callable[..., Broker], version: int, gone: str
 ) -> None:
-    """With the option `fast_api`, the path of the other version is unknown."""
+    """If the option `fast_api` is one version, the path of the other version is unknown."""
     broker = new_broker(fast_api=version)
     token = broker.new_tokens()["access_token"]
     ask: dict[int, Any] = {1: broker.ask_key, 2: lambda t: broker.ask_key_2(t, "API_COMMON")}

@@ -58,7 +58,7 @@ def test_wrong_method_does_not_use_a_fault_up(broker: Broker) -> None:
 
 
 def test_error_envelope(broker: Broker) -> None:
-    """A fault can be an error envelope with any code and text, which may ask to retry."""
+    """An error envelope has a given code and text; `Fault.envelope` also sets retry and status."""
     broker.sandbox.fail_next("refresh", "envelope:40001:no: not now")
     broker.sandbox.fail_next("refresh", Fault.envelope("40001", "later", retry=True, status=400))
 
@@ -76,7 +76,7 @@ def test_error_envelope(broker: Broker) -> None:
 
 
 def test_oauth_error(broker: Broker) -> None:
-    """An RFC 6749 error has status 400 unless another one is given."""
+    """An RFC 6749 error has status 400 unless another status is given."""
     broker.sandbox.fail_next("token", "oauth:invalid_grant")
     broker.sandbox.fail_next("token", "oauth:invalid_client:who is that?")
     broker.sandbox.fail_next("token", Fault.oauth("server_error", status=200))
@@ -146,7 +146,7 @@ def test_deep_json_breaks_naive_readers(broker: Broker) -> None:
 
 
 def test_redirect_leads_elsewhere(broker: Broker) -> None:
-    """The 302 leads to a path that does not exist; the journal shows a client that follows it."""
+    """The 302 leads to a path that does not exist; the journal has a request that follows it."""
     broker.sandbox.fail_next("token", "redirect")
     answer = broker.wire.ask("GET", broker.token_target("x"))
 
@@ -289,7 +289,7 @@ def test_unknown_operation(broker: Broker) -> None:
     ["", "explode", "399", "600", "delay:-1", "delay:x", "envelope:", "oauth:", "html:x"],
 )
 def test_unknown_fault(broker: Broker, fault: str) -> None:
-    """A misspelt fault is an error that lists the known ones, and no fault is queued."""
+    """A misspelt fault is an error that lists the forms of faults, and no fault is queued."""
     with pytest.raises(ValueError, match="unknown fault") as caught:
         broker.sandbox.fail_next("token", fault)
     assert all(form in str(caught.value) for form in FAULT_FORMS)
@@ -297,7 +297,7 @@ def test_unknown_fault(broker: Broker, fault: str) -> None:
 
 
 def test_fault_values_are_checked(broker: Broker) -> None:
-    """A fault's factories check their values, and `fail_next` refuses an unknown kind."""
+    """`Fault.http` and `Fault.delay` check their value; `fail_next` refuses an unknown kind."""
     with pytest.raises(ValueError, match="from 400 to 599"):
         Fault.http(200)
     with pytest.raises(ValueError, match="from 0 to 86400"):
@@ -307,7 +307,7 @@ def test_fault_values_are_checked(broker: Broker) -> None:
 
 
 def test_every_plain_fault_parses() -> None:
-    """Each word of `PLAIN_FAULTS` parses as the fault of this name; so do a delay and a status."""
+    """Each word of `PLAIN_FAULTS` parses as the fault of this name; a delay and a status parse."""
     assert {Fault.parse(word).kind for word in PLAIN_FAULTS} == set(PLAIN_FAULTS)
     assert Fault.parse("delay:1.5") == Fault.delay(1.5)
     assert Fault.parse("503") == Fault.http(503)
@@ -326,7 +326,7 @@ def test_every_plain_fault_parses() -> None:
     ],
 )
 def test_a_fault_in_other_words(said: str, meant: str) -> None:
-    """Other words for the commonest faults work as well."""
+    """Capitals, and some other words for a fault, work as well."""
     assert Fault.parse(said) == Fault.parse(meant)
 
 
@@ -388,7 +388,7 @@ def test_fault_can_be_slow(broker: Broker) -> None:
 
 
 def test_waiting_faults_are_listed(broker: Broker) -> None:
-    """Waiting faults are listed, each in a text that `parse` reads back."""
+    """Waiting faults are listed in full; for these faults, `parse` reads back the text."""
     faults = ["503:30", "delay:1.5", "envelope:7:no", "oauth:invalid_grant", "gateway:400003"]
     for fault in (*faults, "lost"):
         broker.sandbox.fail_next("token", fault, times=2, probability=0.5, latency=1)

@@ -1,4 +1,4 @@
-"""API keys: how one is issued (document section 4), and how a signed request is checked."""
+"""API keys (document section 4), checks of signed requests, and other REST calls."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_account_can_be_full(new_broker: Callable[..., Broker]) -> None:
 
 
 def test_names_can_repeat(new_broker: Callable[..., Broker]) -> None:
-    """With `api_name`, a second key is refused in the document's words, but not if names repeat."""
+    """With `api_name`, a second key gets the document's error, unless `repeat_names` is set."""
     strict, lax = new_broker(api_name="fixed"), new_broker(api_name="fixed", repeat_names=True)
     token = strict.new_tokens()["access_token"]
 
@@ -240,7 +240,7 @@ def test_query_is_signed_unescaped(broker: Broker) -> None:
 
 
 def test_timestamp_may_follow_the_sandboxs_clock(broker: Broker) -> None:
-    """Once the clock is ahead, its time and the real time are accepted, but no time between."""
+    """Once the clock is ahead, its time and the real time are accepted, but not halfway between."""
     key = broker.new_key()
     broker.sandbox.advance(3600)
 
@@ -327,7 +327,7 @@ def test_partner_headers(
     ],
 )
 def test_every_code_of_the_gateway_can_be_asked_for(broker: Broker, code: str, status: int) -> None:
-    """A fault answers a correct request with any of KuCoin's codes, with its HTTP status."""
+    """A fault answers a correct request with a code of the gateway, and that code's HTTP status."""
     key = broker.new_key()
     broker.sandbox.fail_next("api_key_info", f"gateway:{code}")
     answer = info(broker, signed(key))
@@ -377,7 +377,7 @@ def test_key_of_another_site(new_broker: Callable[..., Broker]) -> None:
 
 
 def test_key_info_can_have_more_members(new_broker: Callable[..., Broker]) -> None:
-    """`key_info` adds the members that one client's types know, and changes others."""
+    """The option `key_info` adds members to key info, and changes a member that it has."""
     more = {
         "siteType": "australia",
         "region": "AU",
@@ -442,7 +442,7 @@ def test_account_summary(broker: Broker) -> None:
 
 @pytest.mark.parametrize("path", ["/api/v1/accounts", "/api/v2/user-info"])
 def test_private_calls_need_a_signature(broker: Broker, path: str) -> None:
-    """The gateway refuses a request without a signature."""
+    """The gateway refuses a private call without a signature."""
     answer = broker.wire.ask("GET", path)
     assert (answer.status, answer.json["code"]) == (400, "400001")
 

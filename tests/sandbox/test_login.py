@@ -118,7 +118,7 @@ def test_encoded_redirect_is_refused_in_the_documents_words(broker: Broker) -> N
 
 
 def test_refusal_shows_no_name_that_could_be_a_secret(broker: Broker) -> None:
-    """The refusal does not show an unusual parameter name: it may be part of a value with an &."""
+    """A refusal shows no unusual parameter name, which may be part of a value with a bare &."""
     page = login(broker, with_value("state", "a&s3cr3t-part=x"))
 
     assert "s3cr3t" not in page.text
@@ -189,7 +189,7 @@ def test_consent_page_says_who_what_and_where_to(new_broker: Callable[..., Broke
 
 
 def test_pages_are_guarded(broker: Broker) -> None:
-    """Headers forbid to cache or to frame a page, and let it load only its style sheet."""
+    """Headers forbid to cache a page, to frame it and, by default, to load anything into it."""
     for page in (broker.wire.ask("GET", broker.login_target()), login(broker, "")):
         policy = page.headers["content-security-policy"]
         assert "default-src 'none'" in policy

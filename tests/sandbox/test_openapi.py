@@ -1,4 +1,4 @@
-"""The OpenAPI file describes every call of the sandbox."""
+"""The OpenAPI file and the documentation describe the sandbox's calls."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_members_are_described(described: dict[str, Any]) -> None:
 
 
 def test_words_are_described(described: dict[str, Any]) -> None:
-    """The lists of operations, scenarios and permissions are the sandbox's own."""
+    """The file's operations, scenarios, permissions and groups are those of the sandbox."""
     schemas = described["components"]["schemas"]
     add = "/_oauth/resource/cyber-truck-vault/v2/outer/api-key/add"
     body = described["paths"][add]["post"]["requestBody"]["content"]["application/json"]
@@ -60,7 +60,7 @@ def test_words_are_described(described: dict[str, Any]) -> None:
 
 
 def test_references_lead_somewhere(described: dict[str, Any]) -> None:
-    """No ``$ref`` is misspelt."""
+    """Each reference to ``#/components`` names a component that exists."""
     text = json.dumps(described)
     for part, names in described["components"].items():
         for name in names:
@@ -101,6 +101,6 @@ def test_documentation_lists_calls_and_scenarios() -> None:
 def test_description_is_the_same_for_all_options(
     new_broker: Callable[..., Broker], described: dict[str, Any], fast_api: Any
 ) -> None:
-    """The file does not depend on the sandbox's options."""
+    """The file does not depend on the option `fast_api`."""
     broker = new_broker(fast_api=fast_api)
     assert broker.wire.ask("GET", "/sandbox/openapi.json").json == described

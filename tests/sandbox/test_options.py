@@ -53,7 +53,7 @@ def test_flags_are_the_options() -> None:
     ],
 )
 def test_flags_set_options(flags: list[str], options: dict[str, Any]) -> None:
-    """Each flag sets the option of its name."""
+    """A flag sets the option of its name; a switch with "no-" turns its option off."""
     result = parse(flags, {}).options
 
     for name, value in options.items():
@@ -106,7 +106,7 @@ def test_command_line_wins_over_the_environment() -> None:
 def test_mistakes_in_the_environment(
     variable: str, value: str, error: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A misspelt variable, or a wrong value, is an error that names the variable."""
+    """A misspelt variable, or a malformed value, is an error that names the variable."""
     with pytest.raises(SystemExit):
         parse([], {variable: value})
     assert error in capsys.readouterr().err
@@ -123,7 +123,7 @@ def test_variables_of_a_container_service_are_ignored() -> None:
 
 
 def test_help_explains_every_option() -> None:
-    """``--help`` names every option's flag, and one control call and one variable as examples."""
+    """``--help`` names every option's flag, some control calls, and a variable as an example."""
     text = parser().format_help()
 
     assert all(f"--{name.replace('_', '-')}" in text for name in NAMES)

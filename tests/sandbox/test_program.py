@@ -1,4 +1,4 @@
-"""The program ``python -m authlib_kucoin.sandbox``, and the pytest fixture."""
+"""The program ``python -m authlib_kucoin.sandbox``, the pytest fixture, and their imports."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def program_context() -> Iterator[None]:
 
 
 def run_until(number: int, arguments: list[str]) -> int:
-    """Run the program in this process, and signal it once it waits."""
+    """Run the program in this process, signal it once it serves, and return its exit status."""
     before = {number: signal.getsignal(number)}
 
     def stop_it() -> None:
@@ -129,7 +129,7 @@ def test_program_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.usefixtures("program_context")
 def test_program_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
-    """``--json`` prints URL, client id, port and version as JSON, and nothing else."""
+    """Without TLS, ``--json`` prints only URL, client id, port and version, as JSON."""
     assert run_until(signal.SIGTERM, ["--port", "0", "--json", "--log", "none"]) == 0
 
     said = json.loads(capsys.readouterr().out)
@@ -140,7 +140,7 @@ def test_program_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.usefixtures("program_context")
 def test_program_with_a_certificate_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
-    """``--tls self-signed`` serves https, prints the file to trust, and removes the file later."""
+    """``--tls self-signed`` serves https, prints the file to trust, and removes it at the end."""
     flags = ["--port", "0", "--tls", "self-signed", "--quiet"]
     assert run_until(signal.SIGTERM, flags) == 0
     assert re.search(
@@ -279,7 +279,7 @@ def test_plugin_imports_next_to_nothing() -> None:
 
 
 def test_sandbox_needs_only_the_standard_library() -> None:
-    """The sandbox imports only the standard library, and of the package only ``__init__.py``."""
+    """Importing the sandbox loads only the standard library and the package's ``__init__.py``."""
     code = (
         "import sys; before = set(sys.modules); import authlib_kucoin.sandbox; "
         "print(*sorted(set(sys.modules) - before))"

@@ -62,7 +62,7 @@ def test_first_calls(ask: Ask) -> None:
     ],
 )
 def test_wrong_credentials(ask: Ask, errors: Errors, settings: dict[str, str], code: str) -> None:
-    """If a secret or a partner is wrong, the client's error holds the gateway's code for it."""
+    """If a credential is wrong, the client's error holds the gateway's code."""
     with run_sandbox() as sandbox, pytest.raises(errors) as caught:
         ask(sandbox, sandbox.connect(), settings)
     assert code in f"{caught.value} {vars(caught.value)}"
@@ -76,7 +76,7 @@ def test_wrong_address(ask: Ask, errors: Errors) -> None:
 
 
 def test_key_of_fast_api_2(ask: Ask) -> None:
-    """A key that our own client gets by the call of Fast API 2.0 is accepted."""
+    """A key that our own client gets by the call of Fast API 2.0 works in each of the clients."""
     with run_sandbox() as sandbox, KuCoinOAuth2Session(site=sandbox.url, fast_api=2) as session:
         key = session.create_api_key(sandbox.token())
         paths = [request.path for request in sandbox.requests]

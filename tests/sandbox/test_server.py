@@ -124,7 +124,7 @@ def test_target_is_seen_byte_for_byte(broker: Broker) -> None:
 
 
 def test_unknown_path_says_what_there_is(broker: Broker) -> None:
-    """A wrong path is a 404 that names the known paths and the document sections."""
+    """A wrong path of the Fast API gets a 404 that names known paths and the document sections."""
     answer = broker.wire.ask("GET", "/_oauth/access_token")
 
     assert answer.status == 404
@@ -148,7 +148,7 @@ def test_unknown_path_says_what_there_is(broker: Broker) -> None:
     ],
 )
 def test_wrong_method(broker: Broker, path: str, allowed: str, section: str) -> None:
-    """A wrong method is a 405 that names the right one, and where it is documented."""
+    """A wrong method gets a 405 that names the right method and where the call is documented."""
     for method in {"GET", "POST", "PUT", "HEAD"} - {allowed}:
         answer = broker.wire.ask(method, path, "")
         assert (answer.status, answer.headers["allow"]) == (405, allowed)
@@ -476,7 +476,7 @@ def test_certificate_to_trust(certificate: tuple[str, str], broker: Broker) -> N
 
 
 def test_every_refusal_has_advice() -> None:
-    """Each of the sandbox's own refusals has advice, and each advice belongs to one of them."""
+    """`ADVICE` has advice for each code with which a `Refusal` is made, and for no other code."""
     folder = Path(_advice.__file__).parent
     sources = "".join(path.read_text() for path in folder.glob("*.py"))
     codes = set(re.findall(r'(?<!Gateway)Refusal\(\s*"(\w+)"', sources))

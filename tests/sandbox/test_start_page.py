@@ -60,7 +60,7 @@ def test_refused_request_is_explained(broker: Broker) -> None:
 
 
 def test_refusal_of_kucoins_own_is_explained(broker: Broker) -> None:
-    """The page explains refusals with KuCoin's codes: of a signed request, of a new key."""
+    """The page explains KuCoin's own refusals, of a signed request and of a request for a key."""
     key = broker.new_key()
     info(broker, signed(key, passphrase="wrong"))
     broker.ask_key_2(broker.new_tokens()["access_token"], "API_FUTURES")
@@ -88,7 +88,7 @@ def test_secrets_are_masked(broker: Broker) -> None:
 
 
 def test_what_was_sent_cannot_become_markup(broker: Broker) -> None:
-    """The page shows markup in a request as text, and its policy allows only its own script."""
+    """The page shows markup in a request as text; its policy allows no script without a nonce."""
     broker.wire.ask("GET", "/<script>alert(1)</script>?x=\"'>")
     answer = broker.wire.ask("GET", "/")
 
@@ -105,7 +105,7 @@ def test_page_itself_is_not_recorded(broker: Broker) -> None:
 
 @pytest.mark.parametrize("name", [name for name in SCENARIOS if name != "as-started"])
 def test_scenario_changes_what_kucoin_does(new_broker: Callable[..., Broker], name: str) -> None:
-    """Each scenario makes some answer differ; a reset brings the old answer back."""
+    """Each scenario but "as-started" makes some answer differ, until a reset."""
 
     def answers() -> tuple[object, ...]:
         consent = "bob@example.com" in broker.wire.ask("GET", broker.login_target()).text
@@ -133,7 +133,7 @@ def test_scenario_changes_what_kucoin_does(new_broker: Callable[..., Broker], na
 
 
 def test_scenarios_name_options() -> None:
-    """A scenario keeps the options that it does not change; an unknown one is an error."""
+    """A scenario keeps the options that it does not change; an unknown scenario is an error."""
     options = SandboxOptions(client_id="mine", fast_api=2, key_info={"region": "AU"})
     changed = options_of("no-address", options)
     assert (changed.client_id, changed.fast_api, dict(changed.key_info)) == (
@@ -192,7 +192,7 @@ FROM_ELSEWHERE = (
 def test_form_of_another_site_is_refused(
     broker: Broker, path: str, headers: Mapping[str, str]
 ) -> None:
-    """A form that another site's page posts does nothing."""
+    """A form from another origin's page does nothing on the start page, "try it" and a walk."""
     own = walk(broker)
     come_back(broker, own)
     key = broker.sandbox.connect()
@@ -209,7 +209,7 @@ def test_form_of_another_site_is_refused(
 @pytest.mark.parametrize("path", ["/", "/sandbox/try", "/sandbox/try/x", "/sandbox/try/callback"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_foreign_host_is_refused(broker: Broker, path: str, method: str) -> None:
-    """A request for a host name that another site can own is refused (DNS rebinding)."""
+    """The start page and "try it" refuse a host name that another site can own (DNS rebinding)."""
     answer = broker.wire.ask(method, path, "", {"Host": "evil.example", "Content-Type": FORM})
 
     assert answer.status == 403
@@ -301,7 +301,7 @@ def test_spoilt_login_is_shown_in_the_walk(broker: Broker, fault: str, shown: st
 
 @pytest.mark.parametrize("fault", ["deep_json", "wrong_shape", "html", "empty", "cut", "truncated"])
 def test_spoilt_answer_is_shown_in_the_walk(broker: Broker, fault: str) -> None:
-    """After a spoilt answer the walk stays at its step; the page cuts a very long answer short."""
+    """After an unusable answer the walk stays at its step; the page shortens a very long answer."""
     path = walk(broker)
     come_back(broker, path)
     broker.sandbox.fail_next("token", fault)

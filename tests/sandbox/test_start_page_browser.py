@@ -173,7 +173,7 @@ def test_mistake_is_said(broker: Broker, page: Page, page_problems: list[str]) -
 def test_other_pages_are_accessible(
     new_broker: Callable[..., Broker], page: Page, page_problems: list[str]
 ) -> None:
-    """axe-core finds nothing on the pages that refuse a request, nor on the form for the broker."""
+    """axe-core finds nothing on three pages that refuse a request, nor on the form_post page."""
     broker = new_broker(callback="form_post")
     page.add_init_script("HTMLFormElement.prototype.submit = () => {}")  # stay on the form
     page.goto(broker.login_url("https%3A%2F%2Fshop.example"))
@@ -198,7 +198,7 @@ def test_other_pages_are_accessible(
 
 @pytest.mark.nightly
 def test_pages_are_accessible(new_broker: Callable[..., Broker], page: Page) -> None:
-    """axe-core finds nothing on any page, empty or full, and nothing is too wide."""
+    """axe-core finds nothing on start, consent and "try it" pages, and nothing is too wide."""
     broker = new_broker(account=["alice@example.com", "b" * 60 + "@example.com"])
     page.goto(broker.sandbox.url)
     check_page(page, "start-empty")

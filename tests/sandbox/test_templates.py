@@ -1,4 +1,4 @@
-"""Templates: what they can do, and that nothing is ever inserted unescaped."""
+"""Templates: what they can do, and that no value is ever inserted unescaped."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def test_exchange_gives_the_documents_answer(broker: Broker) -> None:
 def test_exchange_that_is_not_as_documented(
     broker: Broker, query: str, code: str, section: str
 ) -> None:
-    """Each deviation from document section 7.2 is refused with HTTP 200 and an envelope."""
+    """Each query that deviates from document section 7.2 gets HTTP 200 and an error envelope."""
     assert refused(broker.wire.ask("GET", f"/_oauth/access-token?{query}"), code, section)
 
 
@@ -80,7 +80,7 @@ def test_exchange_has_neither_body_nor_authorization(broker: Broker) -> None:
 
 
 def test_client_secret_is_wanted_only_where_configured(new_broker: Callable[..., Broker]) -> None:
-    """A configured secret (document section 5) is required in the query, and compared."""
+    """By default, a configured secret (document section 5) must be in the query, and be right."""
     broker = new_broker(client_secret="s3cr&t")
     assert broker.sandbox.client_secret == "s3cr&t"
     target = broker.token_target(broker.new_code())
@@ -163,7 +163,7 @@ def test_code_works_once(broker: Broker) -> None:
 
 
 def test_code_lives_ten_minutes(broker: Broker) -> None:
-    """A code has expired ten minutes later on the sandbox's clock."""
+    """A code expires after ten minutes on the sandbox's clock."""
     target = broker.token_target(broker.new_code())
     broker.sandbox.advance(600)
 
@@ -276,7 +276,7 @@ def test_validation_takes_one_field(broker: Broker) -> None:
 
 
 def test_unlisted_address_is_refused(new_broker: Callable[..., Broker]) -> None:
-    """Calls from an unregistered address (document section 2) are refused."""
+    """An exchange from an unregistered address (document section 2) is refused."""
     broker = new_broker(allowed_ips=["203.0.113.7"])
     code = broker.new_code()  # the login page accepts every address
 
@@ -287,7 +287,7 @@ def test_unlisted_address_is_refused(new_broker: Callable[..., Broker]) -> None:
 
 
 def test_listed_address_passes(new_broker: Callable[..., Broker]) -> None:
-    """Calls from a registered address, or network, pass."""
+    """An exchange from a registered address, or network, passes."""
     for allowed in ("127.0.0.1", "127.0.0.0/8"):
         assert new_broker(allowed_ips=[allowed]).new_tokens()["access_token"]
 
