@@ -115,7 +115,7 @@ class Browser:
         return self.follow(self.project.sandbox.approve(self.connect()))
 
     def token(self) -> dict[str, str]:
-        """Return a dict with the access token that the project gets for the user, or with an error."""
+        """Return the JSON of the project's view: the user's access token, or an error."""
         answer: dict[str, str] = self.session.get(self.project.url + "/token", timeout=30).json()
         return answer
 

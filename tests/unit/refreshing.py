@@ -38,7 +38,7 @@ class Endpoint:
         return KuCoinToken(self.outcome)
 
     async def awaited(self) -> KuCoinToken:
-        """Do the same as ``__call__`` in a task, without blocking the event loop."""
+        """Do the same as ``__call__`` in a task, without blocking the event loop; wait for ever."""
         self.asked += 1
         self.reached.set()
         while not self.go_on.is_set():  # noqa: ASYNC110 - threads set it
