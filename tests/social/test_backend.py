@@ -1,6 +1,6 @@
 """The backend does what social-core's own tests demand of its OAuth 2 backends, and more.
 
-social-core's package does not include its tests, so they are rewritten here: a login (here an
+social-core's package does not include its tests, so these are rewritten here: a login (here an
 association), a pipeline that halts twice, a refresh. Tests of the requests, of subclasses, errors
 and settings follow. Where a test sends requests, the sandbox or a recording server plays KuCoin,
 over real sockets.
@@ -250,7 +250,7 @@ def test_subclass_override_without_effect_is_refused(host: Host, name: str, valu
 
 
 def test_replaced_backend_method_without_effect_is_refused(host: Host) -> None:
-    """If a test replaces ``backend.request``, a refresh raises, because it would not use that."""
+    """If a test replaces ``backend.request``, a refresh raises: it would ignore the replacement."""
     backend: Any = host.backend
     backend.request = print
     with pytest.raises(AuthConfigurationError) as caught:
@@ -426,7 +426,7 @@ def test_setting_without_effect_is_refused(kucoin_sandbox: Sandbox) -> None:
 def test_user_agent_is_that_of_social_core(
     kucoin_sandbox: Sandbox, settings: dict[str, str], is_named: bool, user_agent: str
 ) -> None:
-    """The header is the setting ``USER_AGENT``, or else social-core's text.
+    """The header User-Agent is the setting ``USER_AGENT``, or else social-core's text.
 
     A backend whose ``SEND_USER_AGENT`` is false leaves the header to the library requests.
     """

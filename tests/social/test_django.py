@@ -178,7 +178,7 @@ def test_an_account_is_connected(project: Project) -> None:
         url = browser.connect()
         assert f"&redirect_uri={project.url}/complete/kucoin/&" in url
         callback = project.sandbox.approve(url)
-        # Django runs the view for GET if a link checker sends HEAD. No code must be exchanged.
+        # A link checker may send HEAD; Django then runs the view, too. No code must be exchanged.
         browser.session.head(re.sub("code=[^&]+", "code=other", callback), allow_redirects=False)
         assert "token" not in project.sandbox.totals
         response = browser.follow(callback)
@@ -268,7 +268,7 @@ def test_invalid_callback_exchanges_no_code(project: Project) -> None:
 
 
 def test_callback_of_another_user_is_refused(project: Project) -> None:
-    """A callback is refused in another user's or visitor's browser, then works in the first one."""
+    """Alice's callback is refused in bob's browser and an anonymous one, then works in hers."""
     with (
         Browser(project, "alice") as alice,
         Browser(project, "bob") as bob,
