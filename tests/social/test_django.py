@@ -223,7 +223,7 @@ def test_database_and_log_hold_no_secret(project: Project) -> None:
 
 
 def session_content(session: str) -> bytes:
-    """Return a session's content, which Django signs, encodes and, if it is long, compresses."""
+    """Return a session's content, which Django has signed, encoded and perhaps compressed."""
     payload = session.partition(":")[0]
     packed = payload.removeprefix(".")
     content = base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4))
