@@ -1,1 +1,1 @@
-"""The python-social-auth backend, in memory and in a Django project."""
+"""Tests of the python-social-auth backend, in memory and in a Django project."""

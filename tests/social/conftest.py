@@ -1,4 +1,8 @@
-"""A host application for each test, and social-core reset after it."""
+"""A fixture for a host application, and a clean start for each test.
+
+What `memory.py` stores is deleted before each test. social-core's cache of backends is emptied
+after it.
+"""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""A host application with a signed-in browser, and the user's account at KuCoin."""
+"""A host application for tests: it uses the backend, in memory, for one browser session."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ UID = "165111215"
 
 
 class Host:
-    """A host application with a signed-in browser, and the user's account at KuCoin."""
+    """A host application with one browser session, in which a user is signed in by default."""
 
     def __init__(self, sandbox: Sandbox, **settings: Any) -> None:
         """Create the host."""
@@ -35,23 +35,23 @@ class Host:
 
     @property
     def backend(self) -> KuCoinOAuth2[str]:
-        """Return a new backend: each request has its own."""
+        """Return a new backend: each web request has its own."""
         return KuCoinOAuth2(self.strategy, redirect_uri=COMPLETE)
 
     def start(self) -> str:
-        """Start a login, as the button "connect" does; return the URL of the login page."""
+        """Start a login, as the button "connect" does; return the URL of KuCoin's login page."""
         self.strategy.data = {}
         return do_auth(self.backend, user=self.user)
 
     def come_back(self, **changes: str) -> Any:
-        """Log in, approve, and open the callback; return the host's answer.
+        """Start a login, approve it, and open the callback; return the URL that follows it.
 
         The given parameters replace those of the callback.
         """
         return self.complete(self.sandbox.approve(self.start()).fields | changes)
 
     def complete(self, fields: Any) -> Any:
-        """Open the callback with these parameters; return the host's answer."""
+        """Open the callback with these parameters; return the URL that the host redirects to."""
         self.strategy.data = fields
         return do_complete(self.backend, login=no_login, user=self.user)
 

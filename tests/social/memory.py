@@ -1,6 +1,7 @@
-"""python-social-auth without a framework: strategy and storage keep everything in memory.
+"""python-social-auth without a framework: a strategy and a storage that keep data in memory.
 
-They replace ``TestStrategy``, because social-core's package does not include its test helpers.
+They replace social-core's test helpers, which its package does not include. The functions that
+the host application's settings name are here too.
 """
 
 import json
@@ -45,7 +46,7 @@ class Social(UserMixin):
         self.rows.append(self)
 
     def save(self) -> None:
-        """Convert ``extra_data`` to JSON and back, which fails if no database could store it."""
+        """Convert ``extra_data`` to JSON and back, which fails if JSON cannot hold it."""
         self.extra_data = json.loads(json.dumps(self.extra_data))
 
     def set_extra_data(self, extra_data: Any = None) -> bool:
@@ -150,7 +151,7 @@ class Strategy(BaseStrategy[str]):
         self.session[name] = json.loads(json.dumps(value))
 
     def session_pop(self, name: str) -> Any:
-        """Remove an item from the session and return it."""
+        """Remove an item from the session and return it; None if it is missing."""
         return self.session.pop(name, None)
 
     def build_absolute_uri(self, path: str | None = None) -> str:
@@ -158,7 +159,7 @@ class Strategy(BaseStrategy[str]):
         return f"{HOST}{path or ''}"
 
 
-# --- the host's pipeline steps ------------------------------------------------------------------
+# --- the host's functions, and what they store ---------------------------------------------------
 
 kept: list[tuple[User, ApiKey]] = []
 approved: list[str] = []
@@ -170,7 +171,7 @@ def keep_api_key(user: User, api_key: ApiKey, **_kwargs: Any) -> None:
 
 
 def take_api_key(user: User, response: dict[str, Any], **_kwargs: Any) -> None:
-    """Store the new key that the response holds, as a pipeline step may."""
+    """Store the new key that the response holds: a step of the pipeline."""
     kept.append((user, response["credentials"]))
 
 

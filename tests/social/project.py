@@ -1,8 +1,8 @@
-"""Run the example project in a process of its own: ``python project.py LOG SETTINGS``.
+"""Run ``docs/examples/django_social`` for a test: ``python project.py LOG SETTINGS``.
 
 The program prints its URL, serves until its standard input ends, and logs at DEBUG into the file
-LOG. SETTINGS is JSON and overrides the project's own settings. The program adds a view from which
-a test gets a user's access token, as the project's own code would get it.
+LOG. SETTINGS is JSON and overrides the project's own settings. The program adds two users, and a
+view that answers with the signed-in user's access token or with an error.
 """
 
 import json

@@ -1,8 +1,9 @@
-"""The backend meets the requirements that social-core's `OAuth2Test` checks in every backend.
+"""The backend does what social-core's own tests demand of its OAuth 2 backends, and more.
 
-social-core's package does not include its tests, so they are written out here: a login (here an
-association), a pipeline that halts twice, a refresh. Tests of the requests, of subclasses and of
-settings follow. The sandbox or a recording server plays KuCoin, over real sockets.
+social-core's package does not include its tests, so these are rewritten here: a login (here an
+association), a pipeline that halts twice, a refresh. Tests of the requests, of subclasses, errors
+and settings follow. Where a test sends requests, the sandbox or a recording server plays KuCoin,
+over real sockets.
 """
 
 from collections.abc import Iterator
@@ -56,7 +57,10 @@ def test_connecting_twice_leaves_one_association(host: Host) -> None:
 
 
 def test_halted_pipeline_can_go_on(kucoin_sandbox: Sandbox) -> None:
-    """A pipeline that halts twice can go on, and what it stores meanwhile holds no secret."""
+    """A pipeline that halts twice can go on.
+
+    What it stores meanwhile holds no token, and not the key's secret or passphrase.
+    """
     steps = list(PIPELINE)
     steps[4:4] = ["tests.social.memory.ask_for_password", "tests.social.memory.ask_for_slug"]
     host = Host(kucoin_sandbox, PIPELINE=steps)
@@ -79,7 +83,7 @@ def test_halted_pipeline_can_go_on(kucoin_sandbox: Sandbox) -> None:
 
 
 def test_only_an_expired_token_is_refreshed(kucoin_sandbox: Sandbox) -> None:
-    """An expired token is replaced in `extra_data` by a new pair; a token still valid is not."""
+    """An expired token is replaced in `extra_data` by a new token pair; a valid one is not."""
     host = Host(kucoin_sandbox, EXTRA_DATA=REFRESHABLE)
     host.come_back()
     [row] = Social.rows
@@ -106,7 +110,7 @@ def test_urls_of_the_backend_are_those_of_the_site(host: Host) -> None:
     assert host.backend.get_redirect_uri("state") == REDIRECT_URI
 
 
-# --- the wire --------------------------------------------------------------------------------
+# --- requests and callbacks -----------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -162,7 +166,7 @@ def test_the_redirect_uri_is_raw_in_both_urls(
 
 
 def test_second_association_opens_no_connection(host: Host) -> None:
-    """Each request has its own backend, but a second association opens no new connection."""
+    """Each web request has its own backend, but a second association opens no new connection."""
     host.come_back()
     before = host.sandbox.connections
     host.come_back()
@@ -171,13 +175,13 @@ def test_second_association_opens_no_connection(host: Host) -> None:
 
 @pytest.mark.parametrize("mode", ["plain", "envelope", "form_post"])
 def test_every_form_of_callback_is_accepted(mode: Any) -> None:
-    """The plain callback, the document's envelope, and the envelope by POST connect an account."""
+    """The parameters of a plain callback, of an envelope and of a form POST connect an account."""
     with run_sandbox(callback=mode) as sandbox:
         assert Host(sandbox).come_back() == "/"
     assert Social.rows
 
 
-# --- subclasses --------------------------------------------------------------------------------
+# --- subclasses and errors ------------------------------------------------------------------------
 
 
 def test_addresses_of_subclass_or_settings_are_used(wire: Wire) -> None:
@@ -236,7 +240,7 @@ def test_addresses_of_subclass_or_settings_are_used(wire: Wire) -> None:
     ],
 )
 def test_subclass_override_without_effect_is_refused(host: Host, name: str, value: object) -> None:
-    """A subclass that changes what KuCoin's calls do not use raises when a login starts."""
+    """A subclass that changes one of these, which KuCoin's calls ignore, cannot start a login."""
     kind: Any = type("Mine", (KuCoinOAuth2,), {name: value})
     backend = kind(host.strategy, redirect_uri="/complete/kucoin/")
     backend.prepare_auth(user=host.user)
@@ -246,7 +250,7 @@ def test_subclass_override_without_effect_is_refused(host: Host, name: str, valu
 
 
 def test_replaced_backend_method_without_effect_is_refused(host: Host) -> None:
-    """Replacing ``backend.request``, as a test might, raises: KuCoin's calls do not use it."""
+    """If a test replaces ``backend.request``, a refresh raises: it would ignore the replacement."""
     backend: Any = host.backend
     backend.request = print
     with pytest.raises(AuthConfigurationError) as caught:
@@ -275,14 +279,14 @@ def test_key_settings_are_checked_before_the_exchange(
 
 
 def test_refresh_token_with_a_second_argument_is_refused(host: Host) -> None:
-    """``refresh_token`` with a second argument raises, because KuCoin's call would not use it."""
+    """``refresh_token`` with a second positional argument raises: it would be ignored."""
     with pytest.raises(AuthConfigurationError) as caught:
         host.backend.refresh_token("r", "another")
     assert "one argument" in caught.value.detail
 
 
 def test_process_error_without_stage_is_called_for_each_answer(kucoin_sandbox: Sandbox) -> None:
-    """A ``process_error`` without ``stage`` gets callback and token, and can call ``super()``."""
+    """A ``process_error`` without ``stage`` gets callback, then token, and can call ``super()``."""
     seen: list[bool] = []
 
     class Mine(KuCoinOAuth2[str]):
@@ -301,9 +305,9 @@ def test_process_error_without_stage_is_called_for_each_answer(kucoin_sandbox: S
 def test_the_error_of_a_hook_reaches_the_caller(
     kucoin_sandbox: Sandbox, kind: type[Exception]
 ) -> None:
-    """An error that ``process_error`` raises for a token is raised unchanged.
+    """An error that ``process_error`` raises for a token reaches the caller.
 
-    If it is an error of social-core, its stage is "token_exchange" or "refresh".
+    If it is an error of social-core, its stage is then "token_exchange" or "refresh".
     """
     seen: list[Any] = []
 
@@ -377,7 +381,7 @@ def test_other_methods_do_not_consume_the_login(host: Host, method: str) -> None
     assert host.complete(fields) == "/"
 
 
-# --- settings ------------------------------------------------------------------------------------
+# --- settings, and the code of an error -----------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -391,7 +395,7 @@ def test_other_methods_do_not_consume_the_login(host: Host, method: str) -> None
 def test_incomplete_setting_is_named_in_the_error(
     kucoin_sandbox: Sandbox, settings: dict[str, Any], says: str
 ) -> None:
-    """Without a client id or a known site, starting a login raises an error.
+    """Without a client id, or without a known site, starting a login raises an error.
 
     The error says what is wrong, and names the settings for the client id and the site.
     """
@@ -422,9 +426,9 @@ def test_setting_without_effect_is_refused(kucoin_sandbox: Sandbox) -> None:
 def test_user_agent_is_that_of_social_core(
     kucoin_sandbox: Sandbox, settings: dict[str, str], is_named: bool, user_agent: str
 ) -> None:
-    """The value is that of ``USER_AGENT``, or else social-core's.
+    """The header User-Agent is the setting ``USER_AGENT``, or else social-core's text.
 
-    A backend whose ``SEND_USER_AGENT`` is false leaves the value to requests.
+    A backend whose ``SEND_USER_AGENT`` is false leaves the header to the library requests.
     """
     host = Host(kucoin_sandbox, **settings)
     kind = type("Mine", (KuCoinOAuth2,), {"SEND_USER_AGENT": is_named})
@@ -436,7 +440,7 @@ def test_user_agent_is_that_of_social_core(
 
 @pytest.mark.parametrize("name", ["REQUESTS_TIMEOUT", "URLOPEN_TIMEOUT"])
 def test_both_timeout_settings_of_social_core_are_used(kucoin_sandbox: Sandbox, name: str) -> None:
-    """The backend reads the time-out from both settings that social-core has for it."""
+    """The backend reads the time-out from either of social-core's two settings for it."""
     host = Host(kucoin_sandbox, **{name: 0.2})
     assert host.backend._client().timeout == 0.2
 
@@ -451,7 +455,7 @@ def test_redirect_uri_with_a_space_is_refused(host: Host) -> None:
 
 
 def test_backend_with_another_name_has_its_own_settings(kucoin_sandbox: Sandbox) -> None:
-    """A subclass with another ``name`` reads other settings; its site may be a `Site`."""
+    """A subclass with another ``name`` reads the settings of that name; `SITE` may be a `Site`."""
 
     class Elsewhere(KuCoinOAuth2[str]):
         name = "kucoin-eu"

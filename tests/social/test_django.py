@@ -27,7 +27,7 @@ from authlib_kucoin.sandbox import Sandbox, run_sandbox
 SERVER = Path(__file__).with_name("project.py")
 VAULT_KEY = Fernet.generate_key().decode()
 UID = "165111215"
-# The URL of the page after an error names the error, so that a test can read it.
+# With these settings, the URL of the page after an error names the error, for tests to read.
 SAYS_ERRORS = {
     "SOCIAL_AUTH_ERROR_TRANSPORT": ["query"],
     "SOCIAL_AUTH_ERROR_INCLUDE_METADATA": True,
@@ -65,7 +65,7 @@ class Project:
         )
 
     def reset(self) -> None:
-        """Delete what earlier tests left in the project and in the sandbox."""
+        """Delete the project's keys and associations, and reset the sandbox."""
         self.sandbox.reset()
         with contextlib.closing(sqlite3.connect(self.database)) as connection, connection:
             for table in ("accounts_kucoinkey", "social_auth_usersocialauth"):
@@ -91,7 +91,7 @@ class Browser:
         self.session.close()
 
     def submit(self, page: str, action: str, **fields: str) -> requests.Response:
-        """Open a page and submit one of its forms, without following redirects."""
+        """Post fields and the CSRF token of ``page`` to ``action``, without following redirects."""
         shown = self.session.get(self.project.url + page, timeout=30).text
         hidden = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', shown)
         assert hidden, shown
@@ -101,7 +101,7 @@ class Browser:
         )
 
     def connect(self) -> str:
-        """Press the button "connect"; return the URL of the login page."""
+        """Press the button "connect"; return the URL of KuCoin's login page."""
         return self.submit("/", "/login/kucoin/").headers["Location"]
 
     def follow(self, callback: Any) -> requests.Response:
@@ -115,7 +115,7 @@ class Browser:
         return self.follow(self.project.sandbox.approve(self.connect()))
 
     def token(self) -> dict[str, str]:
-        """Return the access token that the project's code gets for the user, or its error."""
+        """Return the JSON of the project's view: the user's access token, or an error."""
         answer: dict[str, str] = self.session.get(self.project.url + "/token", timeout=30).json()
         return answer
 
@@ -178,7 +178,7 @@ def test_an_account_is_connected(project: Project) -> None:
         url = browser.connect()
         assert f"&redirect_uri={project.url}/complete/kucoin/&" in url
         callback = project.sandbox.approve(url)
-        # Django runs the view for GET if a link checker sends HEAD. No code must be exchanged.
+        # A link checker may send HEAD; Django then runs the view, too. No code must be exchanged.
         browser.session.head(re.sub("code=[^&]+", "code=other", callback), allow_redirects=False)
         assert "token" not in project.sandbox.totals
         response = browser.follow(callback)
@@ -196,7 +196,10 @@ def test_an_account_is_connected(project: Project) -> None:
 
 
 def test_database_and_log_hold_no_secret(project: Project) -> None:
-    """Database, sessions and log hold no code and no token, nor a key's secret or passphrase."""
+    """Database and log show no code, no token, and no secret or passphrase of a key, in plain text.
+
+    The sessions in the database are decoded for this.
+    """
     with Browser(project, "alice") as browser:
         callbacks = [project.sandbox.approve(browser.connect())]
         browser.follow(callbacks[0])
@@ -220,7 +223,7 @@ def test_database_and_log_hold_no_secret(project: Project) -> None:
 
 
 def session_content(session: str) -> bytes:
-    """Return a session's content: Django signs, compresses and encodes it."""
+    """Return a session's content, which Django has signed, encoded and perhaps compressed."""
     payload = session.partition(":")[0]
     packed = payload.removeprefix(".")
     content = base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4))
@@ -265,7 +268,7 @@ def test_invalid_callback_exchanges_no_code(project: Project) -> None:
 
 
 def test_callback_of_another_user_is_refused(project: Project) -> None:
-    """A callback works only in the browser, and for the user, that started the login."""
+    """Alice's callback is refused in bob's browser and an anonymous one, then works in hers."""
     with (
         Browser(project, "alice") as alice,
         Browser(project, "bob") as bob,
@@ -317,7 +320,7 @@ def test_key_of_another_users_account_stays_pending(project: Project) -> None:
 def test_each_failure_redirects_to_the_projects_page(
     project: Project, operation: str, fault: str, code: str, kept: int
 ) -> None:
-    """Each failure redirects to the project's own page; a key that arrived stays pending."""
+    """Each failure redirects with the error in the URL; a key that arrived stays pending."""
     project.sandbox.fail_next(operation, fault)
     with Browser(project, "alice") as browser:
         response = browser.approve()
@@ -331,7 +334,7 @@ def test_each_failure_redirects_to_the_projects_page(
 
 @pytest.mark.shows_secrets("the settings tell social-auth to store the token's fields")
 def test_get_access_token_replaces_an_expired_pair(tmp_path: Path) -> None:
-    """`get_access_token` replaces an expired pair, stores the new one, and reports a failure."""
+    """`get_access_token` replaces an expired token pair in the database, and reports a failure."""
     names = ["access_token", "refresh_token", "expires_in"]
     with (
         run_sandbox() as sandbox,
@@ -366,7 +369,7 @@ def test_get_access_token_replaces_an_expired_pair(tmp_path: Path) -> None:
 
 
 def test_storing_a_key_fails_under_atomic_requests(tmp_path: Path) -> None:
-    """Under ATOMIC_REQUESTS the step that stores a key fails: a later rollback would lose it."""
+    """With ATOMIC_REQUESTS the step that stores keys fails: a later rollback would lose the key."""
     databases = {
         "default": {
             "ENGINE": "django.db.backends.sqlite3",

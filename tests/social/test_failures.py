@@ -19,7 +19,7 @@ from authlib_kucoin.sandbox import Sandbox, SandboxKeywords, run_sandbox
 from tests.social.host import REFRESHABLE, Host
 from tests.social.memory import Social, User, kept
 
-# --- refused callbacks ---------------------------------------------------------------------------
+# --- callbacks, and who may start a login ---------------------------------------------------------
 
 
 def failure(host: Host, fields: Any) -> SocialAuthBaseException:
@@ -72,7 +72,7 @@ def test_each_kind_of_refusal_has_its_error_class(
 
 
 class MultiDict(dict[str, list[str]]):
-    """Parameters that may appear twice, as Django and Werkzeug represent them."""
+    """Parameters that may appear twice, like Django's ``QueryDict``."""
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return the last value."""
@@ -106,7 +106,7 @@ def test_multi_dict_without_duplicates_works_like_a_dict(host: Host) -> None:
 
 
 def test_invalid_state_is_refused_by_social_core(host: Host) -> None:
-    """social-core refuses a wrong, missing, used or other user's state, and an anonymous user."""
+    """social-core refuses a wrong, missing, used or another user's state, and an anonymous user."""
     fields = host.sandbox.approve(host.start()).fields
     missing = failure(host, {"code": fields["code"]})
     assert (type(missing), missing.parameter) == (AuthInputError, "state")
@@ -136,7 +136,7 @@ def test_anonymous_user_cannot_start_a_login(host: Host) -> None:
     assert caught.value.stage == "begin"
 
 
-# --- KuCoin's failures ---------------------------------------------------------------------------
+# --- calls to KuCoin ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,7 @@ def test_refused_key_error_has_kucoins_reason(options: SandboxKeywords, says: st
 
 
 def test_lost_key_error_names_kucoins_page(host: Host) -> None:
-    """The error for a lost key names KuCoin's page; a full list of keys has another error."""
+    """A lost key's error names KuCoin's API management page; too many keys are another error."""
     host.sandbox.fail_next("create_api_key", "reset_after")
     with pytest.raises(AuthResponseError, match="API management page") as caught:
         host.come_back()

@@ -1,4 +1,4 @@
-"""The host's function gets a new key before the call for key info; few fields are stored."""
+"""Tests of ``API_KEY_STEP``, which gets a new key at once, and of what is stored and logged."""
 
 import json
 import logging
@@ -18,17 +18,17 @@ from authlib_kucoin.sandbox import Sandbox
 from tests.social.host import REFRESHABLE, UID, Host
 from tests.social.memory import Social, User, approved, kept
 
-# --- what is stored ----------------------------------------------------------------------------
+# --- what is stored and logged --------------------------------------------------------------------
 
 
 def test_no_token_is_stored_by_default(host: Host) -> None:
-    """By default no token is stored, although social-core's other backends store it."""
+    """By default no token is stored, although social-core's own OAuth backends store one."""
     host.come_back()
     assert set(Social.rows[0].extra_data) == {"auth_time"}
 
 
 def test_extra_data_never_yields_the_keys_secret(kucoin_sandbox: Sandbox) -> None:
-    """``EXTRA_DATA`` may use each of social-core's forms; none yields the key's secret."""
+    """``EXTRA_DATA`` may use each of social-core's forms; none yields secret or passphrase."""
     entries = [
         "uid",
         ("expires_at", "expires_on"),
@@ -56,7 +56,7 @@ def test_extra_data_never_yields_the_keys_secret(kucoin_sandbox: Sandbox) -> Non
 
 
 def test_get_all_extra_data_stores_no_token(kucoin_sandbox: Sandbox) -> None:
-    """`GET_ALL_EXTRA_DATA`, which may be set for other backends, stores the uid but no token."""
+    """`GET_ALL_EXTRA_DATA`, which may be set for other backends, stores the uid and no token."""
     Host(kucoin_sandbox, GET_ALL_EXTRA_DATA=True).come_back()
     extra = Social.rows[0].extra_data
     assert extra["uid"] == UID
@@ -89,11 +89,11 @@ def test_logs_and_errors_show_no_secret(
     assert [secret for secret in secrets if secret in said] == []
 
 
-# --- when the host gets the key ----------------------------------------------------------------
+# --- how the host gets the key --------------------------------------------------------------------
 
 
 def test_key_is_stored_before_the_key_info_call(host: Host) -> None:
-    """If the call for key info fails, the host's function has stored the key already."""
+    """If the call for key info fails, ``API_KEY_STEP`` has stored the key already."""
     host.sandbox.fail_next("api_key_info", "503")
     with pytest.raises(AuthProviderError) as caught:
         host.come_back()
@@ -136,7 +136,7 @@ def test_missing_key_step_raises_at_the_start_of_a_login(
 
 
 async def awaited_step(**_: object) -> None:
-    """A step that is a coroutine function, whose result nothing would await."""
+    """A coroutine function: nothing would await what its call returns."""
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ async def awaited_step(**_: object) -> None:
 def test_uncallable_key_step_raises_before_the_key(
     kucoin_sandbox: Sandbox, path: str, reason: str
 ) -> None:
-    """A step that cannot be called raises when a login starts, and before a key is created."""
+    """An unsuitable ``API_KEY_STEP`` raises when a login starts, and before a key is created."""
     host = Host(kucoin_sandbox, API_KEY_STEP=path)
     for call in (host.start, lambda: host.backend.user_data("token", user=host.user)):
         with pytest.raises(AuthConfigurationError) as caught:
@@ -161,7 +161,7 @@ def test_uncallable_key_step_raises_before_the_key(
 
 
 def test_missing_user_raises_before_the_key(host: Host) -> None:
-    """``user_data`` without a user raises, and no request for a key is sent."""
+    """With ``API_KEY_STEP``, ``user_data`` without a user raises, and asks for no key."""
     with pytest.raises(KeyError, match="user"):
         host.backend.user_data("token")
     assert "create_api_key" not in host.sandbox.totals

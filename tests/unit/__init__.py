@@ -1,1 +1,1 @@
-"""Tests of pure functions, values and the shared refresh, mostly without a socket."""
+"""Tests of functions, values, clients and the shared refresh, mostly without a server."""

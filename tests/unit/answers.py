@@ -1,4 +1,4 @@
-"""For the unit tests: each call, a good answer to it, and helpers that read an answer."""
+"""For the unit tests: each call, a good answer to it, and helpers that read or change answers."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Endpoint:
         return KuCoinToken(self.outcome)
 
     async def awaited(self) -> KuCoinToken:
-        """Do the same as ``__call__`` in a task, without blocking the event loop."""
+        """Async twin of ``__call__``; does not block the event loop, and waits without a limit."""
         self.asked += 1
         self.reached.set()
         while not self.go_on.is_set():  # noqa: ASYNC110 - threads set it

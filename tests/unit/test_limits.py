@@ -1,4 +1,4 @@
-"""Limits and rare cases that need no server: doubles, odd errors, TLS in memory."""
+"""Limits and rare cases that need no server: test doubles, odd errors, TLS in memory."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Regular expressions, and other work on texts from outside, do not take quadratic time.
 
-Each pattern is tried with many texts made from its own pieces. The patterns are collected from the
-package and the demo: those in a module's global variables, and those that are written into a call
-of ``re`` as a constant.
+Each pattern is tried with many texts made from its own pieces and usual characters. The patterns
+are collected from the package and the demo: those that are a global variable of a module, and those
+that are written into a call of ``re`` as a constant.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from authlib_kucoin._tools.rehearse.masks import Secrets
 PACKAGES = (authlib_kucoin, flask_demo)
 #: Characters of the usual classes, and those that patterns often begin or end with.
 USUAL = " \n a0A_-+./:;=%&?#[]\"'\\<é\0"
-#: Modules that run a program when they are imported.
+#: Names of modules that are programs, and so are not imported here.
 PROGRAMS = {"__main__", "wsgi"}
 #: Modules that build a pattern when it is needed, from constants.
 BUILT = {"authlib_kucoin/_tools/rehearse/masks.py"}
@@ -48,7 +48,7 @@ def modules() -> Iterator[object]:
 
 
 def compiled() -> Iterator[tuple[str, re.Pattern[str]]]:
-    """Yield each pattern in a module's global variables, with the name of the module."""
+    """Yield each pattern that is a global variable of a module, with the module's name."""
     for module in modules():
         for value in vars(module).values():
             if isinstance(value, re.Pattern):
@@ -105,7 +105,7 @@ def seconds(pattern: re.Pattern[str], text: str) -> float:
 
 
 def is_slow(pattern: re.Pattern[str], text: str) -> bool:
-    """Tell whether a text takes 5 ms and, repeated four times, over eight times as long."""
+    """Tell whether a text takes 5 ms or more and, repeated four times, over eight times as long."""
     # Linear time is below 1 ms. The minimum of three, because one measurement may include a pause.
     if min(seconds(pattern, text) for _ in range(3)) < 0.005:
         return False
@@ -137,7 +137,7 @@ def test_quadratic_pattern_is_found(source: str) -> None:
 
 
 def test_search_covers_every_pattern() -> None:
-    """The patterns of known modules are found; only modules in ``BUILT`` build a pattern."""
+    """Patterns of four files are found; apart from ``compile``, only ``BUILT`` builds patterns."""
     found = {where for where, *_ in PATTERNS}
     assert {"authlib_kucoin._protocol.redaction", "authlib_kucoin.telemetry"} <= found
     assert {"authlib_kucoin.sandbox._guard", "flask_demo/gunicorn.conf.py"} <= found

@@ -1,4 +1,4 @@
-"""Fast API 2: which permissions can be requested, and how."""
+"""Which permissions a request for a key can ask for, with Fast API 2 only, and how."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ GROUPS = [
     ],
 )
 def test_body_has_every_permission_group_in_order(permissions: Any, true: set[str]) -> None:
-    """The body names all seven groups: those asked for as true, the others as false."""
+    """The body names all seven groups: true for those asked for (by default two), else false."""
     body = json.loads(api_key_body(SITES["global"], permissions))
     assert list(body) == ["authGroupMap", "isAddressbookOnly"]
     assert list(body["authGroupMap"]) == GROUPS

@@ -1,4 +1,4 @@
-"""The three clients without a registered app: threads, forks, event loops, closing."""
+"""The three clients without a registered app: connections, closing, copies, tokens, settings."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def test_a_client_cannot_be_copied(client_class: Any, copied: Callable[[Any], An
     "odd", [{"expires_in": "soon"}, {"expires_at": []}, {"expires_at": float("inf")}]
 )
 def test_token_with_invalid_expiry_is_refused(client_class: Any, odd: dict[str, Any]) -> None:
-    """A token whose expiry is no number is refused by the constructor and by ``client.token =``."""
+    """The constructor and ``client.token =`` refuse a token whose expiry is no finite number."""
     token = {"access_token": "mine", **odd}
     with pytest.raises(TokenError, match=r"not a number of seconds.*authorize again"):
         client_class("broker", site=NOBODY, token=token)
@@ -203,7 +203,7 @@ def test_token_with_invalid_expiry_is_refused(client_class: Any, odd: dict[str, 
 def test_broken_environment_setting_is_a_configuration_error(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str
 ) -> None:
-    """With requests, a broken proxy or file of authorities in the environment is an error.
+    """In the client over requests, a broken proxy or CA file in the environment is an error.
 
     It is a ``ConfigurationError`` with ``retry`` false, and hides the proxy's password.
     """
@@ -219,7 +219,7 @@ def test_broken_environment_setting_is_a_configuration_error(
 def test_time_limit_error_of_the_host_is_raised_unchanged(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """If a time limit interrupts a key request before it is sent, its error is raised unchanged."""
+    """If a time limit interrupts a key request before it is sent, the limit's error is raised."""
 
     class SoftTimeLimitExceeded(Exception):
         """Stands for the error that a task queue raises when a job takes too long."""

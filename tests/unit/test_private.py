@@ -1,4 +1,4 @@
-"""The HTTP libraries' private names that this package uses, and what happens without them."""
+"""Private names of HTTP libraries: what this package does with them, and what without them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def wire() -> Iterator[Wire]:
 
 
 def test_private_names_that_are_used_exist() -> None:
-    """The private names of http.client and urllib3 that this package uses exist."""
+    """These private names of http.client and urllib3, which this package uses, exist."""
     assert callable(HTTPResponse._read_status)  # type: ignore[attr-defined]  # private
     assert callable(HTTPConnection._tunnel)  # type: ignore[attr-defined]  # private
     assert callable(Urllib3Connection._new_conn)
@@ -71,7 +71,7 @@ def test_the_connections_of_httpx2_are_guarded(wire: Wire) -> None:
 
 @pytest.mark.parametrize("client", [KuCoinOAuth2Client, AsyncKuCoinOAuth2Client])
 def test_transport_without_private_pool_is_refused(client: Any) -> None:
-    """A client refuses a transport without ``_pool``, as in a release of httpx2 not known here."""
+    """A client refuses a transport without ``_pool``, as a later release of httpx2 may make it."""
     transport = httpx2.HTTPTransport()
     del transport._pool
     with pytest.raises(ConfigurationError, match=r"httpx2 \S+ is not supported"):
@@ -96,7 +96,7 @@ def test_connection_that_hides_its_buffer_is_used_once(
 def test_without_read_status_http_103_closes_the_connection(
     wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without ``_read_status``, HTTP 103 counts as the answer, and its connection is closed."""
+    """Without our ``_read_status``, HTTP 103 counts as the answer, and the connection is closed."""
     monkeypatch.delattr(LimitedAnswer, "_read_status")
     wire.answer = lambda _seen: b"HTTP/1.1 103 Early Hints\r\n\r\n" + VALID
     with KuCoinOAuth2Session(site=wire.url) as session:

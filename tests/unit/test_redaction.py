@@ -36,7 +36,7 @@ SECRET = 'a/b+c "d"&é'
     ],
 )
 def test_a_secret_is_masked_in_every_encoding(spelling: str) -> None:
-    """A secret is masked in a text that holds it escaped, in one of these ways or in several."""
+    """A secret is masked whether it is plain, or escaped in one of these ways or several times."""
     assert redact(f"<{spelling}>", (SECRET,)) == "<***>"
 
 
@@ -48,7 +48,7 @@ def test_a_secret_that_looks_escaped_is_masked(secret: str) -> None:
 
 @pytest.mark.parametrize("before", range(250, 330, 7))
 def test_cutting_a_long_message_shows_no_part_of_a_secret(before: int) -> None:
-    """No part of a secret is shown, wherever in it the long message is cut."""
+    """No part of a secret is shown, wherever a long message is cut."""
     secret = "Zq" * 40
     message = f"{'x' * before}{secret}{quote(secret)}{' y' * 400_000}"
     shown = presentable(message, (secret,))

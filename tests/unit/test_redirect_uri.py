@@ -83,7 +83,7 @@ def test_unsafe_redirect_uri_error_can_be_pickled() -> None:
 
 
 def test_loopback_is_this_machine_only() -> None:
-    """Only localhost, names below ``.localhost``, 127.0.0.0/8 and ::1 are loopback."""
+    """localhost, names below it, 127.0.0.0/8 and ::1 are loopback; similar hosts are not."""
     names = ("localhost", "localhost.", "LocalHost", "app.localhost", "a.b.localhost.")
     assert all(map(is_loopback, (*names, "127.0.0.1", "127.1.2.3", "::1")))
     assert not any(

@@ -1,4 +1,7 @@
-"""At its end, ``asyncio.run`` lets a refresh and ``update_token`` go on for a limited time."""
+"""At its end, ``asyncio.run`` lets a refresh and ``update_token`` go on for a limited time.
+
+Tests of ``asyncio.timeout`` and of ``wait_for_refreshes`` follow.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +68,7 @@ async def end(share: Work) -> asyncio.Task[Any]:
 def test_pair_is_stored_before_the_loop_ends(
     refreshes: Refreshes, leave: Callable[[Work], Work]
 ) -> None:
-    """In each of these ways to leave a refresh, the pair is stored when ``asyncio.run`` returns."""
+    """In each of these ways to leave a refresh, the pair is stored before ``asyncio.run`` ends."""
     slow = Slow()
 
     async def main() -> None:
@@ -82,7 +85,7 @@ def test_pair_is_stored_before_the_loop_ends(
 def test_update_token_is_repeated_if_a_task_below_it_is_cancelled(
     refreshes: Refreshes, part: str
 ) -> None:
-    """If the loop's end cancels a task inside ``update_token``, a second call stores the pair."""
+    """Even if the loop's end cancels a task inside ``update_token``, the pair is stored."""
     slow, starts = Slow(), []
 
     async def update_token(token: KuCoinToken) -> None:
@@ -146,7 +149,7 @@ def test_asyncio_timeout_interrupts_the_refresh_request(refreshes: Refreshes) ->
 
 
 def test_wait_for_refreshes_covers_this_loop_and_this_owner(refreshes: Refreshes) -> None:
-    """``wait_for_refreshes`` waits for one owner's refreshes, or for all. It skips its caller."""
+    """``wait_for_refreshes`` waits for one owner's refreshes, or for all but the calling task's."""
     mine, theirs = Slow(), Slow()
 
     async def main() -> None:

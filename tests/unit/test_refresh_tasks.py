@@ -33,7 +33,7 @@ from tests.unit.refreshing import (
 def test_task_waits_for_a_thread_until_the_deadline_only(
     refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A task that waits for a thread's refresh raises when that refresh's ``longest`` is over."""
+    """A task that waits for a thread's refresh raises after ``longest`` and ``_GRACE`` (here 0)."""
     monkeypatch.setattr(flight_module, "_GRACE", 0.0)
     stuck = Endpoint()
     with ThreadPoolExecutor(1) as pool:
@@ -56,7 +56,7 @@ def tasks(
 
 
 def test_tasks_share_one_request_and_its_result(refreshes: Refreshes) -> None:
-    """50 tasks at once and one after them share one request; each gets its own copy."""
+    """50 tasks at once and one after them share one request; each gets its own copy of the pair."""
     endpoint = Endpoint()
 
     async def main() -> list[KuCoinToken]:

@@ -118,7 +118,7 @@ def test_unchanged_pair_is_not_remembered(refreshes: Refreshes) -> None:
 
 
 def test_token_with_a_lone_surrogate_can_be_refreshed(refreshes: Refreshes) -> None:
-    """A token with a lone surrogate, which JSON allows, can be refreshed."""
+    """An old access token with a lone surrogate, which JSON allows, does not prevent a refresh."""
     endpoint = Endpoint()
     endpoint.go_on.set()
     old = {"access_token": "\ud800", "refresh_token": "old-r"}
@@ -158,7 +158,7 @@ def test_outcome_is_forgotten_after_ten_minutes(
 def test_number_of_remembered_outcomes_is_bounded(
     refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At most 1,024 outcomes are kept; after ten minutes, the next refresh drops all of them."""
+    """Of 1,074 outcomes, 1,024 are kept; after ten minutes, the next refresh drops these."""
     endpoint = Endpoint()
     endpoint.go_on.set()
     for number in range(module.REMEMBER_AT_MOST + 50):
@@ -203,7 +203,7 @@ def test_interrupt_of_the_leader_releases_waiters(refreshes: Refreshes) -> None:
 def test_waiters_give_up_after_the_deadline(
     refreshes: Refreshes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Callers give up after ``longest`` and send no request.
+    """Callers give up after ``longest`` and ``_GRACE`` (here 0), and send no request.
 
     Once the stuck refresh is forgotten, the next caller sends a request.
     """

@@ -1,4 +1,4 @@
-"""The addresses of each KuCoin site, and which addresses are accepted; there is no default."""
+"""The addresses of each KuCoin site, and which are accepted; there is no default site."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_url_with_a_password_is_refused_without_showing_it() -> None:
 
 
 def test_each_endpoint_can_be_set() -> None:
-    """The REST, login, token and refresh addresses can be given one by one."""
+    """The REST, login, token and refresh addresses can each be given."""
     site = Site(
         "https://www.example.com",
         rest="https://api.example.com/v",

@@ -1,4 +1,4 @@
-"""Errors, tokens and keys as values (reprs, copies, pickles); what importing the package loads."""
+"""Errors, tokens, keys as values (reprs, copies, pickles); what the package exports and loads."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_import_loads_no_framework_or_http_library() -> None:
 
 @pytest.mark.parametrize("kind", ERRORS)
 def test_every_error_is_an_oauth_error_and_can_be_pickled(kind: Any) -> None:
-    """Each error is an ``OAuthError``; copies and unpickled errors have the same attributes."""
+    """Each ``KuCoinError`` is an ``OAuthError``, and its copies and pickles have its attributes."""
     error = kind(
         "what is wrong", operation="token", code="1", msg="m", retry=True, status=400, retry_after=7
     )
