@@ -1,4 +1,4 @@
-"""How to mend each request that is refused, in a sentence or two."""
+"""How to mend a request that a check refuses, in a sentence or two."""
 
 from __future__ import annotations
 

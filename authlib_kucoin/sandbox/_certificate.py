@@ -11,16 +11,16 @@ class SelfSigned:
     """The files of a new certificate, until `remove` deletes them.
 
     Attributes:
-        authority: The certificate authority's certificate, which clients have to trust.
-        certificate: The server's certificate.
-        key: The private key of the server's certificate.
+        authority: The path of the authority's certificate, which clients have to trust.
+        certificate: The path of the server's certificate.
+        key: The path of the private key of the server's certificate.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
-        """Make a certificate for the loopback names and addresses, and for `names`.
+        """Make a certificate for localhost, 127.0.0.1, ::1 and each of `names`.
 
         Raises:
-            ValueError: trustme is not installed.
+            ValueError: trustme is not installed, or a name cannot be in a certificate.
         """
         try:
             import trustme  # noqa: PLC0415 - the package is optional

@@ -1,4 +1,4 @@
-"""The checks of requests. A `Refusal` tells what was wrong, by which document section."""
+"""The checks of requests. Most of them raise a `Refusal`, which says what was wrong."""
 
 from __future__ import annotations
 

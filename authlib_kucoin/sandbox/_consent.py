@@ -18,7 +18,7 @@ _QUERY: Final = ("response_type", "client_id", "redirect_uri", "scope", "state")
 
 
 def authorize(request: Request, state: State) -> Response:
-    """Return the consent page if the login request is exactly as documented.
+    """Return the consent page if the login request passes all checks.
 
     Otherwise, return a page that says what is wrong. The sandbox does not redirect the browser
     then, since the redirect URL may be wrong.
@@ -63,9 +63,8 @@ def decide(request: Request, state: State) -> Response:
 def _decision_form(request: Request, options: SandboxOptions) -> dict[str, str]:
     """Return the fields that the consent page has posted.
 
-    The names of the checked permissions are joined by spaces into one value, `permission`. If the
-    form has no field `permission`, the result has none either, and `decide` grants all permissions
-    that the page lists.
+    The values of all fields `permission` are joined by spaces into one. If the form has no such
+    field, the result has none either, and an approval grants all permissions that the page lists.
     """
     chosen, fields = [], []
     for piece in request.body.split("&"):

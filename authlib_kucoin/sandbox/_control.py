@@ -1,4 +1,4 @@
-"""The control API under ``/sandbox/``: what the methods of `Sandbox` do, over HTTP.
+"""The control API under ``/sandbox/``, for programs that control the sandbox over HTTP.
 
 The content type of a POST must be application/json. A browser lets a page of another site send that
 type only with the server's permission (a CORS preflight), and the sandbox gives none.
@@ -41,7 +41,7 @@ class Control:
     """Answers the control calls."""
 
     def __init__(self, kucoin: Router, user: User) -> None:
-        """Control `kucoin`, and let `user` decide on login requests."""
+        """Control `kucoin`. `user` decides on login requests, and makes keys and tokens."""
         self._kucoin = kucoin
         self._user = user
 
@@ -77,11 +77,11 @@ class Control:
         return _guard.target_of(url, self._kucoin.state.options, port)
 
     def connect(self, _request: Request, given: dict[str, Any]) -> object:
-        """Return a key, as if a user had approved."""
+        """Return a new key, as if a user had approved."""
         return _key(self._user.connect(given.get("account"), given.get("permissions")))
 
     def token(self, _request: Request, given: dict[str, Any]) -> object:
-        """Return a token, as if a user had approved."""
+        """Return a new token, as if a user had approved."""
         return self._user.token(given.get("account"), given.get("permissions"))
 
     def fail_next(self, _request: Request, given: dict[str, Any]) -> object:
@@ -110,7 +110,7 @@ class Control:
         return _OK
 
     def requests(self, _request: Request, given: dict[str, Any]) -> object:
-        """List the requests of one operation or of all, and count those of each operation."""
+        """List the latest requests of one operation or of all, and the totals of all operations."""
         journal = self._kucoin.journal
         wanted = given.get("operation")
         if wanted not in {None, "decision", "unknown"}:
@@ -136,7 +136,7 @@ class Control:
         return _OK
 
     def state(self, _request: Request, _given: dict[str, Any]) -> object:
-        """Return the clock, the options, the accounts, the scenarios and the current scenario."""
+        """Return clock, options (secrets masked), accounts, scenarios, the current one, version."""
         state = self._kucoin.state
         return {
             "clock": {"now": state.clock.now(), "ahead": state.clock.ahead},

@@ -1,6 +1,6 @@
 """The calls of a broker's server: tokens (document section 7) and the API key (section 4).
 
-The function of a call raises a `Refusal` to refuse the request.
+To refuse a request, the function of a call raises a `Refusal`, or returns KuCoin's error 40503.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from ._permissions import GROUPS
 from ._refusal import Refusal, by_kucoin
 from ._state import ACCESS_SECONDS, SCOPE, State
 
-#: What refusals of Fast API 2.0 cite: the document, which is the EU's, does not describe 2.0.
+#: Cited as the source of what is known from Fast API 2.0 only. The document, which is the EU's,
+#: does not describe 2.0.
 VERSION_2: Final = "Fast API 2.0, global site"
 
 
@@ -87,10 +88,10 @@ def create_api_key(request: Request, state: State) -> Response:
 
 
 def create_api_key_v2(request: Request, state: State) -> Response:
-    """Issue an API key with the permissions that the request names (Fast API 2.0).
+    """Issue an API key with the permissions that the request asks for (Fast API 2.0).
 
     Answer with 40503 instead if the user has not granted all these permissions, isAddressbookOnly
-    is true, or an option forbids the key.
+    is true, or the option permission_mismatch, permissions_match or futures_opened demands it.
     """
     options = state.options
     content = _checks.json_object(request, options, VERSION_2)

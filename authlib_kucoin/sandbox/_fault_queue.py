@@ -23,7 +23,7 @@ OPERATIONS: Final = (
     "rest",
 )
 
-#: The client methods whose names work as names of operations.
+#: Client methods whose names work as names of operations, besides `create_api_key`.
 _BY_METHOD: Final = {
     "authorize_redirect": "authorize",
     "authorize_access_token": "token",
@@ -54,12 +54,13 @@ class WaitingFault:
     """A fault that waits for calls of its operation.
 
     Attributes:
-        operation: One of `OPERATIONS`; a client method's name is turned into its operation.
+        operation: One of `OPERATIONS`. The names of some client methods are turned into their
+            operations.
         fault: What happens to each call that this fault strikes.
         times: How many calls this fault has yet to strike.
         probability: The chance that this fault strikes a call. A call that is spared gets its
             normal answer, and does not count towards `times`.
-        latency: How many seconds the sandbox waits before it sends each spoilt answer.
+        latency: How many seconds to add to the delay of each spoilt answer.
 
     Raises:
         ValueError: The operation or the fault is unknown, or a number is out of range. The text
@@ -73,7 +74,7 @@ class WaitingFault:
     latency: float = 0.0
 
     def __post_init__(self) -> None:
-        """Turn a method's name into its operation, and check every value."""
+        """Turn a method's name into its operation, and check the values."""
         object.__setattr__(self, "operation", operation_named(self.operation))
         if not self.fault.is_known:
             raise ValueError(

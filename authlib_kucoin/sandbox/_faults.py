@@ -1,4 +1,4 @@
-"""The faults: the ways in which an answer can be spoilt. `_fault_queue.py` says to which calls."""
+"""The faults: the ways in which an answer can be spoilt. `_fault_queue.py` chooses the calls."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ._gateway import GATEWAY_ERRORS, refuse
 from ._http import Request, Response
 from ._journal import secrets_sent
 
-#: For each fault that is one word: what the caller gets.
+#: For each fault that takes no value: what the caller gets.
 PLAIN_FAULTS: Final = {
     "html": "status 200 with an HTML page",
     "empty": "status 200 with an empty body",
@@ -30,7 +30,7 @@ PLAIN_FAULTS: Final = {
     "set_cookie": "the normal answer, with a cookie",
 }
 
-#: Every way to write a fault, except the other names in `_IN_OTHER_WORDS`.
+#: How to write a fault, as error texts and the start page list it.
 FAULT_FORMS: Final = (
     *PLAIN_FAULTS,
     "a status from 400 to 599",
@@ -74,9 +74,9 @@ class Fault:
     retry_after: str = ""
 
     def __str__(self) -> str:
-        """Return the text that `parse` reads.
+        """Return the fault as text, such as "lost", "429:30" or "delay:5".
 
-        It leaves out `retry`, and the `status` of an envelope or an OAuth error.
+        The text leaves out `retry`, and the `status` of an envelope or an OAuth error.
         """
         if self.kind in {"envelope", "oauth"}:
             return ":".join([self.kind, self.code, *([self.msg] if self.msg else [])])
@@ -129,7 +129,7 @@ class Fault:
         """Return a fault: the sandbox acts at once, but sends its answer later.
 
         Raises:
-            ValueError: The time is negative, longer than a day, or not a number.
+            ValueError: The time is negative, longer than a day, or NaN.
         """
         if not 0 <= seconds <= 86_400:
             raise ValueError("a delay is a number of seconds from 0 to 86400")
@@ -140,8 +140,8 @@ class Fault:
         """Return the fault that a text names.
 
         Raises:
-            ValueError: The fault or its gateway code is unknown, or its delay is too long. The text
-                says what is allowed.
+            ValueError: The fault or its gateway code is unknown, or its delay is too long. The
+                error's text says what is allowed.
         """
         word = re.sub(r"\W+", "_", text.lower(), flags=re.ASCII)
         text = word if word in PLAIN_FAULTS else _IN_OTHER_WORDS.get(word, text)
@@ -164,7 +164,7 @@ class Fault:
 
     @property
     def is_known(self) -> bool:
-        """Whether the sandbox can play this fault."""
+        """Whether the sandbox knows faults of this kind."""
         return self.kind in _INSTEAD or self.kind in _AFTERWARDS
 
     def answer(self, request: Request, act: Callable[[], Response]) -> Response:

@@ -14,7 +14,7 @@ class Form:
     """The fields that a browser has posted."""
 
     def __init__(self, request: Request) -> None:
-        """Read the fields of the body. A body that is no form has no fields.
+        """Read the fields of the body, whatever its content type.
 
         Raises:
             ValueError: The body has more than 20 fields.
@@ -59,5 +59,5 @@ class Form:
 
 
 def see(path: str) -> Response:
-    """Return a redirect to a page, to answer a POST: reloading the page does not post again."""
+    """Return a redirect to a page. After a POST, reloading the page does not post again."""
     return Response(303, headers=(("Location", path), ("Cache-Control", "no-store")))

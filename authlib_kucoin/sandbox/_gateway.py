@@ -17,8 +17,8 @@ from ._permissions import in_key_info
 from ._state import State
 
 #: For each known code of the gateway: its HTTP status and its text. The texts come from KuCoin's
-#: pages, the statuses from public reports. Only the statuses of 400010, 400200, 400201, 400202,
-#: 400301 and 411100 are guesses.
+#: pages, the statuses from public reports, except those of 400010, 400200, 400201, 400202, 400301
+#: and 411100, which are guesses.
 GATEWAY_ERRORS: Final = {
     "400001": (
         400,
@@ -82,9 +82,9 @@ def sign(secret: str, text: str) -> str:
 
 
 def permissions_of(key: IssuedKey, options: SandboxOptions) -> tuple[str, ...]:
-    """Return the permissions that key info reports for a key.
+    """Return a key's permissions in the words of key info.
 
-    They are the key's own, unless the option `reported_permissions` is set.
+    If the option `reported_permissions` is set, return its permissions instead.
     """
     if options.reported_permissions is not None:
         return tuple(options.reported_permissions)
@@ -98,8 +98,8 @@ def check(request: Request, state: State, real_time: float) -> IssuedKey:
 
     Raises:
         GatewayRefusal: A header is missing or wrong, the key does not exist or has expired, the
-            option `ip_whitelist` does not list the caller's address, or the permissions that key
-            info reports lack General.
+            option `ip_whitelist` is set and does not list the caller's address, or
+            `permissions_of` lacks General.
     """
     headers, options = request.headers, state.options
     if any(not headers.get(name) for name in _SIGNED_HEADERS):

@@ -22,9 +22,9 @@ _URL: Final = re.compile(r"https?://([^/?#]*)(/.*)", re.DOTALL)
 
 
 def problem_of(request: Request, options: SandboxOptions) -> str | None:
-    """Return why a control call, or a request for a page of the sandbox, is refused.
+    """Return why a control call, or a request for one of the sandbox's own pages, is refused.
 
-    None if it is not refused.
+    None if the guard lets the request pass.
     """
     client_ip = request.client_ip
     if not (is_loopback(client_ip) or is_listed(client_ip, options.allowed_ips or ())):

@@ -16,7 +16,7 @@ from ._state import State
 from ._try import TryPages
 from ._user import User
 
-#: Makes a page from a request and the base URL to which the request was sent.
+#: Answers a request for a page, given the base URL to which the request was sent.
 _Page = Callable[[Request, str], Response]
 
 

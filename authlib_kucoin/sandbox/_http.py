@@ -163,7 +163,7 @@ def read_request(stream: BinaryIO, client_ip: str, connection: int) -> Request |
     """Read one request; return None if the client closed the connection before the request's end.
 
     Raises:
-        BadRequest: The request is malformed or too large, or its body comes in chunks.
+        BadRequest: What was received is malformed or too large, or announces a body in chunks.
     """
     line = stream.readline(_MAX_LINE + 1)
     if not line:

@@ -1,4 +1,4 @@
-"""The journal: the requests that came in, with their secrets masked."""
+"""The journal of requests, with their secrets masked."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ class RecordedRequest:
 
     Attributes:
         operation: One of `OPERATIONS`, "decision" for a button on the consent page, or "unknown"
-            for an unknown path.
+            for a path that the sandbox does not serve.
         status: The status of the answer; None if none was sent.
         connection: The number of the TCP connection. 0 if the sandbox itself has made the request,
-            in `Sandbox.approve`, in `Sandbox.cancel`, or on the page "try it".
+            to play a user or on the pages of "try it".
         received_at: When the answer was ready, in seconds since the epoch on the sandbox's clock.
         refusal: Why a check refused the request, and how to mend it; None if no check did. Also
             None for a wrong method, for an unknown path outside ``/api/``, for a second decision on

@@ -42,7 +42,7 @@ class Grant:
 
 @dataclass(slots=True)
 class Code:
-    """What is kept of an authorization code: its grant, its end, whether it was exchanged."""
+    """What is kept of an authorization code: its grant, its expiry, whether it was exchanged."""
 
     grant: Grant
     expires: float

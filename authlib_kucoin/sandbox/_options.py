@@ -185,7 +185,7 @@ class SandboxOptions:
     )
 
     def __post_init__(self) -> None:
-        """Make the values of the options immutable, and refuse mistakes.
+        """Copy lists and the mapping into immutable ones, and refuse mistakes.
 
         Raises:
             ValueError: An option has a value that it cannot have; the text says which.

@@ -27,7 +27,7 @@ _STEPS: Final = (
     (7 * _DAY, "7 days", "ends keys that expire"),
 )
 
-#: The commonest faults: the operation, the fault, and what happens, for the button.
+#: The commonest faults: the operation, the fault, and the label of the button.
 _FAULTS: Final = (
     ("token", "503", "Exchange: KuCoin is down"),
     ("token", "lost", "Exchange: done, answer lost"),

@@ -83,8 +83,8 @@ def problem(status: int, title: str, text: str, code: str) -> Response:
 def own(template: str, values: Mapping[str, Any], status: int = 200) -> Response:
     """Return one of the sandbox's own pages, whose forms post to the sandbox.
 
-    Its referrer policy is same-origin. Under no-referrer, browsers send ``Origin: null`` with a
-    form, and the sandbox refuses such a form, as if another site's page had posted it.
+    Its referrer policy is same-origin. Under no-referrer, browsers would send ``Origin: null``
+    with these forms, and the sandbox would refuse them as those of another site's page.
     """
     page = page_from(template, {**values, "wide": True}, status)
     headers = dict(page.headers) | {"Referrer-Policy": "same-origin"}

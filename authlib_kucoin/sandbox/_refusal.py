@@ -10,8 +10,7 @@ from ._advice import ADVICE, KUCOIN_ADVICE
 def cited(section: str) -> str:
     """Return the words with which a refusal's text names its source.
 
-    A number is a section of KuCoin's document. Anything else names another page of KuCoin, and is
-    returned as it is.
+    A number is a section of KuCoin's document. Anything else is returned as it is.
     """
     return f"document section {section}" if section[0].isdigit() else section
 
@@ -35,8 +34,8 @@ class Refusal(Exception):
         Args:
             code: The name of the mistake, without "sandbox.".
             text: What was wrong.
-            section: Which section of the document says so, or which other page of KuCoin; the text
-                cites it. None if `text` is the document's own error text, which clients compare:
+            section: Which section of the document says so, or which other source; the text cites
+                it. None if `text` is the document's own error text, which clients compare:
                 nothing is added to it.
         """
         self.code = f"sandbox.{code}"
@@ -53,8 +52,8 @@ class RecordedRefusal:
     Attributes:
         code: KuCoin's code for the mistake, or the sandbox's, which begins with "sandbox.".
         text: What was wrong.
-        section: Which section of KuCoin's document says so, or which other page of KuCoin. None if
-            `text` is the document's own error text.
+        section: Which section of KuCoin's document says so, or which other source. None if `text`
+            is the document's own error text.
         advice: How to mend the request.
     """
 

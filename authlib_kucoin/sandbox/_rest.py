@@ -1,4 +1,4 @@
-"""The REST calls that clients make first with a new key: key info, and others with sample data."""
+"""The REST calls that clients make first when they have a key: key info, and some others."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ class Route:
     """One call of KuCoin: its operation, its only method, and the function that answers it.
 
     Attributes:
-        section: The section of KuCoin's document, or the other page, that describes the call.
+        section: The section of KuCoin's document, or the other source, that describes the call.
         fast_api: The only version of the Fast API that has this call; None if both versions have
             the call, or it is not one of the Fast API.
     """

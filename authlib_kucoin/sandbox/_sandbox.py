@@ -43,10 +43,10 @@ class Sandbox:
         """Bind the port; 0 takes a free port. `start` begins to serve.
 
         Raises:
-            OSError: The sandbox cannot listen on the port of the option `host`, for example because
-                the port is in use.
+            OSError: The sandbox cannot listen on this port of the address in the option `host`, for
+                example because the port is in use.
             ValueError: The port is out of range, the files of the option `tls` cannot be used, or
-                the option `tls` is "self-signed" and trustme is not installed.
+                the option is "self-signed" and trustme is missing or refuses a host name.
         """
         self.options = options or SandboxOptions()
         host = Host(self.options)
@@ -132,8 +132,8 @@ class Sandbox:
     def requests(self) -> list[RecordedRequest]:
         """The latest requests, oldest first, with secrets masked: at most 10,000, and some 32 MiB.
 
-        Not recorded are control calls, requests for the sandbox's own pages, and bytes that cannot
-        be read as a request.
+        Not recorded are control calls, requests for the sandbox's own pages and style sheet, and
+        bytes that cannot be read as a request.
         """
         return self._kucoin.journal.records()
 
@@ -179,7 +179,7 @@ class Sandbox:
         Access tokens live 1 hour, refresh tokens 3 days (document section 6.3).
 
         Raises:
-            ValueError: The number is negative, above 1e10, or not a number.
+            ValueError: The number is negative, above 1e10, or NaN.
         """
         self._state.clock.advance(seconds)
 
@@ -195,14 +195,14 @@ class Sandbox:
         """Spoil the answers to the next calls of an operation. Several faults queue up.
 
         Args:
-            operation: One of `OPERATIONS`, or the name of the client's method that makes the call,
-                such as "fetch_token".
+            operation: One of `OPERATIONS`. Names of some client methods work as well, such as
+                "fetch_token".
             fault: A `Fault`, or its text, such as "503", "lost" or "envelope:CODE:MSG"; see
                 `FAULT_FORMS`.
             times: How many calls this fault strikes.
             probability: The chance that this fault strikes a call. A call that is spared gets its
                 normal answer, and does not count towards `times`.
-            latency: How many seconds the sandbox waits before it sends each spoilt answer.
+            latency: How many seconds to add to the delay of each spoilt answer.
 
         Raises:
             ValueError: The operation or the fault is unknown, or a number is out of range. The
@@ -222,7 +222,7 @@ class Sandbox:
         return self._state.scenario
 
     def set_scenario(self, name: str) -> None:
-        """Change several options together, until the next scenario or `reset`.
+        """Use the options of a scenario, until the next scenario or `reset`.
 
         Args:
             name: A key of `SCENARIOS`, such as "withdrawals" or "other-address".
@@ -318,10 +318,10 @@ def run_sandbox(port: int = 0, **options: Unpack[OptionKeywords]) -> Iterator[Sa
         The running sandbox.
 
     Raises:
-        OSError: The sandbox cannot listen on the port of the option `host`, for example because
-            the port is in use.
+        OSError: The sandbox cannot listen on this port of the address in the option `host`, for
+            example because the port is in use.
         ValueError: The port or an option is invalid, or a self-signed certificate is wanted and
-            trustme is not installed. The text says which.
+            trustme is missing or refuses a host name. The text says which.
     """
     with Sandbox(port, SandboxOptions(**options)) as sandbox:
         yield sandbox

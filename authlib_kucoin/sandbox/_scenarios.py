@@ -1,4 +1,4 @@
-"""Scenarios: options that change together, chosen by name while the sandbox runs."""
+"""Scenarios: changes of options, chosen by name while the sandbox runs."""
 
 from __future__ import annotations
 

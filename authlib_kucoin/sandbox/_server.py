@@ -144,7 +144,7 @@ class Server:
             while self._serve_one(connection, stream, client_ip, number):
                 pass
         except OSError:
-            pass  # the client has gone or does not speak TLS, or the sandbox is stopping
+            pass  # for example, the client has gone, or the sandbox is stopping
         finally:
             with self._lock:
                 del self._open[connection]

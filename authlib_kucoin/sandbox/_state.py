@@ -1,4 +1,4 @@
-"""What the sandbox remembers: logins, codes, tokens, keys, and the clock by which they expire."""
+"""What the sandbox remembers: logins, codes, tokens and keys. And the sandbox's clock."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Clock:
         """Wind the clock forward.
 
         Raises:
-            ValueError: The number is negative, too large, or not a number.
+            ValueError: The number is negative, too large, or NaN.
         """
         if not 0 <= seconds <= _MAX_STEP:
             raise ValueError(
@@ -50,7 +50,7 @@ class Clock:
 class State:
     """The logins, codes, tokens and keys of one sandbox, its options and clock.
 
-    Each method is atomic.
+    All threads can call its methods.
     """
 
     def __init__(self, options: SandboxOptions) -> None:
@@ -202,8 +202,8 @@ class State:
         """Issue an API key (document section 4).
 
         Raises:
-            Refusal: The account has as many keys as it can have. Or it has a key of this name, and
-                the option `repeat_names` is not set.
+            Refusal: The account has as many keys as it can have. Or it has a key with the new key's
+                name, and the option `repeat_names` is not set.
         """
         options = self.options
         with self._lock:

@@ -84,7 +84,7 @@ class Trial:
         return {"apiKey": self._known.get("apiKey", ""), "permission": permissions}
 
     def exchanges(self) -> list[Exchange]:
-        """Return all requests so far, of the browser and of the server, with their answers."""
+        """Return the requests of the browser and of the server so far, with their answers."""
         return [*self._logins(), *self._exchanges]
 
     def preview(self, client_ip: str) -> str:
@@ -183,7 +183,7 @@ class Trial:
 
 
 def _read(step: Step, response: Response) -> dict[str, str] | None:
-    """Return the values that later requests need; None if the answer was lost or lacks them."""
+    """Return the values that the walk keeps; None if the answer was lost or lacks them."""
     if response.ending != "keep":
         return None
     try:

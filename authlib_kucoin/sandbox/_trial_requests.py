@@ -23,7 +23,7 @@ class Caller:
     """What a broker's server knows when it makes a request.
 
     Attributes:
-        known: The values that earlier answers gave: code, tokens and key.
+        known: The values that earlier answers gave, such as code, tokens and key.
     """
 
     options: SandboxOptions
@@ -56,8 +56,8 @@ class Step:
     """One request of the flow.
 
     Attributes:
-        read: Returns the values of the answer that later requests need. Raises an error if the
-            answer lacks them.
+        read: Returns the values of the answer that the walk keeps. Raises an error if the answer
+            lacks them.
     """
 
     name: str

@@ -1,1 +1,1 @@
-"""Slow tests: memory, growth, benchmarks, the drill, built docs; `make nightly` runs them."""
+"""Slow tests, for example of memory, growth and the drill; `make nightly` runs them."""

@@ -1,6 +1,6 @@
-"""Tests that show a secret, each in another place, and some that may or that show none.
+"""Tests that show a secret, each in another way. Two of them may do so. One test shows none.
 
-`test_frame_canaries.py` copies and runs these tests, and checks from outside which ones fail.
+`test_frame_canaries.py` copies and runs these tests, and checks which of them get an error.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def code() -> Iterator[str]:
 
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[flask.Flask]:
-    """The demo; a test adds a page that shows the secret."""
+    """The demo, to which a test adds a page."""
     settings = {
         "DEMO_INSTANCE": str(tmp_path),
         "KUCOIN_CLIENT_ID": "broker",

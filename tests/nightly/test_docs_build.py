@@ -1,4 +1,4 @@
-"""The documentation builds without a warning, and its pages are accessible."""
+"""Tests of the built documentation: warnings, definitions, pictures, accessibility."""
 
 import functools
 import http.server
@@ -41,7 +41,8 @@ def test_no_definition_is_run_together(site: Path) -> None:
     """No term and no definition of a definition list has become ordinary text.
 
     If the blank line before a term is missing, the term becomes part of the definition above it,
-    and that term gets two definitions. If a definition is not below its term, the colon is shown.
+    and the term above gets two definitions. If a definition is not below its term, the colon is
+    shown.
     """
     lists = 0
     for page in site.glob("*.html"):
@@ -59,7 +60,7 @@ def test_the_pictures_are_drawn(site: Path) -> None:
 
 
 def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
-    """No script, style sheet or picture of a page has an address on another site."""
+    """No tag `script`, `img` or `link` of a page has an http or https address."""
     for page in site.glob("*.html"):
         loaded = re.findall(
             r'<(?:script|img|link)[^>]+(?:src|href)="(https?:[^"]+)"', page.read_text()

@@ -1,4 +1,4 @@
-"""The watch for leaked secrets fails each test that shows one."""
+"""The watch for leaked secrets fails a test that shows one, unless the test may do so."""
 
 import os
 import re
@@ -12,9 +12,9 @@ _EXAMPLES = Path(__file__).with_name("canary_examples.py")
 
 
 def test_a_secret_that_is_shown_fails_the_test(tmp_path: Path) -> None:
-    """The watch finds a secret in each place, fails no other test, and works in parallel.
+    """Each example `test_shown_…` gets an error, and no other example does, in parallel workers.
 
-    The watch's message names the place, and quotes what stands before the secret.
+    For a log and for a page, the error names the place, and quotes what stands before the secret.
     """
     frame = tmp_path / "tests"
     shutil.copytree(_TESTS / "support", frame / "support")

@@ -1,4 +1,4 @@
-"""The demo's SQL statements read as little of a million rows as of ten thousand (PostgreSQL)."""
+"""The demo's SQL statements read hardly more of a million rows than of 10,000 (PostgreSQL)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from flask_demo.extensions import db
 
 pytestmark = pytest.mark.measured("what the libraries log of a million rows takes long")
 
-#: The sizes of the tables. GROWTH_ROWS can make the largest one smaller, to save time.
+#: The sizes of the tables. GROWTH_ROWS can make the largest size smaller, to save time.
 SIZES = (10, 10_000, int(os.environ.get("GROWTH_ROWS", "1000000")))
 #: The most rows that a statement may read: ten for a page, one more to look ahead, one dead row.
 A_PAGE = 12
@@ -35,7 +35,7 @@ BY_INDEX = {"Bitmap Heap Scan", "Index Scan", "Index Only Scan", "ModifyTable"}
 
 @dataclass
 class Plan:
-    """How PostgreSQL runs a statement: its scans, and the rows and blocks they touch."""
+    """How PostgreSQL runs a statement: the scans, the rows they read, and all blocks touched."""
 
     statement: str
     scans: list[str] = field(default_factory=list)
@@ -63,7 +63,7 @@ def _read(statement: str, answer: list[dict[str, Any]]) -> Plan:
 
 
 class Explainer:
-    """Explains each SELECT, UPDATE, INSERT and DELETE of the demo just before it runs.
+    """Explains each SELECT, UPDATE, INSERT and DELETE of the demo (not set_config) before it runs.
 
     EXPLAIN ANALYZE runs the statement, so its effect is rolled back.
     """
@@ -101,7 +101,7 @@ class Explainer:
 
 
 def _fill(database: str, rows: int) -> None:
-    """Fill each table with `rows` rows; user 1 has three keys and a scattered tenth of attempts."""
+    """Fill each table with `rows` rows. User 1 has four keys, and attempts 1, 10, 20 and so on."""
     engine = create_engine(database, poolclass=NullPool)
     with engine.begin() as connection:
         connection.execute(text("SET session_replication_role = replica"))  # no foreign key checks
@@ -160,7 +160,8 @@ def _visit(app: Flask, sandbox: Sandbox) -> None:
     send(f"/kucoin/keys/{key}/check")
     connect(send(f"/kucoin/keys/{key}/rotate", seen=outcome.rpartition("/")[2]))
     send(f"/kucoin/keys/{key}/disconnect")
-    # All keys are due, because none was ever checked. None is due for a time before 1970.
+    # The keys of `_fill` are due, because they were never checked. The second command checks keys
+    # that were last checked before a time before 1970, and there are none.
     for options, checked in (("--limit", "3"), 3), (("--older-than", f"{10**10}s"), 0):
         done = app.test_cli_runner().invoke(args=["kucoin", "check", *options])
         assert done.output.startswith(f"Checked {checked} keys")
@@ -231,7 +232,7 @@ def found(postgres_url: str) -> Found:
     ],
 )
 def test_indexes(found: Found, pattern: str) -> None:
-    """The demo runs a statement of this form, and PostgreSQL finds its rows by an index."""
+    """The demo runs statements that match the pattern; PostgreSQL finds their rows by an index."""
     for size in SIZES[1:]:
         plans = [each for statement in found[size] for each in found[size][statement]]
         matching = [plan for plan in plans if re.match(pattern, plan.statement)]

@@ -4,5 +4,5 @@ from tests.sandbox.test_hostile import bombard
 
 
 def test_ten_thousand_hostile_requests() -> None:
-    """Each gets a status below 500 or the end of its connection; then the sandbox still answers."""
+    """Each request gets a status below 500, or its connection ends; the sandbox goes on serving."""
     bombard(10_000)

@@ -11,7 +11,8 @@ import pytest
 
 from authlib_kucoin.sandbox import run_sandbox
 
-#: Checks that expect a 4xx for each mistake. KuCoin answers most mistakes with HTTP 200.
+#: Checks that tell right requests from wrong ones by the status of the answer. KuCoin answers most
+#: mistakes with HTTP 200.
 _NOT_KUCOINS_WAY = (
     "ignored_auth",
     "missing_required_header",

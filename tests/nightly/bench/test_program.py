@@ -11,7 +11,7 @@ from benchmarks.tables import Target, verdicts
 
 
 def test_a_quick_run_prints_its_tables() -> None:
-    """A quick run prints the tables, with the right counts of connections for each contender."""
+    """A quick run prints the tables, with the right counts of connections and round trips."""
     printed = _printed_by("--quick")
     opened = {
         name: (int(in_a_row), int(handshakes), int(at_once), int(cold), int(warm))

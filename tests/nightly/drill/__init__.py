@@ -1,1 +1,1 @@
-"""Tests of the drills, and of single crashes: of a worker, and of the database."""
+"""Tests of the drills, of failures of a worker or the database, and of checks of many keys."""

@@ -114,7 +114,7 @@ class Stage:
                 administrator.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true"))
 
     def reads_as(self, attempt: int, person: Person) -> Status:
-        """End all unfinished attempts; return the status of one, and assert that its page shows it.
+        """End all unfinished attempts; return the status of one, which its page must show.
 
         Also assert that each key issued so far is stored or flagged as unknown.
         """
@@ -131,9 +131,9 @@ def held(operation: str, acts: Literal["before", "after", "never"] = "before") -
     """Hold back the next call of an operation, at most until the block ends.
 
     Args:
-        operation: One of the sandbox's operations.
+        operation: One of the sandbox's operations. Only its first path in `ROUTES` is held back.
         acts: When the sandbox does what the call asks for: before it holds the call back, after
-            `let_go` is set, or never. If never, it resets the connection after `let_go`.
+            `let_go` is set, or never. If never, the sandbox resets the connection after `let_go`.
     """
     path, route = next(item for item in ROUTES.items() if item[1].operation == operation)
     hold = Hold()

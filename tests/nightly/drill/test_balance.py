@@ -98,7 +98,7 @@ def test_short_fleet(postgres_url: str) -> None:
     ],
 )
 def test_leak_is_noticed(shown: str) -> None:
-    """A code or token of anybody, and the secret and passphrase of an issued key, are found."""
+    """A code or token of any sandbox, and the secret and passphrase of an issued key, are found."""
     key = IssuedKey("name", "key-id", "a-secret", "a-phrase", 0.0, "state")
     texts = {"the log": ["key-id", "nothing", shown], "a page": ["key-id"]}
     assert leaks.find(texts, [key]) == ["a secret of KuCoin's is in the log"]
@@ -164,14 +164,14 @@ def test_balance_notices(
     issued: dict[str, int | None],
     problem: str,
 ) -> None:
-    """Each contradiction between issued keys, stored keys and the attempts' statuses is named."""
+    """A contradiction between issued keys, stored keys and the attempts' statuses is named."""
     balance = tally(statuses, stored, issued)
     assert balance.line.startswith("OFF" if problem else "BALANCED")
     assert problem in "\n".join(balance.problems)
 
 
 def test_a_tab_without_a_redirect(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A simulated user who asks for a new key notices if a tab gets another answer."""
+    """A simulated user who asks for a new key notices a tab whose answer is not a redirect."""
     with stage.person() as person:
         person.come_back(person.sandbox.approve(person.begin()))
         person.renew(2)

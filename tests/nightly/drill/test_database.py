@@ -10,7 +10,7 @@ __all__ = ["stage"]  # pytest finds the fixture here
 
 
 def test_down_before_the_callback(stage: Stage) -> None:
-    """If the database is down, the callback uses up nothing, and works when it is opened later."""
+    """If the database is down, the callback asks KuCoin nothing, and works when opened again."""
     with stage.person() as person:
         callback = person.sandbox.approve(person.begin())
         asked = stage.sandbox.totals

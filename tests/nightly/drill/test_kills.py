@@ -1,4 +1,4 @@
-"""A worker is killed at each step of a connect; each issued key is stored or flagged as unknown."""
+"""A worker is killed at a step of a connect; each issued key is stored or flagged as unknown."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["stage"]  # pytest finds the fixture here
 
 
 def test_killed_while_the_user_is_at_kucoin(stage: Stage) -> None:
-    """A new worker finishes the connect of a user who comes back; other attempts expire."""
+    """A new worker finishes a connect whose user comes back; another user's attempt expires."""
     with stage.person() as gone, stage.person() as returning:
         gone.begin()
         callback = returning.sandbox.approve(returning.begin())
