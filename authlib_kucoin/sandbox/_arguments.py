@@ -65,6 +65,7 @@ def parser(prog: str = "kucoin-sandbox") -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
     )
     result.add_argument("--version", action="store_true", help="print the version and stop")
     result.add_argument("--port", type=int, help=f"port; 0: any free one (default: {PORT})")

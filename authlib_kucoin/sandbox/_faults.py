@@ -84,7 +84,9 @@ class Fault:
             return f"{self.status}:{self.retry_after}" if self.retry_after else str(self.status)
         if self.kind == "gateway":
             return f"gateway:{self.code}"
-        return f"delay:{self.seconds:g}" if self.kind == "delay" else self.kind
+        if self.kind == "delay":
+            return f"delay:{self.seconds:.6f}".rstrip("0").rstrip(".")
+        return self.kind
 
     @classmethod
     def envelope(cls, code: str, msg: str, *, retry: bool = False, status: int = 200) -> Fault:
@@ -105,10 +107,13 @@ class Fault:
             retry_after: The header ``Retry-After``: seconds, or an HTTP date.
 
         Raises:
-            ValueError: The status is not from 400 to 599.
+            ValueError: The status is not from 400 to 599, or `retry_after` has other characters
+                than ASCII letters, digits, spaces, commas, colons and underscores.
         """
         if not 400 <= status <= 599:
             raise ValueError("an HTTP fault is a status from 400 to 599")
+        if not re.fullmatch(r"[\w ,:]*", str(retry_after), re.ASCII):
+            raise ValueError("retry_after must be a number of seconds or an HTTP date")
         return cls("http", status=status, retry_after=str(retry_after))
 
     @classmethod
@@ -148,7 +153,7 @@ class Fault:
         kind, _, rest = text.partition(":")
         if text in PLAIN_FAULTS:
             return cls(text)
-        if re.fullmatch(r"[45]\d\d", kind, re.ASCII) and re.fullmatch(r"[\w ,:]*", rest, re.ASCII):
+        if re.fullmatch(r"[45]\d\d", kind, re.ASCII):
             return cls.http(int(kind), retry_after=rest)
         if kind == "gateway" and rest:
             return cls.gateway(rest)

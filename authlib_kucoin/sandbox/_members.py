@@ -37,7 +37,7 @@ WHOLE: Final = Member(
 )
 NUMBER: Final = Member(
     lambda value: (
-        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
     ),
     "a number",
 )

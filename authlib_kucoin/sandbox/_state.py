@@ -205,8 +205,8 @@ class State:
             Refusal: The account has as many keys as it can have. Or it has a key with the new key's
                 name, and the option `repeat_names` is not set.
         """
-        options = self.options
         with self._lock:
+            options = self.options
             owned = [key for key in self._keys.values() if key.account == grant.account]
             if len(owned) >= options.max_keys:
                 raise Refusal(

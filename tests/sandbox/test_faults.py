@@ -355,9 +355,17 @@ def test_retry_after(broker: Broker, fault: str | Fault, status: int, wait: str 
 
 
 def test_retry_after_adds_no_header_line(broker: Broker) -> None:
-    """A fault text is refused if its Retry-After has a line break."""
-    with pytest.raises(ValueError, match="unknown fault"):
+    """A fault is refused if its Retry-After has a line break."""
+    with pytest.raises(ValueError, match="retry_after must be"):
         broker.sandbox.fail_next("token", "429:1\r\nX: y")
+    with pytest.raises(ValueError, match="retry_after must be"):
+        Fault.http(429, retry_after="1\r\nX: y")
+
+
+@pytest.mark.parametrize("seconds", [0, 0.00001, 1, 2.5, 100, 12_345.678, 86_400])
+def test_text_of_a_delay_is_parsed_to_the_same_delay(seconds: float) -> None:
+    """`parse` makes the same delay from the text of a delay, however short or long it is."""
+    assert Fault.parse(str(Fault.delay(seconds))) == Fault.delay(seconds)
 
 
 def test_fault_can_strike_several_times(broker: Broker) -> None:

@@ -122,9 +122,11 @@ def test_program_without_trustme(
 
 
 def test_program_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
-    """``--version`` prints one line and stops."""
+    """``--version`` prints one line and stops; a shortened flag is an error, not a sandbox."""
     assert main(["--version"]) == 0
     assert re.fullmatch(r"kucoin-sandbox \d+\.\d+\S*\n", capsys.readouterr().out)
+    with pytest.raises(SystemExit, match="2"):
+        main(["--vers"])
 
 
 @pytest.mark.usefixtures("program_context")
