@@ -35,7 +35,7 @@ class Heard:
     """One request and its raw answer.
 
     Attributes:
-        call: The call that was sent.
+        call: The call, as the client was asked to send it.
         status: The HTTP status of the answer; None if no answer came, or if it broke off.
         headers: The headers of the answer.
         body: The body of the answer.

@@ -11,7 +11,7 @@ from .subject import App, HostRefused, Subject
 
 #: A secret key of fewer characters than this counts as one that can be guessed.
 _SHORTEST_SECRET: Final = 16
-#: The Host header that the app gets from a proxy that does not forward the browser's Host.
+#: A Host header such as the app gets from a proxy that does not forward the browser's Host.
 _INNER_HOST: Final = "127.0.0.1:8000"
 _NO_APP: Final = "no --app was given"
 _NO_COOKIE: Final = "the application has no session cookie that this command knows"

@@ -150,10 +150,10 @@ def _session_options(app: Any) -> Mapping[str, Any] | None:
 def _callback_url(app: Any, uri: str, host: str) -> str | None:
     """Return the callback's URL as the application builds it behind a proxy that ends TLS.
 
-    The server (uvicorn) takes the scheme from a proxy that its command line says to trust. That
-    command line is not known here, so the request arrives with the scheme of the redirect URI. The
-    request passes only the middleware that concerns addresses, so no function of the application
-    runs. The result is None if no route serves a GET of the URI.
+    The server (uvicorn) takes the scheme from a proxy that it trusts. Which proxies it trusts is
+    not known here, so the request arrives with the scheme of the redirect URI. The request passes
+    only the middleware in ``_ADDRESS_MIDDLEWARE``, so no function of the application runs. The
+    result is None if no route serves a GET of the URI.
 
     Raises:
         HostRefused: If a middleware answers instead of passing the request on.

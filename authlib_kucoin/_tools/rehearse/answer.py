@@ -93,7 +93,7 @@ class Answer:
         return f"HTTP {status}, {form}{f', code {json.dumps(code)}' if code else ''}"
 
     def page(self) -> Page:
-        """Return what the document says about a refusal if the answer is one, or about a result."""
+        """Return what the document says of a refusal if the answer is one, or else of a result."""
         return page_of(self.heard.call.operation, is_refusal=bool(self.refusal_form))
 
     def members(self, secrets: Secrets) -> list[Member]:

@@ -262,8 +262,8 @@ def _other_key(record: Record) -> str:
     return "ipWhiteList of the key call and ipWhitelist of key info differ."
 
 
-#: Each function looks for one difference that the form of a single answer does not show. Its text
-#: is empty if the record shows no such difference.
+#: Each function looks for one difference, from the document or from RFC 6749, that the form of a
+#: single answer does not show. Its text is empty if the record shows no such difference.
 DEVIATIONS: Final = (
     _state_changed,
     _code_doubled,
