@@ -1,1 +1,5 @@
-"""All tests. `make nightly` runs nightly, clients and what is marked so; `make test` the rest."""
+"""All tests.
+
+`make nightly` runs the folders nightly and clients, and tests marked as `nightly`. `make test` runs
+the other tests.
+"""

@@ -19,8 +19,8 @@ from authlib_kucoin._protocol.call import Call
 
 T = TypeVar("T")
 
-#: For each HTTP library, the module and the class of its client. The first installed library is
-#: used.
+#: For each HTTP library, the module and the class of its client. If no library is chosen, the first
+#: one that is installed is used.
 _CLIENTS: Final = {
     "requests": ("requests_client", "KuCoinOAuth2Session"),
     "httpx2": ("httpx_client", "KuCoinOAuth2Client"),
@@ -35,12 +35,12 @@ class Heard:
     """One request and its raw answer.
 
     Attributes:
-        call: The call that was sent.
-        status: The HTTP status of the answer; None if no answer came.
+        call: The call, as the client was asked to send it.
+        status: The HTTP status of the answer; None if no answer came, or if it broke off.
         headers: The headers of the answer.
         body: The body of the answer.
-        failure: If no answer came, what happened. Otherwise why the body could not be received or
-            decoded; empty if it could.
+        failure: If ``status`` is None, what happened. Otherwise why the body could not be read;
+            empty if it could.
         began: When the call began, in seconds since the epoch.
         seconds: The time until the answer or the failure, in seconds.
     """
@@ -67,8 +67,8 @@ class WatchedCall(Call[T]):
     began: float = dataclasses.field(default_factory=time.time)
     _clock: float = dataclasses.field(default_factory=time.monotonic, repr=False)
 
-    # Call.answer and not super().answer: a dataclass with slots is a new class, and super() would
-    # refer to the old one.
+    # Call.answer and not super().answer: a dataclass with slots is a new class, and before Python
+    # 3.14 super() would refer to the old one.
     def answer(
         self,
         status: int,
@@ -102,7 +102,7 @@ def watched_client(library: str | None, listener: Callable[[Heard], object], **o
     Args:
         library: ``"requests"`` or ``"httpx2"``; if None, requests if installed, or else httpx2.
         listener: Called with each raw answer, before the client reads it, and if no answer came.
-            Not called if the client blames a setting, such as an untrusted certificate.
+            Not called, for example, if the client blames a setting or an untrusted certificate.
         options: The arguments of the client.
 
     Raises:

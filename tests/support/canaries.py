@@ -1,6 +1,6 @@
 """Issued secrets, recognised by their random hexadecimal digits, and where they were seen.
 
-URL, JSON and HTML encoding leave hexadecimal digits unchanged, so encoded secrets are found too.
+Hexadecimal digits are not escaped in URLs, JSON and HTML, so secrets are found there, too.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any, Final
 from sqlalchemy import MetaData, create_engine, select
 from sqlalchemy.pool import NullPool
 
-#: How many hexadecimal digits identify a secret: the first ones of its longest run.
+#: How many characters identify a secret: the first ones of its longest match of _RUNS.
 _CORE: Final = 16
-#: Runs of digits that may contain a secret; with hyphens, because a UUID has them.
+#: Runs of hexadecimal digits, and hyphens because a UUID has them, that may contain a secret.
 _RUNS: Final = re.compile(rf"[0-9a-f][0-9a-f-]{{{_CORE - 1},}}", re.IGNORECASE)
 #: The beginnings of a sandbox's codes and tokens, to find what other processes' sandboxes issue.
 _SHAPES: Final = re.compile(
@@ -43,7 +43,10 @@ class Canaries:
         self._found: list[str] = []
 
     def release(self, name: str, secret: str) -> None:
-        """Register a secret, to be searched for. It must have 16 random hex digits in a row."""
+        """Register a secret, to be searched for. It must have 16 random hex digits in a row.
+
+        Hyphens count as digits.
+        """
         self.released += 1
         digits = max(_RUNS.findall(secret), key=len)
         self._cores[digits[:_CORE].lower()] = name
@@ -55,7 +58,7 @@ class Canaries:
         return secret
 
     def take_found(self) -> list[str]:
-        """Return where secrets were seen since the last call, each place once."""
+        """Return where secrets were seen since this was last called, each place once."""
         found, self._found = self._found, []
         return list(dict.fromkeys(found))
 

@@ -6,13 +6,14 @@ with ``canaries.new``. It searches in
 
 * the log records of all libraries (at DEBUG, except in tests marked as ``measured``), but not
   in the record of a callback that the test opens as a browser,
-* the output of the test, and of programs that inherit its stdout or stderr,
-* the text, the attributes and the traceback of each of this package's errors,
-* the repr of this package's objects, as it is when their ``__init__`` ends,
+* the output of the test, and of programs that inherit its stdout or stderr, except what the test
+  has read by a fixture of pytest such as ``capsys``,
+* the text, the attributes and the traceback of each ``KuCoinError`` and ``UnsafeRedirectURI``,
+* the repr of this package's objects whose class has an ``__init__``, as it is when that ends,
 * the demo's pages, headers and sessions, if the demo runs in this process,
 * the files below 20 MB in ``tmp_path``, and the database of ``postgres_database``.
 
-Tests marked as ``shows_secrets`` do not fail.
+Tests marked as ``shows_secrets`` do not fail for that.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def pytest_configure(config: pytest.Config) -> None:
     _after(State, "_issue_pair", _release_pair)
     _after(State, "create_key", _release_key)
     for error in (KuCoinError, UnsafeRedirectURI):
-        # Errors are searched after the test, when their tracebacks are complete.
+        # Errors are searched after each phase of a test, when their tracebacks are complete.
         _after(error, "__init__", lambda error, _none: _errors.append(error))
     for kind in _classes_of(authlib_kucoin):
         _after(kind, "__init__", _look_at_repr)
@@ -71,7 +72,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Set the log level of libraries to DEBUG, or to WARNING in a test marked as ``measured``."""
+    """Set the log level to DEBUG, or to WARNING in a test marked as ``measured``."""
     level = logging.WARNING if item.get_closest_marker("measured") else logging.DEBUG
     for name in ("", "sqlalchemy"):  # sqlalchemy sets a level of its own
         logger = logging.getLogger(name)
@@ -104,7 +105,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Add up the counts of the workers; one that crashed sends none."""
+    """Add the counts of a worker; a worker that crashed sends none."""
     released, looked = getattr(node, "workeroutput", {}).get("canaries", (0, {}))
     canaries.released += released
     canaries.looked.update(looked)

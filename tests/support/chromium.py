@@ -61,8 +61,8 @@ def launched() -> Iterator["Browser"]:
 def _unmeasured() -> Iterator[None]:
     """Pause coverage, because Playwright switches greenlets within a test.
 
-    With `concurrency = greenlet`, coverage looks up the current greenlet at each call in each
-    thread, and greenlet was seen to hang when it cleaned up after a thread.
+    Coverage could follow these switches with `concurrency = greenlet`, but with that setting
+    greenlet was seen to hang when it cleaned up after a thread.
     """
     coverage = sys.modules.get("coverage")
     measuring = coverage.Coverage.current() if coverage else None

@@ -43,7 +43,7 @@ class Seen:
 
     @property
     def headers(self) -> dict[str, str]:
-        """The headers, by lower-case name."""
+        """The headers, by lower-case name; of a repeated header, the last value."""
         return {name.lower(): value for name, value in self.fields}
 
     def names(self) -> list[str]:
@@ -64,8 +64,8 @@ class Wire:
     Attributes:
         answer: Called with each request. To answer, it returns a tuple of status and body; or the
             raw bytes of the whole answer; or an iterator of pieces of these bytes; or a list of
-            such pieces, sent in one TCP segment (over TLS, each piece in its own record). To reset
-            the connection, it returns None.
+            such pieces, sent in as few TCP segments as possible (over TLS, each piece in its own
+            record). To reset the connection, it returns None.
         seen: The requests so far.
         headers: Headers to add to each answer that is given as status and body.
         connections: How many connections were opened.

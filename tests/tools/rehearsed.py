@@ -34,12 +34,12 @@ class Reply:
 
     Attributes:
         asked: The fields of the form in the request's body; empty if there is no form.
-        first: The JSON of the first answer in this rehearsal, which has the first token.
+        first: The JSON of the sandbox's first answer: the first token, if the exchange succeeded.
         status: The HTTP status.
         headers: The headers that the proxy sends, except Content-Length.
         content: The JSON that the proxy sends.
         raw: If not None, the body that the proxy sends instead of the JSON.
-        lost: If true, the proxy closes the connection without an answer.
+        lost: If true, the proxy resets the connection without an answer.
     """
 
     asked: dict[str, str]
@@ -148,7 +148,7 @@ class Rehearsed:
         status: The exit code.
         report: The report in JSON, parsed.
         markdown: The report in Markdown.
-        said: Everything that the terminal showed.
+        said: What the terminal showed, except the question for the callback.
     """
 
     status: int
@@ -158,7 +158,7 @@ class Rehearsed:
 
     @property
     def learnt(self) -> dict[str, str]:
-        """The report's answers to the questions that the document leaves open."""
+        """The report's answers to open questions, by question."""
         learnt: dict[str, str] = self.report["learnt"]
         return learnt
 

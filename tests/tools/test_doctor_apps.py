@@ -113,7 +113,7 @@ def test_callback_that_needs_the_host(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_callback_without_a_route(capsys: pytest.CaptureFixture[str]) -> None:
-    """A redirect URI without a route, or whose route redirects, is a mistake."""
+    """A redirect URI without a route, or that the app redirects, is a mistake."""
     assert "Add the route" in _wrong(capsys, _app("/callback"))["callback"]
     assert "Register that one" in _wrong(capsys, _app("/kucoin/callback/"))["callback"]
 
@@ -160,7 +160,7 @@ def test_database_that_answers(
 
 
 def test_what_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    """A missing SameSite is a note, and a client id that is a number is a mistake.
+    """A missing SameSite is a note, and a client id that is a float is a mistake.
 
     Without a redirect URI, the check of the callback is skipped.
     """

@@ -164,7 +164,7 @@ def test_a_mistake_is_found_and_mended(
 
 @pytest.mark.parametrize("option", ["--timeout", "--total-timeout"])
 def test_timeouts_by_flag(option: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is a mistake if three calls may last longer than a --server-timeout that is not 0."""
+    """--server-timeout has to be longer than three calls can last; 0 means no time-out."""
     wrong = examine(capsys, "--offline", "--server-timeout", "10", "--total-timeout", "5").wrong()
     assert "--timeout 25" in wrong["time-outs"]
     assert "total_timeout=2" in wrong["time-outs"]
@@ -218,7 +218,7 @@ def test_notes(
 
 
 def test_no_proxy(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """If NO_PROXY excludes the site from the proxy, that is a note and no mistake."""
+    """A proxy in HTTPS_PROXY is right; if NO_PROXY excludes the site from it, that is a note."""
     monkeypatch.setenv("HTTPS_PROXY", _PROXY)
     assert "http://proxy.example.com:3128" in examine(capsys, "--offline").of("right")["proxy"]
     monkeypatch.setenv("NO_PROXY", "kucoin.com")
@@ -263,7 +263,7 @@ def test_each_library_reads_its_own_authorities(
 def test_text_fits_a_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The text has at most 100 columns, has the values for KuCoin's form, and ends with a count."""
+    """The text has at most 100 columns, the values for KuCoin's form, and counts of findings."""
     monkeypatch.setenv(_ID, " ")
     monkeypatch.setenv("KUCOIN_TRADING_IPS", "8.8.8.8,8.8.4.4")
     assert main(["doctor", "--offline"]) == 1

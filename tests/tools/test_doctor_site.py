@@ -113,7 +113,7 @@ def test_the_clock(library: str, wire: Wire, capsys: pytest.CaptureFixture[str])
 
 
 class Odd(NamedTuple):
-    """An answer that is not a login page, and the level and words of the advice about it."""
+    """An answer that is not a login page, the level of the finding, and words of its advice."""
 
     status: int
     level: str
@@ -200,7 +200,7 @@ def test_through_socks(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
 def test_a_folder_of_authorities(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """If REQUESTS_CA_BUNDLE is an empty folder, no certificate is trusted."""
+    """If REQUESTS_CA_BUNDLE is an empty folder, the sandbox's certificate is not trusted."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path))
     with run_sandbox(tls="self-signed") as sandbox:
         wrong = examine(capsys, "--site", sandbox.url, "--library", "requests").wrong()
@@ -210,7 +210,7 @@ def test_a_folder_of_authorities(
 def test_through_a_proxy(
     wire: Wire, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """All connections go through HTTPS_PROXY, and the proxy gets the URL's password, decoded."""
+    """Connections go through the proxy in HTTPS_PROXY, which gets its URL's password, decoded."""
     monkeypatch.setenv("HTTPS_PROXY", wire.url.replace("//", "//me:pa%40ss@"))
     wire.answer = lambda _seen: (502, "")
     report = examine(capsys, "--site", "https://kucoin.example.com")

@@ -62,7 +62,7 @@ def _wrong(capsys: pytest.CaptureFixture[str], app: Any) -> dict[str, str]:
 
 @pytest.mark.parametrize("kind", [Starlette, FastAPI])
 def test_nothing_is_wrong(kind: type[Starlette], capsys: pytest.CaptureFixture[str]) -> None:
-    """A correct application has no mistake. The `Config` of its `OAuth` has the settings."""
+    """A correct application has no mistake. Its settings are read from its `OAuth`'s `Config`."""
     report = examine(capsys, "--offline", app=_app(kind=kind))
     assert report.wrong() == {}
     assert report.report["form"]["Redirect URL"] == _URI
@@ -146,7 +146,7 @@ def test_without_kucoin(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_registration_is_found_through_modules(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is found if an endpoint names it as ``a.b.kucoin``, or imports its module itself."""
+    """The registered KuCoin is found if an endpoint names it as ``a.b.kucoin``, or imports it."""
     outer, inner = ModuleType("made_up_shop"), ModuleType("made_up_shop.auth")
     outer.auth = inner  # type: ignore[attr-defined]  # a module made here
     monkeypatch.setitem(sys.modules, "made_up_shop", outer)
@@ -190,7 +190,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
 
 
 def test_the_program_of_the_page(shop: Callable[..., str]) -> None:
-    """Loaded by name, the documentation's program has two mistakes for a site behind https.
+    """Loaded by name, the documentation's program has two mistakes for an https redirect URI.
 
     The session cookie is also sent over http, and no route is at the redirect URI.
     """

@@ -283,7 +283,7 @@ def test_each_deviation_is_named(deviation: Deviation, run: Callable[..., Rehear
 def test_what_is_learnt(
     operation: str, change: Change, question: str, answer: str, run: Callable[..., Rehearsed]
 ) -> None:
-    """The report answers questions that the document leaves open, by what the sandbox sent."""
+    """The report answers open questions by what the answers show."""
     learnt = run(**{operation: change}).learnt
     assert [said for asked, said in learnt.items() if question in asked and answer in said]
 
@@ -433,7 +433,7 @@ def test_the_settings_of_an_app(
 ) -> None:
     """With --app, the site and redirect URI of the application are used.
 
-    Without --report, the names of the reports begin with kucoin-rehearsal.
+    Without --report, the name of the Markdown report begins with kucoin-rehearsal.
     """
     (tmp_path / "rehearsed_shop.py").write_text(
         "from authlib.integrations.flask_client import OAuth\n"

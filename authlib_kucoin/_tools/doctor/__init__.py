@@ -19,7 +19,7 @@ class Check(NamedTuple):
     Attributes:
         name: The name of the check in the report.
         find: Makes the check, and yields its findings.
-        asks_site: Whether the check connects to the site. It is then skipped with --offline.
+        asks_site: Whether the check connects to the site. If it does, --offline skips it.
     """
 
     name: str
@@ -66,7 +66,7 @@ def examine(subject: Subject) -> list[tuple[str, Finding]]:
 
 
 def run(options: argparse.Namespace, app: Any = None) -> int:
-    """Print what is right, what is wrong, and how to fix it.
+    """Make the checks, and print the report.
 
     Args:
         options: The command line.

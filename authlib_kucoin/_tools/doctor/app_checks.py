@@ -11,7 +11,7 @@ from .subject import App, HostRefused, Subject
 
 #: A secret key of fewer characters than this counts as one that can be guessed.
 _SHORTEST_SECRET: Final = 16
-#: The Host header that the app gets from a proxy that does not forward the browser's Host.
+#: A Host header such as the app gets from a proxy that does not forward the browser's Host.
 _INNER_HOST: Final = "127.0.0.1:8000"
 _NO_APP: Final = "no --app was given"
 _NO_COOKIE: Final = "the application has no session cookie that this command knows"
@@ -71,7 +71,7 @@ def check_cookies(subject: Subject) -> Iterator[Finding]:
 
 
 def check_secret_key(subject: Subject) -> Iterator[Finding]:
-    """Check that the secret key, which signs sessions and other data, is set and hard to guess."""
+    """Check that the secret key is set, hard to guess, and not from Django's startproject."""
     if subject.app is None:
         yield skipped(_NO_APP)
         return
@@ -93,7 +93,7 @@ def check_secret_key(subject: Subject) -> Iterator[Finding]:
 
 
 def check_callback(subject: Subject) -> Iterator[Finding]:
-    """Check that a route serves the redirect URI, and that the app builds it behind a proxy."""
+    """Check that the redirect URI has a route, and that the app builds this URI behind a proxy."""
     uri = str(subject.settings.redirect_uri or "")
     if subject.app is None:
         yield skipped(_NO_APP)

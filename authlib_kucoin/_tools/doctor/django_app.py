@@ -12,8 +12,8 @@ from .subject import App, Cookie, HostRefused
 def django_settings(name: str) -> dict[str, Any]:
     """Return the settings for KuCoin of the configured project.
 
-    They are the settings for Authlib if ``AUTHLIB_OAUTH_CLIENTS`` has the name, otherwise those for
-    python-social-auth.
+    They are the settings for Authlib if ``AUTHLIB_OAUTH_CLIENTS`` has any under the name, otherwise
+    those for python-social-auth. For both, ``{NAME}_REDIRECT_URI`` can hold the redirect URI.
 
     Args:
         name: The name that KuCoin is registered under.

@@ -20,7 +20,7 @@ from .subject import Subject, host_of
 
 #: The module that each HTTP library needs for a SOCKS proxy, and the package that has it.
 _SOCKS: Final = {"requests": ("socks", "PySocks"), "httpx2": ("socksio", "socksio")}
-#: Options of a client that can take precedence over the environment.
+#: Options of a client that can change its proxies or its TLS, whatever the environment says.
 _OVERRULING: Final = ("proxies", "proxy", "mounts", "transport", "trust_env", "verify", "cert")
 
 
@@ -138,7 +138,7 @@ def _trouble(value: str) -> str:
 
 
 def check_addresses(subject: Subject) -> Iterator[Finding]:
-    """Check that the addresses for KuCoin's form are given, and are public IP addresses."""
+    """Check that addresses for the Fast API are given, and that all given addresses are public."""
     settings = subject.settings
     if not settings.fast_api_ips:
         rest = subject.site.rest if subject.site else SITES["global"].rest

@@ -40,7 +40,7 @@ def tls_context(library: str, verify: Any = None) -> ssl.SSLContext:
     named = own or os.environ.get(authorities_variable(library)) or _bundled()
     if named is None:
         return ssl.create_default_context()
-    # Use urllib3's context, which requests uses: since 3.13, Python's own default is stricter.
+    # Use urllib3's context, which requests uses: Python's own default can be stricter.
     context: ssl.SSLContext = import_module("urllib3.util.ssl_").create_urllib3_context()
     if Path(named).is_dir():
         context.load_verify_locations(capath=named)
@@ -60,8 +60,8 @@ def proxy_url(url: str, own: Mapping[str, Any]) -> str | None:
 
     Args:
         url: The URL.
-        own: The options of the client. ``proxy`` or ``proxies`` in them take precedence over the
-            environment.
+        own: The options of the client. ``proxy``, or ``proxies`` for the URL's scheme, takes
+            precedence over the environment.
     """
     parts = urlsplit(url)
     if chosen := own.get("proxy") or (own.get("proxies") or {}).get(parts.scheme):
@@ -74,7 +74,7 @@ def proxy_url(url: str, own: Mapping[str, Any]) -> str | None:
 
 
 def proxy_for(url: str, own: Mapping[str, Any]) -> SplitResult | None:
-    """Return the result of :func:`proxy_url`, split; the scheme is http if the URL has none."""
+    """Return the result of :func:`proxy_url`, split; http is its scheme if it has none."""
     named = proxy_url(url, own)
     if named is None:
         return None

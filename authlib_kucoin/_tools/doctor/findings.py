@@ -21,7 +21,7 @@ class Finding:
 
     Attributes:
         level: What the finding means for going live.
-        text: The fact that the check has found.
+        text: What the check has found, or why something was not checked.
         advice: How to fix the mistake, or what to look at; empty if there is no advice.
     """
 
@@ -46,5 +46,5 @@ def note(text: str, advice: str = "") -> Finding:
 
 
 def skipped(why: str) -> Finding:
-    """Return the finding of a check that was not made, with the reason."""
+    """Return the finding for something that was not checked, with the reason."""
     return Finding(Level.SKIPPED, why)

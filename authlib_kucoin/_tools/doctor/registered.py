@@ -37,7 +37,7 @@ def registered_settings(client: Any, name: str, config: Callable[[str], Any]) ->
 
 
 def _site_of(client: Any, config: Callable[[str], Any], prefix: str) -> dict[str, Any]:
-    """Return the site; if it is not valid, the settings for it, which a check then reports."""
+    """Return the site; if it is not valid, its settings, so that a check can report the mistake."""
     try:
         return {"site": client.site}
     except KuCoinError:

@@ -1,4 +1,4 @@
-"""The findings as text, wrapped at 98 columns between words, or as JSON."""
+"""The report, as text or as JSON: the findings, and the answers for KuCoin's form."""
 
 from __future__ import annotations
 

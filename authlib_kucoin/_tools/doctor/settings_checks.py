@@ -19,9 +19,9 @@ from authlib_kucoin._protocol.sites import SITES, resolve_site
 from .findings import Finding, note, right, skipped, wrong
 from .subject import Subject, host_of
 
-#: The number of calls for one callback: exchange, key, key info.
+#: The number of calls that one callback is assumed to take: exchange, key, key info.
 _CALLS: Final = 3
-#: A value that contains one of these is taken for a placeholder.
+#: A client id or secret that contains one of these is taken for a placeholder.
 _PLACEHOLDERS: Final = ("your", "example", "change", "placeholder", "todo", "xxx", "...", "<")
 _SET_SITE: Final = (
     f"Set KUCOIN_SITE to one of {', '.join(SITES)}, or to a base URL such as "
@@ -67,7 +67,7 @@ def check_site(subject: Subject) -> Iterator[Finding]:
 
 
 def check_client_id(subject: Subject) -> Iterator[Finding]:
-    """Check the client id for mistakes that copying and configuration files cause."""
+    """Check that there is a client id, without mistakes of copying or of configuration files."""
     given = subject.settings.client_id
     if given in (None, ""):
         yield wrong(
@@ -168,7 +168,7 @@ def _is_here_only(host: str) -> bool:
 def check_timeouts(subject: Subject) -> Iterator[Finding]:
     """Check the client's time-outs and the server's time-out.
 
-    The server's time-out has to be longer than a callback can take.
+    If the server has a time-out, it has to be longer than a callback can take.
     """
     settings = subject.settings
     phases = _seconds(settings.timeout)

@@ -16,7 +16,7 @@ from .findings import Finding, note, right, skipped, wrong
 from .subject import PATIENCE, Subject
 
 _DAY: Final = 24 * 3600
-#: If a certificate is valid for fewer days than this, the report says so.
+#: A certificate that is valid for fewer days than this gives a note.
 _SOON: Final = 14
 #: KuCoin refuses a signed request whose timestamp is off by more than this, in seconds.
 _LARGEST_SKEW: Final = 5.0
@@ -28,9 +28,10 @@ _NO_SITE: Final = "the site is not known"
 
 
 def check_certificate(subject: Subject) -> Iterator[Finding]:
-    """Make a TLS connection to the web host and to the REST host, and check their certificates.
+    """Check the certificates of the web host and of the REST host by TLS connections.
 
-    Hosts of http addresses (loopback) are skipped.
+    Hosts with an http address (loopback) are skipped, and hosts behind a proxy whose own URL is
+    not http. If the client has ``verify=False``, that is reported without a connection.
     """
     if subject.site is None:
         yield skipped(_NO_SITE)

@@ -20,7 +20,7 @@ from .flask_app import flask_app, flask_settings
 from .starlette_app import starlette_app, starlette_settings
 from .subject import App, Settings, Subject
 
-#: The settings that can be environment variables, with the ends of the variables' names.
+#: Settings of one value that can be environment variables, and the ends of the variables' names.
 _VARIABLES: Final = {
     "site": "SITE",
     "fast_api": "FAST_API",
@@ -125,7 +125,7 @@ def _is_of(app: Any, package: str) -> bool:
 def _read(app: Any, name: str) -> tuple[App, dict[str, Any]]:
     if _is_of(app, "django"):
         return django_app(), django_settings(name)
-    # Not a middleware around an application, as SessionMiddleware(app).
+    # A middleware around an application, as SessionMiddleware(app), has no user_middleware.
     if _is_of(app, "starlette") and hasattr(app, "user_middleware"):
         return starlette_app(app), starlette_settings(app, name)
     if hasattr(app, "extensions") and hasattr(app, "url_map"):
@@ -137,7 +137,7 @@ def _read(app: Any, name: str) -> tuple[App, dict[str, Any]]:
 
 
 def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the flags for settings, which doctor and rehearse share."""
+    """Add the flags that doctor and rehearse share."""
     parser.add_argument("--app", metavar="MODULE:ATTRIBUTE", help=_APP)
     parser.add_argument(
         "--name", default="kucoin", help="the name KuCoin is registered under (default: kucoin)"

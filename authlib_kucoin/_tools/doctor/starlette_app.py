@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from .registered import registered_settings
 from .subject import App, Cookie, HostRefused
 
-#: Only these middleware classes are run. They change the address of a request, redirect it, or
+#: Only these middleware classes are run. They change the scheme of a request, redirect it, or
 #: refuse its host.
 _ADDRESS_MIDDLEWARE: Final = {
     "HTTPSRedirectMiddleware",
@@ -27,7 +27,7 @@ _TRUST: Final = (
     "127.0.0.1 by default)"
 )
 
-#: Packages whose functions name no object of the application.
+#: In functions of these packages, no name leads to an object of the application.
 _LIBRARIES: Final = {"authlib", "authlib_kucoin", "fastapi", "pydantic", "starlette"}
 
 T = TypeVar("T")
@@ -42,7 +42,7 @@ def starlette_settings(app: Any, name: str) -> dict[str, Any]:
         name: The name that KuCoin is registered under.
 
     Raises:
-        ConfigurationError: If KuCoin is not registered under this name.
+        ConfigurationError: If no KuCoin is found that is registered under this name.
     """
     client = _registered(app, name)
     settings = getattr(getattr(client, "_oauth", None), "config", None)
@@ -56,9 +56,9 @@ def starlette_settings(app: Any, name: str) -> dict[str, Any]:
 def _registered(app: Any, name: str) -> Any:
     """Return the registered ``KuCoinStarletteApp`` of this name; None if it is not found.
 
-    A Starlette application has no attribute for Authlib's ``OAuth``; only its functions refer to
-    that object. So this function follows references from the application, and returns the
-    ``KuCoinStarletteApp`` that is the fewest references away.
+    A Starlette application has no attribute for Authlib's ``OAuth``; usually only its functions
+    refer to that object. So this function follows references from the application, and returns the
+    ``KuCoinStarletteApp`` of this name that is the fewest references away.
     """
     from authlib_kucoin.starlette_client import KuCoinStarletteApp  # noqa: PLC0415 - as installed
 
@@ -136,7 +136,7 @@ def _cookie(session: Mapping[str, Any]) -> Cookie:
 
 
 def _session_options(app: Any) -> Mapping[str, Any] | None:
-    """Return the arguments of ``SessionMiddleware``; None if the application has none."""
+    """Return the arguments of ``SessionMiddleware``; None without such a middleware."""
     from starlette.middleware.sessions import SessionMiddleware  # noqa: PLC0415 - as installed
 
     for added, arguments, options in app.user_middleware:
@@ -150,10 +150,10 @@ def _session_options(app: Any) -> Mapping[str, Any] | None:
 def _callback_url(app: Any, uri: str, host: str) -> str | None:
     """Return the callback's URL as the application builds it behind a proxy that ends TLS.
 
-    The server (uvicorn) takes the scheme from a proxy that its command line says to trust. That
-    command line is not known here, so the request arrives with the scheme of the redirect URI. The
-    request passes only the middleware that concerns addresses, so no function of the application
-    runs. The result is None if no route serves the URI.
+    The server (uvicorn) takes the scheme from a proxy that it trusts. Which proxies it trusts is
+    not known here, so the request arrives with the scheme of the redirect URI. The request passes
+    only the middleware in ``_ADDRESS_MIDDLEWARE``, so no function of the application runs. The
+    result is None if no route serves a GET of the URI.
 
     Raises:
         HostRefused: If a middleware answers instead of passing the request on.
@@ -176,7 +176,8 @@ def _callback_url(app: Any, uri: str, host: str) -> str | None:
     arrived = asyncio.run(_arrived(app, scope))
     if arrived is None:
         raise HostRefused
-    # If no route serves the path, Starlette redirects to the path with or without a final slash.
+    # If no route serves the path, Starlette by default redirects to the path with a final slash
+    # added or removed.
     for served in (path, path.rstrip("/") if path.endswith("/") else f"{path}/"):
         if _is_served(app, {**arrived, "path": served}):
             return str(URL(scope={**arrived, "path": served}))

@@ -16,7 +16,7 @@ from authlib_kucoin._protocol.redirect_uri import is_loopback
 from authlib_kucoin._protocol.sites import Site, resolve_site
 from authlib_kucoin._tools.watched import LIBRARIES, Heard, installed_library, watched_client
 
-#: Seconds to wait for the site, for each step.
+#: Seconds to wait for the site in each step of a request, such as connecting.
 PATIENCE: Final = 10.0
 
 
@@ -38,7 +38,7 @@ class Settings:
         fast_api_ips: The addresses to register for the Fast API.
         trading_ips: The addresses to register for trading.
         vault_keys: The Fernet keys that encrypt stored credentials, separated by commas.
-        client_kwargs: The options of the client, as registered with Authlib.
+        client_kwargs: The options of the client, such as ``verify`` and ``proxies``.
         library: The HTTP library of the client: ``"requests"`` or ``"httpx2"``.
     """
 
@@ -90,10 +90,12 @@ class App:
             None if no route serves the redirect URI. Raises :class:`HostRefused` if the app refuses
             the host.
         trust_scheme: The change that makes the app take the scheme from the proxy's headers.
-        trust_host: The change that makes the app take the host from the proxy's headers.
+        trust_host: The change after which the app builds the right host even if the proxy does not
+            forward the browser's Host.
         allow_host: The setting that lists the hosts that the app serves.
-        database: The URL of the database; None if the app has none that this command knows.
-        open_database: Connects to the database and runs a query.
+        database: The URL of the database (for Django, made of its engine and name only); None if
+            the app has none that this command knows.
+        open_database: If there is a ``database``, connects to it and runs a query.
     """
 
     framework: str

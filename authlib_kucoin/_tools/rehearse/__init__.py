@@ -62,7 +62,7 @@ def run(options: argparse.Namespace, app: Any = None, terminal: Terminal | None 
 
 
 class _CannotBegin(Exception):
-    """The rehearsal cannot begin; the text says why, and what to change."""
+    """The rehearsal cannot begin; the text says why."""
 
 
 def _prepare(settings: Settings, options: argparse.Namespace, terminal: Terminal) -> Rehearsal:
@@ -182,7 +182,7 @@ class _Files:
         self._made: list[TextIO] = []
 
     def report(self, name: str | None, end: str) -> TextIO:
-        """Open a new report file, named ``name.end``. Without a name, it is named by the date."""
+        """Open a new report file ``name.end``. Without a name, it is named by date and time."""
         base = name or f"kucoin-rehearsal-{datetime.now(UTC):%Y%m%d-%H%M%S}"
         return self._new(f"{base}.{end}", 0o666, "--report")
 

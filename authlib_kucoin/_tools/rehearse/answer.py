@@ -14,7 +14,7 @@ from .masks import SHOWN, Secrets, alphabet, member_name
 
 #: The number of levels down to which members are listed.
 _DEEPEST: Final = 4
-#: An answer without ``success`` is no refusal if its ``code`` is one of these.
+#: In an answer without ``success``, any ``code`` but these means a refusal.
 _GOOD_CODES: Final = (None, "", 200, "200", 200000, "200000")
 
 
@@ -93,7 +93,7 @@ class Answer:
         return f"HTTP {status}, {form}{f', code {json.dumps(code)}' if code else ''}"
 
     def page(self) -> Page:
-        """Return what the document says about a refusal if this is one, or else about a result."""
+        """Return what the document says of a refusal if the answer is one, or else of a result."""
         return page_of(self.heard.call.operation, is_refusal=bool(self.refusal_form))
 
     def members(self, secrets: Secrets) -> list[Member]:
@@ -170,7 +170,10 @@ _KINDS: Final = ((type(None), NULL), (bool, BOOLEAN), ((int, float), NUMBER), (s
 
 
 def kind_of(value: object) -> str:
-    """Return the JSON type of a value. A list of strings has another type than any other list."""
+    """Return the JSON type of a value.
+
+    A list of strings, or an empty list, has another type than other lists.
+    """
     if isinstance(value, list):
         return LIST if all(isinstance(each, str) for each in value) else "list"
     return next((kind for classes, kind in _KINDS if isinstance(value, classes)), OBJECT)

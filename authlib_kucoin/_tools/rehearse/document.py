@@ -1,7 +1,8 @@
 """The form of each answer, as the document describes it.
 
 Sections are those of KuCoin's page "Broker Fast API Service" (modified 2026-01-29). The form of key
-info is from KuCoin's page on its REST API, and its optional members are from published clients.
+info is from KuCoin's page on its REST API. The optional members of key info, except ``subName``,
+are known only from one published client.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ class Page(NamedTuple):
 
     Attributes:
         section: The section that describes the answer.
-        members: The type of each member, by its path.
-        values: The values that the document prints, by the path of the member.
+        members: The type of each required member, by its path.
+        values: Values that the document prints and that each answer should have, by path.
         optional: The types of members that an answer may lack, by path.
     """
 

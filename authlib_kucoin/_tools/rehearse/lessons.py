@@ -1,8 +1,8 @@
 """What a rehearsal shows: answers to open questions, and differences from the document.
 
-The tables ``QUESTIONS`` and ``DEVIATIONS`` hold functions that read a :class:`Record`. Each of them
-answers one question or describes one difference. The result is an empty text if the record does not
-answer the question, or does not show the difference.
+``QUESTIONS`` and ``DEVIATIONS`` hold functions that read a :class:`Record`. Each function answers
+one question or describes one difference. Its result is an empty text if the record does not answer
+the question, or does not show the difference.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .record import Record
 #: "InnerTransfer" is not: it moves funds between the user's own accounts.
 _WITHDRAWALS: Final = {"Transfer", "Withdrawal", "Withdraw"}
 
-# --- what the document leaves open ----------------------------------------------------------------
+# --- answers to open questions -------------------------------------------------------------------
 
 
 def _callback_form(record: Record) -> str:
@@ -183,8 +183,8 @@ def _cookies(record: Record) -> str:
     return f"yes, on {', '.join(with_cookies)}" if with_cookies else "no"
 
 
-#: Each question that the document leaves open, and the function that answers it. If the function
-#: returns an empty text, the question stays open.
+#: The questions that a rehearsal may answer, and for each the function that answers it. If the
+#: function returns an empty text, the question stays open.
 QUESTIONS: Final[dict[str, Callable[[Record], str]]] = {
     "In which form does the callback come?": _callback_form,
     "Does KuCoin want a client secret?": _client_secret,
@@ -262,8 +262,8 @@ def _other_key(record: Record) -> str:
     return "ipWhiteList of the key call and ipWhitelist of key info differ."
 
 
-#: Each function looks for one difference that the form of a single answer does not show. Its text
-#: is empty if there is no such difference, or if the step that would show it was not made.
+#: Each function looks for one difference, from the document or from RFC 6749, that the form of a
+#: single answer does not show. Its text is empty if the record shows no such difference.
 DEVIATIONS: Final = (
     _state_changed,
     _code_doubled,

@@ -1,8 +1,8 @@
 """Decides which parts of an answer a report shows.
 
 The report shows the values of a few members that hold no secret. For every other member, it shows
-the type of the value, and its length or size. Known secrets are masked in the shown values, too,
-because a message of KuCoin's can repeat a secret from the request.
+at most the value's type, its length or size, and its kind of characters. Known secrets are masked
+in the shown values, too, because a message of KuCoin's can repeat a secret from the request.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SHOWN: Final = frozenset(
         "token_type",
     }
 )
-#: The members that describe an account or a key.
+#: Members that describe an account or a key, and whose values are not shown.
 _DESCRIPTIONS: Final = frozenset(
     {
         "apiName",
@@ -58,7 +58,7 @@ _SHORTEST_MASKED: Final = 6
 _LONGEST_NAME: Final = 40
 _NAME: Final = re.compile(rf"[A-Za-z_$][\w.$-]{{0,{_LONGEST_NAME - 1}}}", re.ASCII)
 # _RUN matches 16 or more characters that can be a token. They are masked if one of them is a digit.
-# _ADDRESS matches an IP address.
+# _ADDRESS matches an IPv4 address, or an IPv6 address with three or more colons.
 _RUN: Final = re.compile(r"[\w+/=-]{16,}")
 _ADDRESS: Final = re.compile(
     r"\b\d{1,3}(?:\.\d{1,3}){3}\b|\b[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){3,7}\b", re.IGNORECASE
@@ -68,8 +68,8 @@ _ADDRESS: Final = re.compile(
 class Secrets:
     """The values that the report must not show, as far as they are known.
 
-    Credentials are masked in the whole report. A value that describes an account, such as the name
-    of a key, can be an ordinary word, so it is masked only in texts that come from an answer.
+    Credentials are masked in the whole report. A value that describes an account or a key, such as
+    the key's name, can be an ordinary word, so it is masked only in texts that come from an answer.
     Values of fewer than six characters are masked nowhere.
     """
 
@@ -93,10 +93,10 @@ class Secrets:
         return redact(text, _long(self._credentials))
 
     def shown(self, value: object) -> str:
-        """Return a value from KuCoin as a text of at most 300 characters that can be shown.
+        """Return a value from KuCoin as a text that can be shown, cut off at some 300 characters.
 
-        Known credentials and descriptions, IP addresses, and long runs of characters with a digit
-        are masked.
+        Known credentials and descriptions, IP addresses (as far as ``_ADDRESS`` matches them), and
+        long runs of characters with a digit are masked.
         """
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         return _without_lookalikes(presentable(text, self._all) or "")
@@ -156,7 +156,7 @@ def header_names(headers: Iterable[str]) -> list[str]:
 def alphabet(text: str) -> str:
     """Return the length of a text and its kind of characters, which reveal little of a secret.
 
-    An empty text is "empty".
+    For an empty text, the result is "empty".
     """
     if not text:
         return "empty"

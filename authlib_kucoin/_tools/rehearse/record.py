@@ -15,9 +15,9 @@ class Exchange:
 
     Attributes:
         name: The name of the call in the report.
-        answer: The raw answer, or the failure if none came. None if the library raised an error
-            before it sent the call, or for a setting (such as a proxy's missing password or an
-            untrusted certificate).
+        answer: The raw answer, or the failure if none came. None if the library refused to send
+            the call, or blamed something that lasts, such as a proxy's missing password or an
+            untrusted certificate.
         result: The value that the library returned; None if it raised an error.
         error: The error that the library raised; None if it returned a value.
     """

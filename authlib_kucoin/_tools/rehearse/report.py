@@ -12,7 +12,7 @@ from .lessons import DEVIATIONS, QUESTIONS
 from .masks import Secrets, header_names
 from .record import Exchange, Record
 
-#: The largest number of members that the report lists of one answer.
+#: The most members that the report lists for one answer.
 _MOST_MEMBERS: Final = 80
 #: The headers whose values the report shows.
 _SHOWN_HEADERS: Final = ("content-type", "retry-after", "server")
@@ -46,7 +46,7 @@ def please() -> str:
 
 
 def metadata_of(package: str, name: str) -> list[str]:
-    """Return the values of one field of a package's metadata; empty if it is not installed."""
+    """Return the values of one field of a package's metadata; empty if either is missing."""
     try:
         return metadata(package).get_all(name) or []
     except PackageNotFoundError:
@@ -54,7 +54,7 @@ def metadata_of(package: str, name: str) -> list[str]:
 
 
 def differences(record: Record, secrets: Secrets) -> Iterator[str]:
-    """Yield each difference from the document: in the course of the rehearsal, then by answer."""
+    """Yield each difference from the document: first those of the rehearsal, then each answer's."""
     for find in DEVIATIONS:
         if found := find(record):
             yield found

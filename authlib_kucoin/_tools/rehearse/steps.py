@@ -1,7 +1,7 @@
 """The steps of a rehearsal: a person signs in, and the program sends each call in turn.
 
-The package's own client sends the package's own calls. If a call fails, its error goes into the
-report. The rehearsal ends early only if there is no callback or no token.
+The package's own client sends the package's own calls. If a call raises an error of this package,
+the error goes into the report. Without a callback or a token, the rehearsal ends early.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Rehearsal:
         heard: The raw answers to the current call.
         terminal: The terminal of the person.
         secrets: The values that must not be in the report.
-        record: The calls so far.
+        record: The callback and the calls so far.
         permissions: The permissions to ask for; None for the default ones.
         keep_key: Called with a new key before anything else is sent.
     """
@@ -167,7 +167,7 @@ class Rehearsal:
         )
         old = token.get("refresh_token")
         if fresh is not None and old and old != fresh.get("refresh_token"):
-            # client.refresh_token() would send nothing, but return the new pair from its memory.
+            # Not client.refresh_token(), which can return a pair from memory and send nothing.
             self._attempt(
                 "second refresh",
                 lambda: self.client.perform(
