@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
@@ -13,6 +14,7 @@ import pytest
 import trustme
 
 from authlib_kucoin._tools import doctor
+from authlib_kucoin._tools.doctor.environment import tls_context
 from authlib_kucoin._tools.doctor.findings import Finding
 from authlib_kucoin._tools.doctor.site_checks import check_certificate
 from authlib_kucoin._tools.doctor.subject import Settings, Subject
@@ -70,6 +72,15 @@ class TestTls:
         assert [(each.method, each.path, each.query) for each in kucoin_sandbox.requests] == [
             ("HEAD", "/oauth", "")
         ]
+
+    def test_only_the_clients_own_file_is_trusted(
+        self, library: str, kucoin_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A path in `verify` replaces the usual authorities; httpx2 needs no urllib3 for that."""
+        if library == "httpx2":
+            monkeypatch.setitem(sys.modules, "urllib3.util.ssl_", None)
+        context = tls_context(library, str(kucoin_sandbox.certificate))
+        assert context.cert_store_stats()["x509"] == 1
 
     def test_an_expired_certificate(
         self, library: str, kucoin_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch

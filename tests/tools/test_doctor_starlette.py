@@ -107,6 +107,9 @@ def test_the_callbacks_route(capsys: pytest.CaptureFixture[str]) -> None:
     """A redirect URI must have a route that does not redirect; the route can be in a `Mount`."""
     assert "Add the route" in _wrong(capsys, _app(path="/callback"))["callback"]
     assert "Register that one" in _wrong(capsys, _app(path="/kucoin/callback/"))["callback"]
+    app = _app(path="/kucoin/callback/")
+    app.router.redirect_slashes = False
+    assert "Add the route" in _wrong(capsys, app)["callback"]
     inner = Mount("/kucoin", routes=_app(path="/callback").routes)
     app = _app(path="/elsewhere")
     app.router.routes.append(inner)

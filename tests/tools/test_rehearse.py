@@ -400,7 +400,7 @@ def test_secrets_that_answers_repeat(run: Callable[..., Rehearsed]) -> None:
         if reply.content.get("access_token"):
             token, other = reply.content["access_token"], "Zq81mNw0Pk33uTe6Rb52"
             reply.content["msg"] = (
-                f"{token}, {other} and swordfish from 203.0.113.7 and 2001:DB8:0:1::5"
+                f"{token}, {other} and swordfish from 203.0.113.7, 2001:DB8:0:1::5 and fe80::7"
             )
             reply.content["swordfish"] = "swordfish"
             reply.content[other] = [other, 7]
@@ -411,6 +411,7 @@ def test_secrets_that_answers_repeat(run: Callable[..., Rehearsed]) -> None:
     assert "Zq81mNw0Pk33uTe6Rb52".lower() not in written.lower()
     assert "203.0.113.7" not in written
     assert "2001:DB8" not in written
+    assert "fe80" not in written
     assert "swordfish" not in written
     assert "exchange: (an odd name) is not in the document (list)." in result.differences
 
@@ -604,6 +605,22 @@ def test_a_paste_is_not_shown(
     assert callback.fields["code"] not in shown
     assert "not now" in shown
     assert "HTTP 200, the library can read the answer" in shown
+
+
+def test_the_end_of_input_at_a_terminal(program: Callable[..., subprocess.Popen[str]]) -> None:
+    """Ctrl-D instead of a callback ends the program without a traceback."""
+    ours, theirs = pty.openpty()
+    with program(stdin=theirs, stdout=theirs, stderr=theirs) as running:
+        try:
+            _shown_until(ours, "(it is not shown): ")
+            os.write(ours, b"\x04")
+            shown = _shown_until(ours, "this package.")
+            assert running.wait(30) == 1
+        finally:
+            running.terminate()
+            os.close(ours)
+            os.close(theirs)
+    assert "Traceback" not in shown
 
 
 def test_versions() -> None:

@@ -33,20 +33,22 @@ def tls_context(library: str, verify: Any = None) -> ssl.SSLContext:
         verify: The client's option ``verify``; used if it is the path of a file or a folder.
     """
     own = verify if isinstance(verify, str) else None
-    if library == "httpx2" and own is None:
+    if library == "httpx2":
         import httpx2  # noqa: PLC0415 - may not be installed
 
-        return httpx2.create_ssl_context()
+        return ssl.create_default_context(**_place(own)) if own else httpx2.create_ssl_context()
     named = own or os.environ.get(authorities_variable(library)) or _bundled()
     if named is None:
         return ssl.create_default_context()
     # Use urllib3's context, which requests uses: Python's own default can be stricter.
     context: ssl.SSLContext = import_module("urllib3.util.ssl_").create_urllib3_context()
-    if Path(named).is_dir():
-        context.load_verify_locations(capath=named)
-    else:
-        context.load_verify_locations(cafile=named)
+    context.load_verify_locations(**_place(named))
     return context
+
+
+def _place(path: str) -> dict[str, str]:
+    """Return the argument of ``ssl`` for trusted authorities in a file or a folder."""
+    return {"capath" if Path(path).is_dir() else "cafile": path}
 
 
 def _bundled() -> str | None:

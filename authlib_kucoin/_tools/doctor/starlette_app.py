@@ -178,7 +178,8 @@ def _callback_url(app: Any, uri: str, host: str) -> str | None:
         raise HostRefused
     # If no route serves the path, Starlette by default redirects to the path with a final slash
     # added or removed.
-    for served in (path, path.rstrip("/") if path.endswith("/") else f"{path}/"):
+    other = path.rstrip("/") if path.endswith("/") else f"{path}/"
+    for served in (path, other) if app.router.redirect_slashes else (path,):
         if _is_served(app, {**arrived, "path": served}):
             return str(URL(scope={**arrived, "path": served}))
     return None

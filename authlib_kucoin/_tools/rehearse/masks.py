@@ -58,10 +58,13 @@ _SHORTEST_MASKED: Final = 6
 _LONGEST_NAME: Final = 40
 _NAME: Final = re.compile(rf"[A-Za-z_$][\w.$-]{{0,{_LONGEST_NAME - 1}}}", re.ASCII)
 # _RUN matches 16 or more characters that can be a token. They are masked if one of them is a digit.
-# _ADDRESS matches an IPv4 address, or an IPv6 address with three or more colons.
+# _ADDRESS matches an IPv4 address, or an IPv6 address with `::` or three or more colons; a time of
+# day, such as 12:30:45, has just two.
 _RUN: Final = re.compile(r"[\w+/=-]{16,}")
 _ADDRESS: Final = re.compile(
-    r"\b\d{1,3}(?:\.\d{1,3}){3}\b|\b[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){3,7}\b", re.IGNORECASE
+    r"\b\d{1,3}(?:\.\d{1,3}){3}\b"
+    r"|(?<![\w:])(?:[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){3,7}|[0-9a-f]{1,4}::[0-9a-f]{0,4})(?!\w)",
+    re.IGNORECASE,
 )
 
 
@@ -93,10 +96,10 @@ class Secrets:
         return redact(text, _long(self._credentials))
 
     def shown(self, value: object) -> str:
-        """Return a value from KuCoin as a text that can be shown, cut off at some 300 characters.
+        """Return a value from KuCoin as a text that can be shown, cut off at 300 characters.
 
         Known credentials and descriptions, IP addresses (as far as ``_ADDRESS`` matches them), and
-        long runs of characters with a digit are masked.
+        long runs of characters with a digit are masked; the mask of an address can be longer.
         """
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         return _without_lookalikes(presentable(text, self._all) or "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import sys
 import textwrap
@@ -27,7 +28,9 @@ class Terminal:
         return sys.stdin.readline().strip()
 
     def ask_hidden(self, question: str) -> str:
-        """Ask for a line. A terminal does not echo it, so that no log of the terminal holds it."""
+        """Ask for a line as :meth:`ask` does, but a terminal does not echo it, as logs could."""
         if sys.stdin.isatty():
-            return getpass.getpass(f"{question} ").strip()
+            with contextlib.suppress(EOFError):
+                return getpass.getpass(f"{question} ").strip()
+            return ""
         return self.ask(question)
