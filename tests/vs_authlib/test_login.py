@@ -57,7 +57,7 @@ def test_error_code_in_the_callback_is_not_exchanged(wire: Wire, register: Any) 
 
 @pytest.mark.parametrize("register", [our_app, stock_app])
 def test_a_callback_without_code_is_an_oauth_error(wire: Wire, register: Any) -> None:
-    """Without a code, this package raises an ``OAuthError``; Authlib raises another error."""
+    """Without a code, this package's error is an ``OAuthError``, and Authlib's is not."""
     app = flask_app()
     kucoin = register(OAuth(app), wire)
     waiting = started_login(app, kucoin)
@@ -88,9 +88,9 @@ def test_app_refuses_the_callback_of_another_apps_login(wire: Wire) -> None:
 
 
 def test_second_registration_inherits_no_client_secret(wire: Wire) -> None:
-    """A second app of this package has no client secret.
+    """A second app of this package does not inherit the client secret of the first.
 
-    With Authlib, an app whose class sets ``OAUTH_APP_CONFIG`` inherits the secret of the first app.
+    With Authlib, it does if the class of both apps sets ``OAUTH_APP_CONFIG``.
     """
     app = flask_app(KUCOIN_SITE=wire.url)
     first = register_kucoin(OAuth(app), client_id="one", client_secret="secret-one")
@@ -146,9 +146,9 @@ def test_overwrite_does_not_change_the_callers_dict(wire: Wire) -> None:
 
 
 def test_login_url_has_documented_parameters_once_in_order(wire: Wire) -> None:
-    """This package sends each parameter once, and refuses ``prompt`` and PKCE.
+    """This package's login URL has each documented parameter once, in the document's order.
 
-    Authlib sends ``prompt``.
+    This package refuses ``prompt`` and PKCE; Authlib's login URL has ``prompt``.
     """
     url, state = our_session(wire).create_authorization_url(state="s t")
     query = urlsplit(url).query
