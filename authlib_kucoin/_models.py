@@ -134,8 +134,8 @@ class ApiKeyInfo:
         third_party_app: The application that the key was made for.
 
     ``uid`` and ``permissions`` always come from the answer. Any other field is None or empty if
-    the answer lacks it or gives it another type. The last six fields are known only from the types
-    of one published client.
+    the answer lacks it or its value cannot be used. The last six fields are known only from the
+    types of one published client.
     """
 
     uid: str

@@ -126,7 +126,7 @@ class Call(Generic[T]):
 
     Attributes:
         operation: The name of the call, which becomes :attr:`KuCoinError.operation`.
-        action: The operation in words, for error texts: "exchange the authorization code".
+        action: What the call does, for error texts, such as "exchange the authorization code".
         method: The HTTP method.
         url: The exact URL, which must be sent unchanged.
         headers: The headers of this call. They replace the HTTP library's headers of the same

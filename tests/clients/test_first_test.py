@@ -20,7 +20,7 @@ def printed(page: str, language: str, marker: str) -> str:
 
 
 def test_in_pytest(installed: Path, tmp_path: Path) -> None:
-    """The README's test of five lines passes where only the package and pytest are installed."""
+    """The README's test of five lines passes with only ``authlib-kucoin[requests]`` and pytest."""
     program = printed("README.md", "python", "def test_a_user_connects")
     assert program == printed("docs/sandbox.md", "python", "def test_a_user_connects")
     (tmp_path / "test_connect.py").write_text(program)
