@@ -36,8 +36,8 @@ def main(arguments: Sequence[str] | None = None, *, app: Any = None) -> int:
         app: An application that is already loaded. Flags take precedence over its settings.
 
     Returns:
-        0 if nothing is wrong, 1 if something is wrong or a rehearsal ended early, 2 if a rehearsal
-        cannot begin.
+        0 if nothing is wrong, 2 if a rehearsal cannot begin, otherwise 1: something is wrong, an
+        answer differs from the document, or a rehearsal ended early.
     """
     options = parser().parse_args(arguments)
     status: int = options.run(options, app)

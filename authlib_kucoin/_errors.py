@@ -1,15 +1,15 @@
-"""All errors. Each class in brackets is a further base class.
+"""The public errors. Each class in brackets is a further base class.
 
 * KuCoinError                    (Authlib's OAuthError)
   - AuthorizationDenied          the login was refused, or the callback cannot be used
-    * MismatchingState           the callback's state belongs to no login of the session
+    * MismatchingState           the callback's state is missing or not the expected one
                                  (Authlib's MismatchingStateError, MismatchingStateException)
     * MissingCode                the callback holds no code, or one that cannot be valid (Authlib's
                                  MissingCodeException)
-  - TokenError                   KuCoin refused an exchange, a refresh or a validation, or a stored
-                                 token cannot be read
-    * ReauthorizationRequired    the refresh token no longer works: the user must authorize again
-                                 (Authlib's InvalidTokenError)
+  - TokenError                   KuCoin refused an exchange, a refresh or a validation, or a token
+                                 is missing or cannot be read
+    * ReauthorizationRequired    the refresh token is missing or no longer works: the user must
+                                 authorize again (Authlib's InvalidTokenError)
     * MissingToken               there is no access token to send (Authlib's MissingTokenError)
   - ApiKeyError                  KuCoin refused to create or describe an API key, or the given key
                                  cannot sign a request
@@ -18,11 +18,12 @@
     * PermissionMismatch         the user did not grant the permissions that were asked for, or has
                                  not opened futures trading
     * ApiKeyInvalid              the key was deleted, is another site's, or a credential is wrong
-    * AddressNotAllowed          this server's address may not use the key or the partner id
+    * AddressNotAllowed          this server's address is not allowed to use the key or partner id
     * ClockSkewed                this server's clock is wrong
     * ApiKeyPermissionDenied     the key lacks a permission
     * ApiKeyOutcomeUnknown       a key was perhaps created, and its secret is then lost
-  - KuCoinUnavailable            KuCoin is unreachable or failing; trying again does no harm
+  - KuCoinUnavailable            KuCoin is unreachable, is failing or gets too many requests; trying
+                                 again does no harm
   - MalformedResponse            the answer is not what the document describes
   - ConfigurationError           a setting is missing, wrong or without effect (ValueError)
 * UnsafeRedirectURI              (ValueError) the redirect URI is missing, is not an absolute https
@@ -47,25 +48,25 @@ from authlib.oauth2.rfc6749.errors import MissingCodeException
 class KuCoinError(OAuthError):
     """Base class of the errors of this package, except for :class:`UnsafeRedirectURI`.
 
-    Only subclasses of this class are raised. Catch this class to catch all of them.
+    This class itself is never raised. Catch it to catch all of its subclasses.
 
     Attributes:
         operation: The call that failed: ``"authorize"``, ``"callback"``, ``"token"``,
-            ``"refresh"``, ``"validate"``, ``"create_api_key"`` or ``"api_key_info"``; None outside
-            a call, for example for a wrong setting.
+            ``"refresh"``, ``"validate"``, ``"create_api_key"`` or ``"api_key_info"``; None if the
+            error does not depend on the call, for example for a wrong setting.
         code: KuCoin's error code as a string; None if there is none. KuCoin publishes no codes
             for the Fast API, so match on the class of the error rather than on the code.
         msg: The beginning of KuCoin's message, with secrets masked; None if there is none.
         retry: Whether repeating the same call is safe and can help: true for
-            :class:`KuCoinUnavailable`, false for :class:`ApiKeyOutcomeUnknown`, and otherwise the
-            ``retry`` field of KuCoin's answer or callback (false without one).
-        status: The HTTP status of KuCoin's answer; None if there was no answer.
+            :class:`KuCoinUnavailable`, false for :class:`ApiKeyOutcomeUnknown`. For any other
+            error, true only if the ``retry`` field of KuCoin's answer or callback is true.
+        status: The HTTP status of KuCoin's answer; None if none is known.
         failure: Why a request got no answer: ``"timeout"``, ``"tls"``, or ``"connection"`` for any
             other reason. None if there was an answer or no request. A
             :class:`ConfigurationError` has ``"tls"`` or None.
-        retry_after: How many seconds KuCoin asks to wait before another try; None if it does not.
+        retry_after: How many seconds KuCoin asks to wait before another try; None if unknown.
         error: A short name, the same for all errors of one class, as in Authlib.
-        description: What is wrong and what to do next, in a sentence.
+        description: What is wrong and what to do next, as a text.
     """
 
     error = "kucoin_error"
@@ -122,10 +123,10 @@ class _RaisedByClients:
 class MismatchingState(
     AuthorizationDenied, _RaisedByClients, MismatchingStateError, MismatchingStateException
 ):
-    """The callback's state belongs to no login of this browser session.
+    """The callback's state is missing or not the expected one.
 
-    In its place, Authlib's own apps raise ``MismatchingStateError``, and its own clients raise
-    ``MismatchingStateException``. This class is a subclass of both.
+    In place of this error, Authlib's own apps raise ``MismatchingStateError``, and Authlib's own
+    clients raise ``MismatchingStateException``. This class is a subclass of both.
     """
 
     error = "mismatching_state"
@@ -138,7 +139,7 @@ class MissingCode(AuthorizationDenied, _RaisedByClients, MissingCodeException):
 
 
 class TokenError(KuCoinError):
-    """KuCoin refused to exchange, refresh or validate a token, or a stored token cannot be read."""
+    """KuCoin refused an exchange, refresh or validation, or a token is missing or unreadable."""
 
     error = "token_refused"
 
@@ -219,7 +220,7 @@ class ApiKeyOutcomeUnknown(ApiKeyError):
 
 
 class KuCoinUnavailable(KuCoinError):
-    """KuCoin cannot be reached, is overloaded or is failing. Trying again does no harm.
+    """KuCoin cannot be reached, is failing or gets too many requests. Trying again does no harm.
 
     It is also raised for a caller that gets no result from a refresh that it shares with others.
     """
@@ -228,7 +229,7 @@ class KuCoinUnavailable(KuCoinError):
 
 
 class MalformedResponse(KuCoinError):
-    """KuCoin's answer is not what the document describes, or a redirect. Nothing of it was used."""
+    """KuCoin's answer is a redirect or not as the document describes. Nothing of it was used."""
 
     error = "malformed_response"
 
@@ -236,7 +237,7 @@ class MalformedResponse(KuCoinError):
 class ConfigurationError(KuCoinError, ValueError):
     """A setting, an option or a function of the application is missing, wrong or without effect.
 
-    It is raised before anything is sent, if the mistake can be detected by then.
+    This error is raised before anything is sent, if the mistake can be detected by then.
     """
 
     error = "configuration_error"

@@ -1,4 +1,4 @@
-"""Imports the modules of this package that need requests or httpx2, which are optional."""
+"""Imports modules of this package; says what to install if requests or httpx2 is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The values that calls return: a token, an API key, and the description of a key."""
+"""The classes of what calls return: a token, an API key, and the description of a key."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class KuCoinToken(OAuth2Token):
 
     A token from KuCoin has these keys: ``access_token``, ``token_type``, ``scope`` (the RFC's
     space-separated string), ``expires_in`` (int seconds) and ``expires_at`` (int seconds since the
-    epoch); and, if there is a refresh token, ``refresh_token`` and ``refresh_expires_at`` (int
-    seconds since the epoch, 3 days after the refresh token was received; document section 6.3).
+    epoch); and, if they are known, ``refresh_token`` and ``refresh_expires_at`` (int seconds since
+    the epoch, 3 days after the refresh token was received; document section 6.3).
 
     Args:
         params: The keys and values of the token. The mapping is copied, and times become ints.
@@ -54,8 +54,8 @@ class KuCoinToken(OAuth2Token):
         for name in _SECONDS:
             if values.get(name) is None:
                 continue
-            # Authlib reads "1800000000", but not "1800000000.5": it would count from now, or, if
-            # there is no expires_in either, never refresh the token.
+            # Authlib cannot read an expires_at of "1800000000.5". It would count expires_in from
+            # now or, without expires_in, never refresh the token.
             values[name] = whole_seconds(values[name])
             if values[name] is None:
                 raise TokenError(
@@ -89,7 +89,7 @@ class KuCoinToken(OAuth2Token):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ApiKey:
-    """An API key with its credentials, which KuCoin shows only once (document section 4).
+    """An API key. KuCoin shows its secret and its passphrase only once (document section 4).
 
     Attributes:
         api_name: The name KuCoin gave the key.
@@ -134,8 +134,8 @@ class ApiKeyInfo:
         third_party_app: The application that the key was made for.
 
     ``uid`` and ``permissions`` always come from the answer. Any other field is None or empty if
-    the answer lacks it or gives it another type. The last six fields are known only from the types
-    of one published client.
+    the answer lacks it or its value cannot be used. The last six fields are known only from the
+    types of one published client.
     """
 
     uid: str
@@ -159,8 +159,9 @@ def whole_seconds(value: object) -> int | None:
     """Return a number of seconds as an int, without its fraction.
 
     Args:
-        value: An int, a float, a Decimal, or a decimal number as a string. For anything else, and
-            for infinity and NaN, the result is None.
+        value: A number, or a decimal number as a string with at most 12 digits before the point
+            and 9 after it. For other strings, a bool, infinity and NaN, and for what ``float()``
+            refuses, the result is None.
     """
     if isinstance(value, str) and not _DECIMAL.fullmatch(value):
         return None

@@ -106,9 +106,10 @@ def register_kucoin(
         The registered app, as ``oauth.register`` returns it.
 
     Raises:
-        ConfigurationError: If an option is unknown, wrong or without effect; the text says what to
-            do instead. Options in the application's settings are checked only when the app is first
-            used. So are all options if ``client_cls`` is given.
+        ConfigurationError: If an option is unknown or without effect, or ``client_kwargs`` or
+            ``fetch_token`` is wrong; the text says what to do instead. Other values, such as
+            ``site``, and options in the application's settings are checked only when they are used.
+            So are all options if ``client_cls`` is given.
         TypeError: If ``oauth`` is not an ``OAuth`` of Authlib.
         ModuleNotFoundError: If the HTTP library (requests or httpx2) is not installed; the text
             says what to install.
@@ -124,7 +125,7 @@ def register_kucoin(
     options = {**(app_class.OAUTH_APP_CONFIG or {}), **options}
     options = {k: dict(v) if isinstance(v, dict) else v for k, v in options.items()}
     options |= {"oauth": oauth, "settings_win": overwrite}
-    if app_class is own_class:  # a subclass can know more options; it is checked at its first use
+    if app_class is own_class:  # a subclass can know more options: it checks them at its first use
         own_class(None, name, **options).refuse_options_without_effect()
     # Otherwise Authlib would keep returning an app that was registered under this name before.
     oauth._clients.pop(name, None)

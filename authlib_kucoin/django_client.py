@@ -16,7 +16,10 @@ from .requests_client import KuCoinOAuth2Session
 
 
 def _receivers(sender: type) -> Iterable[Any]:
-    """Return the receivers of Authlib's ``token_update``; none if Django lacks a private method."""
+    """Return the receivers of Authlib's ``token_update``, which a private method of Django finds.
+
+    If a release of Django lacks that method, the result is empty.
+    """
     find = getattr(token_update, "_live_receivers", None)
     found = find(sender) if find else []
     return chain(*found) if isinstance(found, tuple) else found  # since 5.0: plain and async ones

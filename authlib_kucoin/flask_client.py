@@ -111,7 +111,7 @@ class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
     def authorize_access_token(self, **params: Any) -> KuCoinToken:
         """Check the callback of the current request and exchange its code for a token.
 
-        Until the request ends, calls that are given no token use this token.
+        Until the request ends, calls of this app that are given no token use this token.
 
         Args:
             params: Parameters for ``fetch_access_token``; normally none.
@@ -129,10 +129,10 @@ class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
         return token
 
     def default_token(self, request: Any) -> AnyToken | None:
-        """Return the token for a call that was given none; see :meth:`SyncApp.default_token`.
+        """Return the token for a call that was given no token; see :meth:`SyncApp.default_token`.
 
         Raises:
-            ConfigurationError: If a request was given: in Flask, ``fetch_token`` takes none.
+            ConfigurationError: If a request was given: in Flask, ``fetch_token`` takes no request.
         """
         if request is not None:
             raise ConfigurationError(

@@ -55,7 +55,7 @@ class _Auth(KuCoinTokenAuth, OAuth2Auth):
 
 
 #: Parsing a URL takes most of the time of building a request, so parsed URLs are cached. A query is
-#: never cached, because it belongs to one call and holds the authorization code.
+#: never cached, because it belongs to one call and can hold the authorization code.
 _parsed: Final = lru_cache(maxsize=64)(httpx2.URL)
 
 

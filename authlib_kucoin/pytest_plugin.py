@@ -22,8 +22,8 @@ def kucoin_sandbox_options() -> SandboxKeywords:
 def kucoin_sandbox(kucoin_sandbox_options: SandboxKeywords) -> Iterator[Sandbox]:
     """A running sandbox; see `authlib_kucoin.sandbox.Sandbox`.
 
-    After the test, the fixture warns if faults that the test has queued with `fail_next` have not
-    occurred as often as requested, so the test did not test them.
+    After the test, the fixture warns about queued faults that have not occurred as often as
+    requested.
     """
     from authlib_kucoin.sandbox import run_sandbox  # noqa: PLC0415 - imported only if needed
 

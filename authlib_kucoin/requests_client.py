@@ -35,7 +35,7 @@ __all__ = ["KuCoinOAuth2Session"]
 
 T = TypeVar("T")
 
-#: Errors of requests and urllib3 that come from the network rather than from a wrong setting.
+#: Errors of requests and urllib3 that count as failures of the network, not as a wrong setting.
 _TEMPORARY: Final = (RequestsConnectionError, Timeout, HTTPError)
 
 
@@ -74,7 +74,8 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
             effect are refused.
 
     Raises:
-        ConfigurationError: If an option is unknown, wrong or without effect.
+        ConfigurationError: If an option is unknown, wrong or without effect. Some values, such as
+            ``site``, are checked only when they are used.
     """
 
     token_auth_class = _Auth
@@ -204,7 +205,7 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
     ) -> Response:
         """Send a call by the adapter itself: without cookies, ~/.netrc, redirects and hooks.
 
-        If ``send`` has been replaced in a subclass or in this session, send by that.
+        If ``send`` has been replaced in a subclass or in this session, call that method instead.
         """
         request.prepare(
             method=call.method,
@@ -241,7 +242,7 @@ def _body(response: Response) -> bytes:
     """Return the body of an answer.
 
     Raises:
-        UnusableBody: If the body is too large, which stops the reading, or cannot be decoded.
+        UnusableBody: If the body is too large or cannot be decoded.
     """
     body = Body()
     raw = response.raw
@@ -256,7 +257,7 @@ def _body(response: Response) -> bytes:
 
 
 def _may_repeat(adapter: Any) -> bool:
-    """Tell whether an adapter can repeat a POST that the server has already received."""
+    """Tell whether an adapter perhaps repeats a POST that the server has already received."""
     retries = getattr(adapter, "max_retries", None)
     if not isinstance(retries, Retry):
         return bool(retries)

@@ -33,16 +33,16 @@ __all__ = ["KuCoinOAuth2"]
 
 # social-core makes a new backend for each web request. All backends share these connections.
 _POOL: Final = KuCoinOAuth2Session.new_pool({})
-# For each argument of KuCoinOAuth2Session, the settings that can give it. The first setting with a
-# true value counts. If no setting has one, the value of the first setting is used.
+# For some arguments of KuCoinOAuth2Session, the settings that can give the argument. The first
+# setting with a true value counts. If none has a true value, the first setting's value is used.
 _SESSION_SETTINGS: Final = {
     "proxies": ("PROXIES",),
     "timeout": ("REQUESTS_TIMEOUT", "URLOPEN_TIMEOUT"),
     "total_timeout": ("TOTAL_TIMEOUT",),
     "verify": ("VERIFY_SSL",),
 }
-# Attributes that subclasses of other backends can change. Here a change would have no effect, so it
-# is refused.
+# Attributes that subclasses of other backends can change. A change is refused here, because our
+# calls do not use them.
 _UNUSED: Final = (
     "ACCESS_TOKEN_METHOD",
     "ACCESS_TOKEN_PAYLOAD",
@@ -88,13 +88,13 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
       Fields of the key: ``uid``, ``api_key`` (its public half), ``api_name``, ``permissions``,
       ``ip_whitelist``, ``is_master``, ``sub_name``. Fields of the token: ``access_token``,
       ``refresh_token``, ``expires_in``, ``expires_at``, ``refresh_expires_at``, ``scope``. Empty
-      by default: the pipeline does not see a field of the token that is not named here.
-      ``UserSocialAuth.get_access_token`` needs ``["access_token", "refresh_token",
-      "expires_in"]``.
+      by default. Of the token, the pipeline sees only the fields named here (``expires_in``
+      brings ``expires_at`` with it). ``UserSocialAuth.get_access_token`` needs ``["access_token",
+      "refresh_token", "expires_in"]``.
     * ``…_SCOPE``, ``…_REQUESTS_TIMEOUT`` (10 s), ``…_PROXIES``, ``…_VERIFY_SSL``,
       ``…_USER_AGENT``, ``…_AUTHORIZATION_URL``, ``…_ACCESS_TOKEN_URL``: as in all backends.
       ``…_TOTAL_TIMEOUT`` (20 s) is the limit for each whole call.
-      ``…_AUTH_EXTRA_ARGUMENTS`` is refused, because KuCoin's login page has no other parameters.
+      ``…_AUTH_EXTRA_ARGUMENTS`` is refused if it has a parameter that KuCoin's login page lacks.
 
     **The key.** KuCoin shows the secret of a key only once, and only a request that is signed with
     the key tells whose account it is. So the function in ``API_KEY_STEP`` gets the
@@ -145,7 +145,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
     title = "KuCoin"
     ASSOCIATION_ONLY = True
     ID_KEY = "uid"
-    REDIRECT_STATE = False  # True would add a parameter to the redirect URI
+    REDIRECT_STATE = False  # the redirect URI gets no further parameter
     ACCESS_TOKEN_METHOD = "GET"
 
     def authorization_url(self) -> str:
@@ -253,8 +253,9 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
     def do_auth(self, access_token: str, *args: Any, **kwargs: Any) -> Any:
         """Create a key, and run the pipeline.
 
-        Of the token, the pipeline's ``response`` holds only the fields that ``EXTRA_DATA`` names,
-        because ``response`` can be stored in a database, for example by a partial pipeline.
+        Of the token, the pipeline's ``response`` holds only the fields that ``EXTRA_DATA`` names
+        (with ``expires_in`` also ``expires_at``), because ``response`` can be stored in a database,
+        for example by a partial pipeline.
         """
         entries = [*(self.EXTRA_DATA or ()), *(self.setting("EXTRA_DATA") or ())]
         asked_for = {entry if isinstance(entry, str) else entry[0] for entry in entries}
@@ -305,7 +306,8 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
     ) -> dict[str, Any]:
         """Return the fields that ``EXTRA_DATA`` names, and social-core's ``auth_time``.
 
-        This skips the methods of social-core's OAuth backends, which add the access token.
+        With ``GET_ALL_EXTRA_DATA``, return all fields of ``response``. This skips the methods of
+        social-core's OAuth backends, which add the access token.
         """
         return BaseAuth.extra_data(self, user, uid, response, details, pipeline_kwargs)
 

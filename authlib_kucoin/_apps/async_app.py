@@ -91,8 +91,7 @@ class AsyncApp(AppBase, AsyncCalls):
         refresh_token: str | None = None,
         access_token: str | None = None,
     ) -> None:
-        # Authlib's method would await the result even of a plain function. That await would raise,
-        # and the new pair would be lost.
+        # Authlib's method would await the result even of a plain function, and so raise.
         told = self._update_token(token, refresh_token=refresh_token, access_token=access_token)
         if isawaitable(told):
             await told
@@ -127,7 +126,9 @@ class AsyncApp(AppBase, AsyncCalls):
         return fresh
 
     async def default_token(self, request: Any) -> AnyToken | None:
-        """Return the token for a call that was given none: the result of ``fetch_token``, if set.
+        """Return the result of ``fetch_token``, for a call that was given no token.
+
+        If ``fetch_token`` is not set, the result is None.
 
         Raises:
             TokenError: If ``fetch_token`` is set, but there is no request to call it with.

@@ -17,8 +17,8 @@ from authlib_kucoin._protocol.sites import Site, resolve_site
 from .openid import NoOpenID
 from .options import check_options
 
-#: The attributes that the client is made from. Setting one drops the client, so that the next use
-#: makes another.
+#: Attributes of an app that its client depends on. Setting one drops the client, so that the next
+#: use makes another.
 _SETTINGS: Final = {
     "access_token_url",
     "authorize_url",
@@ -68,7 +68,8 @@ class AppBase(NoOpenID):
 
     _awaits: ClassVar = False
     #: The number of positional arguments that the app passes to ``fetch_token``: one (the request),
-    #: or none in Flask. If ``fetch_token`` is the ``OAuth`` object's, Authlib has bound the name.
+    #: or none in Flask. (The ``OAuth`` object's own ``fetch_token`` also gets the app's name, from
+    #: Authlib.)
     _fetch_token_takes: ClassVar = 1
     _client: Any = None
     _site: Site | None = None
@@ -223,7 +224,7 @@ class AppBase(NoOpenID):
         return call
 
     def check_ready(self, operation: str) -> None:
-        """Raise, before anything is sent, if the settings of the app's client allow no call."""
+        """Raise, before anything is sent, if the settings of the app's client forbid the call."""
         self.client.check_ready(operation)
 
     def is_expired(self, token: AnyToken | None) -> TypeGuard[Mapping[str, Any]]:

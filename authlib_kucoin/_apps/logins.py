@@ -1,7 +1,7 @@
 """The unfinished logins, each of which Authlib stores as an entry in the browser's session.
 
-Authlib's integrations for Flask and Django keep every login that was begun, and its integration for
-Starlette keeps only the last one. The apps here keep the last five of each registered app.
+Authlib's integrations for Flask and Django keep any number of logins, and its integration for
+Starlette keeps only the last one. Each app of this package keeps its last five in a session.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ _KNOWN: Final = {
 }
 _OF_OAUTH_1: Final = "it is OAuth 1's."
 _OF_OPENID: Final = "KuCoin has no OpenID Connect and no user-info."
-#: Options that Authlib accepts and KuCoin does not use, with the reason or the advice that the
+#: Options that Authlib accepts and that have no effect here, with the reason or the advice that the
 #: error text gives.
 _INSTEAD: Final = {
     "authorization_endpoint": "the option is authorize_url.",
@@ -78,7 +78,7 @@ def check_options(
         for name in client_class.accepted.names | parameters_of(client_class)
     }
     for name, value in options.items():
-        if value or name not in _INSTEAD:  # Authlib sets options that were not given to None
+        if value or name not in _INSTEAD:  # if it was not given, Authlib has set None
             refuse(name, _KNOWN, {**of_client, **_INSTEAD})
     for name in _NOT_IN_CLIENT_KWARGS.keys() & client_kwargs:
         where = f"{name} in client_kwargs"

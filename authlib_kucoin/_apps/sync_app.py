@@ -1,4 +1,4 @@
-"""A registered app with blocking methods, for Flask and Django."""
+"""The base of the registered apps with blocking methods, for Flask and Django."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class SyncApp(AppBase, SyncCalls):
             TokenError: If KuCoin refused the refresh for another reason, or a time in the token is
                 not a number.
             KuCoinUnavailable: If KuCoin could not be reached, is failing or gets too many requests,
-                or the refresh of the same token by another caller has not ended in time.
+                or the refresh of the same token by another caller gave no result.
             MalformedResponse: If the answer is not a token.
         """
         old = old_pair(token)
@@ -121,10 +121,10 @@ class SyncApp(AppBase, SyncCalls):
         return fresh
 
     def default_token(self, request: Any) -> AnyToken | None:
-        """Return the token for a call that was given none: the result of ``fetch_token``, if set.
+        """Return the token for a call that was given no token; None if there is none.
 
-        In Django, ``fetch_token`` needs a request. In Flask, the token of the current request takes
-        precedence over ``fetch_token``.
+        In Flask, that is the token of the current request or, without one, the result of
+        ``fetch_token``. In Django, ``fetch_token`` is called only if there is a request.
         """
         token: AnyToken | None = self._get_requested_token(request)
         return token

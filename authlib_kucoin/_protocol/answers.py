@@ -1,4 +1,4 @@
-"""Turns the fields of KuCoin's JSON answers into results; chooses the error class of a refusal."""
+"""Turns the fields of KuCoin's JSON answers into results, and refusals into error classes."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def read_token(fields: dict[str, Any], requested_scope: str, now: float) -> KuCo
             token and of the refresh token count from then.
 
     Raises:
-        Unreadable: If the access token is missing, a mask or not printable ASCII, or if another
-            field cannot be used.
+        Unreadable: If the access token is missing, a mask or not visible ASCII, or if another field
+            cannot be used.
     """
     if not is_visible(fields.get("access_token")):
         raise Unreadable("it answered without an access token")
@@ -96,7 +96,7 @@ def read_api_key(fields: dict[str, Any]) -> ApiKey:
 
     Raises:
         Unreadable: If the answer does not report success with a key, or one of the three
-            credentials is missing, a mask, or not printable ASCII.
+            credentials is missing, a mask, or not visible ASCII.
     """
     data = fields.get("data")
     if fields.get("success") is not True or not isinstance(data, dict):

@@ -1,8 +1,9 @@
 """One request to KuCoin and the meaning of its answer, without any I/O.
 
 A client sends the request of a :class:`Call`. Then it passes the answer to :meth:`Call.answer`, or
-calls :meth:`Call.unanswered` if no answer came. These methods choose the error to raise. Only for
-a mistake in the settings, such as a proxy's missing password, the client chooses it itself.
+calls :meth:`Call.unanswered` if no answer came. These methods choose the error to raise. The client
+chooses it itself only if the cause is a setting, such as a proxy without its password, or code of
+the application, such as a signal handler.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ T = TypeVar("T")
 
 #: Headers that are not taken over from the HTTP library's defaults: they would change the request.
 _NOT_TAKEN_OVER: Final = {"authorization", "cookie", "content-type"}
-#: The characters of a code or token: those of RFC 6749 appendix A without the space. A header does
+#: The characters of a code or token: VSCHAR of RFC 6749 appendix A without the space. A header does
 #: not reliably carry other characters unchanged.
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
 
@@ -90,7 +91,7 @@ class _Answer(NamedTuple):
 
     @property
     def says_yes(self) -> bool:
-        """Whether the fields claim a result. ``says_no`` can be true of the same answer."""
+        """Whether KuCoin's envelope claims a result. ``says_no`` can be true of the same answer."""
         success = self.fields.get("success")
         return success is True or (success is not False and bool(self.fields.get("data")))
 
@@ -125,7 +126,7 @@ class Call(Generic[T]):
 
     Attributes:
         operation: The name of the call, which becomes :attr:`KuCoinError.operation`.
-        action: The operation in words, for error texts: "exchange the authorization code".
+        action: What the call does, for error texts, such as "exchange the authorization code".
         method: The HTTP method.
         url: The exact URL, which must be sent unchanged.
         headers: The headers of this call. They replace the HTTP library's headers of the same
@@ -286,7 +287,7 @@ _CHANGE_SOMETHING: Final = {"token", "refresh", "create_api_key"}
 _AGAIN: Final = "Have the user authorize again."
 _AT_KUCOIN: Final = "on KuCoin's API management page"
 #: The end of an error text: what to do or what follows, by error class, or by class and operation.
-#: Advice for KuCoin's code takes its place.
+#: Advice for KuCoin's code, or for a refresh in doubt, takes its place.
 _NEXT: Final[dict[type[KuCoinError] | tuple[type[KuCoinError], str], str]] = {
     KuCoinUnavailable: "Trying again later does no harm.",
     (KuCoinUnavailable, "token"): (

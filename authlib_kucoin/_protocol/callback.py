@@ -2,8 +2,8 @@
 
 The document lists in section 7.1 the parameters ``{success, code, msg, retry, data, state}``.
 ``code`` is the authorization code if ``success`` is true, and an error code if it is false.
-Published clients of KuCoin read ``?code=…&state=…``. Both forms are accepted. The caller reads the
-parameters from the query or from a form.
+Published clients of KuCoin read ``?code=…&state=…``. Both are accepted. The caller passes the
+parameters of the query and of a posted form.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Callback(NamedTuple):
         Raises:
             AuthorizationDenied: If ``success`` is given and is not "true", or if ``error`` is given
                 and not empty: the login was refused.
-            MissingCode: If there is no code, or it is too long, a mask, or not printable ASCII.
+            MissingCode: If there is no code, or it is too long, a mask, or not visible ASCII.
         """
         params = self.params
         # "success" tells whether "code" is an authorization code or an error code.
@@ -107,7 +107,7 @@ def read_callback(pairs: Iterable[tuple[str, str]], method: str | None = None) -
 
 
 def mismatching_state() -> MismatchingState:
-    """Return the error for a state that belongs to no unfinished login of the session."""
+    """Return the error for a callback whose state is not the expected one."""
     return MismatchingState(
         "The callback's state belongs to no login of this browser session: it was used before, is "
         "too old, or is another browser's. Start the login again.",

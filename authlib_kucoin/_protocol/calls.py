@@ -1,4 +1,4 @@
-"""The calls of KuCoin's Broker Fast API: what to send, and how to read the answer.
+"""The calls of KuCoin's Broker Fast API, and the REST call that describes a key.
 
 Section numbers are those of KuCoin's page "Broker Fast API Service" (modified 2026-01-29).
 KuCoin deviates from OAuth: the token call is a GET (7.2), the redirect URL must not be encoded
@@ -242,7 +242,7 @@ def api_key_info_call(
 
     Raises:
         ApiKeyError: If a credential is missing or a mask, if the public half has characters other
-            than printable ASCII, or if another credential has unprintable characters.
+            than visible ASCII, or if another credential has unprintable characters.
     """
     if not _can_sign(key):
         raise ApiKeyError(
@@ -280,8 +280,8 @@ def access_token_of(token: Mapping[str, Any] | str | None, operation: str) -> st
         operation: The call that needs the access token, for the error.
 
     Raises:
-        MissingToken: If the access token is missing or a mask, or has characters other than
-            printable ASCII.
+        MissingToken: If the access token is missing or a mask, or has characters other than visible
+            ASCII.
     """
     value = token.get("access_token") if isinstance(token, Mapping) else token
     if not is_visible(value):

@@ -36,7 +36,7 @@ _FOLDED: Final = str.maketrans(f"{ascii_uppercase}+", f"{ascii_lowercase} ")
 
 
 class _Layer(NamedTuple):
-    """An unescaped text, and where each of its characters begins and ends in the original."""
+    """A text, perhaps unescaped, and where each of its characters is in the original."""
 
     text: str
     starts: list[int]

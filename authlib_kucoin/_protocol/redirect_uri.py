@@ -30,7 +30,7 @@ def check_redirect_uri(uri: object) -> str:
     Raises:
         UnsafeRedirectURI: If the URI is missing, relative, has no host or an invalid port, is not
             https (http is for loopback only), or holds a character that cannot be sent unencoded.
-            The text says which, and names the character.
+            The text names the character.
     """
     uri = "" if uri is None else str(uri)
     if not uri:

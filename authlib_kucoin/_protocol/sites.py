@@ -62,7 +62,7 @@ def _version(given: object) -> Literal[1, 2]:
 
 
 class _FromWeb(str):
-    """An endpoint derived from ``web``. ``dataclasses.replace(site, web=…)`` derives a new one."""
+    """An address derived from ``web``. ``dataclasses.replace(site, web=…)`` derives a new one."""
 
     __slots__ = ()
 
@@ -74,7 +74,7 @@ class Site:
     Args:
         web: Base URL of the web site, where users sign in, and tokens and keys are issued.
         rest: Base URL of the REST API, for ``get_api_key_info``; the same as ``web`` if left out.
-        name: The name of the site in messages.
+        name: The name of the site in the report of ``doctor``.
         rest_headers: Headers that are added to the REST request of ``get_api_key_info``.
         authorization_endpoint: URL of the login page (document section 7.1); ``{web}/oauth`` if
             left out.

@@ -1,1 +1,1 @@
-"""What the backend of python-social-auth needs beside KuCoin's own calls."""
+"""The errors that the backend of python-social-auth raises."""

@@ -42,7 +42,7 @@ def social_errors(backend: Any, stage: ErrorStage) -> Generator[None]:
 
     Args:
         backend: The backend.
-        stage: The stage of the login.
+        stage: social-core's name of the stage that fails.
     """
     try:
         yield
@@ -72,7 +72,7 @@ def social_error(
         )
         social.args = (social.detail,)
     if isinstance(error, ApiKeyError) and error.operation == "create_api_key":
-        # The user has to act at KuCoin. social-core has no text that says so, so show ours.
+        # The user may have to act at KuCoin. social-core has no text that says so, so show ours.
         social.recovery = "check_provider_profile"
         social.args = (str(error),)
     return social

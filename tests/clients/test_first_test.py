@@ -20,7 +20,7 @@ def printed(page: str, language: str, marker: str) -> str:
 
 
 def test_in_pytest(installed: Path, tmp_path: Path) -> None:
-    """The five lines of the README pass in a project that has only installed the package."""
+    """The README's test of five lines passes with only ``authlib-kucoin[requests]`` and pytest."""
     program = printed("README.md", "python", "def test_a_user_connects")
     assert program == printed("docs/sandbox.md", "python", "def test_a_user_connects")
     (tmp_path / "test_connect.py").write_text(program)
@@ -31,7 +31,7 @@ def test_in_pytest(installed: Path, tmp_path: Path) -> None:
 
 
 def test_in_node(installed: Path, tmp_path: Path) -> None:
-    """The test for Node passes without any package; the charset that fetch adds is accepted."""
+    """The test for Node passes without Node packages; the charset that fetch adds is accepted."""
     if shutil.which("node") is None:
         pytest.skip("no Node.js: apt-get install nodejs")
     shutil.copy(Path(__file__).parent / "node" / "first.test.mjs", tmp_path)

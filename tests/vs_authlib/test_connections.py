@@ -43,7 +43,7 @@ def test_a_redirect_from_the_token_endpoint_is_not_followed(wire: Wire) -> None:
 
 
 def test_silent_server_hits_the_default_timeout(wire: Wire) -> None:
-    """This package's calls have a timeout, 10 s by default; Authlib's, over requests, have none."""
+    """This package's calls have a timeout, by default of 10 s; Authlib's have none by default."""
     hold = threading.Event()
 
     def silence(_seen: Seen) -> tuple[int, str]:
@@ -93,7 +93,7 @@ def test_debug_log_masks_the_code(wire: Wire, caplog: pytest.LogCaptureFixture) 
 
 
 def test_netrc_is_not_read(wire: Wire, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """This package ignores ~/.netrc; plain requests sends the password from that file."""
+    """This package ignores the netrc file; plain requests sends the password in it."""
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login me password netrc-password\n")
     monkeypatch.setenv("NETRC", str(netrc))

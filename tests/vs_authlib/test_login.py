@@ -57,7 +57,7 @@ def test_error_code_in_the_callback_is_not_exchanged(wire: Wire, register: Any) 
 
 @pytest.mark.parametrize("register", [our_app, stock_app])
 def test_a_callback_without_code_is_an_oauth_error(wire: Wire, register: Any) -> None:
-    """Without a code, this package raises an ``OAuthError``; Authlib raises another error."""
+    """Without a code, this package's error is an ``OAuthError``, and Authlib's is not."""
     app = flask_app()
     kucoin = register(OAuth(app), wire)
     waiting = started_login(app, kucoin)
@@ -88,9 +88,9 @@ def test_app_refuses_the_callback_of_another_apps_login(wire: Wire) -> None:
 
 
 def test_second_registration_inherits_no_client_secret(wire: Wire) -> None:
-    """A second app of this package has no client secret.
+    """A second app of this package does not inherit the client secret of the first.
 
-    With Authlib, an app whose class sets ``OAUTH_APP_CONFIG`` inherits the secret of the first app.
+    With Authlib, it does if the class of both apps sets ``OAUTH_APP_CONFIG``.
     """
     app = flask_app(KUCOIN_SITE=wire.url)
     first = register_kucoin(OAuth(app), client_id="one", client_secret="secret-one")
@@ -123,7 +123,7 @@ def test_second_registration_of_a_name_replaces_the_first(wire: Wire) -> None:
 
 
 def test_missing_site_does_not_leave_a_stock_app_behind(wire: Wire) -> None:
-    """Without a site, each use of the app raises; once a site is set, the same app works."""
+    """Without a site, a login raises, also the second time; once a site is set, the app works."""
     app = flask_app()
     oauth = OAuth(app)
     register_kucoin(oauth, client_id="broker")
@@ -146,9 +146,9 @@ def test_overwrite_does_not_change_the_callers_dict(wire: Wire) -> None:
 
 
 def test_login_url_has_documented_parameters_once_in_order(wire: Wire) -> None:
-    """This package sends each parameter once, and refuses ``prompt`` and PKCE.
+    """This package's login URL has each documented parameter once, in the document's order.
 
-    Authlib sends ``prompt``.
+    This package refuses ``prompt`` and PKCE; Authlib's login URL has ``prompt``.
     """
     url, state = our_session(wire).create_authorization_url(state="s t")
     query = urlsplit(url).query

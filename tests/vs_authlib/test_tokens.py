@@ -104,9 +104,9 @@ def test_expired_token_is_refreshed_with_kucoins_form(wire: Wire) -> None:
 def test_answer_without_a_token_raises_our_error(
     wire: Wire, status: int, body: Any, ours: type[Exception], stock: type[Exception]
 ) -> None:
-    """For an answer without a token, this package raises its own error, which hides the code.
+    """For an answer without a usable token, this package's error hides the authorization code.
 
-    Authlib raises a ``ValueError``, or an ``HTTPError`` that shows the code.
+    Authlib raises a ``ValueError`` or, for HTTP 502, an ``HTTPError`` that shows the code.
     """
     wire.answer = answering(body, status=status)
     with our_session(wire) as session, pytest.raises(ours) as mine:
