@@ -82,7 +82,7 @@ class Vault:
         return self._fernet.encrypt(text.encode()).decode()
 
     def open_text(self, sealed: str, max_age: int) -> str | None:
-        """Open a sealed text; return None if it does not open or is over ``max_age`` seconds old."""
+        """Open a sealed text; return None if it cannot be opened or is over ``max_age`` s old."""
         try:
             return self._fernet.decrypt(sealed, ttl=max_age).decode()
         except InvalidToken:
