@@ -77,7 +77,7 @@ def engine_options(url: str) -> dict[str, Any]:
     """Return the options of SQLAlchemy's engine for a database URL."""
     options: dict[str, Any] = {
         "hide_parameters": True,  # SQLAlchemy shows no parameters in errors and logs
-        "pool_pre_ping": True,  # replace connections that died in the pool, as after a restart
+        "pool_pre_ping": True,  # replace connections that the server has closed
     }
     if url.startswith("sqlite"):
         return options | {"connect_args": _SQLITE}

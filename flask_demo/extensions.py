@@ -18,8 +18,8 @@ class Base(DeclarativeBase):
     """Base class of the models."""
 
 
-# Rows stay readable after a commit. So a view can commit before it waits for KuCoin, and then holds
-# no database connection meanwhile.
+# Rows stay readable after a commit. So a view can commit before it waits for KuCoin, and hold no
+# database connection during the wait.
 db: Final = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 migrate: Final = Migrate(db=db, directory=str(Path(__file__).parent / "migrations"))
 csrf: Final = CSRFProtect()

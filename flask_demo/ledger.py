@@ -25,8 +25,8 @@ from .limits import LOGIN_SECONDS, WORKER_SECONDS
 from .models import OPEN_DUTY, ConnectAttempt, ConnectedKey, Status, lock_keys, now
 from .vault import vault
 
-#: For each unfinished status: the seconds after which an attempt counts as abandoned, and its
-#: status from then on.
+#: For each unfinished status: the seconds after which an attempt counts as abandoned, and the
+#: status that it is then given.
 _ABANDONED: Final = {
     Status.STARTED: (LOGIN_SECONDS, Status.EXPIRED),
     Status.CLAIMED: (WORKER_SECONDS, Status.FAILED),

@@ -144,7 +144,7 @@ class ConnectedKey(Base):
     expires_at: Mapped[Seconds | None]
     site_type: Mapped[str | None]
     #: When a check of the key last had a result, and 0 before the first result. An error is a
-    #: result, too, except KuCoinUnavailable, after which the key stays due for a check.
+    #: result, too, except KuCoinUnavailable, which does not change this time.
     checked_at: Mapped[Seconds] = mapped_column(default=0)
     #: When the key was last claimed for a check or its last check ended, with or without a result:
     #: the later of the two times; 0 if there was neither.

@@ -188,7 +188,7 @@ def test_keyboard(url: str, page: Page) -> None:
 
 
 def test_pending(url: str, page: Page, app: Flask, sandbox: Sandbox) -> None:
-    """The page of an attempt in progress does not reload itself; its link shows the outcome later."""
+    """The page of an attempt in progress does not reload itself; a link shows the outcome later."""
     _sign_in(page, url)
     _connect(page)
     with _row(app, ConnectAttempt) as attempt:

@@ -93,7 +93,7 @@ LIMIT = "envelope:1:The number of user's apiKey reaches to the maximum level"
 def test_failures(
     alice: Visitor, sandbox: Sandbox, *, operation: str, fault: str, title: str, created: str
 ) -> None:
-    """If no token or no key is received, a page says why, whether a key may exist, and what to do."""
+    """If no token or key is received, a page says why, whether a key may exist, and what to do."""
     sandbox.fail_next(operation, fault)
     page = text_of(alice.connect())
     assert title in page

@@ -119,7 +119,7 @@ def test_callback_in_another_browser(alice: Visitor, app: Flask, sandbox: Sandbo
     ],
 )
 def test_hostile_callbacks(alice: Visitor, sandbox: Sandbox, query: str) -> None:
-    """A callback with a missing or forged state leads to an error page, which shows no `msg`."""
+    """A callback with a missing or forged state leads to an error page; its `msg` is not shown."""
     response = alice.follow(alice.get(f"/kucoin/callback{query}"))
     assert response.status_code == 400
     assert "belongs to no connection that was begun here" in text_of(response)

@@ -53,7 +53,10 @@ def running(environment: dict[str, str]) -> Iterator[tuple[subprocess.Popen[str]
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_starts_and_stops(tmp_path: Path, number: signal.Signals) -> None:
-    """With no client id, the demo starts with a sandbox; SIGINT or SIGTERM ends it with status 0."""
+    """Without a client id, the demo starts with a sandbox.
+
+    SIGINT or SIGTERM stops it with exit status 0.
+    """
     port = free_port()
     environment = {"DEMO_INSTANCE": str(tmp_path / "instance"), "SANDBOX_PORT": str(port)}
     with running(environment) as (process, url):

@@ -76,7 +76,10 @@ def test_a_connection_for_each_request(make_app: MakeApp) -> None:
 
 
 def test_gunicorn(settings: dict[str, Any], tmp_path: Path, postgres_database: str) -> None:
-    """With TLS to KuCoin, a connect works under gunicorn with gevent; no code or secret is logged."""
+    """With TLS to KuCoin, a connect works under gunicorn with gevent.
+
+    The log holds no authorization code and no secret of a key.
+    """
     log = tmp_path / "log"
     with run_sandbox(tls="self-signed") as sandbox:
         settings |= {"KUCOIN_SITE": sandbox.url, "DATABASE_URL": postgres_database}
@@ -118,7 +121,7 @@ def test_gunicorn_when_a_request_fails(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not shutil.which("nginx"), reason="no nginx: apt-get install nginx-light")
 def test_nginx_while_the_demo_is_down(tmp_path: Path) -> None:
-    """While no machine answers, nginx's error log has request lines, but not the callback's."""
+    """While no machine answers, nginx's error log has request lines, but no callback's code."""
     port, log = free_port(), tmp_path / "access.log"
     error_log = tmp_path / "error.log"
     with nginx.running(port, [free_port()], tmp_path) as url:
