@@ -1,19 +1,20 @@
 """The reference application: users connect KuCoin accounts, and the app keeps their API keys.
 
-``python -m flask_demo`` runs it with a sandbox. :mod:`flask_demo.config` lists the settings of a
-real site, and ``gunicorn.conf.py`` and ``nginx.conf`` show how to serve it.
+Without a client id, ``python -m flask_demo`` runs it with a sandbox. :mod:`flask_demo.config` lists
+the settings. ``gunicorn.conf.py`` and ``nginx.conf`` show how to serve the app.
 
-To read it all, begin with the main path and go down from there:
+To read the code, begin with the main path and go down from there:
 
-1. ``kucoin.py``, ``ledger.py``: the routes from Connect to the stored key, and the ledger, which
-   records for each attempt whether the new key was stored, not created, or perhaps lost.
-2. ``models.py``, ``vault.py``, ``tokens.py``: the tables, and what is encrypted in them.
+1. ``kucoin.py``, ``ledger.py``: the routes for connecting accounts and for their keys, and the
+   ledger, which records how far each attempt has come or how it ended.
+2. ``models.py``, ``vault.py``, ``tokens.py``: the tables, the vault of credentials, kept tokens.
 3. ``checks.py``, ``findings.py``, ``permissions.py``: what a key may do, and what the user should
-   do about it.
-4. ``accounts.py``: the sign-in and the first page. ``logins.py``: sessions that stay consistent.
+   do about the key.
+4. ``accounts.py``: the sign-in and the first page. ``logins.py``: logins at KuCoin that survive
+   parallel requests.
 5. ``limits.py``, ``database.py``, ``config.py``: time limits, the database, and settings.
-6. ``create_app`` below, ``extensions.py``, ``events.py``, ``cli.py``, ``__main__.py``: how it is
-   put together and run.
+6. ``create_app`` below, ``extensions.py``, ``events.py``, ``cli.py``, ``__main__.py``: how the app
+   is put together, what it logs, its commands, and how to run it.
 """
 
 from __future__ import annotations
@@ -63,9 +64,9 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         config: Settings that override environment variables; see :mod:`flask_demo.config`.
 
     Raises:
-        SettingsError: If a setting is missing or wrong, or if
-            :func:`flask_demo.database.prepare_database` cannot use the database.
-        SQLAlchemyError: If the database does not answer, or a migration fails for another reason.
+        SettingsError: If a setting is missing or wrong, the file of a secret is refused, or
+            :func:`flask_demo.database.prepare_database` raises it.
+        SQLAlchemyError: For any other error of the database, as when it does not answer.
     """
     given = given_settings(config)
     instance = given.get("DEMO_INSTANCE")
@@ -73,8 +74,9 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.config.from_mapping(flask_config(given, Path(app.instance_path)))
     app.extensions["kucoin_vault"] = Vault(app.config["KUCOIN_VAULT_KEYS"])
     csrf.init_app(app)
-    # Flask-Login's context processor would load the user for every page. The global loads the user
-    # only if a template asks for it, so error pages work while the database is down.
+    # Flask-Login's context processor would load the user for every page. The template global
+    # ``current_user``, set below, loads the user only if a template uses it, so error pages work
+    # while the database is down.
     login_manager.init_app(app, add_context_processor=False)
     _register_kucoin(app, asks="KUCOIN_PERMISSIONS" in given)
     app.register_blueprint(accounts.bp)
@@ -104,7 +106,8 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
 
 def _register_kucoin(app: Flask, *, asks: bool) -> None:
     oauth = LedgerOAuth(app)
-    # Keep as many connections to KuCoin as gunicorn.conf.py lets a worker serve requests at once.
+    # Keep up to one connection to KuCoin for each request that a worker can serve at once. See
+    # worker_connections in gunicorn.conf.py.
     register_kucoin(oauth, client_kwargs={"total_timeout": CALL_SECONDS, "pool_maxsize": 500})
     try:
         site = oauth.kucoin.site
@@ -119,9 +122,10 @@ def _register_kucoin(app: Flask, *, asks: bool) -> None:
             "do. Remove it, or set KUCOIN_FAST_API=2 if KuCoin has given you that version."
         )
     login_page = urlsplit(site.authorization_endpoint)
-    # The Connect form redirects to KuCoin's login page. Browsers check this redirect and all later
-    # ones against form-action. KuCoin's later redirects are not documented, so allow any https. A
-    # sandbox without TLS redirects within its own address only.
+    # The Connect form redirects to KuCoin's login page. Chromium checks this redirect and any that
+    # follows it against form-action. Whether KuCoin's login page redirects, and where to, is not
+    # documented, so allow any https. A sandbox without TLS needs only its own address, because its
+    # login page does not redirect.
     kucoin = "https:" if login_page.scheme == "https" else f"http://{login_page.netloc}"
     app.config["CONTENT_SECURITY_POLICY"] = (
         f"default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self' {kucoin}; "
@@ -130,7 +134,7 @@ def _register_kucoin(app: Flask, *, asks: bool) -> None:
 
 
 def healthz() -> ResponseReturnValue:
-    """Answer a load balancer: 200 if this process can use the database, otherwise 503."""
+    """Answer a load balancer: 200 if this process can query the database, otherwise 503."""
     try:
         db.session.execute(text("SELECT 1"))
     except SQLAlchemyError as error:
@@ -150,7 +154,7 @@ def _show_error(error: HTTPException) -> ResponseReturnValue:
         return (
             "This host is not served here.",
             400,
-        )  # url_for() needs a known host, so no page can be shown
+        )  # the templates call url_for(), which fails for an unknown host
     response = error.get_response()
     if request.endpoint == "kucoin.callback" and error.code != 405:
         return kucoin.callback_problem(error.code)

@@ -22,7 +22,7 @@ from .errors import SettingsError
 
 
 class RequestHandler(WSGIRequestHandler):
-    """Logs requests without their queries, because the callback's query holds the code."""
+    """Logs requests without queries: the callback's query holds the authorization code."""
 
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - inherited name
         """Log a message of Werkzeug's server, such as the line for a request."""
@@ -30,10 +30,12 @@ class RequestHandler(WSGIRequestHandler):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run until Ctrl-C or SIGTERM, then return 0. Return 2 if the demo cannot start.
+    """Run until Ctrl-C or SIGTERM, then return 0.
+
+    Return 2 if a setting, a port or the database prevents the start.
 
     Args:
-        arguments: The command line. Its only option is ``--help``.
+        arguments: The command line, whose only option is ``--help``; that of ``sys.argv`` if None.
     """
     argparse.ArgumentParser(
         prog="python -m flask_demo",

@@ -1,7 +1,7 @@
-"""Signing in, and the page that lists the user's KuCoin accounts.
+"""Signing in and out, and the page that lists the user's KuCoin accounts.
 
-The sign-in accepts any printable name of up to 64 characters and asks for no password. Replace the
-sign-in by your own, and keep the rest of this module.
+The sign-in asks for a name and for no password. Replace the sign-in by your own, and keep the rest
+of this module.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ def ask_to_sign_in(return_to: str | None) -> Response:
     """Redirect to the sign-in.
 
     Args:
-        return_to: The path to open after the sign-in. If it is None or too long, the path of an
-            earlier call is opened (it can be KuCoin's answer, which must not get lost), or else the
-            first page.
+        return_to: The path to open after the sign-in. If it is None or too long, a path that is
+            already in the session stays there (it can be that of the callback from KuCoin, which
+            must not get lost). Without a path, the first page is opened.
     """
     if return_to and len(return_to) < _LONGEST_PATH:
         session["return_to"] = return_to
@@ -68,10 +68,10 @@ def index() -> str:
 def _page_of_attempts(user_id: int) -> dict[str, Any]:
     """Return a page of attempts, newest first, and whether to link to newer and to older ones.
 
-    ``?before=ID`` asks for attempts older than an id, and ``?after=ID`` for newer ones; the links
-    on the pages hold these ids. Each page costs the same; an OFFSET would read all rows before the
-    page. The query reads one row more than the page shows, to find out whether another page
-    follows. A page that was opened by such a link always links back as well.
+    ``?before=ID`` asks for the attempts with lower ids, and ``?after=ID`` for those with higher
+    ids; the links on the pages hold these ids. An OFFSET instead would read all rows before the
+    page. The query asks for one row more than the page shows, to find out whether another page
+    follows in the same direction. A page that was opened by such a link also links back.
     """
     before, after = (request.args.get(name, 0, int) for name in ("before", "after"))
     attempts = select(ConnectAttempt).filter_by(user_id=user_id)

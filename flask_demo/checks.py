@@ -16,30 +16,30 @@ from .models import ConnectAttempt, ConnectedKey, begin_write, lock_keys, now
 from .tokens import drop_old_token
 from .vault import vault
 
-#: How many keys ``due_keys`` claims at once, and for how many seconds.
+#: The most keys that ``due_keys`` claims at once, and how long a claim lasts, in seconds.
 _BATCH: Final = 10
 _CLAIM_SECONDS: Final = 10 * 60
 
-#: The columns that :func:`_merge` does not copy from one row to another.
+#: The columns that :func:`_merge` does not copy. It seals the credentials anew.
 _OF_THE_ROW: Final = {"id", "user_id", "uid", "sealed_key", "sealed_token"}
 
 
 def check(key: ConnectedKey, credentials: ApiKey | None = None) -> str:
-    """Ask KuCoin which account a key belongs to and what it may do, and store the answer.
+    """Ask KuCoin which account a key belongs to and what the key may do, and store the answer.
 
-    Then delete the user's old tokens (``drop_old_token``), and merge the user's rows of the key's
+    Also delete the user's old tokens (``drop_old_token``), and merge the user's rows of the key's
     account.
 
-    An error of KuCoin or of the vault is stored as well, and not raised: the key stays, and a later
-    check can succeed. A database error is raised.
+    An error of KuCoin or of the vault is not raised: the key stays, and a later check can succeed.
+    A database error is raised.
 
     Args:
         key: The row of the key.
         credentials: The credentials, if the caller has them. Otherwise they come from the vault.
 
     Returns:
-        The state of the key, or ``"replaced"`` if, during the check, the row was deleted or got
-        another key.
+        The state of the key, or ``"replaced"`` if another worker has deleted the row meanwhile or
+        has stored another key in it.
     """
     key_id, attempt_id, before = key.id, key.attempt_id, key.state
     info: ApiKeyInfo | None = None
@@ -85,10 +85,10 @@ def _store_result(row: ConnectedKey, info: ApiKeyInfo | None, error: Exception |
 
 
 def _merge(same_account: Sequence[ConnectedKey]) -> None:
-    """Merge the rows of one account: the oldest row gets the newest key, and the rest are deleted.
+    """Merge the rows of one account: the oldest row gets the newest key; other rows are deleted.
 
     The oldest row stays because open pages have its id in forms and links. The newest key's attempt
-    lists the replaced keys for deletion at KuCoin, except those that KuCoin no longer has.
+    lists the replaced keys for deletion at KuCoin, except those that are gone (``is_gone``).
 
     Raises:
         VaultError: If the newest key or its token cannot be opened. Nothing is changed then.
@@ -114,10 +114,11 @@ def _merge(same_account: Sequence[ConnectedKey]) -> None:
 def due_keys(before: int, limit: int | None = None) -> Iterator[ConnectedKey]:
     """Claim and yield the keys whose last check with a result was before a given time.
 
-    Several processes can do this at once. Each process claims small batches and marks them with the
-    time, and PostgreSQL skips rows that another process has locked, so no key is claimed twice
-    within ten minutes. If a check had no result by then, as when KuCoin is unreachable, the key is
-    due again for a later call of this function.
+    Keys that were claimed or checked since ten minutes before this call are left out. Several
+    processes can do this at once: each claims small batches and marks them with the time, and
+    PostgreSQL skips rows that another process has locked. So no key is claimed twice within ten
+    minutes. If the check of a key had no result, as when KuCoin is unreachable, a call after these
+    ten minutes yields the key again.
 
     Args:
         before: The time, in seconds since 1970.

@@ -57,7 +57,7 @@ def doctor(options: tuple[str, ...]) -> None:
 def rekey() -> None:
     """Encrypt all credentials with the first of KUCOIN_VAULT_KEYS.
 
-    Tokens are deleted if they can no longer be refreshed or KUCOIN_KEEP_TOKENS is off.
+    Tokens are deleted if they can no longer be used or KUCOIN_KEEP_TOKENS is off.
 
     To replace a vault key: put the new key in front of the old key, and restart all workers. Run
     this command; the workers can keep running. If it reports no failure, remove the old key.
@@ -65,7 +65,7 @@ def rekey() -> None:
     failed = 0
     ids = db.session.scalars(select(ConnectedKey.id).order_by(ConnectedKey.id)).all()
     for key_id in ids:
-        # Read each row under its lock: otherwise this could overwrite a key that is newer.
+        # Read each row under its lock: otherwise this could overwrite a key stored meanwhile.
         for row in lock_keys(ConnectedKey.id == key_id):
             drop_old_token(row)
             try:

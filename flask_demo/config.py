@@ -5,12 +5,12 @@
                                   sandbox.
 ``KUCOIN_CLIENT_SECRET``          Only if KuCoin gave you one.
 ``KUCOIN_SITE``                   ``eu``, ``global``, ``australia``, or a base URL.
-``KUCOIN_REDIRECT_URI``           As registered with KuCoin. The demo answers requests for its host,
-                                  and, if it is https, sends cookies over https only. The demo
-                                  always answers requests for ``localhost`` and ``127.0.0.1``.
+``KUCOIN_REDIRECT_URI``           As registered with KuCoin. The demo answers requests for this
+                                  URI's host, for ``localhost`` and for ``127.0.0.1``. If the URI
+                                  is https, browsers send the demo's cookies over https only.
 ``KUCOIN_VAULT_KEYS``             Fernet keys, comma-separated. The first one encrypts.
 ``KUCOIN_KEEP_TOKENS``            ``1`` keeps tokens, so that for 3 days after an approval or a
-                                  refresh a new key needs no further approval.
+                                  refresh a key can be replaced without a further approval.
 ``KUCOIN_FAST_API``               ``1`` or ``2``, if KuCoin gave you another version than the site's
                                   default.
 ``KUCOIN_PERMISSIONS``            The permissions to ask for with Fast API 2. Default:
@@ -23,7 +23,7 @@
 ``TRUSTED_PROXIES``               How many proxies stand in front and set ``X-Forwarded-*``.
 ``LOG_JSON``                      ``1`` writes log lines as JSON.
 ``DEMO_INSTANCE``                 The instance folder. Default: Flask's.
-``DEMO_PORT``, ``SANDBOX_PORT``   The ports of ``python -m flask_demo``: 5000 and 9400.
+``DEMO_PORT``, ``SANDBOX_PORT``   The ports of ``python -m flask_demo``. Default: 5000 and 9400.
 ================================  ================================================================
 """
 
@@ -54,7 +54,7 @@ _REQUIRED: Final = {
     "SECRET_KEY": 'Make one: python -c "import secrets; print(secrets.token_hex())"',
     "KUCOIN_VAULT_KEYS": MAKE_VAULT_KEY,
 }
-#: Settings for a real site. With the sandbox they are refused.
+#: Settings for a real site only. Without KUCOIN_CLIENT_ID they are refused.
 _REAL: Final = ("KUCOIN_SITE", "KUCOIN_CLIENT_SECRET", "KUCOIN_REDIRECT_URI")
 _SWITCHES: Final = ("KUCOIN_KEEP_TOKENS", "LOG_JSON")
 _NUMBERS: Final = {"DEMO_PORT": 5000, "SANDBOX_PORT": 9400, "TRUSTED_PROXIES": 0}
@@ -62,7 +62,7 @@ _OTHERS: Final = (
     *("KUCOIN_CLIENT_ID", "KUCOIN_FAST_API", "KUCOIN_PERMISSIONS", "KUCOIN_EXPECTED_PERMISSIONS"),
     *("DATABASE_URL", "DEMO_INSTANCE"),
 )
-#: The names of all environment variables that the demo reads.
+#: The names of the environment variables that :func:`given_settings` reads.
 SETTINGS: Final = {*_REQUIRED, *_REAL, *_SWITCHES, *_NUMBERS, *_OTHERS}
 #: The end of the callback's path. A server can put a prefix in front (SCRIPT_NAME).
 _CALLBACK: Final = "/kucoin/callback"
@@ -84,7 +84,8 @@ def flask_config(given: Mapping[str, Any], instance: Path) -> dict[str, Any]:
         instance: The folder for files: the SQLite database and the sandbox's secrets.
 
     Raises:
-        SettingsError: If a setting that a real site needs is missing, or one is wrong.
+        SettingsError: If a required setting is missing, a setting is wrong, or the file of a
+            secret is refused.
     """
     is_sandbox = "KUCOIN_CLIENT_ID" not in given
     settings = {
@@ -167,15 +168,15 @@ def _kept_secret(path: Path, make: Callable[[], str]) -> str:
 
 
 def _web_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings for cookies, forms and hosts, derived from the public address."""
+    """Return the settings for cookies, forms and hosts. Some follow from the public address."""
     public = _address("KUCOIN_REDIRECT_URI", settings.get("KUCOIN_REDIRECT_URI"))
     own = _address("SERVER_NAME", f"//{settings.get('SERVER_NAME') or ''}")  # Flask's own setting
     if public.path and not public.path.endswith(_CALLBACK):
         raise SettingsError(f"KUCOIN_REDIRECT_URI has to end in {_CALLBACK}, our only callback.")
-    # A SERVER_NAME other than loopback is served over https: KuCoin requires an https redirect URI.
+    # Assume https for a SERVER_NAME other than loopback: its redirect URI has to be https.
     is_https = public.scheme == "https" or own.hostname not in (None, *_LOOPBACK)
     return {
-        # Browsers accept a __Host- cookie only over https, and only from this very host.
+        # A cookie with a __Host- name has to be Secure, and no other host can set it for this one.
         "SESSION_COOKIE_NAME": "__Host-session" if is_https else "session",
         "SESSION_COOKIE_SECURE": is_https,
         "SESSION_COOKIE_HTTPONLY": True,
@@ -221,7 +222,7 @@ def _permissions(
 
 
 def _joined(keys: object) -> str:
-    """Return as one text the vault keys: a text, bytes, or a list or tuple of texts or bytes."""
+    """Return vault keys, given as text, bytes, or a list or tuple of these, as one text."""
     each = keys if isinstance(keys, list | tuple) else [keys]
     return ",".join(k.decode(errors="replace") if isinstance(k, bytes) else str(k) for k in each)
 

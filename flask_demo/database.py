@@ -22,14 +22,15 @@ _SCHEMA_LOCK: Final = 0x6B75636F696E  # any number; all workers have to use the 
 _SQLITE: Final = {"timeout": limits.STATEMENT_SECONDS}
 _POSTGRESQL: Final = {
     "connect_timeout": limits.CONNECT_SECONDS,
-    # The kernel gives up a host that has gone silent. The first option, in milliseconds, applies
-    # while the host owes us acknowledgements; the other three apply while nothing is sent.
+    # The kernel gives up a host that has gone silent. tcp_user_timeout, in milliseconds, applies
+    # while the host owes us acknowledgements. The keepalives are for a connection on which nothing
+    # is sent.
     "tcp_user_timeout": limits.SILENCE_SECONDS * 1000,
     "keepalives_idle": limits.SILENCE_SECONDS,
     "keepalives_interval": limits.CONNECT_SECONDS,
     "keepalives_count": 3,
     # No prepared statements: PgBouncer in transaction mode may give each transaction another
-    # connection to the server, and that connection does not know them.
+    # connection to the server, which may not know them.
     "prepare_threshold": None,
 }
 # Limits to set at the start of each transaction: PgBouncer refuses them as connection options.
@@ -45,7 +46,7 @@ def database_url(settings: Mapping[str, Any], default: Path) -> str:
 
     Args:
         settings: The settings. ``SQLALCHEMY_DATABASE_URI`` wins over ``DATABASE_URL``.
-        default: The SQLite file to use if neither is set. Its folder is made.
+        default: The SQLite file to use if neither is set. Its folder is made then.
 
     Raises:
         SettingsError: If the URL cannot be read or names a database that the demo cannot use.
@@ -75,12 +76,13 @@ def database_url(settings: Mapping[str, Any], default: Path) -> str:
 def engine_options(url: str) -> dict[str, Any]:
     """Return the options of SQLAlchemy's engine for a database URL."""
     options: dict[str, Any] = {
-        "hide_parameters": True,  # errors and logs show no SQL parameters
-        "pool_pre_ping": True,  # replace connections that died in the pool, as after a restart
+        "hide_parameters": True,  # SQLAlchemy shows no parameters in errors and logs
+        "pool_pre_ping": True,  # replace connections that the server has closed
     }
     if url.startswith("sqlite"):
         return options | {"connect_args": _SQLITE}
-    # Keep all 15 connections open. SQLAlchemy's default would close and open 10 of them again.
+    # Keep up to 15 connections open. By default, SQLAlchemy would keep 5 of them open, and close
+    # the other 10 after each use.
     return options | {"connect_args": _POSTGRESQL, "pool_size": 15, "max_overflow": 0}
 
 
@@ -93,9 +95,9 @@ def prepare_database() -> None:
     """Set up the engine of the current app, and migrate the tables to this version.
 
     Raises:
-        SettingsError: If the database is read-only or was migrated by another version of the demo,
-            or if the SQLite file cannot be opened.
-        DBAPIError: If the database does not answer, or a migration fails for another reason.
+        SettingsError: If the tables cannot be migrated because the database is read-only or they
+            are a newer version's, or if the SQLite file cannot be opened.
+        DBAPIError: For any other error of the database, as when it does not answer.
     """
     engine = db.engine
     if engine.dialect.name == "sqlite":

@@ -23,7 +23,7 @@ class Finding(NamedTuple):
 
 
 def findings(key: ConnectedKey) -> Iterator[Finding]:
-    """Yield what the user should do about a key; nothing if it is unchecked, gone, or in order."""
+    """Yield what the user should do about a key; nothing if it is gone or not yet described."""
     if key.uid is None or key.is_gone:
         return
     expected, found = set(current_app.config["KUCOIN_EXPECTED_PERMISSIONS"]), set(key.permissions)

@@ -15,7 +15,7 @@ import runpy
 from pathlib import Path
 from typing import Any
 
-# Run, not imported: an import of flask_demo.limits would load the app in the master process.
+# Run, not imported: importing flask_demo.limits would import the app in the master process.
 _REQUEST_SECONDS = runpy.run_path(str(Path(__file__).with_name("limits.py")))["REQUEST_SECONDS"]
 
 worker_class = "gevent"
@@ -26,7 +26,7 @@ graceful_timeout = _REQUEST_SECONDS  # for a stopping worker to finish its reque
 timeout = _REQUEST_SECONDS  # a worker that gives no sign of life for this long is killed
 
 accesslog = "-"
-# %(U)s is the path without the query, because the callback's query holds the code.
+# Log %(U)s, the path without the query: the callback's query holds the authorization code.
 access_log_format = '%(h)s %(t)s "%(m)s %(U)s %(H)s" %(s)s %(B)s bytes %(M)s ms'
 
 

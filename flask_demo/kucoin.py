@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 bp = Blueprint("kucoin", __name__, url_prefix="/kucoin")
 
-#: The views that need no sign-in.
+#: The views of this blueprint that need no sign-in.
 _PUBLIC: Final = ("kucoin.callback_by_post", "kucoin.problem")
 
 #: The text of the page for a callback that failed, by the HTTP status of that page. The text for
@@ -51,7 +51,8 @@ ID: Final = f"int(max={LARGEST_ID})"
 def require_user() -> Response | None:
     """Redirect to the sign-in if nobody is signed in and the view needs a user.
 
-    After the sign-in a page that was opened by GET is opened again; a form has to be sent again.
+    After the sign-in, the page that was opened last by GET is opened again, unless its address is
+    too long; a form has to be sent again.
     """
     if request.endpoint in _PUBLIC or current_user.is_authenticated:
         return None
@@ -67,7 +68,8 @@ def connect() -> Response:
     """Begin an attempt, and redirect to KuCoin's login page (document section 7.1).
 
     If the form's field ``fewer_than`` is the id of an attempt of the user, fewer permissions are
-    asked for than by that attempt; if none would be left, the page of that attempt is shown.
+    asked for than by that attempt; if none would be left, no attempt is begun, and the browser is
+    redirected to the page of that attempt.
     """
     user_id = current_user_id()
     number = request.form.get("fewer_than", 0, int)
@@ -82,9 +84,9 @@ def connect() -> Response:
 def callback() -> ResponseReturnValue:
     """Receive the browser from KuCoin and, if the user approved, get a key.
 
-    The response to a GET is always a redirect, so that the URL with the code stays neither in the
-    browser's history nor in a Referer. If this view aborts or raises, :func:`callback_problem`
-    makes the redirect.
+    A GET is answered with a redirect, so that the URL with the code stays neither in the browser's
+    history nor in a Referer. If this view aborts or raises, :func:`callback_problem` makes the
+    redirect.
     """
     if request.method == "HEAD":  # Flask calls this view for HEAD, which must change nothing
         abort(405, valid_methods=["GET"])
@@ -96,7 +98,7 @@ def callback() -> ResponseReturnValue:
         abort(400)
     if attempt.user_id != current_user_id():
         abort(403)
-    # Only one callback of an attempt gets into this block. A reload leads to the same outcome.
+    # Only one request for an attempt gets into this block. A reload leads to the same page.
     if attempt.status is Status.STARTED and ledger.advance(attempt, Status.CLAIMED):
         try:
             token = oauth.kucoin.authorize_access_token()
@@ -117,15 +119,15 @@ def callback_by_post() -> Response:
 def callback_problem(code: int | None) -> Response:
     """Redirect, after a callback failed with HTTP status ``code``, to a page that says why."""
     known = code if code in _PROBLEMS else 500
-    # Perhaps the database failed before the authorization code was used. So the page offers to
-    # open the callback again.
+    # For 500: perhaps the database failed before the authorization code was used. So the page
+    # offers to open the callback again.
     again = _sealed_query() if known == 500 else None
     return redirect(url_for("kucoin.problem", code=known, again=again), 303)
 
 
 @bp.get("/problem/<int:code>")
 def problem(code: int) -> NoReturn:
-    """Explain why a callback failed. ``code`` is this page's HTTP status; an unknown one is 404."""
+    """Explain why a callback failed. ``code`` is the page's HTTP status, if known, else 404."""
     abort(code if code in _PROBLEMS else 404, _PROBLEMS.get(code))
 
 
@@ -156,7 +158,7 @@ def check_key(key_id: int) -> Response:
 
 @bp.post(f"/keys/<{ID}:key_id>/rotate")
 def rotate(key_id: int) -> Response:
-    """Replace a key by a new one: at once with a kept token, otherwise after a new approval.
+    """Replace a key by a new one: at once with a kept token, without one after a new approval.
 
     If the form is out of date, go on with the key's latest attempt instead of beginning another.
     """
@@ -164,12 +166,12 @@ def rotate(key_id: int) -> Response:
     latest = key.latest_attempt_id
     is_latest = request.form.get("seen", latest, int) == latest
     attempt = ledger.start_rotation(key) if is_latest else None
-    if attempt is None:  # a second press, or another tab has disconnected the key
+    if attempt is None:  # a second press, an old page, or another tab has disconnected the key
         now_held = db.session.get(ConnectedKey, key_id)
         latest = now_held.latest_attempt_id if now_held else latest
         attempt = ledger.own_attempt(latest, current_user_id()) or abort(404)
-        # After a double click the browser shows the second response only. So while the attempt
-        # waits for approval, the second response redirects to KuCoin as well.
+        # After a double click the browser shows only the response to the second request. So while
+        # the attempt waits for approval, this response redirects to KuCoin as well.
         if now_held and now_held.sealed_token is None and attempt.status is Status.STARTED:
             return _to_kucoin(attempt)
         return _to_outcome(latest)
@@ -201,9 +203,9 @@ def disconnect(key_id: int) -> Response:
 def _provision(
     attempt: ConnectAttempt, token: dict[str, Any], replaces: ConnectedKey | None = None
 ) -> None:
-    """Create a key with a token, store it and check it. Each step is committed before the next.
+    """Create a key with a token, store and check the key. Each step is committed before the next.
 
-    If the key cannot be created or stored, the attempt's row says so.
+    If the key cannot be created or stored, the attempt ends as ``failed`` or ``unknown``.
     """
     if not ledger.advance(attempt, Status.PROVISIONING):
         return  # getting the token took so long that the attempt was settled: ask for no key

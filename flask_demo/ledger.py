@@ -2,11 +2,10 @@
 
 The row is committed before anything is sent to KuCoin, and before the browser leaves for KuCoin.
 Its status goes ``started → claimed → provisioning → stored``, or ends as ``denied``, ``failed``,
-``unknown`` or ``expired``. ``models.py`` (``Status``) says what each status means, and
-``kucoin.py`` decides which one follows. Each status is committed before the next step begins. So
-after a crash the row shows the last step that was begun, and :func:`settle` ends the attempt later:
-a key that KuCoin has issued is either stored, or its attempt becomes ``unknown`` and the key's
-secret is lost.
+``unknown`` or ``expired``. ``models.py`` (``Status``) says what each status means. Each status is
+committed before the next step begins. So after a crash the row shows the last step that was begun,
+and :func:`settle` ends the attempt later: a key that KuCoin has issued is either stored, or its
+attempt becomes ``unknown`` and the key's secret is lost.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ from .limits import LOGIN_SECONDS, WORKER_SECONDS
 from .models import OPEN_DUTY, ConnectAttempt, ConnectedKey, Status, lock_keys, now
 from .vault import vault
 
-#: For each unfinished status: the seconds after which an attempt counts as abandoned, and its
-#: status from then on.
+#: For each unfinished status: the seconds after which an attempt counts as abandoned, and the
+#: status that it is then given.
 _ABANDONED: Final = {
     Status.STARTED: (LOGIN_SECONDS, Status.EXPIRED),
     Status.CLAIMED: (WORKER_SECONDS, Status.FAILED),
@@ -171,7 +170,7 @@ def store(
         token: The token that the key was created with. It is kept only with
             ``KUCOIN_KEEP_TOKENS``.
         replaces: The row whose key the new key replaces; None for a new row. If the row was deleted
-            meanwhile, the new key gets a new row, too.
+            meanwhile, the new key gets a new row as well.
     """
     row = next(iter(lock_keys(ConnectedKey.id == replaces.id)), None) if replaces else None
     if row is None:  # also if the row was deleted meanwhile

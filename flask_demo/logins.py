@@ -2,7 +2,7 @@
 
 The session is a signed cookie, and a response that changes the session sends the whole cookie. So
 two parallel requests could undo each other's changes, and a slow response could restore a session
-that a sign-out has ended meanwhile. Three rules prevent that:
+that a sign-out has ended meanwhile. Three rules make this harmless:
 
 * A sign-out raises the user's epoch, which ends all earlier sessions (``models.User``).
 * The data of a login at KuCoin is stored in the attempt's row of the ledger, not in the session.
@@ -31,7 +31,7 @@ _MONTH: Final = 30 * 24 * 3600
 
 
 class LedgerIntegration(FlaskIntegration):
-    """Stores the data that Authlib keeps for a login in the ledger, not in the session."""
+    """Stores Authlib's data about a login in the ledger, not in the session."""
 
     def set_state_data(self, _session: object, state: str, data: dict[str, Any]) -> None:
         """Store the data of a login, with a hash of the id of the browser that began it."""
@@ -53,7 +53,7 @@ class LedgerIntegration(FlaskIntegration):
 
 
 class LedgerOAuth(OAuth):
-    """Authlib's ``OAuth``, which stores the data of logins in the ledger."""
+    """Authlib's ``OAuth``, changed to store the data of logins in the ledger."""
 
     framework_integration_cls = LedgerIntegration
 
@@ -77,7 +77,7 @@ def remember_browser(response: Response) -> Response:
 
 
 def forget_browser(response: Response) -> Response:
-    """Delete the cookie, so that this browser cannot finish the logins that it began."""
+    """Delete the cookie with the browser's id, so the browser cannot finish logins it has begun."""
     response.delete_cookie(_cookie_name(), secure=current_app.config["SESSION_COOKIE_SECURE"])
     return response
 

@@ -84,7 +84,7 @@ class ConnectAttempt(Base):
     changed_at: Mapped[Seconds]
     #: An error's class, or the word ``Interrupted`` or ``NotStored``; empty if there is no error.
     error: Mapped[str] = mapped_column(default="")
-    #: KuCoin's message, from which the library has removed secrets.
+    #: KuCoin's message and error code, in which the library has masked secrets.
     detail: Mapped[str] = mapped_column(default="")
     #: What Authlib stores for the callback. See logins.py.
     login: Mapped[dict[str, Any] | None] = mapped_column(JSON)
@@ -94,11 +94,13 @@ class ConnectAttempt(Base):
     permissions: Mapped[Words] = mapped_column(default=list)
     #: Whether the user asked to replace a connected key.
     is_renewal: Mapped[bool] = mapped_column(default=False)
-    #: The uid of the KuCoin account; None as long as no check has found it.
+    #: The uid of the KuCoin account: at first that of the key to replace, if any, and then the one
+    #: that a check has found. None if unknown.
     uid: Mapped[str | None]
     #: The names of keys that the demo no longer holds and that the user should delete at KuCoin.
     to_delete: Mapped[Words] = mapped_column(default=list)
-    #: When the user ticked off what was left to do at KuCoin; None before, and if a duty is added.
+    #: When the user ticked off what was left to do at KuCoin; None before that, and again after a
+    #: key was added to ``to_delete``.
     done_at: Mapped[Seconds | None]
 
     def note_to_delete(self, name: str) -> None:
@@ -114,7 +116,7 @@ class ConnectedKey(Base):
     __table_args__ = (
         # The check of all keys reads in this order: the longest unchecked key first.
         Index("ix_connected_key_due", "checked_at", "id"),
-        # SQLite must never reuse an id, because forms and sealed credentials name the id.
+        # SQLite must never reuse a row's id, because forms and sealed credentials name the id.
         {"sqlite_autoincrement": True},
     )
 
@@ -122,7 +124,8 @@ class ConnectedKey(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey(User.id), index=True)
     #: The attempt that created this key.
     attempt_id: Mapped[int] = mapped_column(ForeignKey(ConnectAttempt.id), index=True)
-    #: The latest attempt to create or replace this key. A form with an older id is out of date.
+    #: The latest attempt to create or replace this key. A form that names an older attempt is out
+    #: of date.
     latest_attempt_id: Mapped[int] = mapped_column(ForeignKey(ConnectAttempt.id))
     sealed_key: Mapped[bytes]
     sealed_token: Mapped[bytes | None]
@@ -141,12 +144,13 @@ class ConnectedKey(Base):
     expires_at: Mapped[Seconds | None]
     site_type: Mapped[str | None]
     #: When a check of the key last had a result, and 0 before the first result. An error is a
-    #: result, too, except KuCoinUnavailable, after which the key stays due for a check.
+    #: result, too, except KuCoinUnavailable, which does not change this time.
     checked_at: Mapped[Seconds] = mapped_column(default=0)
     #: When the key was last claimed for a check or its last check ended, with or without a result:
     #: the later of the two times; 0 if there was neither.
     tried_at: Mapped[Seconds] = mapped_column(default=0)
-    #: The class of the error of the last check; empty if the check succeeded or there was none.
+    #: The class of the error of the last check; empty if the check succeeded or there was no
+    #: check.
     #: A KuCoinUnavailable does not replace an ApiKeyInvalid.
     check_error: Mapped[str] = mapped_column(default="")
 
@@ -181,7 +185,7 @@ def lock_keys(*criteria: ColumnElement[bool], of_user: int | None = None) -> Seq
     """Commit, then read keys from the database and lock them until the next commit or rollback.
 
     The database releases the locks of a worker that has died. PostgreSQL locks the rows in the
-    order of their ids, so two workers cannot block each other. SQLite locks the whole database.
+    order of their ids, so two workers cannot deadlock here. SQLite locks the whole database.
 
     Args:
         criteria: The conditions that the keys have to meet.

@@ -22,16 +22,16 @@ def fresh_token(key_id: int) -> dict[str, Any] | None:
 
     A refresh makes KuCoin invalidate the old access token (document section 6.3), and perhaps the
     old refresh token. So the refresh happens under the row's lock: one worker asks KuCoin, and the
-    workers that wait for the lock read the new token from the row afterwards. If KuCoin refuses to
-    refresh a token, the token is deleted.
+    workers that wait for the lock read the new token from the row afterwards. If the token can no
+    longer be refreshed, it is deleted.
 
     Returns:
-        The token. None if the user has to approve again: no token is kept, KuCoin refused to
-        refresh it, or the vault cannot open it.
+        The token. None if the user has to approve again: no token is kept, the kept token can no
+        longer be refreshed, or the vault cannot open it.
 
     Raises:
-        KuCoinError: If the refresh failed for another reason than a refusal by KuCoin, as when
-            KuCoin is unavailable. The old token stays in the row.
+        KuCoinError: If the refresh failed in another way, as when KuCoin is unavailable. The old
+            token stays in the row.
     """
     token = None
     try:
@@ -51,10 +51,11 @@ def fresh_token(key_id: int) -> dict[str, Any] | None:
 
 
 def drop_old_token(row: ConnectedKey) -> None:
-    """Delete the token of a locked row if it cannot be refreshed or tokens are no longer kept.
+    """Delete the token of a locked row if it can no longer be used or tokens are no longer kept.
 
-    A token cannot be refreshed when its refresh token has expired. A token that the vault cannot
-    open stays in the row: perhaps a vault key is missing for now only.
+    A token can be used until its refresh token expires or, if it has none, until it expires itself.
+    A token that the vault cannot open stays in the row: perhaps a vault key is missing for now
+    only.
     """
     try:
         token = vault().token(row)
@@ -66,7 +67,7 @@ def drop_old_token(row: ConnectedKey) -> None:
 
 
 def forget_token(key_id: int) -> None:
-    """Delete the token of a key, after KuCoin has refused the token."""
+    """Delete the kept token of a key, so that the next attempt asks for approval."""
     for row in lock_keys(ConnectedKey.id == key_id):
         vault().put_token(row, None)
     db.session.commit()

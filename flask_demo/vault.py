@@ -36,7 +36,7 @@ class Vault:
         with suppress(ValueError):
             self._fernet = MultiFernet([Fernet(key.strip()) for key in keys.split(",")])
             return
-        # Not raised in an except block, because the error's context would show the Fernet keys.
+        # Not raised in an except block, because the error's context could show the Fernet keys.
         raise SettingsError(
             f"KUCOIN_VAULT_KEYS is not a comma-separated list of Fernet keys. {MAKE_VAULT_KEY}"
         )
@@ -78,11 +78,11 @@ class Vault:
         self.put_token(row, token)
 
     def seal_text(self, text: str) -> str:
-        """Seal a text that a browser will hold for a short time, such as a query with a code."""
+        """Seal a text that a browser will hold for a short time, such as the callback's query."""
         return self._fernet.encrypt(text.encode()).decode()
 
     def open_text(self, sealed: str, max_age: int) -> str | None:
-        """Open a sealed text; return None if it is a forgery or older than ``max_age`` seconds."""
+        """Open a sealed text; return None if it cannot be opened or is over ``max_age`` s old."""
         try:
             return self._fernet.decrypt(sealed, ttl=max_age).decode()
         except InvalidToken:

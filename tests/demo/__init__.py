@@ -1,1 +1,1 @@
-"""The demo: flow, ledger, vault, settings, pages in a browser, databases."""
+"""Tests of the demo: flow, ledger, vault, settings, pages in a browser, databases."""

@@ -20,7 +20,7 @@ both_databases = pytest.mark.parametrize("app", ["sqlite", "postgresql"], indire
 
 
 class Clock:
-    """Replaces `time.time` in this process: for the demo, its libraries and the sandbox."""
+    """Replaces `time.time` in this process, for the demo, the sandbox and what else calls it."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.ahead = 0.0
@@ -29,7 +29,7 @@ class Clock:
         monkeypatch.setattr(time, "time", lambda: real() + self.ahead)
 
     def advance(self, seconds: float) -> None:
-        """Move the clock forward by `seconds`."""
+        """Move the clock forward by `seconds`, or back if negative."""
         self.ahead += seconds
 
 

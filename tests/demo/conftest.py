@@ -34,7 +34,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """A clock that the test can move forward."""
+    """A clock that the test can move."""
     return Clock(monkeypatch)
 
 
@@ -60,7 +60,7 @@ def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBy
 def make_app(
     settings: dict[str, Any], compiled_templates: FileSystemBytecodeCache
 ) -> Iterator[MakeApp]:
-    """A function that makes an app with `settings` and with those in its keyword arguments.
+    """A function that makes an app with `settings`, which its keyword arguments override or extend.
 
     The apps' connections are closed at the end of the test.
     """

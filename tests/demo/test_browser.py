@@ -72,7 +72,10 @@ def _row(app: Flask, model: Any, number: int = 1) -> Iterator[Any]:
 
 
 def test_connect_and_approve(url: str, page: Page, sandbox: Sandbox) -> None:
-    """A user signs in, presses Connect and approves at KuCoin; the account is then listed."""
+    """A user signs in, presses Connect and approves at KuCoin; the account is then listed.
+
+    The buttons at the account check, replace and disconnect its key.
+    """
     page.goto(url)
     _look(page, "sign-in")
     _sign_in(page, url)
@@ -110,7 +113,7 @@ def test_connect_and_approve(url: str, page: Page, sandbox: Sandbox) -> None:
 
 
 def test_clean_end(page: Page, make_app: MakeApp) -> None:
-    """A key with the expected permissions and an IP address is shown without any note."""
+    """A key with the expected permissions and an IP whitelist is shown without any note."""
     options: dict[str, Any] = {
         "permissions": ["API_COMMON", "API_SPOT"],
         "ip_whitelist": ["127.0.0.1"],
@@ -152,7 +155,7 @@ def test_cancel(url: str, page: Page) -> None:
 
 
 def test_unknown_and_back(url: str, page: Page, sandbox: Sandbox) -> None:
-    """After KuCoin's answer was lost, the page says so, and going back creates no second key.
+    """If KuCoin's answer with a key is lost, the page says so. Going back creates no second key.
 
     The first page lists the attempt as a duty until the user presses "I have done this".
     """
@@ -175,7 +178,7 @@ def test_unknown_and_back(url: str, page: Page, sandbox: Sandbox) -> None:
 
 
 def test_keyboard(url: str, page: Page) -> None:
-    """The first press of Tab focuses the link that skips to the content."""
+    """The first press of Tab focuses the link that skips to the content, and Enter follows it."""
     _sign_in(page, url)
     page.goto(url)
     page.keyboard.press("Tab")
@@ -185,7 +188,7 @@ def test_keyboard(url: str, page: Page) -> None:
 
 
 def test_pending(url: str, page: Page, app: Flask, sandbox: Sandbox) -> None:
-    """While KuCoin is slow, the page shows progress, does not reload itself, and has a link."""
+    """The page of an attempt in progress does not reload itself; a link shows the outcome later."""
     _sign_in(page, url)
     _connect(page)
     with _row(app, ConnectAttempt) as attempt:
@@ -202,7 +205,7 @@ def test_pending(url: str, page: Page, app: Flask, sandbox: Sandbox) -> None:
 
 @pytest.mark.nightly
 def test_second_press(url: str, page: Page, app: Flask, sandbox: Sandbox) -> None:
-    """A second press while KuCoin is slow shows the first press's attempt, and then its outcome."""
+    """A second tab that asks for a new key while KuCoin is slow shows the first tab's attempt."""
     app.config["KUCOIN_KEEP_TOKENS"] = True
     _sign_in(page, url)
     _connect(page)
@@ -348,7 +351,7 @@ def test_sign_out_stays(
         tab.goto(url)
         assert ("Signed in as bob" in tab.locator("header.top").inner_text()) is bool(next_user)
         assert tab.get_by_text("Signed in as alice").count() == 0
-    page_problems.clear()  # bob gets a 404 for the page of alice's attempt
+    page_problems.clear()  # bob can get a 404, for the page of alice's attempt
 
 
 @pytest.mark.parametrize(
@@ -365,7 +368,7 @@ def test_sign_out_stays(
 def test_error_pages(
     url: str, page: Page, page_problems: list[str], path: str, heading: str
 ) -> None:
-    """Each error page explains the error in its heading and title, and has one main link."""
+    """An error page names the error in its heading and title, and has one main link."""
     page.goto(f"{url}/{path}")
     assert _heading(page) == heading
     assert page.title() == f"{heading} · Example Broker"
@@ -419,7 +422,7 @@ def test_long_words(url: str, page: Page, app: Flask) -> None:
 
 @pytest.mark.nightly
 def test_every_outcome(url: str, page: Page, app: Flask) -> None:
-    """The page of each outcome has one main button or link; only two pairs share a heading."""
+    """The page of each of `_OUTCOMES` has one main action; only two pairs share a heading."""
     _sign_in(page, url)
     page.get_by_role("button", name="Connect KuCoin").click()
     headings = set()
@@ -460,7 +463,10 @@ _OUTCOMES = [
 
 
 def test_times(url: str, page: Page, app: Flask) -> None:
-    """Each time is shown in UTC and relative to now; its `time` element has the ISO 8601 form."""
+    """Each time is shown in UTC and relative to now.
+
+    The `time` element of an attempt also has the ISO 8601 form.
+    """
     _sign_in(page, url)
     _connect(page)
     three_hours_ago = now() - 3 * 3600
@@ -477,7 +483,7 @@ def test_times(url: str, page: Page, app: Flask) -> None:
 
 @pytest.mark.nightly
 def test_font_size_of_the_browser(url: str, page: Page) -> None:
-    """If the browser's font size is doubled, all text doubles, and the page still fits a phone."""
+    """If the root font size doubles, five kinds of text double, and the page still fits a phone."""
     _sign_in(page, url)
     _connect(page)
     page.goto(url)
@@ -492,7 +498,7 @@ def test_font_size_of_the_browser(url: str, page: Page) -> None:
 
 @pytest.mark.nightly
 def test_nothing_moves_under_the_pointer(url: str, page: Page) -> None:
-    """A summary that opens or closes a form does not move when clicked, on a desktop or a phone."""
+    """A `summary` that opens or closes a form does not move when clicked, on a desktop or phone."""
     _sign_in(page, url)
     _connect(page)
     page.goto(url)
@@ -534,7 +540,7 @@ def test_several_accounts_and_paging(page: Page, make_app: MakeApp, sandbox: San
 
 
 def test_print(url: str, page: Page) -> None:
-    """The print style shows the accounts and hides buttons and forms."""
+    """The print style shows the account and hides the buttons to sign out and to connect."""
     _sign_in(page, url)
     _connect(page)
     page.goto(url)
@@ -561,7 +567,7 @@ def of_sandbox(make_app: MakeApp) -> Iterator[Any]:
 
 
 def test_fast_api_2(of_sandbox: Any, page: Page) -> None:
-    """KuCoin's page asks for General and Spot, and the key has just these two permissions."""
+    """KuCoin's page lists API_COMMON and API_SPOT, and the key has just these two permissions."""
     permissions = ["API_COMMON", "API_SPOT"]
     url, sandbox = of_sandbox({}, permissions=permissions, ip_whitelist=["127.0.0.1"])
     _sign_in(page, url)

@@ -1,4 +1,4 @@
-"""The main path, without a browser: sign in, connect, see the account, and each way to fail."""
+"""The main path, without a browser: sign in, connect, see the account, and ways to fail."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_signed_out(app: Flask, sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("name", ["", "   ", "a" * 65, "a\0b", "a\nb"])
 def test_odd_names(app: Flask, sandbox: Sandbox, name: str) -> None:
-    """A name that is empty, too long (over 64 characters) or not printable is refused."""
+    """A name that is empty, blank, too long (over 64 characters) or not printable is refused."""
     response = Visitor(app, sandbox).post("/login", username=name)
     assert response.status_code == 400
     assert "A name has 1 to 64 letters" in text_of(response)
@@ -93,7 +93,7 @@ LIMIT = "envelope:1:The number of user's apiKey reaches to the maximum level"
 def test_failures(
     alice: Visitor, sandbox: Sandbox, *, operation: str, fault: str, title: str, created: str
 ) -> None:
-    """For each failure a page says what happened, whether a key may exist, and what to do."""
+    """If no token or key is received, a page says why, whether a key may exist, and what to do."""
     sandbox.fail_next(operation, fault)
     page = text_of(alice.connect())
     assert title in page
@@ -105,9 +105,10 @@ def test_failures(
 
 
 def test_every_error_has_words(alice: Visitor) -> None:
-    """Ten error classes have a page with a title of their own; KuCoinError shares one of the ten.
+    """The pages of eleven error classes have ten titles.
 
-    The page shows KuCoin's message and not the library's own text.
+    KuCoinError and AuthorizationDenied share a title. Each page shows KuCoin's message and not the
+    library's own text.
     """
     titles = {}
     errors = [
@@ -185,7 +186,7 @@ def test_expected_permissions_are_a_setting(make_app: MakeApp, sandbox: Sandbox)
 def test_attempts_are_paged(alice: Visitor) -> None:
     """The first page lists the latest ten attempts, and links lead to older and newer ones.
 
-    An odd number in such a link's address causes no error.
+    An unusable id in the address of the older ones causes no error.
     """
     for _ in range(12):
         alice.begin()
@@ -230,7 +231,7 @@ def test_disconnect(alice: Visitor) -> None:
 
 
 def test_left_attempts(alice: Visitor, clock: Clock) -> None:
-    """An attempt whose user does not come back expires after 15 minutes, and its page says so."""
+    """A callback over 15 minutes after Connect finds the attempt expired, and the page says so."""
     path = alice.approve(alice.begin())
     assert "KuCoin is waiting for you" in text_of(alice.get("/kucoin/attempts/1"))
     clock.advance(15 * 60 + 2)
@@ -301,7 +302,7 @@ def test_fewer_in_any_order(asked: list[str], left: list[str]) -> None:
     ],
 )
 def test_life_of_a_key(make_app: MakeApp, options: dict[str, Any], said: str) -> None:
-    """The page warns of a key that expires within 30 days and of a key of another site."""
+    """A key with 20 days left or of another site causes a warning; 40 days or this site do not."""
     permissions = ["API_COMMON", "API_SPOT"]
     with run_sandbox(permissions=permissions, ip_whitelist=["127.0.0.1"], **options) as sandbox:
         app = make_app(KUCOIN_SITE=sandbox.url)

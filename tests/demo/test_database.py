@@ -1,4 +1,4 @@
-"""The ledger while the database is down, locked, restarted, or loses the answer to a commit."""
+"""A database that is down, locked or restarted, a lost answer to a commit, parallel sign-ins."""
 
 from __future__ import annotations
 
@@ -59,7 +59,10 @@ def test_database_goes_down(
     issued: int,
     reads_as: Status,
 ) -> None:
-    """If the database fails after a call, a page says so; an issued key is stored or flagged."""
+    """If the database fails during a connect, an error page is shown.
+
+    An issued key is stored, or its attempt becomes unknown.
+    """
     with then(alice.app, method, down.set):
         path = alice.approve(alice.begin())
         response = alice.follow(alice.get(path))

@@ -119,7 +119,7 @@ def test_callback_in_another_browser(alice: Visitor, app: Flask, sandbox: Sandbo
     ],
 )
 def test_hostile_callbacks(alice: Visitor, sandbox: Sandbox, query: str) -> None:
-    """A callback with a missing or forged state leads to an error page that quotes none of it."""
+    """A callback with a missing or forged state leads to an error page; its `msg` is not shown."""
     response = alice.follow(alice.get(f"/kucoin/callback{query}"))
     assert response.status_code == 400
     assert "belongs to no connection that was begun here" in text_of(response)
@@ -131,7 +131,7 @@ def test_hostile_callbacks(alice: Visitor, sandbox: Sandbox, query: str) -> None
     "more", ["&code=x", "&state=x", "&success=true&success=true", "&code=" + "A" * 50_000]
 )
 def test_callback_with_doubled_parameters(alice: Visitor, sandbox: Sandbox, more: str) -> None:
-    """A callback with a parameter twice or too long ends the attempt, and no code is exchanged."""
+    """A callback with a parameter twice ends the attempt, and no code is exchanged."""
     path = alice.approve(alice.begin())
     page = text_of(alice.follow(alice.get(path + more)))
     assert "Your account was not connected" in page
@@ -159,7 +159,7 @@ def test_many_logins_under_way(alice: Visitor) -> None:
 def test_crashed_attempts(
     alice: Visitor, clock: Clock, left_at: Status, reads_as: Status, said: str
 ) -> None:
-    """An attempt that a dead worker has left gets its final status at the user's next visit."""
+    """An unfinished attempt gets its final status at the first visit after the time limit."""
     alice.begin()
     with alice.app.app_context():
         attempt = db.session.get_one(ConnectAttempt, 1)

@@ -1,4 +1,4 @@
-"""Threads and processes that hold the same expired token refresh it only once."""
+"""Threads and processes that need one expired token refresh it once; a dead one blocks nobody."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_dead_worker_blocks_nobody(
 ) -> None:
     """If a worker is killed while it holds a row's lock, another worker can refresh the token."""
     app, settings = locked_out
-    # The killed worker asks a sandbox of its own, so the other sandbox has not rotated the pair.
+    # The killed worker asks another sandbox, so `sandbox` has not refreshed the token yet.
     with run_sandbox() as tarpit, ExitStack() as stack:
         tarpit.fail_next("refresh", "delay:60")
         (worker,) = _workers({**settings, "KUCOIN_SITE": tarpit.url}, stack, 1)

@@ -59,7 +59,7 @@ def test_check_of_all_keys(alice: Visitor, app: Flask, sandbox: Sandbox, clock: 
 
 
 def test_check_without_an_answer(alice: Visitor, sandbox: Sandbox, clock: Clock) -> None:
-    """If KuCoin does not answer, the key is due again after ten minutes instead of a day."""
+    """If KuCoin is unavailable, the key is due again after ten minutes instead of a day."""
     alice.connect()
     clock.advance(DAY + 1)
     sandbox.fail_next("api_key_info", "503")
@@ -70,7 +70,7 @@ def test_check_without_an_answer(alice: Visitor, sandbox: Sandbox, clock: Clock)
 
 
 def test_an_outage_revives_no_key(alice: Visitor, sandbox: Sandbox, clock: Clock) -> None:
-    """A key that KuCoin refused as invalid stays gone if KuCoin does not answer the next check."""
+    """A key that was refused as invalid stays gone if KuCoin is unavailable at the next check."""
     alice.connect()
     sandbox.delete_key(sandbox.issued_keys[0].api_key)
     alice.post("/kucoin/keys/1/check")

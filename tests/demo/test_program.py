@@ -1,4 +1,4 @@
-"""`python -m flask_demo` starts, prints its address, stops, and survives `kill -9`."""
+"""`python -m flask_demo` starts, prints its address, and stops; attempts survive `kill -9`."""
 
 from __future__ import annotations
 
@@ -53,7 +53,10 @@ def running(environment: dict[str, str]) -> Iterator[tuple[subprocess.Popen[str]
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_starts_and_stops(tmp_path: Path, number: signal.Signals) -> None:
-    """Without settings, the demo starts with a sandbox; a signal stops it with exit status 0."""
+    """Without a client id, the demo starts with a sandbox.
+
+    SIGINT or SIGTERM stops it with exit status 0.
+    """
     port = free_port()
     environment = {"DEMO_INSTANCE": str(tmp_path / "instance"), "SANDBOX_PORT": str(port)}
     with running(environment) as (process, url):
@@ -71,7 +74,7 @@ def test_starts_and_stops(tmp_path: Path, number: signal.Signals) -> None:
 def start_here(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., str]:
-    """A function that runs the demo here, asserts exit status 2, and returns what it printed."""
+    """A function that runs `main`, asserts exit status 2, and returns the output on stderr."""
     monkeypatch.setattr(signal, "signal", lambda *_: None)
 
     def start(**environment: str) -> str:
@@ -88,7 +91,7 @@ def start_here(
 
 @pytest.mark.parametrize("name", ["DEMO_PORT", "SANDBOX_PORT"])
 def test_port_is_taken(start_here: Callable[..., str], name: str) -> None:
-    """If a port is taken, one sentence names the port and its setting; the exit status is 2."""
+    """If a port is taken, one line names the port and its setting; the exit status is 2."""
     ports = {"DEMO_PORT": "0", "SANDBOX_PORT": str(free_port())}
     with socket.create_server(("127.0.0.1", 0)) as taken:
         ports[name] = str(taken.getsockname()[1])

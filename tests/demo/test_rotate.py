@@ -207,7 +207,7 @@ def test_rotate_when_refresh_is_refused(carol: Visitor, sandbox: Sandbox, clock:
 
 
 def test_rotate_when_the_token_is_dead(carol: Visitor, sandbox: Sandbox) -> None:
-    """If KuCoin refuses the token for a new key, the token is deleted, and the user approves."""
+    """A token that KuCoin refuses for a new key is deleted; the next attempt needs approval."""
     sandbox.fail_next("create_api_key", "envelope:1:invalid token")
     page = text_of(carol.follow(carol.post("/kucoin/keys/1/rotate")))
     assert "No key was created" in page
@@ -225,7 +225,7 @@ def test_rotate_when_the_token_is_dead(carol: Visitor, sandbox: Sandbox) -> None
     ],
 )
 def test_rotate_when_it_is_not_the_token(carol: Visitor, sandbox: Sandbox, fault: str) -> None:
-    """If a new key fails for another reason than a bad token, the token is kept and used again."""
+    """After a taken key name, too many keys or a lost answer, the token is kept and used again."""
     sandbox.fail_next("create_api_key", fault)
     carol.post("/kucoin/keys/1/rotate")
     assert row_of(carol.app).sealed_token

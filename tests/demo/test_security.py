@@ -105,7 +105,7 @@ def test_cookie(alice: Visitor) -> None:
 
 
 def test_headers(alice: Visitor, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every page, also an error page, forbids framing, caching, sniffing and foreign content."""
+    """Pages, error pages and a redirect forbid framing, caching, sniffing and foreign content."""
     alice.connect()
     alice.app.config["PROPAGATE_EXCEPTIONS"] = False
     monkeypatch.setattr(ledger, "own_attempt", _raise_for_the_second)
@@ -139,7 +139,7 @@ def _raise_for_the_second(attempt_id: int, user_id: int) -> ConnectAttempt | Non
 
 
 def test_kucoin_may_lead_on_from_its_login_page(make_app: MakeApp) -> None:
-    """For an https site, form-action allows any https: browsers check KuCoin's redirects, too."""
+    """For an https site, form-action allows any https: Chromium checks KuCoin's redirects, too."""
     response = make_app(KUCOIN_SITE="eu").test_client().get("/")
     assert "; form-action 'self' https:; " in response.headers["Content-Security-Policy"]
 
@@ -243,7 +243,7 @@ class Secrets:
         return call
 
     def spelled(self) -> set[str]:
-        """Return the secrets, plain and in each URL encoding."""
+        """Return the secrets, plain and in three URL encodings."""
         return {
             spelling
             for value in self.values

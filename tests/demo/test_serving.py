@@ -1,4 +1,4 @@
-"""Serving: no code gets into a log of gunicorn, nginx or uvicorn, and the time limits agree."""
+"""Serving: gunicorn, nginx and uvicorn log no authorization code, and the time limits agree."""
 
 from __future__ import annotations
 
@@ -76,7 +76,10 @@ def test_a_connection_for_each_request(make_app: MakeApp) -> None:
 
 
 def test_gunicorn(settings: dict[str, Any], tmp_path: Path, postgres_database: str) -> None:
-    """A connect over TLS works under gunicorn with gevent; the log has no query and no secret."""
+    """With TLS to KuCoin, a connect works under gunicorn with gevent.
+
+    The log holds no authorization code and no secret of a key.
+    """
     log = tmp_path / "log"
     with run_sandbox(tls="self-signed") as sandbox:
         settings |= {"KUCOIN_SITE": sandbox.url, "DATABASE_URL": postgres_database}
@@ -97,7 +100,7 @@ def test_gunicorn(settings: dict[str, Any], tmp_path: Path, postgres_database: s
 
 
 def test_gunicorn_when_a_request_fails(tmp_path: Path) -> None:
-    """The log of gunicorn has no query, even after an error in a worker or an invalid request."""
+    """The log of gunicorn has no code, even after an error in a worker or an invalid request."""
     (tmp_path / "broken.py").write_text("def app(environ, start_response):\n    raise ValueError\n")
     log, port = tmp_path / "log", free_port()
     command = [sys.executable, "-m", "gunicorn", "-c", "flask_demo/gunicorn.conf.py"]
@@ -118,7 +121,7 @@ def test_gunicorn_when_a_request_fails(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not shutil.which("nginx"), reason="no nginx: apt-get install nginx-light")
 def test_nginx_while_the_demo_is_down(tmp_path: Path) -> None:
-    """While no machine answers, nginx's error log has request lines, but not the callback's."""
+    """While no machine answers, nginx's error log has request lines, but no callback's code."""
     port, log = free_port(), tmp_path / "access.log"
     error_log = tmp_path / "error.log"
     with nginx.running(port, [free_port()], tmp_path) as url:

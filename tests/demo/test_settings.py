@@ -92,7 +92,7 @@ def test_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     ],
 )
 def test_database_url(tmp_path: Path, given: str, expected: str) -> None:
-    """A URL with postgres:// or postgresql:// gets the driver psycopg."""
+    """A URL with postgres:// or postgresql:// gets the driver psycopg; others stay as they are."""
     assert flask_config({"DATABASE_URL": given}, tmp_path)["SQLALCHEMY_DATABASE_URI"] == expected
 
 
@@ -179,7 +179,7 @@ def test_real_settings_without_client_id(tmp_path: Path, name: str) -> None:
 
 
 def test_public_address(make_app: MakeApp, sandbox: Sandbox) -> None:
-    """The redirect URI is sent byte for byte, and cookies for its host are Secure."""
+    """The redirect URI is sent byte for byte, and the session cookie for its host is Secure."""
     app = make_app(KUCOIN_REDIRECT_URI=PUBLIC)
     alice = Visitor(app, sandbox)
     alice.http = app.test_client()
@@ -243,7 +243,7 @@ def test_planted_secret_file(sandbox: Sandbox, tmp_path: Path, kind: str) -> Non
 
 
 def test_cookies_of_a_public_host_are_secure(make_app: MakeApp) -> None:
-    """Cookies for a public SERVER_NAME are Secure; cookies for loopback are not."""
+    """The session cookie for a public SERVER_NAME is Secure; that for loopback is not."""
     for name, secure in (("demo.example.com", True), ("localhost:5000", False)):
         app = make_app(SERVER_NAME=name)
         url = f"http{'s' if secure else ''}://{name}"

@@ -21,7 +21,7 @@ from tests.demo.visitor import Visitor, text_of
 
 
 def test_sealed_blob(alice: Visitor, settings: dict[str, Any], sandbox: Sandbox) -> None:
-    """A row holds its credentials as one blob, bound to the row, and no token."""
+    """A row holds its credentials as one blob, bound to the row, and by default no token."""
     alice.connect()
     row, issued = row_of(alice.app), sandbox.issued_keys[0]
     opened = json.loads(Fernet(settings["KUCOIN_VAULT_KEYS"]).decrypt(row.sealed_key))
@@ -79,7 +79,10 @@ def test_blob_of_another_type(alice: Visitor, settings: dict[str, Any], content:
 
 
 def test_lost_vault_key(alice: Visitor, make_app: MakeApp, sandbox: Sandbox) -> None:
-    """Without the vault key the pages work and say so; a new connect replaces the stored key."""
+    """Without the vault key, a page says that the stored key cannot be opened.
+
+    A new connect replaces the stored key.
+    """
     alice.connect()
     other = Visitor(make_app(KUCOIN_VAULT_KEYS=new_vault_key()), sandbox, "alice")
     page = text_of(other.follow(other.post("/kucoin/keys/1/check")))

@@ -193,7 +193,7 @@ def test_silent_database_host_later(make_app: MakeApp, pgbouncer: str) -> None:
 def test_no_connection_is_held_while_kucoin_is_asked(
     alice: Visitor, app: Flask, method: str
 ) -> None:
-    """While the demo waits for KuCoin, it holds no connection of the database pool."""
+    """While a connect waits for KuCoin, the demo holds no connection of the database pool."""
     held = []
     with app.app_context():
         engine = db.engine

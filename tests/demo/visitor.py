@@ -58,11 +58,11 @@ class Visitor:
         return self.post("/kucoin/connect").location
 
     def approve(self, login_page: str) -> str:
-        """Press Approve, and return the path of the callback that KuCoin redirects to."""
+        """Press Approve, and return path and query of the callback that KuCoin redirects to."""
         return _path(self.sandbox.approve(login_page))
 
     def cancel(self, login_page: str) -> str:
-        """Press Cancel, and return the path of the callback that KuCoin redirects to."""
+        """Press Cancel, and return path and query of the callback that KuCoin redirects to."""
         return _path(self.sandbox.cancel(login_page))
 
     def connect(self) -> TestResponse:
@@ -94,15 +94,15 @@ def text_of(response: TestResponse) -> str:
 
 
 def kucoin_of(app: Flask) -> Any:
-    """Return the client that the app has registered with Authlib."""
+    """Return the app for KuCoin that the demo has registered with Authlib's `OAuth`."""
     return app.extensions["authlib.integrations.flask_client"].kucoin
 
 
 @contextmanager
 def then(app: Flask, method: str, do: Callable[[], object]) -> Iterator[None]:
-    """Call a function each time a method of the KuCoin client has returned, not if it raises.
+    """Call a function each time a method of `kucoin_of(app)` has returned, not if it raises.
 
-    The app gets the result afterwards.
+    The demo gets the method's result afterwards.
     """
     kucoin = kucoin_of(app)
     original = getattr(kucoin, method)
