@@ -9,6 +9,7 @@ Importing this module imports no library for error reports or tracing.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 from collections.abc import Mapping, Sequence
@@ -70,11 +71,18 @@ class RedactingFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Mask a record's message and arguments. Return True, so that logging goes on with it."""
-        record.msg = redact(record.msg)
+        if not isinstance(record.msg, str):
+            record.msg = redact(record.msg)
+        # Keep arguments where possible: uvicorn's formatter reads them.
         if isinstance(record.args, dict):  # in place, to keep gunicorn's subclass of dict
             record.args.update(redact(record.args))
         elif record.args:
             record.args = redact(record.args)
+        with contextlib.suppress(Exception):  # logging itself reports a record that has no text
+            # The name can be in the message and its value an argument: "code=%s".
+            message = record.getMessage()
+            if (masked := redact(message)) != message:
+                record.msg, record.args = masked, ()
         return True
 
 

@@ -21,6 +21,7 @@ from typing import Any
 from urllib.parse import quote
 
 import flask
+import httpx2
 import pytest
 import requests
 import sentry_sdk
@@ -300,12 +301,14 @@ def test_opentelemetry_of_the_callback() -> None:
         ("%s %s", ("GET /callback?code=a-made-up-code&state=s HTTP/1.1", 303)),
         ("%(r)s", ({"r": "GET /callback?state=s&code=a-made-up-code HTTP/1.1"},)),
         ("GET /callback?code=a-made-up-code HTTP/1.1", ()),
+        ("GET /callback?code=%s&state=%s HTTP/1.1", ("a-made-up-code", "s")),
+        ("GET %s HTTP/1.1", (httpx2.URL("http://localhost/callback?code=a-made-up-code"),)),
         ("GET /login?next=%2Fcallback%3Fstate%3Ds%26code%3Da-made-up-code HTTP/1.1", ()),
         ("GET /login?next=%252Fcallback%253Fcode%253Da-made-up-code HTTP/1.1", ()),
     ],
 )
 def test_access_logs(msg: str, args: tuple[Any, ...], caplog: pytest.LogCaptureFixture) -> None:
-    """The filter masks the code in records whose arguments are a tuple, a dict or absent."""
+    """The filter masks the code in the message, in an argument, and between both."""
     logger = logging.getLogger("uvicorn.access")
     redacting = RedactingFilter()
     logger.addFilter(redacting)
@@ -315,6 +318,13 @@ def test_access_logs(msg: str, args: tuple[Any, ...], caplog: pytest.LogCaptureF
         logger.removeFilter(redacting)
     assert "code=***" in caplog.text.replace("%253D", "=").replace("%3D", "=")
     assert "a-made-up-code" not in caplog.text
+
+
+def test_record_without_a_text() -> None:
+    """The filter raises nothing for a record with a wrong number of arguments."""
+    record = logging.LogRecord("any", logging.INFO, "", 1, "%s %s", ("code=a-made-up-code",), None)
+    assert RedactingFilter().filter(record)
+    assert record.args == ("code=***",)
 
 
 WEB_APP = """
