@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         problem = error
     except SQLAlchemyError as error:
-        problem = f"The database does not answer ({type(error).__name__})."
+        problem = f"The database cannot be used ({type(error).__name__}). Check DATABASE_URL."
     if problem:
         print(f"The demo cannot start. {problem}", file=sys.stderr)
         return 2

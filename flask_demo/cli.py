@@ -72,7 +72,7 @@ def rekey() -> None:
                 vault().reseal(row)
             except VaultError as error:
                 failed += 1
-                click.echo(f"Key {key_id} was not changed. {error}", err=True)
+                click.echo(f"Key {key_id} was not sealed again. {error}", err=True)
         db.session.commit()
     click.echo(f"{len(ids) - failed} of {len(ids)} keys are sealed with the first key.")
     if failed:

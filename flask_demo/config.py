@@ -40,7 +40,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from cryptography.fernet import Fernet
 
-from .database import database_url, engine_options
+from .database import database_url, engine_options, make_folder
 from .errors import SettingsError
 from .permissions import NAMES, PERMISSIONS
 
@@ -148,18 +148,22 @@ def _kept_secret(path: Path, make: Callable[[], str]) -> str:
         SettingsError: If the file is empty, cannot be read or is a symbolic link, or if another
             user of the machine owns it or has any right to it.
     """
-    if not os.path.lexists(path):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent) as file:  # mode 0600
-            file.write(make())
-            file.flush()
-            with suppress(FileExistsError):  # another worker has just made the file
-                path.hardlink_to(file.name)
+    make_folder(path.parent)
     try:
+        if not os.path.lexists(path):
+            with tempfile.NamedTemporaryFile("w", dir=path.parent) as file:  # mode 0600
+                file.write(make())
+                file.flush()
+                with suppress(FileExistsError):  # another worker has just made the file
+                    path.hardlink_to(file.name)
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW)) as kept:
             owner, secret = os.fstat(kept.fileno()), kept.read().strip()
-    except OSError as error:  # also for a symbolic link, by O_NOFOLLOW
-        raise SettingsError(f"{path} cannot be read: {error.strerror}. Delete it.") from None
+    except (OSError, UnicodeError) as error:  # also for a symbolic link, by O_NOFOLLOW
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise SettingsError(
+            f"{path} cannot be made or read: {reason}. Delete it, or set DEMO_INSTANCE to a folder "
+            "that you can write to."
+        ) from None
     if owner.st_uid != os.geteuid() or owner.st_mode & 0o077:
         raise SettingsError(f"Others can read {path} or have made it. Delete it.")
     if not secret:

@@ -49,11 +49,12 @@ def database_url(settings: Mapping[str, Any], default: Path) -> str:
         default: The SQLite file to use if neither is set. Its folder is made then.
 
     Raises:
-        SettingsError: If the URL cannot be read or names a database that the demo cannot use.
+        SettingsError: If the URL cannot be read or names a database that the demo cannot use, or
+            the folder cannot be made.
     """
     given = settings.get("SQLALCHEMY_DATABASE_URI") or settings.get("DATABASE_URL")
     if not given:
-        default.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(default.parent)
         return f"sqlite:///{default}"
     try:
         url = make_url(given)
@@ -71,6 +72,20 @@ def database_url(settings: Mapping[str, Any], default: Path) -> str:
             "Write it as sqlite:////path/to/file.sqlite."
         )
     return url.render_as_string(hide_password=False)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder for this user only, unless it exists.
+
+    Raises:
+        SettingsError: If the folder cannot be made.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"The folder {path} cannot be made: {error.strerror}. Set DEMO_INSTANCE to another one."
+        ) from None
 
 
 def engine_options(url: str) -> dict[str, Any]:

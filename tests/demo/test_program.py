@@ -103,7 +103,9 @@ def test_port_is_taken(start_here: Callable[..., str], name: str) -> None:
 def test_cannot_start(start_here: Callable[..., str]) -> None:
     """If the demo cannot start, it prints the reason without a traceback; the exit status is 2."""
     said = start_here(DATABASE_URL="postgres://127.0.0.1:1/none")
-    assert said == "The demo cannot start. The database does not answer (OperationalError).\n"
+    assert said.startswith("The demo cannot start. The database cannot be used (OperationalError).")
+    said = start_here(DEMO_INSTANCE="/dev/null/none")
+    assert said.startswith("The demo cannot start. The folder /dev/null/none cannot be made: ")
     said = start_here(KUCOIN_CLIENT_ID="me")
     assert said.startswith("The demo cannot start. KUCOIN_CLIENT_ID is set")
     assert "\n  KUCOIN_VAULT_KEYS: Make one: " in said

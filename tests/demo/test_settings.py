@@ -223,15 +223,18 @@ def test_trusted_proxies(make_app: MakeApp) -> None:
     )
 
 
-@pytest.mark.parametrize("kind", ["empty", "readable", "link", "folder"])
+@pytest.mark.parametrize("kind", ["empty", "readable", "link", "folder", "binary"])
 def test_planted_secret_file(sandbox: Sandbox, tmp_path: Path, kind: str) -> None:
-    """A secret file that is empty, a link, a folder, or accessible to other users is refused."""
+    """A secret file that is empty, a link, a folder, no text, or accessible to other users is refused."""
     file = tmp_path / "secret_key"
     if kind == "link":
         (tmp_path / "elsewhere").write_text("x" * 40)
         file.symlink_to(tmp_path / "elsewhere")
     elif kind == "folder":
         file.mkdir()
+    elif kind == "binary":
+        file.write_bytes(b"\xff" * 40)
+        file.chmod(0o600)
     else:
         file.write_text("" if kind == "empty" else "canary" * 10)
         file.chmod(0o600 if kind == "empty" else 0o644)

@@ -134,7 +134,7 @@ def test_rekey_with_a_row_that_does_not_open(
     rotating = make_app(KUCOIN_VAULT_KEYS=f"{new},{settings['KUCOIN_VAULT_KEYS']}")
     result = rotating.test_cli_runner().invoke(args=["kucoin", "rekey"])
     assert result.exit_code == 1
-    assert "Key 1 was not changed." in result.output
+    assert "Key 1 was not sealed again." in result.output
     assert "1 of 2 keys are sealed with the first key." in result.output
     Fernet(new).decrypt(row_of(alice.app, 2).sealed_key)
 
