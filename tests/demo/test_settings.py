@@ -225,7 +225,7 @@ def test_trusted_proxies(make_app: MakeApp) -> None:
 
 @pytest.mark.parametrize("kind", ["empty", "readable", "link", "folder", "binary"])
 def test_planted_secret_file(sandbox: Sandbox, tmp_path: Path, kind: str) -> None:
-    """A secret file that is empty, a link, a folder, no text, or accessible to other users is refused."""
+    """A secret file that is empty, a link, a folder, no text, or open to others is refused."""
     file = tmp_path / "secret_key"
     if kind == "link":
         (tmp_path / "elsewhere").write_text("x" * 40)

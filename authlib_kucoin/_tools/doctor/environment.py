@@ -46,7 +46,7 @@ def tls_context(library: str, verify: Any = None) -> ssl.SSLContext:
     return context
 
 
-def _place(path: str) -> dict[str, str]:
+def _place(path: str) -> dict[str, Any]:
     """Return the argument of ``ssl`` for trusted authorities in a file or a folder."""
     return {"capath" if Path(path).is_dir() else "cafile": path}
 
