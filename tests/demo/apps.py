@@ -1,4 +1,4 @@
-"""Shared by the demo's tests: a clock that they set, parallel calls, and rows of the database."""
+"""Shared by the demo's tests: a clock that they set, parallel calls, both databases, and rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ both_databases = pytest.mark.parametrize("app", ["sqlite", "postgresql"], indire
 
 
 class Clock:
-    """Replaces `time.time` in this process, for the demo, the sandbox and what else calls it."""
+    """Replaces `time.time` in this process: for the demo, the sandbox and every other caller."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.ahead = 0.0

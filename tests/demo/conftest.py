@@ -1,4 +1,4 @@
-"""Fixtures of the demo's tests: a sandbox, a clock, and apps on fresh databases."""
+"""Fixtures of the demo's tests: a sandbox, a clock, apps on fresh databases, and a user."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def settings(sandbox: Sandbox, tmp_path: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCache:
-    """The compiled templates of all apps. Compiling them for each app took half the tests' time."""
+    """A cache of compiled templates for the apps of `make_app`, because compiling is slow."""
     return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
 
 

@@ -1,4 +1,4 @@
-"""The demo's pages in Chromium: the main path, every outcome, and rules that hold for all pages."""
+"""The demo's pages in Chromium: the main path, outcomes, errors, accessibility and layout."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_cancel(url: str, page: Page) -> None:
 
 
 def test_unknown_and_back(url: str, page: Page, sandbox: Sandbox) -> None:
-    """If KuCoin's answer with a key is lost, the page says so. Going back creates no second key.
+    """If KuCoin's answer with a key is lost, the page says so. Back and forward make no second key.
 
     The first page lists the attempt as a duty until the user presses "I have done this".
     """
@@ -293,7 +293,7 @@ def test_goes_on_after_signing_in(url: str, page: Page, sandbox: Sandbox) -> Non
 
 
 def test_answer_by_form(page: Page, make_app: MakeApp) -> None:
-    """A callback by form POST, without the demo's SameSite=Lax cookies, connects the account."""
+    """If KuCoin's page returns to the demo by a form POST, the account is connected."""
     with (
         run_sandbox(callback="form_post") as sandbox,
         served(make_app(KUCOIN_SITE=sandbox.url)) as url,

@@ -75,7 +75,7 @@ def test_head_and_wrong_methods(alice: Visitor, sandbox: Sandbox) -> None:
 
 
 def test_callback_after_sign_out(alice: Visitor, sandbox: Sandbox) -> None:
-    """After a sign-out a callback is refused, also if the same user signs in again."""
+    """A connect from before a sign-out cannot be finished, even if the user signs in again."""
     path = alice.approve(alice.begin())
     alice.post("/logout")
     assert alice.get(path).location == "/"
@@ -87,7 +87,7 @@ def test_callback_after_sign_out(alice: Visitor, sandbox: Sandbox) -> None:
 
 
 def test_callback_as_another_user(alice: Visitor, app: Flask, sandbox: Sandbox) -> None:
-    """Another user's callback is a 403 and does not end the attempt (login CSRF)."""
+    """A callback that another user opens is a 403 and does not end the attempt (login CSRF)."""
     path = alice.approve(alice.begin())
     mallory = Visitor(app, sandbox, "mallory")
     response = mallory.follow(mallory.get(path))
@@ -119,7 +119,7 @@ def test_callback_in_another_browser(alice: Visitor, app: Flask, sandbox: Sandbo
     ],
 )
 def test_hostile_callbacks(alice: Visitor, sandbox: Sandbox, query: str) -> None:
-    """A callback with a missing or forged state leads to an error page; its `msg` is not shown."""
+    """A missing or forged state leads to an error page, without the `msg` of the callback."""
     response = alice.follow(alice.get(f"/kucoin/callback{query}"))
     assert response.status_code == 400
     assert "belongs to no connection that was begun here" in text_of(response)
@@ -131,7 +131,7 @@ def test_hostile_callbacks(alice: Visitor, sandbox: Sandbox, query: str) -> None
     "more", ["&code=x", "&state=x", "&success=true&success=true", "&code=" + "A" * 50_000]
 )
 def test_callback_with_doubled_parameters(alice: Visitor, sandbox: Sandbox, more: str) -> None:
-    """A callback with a parameter twice ends the attempt, and no code is exchanged."""
+    """A callback that repeats a parameter ends the attempt, and no code is exchanged."""
     path = alice.approve(alice.begin())
     page = text_of(alice.follow(alice.get(path + more)))
     assert "Your account was not connected" in page
@@ -159,7 +159,7 @@ def test_many_logins_under_way(alice: Visitor) -> None:
 def test_crashed_attempts(
     alice: Visitor, clock: Clock, left_at: Status, reads_as: Status, said: str
 ) -> None:
-    """An unfinished attempt gets its final status at the first visit after the time limit."""
+    """When the first page lists an unfinished attempt past its time limit, the attempt is ended."""
     alice.begin()
     with alice.app.app_context():
         attempt = db.session.get_one(ConnectAttempt, 1)

@@ -1,4 +1,4 @@
-"""Threads and processes that need one expired token refresh it once; a dead one blocks nobody."""
+"""Processes and their threads refresh one expired token once; a killed process blocks none."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_one_refresh_for_all_processes(
     sandbox: Sandbox,
     database: str,
 ) -> None:
-    """4 processes with 25 threads and one expired token: 1 refresh, and 100 valid tokens."""
+    """4 processes with 25 threads each share one expired token: 1 refresh, and 100 valid tokens."""
     settings["KUCOIN_KEEP_TOKENS"] = "1"
     if database == "postgresql":
         settings["DATABASE_URL"] = request.getfixturevalue("postgres_database")

@@ -101,14 +101,14 @@ def test_a_slow_run_ends(app: Flask, clock: Clock, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("duration", ["24", "h", "1.5h", "1w", ""])
 def test_duration(app: Flask, duration: str) -> None:
-    """A value that is not a duration is refused with an example."""
+    """A duration that the command cannot read is refused, and the error gives an example."""
     result = app.test_cli_runner().invoke(args=["kucoin", "check", "--older-than", duration])
     assert result.exit_code == 2
     assert "24h" in result.output
 
 
 def fill(app: Flask, number: int) -> None:
-    """Store `number` keys that were never checked, each of another user."""
+    """Store `number` keys that were never checked, each for a new user."""
     with app.app_context():
         users = [User(name=f"user {each}") for each in range(number)]
         db.session.add_all(users)

@@ -1,4 +1,4 @@
-"""`python -m flask_demo` starts, prints its address, and stops; attempts survive `kill -9`."""
+"""`python -m flask_demo` starts and stops, or says why not; attempts survive `kill -9`."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_port_is_taken(start_here: Callable[..., str], name: str) -> None:
 
 
 def test_cannot_start(start_here: Callable[..., str]) -> None:
-    """If the demo cannot start, it prints the reason without a traceback; the exit status is 2."""
+    """If the database, a folder or a setting prevents the start, `main` says so and returns 2."""
     said = start_here(DATABASE_URL="postgres://127.0.0.1:1/none")
     assert said.startswith("The demo cannot start. The database cannot be used (OperationalError).")
     said = start_here(DEMO_INSTANCE="/dev/null/none")

@@ -99,7 +99,7 @@ def test_rotated_and_not_checked(alice: Visitor, sandbox: Sandbox) -> None:
 
 
 def test_new_key_by_a_kept_token_is_not_checked(carol: Visitor, sandbox: Sandbox) -> None:
-    """If the check of the new key failed, nothing that was found about the old key is shown."""
+    """If the check of the new key failed, what was found about the old key is dropped."""
     assert row_of(carol.app).permissions
     sandbox.fail_next("api_key_info", "503")
     page = text_of(carol.follow(carol.post("/kucoin/keys/1/rotate")))
@@ -166,7 +166,7 @@ def test_rotate_with_a_kept_token(carol: Visitor, sandbox: Sandbox) -> None:
 
 
 def test_rotate_refreshes(carol: Visitor, sandbox: Sandbox, clock: Clock) -> None:
-    """An expired token is refreshed before use, and the new pair is kept for the next time."""
+    """An expired token is refreshed before use, and the new token is kept for the next time."""
     for turn in (1, 2):
         clock.advance(HOUR)
         page = text_of(carol.follow(carol.post("/kucoin/keys/1/rotate")))
@@ -257,7 +257,7 @@ def test_a_row_is_read_anew_under_its_lock(
 def test_an_old_token_is_dropped(
     carol: Visitor, make_app: MakeApp, sandbox: Sandbox, clock: Clock, *, why: str, by: str
 ) -> None:
-    """A check or a rekey deletes a token that has expired or is no longer to be kept."""
+    """A check or a rekey deletes a token that is past its three days or no longer to be kept."""
     app = carol.app
     if why == "it is past its time":
         clock.advance(3 * DAY)

@@ -1,4 +1,4 @@
-"""Serving: gunicorn, nginx and uvicorn log no authorization code, and the time limits agree."""
+"""Serving: as set up here, gunicorn, nginx and uvicorn log no authorization code; limits agree."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_gunicorn_when_a_request_fails(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not shutil.which("nginx"), reason="no nginx: apt-get install nginx-light")
 def test_nginx_while_the_demo_is_down(tmp_path: Path) -> None:
-    """While no machine answers, nginx's error log has request lines, but no callback's code."""
+    """While the demo is down, nginx logs request lines as errors, but no callback's code."""
     port, log = free_port(), tmp_path / "access.log"
     error_log = tmp_path / "error.log"
     with nginx.running(port, [free_port()], tmp_path) as url:

@@ -149,7 +149,7 @@ def test_sealed_callback_ends(alice: Visitor, clock: Clock) -> None:
 
 
 def test_callback_fails_unexpectedly(alice: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the callback's view raises, it redirects, and no code stays in the address bar."""
+    """If the callback's view raises, the browser is redirected to a URL without the code."""
     alice.app.config["PROPAGATE_EXCEPTIONS"] = False
     path = alice.approve(alice.begin())
     monkeypatch.setattr(kucoin_of(alice.app), "authorize_access_token", lambda: 1 / 0)
@@ -160,7 +160,7 @@ def test_callback_fails_unexpectedly(alice: Visitor, monkeypatch: pytest.MonkeyP
 
 
 def test_clock_that_was_set_back(alice: Visitor, clock: Clock) -> None:
-    """After the clock was set back, an attempt with a later time counts as abandoned."""
+    """After the clock was set back by an hour, an unfinished attempt counts as abandoned."""
     clock.advance(3600)
     alice.http.delete_cookie("session")
     alice.post("/login", username="alice")

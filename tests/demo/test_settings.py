@@ -92,7 +92,7 @@ def test_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     ],
 )
 def test_database_url(tmp_path: Path, given: str, expected: str) -> None:
-    """A URL with postgres:// or postgresql:// gets the driver psycopg; others stay as they are."""
+    """postgres:// and postgresql:// URLs get the driver psycopg; two others stay as they are."""
     assert flask_config({"DATABASE_URL": given}, tmp_path)["SQLALCHEMY_DATABASE_URI"] == expected
 
 

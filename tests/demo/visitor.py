@@ -37,7 +37,7 @@ class Visitor:
             assert self.post("/login", username=name).status_code == 303
 
     def copy(self) -> FlaskClient:
-        """Return a client with the same cookies, as for another tab of the browser."""
+        """Return a client with copies of the cookies, for a request from another tab."""
         tab = self.app.test_client()
         for name in ("session", "browser"):
             if cookie := self.http.get_cookie(name):

@@ -10,7 +10,7 @@
   be its output, where ``…`` and ``...`` stand for anything. Commands that serve run until the end
   of the page, and their output is not checked.
 * ``pip`` and ``make`` are checked and not run: the requirement must be met, the target must exist.
-  ``python3 -m venv`` makes an empty environment.
+  ``python3 -m venv`` makes a folder with an empty ``bin/activate``.
 * The ports in ``PORTS`` are replaced by free ones, so that pages can run in parallel.
 """
 
@@ -62,7 +62,7 @@ _SHIMS: Final = {
 
 
 class Reader:
-    """Runs all blocks of one page."""
+    """Runs the Python and shell blocks of one page."""
 
     def __init__(self, folder: Path, filled: Mapping[str, str]) -> None:
         self.folder = folder
@@ -81,7 +81,7 @@ class Reader:
         self.env["PYTHONPATH"] = f"{ROOT}:{self.env.get('PYTHONPATH', '')}"
 
     def read(self, page: Path, names: dict[str, Any]) -> int:
-        """Run the page's blocks. Return how many blocks and skip comments the page has."""
+        """Run the Python and shell blocks; return how many of these and skip comments there are."""
         document = Document.parse(
             str(page),
             CodeBlockParser("python", self._python),

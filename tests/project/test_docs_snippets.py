@@ -46,7 +46,7 @@ def test_every_block_runs(
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_block_says_what_it_is(page: Path) -> None:
-    """Each block has a language that the tests run, or one that is listed as not run."""
+    """Each block, except directives, has a language that the tests run or that `OTHER` lists."""
     fences = re.findall(r"^ *(`{3,})(.*)\n(?:.*\n)*? *\1$", page.read_text(), re.MULTILINE)
     odd = (
         {info for _, info in fences if not info.startswith("{")}

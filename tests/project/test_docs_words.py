@@ -1,4 +1,4 @@
-"""Each name, setting, option, fault, command and address that a page shows as code exists."""
+"""Checks names, settings, options, faults, commands and addresses that pages show as code."""
 
 import inspect
 import re
@@ -68,7 +68,7 @@ def test_every_fault_is_described() -> None:
 
 @EACH_PAGE
 def test_every_call_has_its_arguments(page: Path) -> None:
-    """If a code span calls a method of the package, the method takes the call's keywords."""
+    """If a code span calls a name that `owners` have, one of them takes the call's keywords."""
     for code in spans(page):
         call = re.fullmatch(r"(?:\w+\.)*(\w+)\((.*)\)", code)
         owners = (KuCoinFlaskApp, authlib_kucoin.KuCoinOAuth2Session, Sandbox, authlib_kucoin)
@@ -94,7 +94,7 @@ def test_every_extra_exists(page: Path) -> None:
 
 
 def errors() -> set[type[KuCoinError]]:
-    """Return `KuCoinError` and all subclasses of it that the package has."""
+    """Return `KuCoinError` and its subclasses in the package."""
     found, new = set(), {KuCoinError}
     while new:
         found |= new
@@ -104,7 +104,7 @@ def errors() -> set[type[KuCoinError]]:
 
 @pytest.mark.parametrize("name", ["errors.md", "reference.md"])
 def test_every_error_is_described(name: str) -> None:
-    """The page contains the name of each class of error."""
+    """The page contains the name of each class that `errors` returns."""
     page = (ROOT / "docs" / name).read_text()
     assert {error.__name__ for error in errors() if error.__name__ not in page} == set()
 

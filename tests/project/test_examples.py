@@ -88,7 +88,7 @@ def test_an_account_is_connected(
     """For GET of the callback, the app makes one key and shows the UID; HEAD uses no code."""
     with served(module, app, serve, kucoin_sandbox) as url, requests.Session() as browser:
         callback = kucoin_sandbox.approve(connect(browser, url))
-        # A link checker sends HEAD, for which frameworks run the view for GET.
+        # A link checker sends HEAD, for which Flask runs the view for GET.
         browser.head(re.sub("code=[^&]+", "code=other", callback))
         assert "token" not in kucoin_sandbox.totals
         page = browser.get(callback)
@@ -134,7 +134,7 @@ def loaded(name: str) -> ModuleType:
 def test_the_worker_asks_for_keys_with_one_refresh(
     kucoin_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Twenty jobs share one expired token: one refresh, and the new pair is stored."""
+    """Twenty jobs share one expired token: one refresh, and the new token is stored."""
     monkeypatch.setenv("KUCOIN_CLIENT_ID", kucoin_sandbox.client_id)
     monkeypatch.setenv("KUCOIN_SITE", kucoin_sandbox.url)
     uri = "https://broker.example.com/callback"

@@ -144,7 +144,7 @@ print(token["access_token"][-8:])
 def test_one_worker_refreshes_under_a_lock_in_redis(
     kucoin_sandbox: Sandbox, token: dict[str, Any], tmp_path: Path
 ) -> None:
-    """Four processes need the same expired token at once; all get the pair of one refresh."""
+    """Four processes need the same expired token at once; all get the token of one refresh."""
     stored = tmp_path / "token.json"
     stored.write_text(json.dumps({**token, "expires_at": 1}))
     port = free_port()

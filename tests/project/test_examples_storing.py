@@ -89,7 +89,7 @@ else:
 def test_one_worker_refreshes(
     kucoin_sandbox: Sandbox, postgres_database: str, storing: str
 ) -> None:
-    """Five processes need the same expired token at once; all get the pair of one refresh."""
+    """Five processes need the same expired token at once; all get the token of one refresh."""
     token = KuCoinOAuth2Session(
         kucoin_sandbox.client_id,
         site=kucoin_sandbox.url,

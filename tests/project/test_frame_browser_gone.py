@@ -30,5 +30,5 @@ def test_asyncio_runs_again() -> None:
 
 
 def test_no_thread_is_left(threads_before: set[threading.Thread]) -> None:
-    """The thread in which asyncio waits for Playwright's driver has ended."""
+    """No thread that was started with the browser is left."""
     assert set(threading.enumerate()) <= threads_before

@@ -19,7 +19,7 @@ def test_each_test_has_its_own_database(postgres_database: str, turn: int) -> No
 def test_server_has_room_for_many(postgres_url: str) -> None:
     """The server uses UTF-8, and allows the 200 connections that tests with many workers need.
 
-    PostgreSQL's default is 100. A server that `TEST_DATABASE_URL` names needs a higher limit, too.
+    PostgreSQL's default is 100. A server that `TEST_DATABASE_URL` names needs 200, too.
     """
     engine = create_engine(postgres_url, poolclass=NullPool)
     with engine.connect() as connection:

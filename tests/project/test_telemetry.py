@@ -139,8 +139,8 @@ def test_sentry(
 ) -> None:
     """Sentry records code and secret of a call by requests, unless `redact` masks them.
 
-    Without a proxy, the clients over httpx2 keep the query out of the request's URL, so Sentry
-    records no secret.
+    The clients over httpx2, without a proxy or a custom transport, keep the query out of the
+    request's URL, so Sentry records no secret.
     """
     recorder = sentry(**hooks)
     with sentry_sdk.start_transaction(name="callback"):
@@ -225,7 +225,7 @@ def test_opentelemetry(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """With each library's instrumentation, the exporter masks the span of the token call."""
-    # Without a proxy, the client passes the query to httpx2 apart from the URL: nothing to mask.
+    # Without a proxy, the httpx2 clients pass the query apart from the URL: nothing to mask.
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example.com:3128")
     for redacting, found in [(False, {"code", "secret"}), (True, set())]:
         spans = Spans(redacting=redacting)

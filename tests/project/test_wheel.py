@@ -1,6 +1,6 @@
 """The wheel works in environments that contain nothing else of ours; the sdist has the tests.
 
-uv makes the environments, because pip takes ten times as long. Their Python runs with `-I`, so
+uv makes the environments, because pip is much slower. Their Python runs with `-I`, so
 that it sees neither the checkout nor PYTHONPATH.
 """
 
@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 _CHECKOUT = Path(__file__).parents[2]
-#: For each extra, modules that import everything that the extra installs.
+#: For each extra, modules that together import each package that pyproject.toml lists for it.
 _EXTRAS = {
     "flask": "authlib_kucoin.flask_client",
     "starlette": "authlib_kucoin.starlette_client, starlette.middleware.sessions",
@@ -148,6 +148,6 @@ def test_base_install(install: Callable[[str], Path]) -> None:
 @pytest.mark.nightly
 @pytest.mark.parametrize("extra", _EXTRAS)
 def test_each_extra_is_complete(extra: str, install: Callable[[str], Path]) -> None:
-    """Each extra installs everything that its modules in `_EXTRAS` import."""
+    """If the wheel is installed with an extra, the extra's modules in `_EXTRAS` can be imported."""
     python = install(f"[{extra}]")
     _run(python, "-I", "-W", "error", "-c", f"import {_EXTRAS[extra]}")

@@ -124,7 +124,7 @@ def _python_words(path: Path) -> Iterator[str]:
 
 @functools.cache
 def known_words() -> frozenset[str]:
-    """Return the known words, apart from KuCoin settings and the options in help texts."""
+    """Return the known words, except those that `options_of` or `_exists` knows by other rules."""
     words = set(_OTHERS) | set(_UWSGI) | set(dir(builtins))
     for folder in _OURS:
         for path in (ROOT / folder).rglob("*"):
@@ -184,7 +184,7 @@ def _exists(word: str) -> bool:
     if word in known_words() or re.search(r"example\.com$|^test_\w+\.py$", word):
         return True
     if setting := re.fullmatch(r"(?:FLASK_)?KUCOIN_(\w+)|SOCIAL_AUTH_KUCOIN_(\w+)", word):
-        if setting[1]:  # read from the app's config by the name of the registration
+        if setting[1]:  # read from the app's config, with the registered name as prefix
             return setting[1].lower() in {*OAUTH_CLIENT_PARAMS, "site", "fast_api"}
         return setting[2] in _words((ROOT / "authlib_kucoin" / "social.py").read_text())
     parts = re.split(r"[.-]", word)
