@@ -293,7 +293,7 @@ def test_goes_on_after_signing_in(url: str, page: Page, sandbox: Sandbox) -> Non
 
 
 def test_answer_by_form(page: Page, make_app: MakeApp) -> None:
-    """If KuCoin's page returns to the demo by a form POST, the account is connected."""
+    """If the browser returns from KuCoin by a form POST, the account is connected."""
     with (
         run_sandbox(callback="form_post") as sandbox,
         served(make_app(KUCOIN_SITE=sandbox.url)) as url,

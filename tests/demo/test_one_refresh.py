@@ -1,4 +1,4 @@
-"""Processes and their threads refresh one expired token once; a killed process blocks none."""
+"""Processes and their threads refresh one expired token once; a killed process blocks no other."""
 
 from __future__ import annotations
 

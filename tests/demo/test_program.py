@@ -1,4 +1,4 @@
-"""`python -m flask_demo` starts and stops, or says why not; attempts survive `kill -9`."""
+"""`python -m flask_demo` starts, stops, or says why it cannot; attempts survive `kill -9`."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def test_rotated_and_not_checked(alice: Visitor, sandbox: Sandbox) -> None:
 
 
 def test_new_key_by_a_kept_token_is_not_checked(carol: Visitor, sandbox: Sandbox) -> None:
-    """If the check of the new key failed, what was found about the old key is dropped."""
+    """What was found about the old key is dropped, even if the check of the new key fails."""
     assert row_of(carol.app).permissions
     sandbox.fail_next("api_key_info", "503")
     page = text_of(carol.follow(carol.post("/kucoin/keys/1/rotate")))

@@ -81,7 +81,7 @@ class Reader:
         self.env["PYTHONPATH"] = f"{ROOT}:{self.env.get('PYTHONPATH', '')}"
 
     def read(self, page: Path, names: dict[str, Any]) -> int:
-        """Run the Python and shell blocks; return how many of these and skip comments there are."""
+        """Run the Python and shell blocks; return their number plus that of the skip comments."""
         document = Document.parse(
             str(page),
             CodeBlockParser("python", self._python),

@@ -68,7 +68,7 @@ def test_every_fault_is_described() -> None:
 
 @EACH_PAGE
 def test_every_call_has_its_arguments(page: Path) -> None:
-    """If a code span calls a name that `owners` have, one of them takes the call's keywords."""
+    """If `owners` have functions of the name that a code span calls, one takes its keywords."""
     for code in spans(page):
         call = re.fullmatch(r"(?:\w+\.)*(\w+)\((.*)\)", code)
         owners = (KuCoinFlaskApp, authlib_kucoin.KuCoinOAuth2Session, Sandbox, authlib_kucoin)

@@ -158,7 +158,7 @@ def test_sentry_of_a_callback_that_fails(
     hooks: dict[str, Any],
     found: set[str],
 ) -> None:
-    """Sentry records secrets of the callback's query and the view's variables; hooks mask them."""
+    """Sentry records secrets of a callback that fails, also from variables; the hooks mask them."""
     recorder = sentry(**hooks)
     app = flask.Flask("tested")
     app.config.update(
