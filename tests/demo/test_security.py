@@ -285,7 +285,7 @@ def test_secrets_stay_put(
             clock.advance(HOUR)
             post("/kucoin/keys/1/rotate")
             for operation in ("token", "create_api_key", "api_key_info"):
-                for fault in ("echo", "lost", "503"):  # "echo" repeats the request in the answer
+                for fault in ("echo", "lost", "503"):  # "echo" repeats the secrets that it gets
                     sandbox.fail_next(operation, fault)
                     connect()
             for number in range(1, 14):

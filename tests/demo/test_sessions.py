@@ -160,7 +160,7 @@ def test_callback_fails_unexpectedly(alice: Visitor, monkeypatch: pytest.MonkeyP
 
 
 def test_clock_that_was_set_back(alice: Visitor, clock: Clock) -> None:
-    """After the clock was set back by an hour, an unfinished attempt counts as abandoned."""
+    """After the clock was set back by an hour, an unfinished attempt from before is ended."""
     clock.advance(3600)
     alice.http.delete_cookie("session")
     alice.post("/login", username="alice")

@@ -128,7 +128,7 @@ def test_connections_are_kept(app: Flask) -> None:
 
 @pytest.fixture
 def pgbouncer(postgres_database: str) -> Iterator[str]:
-    """The URL of a PgBouncer in transaction mode with two connections to PostgreSQL."""
+    """The URL of a PgBouncer in transaction mode with at most two connections to PostgreSQL."""
     program = shutil.which("pgbouncer")
     if program is None:
         pytest.skip("no PgBouncer: apt-get install pgbouncer")
