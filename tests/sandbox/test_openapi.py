@@ -25,7 +25,7 @@ def described(broker: Broker) -> dict[str, Any]:
 
 
 def test_every_call_is_described(described: dict[str, Any]) -> None:
-    """The file has all of KuCoin's calls and control calls, by path and method, and no others."""
+    """The file has the calls in `ROUTES` and `CALLS`, by path and method, and no others."""
     there = {(path, route.method) for path, route in ROUTES.items()}
     there |= {(path, method) for path, methods in CALLS.items() for method in methods}
 

@@ -149,7 +149,7 @@ def test_odd_answers(odd: Odd, wire: Wire, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_no_answer(capsys: pytest.CaptureFixture[str]) -> None:
-    """If no server listens, the answer is a mistake, and the check of the clock is skipped."""
+    """If no server listens, the check "answer" finds a mistake, and "clock" is skipped."""
     with Wire() as wire:
         gone = wire.url
     report = examine(capsys, "--site", gone)

@@ -394,7 +394,7 @@ def test_no_key_without_a_yes(run: Callable[..., Rehearsed], deviant: Deviant) -
 
 
 def test_secrets_that_answers_repeat(run: Callable[..., Rehearsed]) -> None:
-    """The reports mask a token, an unknown secret and an IP address that answers repeat."""
+    """The reports mask a token, unknown secrets and IP addresses in an answer's texts and names."""
 
     def repeat(reply: Reply) -> None:
         if reply.content.get("access_token"):
@@ -518,7 +518,7 @@ def test_it_cannot_begin(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """At a wrong setting or file name, stderr says what is wrong, and the exit code is 2.
+    """With a wrong setting or file name, stderr says what is wrong, and the exit code is 2.
 
     No file is left.
     """
