@@ -154,7 +154,7 @@ def test_account_can_be_full(new_broker: Callable[..., Broker]) -> None:
 
 
 def test_names_can_repeat(new_broker: Callable[..., Broker]) -> None:
-    """With `api_name`, a second key gets the document's error, unless `repeat_names` is set."""
+    """With `api_name`, an account's second key is refused, unless `repeat_names` is set."""
     strict, lax = new_broker(api_name="fixed"), new_broker(api_name="fixed", repeat_names=True)
     token = strict.new_tokens()["access_token"]
 

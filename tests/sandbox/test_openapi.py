@@ -19,7 +19,7 @@ from tests.sandbox.broker import Broker
 
 @pytest.fixture
 def described(broker: Broker) -> dict[str, Any]:
-    """The file, as a client gets it."""
+    """The OpenAPI file, as a client gets it."""
     content: dict[str, Any] = broker.wire.ask("GET", "/sandbox/openapi.json").json
     return content
 

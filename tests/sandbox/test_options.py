@@ -168,7 +168,7 @@ def test_options_that_cannot_be_meant(options: dict[str, Any], message: str) -> 
 
 
 def test_allowed_hosts_can_be_addresses() -> None:
-    """`allowed_hosts` accepts names and addresses; a self-signed certificate names them, too."""
+    """`allowed_hosts` accepts names and addresses: the sandbox can make a certificate for them."""
     hosts = ("box", "10.0.0.5", "fd00::7")
     assert SandboxOptions(allowed_hosts=hosts).allowed_hosts == hosts
 

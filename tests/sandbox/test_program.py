@@ -114,7 +114,7 @@ def test_program_says_why_it_cannot_start(
 def test_program_without_trustme(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without trustme, a self-signed certificate is an error that says what to install."""
+    """Without trustme, ``--tls self-signed`` is an error that says what to install."""
     monkeypatch.setitem(sys.modules, "trustme", None)
 
     assert main(["--port", "0", "--tls", "self-signed"]) == 2

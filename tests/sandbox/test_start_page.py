@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def page(broker: Broker, path: str = "/") -> str:
-    """Return a page, unescaped."""
+    """Return the HTML of a page, unescaped."""
     answer = broker.wire.ask("GET", path)
     assert answer.status == 200
     return unescape(answer.text)

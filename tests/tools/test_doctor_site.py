@@ -36,11 +36,11 @@ def right_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("library", _LIBRARIES)
 class TestTls:
-    """A site with a self-signed certificate."""
+    """A site whose certificate is signed by an authority of its own."""
 
     @pytest.fixture
     def kucoin_sandbox_options(self) -> SandboxKeywords:
-        """Serve https with a self-signed certificate."""
+        """Let the sandbox make its own certificate authority, and serve https."""
         return {"tls": "self-signed"}
 
     def test_the_advice_makes_it_trusted(

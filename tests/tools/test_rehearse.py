@@ -297,7 +297,7 @@ class TestReusableTokens:
         return {"refresh_tokens": "reusable"}
 
     def test_it_is_learnt(self, run: Callable[..., Rehearsed]) -> None:
-        """The report says that the second use works, and whether that use ends the newer pair."""
+        """The report says that the second use works, and whether it ends the new pair of tokens."""
         learnt = run().learnt
         assert learnt["Can a refresh token be used twice?"] == "yes: it gave a pair a second time"
         ended = learnt["Does the second use invalidate the new pair?"]
