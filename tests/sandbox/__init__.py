@@ -1,1 +1,1 @@
-"""Tests of the sandbox: over raw sockets, in a browser, and with real clients."""
+"""Tests of the sandbox, and of the container files for the sandbox and the demo."""

@@ -83,7 +83,7 @@ class Wire:
         self._socket.shutdown(socket.SHUT_WR)
 
     def is_closed(self) -> bool:
-        """Wait for a byte or the end of the connection; return whether it is the end."""
+        """Wait for a byte or the end of the connection; return whether the end came."""
         return self._stream.read(1) == b""
 
     def receive(self, *, bodyless: bool = False) -> Answer:
@@ -124,7 +124,7 @@ class Wire:
 
 
 class Broker:
-    """A broker's server, which follows the document unless a test changes a request."""
+    """A broker's server, whose requests are correct unless a test changes them."""
 
     def __init__(self, sandbox: Sandbox, wire: Wire) -> None:
         """Talk to a sandbox over one connection."""
@@ -165,7 +165,7 @@ class Broker:
         return self.wire.ask("POST", path, urlencode(fields), {"Content-Type": FORM, **headers})
 
     def refresh(self, refresh_token: str) -> Answer:
-        """Refresh a pair (document section 7.3)."""
+        """Refresh a pair of tokens (document section 7.3)."""
         return self.form(
             "/_oauth/refresh-token",
             {

@@ -1,4 +1,7 @@
-"""The consent page in a real browser, which enforces the page's content security policy."""
+"""The consent page and the return to the broker, in a real browser.
+
+The browser enforces the pages' content security policy.
+"""
 
 from __future__ import annotations
 

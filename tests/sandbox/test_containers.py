@@ -33,7 +33,7 @@ def image_variables(name: str) -> dict[str, str]:
 
 
 def command(name: str, instruction: str) -> list[str]:
-    """Return an image's CMD or HEALTHCHECK, with the program's path in this environment."""
+    """Return an image's CMD or HEALTHCHECK, with the program's path in this Python environment."""
     (arguments,) = re.findall(rf"^{instruction}(\[.+\])$", dockerfile(name), re.MULTILINE)
     program, *rest = json.loads(arguments)
     return [str(Path(sys.executable).parent / program), *rest]

@@ -1,4 +1,4 @@
-"""The control API: what `Sandbox` does from Python, over HTTP for any language."""
+"""The control API, by which programs in any language control the sandbox over HTTP."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_own_paths_and_methods(broker: Broker) -> None:
 
 
 def test_approving_over_http(broker: Broker) -> None:
-    """A program in any language plays the user with one call."""
+    """One call over HTTP plays a user who approves, and returns the callback."""
     answer = post(broker, "/sandbox/approve", {"url": broker.login_url()})
 
     assert answer.status == 200
@@ -207,7 +207,7 @@ def test_waiting_faults_over_http(broker: Broker) -> None:
 def test_requests_of_one_operation(broker: Broker) -> None:
     """The parameter `operation` selects requests by operation, or by the client's method.
 
-    An unknown operation, an unknown parameter and a repeated one are errors.
+    An operation that does not exist, an unknown parameter and a repeated one are errors.
     """
     broker.refresh("x")
     broker.wire.ask("GET", "/nowhere")
@@ -245,7 +245,7 @@ def test_state_over_http(new_broker: Callable[..., Broker]) -> None:
 
 
 def test_scenario_over_http(broker: Broker) -> None:
-    """A scenario chosen over HTTP changes answers; /sandbox/state names it, and lists them all."""
+    """A scenario chosen over HTTP changes answers; the state names it, and lists all scenarios."""
     before = broker.wire.ask("GET", "/sandbox/state").json
     assert post(broker, "/sandbox/scenario", {"name": "withdrawals"}).json == {"ok": True}
     after = broker.wire.ask("GET", "/sandbox/state").json
@@ -323,7 +323,7 @@ def test_own_hosts(new_broker: Callable[..., Broker], host: str) -> None:
 
 
 def test_other_machines_must_be_listed(new_broker: Callable[..., Broker]) -> None:
-    """A caller must be on loopback or in `allowed_ips`; loopback can always control the sandbox."""
+    """A caller must be listed in `allowed_ips`, unless it is on loopback."""
     headers = Headers((("Host", "localhost"),))
     request = Request("GET", "/sandbox/health", headers, "", "10.0.0.7", 1, keep_alive=True)
     for allowed, status in ((None, 403), (["10.0.0.8"], 403), (["10.0.0.0/8"], 200)):
@@ -340,7 +340,7 @@ def test_own_pages_can_control(broker: Broker) -> None:
 
 
 def test_approving_under_the_hosts_name(new_broker: Callable[..., Broker]) -> None:
-    """`approve` takes a URL with any host of the sandbox, and the port in the request's Host."""
+    """The URL for `approve` can have any host of the sandbox; its port must be that in Host."""
     broker = new_broker(allowed_hosts=["box"])
     url = f"http://box:9400{broker.login_target()}"
     for host, status in {"box:9400": 200, "box:9401": 400, "localhost:9400": 200}.items():

@@ -59,7 +59,7 @@ def test_user_cannot_add_permissions(broker: Broker) -> None:
 
 
 def test_user_may_refuse_everything(broker: Broker) -> None:
-    """With every box unchecked, a key of version 1 has no permission."""
+    """With every box unchecked, a key made by Fast API 1.0 has no permission."""
     assert broker.ask_key(token_after(broker)).json["data"]["authGroup"] == ""
 
 
@@ -74,7 +74,7 @@ def test_exact_match_is_an_option(new_broker: Callable[..., Broker]) -> None:
 
 @pytest.mark.parametrize("opened", [True, False])
 def test_account_without_futures(new_broker: Callable[..., Broker], *, opened: bool) -> None:
-    """A request for API_FUTURES needs an account with opened futures trading; others do not."""
+    """A request for API_FUTURES needs an account with futures trading; API_COMMON does not."""
     broker = new_broker(permissions=["API_COMMON", "API_FUTURES"], futures_opened=opened)
     token = broker.new_tokens()["access_token"]
 
@@ -126,7 +126,7 @@ def test_body_that_is_not_as_published(
     ],
 )
 def test_request_is_json(broker: Broker, headers: dict[str, str], body: str, code: str) -> None:
-    """The second version takes only a JSON object without repeated members.
+    """Fast API 2.0 takes only a JSON object without repeated members.
 
     A charset can follow the content type.
     """

@@ -270,7 +270,7 @@ def test_login_page_can_fail_too(broker: Broker) -> None:
 
 
 def test_next_connection_after_a_reset(broker: Broker) -> None:
-    """After a reset the next connection gets a normal answer."""
+    """After a TCP reset, the next connection gets a normal answer."""
     broker.sandbox.fail_next("token", "reset_before")
     with pytest.raises(ConnectionResetError):
         broker.wire.ask("GET", broker.token_target("x"))
@@ -364,7 +364,7 @@ def test_retry_after_adds_no_header_line(broker: Broker) -> None:
 
 @pytest.mark.parametrize("seconds", [0, 0.00001, 1, 2.5, 100, 12_345.678, 86_400])
 def test_text_of_a_delay_is_parsed_to_the_same_delay(seconds: float) -> None:
-    """`parse` makes the same delay from the text of a delay, however short or long it is."""
+    """`parse` makes the same delay from the text of a delay with up to six decimals."""
     assert Fault.parse(str(Fault.delay(seconds))) == Fault.delay(seconds)
 
 
@@ -378,7 +378,7 @@ def test_fault_can_strike_several_times(broker: Broker) -> None:
 
 
 def test_fault_can_have_a_probability(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fault with a probability spares some calls; spared calls do not count as `times`."""
+    """A fault with a probability below 1 spares some calls, which do not count towards `times`."""
     rolls = iter([0.9, 0.2, 0.9, 0.1])
     monkeypatch.setattr("random.random", lambda: next(rolls))
     broker.sandbox.fail_next("refresh", "503", times=2, probability=0.25)
@@ -422,7 +422,7 @@ def test_waiting_faults_are_listed(broker: Broker) -> None:
 def test_numbers_of_a_fault_are_checked(
     broker: Broker, numbers: dict[str, float], message: str
 ) -> None:
-    """A number out of range is an error, and queues nothing."""
+    """A wrong number is an error, and no fault is queued."""
     wrong: Any = numbers
     with pytest.raises(ValueError, match=message):
         broker.sandbox.fail_next("token", "503", **wrong)

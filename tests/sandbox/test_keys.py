@@ -121,7 +121,7 @@ def test_issued_keys_are_known_and_keep_their_secrets(broker: Broker) -> None:
 def test_key_request_that_is_not_as_documented(
     broker: Broker, target: str, body: str, headers: dict[str, str], code: str
 ) -> None:
-    """Document section 4 wants a form type, an empty body, no query, and "bearer" in lower case."""
+    """Required are a form type, an empty body, no query, and lower-case "bearer" with a token."""
     answer = broker.wire.ask("POST", target, body, headers)
 
     assert refused(answer, code, "4")
@@ -154,7 +154,7 @@ def test_account_can_be_full(new_broker: Callable[..., Broker]) -> None:
 
 
 def test_names_can_repeat(new_broker: Callable[..., Broker]) -> None:
-    """With `api_name`, a second key gets the document's error, unless `repeat_names` is set."""
+    """With `api_name`, an account's second key is refused, unless `repeat_names` is set."""
     strict, lax = new_broker(api_name="fixed"), new_broker(api_name="fixed", repeat_names=True)
     token = strict.new_tokens()["access_token"]
 
@@ -394,7 +394,7 @@ def test_key_info_can_have_more_members(new_broker: Callable[..., Broker]) -> No
 
 
 def test_empty_query_is_no_query(broker: Broker) -> None:
-    """A question mark without a query need not be signed: an official SDK does not sign it."""
+    """A question mark without a query need not be signed."""
     answer = info(broker, signed(broker.new_key()), f"{KEY_INFO}?")
     assert answer.json["code"] == "200000"
 

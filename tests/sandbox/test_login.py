@@ -111,7 +111,7 @@ def test_login_request_with_a_body_is_refused(broker: Broker) -> None:
 
 
 def test_encoded_redirect_is_refused_in_the_documents_words(broker: Broker) -> None:
-    """An encoded redirect URL is refused in the document's own words."""
+    """An encoded redirect URL is refused; the text states the document's rule and section."""
     page = login(broker, with_value("redirect_uri", "https://shop.example/a%20b"))
 
     assert "the redirect URL must not be encoded (document section 7.1)" in page.text
@@ -135,7 +135,7 @@ def test_refusal_shows_no_name_that_could_be_a_secret(broker: Broker) -> None:
     ],
 )
 def test_redirect_comes_back_byte_for_byte(broker: Broker, redirect_uri: str) -> None:
-    """A redirect URL with ? = / : @ , comes back raw, and the state unchanged."""
+    """A redirect URL with ? = / : @ , comes back raw; the state comes back percent-encoded."""
     state = "a b&c=d/ü+%"
     callback = broker.sandbox.approve(broker.login_url(redirect_uri, state))
 
@@ -189,7 +189,7 @@ def test_consent_page_says_who_what_and_where_to(new_broker: Callable[..., Broke
 
 
 def test_pages_are_guarded(broker: Broker) -> None:
-    """Headers forbid to cache a page, to frame it and, by default, to load anything into it."""
+    """Headers forbid to cache a page, to frame it, and to load what the policy does not list."""
     for page in (broker.wire.ask("GET", broker.login_target()), login(broker, "")):
         policy = page.headers["content-security-policy"]
         assert "default-src 'none'" in policy
@@ -326,7 +326,7 @@ def test_playing_the_user_needs_this_sandbox(broker: Broker) -> None:
 
 
 def test_playing_the_user_shows_the_refusal(broker: Broker) -> None:
-    """`approve` raises with the page's text if the login request is refused."""
+    """If the login request is refused, `approve` raises an error with the refusal's text."""
     with pytest.raises(ValueError, match=r"answered 400: .*must not be encoded"):
         broker.sandbox.approve(broker.login_url("https%3A//shop.example"))
 

@@ -19,13 +19,13 @@ from tests.sandbox.broker import Broker
 
 @pytest.fixture
 def described(broker: Broker) -> dict[str, Any]:
-    """The file, as a client gets it."""
+    """The OpenAPI file, as a client gets it."""
     content: dict[str, Any] = broker.wire.ask("GET", "/sandbox/openapi.json").json
     return content
 
 
 def test_every_call_is_described(described: dict[str, Any]) -> None:
-    """The file has all of KuCoin's calls and control calls, by path and method, and no others."""
+    """The file has the calls in `ROUTES` and `CALLS`, by path and method, and no others."""
     there = {(path, route.method) for path, route in ROUTES.items()}
     there |= {(path, method) for path, methods in CALLS.items() for method in methods}
 

@@ -168,7 +168,7 @@ def test_options_that_cannot_be_meant(options: dict[str, Any], message: str) -> 
 
 
 def test_allowed_hosts_can_be_addresses() -> None:
-    """A name, an IPv4 and an IPv6 address are accepted: they also name the certificate's hosts."""
+    """`allowed_hosts` accepts names and addresses: the sandbox can make a certificate for them."""
     hosts = ("box", "10.0.0.5", "fd00::7")
     assert SandboxOptions(allowed_hosts=hosts).allowed_hosts == hosts
 

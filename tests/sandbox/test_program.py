@@ -114,7 +114,7 @@ def test_program_says_why_it_cannot_start(
 def test_program_without_trustme(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A self-signed certificate needs one more package, which the error names."""
+    """Without trustme, ``--tls self-signed`` is an error that says what to install."""
     monkeypatch.setitem(sys.modules, "trustme", None)
 
     assert main(["--port", "0", "--tls", "self-signed"]) == 2
@@ -122,7 +122,7 @@ def test_program_without_trustme(
 
 
 def test_program_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
-    """``--version`` prints one line and stops; a shortened flag is an error, not a sandbox."""
+    """``--version`` prints one line and stops; a shortened flag is an error."""
     assert main(["--version"]) == 0
     assert re.fullmatch(r"kucoin-sandbox \d+\.\d+\S*\n", capsys.readouterr().out)
     with pytest.raises(SystemExit, match="2"):
@@ -281,7 +281,7 @@ def test_plugin_imports_next_to_nothing() -> None:
 
 
 def test_sandbox_needs_only_the_standard_library() -> None:
-    """Importing the sandbox loads only the standard library and the package's ``__init__.py``."""
+    """Importing the sandbox loads only its modules, ``authlib_kucoin`` and the standard library."""
     code = (
         "import sys; before = set(sys.modules); import authlib_kucoin.sandbox; "
         "print(*sorted(set(sys.modules) - before))"

@@ -41,7 +41,7 @@ def errors(clients: ModuleType) -> Errors:
 
 
 def test_first_calls(ask: Ask) -> None:
-    """Each client reads key info, a balance and the server's time, with partner headers as well."""
+    """Each client reads key info, a balance and the server's time, with and without a partner."""
     with run_sandbox() as sandbox:
         key = sandbox.connect()
         partner = {"partner": "sandbox-partner", "partner_key": "sandbox-partner-key"}
@@ -76,7 +76,7 @@ def test_wrong_address(ask: Ask, errors: Errors) -> None:
 
 
 def test_key_of_fast_api_2(ask: Ask) -> None:
-    """A key that our own client gets by the call of Fast API 2.0 works in each of the clients."""
+    """A key that `KuCoinOAuth2Session` gets by Fast API 2.0 works in KuCoin's SDK and in ccxt."""
     with run_sandbox() as sandbox, KuCoinOAuth2Session(site=sandbox.url, fast_api=2) as session:
         key = session.create_api_key(sandbox.token())
         paths = [request.path for request in sandbox.requests]

@@ -66,7 +66,7 @@ def test_connection_ends_when_asked_to(broker: Broker, request_head: str) -> Non
     ],
 )
 def test_half_a_request_is_not_answered(broker: Broker, request_text: str) -> None:
-    """If the client ends its side amid a request, the sandbox closes without an answer."""
+    """If a client ends its side before the end of a request, the sandbox gives no answer."""
     broker.wire.send(request_text.encode())
     broker.wire.send_the_end()
     assert broker.wire.is_closed()
@@ -100,14 +100,14 @@ def test_request_that_cannot_be_read(broker: Broker, request_text: str, status: 
     "part", ["", "GET / HTTP/1.1\r\n", "GET / HTTP/1.1\r\nContent-Length: 9\r\n\r\nabc"]
 )
 def test_peer_that_goes_away_is_no_trouble(broker: Broker, part: str) -> None:
-    """If a client goes away before the end of a request, the sandbox serves the next client."""
+    """If a client goes away before the end of a request, the sandbox still serves others."""
     with Wire(broker.sandbox) as wire:
         wire.send(part.encode())
     assert broker.wire.ask("GET", "/nowhere").status == 404
 
 
 def test_peer_that_resets_is_no_trouble(broker: Broker) -> None:
-    """If clients reset their connections, the sandbox serves the next client."""
+    """If clients reset their connections, the sandbox still serves others."""
     for _ in range(3):
         wire = Wire(broker.sandbox)
         wire.ask("GET", "/nowhere")
@@ -148,7 +148,10 @@ def test_unknown_path_says_what_there_is(broker: Broker) -> None:
     ],
 )
 def test_wrong_method(broker: Broker, path: str, allowed: str, section: str) -> None:
-    """A wrong method gets a 405 that names the right method and where the call is documented."""
+    """A wrong method gets a 405 whose header Allow names the right method.
+
+    Except after HEAD, a text also says where the call is documented.
+    """
     for method in {"GET", "POST", "PUT", "HEAD"} - {allowed}:
         answer = broker.wire.ask(method, path, "")
         assert (answer.status, answer.headers["allow"]) == (405, allowed)
@@ -275,7 +278,7 @@ def test_refusals_are_logged_without_secrets(
 
 
 def test_many_callers_at_once(broker: Broker) -> None:
-    """If fifty connections refresh one pair at once, one gets the new pair; the others fail."""
+    """If fifty connections use one refresh token at once, one gets new tokens; the others fail."""
     refresh_token = broker.new_tokens()["refresh_token"]
 
     def refresh(_: int) -> str:

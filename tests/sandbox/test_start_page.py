@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def page(broker: Broker, path: str = "/") -> str:
-    """Return a page, unescaped."""
+    """Return the HTML of a page, unescaped."""
     answer = broker.wire.ask("GET", path)
     assert answer.status == 200
     return unescape(answer.text)
@@ -192,7 +192,7 @@ FROM_ELSEWHERE = (
 def test_form_of_another_site_is_refused(
     broker: Broker, path: str, headers: Mapping[str, str]
 ) -> None:
-    """A form from another origin's page does nothing on the start page, "try it" and a walk."""
+    """A form from another origin's page does nothing on the start page, "try it" or a walk."""
     own = walk(broker)
     come_back(broker, own)
     key = broker.sandbox.connect()
@@ -359,7 +359,7 @@ def test_cancelled_walk(broker: Broker) -> None:
 
 
 def test_walk_comes_back_by_form(new_broker: Callable[..., Broker]) -> None:
-    """With ``callback="form_post"`` the browser posts the code."""
+    """With ``callback="form_post"``, a walk takes the code from a POST."""
     broker = new_broker(callback="form_post")
     path = walk(broker)
     login = re.search(r'href="(/oauth\?[^"]+)"', broker.wire.ask("GET", path).text)

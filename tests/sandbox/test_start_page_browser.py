@@ -20,7 +20,7 @@ STEPS = ["token", "key", "info", "refresh", "validate"]
 
 
 def approve(page: Page, version: str) -> None:
-    """Begin a walk on the start page, and approve its login."""
+    """Go from the start page to "try it", begin a walk, and approve its login."""
     page.get_by_role("link", name="Try it").first.click()
     page.get_by_role("button", name=f"Fast API {version}").click()
     page.get_by_role("link", name="Open the login page").click()
@@ -173,7 +173,7 @@ def test_mistake_is_said(broker: Broker, page: Page, page_problems: list[str]) -
 def test_other_pages_are_accessible(
     new_broker: Callable[..., Broker], page: Page, page_problems: list[str]
 ) -> None:
-    """axe-core finds nothing on three pages that refuse a request, nor on the form_post page."""
+    """axe-core finds nothing on three error pages, nor on the form_post page."""
     broker = new_broker(callback="form_post")
     page.add_init_script("HTMLFormElement.prototype.submit = () => {}")  # stay on the form
     page.goto(broker.login_url("https%3A%2F%2Fshop.example"))

@@ -51,7 +51,7 @@ def test_values_are_escaped(render: Render) -> None:
     ],
 )
 def test_sections(render: Render, values: dict[str, Any], shown: str) -> None:
-    """A section appears for each item, or once for a true value; its opposite appears otherwise."""
+    """A section appears for each item of a list, or once for a true value; else ``{{^x}}`` does."""
     assert render("{{#x}}[{{n}}]{{/x}}{{^x}}none{{/x}}", values) == shown
 
 

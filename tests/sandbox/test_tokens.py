@@ -63,7 +63,7 @@ def test_exchange_gives_the_documents_answer(broker: Broker) -> None:
 def test_exchange_that_is_not_as_documented(
     broker: Broker, query: str, code: str, section: str
 ) -> None:
-    """Each query that deviates from document section 7.2 gets HTTP 200 and an error envelope."""
+    """Each wrong query gets HTTP 200 and an error envelope that cites a document section."""
     assert refused(broker.wire.ask("GET", f"/_oauth/access-token?{query}"), code, section)
 
 
@@ -151,7 +151,7 @@ def test_refresh_token_can_be_reusable(new_broker: Callable[..., Broker]) -> Non
 
 
 def test_code_works_once(broker: Broker) -> None:
-    """A second use of a code is refused, and the tokens of its first use stay valid."""
+    """A second use of a code is refused, and the access token of its first use stays valid."""
     target = broker.token_target(broker.new_code())
     tokens = broker.wire.ask("GET", target).json
 
@@ -181,7 +181,7 @@ def test_code_is_bound_to_its_redirect_url(broker: Broker) -> None:
 
 
 def test_refresh_rotates_the_pair(broker: Broker) -> None:
-    """A refresh gives a new pair, and ends the old access token and refresh token at once."""
+    """A refresh gives new tokens, and ends the old access token and refresh token at once."""
     old = broker.new_tokens()
     new = broker.refresh(old["refresh_token"]).json
 

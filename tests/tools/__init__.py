@@ -1,1 +1,1 @@
-"""`python -m authlib_kucoin`: the commands `doctor` and `rehearse`."""
+"""Tests of `python -m authlib_kucoin`, with its commands `doctor` and `rehearse`."""

@@ -288,7 +288,7 @@ def test_django(client: str, django: Callable[..., Examined], kucoin_sandbox: Sa
     ],
 )
 def test_django_mistakes(check: str, line: str, django: Callable[..., Examined]) -> None:
-    """If a line is missing in the settings, the advice holds that line."""
+    """If one of these lines is missing in the settings, the advice holds that line."""
     settings = _DJANGO + _AUTHLIB
     assert line in settings
     found = django(settings.replace(line, ""), "--offline")

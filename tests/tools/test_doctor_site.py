@@ -36,11 +36,11 @@ def right_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("library", _LIBRARIES)
 class TestTls:
-    """A site with a self-signed certificate."""
+    """A site whose certificate is signed by an authority of its own."""
 
     @pytest.fixture
     def kucoin_sandbox_options(self) -> SandboxKeywords:
-        """Serve https with a self-signed certificate."""
+        """Let the sandbox make its own certificate authority, and serve https."""
         return {"tls": "self-signed"}
 
     def test_the_advice_makes_it_trusted(
@@ -149,7 +149,7 @@ def test_odd_answers(odd: Odd, wire: Wire, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_no_answer(capsys: pytest.CaptureFixture[str]) -> None:
-    """If no server listens, the answer is a mistake, and the check of the clock is skipped."""
+    """If no server listens, the check "answer" finds a mistake, and "clock" is skipped."""
     with Wire() as wire:
         gone = wire.url
     report = examine(capsys, "--site", gone)

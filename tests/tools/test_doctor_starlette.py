@@ -88,7 +88,7 @@ def test_the_session(
 
 
 def test_no_session(capsys: pytest.CaptureFixture[str]) -> None:
-    """No session middleware is a mistake; that of another package is not checked."""
+    """A missing session middleware is a mistake; one of another package is not checked."""
     assert list(_wrong(capsys, _app(session=None))) == ["secret key"]
     other = _app(Middleware(ServerSessionMiddleware), session=None)  # type: ignore[arg-type]
     report = examine(capsys, "--offline", app=other)
@@ -169,7 +169,7 @@ def test_the_registration_is_found_through_modules(
 
 
 def test_an_application_in_a_middleware(capsys: pytest.CaptureFixture[str]) -> None:
-    """For an application wrapped in a middleware, the advice is to give the settings otherwise."""
+    """For an application wrapped in a middleware, the advice is to use flags and environment."""
     app = SessionMiddleware(_app(session=None), "6b1f0c57e2d94a83")
     assert "by flags and environment" in _wrong(capsys, app)["application"]
 

@@ -297,7 +297,7 @@ class TestReusableTokens:
         return {"refresh_tokens": "reusable"}
 
     def test_it_is_learnt(self, run: Callable[..., Rehearsed]) -> None:
-        """The report says that the second use works, and whether that use ends the newer pair."""
+        """The report says that the second use works, and whether it ends the new pair of tokens."""
         learnt = run().learnt
         assert learnt["Can a refresh token be used twice?"] == "yes: it gave a pair a second time"
         ended = learnt["Does the second use invalidate the new pair?"]
@@ -394,7 +394,7 @@ def test_no_key_without_a_yes(run: Callable[..., Rehearsed], deviant: Deviant) -
 
 
 def test_secrets_that_answers_repeat(run: Callable[..., Rehearsed]) -> None:
-    """The reports mask a token, an unknown secret and an IP address that answers repeat."""
+    """The reports mask a token, unknown secrets and IP addresses in an answer's texts and names."""
 
     def repeat(reply: Reply) -> None:
         if reply.content.get("access_token"):
@@ -518,7 +518,7 @@ def test_it_cannot_begin(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """At a wrong setting or file name, stderr says what is wrong, and the exit code is 2.
+    """With a wrong setting or file name, stderr says what is wrong, and the exit code is 2.
 
     No file is left.
     """
