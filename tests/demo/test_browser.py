@@ -296,11 +296,13 @@ def test_answer_by_form(page: Page, make_app: MakeApp) -> None:
     """If the browser returns from KuCoin by a form POST, the account is connected."""
     with (
         run_sandbox(callback="form_post") as sandbox,
-        served(make_app(KUCOIN_SITE=sandbox.url)) as url,
+        served(make_app(KUCOIN_SITE=sandbox.url.replace("127.0.0.1", "localhost"))) as url,
     ):
         _sign_in(page, url)
         page.get_by_role("button", name="Connect KuCoin").click()
-        page.get_by_role("button", name="Approve").click()
+        with page.expect_request("**/kucoin/callback") as posted:
+            page.get_by_role("button", name="Approve").click()
+        assert "session=" not in posted.value.all_headers().get("cookie", "")
         page.wait_for_url("**/kucoin/attempts/1")
         assert _heading(page) == "Your KuCoin account 165111215 is connected"
         page.goto("about:blank")
@@ -587,8 +589,9 @@ def test_fast_api_2(of_sandbox: Any, page: Page) -> None:
 @pytest.mark.nightly
 def test_fewer_permissions(of_sandbox: Any, page: Page) -> None:
     """If KuCoin refuses futures, the page says so, and connecting with fewer permissions works."""
-    wanted = {"KUCOIN_PERMISSIONS": "API_COMMON,API_SPOT,API_FUTURES"}
-    url, sandbox = of_sandbox(wanted, futures_opened=False)
+    wanted = ["API_COMMON", "API_SPOT", "API_FUTURES"]
+    settings = {"KUCOIN_PERMISSIONS": ",".join(wanted)}
+    url, sandbox = of_sandbox(settings, futures_opened=False, permissions=wanted)
     _sign_in(page, url)
     _connect(page)
     assert "We asked for General, Spot, Futures" in page.get_by_role("main").inner_text()

@@ -258,10 +258,9 @@ def test_fast_api_2(fast_api_2: MakeApp) -> None:
 
 def test_fewer_permissions(fast_api_2: MakeApp) -> None:
     """If KuCoin refuses futures, the page says so, and connecting with fewer permissions works."""
-    with run_sandbox(futures_opened=False) as sandbox:
-        app = fast_api_2(
-            KUCOIN_SITE=sandbox.url, KUCOIN_PERMISSIONS="API_COMMON,API_SPOT,API_FUTURES"
-        )
+    wanted = ["API_COMMON", "API_SPOT", "API_FUTURES"]
+    with run_sandbox(futures_opened=False, permissions=wanted) as sandbox:
+        app = fast_api_2(KUCOIN_SITE=sandbox.url, KUCOIN_PERMISSIONS=",".join(wanted))
         alice = Visitor(app, sandbox, "alice")
         page = text_of(alice.connect())
         assert "The permissions were not granted" in page

@@ -327,6 +327,13 @@ def test_record_without_a_text() -> None:
     assert record.args == ("code=***",)
 
 
+def test_record_with_a_mapping_as_its_message() -> None:
+    """The filter masks a field of a mapping that is logged as the message."""
+    record = logging.LogRecord("any", logging.INFO, "", 1, {"access_token": "made-up"}, (), None)
+    assert RedactingFilter().filter(record)
+    assert record.msg == {"access_token": "***"}
+
+
 WEB_APP = """
 import logging, sys
 from flask import Flask
