@@ -58,7 +58,7 @@ def test_flask_uses_the_token_of_the_same_request(recorder: Recorder) -> None:
 
 
 def test_flask_uses_the_refreshed_token_of_the_request(recorder: Recorder) -> None:
-    """Only a refresh of the request's own token replaces the token that later calls use."""
+    """Later calls in the request use its refreshed token, even after a refresh of another token."""
     host = FlaskHost()
     kucoin = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
 
@@ -334,7 +334,7 @@ def test_app_get_sends_bearer_in_lower_case(host: Host, recorder: Recorder) -> N
 
 
 def test_state_kept_in_a_cache_works_once(host: Host, recorder: Recorder) -> None:
-    """With Authlib's ``OAuth(cache=…)``, a callback that is opened twice is exchanged once."""
+    """With Authlib's ``OAuth(cache=…)``, the code of a callback opened twice is exchanged once."""
     oauth = new_oauth(host, cached=True)
     app = register_kucoin(oauth, site=recorder.url, client_id="given")
     answer = f"code=c&state={host.state(app, CALLBACK)}"
