@@ -62,7 +62,7 @@ def stack(kucoin_sandbox: Sandbox, new_stack: NewStack) -> Stack:
 
 @pytest.fixture
 def recorder() -> Iterator[Recorder]:
-    """A server that answers as KuCoin does and records each request."""
+    """A server that gives KuCoin's usual answers and records each request."""
     with Recorder() as recorder:
         yield recorder
 

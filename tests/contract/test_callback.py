@@ -91,7 +91,7 @@ def test_invalid_callback_is_refused(name: str, stack: Stack, kucoin_sandbox: Sa
 @everywhere
 @pytest.mark.parametrize("callback", ["plain", "envelope", "form_post"])
 def test_cancelled_login_is_denied(callback: str, new_stack: NewStack) -> None:
-    """A cancelled login raises an error with the callback's code; no token is requested."""
+    """A cancelled login raises an error with the callback's error code; no token is requested."""
     with run_sandbox(callback=callback) as sandbox:  # type: ignore[arg-type]  # one of its choices
         stack = new_stack(site=sandbox.url)
         back = sandbox.cancel(stack.login())

@@ -215,7 +215,7 @@ def test_the_table_has_every_fault_of_the_sandbox() -> None:
 def test_error_keeps_kucoins_message_and_masks_secrets(
     operation: str, kucoin_sandbox: Sandbox, new_stack: NewStack
 ) -> None:
-    """The error has KuCoin's code and message; each secret in the message is masked."""
+    """The error has the answer's code and message; each secret in the message is masked."""
     prepared = prepare(operation, kucoin_sandbox, new_stack, 10)
     kucoin_sandbox.fail_next(operation, "echo")
     error = outcome_of(prepared.make)

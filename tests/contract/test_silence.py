@@ -90,7 +90,7 @@ def test_stalled_handshake_is_unavailable_for_each_call(
 def test_unanswered_key_request_leaves_outcome_unknown(
     silent_port: int, new_stack: NewStack
 ) -> None:
-    """A request for a key that is not answered raises ``ApiKeyOutcomeUnknown``."""
+    """A key request without an answer raises ``ApiKeyOutcomeUnknown``."""
     stack = new_stack(site=f"http://127.0.0.1:{silent_port}", timeout=HASTY)
     error = outcome_of(lambda: stack.create_api_key(TOKEN))
     assert type(error) is ApiKeyOutcomeUnknown
