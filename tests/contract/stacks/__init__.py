@@ -40,8 +40,8 @@ CLIENTS: dict[str, type[Stack]] = {
 }
 ROWS = {**FRAMEWORKS, **CLIENTS}
 EVERYWHERE = dict(ROWS)
-# social-core needs newer releases of some libraries than the rest does. So one of the runs with the
-# oldest supported releases (``make test-lowest``) is without it.
+# social-core needs newer releases of some libraries than the rest does. So ``make test-lowest``
+# runs these tests with it and, with older releases, without it.
 if find_spec("social_core"):
     from ._social import SocialStack
 
