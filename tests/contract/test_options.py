@@ -269,7 +269,7 @@ def test_total_timeout_is_checked_when_it_is_set(client_class: Any, seconds: Any
 def test_arguments_that_change_nothing_are_accepted(
     client_class: Any, params: dict[str, Any], recorder: Recorder
 ) -> None:
-    """``fetch_token`` accepts Authlib's other arguments if they are empty, and ``method="GET"``."""
+    """``fetch_token`` accepts the arguments in ``params``: empty ones, and ``method="GET"``."""
     client = client_class("broker", site=recorder.url, redirect_uri=CALLBACK)
     assert ask(client, lambda client: client.fetch_token(code="c", **params))["access_token"]
 
@@ -356,7 +356,7 @@ def test_token_placement_uri_puts_the_token_into_the_url(
 
 @every_client
 def test_token_errors_have_authlibs_classes(client_class: Any) -> None:
-    """Without a token, or with one that has expired for good, an error of Authlib is raised."""
+    """Without a token, or with one expired for good, an error of Authlib's class is raised."""
     client = client_class("broker", site="eu")
     with pytest.raises(MissingTokenError):
         ask(client, lambda client: client.create_api_key())
