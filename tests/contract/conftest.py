@@ -23,7 +23,7 @@ from tests.support.certificates import self_signed
 
 @pytest.fixture(autouse=True)
 def _silent_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Remove environment variables that the HTTP libraries read."""
+    """Remove some environment variables that the HTTP libraries read."""
     names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
     for name in (*names, *map(str.lower, names), "NETRC", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
         monkeypatch.delenv(name, raising=False)
@@ -56,13 +56,13 @@ def new_stack(row: str) -> Iterator[NewStack]:
 
 @pytest.fixture
 def stack(kucoin_sandbox: Sandbox, new_stack: NewStack) -> Stack:
-    """The row's framework or client in use, with the sandbox as its site."""
+    """A stack of the row, with the sandbox as its site."""
     return new_stack(site=kucoin_sandbox.url)
 
 
 @pytest.fixture
 def recorder() -> Iterator[Recorder]:
-    """A server that answers as KuCoin does and records each request."""
+    """A server that gives KuCoin's usual answers and records each request."""
     with Recorder() as recorder:
         yield recorder
 

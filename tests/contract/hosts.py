@@ -47,7 +47,7 @@ class Host(ABC):
 
     @abstractmethod
     def authorize(self, app: Any, *args: Any, **params: Any) -> Any:
-        """Call ``authorize_redirect``. With Flask, this works inside of ``run`` only."""
+        """Call ``authorize_redirect``. With Flask, do that inside of ``run``."""
 
     def location(self, app: Any, *args: Any, **params: Any) -> str:
         """Return the URL that ``authorize_redirect`` sends the browser to."""

@@ -22,7 +22,7 @@ def assert_none_in_error(error: BaseException, secrets: Iterable[str]) -> None:
     shown = [str(error), repr(error), str(error.args), str(vars(error))]
     shown += traceback.format_exception(error)
     assert _found(shown, secrets) == set()
-    # A chained error of the HTTP library would hold the URL, even if no traceback shows it.
+    # A chained error of the HTTP library can hold the URL, even if no traceback shows it.
     assert error.__cause__ is None
     assert error.__context__ is None
 

@@ -1,4 +1,4 @@
-"""A server that answers as KuCoin does and records each request."""
+"""A server that gives KuCoin's usual answers and records each request."""
 
 from __future__ import annotations
 

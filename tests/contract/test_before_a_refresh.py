@@ -32,7 +32,7 @@ CHANGES = {
 
 
 #: Each framework with each change, but not Starlette with "repeats POST": its clients use httpx2,
-#: which never repeats a POST.
+#: which has no such adapters.
 ON_APPS = [
     (host, says)
     for host in HOSTS
@@ -40,7 +40,7 @@ ON_APPS = [
     if (host, says) != ("starlette", "repeats POST")
 ]
 #: Each client with each change that can prevent its calls. (requests opens a closed session again,
-#: and httpx2 never repeats a POST.)
+#: and httpx2 has no adapters that repeat a POST.)
 ON_CLIENTS = [
     (client_class, says)
     for client_class in CLIENTS

@@ -36,7 +36,7 @@ def wire() -> Iterator[Wire]:
 def test_untrusted_certificate_error_says_how_to_trust_it(
     row: str, new_stack: NewStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The error names an environment variable; if that names the certificate, a refresh works."""
+    """The error names an environment variable; if it is set to the certificate, a refresh works."""
     certificate, key = self_signed(tmp_path)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(certificate, key)
@@ -85,7 +85,7 @@ def test_http_407_of_a_forwarding_proxy_is_the_proxys_answer(
 def test_unreachable_proxy_error_names_the_proxy(
     new_stack: NewStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The error names the proxy, and its ``retry`` is true: the proxy may come back."""
+    """The error names the proxy. The error's ``retry`` is true, as the proxy may come back."""
     monkeypatch.setenv("HTTPS_PROXY", f"http://user:{quote(PASSWORD, safe='')}@127.0.0.1:9")
     error = outcome_of(lambda: new_stack(site="eu").refresh(TOKEN))
     assert (type(error), error.retry) == (KuCoinUnavailable, True)
@@ -94,7 +94,7 @@ def test_unreachable_proxy_error_names_the_proxy(
 
 @everywhere
 def test_site_without_tls_error_names_the_server(new_stack: NewStack) -> None:
-    """The error names the server that does not speak TLS, and its ``retry`` is false."""
+    """The error names the server that does not speak TLS. The error's ``retry`` is false."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         host = f"127.0.0.1:{listener.getsockname()[1]}"
         thread = threading.Thread(target=_answer_in_clear_text, args=(listener,))

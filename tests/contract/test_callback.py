@@ -72,8 +72,8 @@ FOREIGN: dict[str, Callable[[str, str], Pairs]] = {
 def test_invalid_callback_is_refused(name: str, stack: Stack, kucoin_sandbox: Sandbox) -> None:
     """Each callback in ``REFUSED`` or ``FOREIGN`` raises an error, and no token is requested.
 
-    The error is an ``OAuthError`` of Authlib. For a wrong state, or without a usable code, it is
-    also of Authlib's classes for that.
+    The error is an ``OAuthError`` of Authlib. For ``FOREIGN`` it is also of Authlib's classes for a
+    wrong state, and for ``WITHOUT_CODE`` of Authlib's class for a missing code.
     """
     given = kucoin_sandbox.approve(stack.login()).fields
     pairs = (REFUSED | FOREIGN)[name](given["code"], given["state"])
@@ -91,7 +91,7 @@ def test_invalid_callback_is_refused(name: str, stack: Stack, kucoin_sandbox: Sa
 @everywhere
 @pytest.mark.parametrize("callback", ["plain", "envelope", "form_post"])
 def test_cancelled_login_is_denied(callback: str, new_stack: NewStack) -> None:
-    """A cancelled login raises an error with KuCoin's error code, and no token is requested."""
+    """A cancelled login raises an error with the callback's error code; no token is requested."""
     with run_sandbox(callback=callback) as sandbox:  # type: ignore[arg-type]  # one of its choices
         stack = new_stack(site=sandbox.url)
         back = sandbox.cancel(stack.login())
@@ -151,7 +151,7 @@ def test_five_concurrent_logins_can_all_finish(stack: Stack, kucoin_sandbox: San
 def test_abandoned_logins_do_not_fill_the_session(stack: Stack, kucoin_sandbox: Sandbox) -> None:
     """Of 81 logins, the sixth from the end is forgotten, and the last five can be finished.
 
-    With all of them begun, the session is below 2,500 bytes.
+    When all 81 have begun, the session is below 2,500 bytes.
     """
     urls = [stack.login() for _ in range(81)]
     assert stack.session_size() < 2500

@@ -1,4 +1,4 @@
-"""Where a registration's settings are read, which are refused, and that none are shared."""
+"""Where a registration's settings come from, which are refused, and that none are shared."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_missing_client_id_error_names_the_setting(use: str, host: Host) -> None
 
 
 def test_redirect_uri_in_authorize_params_wins(host: Host) -> None:
-    """A redirect URI in ``authorize_params`` wins over the one that a call passes."""
+    """A redirect URI in ``authorize_params`` wins over the argument of ``authorize_redirect``."""
     app = register_kucoin(
         host.oauth(), site="eu", client_id="given", authorize_params={"redirect_uri": CALLBACK}
     )
@@ -225,7 +225,7 @@ def test_redirect_uri_that_needs_encoding_is_refused(
 def test_unknown_login_parameter_is_refused(
     options: dict[str, Any], params: dict[str, str], reason: str, host: Host
 ) -> None:
-    """A parameter or response type that KuCoin's login page does not know is refused."""
+    """A parameter or response type that the login page lacks is refused, also from an option."""
 
     def register_and_log_in() -> None:
         app = register_kucoin(host.oauth(), site="eu", client_id="given", **options)

@@ -156,7 +156,7 @@ def test_total_timeout_ends_a_slow_answer_over_tls(
 def test_addresses_of_a_host_share_one_total_timeout(
     new_stack: NewStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The attempts to connect to nine addresses share one ``total_timeout``."""
+    """If a host's nine addresses do not answer, one ``total_timeout`` limits all attempts."""
     full = socket.create_server(("127.0.0.1", 0), backlog=0)
     port = full.getsockname()[1]
     waiting = socket.create_connection(("127.0.0.1", port))

@@ -122,7 +122,7 @@ class PreparedCall(NamedTuple):
 
 
 def prepare(operation: str, sandbox: Sandbox, new_stack: NewStack, timeout: float) -> PreparedCall:
-    """Do what comes before the call, with the default timeout; return the call, not yet made.
+    """Make the requests before a call, with the default timeout; return the call, not yet made.
 
     ``timeout`` applies to the call itself. It is 10, the default, or below 1.
     """
@@ -176,7 +176,8 @@ def test_each_fault_raises_its_error_and_keeps_the_token(
         assert outcome.retry is (kind is RETRY)
         assert_none_in_error(outcome, prepared.secrets)
     assert_none_in_log(caplog.records, prepared.secrets)
-    # The held pair is neither changed nor replaced by an answer that is no token.
+    # The old pair is unchanged. Only a refresh that succeeds calls ``update_token``. If an exchange
+    # or a refresh fails, a client keeps the token that it holds.
     assert dict(prepared.token or {}) == token_before
     assert len(prepared.stack.updates) == (
         kind is OK and operation == "refresh" and prepared.stack.calls_update_token
@@ -196,7 +197,7 @@ def test_each_fault_raises_its_error_and_keeps_the_token(
 
 @everywhere
 def test_http_429_with_a_good_body_is_unavailable(recorder: Recorder, new_stack: NewStack) -> None:
-    """HTTP 429 with the body of a good answer raises ``KuCoinUnavailable``, even for a key."""
+    """HTTP 429 with a key in the body raises ``KuCoinUnavailable``; the request is sent once."""
     recorder.status = 429
     stack = new_stack(site=recorder.url)
     error = outcome_of(lambda: stack.create_api_key({"access_token": "access"}))
@@ -214,7 +215,7 @@ def test_the_table_has_every_fault_of_the_sandbox() -> None:
 def test_error_keeps_kucoins_message_and_masks_secrets(
     operation: str, kucoin_sandbox: Sandbox, new_stack: NewStack
 ) -> None:
-    """The error has KuCoin's code and message; each secret in the message is masked."""
+    """The error has the answer's code and message; each secret in the message is masked."""
     prepared = prepare(operation, kucoin_sandbox, new_stack, 10)
     kucoin_sandbox.fail_next(operation, "echo")
     error = outcome_of(prepared.make)

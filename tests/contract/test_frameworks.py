@@ -58,7 +58,7 @@ def test_flask_uses_the_token_of_the_same_request(recorder: Recorder) -> None:
 
 
 def test_flask_uses_the_refreshed_token_of_the_request(recorder: Recorder) -> None:
-    """Only a refresh of the request's own token replaces the token that later calls use."""
+    """Later calls in the request use its refreshed token, even after a refresh of another token."""
     host = FlaskHost()
     kucoin = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
 
@@ -180,11 +180,11 @@ def new_oauth(host: Host, cached: bool) -> Any:
 def test_five_concurrent_logins_of_each_app_can_all_finish(
     host: Host, cached: bool, recorder: Recorder
 ) -> None:
-    """Five logins of each of two apps can all be finished, but not by the other app.
+    """Five logins of each of two apps can all be finished. "kucoin" cannot finish "kucoin_eu"'s.
 
-    Authlib joins name and state to a key, which is the same for "kucoin" with state "eu_1" and for
-    "kucoin_eu" with state "1". When a login of "kucoin" begins, Authlib's Starlette integration
-    drops the logins of both apps.
+    Authlib joins name and state to a session key, which is the same for "kucoin" with state "eu_1"
+    and for "kucoin_eu" with state "1". When a login of "kucoin" begins, Authlib's Starlette
+    integration drops the logins of both apps.
     """
     oauth = new_oauth(host, cached)
     names = ("kucoin", "kucoin_eu")
@@ -232,7 +232,7 @@ def test_session_keeps_the_last_five_logins(host: Host, cached: bool) -> None:
 def test_login_written_by_the_host_can_be_finished_once(
     host: Host, cached: bool, recorder: Recorder
 ) -> None:
-    """A login that the application itself stored in Authlib's form can be finished once."""
+    """A login that the application itself stored in Authlib's format can be finished once."""
     oauth = new_oauth(host, cached)
     app = register_kucoin(oauth, site=recorder.url, client_id="given")
     data = {"data": {"redirect_uri": CALLBACK}}
@@ -334,7 +334,7 @@ def test_app_get_sends_bearer_in_lower_case(host: Host, recorder: Recorder) -> N
 
 
 def test_state_kept_in_a_cache_works_once(host: Host, recorder: Recorder) -> None:
-    """With Authlib's ``OAuth(cache=…)``, a callback that is opened twice is exchanged once."""
+    """With Authlib's ``OAuth(cache=…)``, the code of a callback opened twice is exchanged once."""
     oauth = new_oauth(host, cached=True)
     app = register_kucoin(oauth, site=recorder.url, client_id="given")
     answer = f"code=c&state={host.state(app, CALLBACK)}"

@@ -173,7 +173,7 @@ def test_any_callback_is_a_code_or_a_denial(pairs: list[tuple[str, str]]) -> Non
 def test_any_framework_callback_is_a_token_or_our_error(
     row: str, new_stack: NewStack, recorder: Recorder
 ) -> None:
-    """Any query and form give a token or an error of ours; with a foreign state, an error."""
+    """Any query and form give a token or an error of ours; with an unknown state, an error."""
     stack = new_stack(site=recorder.url, redirect_uri=CALLBACK)
     names = st.sampled_from([b"code", b"success", b"error"]) | st.binary(max_size=5)
     queries = st.lists(st.tuples(names, st.binary(max_size=20)), max_size=4)

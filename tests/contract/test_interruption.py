@@ -115,7 +115,7 @@ def test_time_limit_error_reaches_a_waiter(
 def test_time_limit_error_while_connecting_ends_the_call(
     client_class: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After a signal handler's ``TimeoutError``, the next address of the host is not tried."""
+    """After a ``TimeoutError`` like a signal handler's, the host's next address is not tried."""
     monkeypatch.setattr(
         socket,
         "getaddrinfo",

@@ -41,7 +41,7 @@ OVER_HTTPX = CLIENTS[1:]
 
 @every_client
 def test_every_library_option_is_accepted_or_refused(client_class: Any) -> None:
-    """Each option of Authlib and the HTTP library is listed as accepted or as refused."""
+    """Each option of Authlib or the HTTP library is listed as accepted or refused; others raise."""
     names, instead = client_class.accepted
     taken = set(OAuth2Client.EXTRA_AUTHORIZE_PARAMS) | {"response_type", "grant_type"}
     if client_class is KuCoinOAuth2Session:
@@ -163,7 +163,7 @@ def test_setting_an_attribute_without_effect_is_refused(client_class: Any, name:
 @pytest.mark.parametrize("client_class", OVER_HTTPX)
 @pytest.mark.parametrize("name", ["verify", "cert", "proxies", "default_timeout"])
 def test_httpx2_client_refuses_requests_attributes(client_class: Any, name: str) -> None:
-    """If only the session over requests has an attribute, it cannot be set on other clients."""
+    """These attributes of the session over requests cannot be set on the clients over httpx2."""
     client = client_class("broker", site="eu")
     with pytest.raises(ConfigurationError, match=f"Leave out {name}: "):
         setattr(client, name, "x")
@@ -269,7 +269,7 @@ def test_total_timeout_is_checked_when_it_is_set(client_class: Any, seconds: Any
 def test_arguments_that_change_nothing_are_accepted(
     client_class: Any, params: dict[str, Any], recorder: Recorder
 ) -> None:
-    """``fetch_token`` accepts empty arguments, and ``method="GET"``, which it uses anyway."""
+    """``fetch_token`` accepts the arguments in ``params``: empty ones, and ``method="GET"``."""
     client = client_class("broker", site=recorder.url, redirect_uri=CALLBACK)
     assert ask(client, lambda client: client.fetch_token(code="c", **params))["access_token"]
 
@@ -356,7 +356,7 @@ def test_token_placement_uri_puts_the_token_into_the_url(
 
 @every_client
 def test_token_errors_have_authlibs_classes(client_class: Any) -> None:
-    """The errors for a missing and for an expired token have Authlib's classes."""
+    """Without a token, or with one expired for good, an error of Authlib's class is raised."""
     client = client_class("broker", site="eu")
     with pytest.raises(MissingTokenError):
         ask(client, lambda client: client.create_api_key())
@@ -465,7 +465,7 @@ def test_changed_attribute_of_an_app_is_used(is_used: bool, host: Host, recorder
 
 
 def test_settings_of_an_app_class_are_not_changed(host: Host) -> None:
-    """``OAUTH_APP_CONFIG`` is not changed, and a second app does not get the first app's secret."""
+    """``OAUTH_APP_CONFIG`` is not changed, and a second app gets no secret of the first app."""
     own = register_kucoin(host.oauth(), site="eu").__class__
     config = {"site": "eu", "client_kwargs": {"scope": "MINE"}}
     mine = type("Mine", (own,), {"OAUTH_APP_CONFIG": {**config}})
@@ -498,7 +498,7 @@ def test_app_subclass_can_take_its_own_option() -> None:
 
 
 def test_client_class_of_an_app_must_share_connections() -> None:
-    """A Flask app whose ``client_cls`` is the client over httpx2 is refused at its first use."""
+    """A Flask app whose ``client_cls`` is ``KuCoinOAuth2Client`` raises at its first use."""
     mine = type("Mine", (KuCoinFlaskApp,), {"client_cls": KuCoinOAuth2Client})
     host = HOSTS["flask"]()
     app = register_kucoin(host.oauth(), site="eu", client_id="given", client_cls=mine)

@@ -96,12 +96,12 @@ def test_override_without_effect_is_refused(ours: type, name: str) -> None:
 
 
 def test_every_backend_method_is_called_or_refused() -> None:
-    """Each OAuth method of social-core's backends is listed as called or as refused."""
+    """Each name of social-core's OAuth 2 backends is in ``SOCIAL_CALLED`` or is refused."""
     names = names_of(BaseOAuth2, "social_core.backends.oauth") | {"get_json", "request"}
     assert names <= {*_UNUSED} | SOCIAL_CALLED
 
 
-#: What can be overridden as in other backends.
+#: Names whose override is not refused. KuCoin's backend does not use all of them.
 SOCIAL_CALLED = {
     *("ACCESS_TOKEN_URL", "AUTHORIZATION_URL", "DEFAULT_SCOPE", "REFRESH_TOKEN_URL"),
     *("access_token_url", "auth_complete", "auth_url", "authorization_url", "refresh_token_url"),
@@ -121,7 +121,7 @@ SOCIAL_CALLED = {
 
 
 def recording(client_class: Any) -> tuple[type, list[str]]:
-    """Return two values: a subclass that records the end of each request's path; the list."""
+    """Return a subclass that records the end of each request's path, and the list of these."""
     paths: list[str] = []
 
     class Recording(client_class):  # type: ignore[misc]  # a variable

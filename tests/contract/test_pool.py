@@ -1,7 +1,7 @@
 """A connection is reused only if its last answer has certainly ended.
 
-Alice asks for a key, and then Bob does, through the same app, client or social backend. In each
-test, Bob gets his own key.
+Alice asks for a key, and then Bob does, through the same app or client, or through social backends.
+In each test, Bob gets his own key.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from tests.contract.recorder import REFRESHED, TOKEN, Recorder
 from tests.contract.stacks import AsyncStack, NewStack
 
 EXPIRED = {**TOKEN, "expires_at": 1}
-#: The calls that refresh a token.
+#: Two calls that refresh a token.
 ways = pytest.mark.parametrize("way", [("refresh", TOKEN), ("create_api_key", EXPIRED)])
 
 
@@ -196,7 +196,7 @@ def in_thread(call: Callable[[], Any]) -> Any:
 
 
 def calls(app: Any) -> list[Callable[[], Any]]:
-    """Return the two calls of an app that send a refresh."""
+    """Return two calls of an app, each of which sends a refresh."""
     return [
         lambda: app.refresh_access_token(TOKEN),
         lambda: app.create_api_key({**TOKEN, "expires_at": int(time.time()) - 1}),

@@ -189,7 +189,7 @@ def test_empty_token_does_not_fall_back_to_the_clients_token(
 def test_token_with_an_invalid_expiry_time_is_a_token_error(
     odd: dict[str, Any], kucoin_sandbox: Sandbox, new_stack: NewStack
 ) -> None:
-    """A time in the given token that is no number of seconds raises a ``TokenError``."""
+    """If a time in the given token is no number of seconds, a ``TokenError`` is raised."""
     with pytest.raises(TokenError, match=r"expires_(in|at) is not a number"):
         new_stack(site=kucoin_sandbox.url).create_api_key({"access_token": "a", **odd})
 

@@ -65,7 +65,7 @@ def closed_port() -> int:
 def test_refused_connection_is_unavailable_for_each_call(
     operation: str, closed_port: int, new_stack: NewStack
 ) -> None:
-    """If the connection is refused, each call raises ``KuCoinUnavailable``, even for a key."""
+    """If the connection is refused, each call raises ``KuCoinUnavailable``, even a key request."""
     error = outcome_of(lambda: CALLS[operation](new_stack(site=f"http://127.0.0.1:{closed_port}")))
     assert type(error) is KuCoinUnavailable
     assert (error.operation, error.status, error.retry) == (operation, None, True)
@@ -78,7 +78,7 @@ def test_refused_connection_is_unavailable_for_each_call(
 def test_stalled_handshake_is_unavailable_for_each_call(
     operation: str, silent_port: int, new_stack: NewStack
 ) -> None:
-    """If the TLS handshake times out, each call raises ``KuCoinUnavailable``, even for a key."""
+    """If the TLS handshake times out, calls raise ``KuCoinUnavailable``, even a key request."""
     stack = new_stack(site=f"https://127.0.0.1:{silent_port}", timeout=HASTY / 4)
     error = outcome_of(lambda: CALLS[operation](stack))
     assert type(error) is KuCoinUnavailable
@@ -90,7 +90,7 @@ def test_stalled_handshake_is_unavailable_for_each_call(
 def test_unanswered_key_request_leaves_outcome_unknown(
     silent_port: int, new_stack: NewStack
 ) -> None:
-    """A request for a key that is not answered raises ``ApiKeyOutcomeUnknown``."""
+    """A key request without an answer raises ``ApiKeyOutcomeUnknown``."""
     stack = new_stack(site=f"http://127.0.0.1:{silent_port}", timeout=HASTY)
     error = outcome_of(lambda: stack.create_api_key(TOKEN))
     assert type(error) is ApiKeyOutcomeUnknown

@@ -3,8 +3,8 @@
 To add a framework, write a class in a module of its own, derived from `SyncStack` or `AsyncStack`
 in ``_base.py``, and add it to `FRAMEWORKS`. The tests with the fixture `row` then run with it.
 
-python-social-auth has fewer calls, with names of its own. Tests marked `everywhere`, and those that
-use `EVERYWHERE` or `WITH_SESSIONS`, run with it too.
+python-social-auth has fewer calls. Tests marked `everywhere`, and those that use `EVERYWHERE` or
+`WITH_SESSIONS`, run with it too.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ CLIENTS: dict[str, type[Stack]] = {
 }
 ROWS = {**FRAMEWORKS, **CLIENTS}
 EVERYWHERE = dict(ROWS)
-# social-core needs newer releases of some libraries than the rest does. With the oldest
-# supported releases, the tests run without it.
+# social-core needs newer releases of some libraries than the rest does. So ``make test-lowest``
+# runs these tests with it and, with older releases, without it.
 if find_spec("social_core"):
     from ._social import SocialStack
 

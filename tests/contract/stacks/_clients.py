@@ -15,7 +15,7 @@ from authlib_kucoin import AsyncKuCoinOAuth2Client, KuCoinOAuth2Client, KuCoinOA
 
 from ._base import AsyncStack, Settings, Stack, SyncStack
 
-#: One TLS context for the clients over httpx2, because creating one takes 20 ms.
+#: One TLS context for the clients over httpx2, because creating one takes some 20 ms.
 _TLS = ssl.create_default_context()
 
 

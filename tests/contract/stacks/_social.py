@@ -1,8 +1,8 @@
 """python-social-auth: its backend, called as a framework's views call it.
 
 If social-core's error has an error of this package as its cause, this stack raises the cause. For a
-refused login or a wrong state that social-core itself reports, it raises the error that a
-registered app would raise. The backend creates and describes a key in one step, cannot validate a
+refused login or a wrong state that social-core itself reports, it raises an error of the class that
+a registered app would raise. The backend creates and describes a key in one step, cannot validate a
 token, and calls no ``update_token``.
 """
 
