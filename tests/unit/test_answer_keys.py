@@ -1,4 +1,4 @@
-"""Which answers are read as an API key, and which as the description of a key."""
+"""Which answers are read as an API key or its description, and which error the others raise."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_missing_credential_leaves_key_outcome_unknown(name: str, value: Any) ->
     ],
 )
 def test_answer_without_a_key_leaves_outcome_unknown(body: Any) -> None:
-    """An answer without ``success: true``, or without an object in ``data``, holds no key.
+    """No key is read without ``success: true``, or without an object in ``data``.
 
     None of these answers is a refusal, so each raises ``ApiKeyOutcomeUnknown``.
     """
@@ -108,7 +108,7 @@ def test_answer_without_a_key_leaves_outcome_unknown(body: Any) -> None:
     ],
 )
 def test_contradictory_answer_leaves_outcome_unknown(body: Any, status: int) -> None:
-    """An answer with signs of both success and refusal raises ``ApiKeyOutcomeUnknown``."""
+    """Each of these answers shows success and refusal, and raises ``ApiKeyOutcomeUnknown``."""
     error = failure("create_api_key", body, status)
     assert type(error) is ApiKeyOutcomeUnknown
     assert "contradicts itself" in str(error)

@@ -22,7 +22,7 @@ from tests.unit.answers import CALLS
 
 
 def refused(code: str, status: int, headers: dict[str, str] | None = None) -> KuCoinError:
-    """Return the error that is raised when the gateway refuses a request for key info."""
+    """Return the error that this answer of the gateway to a request for key info raises."""
     body = json.dumps({"code": code, "msg": "no"}).encode()
     with pytest.raises(KuCoinError) as caught:
         CALLS["api_key_info"].answer(status, body, headers or {})
@@ -55,7 +55,7 @@ def refused(code: str, status: int, headers: dict[str, str] | None = None) -> Ku
 def test_each_code_decides_error_class_and_advice(
     code: str, status: int, kind: type[KuCoinError], advice: str
 ) -> None:
-    """The gateway's code decides the error class and the advice in the error's text."""
+    """Each of these codes, with its status, gives this error class and this advice in the text."""
     error = refused(code, status)
     assert type(error) is kind
     assert (error.code, error.status) == (code, status)
@@ -97,7 +97,7 @@ def test_clock_skew_without_date_gives_no_difference(headers: dict[str, str]) ->
 def test_retry_after_is_kept(
     operation: str, status: int, given: str | None, seconds: int | None
 ) -> None:
-    """``retry_after`` is the header's number of seconds; None if the header cannot be used."""
+    """``retry_after`` is the header's number of seconds; None if that is missing or unusable."""
     headers = {} if given is None else {"Retry-After": given}
     with pytest.raises(KuCoinError) as caught:
         CALLS[operation].answer(status, b"", headers)

@@ -71,7 +71,7 @@ def test_the_connections_of_httpx2_are_guarded(wire: Wire) -> None:
 
 @pytest.mark.parametrize("client", [KuCoinOAuth2Client, AsyncKuCoinOAuth2Client])
 def test_transport_without_private_pool_is_refused(client: Any) -> None:
-    """A client refuses a transport without ``_pool``, as a later release of httpx2 may make it."""
+    """A client refuses a transport of httpx2 without ``_pool``, and names the version of httpx2."""
     transport = httpx2.HTTPTransport()
     del transport._pool
     with pytest.raises(ConfigurationError, match=r"httpx2 \S+ is not supported"):
