@@ -83,7 +83,7 @@ def test_http_403_without_a_result_is_a_refusal(operation: str, body: Any) -> No
     [(b"<html>slow down</html>", 429), ({"success": True}, 429), ({"code": "429000"}, 200)],
 )
 def test_too_many_requests_can_be_tried_again(operation: str, body: Any, status: int) -> None:
-    """HTTP 429 or code 429000 raises ``KuCoinUnavailable``, even for a key: none was created."""
+    """HTTP 429 or code 429000 raises ``KuCoinUnavailable``, even if a key was asked for."""
     error = failure(operation, body, status)
     assert type(error) is KuCoinUnavailable
     assert error.retry

@@ -138,7 +138,7 @@ def test_validity_is_read_from_is_valid(is_valid: bool) -> None:
 
 
 def test_the_validity_of_another_token_is_refused() -> None:
-    """An answer that names another access token is refused: it belongs to another request."""
+    """An answer that names another access token is malformed: it belongs to another request."""
     error = failure("validate", {"access_token": "another", "is_valid": True})
     assert type(error) is MalformedResponse
     assert "the answer to another request" in str(error)

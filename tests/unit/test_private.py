@@ -157,7 +157,7 @@ def test_total_timeout_ends_the_retries_of_a_transport(
 
 
 def test_connection_to_a_proxy_has_tcp_nodelay(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The connection to a proxy has TCP_NODELAY set; without it, a small POST waits 40 ms."""
+    """The connection to a proxy has TCP_NODELAY set; without it, a small POST could wait 40 ms."""
     monkeypatch.setenv("HTTP_PROXY", wire.url)
     with KuCoinOAuth2Session(site="http://127.0.0.2:9") as session:
         session.validate_access_token("access")

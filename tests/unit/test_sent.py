@@ -113,7 +113,7 @@ def test_http_2_is_refused(ask: Ask) -> None:
     ],
 )
 def test_adapter_that_repeats_posts_is_refused(retries: Any, raised: type[KuCoinError]) -> None:
-    """A request for a key is refused if the session's adapter may repeat POSTs."""
+    """If the session's adapter may repeat POSTs, asking for a key raises ``ConfigurationError``."""
     with KuCoinOAuth2Session("broker", site=NOBODY) as session:
         adapter = HTTPAdapter()
         adapter.max_retries = retries

@@ -122,7 +122,7 @@ def test_key_repr_is_masked_and_key_is_frozen() -> None:
     ],
 )
 def test_missing_library_error_says_what_to_install(library: str, name: str) -> None:
-    """Using the name says what to install; inspecting the package raises no error."""
+    """Using a class without its library says what to install; inspecting the package works."""
     extra = library.rstrip("2")
     program = f"""
 import inspect, pydoc, sys
