@@ -1,4 +1,4 @@
-"""Which error a call raises for a refusal, a bad answer or no answer; what it must not show."""
+"""Which error a call raises for a refusal, a bad or no answer; what the error must not show."""
 
 from __future__ import annotations
 

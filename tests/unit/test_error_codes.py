@@ -74,7 +74,7 @@ def test_clock_skew_error_gives_the_difference(seconds: int, text: str) -> None:
 
 @pytest.mark.parametrize("headers", [{}, {"date": "yesterday"}, {"date": ""}])
 def test_clock_skew_without_date_gives_no_difference(headers: dict[str, str]) -> None:
-    """Without a usable ``Date`` the error is still ``ClockSkewed``, but names no difference."""
+    """Without a usable ``Date``, ``ClockSkewed`` does not say by how much the clock differs."""
     error = refused("400002", 400, headers)
     assert type(error) is ClockSkewed
     assert " s behind" not in str(error)
