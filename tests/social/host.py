@@ -44,7 +44,7 @@ class Host:
         return do_auth(self.backend, user=self.user)
 
     def come_back(self, **changes: str) -> Any:
-        """Start a login, approve it, and open the callback; return the URL that follows it.
+        """Start a login, approve it, open the callback; return the URL that the host redirects to.
 
         The given parameters replace those of the callback.
         """

@@ -50,7 +50,7 @@ class Social(UserMixin):
         self.extra_data = json.loads(json.dumps(self.extra_data))
 
     def set_extra_data(self, extra_data: Any = None) -> bool:
-        """Set and save, as Django's model does."""
+        """Set and save, even if nothing has changed."""
         changed = super().set_extra_data(extra_data)
         self.save()
         return changed

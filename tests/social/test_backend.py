@@ -408,7 +408,10 @@ def test_incomplete_setting_is_named_in_the_error(
 
 
 def test_setting_without_effect_is_refused(kucoin_sandbox: Sandbox) -> None:
-    """With ``AUTH_EXTRA_ARGUMENTS``, starting a login raises an error that names the argument."""
+    """With an unknown parameter in ``AUTH_EXTRA_ARGUMENTS``, starting a login raises an error.
+
+    The error names the parameter.
+    """
     with pytest.raises(AuthConfigurationError) as caught:
         Host(kucoin_sandbox, AUTH_EXTRA_ARGUMENTS={"lang": "en"}).start()
     assert "no parameter 'lang'" in caught.value.detail

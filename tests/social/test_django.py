@@ -369,7 +369,7 @@ def test_get_access_token_replaces_an_expired_pair(tmp_path: Path) -> None:
 
 
 def test_storing_a_key_fails_under_atomic_requests(tmp_path: Path) -> None:
-    """With ATOMIC_REQUESTS the step that stores keys fails: a later rollback would lose the key."""
+    """With ATOMIC_REQUESTS the step that stores keys fails, as its transaction is ``durable``."""
     databases = {
         "default": {
             "ENGINE": "django.db.backends.sqlite3",

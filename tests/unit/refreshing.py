@@ -1,4 +1,4 @@
-"""A stand-in for the refresh request that waits until a test releases it, and its callers."""
+"""A stand-in for the refresh request, which waits until a test releases it; helpers to call it."""
 
 from __future__ import annotations
 

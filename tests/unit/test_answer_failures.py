@@ -1,4 +1,4 @@
-"""Which error a call raises for a refusal, a bad answer or none; what the error must not show."""
+"""Which error a call raises for a refusal, a bad or no answer; what the error must not show."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_http_403_without_a_result_is_a_refusal(operation: str, body: Any) -> No
     [(b"<html>slow down</html>", 429), ({"success": True}, 429), ({"code": "429000"}, 200)],
 )
 def test_too_many_requests_can_be_tried_again(operation: str, body: Any, status: int) -> None:
-    """HTTP 429 or code 429000 raises ``KuCoinUnavailable``, even for a key: none was created."""
+    """HTTP 429 or code 429000 raises ``KuCoinUnavailable``, even if a key was asked for."""
     error = failure(operation, body, status)
     assert type(error) is KuCoinUnavailable
     assert error.retry
@@ -98,7 +98,7 @@ def test_code_and_message_are_kept_if_the_status_decides(operation: str, status:
     error = failure(operation, body, status)
     assert (error.code, error.msg, error.status) == ("E-7", "closed for an hour", status)
     assert "(code E-7: closed for an hour)" in str(error)
-    # KuCoin says "retry": true, so the error says so as well, unless a key may exist already.
+    # The error's `retry` is true, as in the answer, unless a key may exist already.
     assert error.retry is not isinstance(error, ApiKeyOutcomeUnknown)
 
 
@@ -188,7 +188,7 @@ def test_spent_refresh_token_requires_reauthorization(code: str, msg: str) -> No
 
 @pytest.mark.parametrize("msg", [None, "", "system busy", "invalid scope"])
 def test_other_refused_refresh_is_a_plain_token_error(msg: str | None) -> None:
-    """Each of these messages, none about the refresh token, raises a plain ``TokenError``."""
+    """Each of these refusals raises a plain ``TokenError``: none is about the refresh token."""
     assert type(failure("refresh", {"success": False, "code": "1", "msg": msg})) is TokenError
 
 

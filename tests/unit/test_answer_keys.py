@@ -1,4 +1,4 @@
-"""Which answers are read as an API key, and which as the description of a key."""
+"""Which answers are read as an API key or its description, and which error the others raise."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_key_with_invalid_name_or_broker_id_is_returned() -> None:
 @pytest.mark.parametrize("name", ["apiKey", "secret", "passphrase"])
 @pytest.mark.parametrize("value", [None, "", 5, "a\nb"])
 def test_missing_credential_leaves_key_outcome_unknown(name: str, value: Any) -> None:
-    """A missing or unusable credential raises ``ApiKeyOutcomeUnknown``, which names it."""
+    """A missing or unusable credential raises ``ApiKeyOutcomeUnknown``, naming the field."""
     error = failure("create_api_key", changed(NEW_KEY, **{name: value}))
     assert type(error) is ApiKeyOutcomeUnknown
     assert name in str(error)
@@ -90,7 +90,7 @@ def test_missing_credential_leaves_key_outcome_unknown(name: str, value: Any) ->
     ],
 )
 def test_answer_without_a_key_leaves_outcome_unknown(body: Any) -> None:
-    """An answer without ``success: true``, or without an object in ``data``, holds no key.
+    """No key is read without ``success: true``, or without an object in ``data``.
 
     None of these answers is a refusal, so each raises ``ApiKeyOutcomeUnknown``.
     """
@@ -108,7 +108,7 @@ def test_answer_without_a_key_leaves_outcome_unknown(body: Any) -> None:
     ],
 )
 def test_contradictory_answer_leaves_outcome_unknown(body: Any, status: int) -> None:
-    """An answer with signs of both success and refusal raises ``ApiKeyOutcomeUnknown``."""
+    """Each of these answers shows success and refusal, and raises ``ApiKeyOutcomeUnknown``."""
     error = failure("create_api_key", body, status)
     assert type(error) is ApiKeyOutcomeUnknown
     assert "contradicts itself" in str(error)
@@ -180,7 +180,7 @@ def test_key_info_needs_only_uid_and_permission() -> None:
     ],
 )
 def test_key_info_without_uid_or_permission_is_malformed(field: str, value: Any) -> None:
-    """Without a usable ``uid`` or ``permission``, the whole answer is malformed."""
+    """If ``uid`` or ``permission`` is missing or unusable, the whole answer is malformed."""
     assert type(failure("api_key_info", changed(INFO, **{field: value}))) is MalformedResponse
 
 
@@ -245,7 +245,7 @@ def test_key_info_that_is_not_an_object_is_malformed(data: Any) -> None:
 
 @pytest.mark.parametrize("name", ["another-key", ""])
 def test_key_info_of_another_key_is_refused(name: str) -> None:
-    """A description whose ``apiKey`` is another text is refused: it may be another user's."""
+    """A description whose ``apiKey`` is another text is malformed: it may be another user's."""
     error = failure("api_key_info", changed(INFO, apiKey=name))
     assert type(error) is MalformedResponse
     assert "the answer to another request" in str(error)

@@ -47,7 +47,7 @@ def test_token_has_text_scope_and_both_expiry_times(operation: str) -> None:
     ],
 )
 def test_harmless_variations_of_a_token_are_read(field: str, value: Any, read: Any) -> None:
-    """Scope, type and lifetime may be missing or written in these other ways (RFC 6749)."""
+    """Scope, type and lifetime may be missing or written in these other ways."""
     assert answer("token", changed(TOKEN, **{field: value}))[field] == read
 
 
@@ -68,7 +68,7 @@ def test_a_refresh_without_a_new_refresh_token_keeps_the_old_one() -> None:
 
 @pytest.mark.parametrize("odd", ["\ud800", "\0"])
 def test_unstorable_character_in_key_name_is_replaced(odd: str) -> None:
-    """A lone surrogate or a NUL in a key's name, which databases reject, is read as ``?``."""
+    """A lone surrogate or a NUL in a key's name, which some databases reject, is read as ``?``."""
     data = {"apiName": f"a{odd}b", "apiKey": "k", "secret": "s", "passphrase": "p"}
     assert answer("create_api_key", {"success": True, "data": data}).api_name == "a?b"
 
@@ -132,13 +132,13 @@ def test_expires_in_may_be_int_float_or_text(value: Any) -> None:
 
 @pytest.mark.parametrize("is_valid", [True, False])
 def test_validity_is_read_from_is_valid(is_valid: bool) -> None:
-    """The result is the answer's ``is_valid``, whether or not the access token is repeated."""
+    """The result is ``is_valid``, whether or not the answer repeats the access token."""
     assert answer("validate", {"access_token": "old-access", "is_valid": is_valid}) is is_valid
     assert answer("validate", {"is_valid": is_valid}) is is_valid
 
 
 def test_the_validity_of_another_token_is_refused() -> None:
-    """An answer that names another access token is refused: it belongs to another request."""
+    """An answer that names another access token is malformed: it belongs to another request."""
     error = failure("validate", {"access_token": "another", "is_valid": True})
     assert type(error) is MalformedResponse
     assert "the answer to another request" in str(error)

@@ -44,7 +44,7 @@ def now() -> float:
     ],
 )
 def test_error_names_the_type_of_a_wrong_argument(given: Any, said: str) -> None:
-    """The error says what was given instead: nothing, an object, or a coroutine not awaited."""
+    """The error says what was given as token or key: nothing, an object, or a coroutine."""
     calls: list[Callable[[], Any]] = [
         lambda: protocol.access_token_of(given, "create_api_key"),
         lambda: protocol.refresh_call(SITE, token=given),
@@ -58,7 +58,7 @@ def test_error_names_the_type_of_a_wrong_argument(given: Any, said: str) -> None
 
 
 def test_login_url_has_documented_parameters_in_order() -> None:
-    """Only the redirect URI is left unencoded, and no parameter is added (document section 7.1)."""
+    """The parameters are those of document section 7.1; only the redirect URI is unencoded."""
     assert protocol.authorization_url(
         SITE, client_id="broker one", redirect_uri=REDIRECT_URI, state="user/1&admin=yes"
     ) == (

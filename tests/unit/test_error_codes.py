@@ -22,7 +22,7 @@ from tests.unit.answers import CALLS
 
 
 def refused(code: str, status: int, headers: dict[str, str] | None = None) -> KuCoinError:
-    """Return the error that is raised when the gateway refuses a request for key info."""
+    """Return the error that this answer of the gateway to a request for key info raises."""
     body = json.dumps({"code": code, "msg": "no"}).encode()
     with pytest.raises(KuCoinError) as caught:
         CALLS["api_key_info"].answer(status, body, headers or {})
@@ -55,7 +55,7 @@ def refused(code: str, status: int, headers: dict[str, str] | None = None) -> Ku
 def test_each_code_decides_error_class_and_advice(
     code: str, status: int, kind: type[KuCoinError], advice: str
 ) -> None:
-    """The gateway's code decides the error class and the advice in the error's text."""
+    """Each of these codes, with its status, gives this error class and this advice in the text."""
     error = refused(code, status)
     assert type(error) is kind
     assert (error.code, error.status) == (code, status)
@@ -74,7 +74,7 @@ def test_clock_skew_error_gives_the_difference(seconds: int, text: str) -> None:
 
 @pytest.mark.parametrize("headers", [{}, {"date": "yesterday"}, {"date": ""}])
 def test_clock_skew_without_date_gives_no_difference(headers: dict[str, str]) -> None:
-    """Without a usable ``Date`` the error is still ``ClockSkewed``, but names no difference."""
+    """Without a usable ``Date``, ``ClockSkewed`` does not say by how much the clock differs."""
     error = refused("400002", 400, headers)
     assert type(error) is ClockSkewed
     assert " s behind" not in str(error)
@@ -97,7 +97,7 @@ def test_clock_skew_without_date_gives_no_difference(headers: dict[str, str]) ->
 def test_retry_after_is_kept(
     operation: str, status: int, given: str | None, seconds: int | None
 ) -> None:
-    """``retry_after`` is the header's number of seconds; None if the header cannot be used."""
+    """``retry_after`` is the header's number of seconds; None if that is missing or unusable."""
     headers = {} if given is None else {"Retry-After": given}
     with pytest.raises(KuCoinError) as caught:
         CALLS[operation].answer(status, b"", headers)

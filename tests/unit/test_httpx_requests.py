@@ -48,7 +48,7 @@ def exchange_and_refresh(client: Any) -> None:
 def test_query_is_passed_to_httpx2_as_the_target(
     client_class: Any, wire: Wire, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """httpx2's log records show no query, so the code in it does not have to be masked there."""
+    """httpx2 logs the exchange and the refresh without a query, although the exchange sends one."""
     caplog.set_level(logging.INFO, "httpx2")
     exchange_and_refresh(client_class("broker", site=wire.url, redirect_uri=CALLBACK))
     assert "code=the-code" in wire.seen[0].target

@@ -45,7 +45,7 @@ class _Double(HTTPAdapter):
 
 
 def validate(kind: str, body: bytes) -> bool:
-    """Validate a token with a client over a test double that reads and decodes the body itself."""
+    """Validate a token with a client; a test double answers, with the body read and decoded."""
 
     def answer(_request: httpx2.Request) -> httpx2.Response:
         packed = gzip.compress(body)

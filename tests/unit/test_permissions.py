@@ -1,4 +1,4 @@
-"""Which permissions a request for a key can ask for, with Fast API 2 only, and how."""
+"""Which permissions a request for a key can ask for (with Fast API 2 only), and how."""
 
 from __future__ import annotations
 

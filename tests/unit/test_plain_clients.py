@@ -182,7 +182,7 @@ def test_a_client_cannot_be_copied(client_class: Any, copied: Callable[[Any], An
     "odd", [{"expires_in": "soon"}, {"expires_at": []}, {"expires_at": float("inf")}]
 )
 def test_token_with_invalid_expiry_is_refused(client_class: Any, odd: dict[str, Any]) -> None:
-    """The constructor and ``client.token =`` refuse a token whose expiry is no finite number."""
+    """The constructor and ``client.token =`` refuse a token with any of these expiry fields."""
     token = {"access_token": "mine", **odd}
     with pytest.raises(TokenError, match=r"not a number of seconds.*authorize again"):
         client_class("broker", site=NOBODY, token=token)
@@ -203,7 +203,7 @@ def test_token_with_invalid_expiry_is_refused(client_class: Any, odd: dict[str, 
 def test_broken_environment_setting_is_a_configuration_error(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str
 ) -> None:
-    """In the client over requests, a broken proxy or CA file in the environment is an error.
+    """In the client over requests, an invalid proxy URL or a missing CA file raises an error.
 
     It is a ``ConfigurationError`` with ``retry`` false, and hides the proxy's password.
     """

@@ -71,7 +71,7 @@ def test_the_connections_of_httpx2_are_guarded(wire: Wire) -> None:
 
 @pytest.mark.parametrize("client", [KuCoinOAuth2Client, AsyncKuCoinOAuth2Client])
 def test_transport_without_private_pool_is_refused(client: Any) -> None:
-    """A client refuses a transport without ``_pool``, as a later release of httpx2 may make it."""
+    """A client refuses a transport of httpx2 without ``_pool``, and names the version of httpx2."""
     transport = httpx2.HTTPTransport()
     del transport._pool
     with pytest.raises(ConfigurationError, match=r"httpx2 \S+ is not supported"):
@@ -157,7 +157,7 @@ def test_total_timeout_ends_the_retries_of_a_transport(
 
 
 def test_connection_to_a_proxy_has_tcp_nodelay(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The connection to a proxy has TCP_NODELAY set; without it, a small POST waits 40 ms."""
+    """The connection to a proxy has TCP_NODELAY set; without it, a small POST could wait 40 ms."""
     monkeypatch.setenv("HTTP_PROXY", wire.url)
     with KuCoinOAuth2Session(site="http://127.0.0.2:9") as session:
         session.validate_access_token("access")

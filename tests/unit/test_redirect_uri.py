@@ -1,4 +1,4 @@
-"""Which redirect URIs can be sent unencoded (document sections 7.1 and 7.2)."""
+"""Which redirect URIs are accepted (document sections 7.1, 7.2), and which hosts are loopback."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def test_update_token_is_repeated_if_a_task_below_it_is_cancelled(
 
 
 def test_loop_waits_for_update_token_until_the_deadline_only(refreshes: Refreshes) -> None:
-    """``asyncio.run`` waits for a stuck ``update_token`` until ``longest`` is over.
+    """``asyncio.run`` waits ``longest`` seconds for a stuck ``update_token``, and then ends.
 
     The next caller stores the pair.
     """
@@ -134,7 +134,7 @@ def test_loop_waits_for_update_token_until_the_deadline_only(refreshes: Refreshe
 
 
 def test_asyncio_timeout_interrupts_the_refresh_request(refreshes: Refreshes) -> None:
-    """``asyncio.timeout`` interrupts ``perform`` while the loop runs."""
+    """An ``asyncio.timeout`` inside ``perform`` takes effect while the loop runs."""
 
     async def perform() -> KuCoinToken:
         try:
@@ -149,7 +149,10 @@ def test_asyncio_timeout_interrupts_the_refresh_request(refreshes: Refreshes) ->
 
 
 def test_wait_for_refreshes_covers_this_loop_and_this_owner(refreshes: Refreshes) -> None:
-    """``wait_for_refreshes`` waits for one owner's refreshes, or for all but the calling task's."""
+    """``wait_for_refreshes`` waits for the refreshes of one owner.
+
+    Without an owner, it waits for all of its event loop except the calling task's.
+    """
     mine, theirs = Slow(), Slow()
 
     async def main() -> None:

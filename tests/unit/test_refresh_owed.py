@@ -1,4 +1,4 @@
-"""Callers with the old token call ``update_token`` until one call has succeeded."""
+"""One caller after another with the old token calls ``update_token``, until a call succeeds."""
 
 from __future__ import annotations
 

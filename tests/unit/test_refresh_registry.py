@@ -77,7 +77,7 @@ def test_refresh_in_a_stopped_loop_is_not_waited_for(refreshes: Refreshes) -> No
 def test_task_cancelled_before_it_starts_releases_waiters(
     refreshes: Refreshes,
 ) -> None:
-    """A leading task cancelled before its first step leaves waiters a ``KuCoinUnavailable``."""
+    """If a refresh's task is cancelled before its first step, waiters get ``KuCoinUnavailable``."""
 
     async def main() -> None:
         caller = asyncio.create_task(refreshes.share_async(ENDPOINT, OLD, never, ignore_async))

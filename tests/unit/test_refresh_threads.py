@@ -268,7 +268,7 @@ def test_interrupted_publishing_does_not_affect_later_callers(
 
 
 def test_a_very_late_caller_gets_the_newest_pair(refreshes: Refreshes) -> None:
-    """A caller with any of the three old pairs gets the newest pair from memory."""
+    """A caller with any of the three old refresh tokens gets the newest pair from memory."""
     pairs = [{"access_token": f"a-{n}", "refresh_token": f"r-{n}"} for n in range(4)]
 
     def refresh(number: int) -> KuCoinToken:

@@ -113,7 +113,7 @@ def test_http_2_is_refused(ask: Ask) -> None:
     ],
 )
 def test_adapter_that_repeats_posts_is_refused(retries: Any, raised: type[KuCoinError]) -> None:
-    """A request for a key is refused if the session's adapter may repeat POSTs."""
+    """If the session's adapter may repeat POSTs, asking for a key raises ``ConfigurationError``."""
     with KuCoinOAuth2Session("broker", site=NOBODY) as session:
         adapter = HTTPAdapter()
         adapter.max_retries = retries
@@ -239,7 +239,7 @@ def test_interruption_hides_the_request() -> None:
 @pytest.mark.parametrize("transport", [httpx2.HTTPTransport, httpx2.AsyncHTTPTransport])
 @pytest.mark.parametrize("where", ["transport", "mounts"])
 def test_http_2_transport_is_refused(transport: Any, where: str) -> None:
-    """Clients refuse a transport made with ``http2=True``; so does ``register_kucoin``."""
+    """Clients over httpx2, and ``register_kucoin``, refuse a transport made with ``http2=True``."""
     sender = transport(http2=True)
     options = {where: sender if where == "transport" else {"all://": sender}}
     is_async = transport is httpx2.AsyncHTTPTransport

@@ -47,7 +47,7 @@ def test_each_named_site_has_its_endpoints(
 
 @pytest.mark.parametrize("version", [0, 3, "one", True, 1.5, [1]])
 def test_an_unknown_version_is_refused(version: Any) -> None:
-    """Any version of the Fast API but 1 and 2 is refused, and the error names both."""
+    """Each of these versions of the Fast API is refused, and the error names 1 and 2."""
     for make in (
         lambda: resolve_site("eu", version),
         lambda: Site("https://a.example.com", fast_api=version),
