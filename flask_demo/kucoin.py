@@ -117,7 +117,7 @@ def callback_by_post() -> Response:
 
 
 def callback_problem(code: int | None) -> Response:
-    """Redirect, after a callback failed with HTTP status ``code``, to a page that says why."""
+    """Redirect, after a callback failed with HTTP status ``code``, to a page about the failure."""
     known = code if code in _PROBLEMS else 500
     # For 500: perhaps the database failed before the authorization code was used. So the page
     # offers to open the callback again.

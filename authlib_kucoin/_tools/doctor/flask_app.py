@@ -102,7 +102,7 @@ def _callback_url(app: Any, uri: str, host: str) -> str | None:
 
 
 def _arrived(app: Any, environ: dict[str, Any]) -> dict[str, Any]:
-    """Return the environ as it leaves the middleware; unchanged if a middleware answers itself."""
+    """Return the environ as the middleware leaves it, also if a middleware answers the request."""
 
     def catch(seen: dict[str, Any]) -> NoReturn:
         raise _Arrived(seen)

@@ -92,7 +92,7 @@ class Secrets:
             known.add(value)
 
     def masked(self, text: str) -> str:
-        """Return a text with all known credentials masked."""
+        """Return a text with the known credentials masked."""
         return redact(text, _long(self._credentials))
 
     def shown(self, value: object) -> str:
@@ -153,7 +153,7 @@ def member_name(name: str) -> str:
 
 
 def header_names(headers: Iterable[str]) -> list[str]:
-    """Return the names of headers, sorted, in lower case."""
+    """Return the names of headers, sorted, in lower case, with a substitute for odd ones."""
     return sorted({member_name(name.lower()) for name in headers})
 
 
