@@ -64,8 +64,8 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         config: Settings that override environment variables; see :mod:`flask_demo.config`.
 
     Raises:
-        SettingsError: If a setting is missing or wrong, the file of a secret is refused, or
-            :func:`flask_demo.database.prepare_database` raises it.
+        SettingsError: If a setting is missing or wrong, a secret's file or a folder cannot be used,
+            or :func:`flask_demo.database.prepare_database` raises it.
         SQLAlchemyError: For any other error of the database, as when it does not answer.
     """
     given = given_settings(config)

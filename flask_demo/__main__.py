@@ -32,7 +32,7 @@ class RequestHandler(WSGIRequestHandler):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until Ctrl-C or SIGTERM, then return 0.
 
-    Return 2 if a setting, a port or the database prevents the start.
+    Return 2 if a setting, a file, a port or the database prevents the start.
 
     Args:
         arguments: The command line, whose only option is ``--help``; that of ``sys.argv`` if None.
@@ -69,8 +69,8 @@ def _start(stack: ExitStack) -> BaseWSGIServer:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", port)))
         if app.config["SANDBOX"]:
             port, name = app.config["SANDBOX_PORT"], "SANDBOX_PORT"
-            # The sandbox's keys get the permissions that the demo asks for, and work from
-            # 127.0.0.1 only.
+            # The sandbox's consent page lists the permissions that the demo asks for. The
+            # sandbox's keys work from 127.0.0.1 only.
             asked = app.config["KUCOIN_PERMISSIONS"]
             sandbox = run_sandbox(port, permissions=asked, ip_whitelist=["127.0.0.1"])
             url = stack.enter_context(sandbox).url

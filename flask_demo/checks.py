@@ -27,8 +27,8 @@ _OF_THE_ROW: Final = {"id", "user_id", "uid", "sealed_key", "sealed_token"}
 def check(key: ConnectedKey, credentials: ApiKey | None = None) -> str:
     """Ask KuCoin which account a key belongs to and what the key may do, and store the answer.
 
-    Also delete the user's old tokens (``drop_old_token``), and merge the user's rows of the key's
-    account.
+    Also delete the user's old tokens (``drop_old_token``) and, if KuCoin described the key, merge
+    the user's rows of the key's account.
 
     An error of KuCoin or of the vault is not raised: the key stays, and a later check can succeed.
     A database error is raised.
@@ -118,7 +118,7 @@ def due_keys(before: int, limit: int | None = None) -> Iterator[ConnectedKey]:
     processes can do this at once: each claims small batches and marks them with the time, and
     PostgreSQL skips rows that another process has locked. So no key is claimed twice within ten
     minutes. If the check of a key had no result, as when KuCoin is unreachable, a call after these
-    ten minutes yields the key again.
+    ten minutes can yield the key again.
 
     Args:
         before: The time, in seconds since 1970.

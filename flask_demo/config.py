@@ -7,7 +7,7 @@
 ``KUCOIN_SITE``                   ``eu``, ``global``, ``australia``, or a base URL.
 ``KUCOIN_REDIRECT_URI``           As registered with KuCoin. The demo answers requests for this
                                   URI's host, for ``localhost`` and for ``127.0.0.1``. If the URI
-                                  is https, browsers send the demo's cookies over https only.
+                                  is https, the demo's cookies are ``Secure``.
 ``KUCOIN_VAULT_KEYS``             Fernet keys, comma-separated. The first one encrypts.
 ``KUCOIN_KEEP_TOKENS``            ``1`` keeps tokens, so that for 3 days after an approval or a
                                   refresh a key can be replaced without a further approval.
@@ -21,7 +21,7 @@
 ``SECRET_KEY``                    Signs sessions and ``state``.
 ``DATABASE_URL``                  PostgreSQL or SQLite. Default: SQLite in the instance folder.
 ``TRUSTED_PROXIES``               How many proxies stand in front and set ``X-Forwarded-*``.
-``LOG_JSON``                      ``1`` writes log lines as JSON.
+``LOG_JSON``                      ``1`` writes the demo's own log lines as JSON.
 ``DEMO_INSTANCE``                 The instance folder. Default: Flask's.
 ``DEMO_PORT``, ``SANDBOX_PORT``   The ports of ``python -m flask_demo``. Default: 5000 and 9400.
 ================================  ================================================================
@@ -81,11 +81,12 @@ def flask_config(given: Mapping[str, Any], instance: Path) -> dict[str, Any]:
 
     Args:
         given: The result of :func:`given_settings`.
-        instance: The folder for files: the SQLite database and the sandbox's secrets.
+        instance: The folder for files: the default SQLite database, and the demo's secrets for use
+            with the sandbox.
 
     Raises:
-        SettingsError: If a required setting is missing, a setting is wrong, or the file of a
-            secret is refused.
+        SettingsError: If a required setting is missing, a setting is wrong, or a secret's file or
+            a folder cannot be used.
     """
     is_sandbox = "KUCOIN_CLIENT_ID" not in given
     settings = {
@@ -116,7 +117,7 @@ def flask_config(given: Mapping[str, Any], instance: Path) -> dict[str, Any]:
 
 
 def _sandbox_settings(settings: Mapping[str, Any], instance: Path) -> dict[str, Any]:
-    """Return the settings for the sandbox.
+    """Return the settings that the demo needs to use the sandbox.
 
     Secrets that were not given are made once and kept in files. Secrets for a real site are not
     made here: whoever runs the site has to back up the vault key, because without it all stored
@@ -145,8 +146,8 @@ def _kept_secret(path: Path, make: Callable[[], str]) -> str:
     secret. If several workers start at the same moment, all use the secret of the first one.
 
     Raises:
-        SettingsError: If the file is empty, cannot be read or is a symbolic link, or if another
-            user of the machine owns it or has any right to it.
+        SettingsError: If the file cannot be made or read, is empty or is a symbolic link, or if
+            another user of the machine owns it or has any right to it.
     """
     make_folder(path.parent)
     try:
@@ -180,13 +181,13 @@ def _web_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     # Assume https for a SERVER_NAME other than loopback: its redirect URI has to be https.
     is_https = public.scheme == "https" or own.hostname not in (None, *_LOOPBACK)
     return {
-        # A cookie with a __Host- name has to be Secure, and no other host can set it for this one.
+        # A cookie with a __Host- name has to be Secure, and no other host can set it for this host.
         "SESSION_COOKIE_NAME": "__Host-session" if is_https else "session",
         "SESSION_COOKIE_SECURE": is_https,
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
-        # Flask-Login reads a remember cookie, which the demo never sets, and fails if the cookie is
-        # not ASCII. No browser can send a cookie with this name.
+        # Flask-Login reads a remember cookie, which the demo never sets, and can fail if the cookie
+        # is not ASCII. No browser can send a cookie with this name.
         "REMEMBER_COOKIE_NAME": ";",
         # Over https Flask-WTF requires a Referer, but our pages tell browsers not to send one.
         "WTF_CSRF_SSL_STRICT": False,

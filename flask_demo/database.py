@@ -29,8 +29,8 @@ _POSTGRESQL: Final = {
     "keepalives_idle": limits.SILENCE_SECONDS,
     "keepalives_interval": limits.CONNECT_SECONDS,
     "keepalives_count": 3,
-    # No prepared statements: PgBouncer in transaction mode may give each transaction another
-    # connection to the server, which may not know them.
+    # No prepared statements: they belong to one connection to the server, and PgBouncer in
+    # transaction mode may give each transaction another connection.
     "prepare_threshold": None,
 }
 # Limits to set at the start of each transaction: PgBouncer refuses them as connection options.
@@ -42,15 +42,15 @@ _LIMITS: Final[dict[str, float]] = {
 
 
 def database_url(settings: Mapping[str, Any], default: Path) -> str:
-    """Return the URL of the database; a PostgreSQL URL gets the driver psycopg.
+    """Return the URL of the database; a PostgreSQL URL without a driver gets psycopg.
 
     Args:
         settings: The settings. ``SQLALCHEMY_DATABASE_URI`` wins over ``DATABASE_URL``.
         default: The SQLite file to use if neither is set. Its folder is made then.
 
     Raises:
-        SettingsError: If the URL cannot be read or names a database that the demo cannot use, or
-            the folder cannot be made.
+        SettingsError: If the URL cannot be read or names a database or driver that the demo cannot
+            use, or the folder cannot be made.
     """
     given = settings.get("SQLALCHEMY_DATABASE_URI") or settings.get("DATABASE_URL")
     if not given:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class SettingsError(ValueError):
-    """A setting is missing or wrong, or a file, port or database cannot be used; see the text."""
+    """A setting is missing or wrong, or a file, folder, port or database cannot be used."""
 
 
 class VaultError(Exception):

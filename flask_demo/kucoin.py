@@ -51,8 +51,8 @@ ID: Final = f"int(max={LARGEST_ID})"
 def require_user() -> Response | None:
     """Redirect to the sign-in if nobody is signed in and the view needs a user.
 
-    After the sign-in, the page that was opened last by GET is opened again, unless its address is
-    too long; a form has to be sent again.
+    If a GET is redirected, the browser returns to its page after the sign-in, unless the page's
+    address is too long. A form has to be sent again.
     """
     if request.endpoint in _PUBLIC or current_user.is_authenticated:
         return None
@@ -85,7 +85,7 @@ def callback() -> ResponseReturnValue:
     """Receive the browser from KuCoin and, if the user approved, get a key.
 
     A GET is answered with a redirect, so that the URL with the code stays neither in the browser's
-    history nor in a Referer. If this view aborts or raises, :func:`callback_problem` makes the
+    history nor in a Referer. If a GET aborts or raises here, :func:`callback_problem` makes the
     redirect.
     """
     if request.method == "HEAD":  # Flask calls this view for HEAD, which must change nothing
@@ -117,7 +117,7 @@ def callback_by_post() -> Response:
 
 
 def callback_problem(code: int | None) -> Response:
-    """Redirect, after a callback failed with HTTP status ``code``, to a page that says why."""
+    """Redirect, after a callback failed with HTTP status ``code``, to a page about the failure."""
     known = code if code in _PROBLEMS else 500
     # For 500: perhaps the database failed before the authorization code was used. So the page
     # offers to open the callback again.
@@ -127,7 +127,7 @@ def callback_problem(code: int | None) -> Response:
 
 @bp.get("/problem/<int:code>")
 def problem(code: int) -> NoReturn:
-    """Explain why a callback failed. ``code`` is the page's HTTP status, if known, else 404."""
+    """Explain why a callback failed. The page's status is ``code``, or 404 if it is unknown."""
     abort(code if code in _PROBLEMS else 404, _PROBLEMS.get(code))
 
 
@@ -160,13 +160,14 @@ def check_key(key_id: int) -> Response:
 def rotate(key_id: int) -> Response:
     """Replace a key by a new one: at once with a kept token, without one after a new approval.
 
-    If the form is out of date, go on with the key's latest attempt instead of beginning another.
+    If the form is out of date, begin no attempt. Redirect to KuCoin if the key's latest attempt
+    waits for approval, and to the page of that attempt otherwise.
     """
     key = _own_key(key_id)
     latest = key.latest_attempt_id
     is_latest = request.form.get("seen", latest, int) == latest
     attempt = ledger.start_rotation(key) if is_latest else None
-    if attempt is None:  # a second press, an old page, or another tab has disconnected the key
+    if attempt is None:  # the form was sent twice or is old, or the key's row was deleted since
         now_held = db.session.get(ConnectedKey, key_id)
         latest = now_held.latest_attempt_id if now_held else latest
         attempt = ledger.own_attempt(latest, current_user_id()) or abort(404)

@@ -84,7 +84,7 @@ def sign(attempt: ConnectAttempt) -> str:
 
 
 def find(state: str) -> ConnectAttempt | None:
-    """Return the attempt that a ``state`` belongs to; None if it is forged or there is no such row.
+    """Return the attempt of a ``state``; None if the ``state`` is forged or there is no such row.
 
     The date in the ``state`` is not checked: the attempt itself expires.
     """
@@ -119,7 +119,7 @@ def settle(attempts: Iterable[ConnectAttempt]) -> None:
 def advance(
     attempt: ConnectAttempt, status: Status, *, error: str = "", detail: str = "", reason: str = ""
 ) -> bool:
-    """Give an attempt its next status; return False if another worker has changed it meanwhile.
+    """Give an attempt its next status; return False if another worker has changed the old one.
 
     A single UPDATE compares and sets the status, so at most one of several workers succeeds. In
     either case ``attempt`` has the values of the database afterwards.
@@ -147,7 +147,7 @@ def advance(
 
 
 def fail(attempt: ConnectAttempt, error: KuCoinError) -> None:
-    """End an attempt with an error, unless another worker has changed the attempt meanwhile."""
+    """End an attempt with an error, unless another worker has changed its status meanwhile."""
     status = Status.FAILED
     if isinstance(error, AuthorizationDenied):
         status = Status.DENIED

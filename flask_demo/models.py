@@ -28,7 +28,7 @@ def now() -> int:
 
 
 class Status(StrEnum):
-    """How far a connect attempt has come."""
+    """How far a connect attempt has come, or how it ended."""
 
     STARTED = "started"  # the browser is sent to KuCoin, unless a kept token can be used
     CLAIMED = "claimed"  # one worker has the attempt: it exchanges the code or has a kept token
@@ -190,8 +190,8 @@ def lock_keys(*criteria: ColumnElement[bool], of_user: int | None = None) -> Seq
     Args:
         criteria: The conditions that the keys have to meet.
         of_user: The id of a user, to select the user's keys only. The user's row is locked first,
-            so that workers that call this for one user take turns. A new key of the user can
-            still be added.
+            so that workers that call this for one user take turns. In PostgreSQL, a new key of
+            the user can still be added.
     """
     begin_write()
     if of_user is not None:

@@ -22,15 +22,15 @@ def fresh_token(key_id: int) -> dict[str, Any] | None:
 
     A refresh makes KuCoin invalidate the old access token (document section 6.3), and perhaps the
     old refresh token. So the refresh happens under the row's lock: one worker asks KuCoin, and the
-    workers that wait for the lock read the new token from the row afterwards. If the token can no
-    longer be refreshed, it is deleted.
+    workers that wait for the lock read the new token from the row afterwards. If the refresh ends
+    with a ``TokenError``, the kept token is deleted.
 
     Returns:
-        The token. None if the user has to approve again: no token is kept, the kept token can no
-        longer be refreshed, or the vault cannot open it.
+        The token. None if the user has to approve again: no token is kept, the refresh ended with a
+        ``TokenError``, or the vault cannot open the kept token.
 
     Raises:
-        KuCoinError: If the refresh failed in another way, as when KuCoin is unavailable. The old
+        KuCoinError: If the refresh ended with another error, as when KuCoin is unavailable. The old
             token stays in the row.
     """
     token = None

@@ -36,7 +36,8 @@ class Heard:
 
     Attributes:
         call: The call, as the client was asked to send it.
-        status: The HTTP status of the answer; None if no answer came, or if it broke off.
+        status: The HTTP status of the answer; None if it is not known, as when no answer came or
+            the answer broke off.
         headers: The headers of the answer.
         body: The body of the answer.
         failure: If ``status`` is None, what happened. Otherwise why the body could not be read;

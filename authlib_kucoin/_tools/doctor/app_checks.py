@@ -33,7 +33,7 @@ def check_app(subject: Subject) -> Iterator[Finding]:
 
 
 def check_cookies(subject: Subject) -> Iterator[Finding]:
-    """Check the flags of the session cookie. Without this cookie, a callback finds no login."""
+    """Check the flags of the session cookie."""
     if subject.app is None:
         yield skipped(_NO_APP)
         return

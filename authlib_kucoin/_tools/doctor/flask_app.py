@@ -75,7 +75,8 @@ def _callback_url(app: Any, uri: str, host: str) -> str | None:
     """Return the callback's URL as the application builds it behind a proxy that ends TLS.
 
     A request passes the middleware around ``app.wsgi_app`` and stops there, so no view and no hook
-    of the application runs. The result is None if no route serves a GET of the URI.
+    of the application runs. If a route redirects, the result is the target of the redirect; if no
+    route serves a GET of the URI, it is None.
 
     Raises:
         HostRefused: If the application refuses the host.
@@ -101,7 +102,7 @@ def _callback_url(app: Any, uri: str, host: str) -> str | None:
 
 
 def _arrived(app: Any, environ: dict[str, Any]) -> dict[str, Any]:
-    """Return the environ as it leaves the middleware; unchanged if a middleware answers itself."""
+    """Return the environ as the middleware leaves it, also if a middleware answers the request."""
 
     def catch(seen: dict[str, Any]) -> NoReturn:
         raise _Arrived(seen)

@@ -211,7 +211,7 @@ def _shorter(server: float) -> float:
 
 
 def check_vault_keys(subject: Subject) -> Iterator[Finding]:
-    """Check that the vault keys are Fernet keys, differ, and do not look made up."""
+    """Check that the vault keys are Fernet keys, differ, and look random."""
     given = subject.settings.vault_keys
     if not given:
         yield skipped("KUCOIN_VAULT_KEYS is not set; only the demo uses it")

@@ -96,7 +96,7 @@ def _validity_finding(host: str, days: float) -> Finding:
 def _certificate(
     host: str, port: int, proxy: SplitResult | None, context: ssl.SSLContext
 ) -> Mapping[str, Any]:
-    """Return the certificate of a server, which the TLS context has found valid."""
+    """Return the certificate of a server after the TLS context has accepted it."""
     if proxy is None:
         connection = http.client.HTTPSConnection(host, port, timeout=PATIENCE, context=context)
     else:

@@ -27,7 +27,7 @@ _TRUST: Final = (
     "127.0.0.1 by default)"
 )
 
-#: In functions of these packages, no name leads to an object of the application.
+#: Names in functions of these packages are not followed: they lead to no object of the application.
 _LIBRARIES: Final = {"authlib", "authlib_kucoin", "fastapi", "pydantic", "starlette"}
 
 T = TypeVar("T")
@@ -100,7 +100,7 @@ def _is_a(found: object, kind: type[T]) -> TypeGuard[T]:
 
 
 def _names(code: CodeType) -> set[str]:
-    """Return the names of globals and attributes in a function and in its inner functions."""
+    """Return the names of globals, attributes and imports in a function and its inner functions."""
     inner = (_names(each) for each in code.co_consts if isinstance(each, CodeType))
     return {*code.co_names}.union(*inner)
 

@@ -182,7 +182,7 @@ def kind_of(value: object) -> str:
 def _flat(
     content: Mapping[str, Any], above: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Yield each member with its path, down to four levels."""
+    """Yield each member with its path, down to four levels; do not look into lists."""
     for name, value in content.items():
         path = (*above, name)
         yield path, value

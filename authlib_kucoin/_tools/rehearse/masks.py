@@ -1,8 +1,8 @@
 """Decides which parts of an answer a report shows.
 
-The report shows the values of a few members that hold no secret. For every other member, it shows
-at most the value's type, its length or size, and its kind of characters. Known secrets are masked
-in the shown values, too, because a message of KuCoin's can repeat a secret from the request.
+The report's list of members has the values of a few that hold no secret. For every other member, it
+has at most the value's type, its length or size, and its kind of characters. Known secrets are
+masked in the shown values, too, because a message of KuCoin's can repeat a secret from the request.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ _SHORTEST_MASKED: Final = 6
 _LONGEST_NAME: Final = 40
 _NAME: Final = re.compile(rf"[A-Za-z_$][\w.$-]{{0,{_LONGEST_NAME - 1}}}", re.ASCII)
 # _RUN matches 16 or more characters that can be a token. They are masked if one of them is a digit.
-# _ADDRESS matches an IPv4 address, or an IPv6 address with `::` or three or more colons; a time of
-# day, such as 12:30:45, has just two.
+# _ADDRESS matches an IPv4 address, or an IPv6 address with three or more colons or with `::` after
+# its first group; a time of day, such as 12:30:45, has just two colons.
 _RUN: Final = re.compile(r"[\w+/=-]{16,}")
 _ADDRESS: Final = re.compile(
     r"\b\d{1,3}(?:\.\d{1,3}){3}\b"
@@ -92,14 +92,15 @@ class Secrets:
             known.add(value)
 
     def masked(self, text: str) -> str:
-        """Return a text with all known credentials masked."""
+        """Return a text with the known credentials masked."""
         return redact(text, _long(self._credentials))
 
     def shown(self, value: object) -> str:
-        """Return a value from KuCoin as a text that can be shown, cut off at 300 characters.
+        """Return a value from KuCoin as a text that can be shown.
 
-        Known credentials and descriptions, IP addresses (as far as ``_ADDRESS`` matches them), and
-        long runs of characters with a digit are masked; the mask of an address can be longer.
+        Known credentials and descriptions are masked, and the text is cut off at 300 characters.
+        Then long runs of characters with a digit, and IP addresses (as far as ``_ADDRESS`` matches
+        them), are masked.
         """
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         return _without_lookalikes(presentable(text, self._all) or "")
@@ -152,7 +153,7 @@ def member_name(name: str) -> str:
 
 
 def header_names(headers: Iterable[str]) -> list[str]:
-    """Return the names of headers, sorted, in lower case."""
+    """Return the names of headers, sorted, in lower case, with a substitute for odd ones."""
     return sorted({member_name(name.lower()) for name in headers})
 
 

@@ -28,7 +28,7 @@ class Terminal:
         return sys.stdin.readline().strip()
 
     def ask_hidden(self, question: str) -> str:
-        """Ask for a line as :meth:`ask` does, but a terminal does not echo it, as logs could."""
+        """Ask for a line as :meth:`ask` does, but without an echo on a terminal."""
         if sys.stdin.isatty():
             with contextlib.suppress(EOFError):
                 return getpass.getpass(f"{question} ").strip()
