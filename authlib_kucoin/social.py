@@ -60,11 +60,13 @@ _UNUSED: Final = (
     "get_json",
     "get_querystring",
     "get_scope_argument",
+    "get_session_state",
     "process_refresh_token_response",
     "refresh_token_auth",
     "refresh_token_params",
     "request",
     "use_basic_auth",
+    "validate_state",
 )
 
 

@@ -46,7 +46,8 @@ def database_url(settings: Mapping[str, Any], default: Path) -> str:
 
     Args:
         settings: The settings. ``SQLALCHEMY_DATABASE_URI`` wins over ``DATABASE_URL``.
-        default: The SQLite file to use if neither is set. Its folder is made then.
+        default: The SQLite file to use if neither is set. Its folder is made then, and for a
+            relative path of an SQLite file.
 
     Raises:
         SettingsError: If the URL cannot be read or names a database or driver that the demo cannot
@@ -71,6 +72,8 @@ def database_url(settings: Mapping[str, Any], default: Path) -> str:
             "DATABASE_URL names no file, so each worker would have a database of its own. "
             "Write it as sqlite:////path/to/file.sqlite."
         )
+    if url.drivername == "sqlite" and not Path(url.database or "/").is_absolute():
+        make_folder(default.parent)  # Flask-SQLAlchemy puts the file there
     return url.render_as_string(hide_password=False)
 
 

@@ -85,7 +85,7 @@ class Vault:
         """Open a sealed text; return None if it cannot be opened or is over ``max_age`` s old."""
         try:
             return self._fernet.decrypt(sealed, ttl=max_age).decode()
-        except InvalidToken:
+        except (InvalidToken, ValueError):  # ValueError: the text has characters beyond ASCII
             return None
 
     def _seal(self, row: ConnectedKey, what: str, content: Mapping[str, Any]) -> bytes:

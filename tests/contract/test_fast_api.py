@@ -118,11 +118,14 @@ def test_fast_api_2_key_has_only_requested_permissions(
 
 
 @everywhere
-@pytest.mark.parametrize("kucoin_sandbox_options", [{"futures_opened": False}])
+@pytest.mark.parametrize(
+    "kucoin_sandbox_options",
+    [{"futures_opened": False, "permissions": ["API_COMMON", "API_FUTURES"]}],
+)
 def test_futures_without_a_futures_account_is_a_mismatch(
     new_stack: NewStack, kucoin_sandbox: Sandbox
 ) -> None:
-    """Asking for futures that the user has neither opened nor granted raises; no key is created."""
+    """Asking for futures that the user has granted but not opened raises; no key is created."""
     wanted = ("API_COMMON", "API_FUTURES")
     stack = new_stack(site=kucoin_sandbox.url, fast_api=2, permissions=wanted)
     with pytest.raises(ApiKeyError, match="has not opened futures trading") as caught:

@@ -1,4 +1,4 @@
-"""Which names of Authlib, social-core and the HTTP libraries a subclass can override."""
+"""Which names of Authlib and the HTTP libraries a subclass can override."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from authlib.integrations.flask_client import FlaskOAuth2App
 from authlib.integrations.httpx_client import AsyncOAuth2Client, OAuth2Client
 from authlib.integrations.requests_client import OAuth2Session
 from authlib.integrations.starlette_client import StarletteOAuth2App
-from social_core.backends.oauth import BaseOAuth2
 
 from authlib_kucoin import (
     ApiKeyOutcomeUnknown,
@@ -26,7 +25,6 @@ from authlib_kucoin import (
 from authlib_kucoin._clients.overrides import OF_APPS, OF_CLIENTS
 from authlib_kucoin.django_client import KuCoinDjangoApp
 from authlib_kucoin.flask_client import KuCoinFlaskApp
-from authlib_kucoin.social import _UNUSED
 from authlib_kucoin.starlette_client import KuCoinStarletteApp
 from tests.contract.hosts import CALLBACK, Host, ask, every_client
 from tests.contract.recorder import TOKEN, Recorder
@@ -93,28 +91,6 @@ def test_override_without_effect_is_refused(ours: type, name: str) -> None:
     mixin = type("Mixin", (), {name: print})
     with pytest.raises(ConfigurationError, match=f"Mixin overrides {name}"):
         type("Mine", (mixin, ours), {})
-
-
-def test_every_backend_method_is_called_or_refused() -> None:
-    """Each name of social-core's OAuth 2 backends is in ``SOCIAL_CALLED`` or is refused."""
-    names = names_of(BaseOAuth2, "social_core.backends.oauth") | {"get_json", "request"}
-    assert names <= {*_UNUSED} | SOCIAL_CALLED
-
-
-#: Names whose override is not refused. KuCoin's backend does not use all of them.
-SOCIAL_CALLED = {
-    *("ACCESS_TOKEN_URL", "AUTHORIZATION_URL", "DEFAULT_SCOPE", "REFRESH_TOKEN_URL"),
-    *("access_token_url", "auth_complete", "auth_url", "authorization_url", "refresh_token_url"),
-    *("do_auth", "extra_data", "get_access_token", "get_redirect_uri", "get_scope", "user_data"),
-    *("process_error", "refresh_token", "request_access_token"),
-    *("get_access_token_url_format", "get_authorization_url_format", "get_request_state"),
-    *("ID_KEY", "get_or_create_state", "get_session_state", "validate_state"),
-    *("REVOKE_TOKEN_METHOD", "REVOKE_TOKEN_URL", "process_revoke_token_response"),
-    *("revoke_token", "revoke_token_headers", "revoke_token_params", "revoke_token_url"),
-    # Not used by a backend that only associates accounts, as KuCoin's does.
-    *("STATE_LIFETIME", "_nonce_scope", "_oauth2_transaction", "_prune_transactions"),
-    *("_state_lifetime", "_transaction_index_key", "state_token", "transaction_key"),
-}
 
 
 # --- send, which users of the HTTP libraries override ----------------------------------------

@@ -223,6 +223,13 @@ def test_trusted_proxies(make_app: MakeApp) -> None:
     )
 
 
+def test_folder_that_cannot_be_made(settings: dict[str, Any]) -> None:
+    """An instance folder that an SQLite file needs and that cannot be made is named."""
+    for given in ({}, {"DATABASE_URL": "sqlite:///x.sqlite"}):
+        with pytest.raises(SettingsError, match="The folder /dev/null/none cannot be made"):
+            create_app({**settings, "DEMO_INSTANCE": "/dev/null/none", **given})
+
+
 @pytest.mark.parametrize("kind", ["empty", "readable", "link", "folder", "binary"])
 def test_planted_secret_file(sandbox: Sandbox, tmp_path: Path, kind: str) -> None:
     """A secret file that is empty, a link, a folder, no text, or open to others is refused."""

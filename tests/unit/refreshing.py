@@ -69,6 +69,13 @@ def outcome_of(ask: Callable[[], Any]) -> Any:
         return error
 
 
+def wait_for_waiters(refreshes: Refreshes, count: int) -> None:
+    """Return when so many callers wait for the only refresh in flight."""
+    (flight,) = refreshes._flights.values()
+    while len(flight.outcome._waiters) < count:
+        time.sleep(0)
+
+
 def all_at_once(refreshes: Refreshes, endpoint: Endpoint, count: int) -> list[Any]:
     """Refresh in ``count`` threads; return their results and errors.
 
@@ -77,8 +84,6 @@ def all_at_once(refreshes: Refreshes, endpoint: Endpoint, count: int) -> list[An
     with ThreadPoolExecutor(count) as pool:
         asked = [pool.submit(outcome_of, lambda: ask(refreshes, endpoint)) for _ in range(count)]
         assert endpoint.reached.wait(10)
-        (flight,) = refreshes._flights.values()
-        while len(flight.outcome._waiters) < count - 1:
-            time.sleep(0)
+        wait_for_waiters(refreshes, count - 1)
         endpoint.go_on.set()
         return [each.result(10) for each in asked]

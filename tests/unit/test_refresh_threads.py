@@ -29,6 +29,7 @@ from tests.unit.refreshing import (
     ignore,
     ignore_async,
     outcome_of,
+    wait_for_waiters,
 )
 
 
@@ -195,6 +196,7 @@ def test_interrupt_of_the_leader_releases_waiters(refreshes: Refreshes) -> None:
         leader = pool.submit(ask, refreshes, endpoint)
         assert endpoint.reached.wait(10)
         follower = pool.submit(outcome_of, lambda: ask(refreshes, endpoint))
+        wait_for_waiters(refreshes, 1)
         endpoint.go_on.set()
         assert isinstance(leader.exception(10), KeyboardInterrupt)
         assert isinstance(follower.result(10), KuCoinUnavailable)

@@ -57,8 +57,8 @@ def _summary(findings: Findings) -> str:
     count = Counter(finding.level for _, finding in findings)
     if number := count[Level.WRONG]:
         return f"{number} thing{'s are' if number > 1 else ' is'} wrong."
-    notes = f" Read the {count[Level.NOTE]} notes." if count[Level.NOTE] else ""
-    skips = f" {count[Level.SKIPPED]} checks were skipped." if count[Level.SKIPPED] else ""
+    notes = f" Notes: {count[Level.NOTE]}." if count[Level.NOTE] else ""
+    skips = f" Checks skipped: {count[Level.SKIPPED]}." if count[Level.SKIPPED] else ""
     return f"Nothing is wrong.{notes}{skips}"
 
 
