@@ -141,7 +141,7 @@ def test_verify_argument_wins_over_requests_ca_bundle(
         return session
 
     with our_session(wire, verify=None) as ours:
-        assert ours.verify is True  # Authlib keeps None, which disables verification
+        assert ours.verify is True  # Authlib keeps None: no verification without a bundle
     for verify in ("/my/own.pem", False, True):
         with verify_used(our_session(wire, verify=verify)) as ours:
             ours.fetch_token(code="c")
