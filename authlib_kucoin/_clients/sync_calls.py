@@ -95,9 +95,8 @@ class SyncCalls:
                 token, and a registered app the result of ``fetch_token``. (A Flask app uses the
                 token of the current request, if there is one.)
             permissions: KuCoin's names of the permissions to ask for; ``["API_COMMON",
-                "API_SPOT"]`` if left out. Only Fast API 2 has permissions. The form of its request
-                is known from one published client only: ask KuCoin whether your client id can use
-                it.
+                "API_SPOT"]`` if left out. Only Fast API 2 has permissions, and its request is known
+                from one published client only: ask KuCoin whether your client id can use version 2.
             request: The current request of the framework, instead of ``token``. An app that is
                 registered with Django or Starlette passes it to ``fetch_token``.
 
