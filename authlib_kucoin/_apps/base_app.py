@@ -235,8 +235,7 @@ class AppBase(NoOpenID):
         """Tell whether ``update_token`` is set. The client asks this before it sends a refresh.
 
         Raises:
-            ConfigurationError: If ``update_token`` cannot be called with the arguments that it
-                will get.
+            ConfigurationError: If ``check_function`` refuses ``update_token``.
         """
         if self._update_token is None:
             return False

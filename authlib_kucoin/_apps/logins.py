@@ -39,7 +39,7 @@ def keep_login(
     """
     for key in before.keys() - session.keys():
         session[key] = before[key]
-    if entry := session.get(_key(name, state)):  # Authlib can be set to store it elsewhere
+    if entry := session.get(_key(name, state)):  # a custom integration can store it elsewhere
         session[_key(name, state)] = {**entry, _OWNER: name}
     waiting = [
         key

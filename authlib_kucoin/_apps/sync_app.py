@@ -112,7 +112,7 @@ class SyncApp(AppBase, SyncCalls):
         return result
 
     def renew(self, token: Mapping[str, Any], url: str | None = None) -> KuCoinToken:
-        """Exchange a token for a new token pair, and call ``update_token`` with it.
+        """Exchange a token for a new token pair, and call ``update_token`` (if set) with it.
 
         If several callers refresh the same token, one of them sends the request and calls its
         ``update_token``, and all receive the new pair.

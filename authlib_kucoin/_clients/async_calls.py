@@ -28,7 +28,7 @@ class AsyncCalls:
         raise NotImplementedError
 
     async def default_token(self, request: Any) -> AnyToken | None:
-        """Return the token for a call that was given no token; None if there is none."""
+        """Return the token for a call that was given no token, or None."""
         raise NotImplementedError
 
     def check_ready(self, operation: str) -> None:

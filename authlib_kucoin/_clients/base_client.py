@@ -22,8 +22,8 @@ from .options import NO_PKCE, ONLY_CODE_MODE, Accepted, parameters_of, refuse_la
 from .overrides import OF_CLIENTS, refuse_overrides
 from .preconditions import check_function
 
-#: A token: a mapping with its fields, or a string. The method that takes it says whether the string
-#: is the access token or the refresh token.
+#: A token: a mapping with its fields, or a string. A string is the refresh token in
+#: ``refresh_access_token``, and the access token in all other methods.
 AnyToken = Mapping[str, Any] | str
 
 #: An extra field of a token that is to be refreshed: the scope that the caller asked for.
@@ -115,8 +115,8 @@ class ClientBase(NotOfKuCoin):
         Raises:
             UnsafeRedirectURI: If the redirect URI is missing, is not an absolute https URL (http is
                 for loopback only), or cannot be sent unencoded.
-            ConfigurationError: If a setting is missing or wrong, ``code_verifier`` is given, or
-                KuCoin's login page does not take one of ``params``.
+            ConfigurationError: If a setting is missing or wrong, ``url`` is not valid,
+                ``code_verifier`` is given, or KuCoin's login page does not take one of ``params``.
         """
         if code_verifier:
             raise ConfigurationError(
@@ -255,8 +255,7 @@ class ClientBase(NotOfKuCoin):
         A registered app replaces this method of its client by its own ``has_listener``.
 
         Raises:
-            ConfigurationError: If ``update_token`` cannot be called with the arguments that it
-                will get.
+            ConfigurationError: If ``check_function`` refuses ``update_token``.
         """
         if self.update_token is None:
             return False

@@ -1,4 +1,4 @@
-"""Describes errors of the HTTP libraries without quoting texts that can hold a URL."""
+"""Classifies and describes errors of the HTTP libraries, without texts that can hold a URL."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ def is_of_http(error: BaseException) -> bool:
     """Tell whether an error counts as one of the HTTP library or the system.
 
     Every OSError and ValueError does, except a TimeoutError that was raised outside of the HTTP
-    libraries and Python's standard library. An error that does not count comes from a signal
-    handler (such as a job queue's time limit) or from other code of the application, such as a
-    transport.
+    libraries and Python's standard library. An error that does not count is taken to come from a
+    signal handler (such as a job queue's time limit) or from other code of the application, such as
+    a transport.
     """
     if isinstance(error, TimeoutError) and error.__traceback__:
         return _is_raised_by_library(error)

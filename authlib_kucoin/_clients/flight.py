@@ -1,12 +1,12 @@
 """One refresh that several callers share.
 
 The leader is the caller that sends the request. Waiters are callers that come with the same refresh
-token, or with one that it has replaced, while the request is in flight. They receive the outcome of
-the request: the new token pair or an error.
+token, or with one that it has replaced, while the request is in flight. They receive the new token
+pair or an error.
 
-When the request has ended, a new pair is remembered for ten minutes, for later callers with the
-same refresh token. So is a ReauthorizationRequired. After any other error, the next caller sends a
-new request.
+When the request has ended, a new pair is remembered for up to ten minutes, for later callers with
+the same refresh token. So is a ReauthorizationRequired. After any other error, the next caller
+sends a new request.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Flight:
 
     Args:
         endpoint: URL of the refresh endpoint.
-        old: The old token pair, or a mapping that holds only its refresh token.
+        old: The old token pair, or a mapping with at least its refresh token.
         longest: The longest time that the leader's request takes, in seconds.
         loop: The event loop of the leader; None if the leader is a blocking client.
         owner: The client that sends the request.
@@ -50,8 +50,8 @@ class Flight:
         outcome: The future of the new pair or the error.
         successor: The ``key`` that a refresh of the new pair has; None until there is a new pair.
         since: When the flight began or, once it has ended, when it ended (monotonic clock).
-        teller: The ``outcome`` of the flight whose caller is responsible for calling
-            ``update_token`` with the new pair. None if nobody is responsible.
+        teller: The ``outcome`` of the flight whose caller is to call ``update_token`` with the new
+            pair, or has called it. None if there is no such caller.
     """
 
     __slots__ = (
@@ -194,7 +194,8 @@ class Flight:
         newer pair than the caller's, or is a ReauthorizationRequired.
 
         Args:
-            access_token: The digest of the caller's access token; None if it is not known.
+            access_token: The digest of the access token of the caller's pair or, further on in a
+                chain of refreshes, of the pair before; None if it is not known.
         """
         if self.is_over:
             return False
@@ -204,9 +205,9 @@ class Flight:
             return isinstance(error, ReauthorizationRequired)
         if self.successor != self.key:
             return True
-        # KuCoin has returned the same refresh token. So only the access token tells whether the
-        # caller still has the old pair. If KuCoin has returned the same access token too, nothing
-        # tells, and the caller refreshes again.
+        # The refresh token has not changed. So only the access token tells whether the caller still
+        # has the old pair. If the caller's access token is not known, or has not changed either,
+        # nothing tells, and the caller refreshes again.
         unchanged = self._replaced == _digest(self.outcome.result()["access_token"])
         return access_token is not None and access_token == self._replaced and not unchanged
 

@@ -1,7 +1,7 @@
 """An answer as ``http.client`` reads it, with the limits of a call.
 
 ``_read_status`` of ``http.client`` is private. If a release renames it, an informational answer
-(such as 103) counts as the whole answer, and its connection is closed.
+other than 100 counts as the whole answer, and its connection is closed.
 """
 
 from __future__ import annotations

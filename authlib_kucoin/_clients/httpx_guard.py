@@ -124,8 +124,8 @@ def _holds_bytes(connection: Any) -> bool:
 class _QuickStream:
     """A stream that remembers its extra information, such as its socket, after the first lookup.
 
-    Without this, anyio would read all properties of the socket at each lookup. ``is_readable``
-    changes, so it is not remembered.
+    Without this, anyio would build a dict of all attributes of the stream at each lookup.
+    ``is_readable`` changes, so it is not remembered.
     """
 
     def get_extra_info(self, info: str) -> Any:

@@ -12,8 +12,7 @@ def addresses(host: str, port: int | None) -> list[str]:
     """Return the IP addresses of a host.
 
     The HTTP libraries try one address after another, each with the whole time-out, and so can pass
-    the deadline. The connections of our blocking clients call this function, try the addresses one
-    by one and stop at the deadline.
+    the deadline. A caller of this function can try the addresses itself, and stop at the deadline.
 
     Raises:
         OSError: If the host is not known.
@@ -29,8 +28,9 @@ def addresses(host: str, port: int | None) -> list[str]:
 def holds_bytes(tls: Any) -> bool:
     """Tell whether a TLS connection holds bytes that were received and not read.
 
-    For an SSLObject the result is also True if it has received the end of the connection. If the
-    result is True, do not use the connection again, because a byte may have been taken from it.
+    For an SSLObject the result is also True if it has received the end of the connection or bytes
+    that are not valid TLS. If the result is True, do not use the connection again, because a byte
+    may have been taken from it.
 
     Args:
         tls: An :class:`ssl.SSLSocket`, an :class:`ssl.SSLObject`, or another object with
@@ -45,7 +45,7 @@ def holds_bytes(tls: Any) -> bool:
             return False
         except ssl.SSLError:
             pass
-        return True  # it held a byte, or the end of the connection
+        return True  # it held a byte, the end of the connection, or invalid TLS
     pending = getattr(tls, "pending", None)
     return pending is not None and bool(pending())
 

@@ -12,7 +12,8 @@ _NO_AUTHENTICATION: Final = "KuCoin's token call has no client authentication."
 _SENDS: Final = "override send(), which every request of the client passes, or perform(call)."
 _ENDPOINTS: Final = "give the addresses with site=Site(…)."
 
-#: Names of Authlib's clients that KuCoin's calls do not use, with what to do instead.
+#: Names of Authlib's clients that KuCoin's calls do not use, with the reason or the advice for the
+#: error text.
 OF_CLIENTS: Final = {
     "EXTRA_AUTHORIZE_PARAMS": "KuCoin's login page has no other parameters (section 7.1).",
     "SESSION_REQUEST_PARAMS": "give such options when the client is made.",
@@ -28,7 +29,7 @@ OF_CLIENTS: Final = {
     "_prepare_token_endpoint_body": "the document says what a call holds (section 7).",
     "_refresh_token": _SENDS,
 }
-#: Names of Authlib's apps that KuCoin's calls do not use, with what to do instead.
+#: Names of Authlib's apps that KuCoin's calls do not use, with the advice for the error text.
 OF_APPS: Final = {
     "load_server_metadata": _ENDPOINTS,
     "_format_state_params": "override fetch_access_token.",
@@ -42,7 +43,8 @@ def refuse_overrides(new_class: type, instead: Mapping[str, str]) -> None:
 
     Args:
         new_class: The class that is being made.
-        instead: The names that must not be overridden, with what to do instead.
+        instead: The names that must not be overridden, with the reason or the advice for the error
+            text.
 
     Raises:
         ConfigurationError: If the class overrides one of the names, itself or by a mixin.

@@ -8,8 +8,8 @@ with the old token get the latest pair from memory, which holds the last 1024 re
 
 The caller that sent the request calls its ``update_token`` with the new pair. If it has no
 ``update_token``, or its ``update_token`` fails, the next caller that comes later with the old token
-calls its own, and so on until one has succeeded. Callers that were waiting for the request do not
-call theirs.
+calls its own, and so on until one has succeeded. Callers that came with the old token while the
+request was in flight do not call theirs.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Refreshes:
 
         Args:
             endpoint: URL of the refresh endpoint.
-            old: The old pair, or a mapping that holds only its refresh token.
+            old: The old pair, or a mapping with at least its refresh token.
             perform: Sends the request and returns the new pair.
             update_token: Called with the new pair if this caller is responsible for that; see the
                 module's docstring.
@@ -65,11 +65,11 @@ class Refreshes:
             owner: The client that ``perform`` sends with.
 
         Raises:
-            KuCoinError: If the refresh failed, or that of another caller has not ended in time. All
-                callers that share a refresh get the same KuCoinError. Any other error of
-                ``perform`` is raised only to the caller that sent the request; the others get
-                KuCoinUnavailable. An error of ``update_token`` is raised only to the caller that
-                called ``update_token``.
+            KuCoinError: If the refresh failed, or that of another caller gave no result. A
+                KuCoinError of ``perform`` is raised to all callers that wait for it. Any other
+                error of ``perform`` is raised only to the caller that sent the request; the others
+                get KuCoinUnavailable. An error of ``update_token`` is raised only to the caller
+                that called ``update_token``.
         """
         # Made before the try block, so that after an interrupt in _join the flight is ended.
         own = Flight(endpoint, old, longest=longest, owner=owner)
@@ -141,7 +141,7 @@ class Refreshes:
             flight.wait()
 
     def _join(self, own: Flight, *, tells: bool) -> Flight:
-        """Register the caller's flight, or return an earlier flight whose outcome it should use.
+        """Register and return the caller's flight, or return an earlier flight to use instead.
 
         Args:
             own: The caller's flight.

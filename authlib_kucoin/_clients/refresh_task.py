@@ -49,7 +49,7 @@ class RefreshTask(asyncio.Task[None]):
     def cancel(self, msg: Any | None = None) -> bool:
         """Cancel the task at once; ``longest`` seconds later if its loop is open but not running.
 
-        A loop that is open but not running is about to end; see the module's docstring.
+        A loop that is open but not running counts as about to end; see the module's docstring.
         """
         loop = self.get_loop()
         if loop.is_running() or loop.is_closed():

@@ -28,7 +28,7 @@ class SyncCalls:
         raise NotImplementedError
 
     def default_token(self, request: Any) -> AnyToken | None:
-        """Return the token for a call that was given no token; None if there is none."""
+        """Return the token for a call that was given no token, or None."""
         raise NotImplementedError
 
     def check_ready(self, operation: str) -> None:
@@ -43,7 +43,7 @@ class SyncCalls:
         """Hook: called after a refresh, by :meth:`create_api_key` and by subclasses.
 
         Args:
-            old: The old pair, or a mapping that holds only its refresh token.
+            old: The old pair, or a mapping with at least its refresh token.
             fresh: The new pair.
         """
         raise NotImplementedError
@@ -69,7 +69,7 @@ class SyncCalls:
                 none, the result of ``fetch_token``. Other registered apps need the argument.
 
         Raises:
-            TokenError: If there is no token, or KuCoin refused to answer.
+            TokenError: If there is no usable token, or KuCoin refused to answer.
             ConfigurationError: If a setting is missing or wrong.
             KuCoinUnavailable: If KuCoin could not be reached, is failing or gets too many requests.
             MalformedResponse: If the answer does not say whether the token is valid.
@@ -95,8 +95,8 @@ class SyncCalls:
                 token, and a registered app the result of ``fetch_token``. (A Flask app uses the
                 token of the current request, if there is one.)
             permissions: KuCoin's names of the permissions to ask for; ``["API_COMMON",
-                "API_SPOT"]`` if left out. Only Fast API 2 has permissions. Fast API 2 is known from
-                one published client only: ask KuCoin whether your client id can use it.
+                "API_SPOT"]`` if left out. Only Fast API 2 has permissions, and its request is known
+                from one published client only: ask KuCoin whether your client id can use version 2.
             request: The current request of the framework, instead of ``token``. An app that is
                 registered with Django or Starlette passes it to ``fetch_token``.
 
@@ -107,12 +107,11 @@ class SyncCalls:
             ApiKeyOutcomeUnknown: If a key was perhaps created but no usable answer came. Do not
                 try again before the user has looked for a new key at KuCoin.
             ApiKeyError: If KuCoin refused to create a key. Its subclasses tell why.
-            ConfigurationError: If a setting or an argument is wrong, or the permissions cannot be
-                asked for.
-            KuCoinUnavailable: If the request could not be sent, KuCoin got too many requests
-                (HTTP 429), or the refresh failed with this error.
+            ConfigurationError: If a setting is missing or wrong, or an argument is wrong.
+            KuCoinUnavailable: If the request could not be sent, KuCoin got too many requests, or
+                the refresh failed with this error.
             MalformedResponse: If the answer to the refresh is not a token.
-            TokenError: If there is no usable token, or it has expired and could not be refreshed.
+            TokenError: If there is no usable token, or it has expired and cannot be refreshed.
         """
         # Check first what can be checked: neither a refresh nor a new key can be undone.
         self.check_ready("create_api_key")
@@ -141,8 +140,8 @@ class SyncCalls:
             AddressNotAllowed: If this server's address is not allowed to use the key.
             ClockSkewed: If this server's clock is wrong.
             ApiKeyPermissionDenied: If the key lacks the permission.
-            ApiKeyError: If KuCoin refused for another reason, or a credential in ``key`` is missing
-                or masked.
+            ApiKeyError: If KuCoin refused for another reason, or a credential in ``key`` is
+                missing, masked or malformed.
             ConfigurationError: If a setting is missing or wrong.
             KuCoinUnavailable: If KuCoin could not be reached, is failing or gets too many requests.
             MalformedResponse: If the answer does not describe a key.

@@ -43,9 +43,9 @@ class SyncClient(ClientBase, SyncCalls):
 
         Raises:
             AuthorizationDenied: If ``authorization_response`` says that the login was refused, or
-                cannot be trusted.
-            ConfigurationError: If a setting is missing or wrong, the arguments do not fit together,
-                or KuCoin's token call does not take one of ``params``.
+                cannot be used.
+            ConfigurationError: If a setting is missing or wrong, the arguments are wrong or do not
+                fit together, or KuCoin's token call does not take one of ``params``.
             TokenError: If KuCoin refused the code.
             KuCoinUnavailable: If KuCoin could not be reached, is failing or gets too many requests.
             MalformedResponse: If the answer is not a token.
@@ -77,15 +77,16 @@ class SyncClient(ClientBase, SyncCalls):
             params: ``scope``, if it differs from the client's and the token's.
 
         Raises:
-            ConfigurationError: If a setting or an argument is wrong, or ``update_token`` cannot be
-                called. Then no refresh has reached KuCoin. Only if ``update_token`` returns an
-                awaitable, which a blocking client cannot await, is this raised after the refresh.
+            ConfigurationError: If a setting is missing or wrong, an argument is wrong, or
+                ``update_token`` cannot be called. Then no refresh has reached KuCoin. Only if
+                ``update_token`` returns an awaitable, which a blocking client cannot await, is this
+                raised after the refresh.
             ReauthorizationRequired: If there is no refresh token, it no longer works, or it is past
                 its 3 days.
             TokenError: If KuCoin refused the refresh for another reason, or a time in the token is
                 not a number.
             KuCoinUnavailable: If KuCoin could not be reached, is failing or gets too many requests,
-                or the refresh of the same token by another caller has not ended in time.
+                or the refresh of the same token by another caller gave no result.
             MalformedResponse: If the answer is not a token.
         """
         self.token = token = self.renew(self._token_to_refresh(refresh_token, params), url)
@@ -100,10 +101,10 @@ class SyncClient(ClientBase, SyncCalls):
             token: The token to check; the client's own if left out.
 
         Returns:
-            Always True, because Authlib takes False or None to mean that the token is dead.
+            Always True, because Authlib takes False or None to mean that the token is invalid.
 
         Raises:
-            KuCoinError: If the refresh failed. An error of ``update_token`` is raised as it is.
+            KuCoinError: As :meth:`refresh_token`. An error of ``update_token`` is raised as it is.
         """
         token = self.token if token is None else token
         if self.is_expired(token):
@@ -117,14 +118,14 @@ class SyncClient(ClientBase, SyncCalls):
         and calls its ``update_token``, and all receive the new pair.
 
         Args:
-            token: The old pair, or a mapping that holds only its refresh token.
+            token: The old pair, or a mapping with at least its refresh token.
             url: URL of the refresh endpoint; the site's if left out.
 
         Raises:
             KuCoinError: As :meth:`refresh_token`. An error of ``update_token`` is raised as it is.
         """
-        # Check first what can be checked: a refresh cannot be undone, and an error in perform() is
-        # raised to all callers that wait for it.
+        # Check first what can be checked: a refresh cannot be undone, and a KuCoinError in
+        # perform() is raised to all callers that wait for the refresh.
         self.check_ready("refresh")
         call = self._refresh_call(token, url)
         refresh_token = token["refresh_token"]

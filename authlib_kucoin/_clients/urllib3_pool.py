@@ -1,4 +1,4 @@
-"""Connections and pools of urllib3 that are limited to the time of a call.
+"""urllib3 connections whose steps end at the deadline, and pools that close long-idle ones.
 
 This module uses private names of urllib3: ``_new_conn``, ``_dns_host`` and ``_tunnel`` of a
 connection, ``_put_conn`` and ``_get_conn`` of a pool. tests/unit/test_private.py fails if a
@@ -71,7 +71,7 @@ class _WatchedConnection(_Connection):
             self._connecting = False
 
     def _new_conn(self) -> Any:
-        """Try one address of the host after another, until one accepts or the deadline passes."""
+        """Connect. In a call without SOCKS, try one address after another until the deadline."""
         if not in_call() or hasattr(self, "_socks_options"):  # PySocks resolves names itself
             return super()._new_conn()
         name = self._dns_host
@@ -110,7 +110,11 @@ class _WatchedConnection(_Connection):
         super().send(data)
 
     def _share_tls_context(self) -> None:
-        """Use a cached TLS context, except through an https proxy, which needs another one."""
+        """Use a cached TLS context, if none was given and there are certificates to trust.
+
+        Not through an https proxy: for TLS with the proxy itself, urllib3 needs ``ca_certs`` or
+        ``ca_cert_dir``, which this method removes.
+        """
         if not isinstance(self, HTTPSConnection) or self.ssl_context is not None:
             return
         authorities = self.ca_certs or self.ca_cert_dir

@@ -108,7 +108,7 @@ def _refusal(
     if isinstance(error, ReauthorizationRequired):
         return AuthCredentialError, "reauthentication_required"
     named = backend.get_provider_error({"error": error.code}, stage=stage)
-    if named and named.code != "http_error":  # else it is no error code of RFC 6749
+    if named and named.code != "http_error":  # else social-core does not know the code
         return type(named), named.code
     if stage == "token_exchange":
         return AuthCredentialError, "authorization_code_rejected"

@@ -41,7 +41,7 @@ def test_in_node(installed: Path, tmp_path: Path) -> None:
 
 
 def test_in_a_shell(installed: Path, tmp_path: Path) -> None:
-    """The script with curl ends with a key."""
+    """The script with curl prints a new key."""
     if shutil.which("curl") is None:
         pytest.skip("no curl: apt-get install curl")
     script = printed("docs/sandbox.md", "sh", "curl")

@@ -63,7 +63,7 @@ def test_wrong_address(node_clients: Path, client: str) -> None:
     ("partner", "code"), [("unknown", "400200"), ("sandbox-partner", "400201")]
 )
 def test_wrong_partner(node_clients: Path, client: str, partner: str, code: str) -> None:
-    """The client's error holds 400200 for an unknown partner, 400201 for a partner's wrong key."""
+    """The error holds 400200 for an unknown partner, 400201 for a wrong partner signature."""
     with run_sandbox() as sandbox:
         said = outcome(node_clients, client, sandbox, partner=partner, partnerKey="wrong")
         assert code in said["error"]

@@ -80,7 +80,7 @@ def test_exchange_and_key_share_one_connection(wire: Wire) -> None:
 
 
 def test_debug_log_masks_the_code(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
-    """In urllib3's log, code and client secret are masked; with Authlib, it shows the code."""
+    """In urllib3's log, code and client secret are masked; with Authlib, the log shows the code."""
     caplog.set_level(logging.DEBUG)
     with our_session(wire, client_secret="the-secret") as ours:
         ours.fetch_token(code="the-code")
@@ -93,7 +93,7 @@ def test_debug_log_masks_the_code(wire: Wire, caplog: pytest.LogCaptureFixture) 
 
 
 def test_netrc_is_not_read(wire: Wire, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """This package ignores the netrc file; plain requests sends the password in it."""
+    """This package ignores the netrc file; plain requests sends the file's password."""
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login me password netrc-password\n")
     monkeypatch.setenv("NETRC", str(netrc))
@@ -141,7 +141,7 @@ def test_verify_argument_wins_over_requests_ca_bundle(
         return session
 
     with our_session(wire, verify=None) as ours:
-        assert ours.verify is True  # Authlib keeps None, which disables verification
+        assert ours.verify is True  # Authlib keeps None: no verification without a bundle
     for verify in ("/my/own.pem", False, True):
         with verify_used(our_session(wire, verify=verify)) as ours:
             ours.fetch_token(code="c")

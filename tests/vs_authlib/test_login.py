@@ -123,7 +123,7 @@ def test_second_registration_of_a_name_replaces_the_first(wire: Wire) -> None:
 
 
 def test_missing_site_does_not_leave_a_stock_app_behind(wire: Wire) -> None:
-    """Without a site, a login raises, also the second time; once a site is set, the app works."""
+    """Without a site, creating a login URL raises, also the second time; with one, it works."""
     app = flask_app()
     oauth = OAuth(app)
     register_kucoin(oauth, client_id="broker")

@@ -33,7 +33,7 @@ from tests.vs_authlib.rivals import (
 
 @pytest.mark.parametrize("method", ["none", "client_secret_post"])
 def test_the_token_endpoint_gets_the_redirect_uri_raw(wire: Wire, method: str) -> None:
-    """This package sends the redirect URI as it is, without a body.
+    """This package sends the redirect URI as it is, in a request without a body.
 
     Authlib percent-encodes the URI, and with ``client_secret_post`` it sends a body too.
     """
