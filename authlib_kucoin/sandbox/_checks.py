@@ -1,4 +1,4 @@
-"""The checks of requests. Most of them raise a `Refusal`, which says what was wrong."""
+"""Checks of requests. Most of them raise a `Refusal`, which says what was wrong."""
 
 from __future__ import annotations
 
