@@ -10,7 +10,7 @@ __all__ = ["stage"]  # pytest finds the fixture here
 
 
 def test_down_before_the_callback(stage: Stage) -> None:
-    """While the database is down, the callback asks KuCoin nothing; then the callback works."""
+    """While the database is down, the callback asks KuCoin nothing; afterwards, it works."""
     with stage.person() as person:
         callback = person.sandbox.approve(person.begin())
         asked = stage.sandbox.totals
