@@ -1,10 +1,9 @@
 """A strict stand-in for KuCoin's Broker Fast API, to develop and test against.
 
 KuCoin offers no test system for the Fast API. The sandbox is an HTTP server on a loopback address,
-unless the option `host` names another address. It checks the broker's requests against KuCoin's
-document, and compares redirect URLs byte for byte. Tokens expire by a clock that tests can wind
-forward. A REST call that needs a key needs a valid signature. A test can ask for a fault, which
-spoils the answer to a call.
+unless the option `host` names another address. It checks the broker's requests, and compares
+redirect URLs byte for byte. Tokens expire by a clock that tests can wind forward. A REST call that
+needs a key needs a valid signature. A test can ask for a fault, which spoils the answer to a call.
 
 Examples:
     >>> with run_sandbox() as sandbox:

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 
 class Callback(str):
-    """The URL to which the sandbox sends the browser: a str that also holds the user's answer.
+    """The URL to which the sandbox sends the browser: a str with the answer to the login request.
 
     Attributes:
         method: "GET" if the answer is in the URL's query, "POST" if the browser posts the answer

@@ -1,4 +1,4 @@
-"""The checks of requests. Most of them raise a `Refusal`, which says what was wrong."""
+"""Checks of requests. Most of them raise a `Refusal`, which says what was wrong."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CHARSET: Final = re.compile(r"; *charset=\"?utf-8\"?", re.IGNORECASE)
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z_]{1,32}")
 #: Matches a character that a redirect URL cannot have if the URL is in a query unencoded: the
-#: character ends the value or means a space, or browsers or HTTP clients escape it.
+#: character could end the value, or be changed on the way.
 _NOT_RAW: Final = re.compile(r"[^A-Za-z0-9\-._~:/?@!$()*,=]")
 
 

@@ -116,7 +116,7 @@ class FaultQueue:
             self._queues[fault.operation].append(fault)
 
     def take(self, operation: str) -> WaitingFault | None:
-        """Return the fault that strikes an operation's call, and take 1 off the fault's `times`.
+        """Return the fault that strikes an operation's call; its `times` in the queue falls by 1.
 
         Return None if no fault waits for the operation, or if the first one's `probability` spares
         the call.

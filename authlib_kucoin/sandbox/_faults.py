@@ -30,7 +30,7 @@ PLAIN_FAULTS: Final = {
     "set_cookie": "the normal answer, with a cookie",
 }
 
-#: How to write a fault, as error texts and the start page list it.
+#: The ways to write a fault that error texts and the start page list.
 FAULT_FORMS: Final = (
     *PLAIN_FAULTS,
     "a status from 400 to 599",
@@ -145,8 +145,8 @@ class Fault:
         """Return the fault that a text names.
 
         Raises:
-            ValueError: The fault or its gateway code is unknown, or its delay is too long. The
-                error's text says what is allowed.
+            ValueError: The fault is unknown, or has a value that is not allowed. The error's text
+                says what is allowed.
         """
         word = re.sub(r"\W+", "_", text.lower(), flags=re.ASCII)
         text = word if word in PLAIN_FAULTS else _IN_OTHER_WORDS.get(word, text)

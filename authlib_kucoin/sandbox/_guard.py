@@ -4,7 +4,7 @@ Another machine can control the sandbox only if the option `allowed_ips` lists i
 make its visitor's browser send requests to a loopback address. The page can even read the answers,
 if its own host name resolves to that address (DNS rebinding). So the Host header of a control call
 must name a host that no other site can own. A call other than GET can change something, so it must
-not come from another site's page either.
+not come from another site's page.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def target_of(url: str, options: SandboxOptions, port: str) -> str:
     """Return path and query of a URL of this sandbox.
 
     Raises:
-        ValueError: The URL is malformed, its host is not this sandbox's, or its port is not `port`.
+        ValueError: The URL is malformed, `is_known` rejects its host, or its port is not `port`.
     """
     match = _URL.fullmatch(url)
     if match and is_known(match[1], options) and port_of(match[1]) == port:

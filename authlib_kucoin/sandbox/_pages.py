@@ -20,7 +20,7 @@ from ._options import SandboxOptions
 from ._permissions import PERMISSIONS
 from ._refusal import Refusal
 
-#: The path of the style sheet of all pages; ``files/head.html`` has the same path.
+#: The path of the style sheet of all pages; ``files/head.html`` contains it, too.
 STYLE_PATH: Final = "/sandbox/style.css"
 
 _HEADERS: Final = (

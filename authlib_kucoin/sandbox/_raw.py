@@ -22,7 +22,7 @@ def request_text(request: Request) -> str:
 def answer_text(response: Response, request: Request) -> str:
     """Return the part of an answer that is sent, as text.
 
-    The end of a very long answer is left out. A note says if the connection ended early.
+    The end of a very long answer is left out. If the connection ended early, a note says so.
     """
     text = ""
     if response.is_sent:

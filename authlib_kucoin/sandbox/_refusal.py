@@ -1,4 +1,4 @@
-"""A refusal: what was wrong, where KuCoin's document says so, and how to mend the request."""
+"""A refusal: what was wrong, which source says so, and how to mend the request."""
 
 from __future__ import annotations
 

@@ -160,7 +160,7 @@ CALLS: Final[dict[str, Handler]] = {
     "/api/v1/my-ip": public(lambda request, _state: request.client_ip),
     "/api/v2/user-info": signed(_account_summary),
     "/api/v1/accounts": signed(_accounts),
-    # Official SDKs send partner headers only with calls of ND brokers; this is one of those calls.
+    # KuCoin's SDK sends partner headers only with its broker calls; this is one of those calls.
     "/api/v1/broker/nd/info": signed(
         lambda *_: {"accountSize": 0, "maxAccountSize": None, "level": 0}
     ),

@@ -205,8 +205,8 @@ class Sandbox:
             latency: How many seconds to add to the delay of each spoilt answer.
 
         Raises:
-            ValueError: The operation or the fault is unknown, or a number is out of range. The
-                text says which values are allowed.
+            ValueError: The operation or the fault is unknown, a value in the fault's text is not
+                allowed, or a number is out of range. The text says which values are allowed.
         """
         known = fault if isinstance(fault, Fault) else Fault.parse(str(fault))
         self._kucoin.faults.add(WaitingFault(operation, known, times, probability, latency))

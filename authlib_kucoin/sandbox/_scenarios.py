@@ -15,7 +15,7 @@ class Scenario:
 
     Attributes:
         title: The case in a few words.
-        text: What KuCoin does in this case.
+        text: The case in a sentence or two.
         changes: The options that differ, by name.
     """
 

@@ -1,10 +1,10 @@
 """Templates for the pages, in the part of Mustache that the pages need. Each value is escaped.
 
 ``{{name}}`` inserts a value. ``{{#name}}…{{/name}}`` inserts its content for each item of a list,
-and once for a mapping or any other true value. Inside, a name is looked up in the item first and
-then outside it, and ``{{.}}`` is the item itself. ``{{^name}}…{{/name}}`` inserts its content if
-the value is empty or false. ``{{>file.html}}`` inserts another template. A name without a value is
-an error.
+and once for any other true value, such as a mapping. Inside, a name is looked up in the item
+first and then outside it, and ``{{.}}`` is the item itself. ``{{^name}}…{{/name}}`` inserts its
+content if the value is empty or false. ``{{>file.html}}`` inserts another template. To look up a
+name without a value is an error.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def render(name: str, values: Mapping[str, Any]) -> str:
     """Return a template of the folder ``files``, filled with `values`.
 
     Raises:
-        KeyError: A name in the template has no value.
+        KeyError: A name that is looked up has no value.
         ValueError: A section is not closed, or a closing tag does not fit the section.
     """
     return "".join(_filled(_parsed(name), (values,)))

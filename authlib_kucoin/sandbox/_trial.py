@@ -96,7 +96,7 @@ class Trial:
         return request_text(step.request(self._caller(client_ip))) if step else ""
 
     def come_back(self, request: Request) -> None:
-        """Handle the browser's request for the redirect URL. Once a code has come, do nothing."""
+        """Handle the browser's request for the redirect URL; do nothing if a code came before."""
         form = request.method == "POST"
         fields = parse_qs((request.body if form else request.query) or "")
         answer = (

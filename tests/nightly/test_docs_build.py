@@ -1,4 +1,4 @@
-"""Tests of the built documentation: warnings, definitions, pictures, accessibility."""
+"""Tests of the built documentation, for example of its definitions and its accessibility."""
 
 import functools
 import http.server

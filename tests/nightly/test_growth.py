@@ -232,7 +232,7 @@ def found(postgres_url: str) -> Found:
     ],
 )
 def test_indexes(found: Found, pattern: str) -> None:
-    """The demo runs statements that match the pattern; PostgreSQL finds their rows by an index."""
+    """The demo runs statements of this pattern; with 10,000 rows or more, they use an index."""
     for size in SIZES[1:]:
         plans = [each for statement in found[size] for each in found[size][statement]]
         matching = [plan for plan in plans if re.match(pattern, plan.statement)]

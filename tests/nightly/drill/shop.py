@@ -114,7 +114,7 @@ class Stage:
                 administrator.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true"))
 
     def reads_as(self, attempt: int, person: Person) -> Status:
-        """End all unfinished attempts; return the status of one, which its page must show.
+        """End all unfinished attempts; return the status of `attempt`, which its page must show.
 
         Also assert that each key issued so far is stored or flagged as unknown.
         """

@@ -1,4 +1,4 @@
-"""Short runs of the drills pass, and the drills notice leaks and lost keys."""
+"""Short and stopped runs of the drills, and mistakes that the drills notice."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_short_rush(postgres_url: str) -> None:
 
 
 def test_short_fleet(postgres_url: str) -> None:
-    """With machines that lose power, each key is stored or flagged, no token is refreshed twice."""
+    """Machines lose power; each connect's key is stored or flagged, no token is refreshed twice."""
     options = ("--connects", "40", "--renewals", "10", "--kill-every", "0.5")
     fleet = _start(postgres_url, *options, program="drill.fleet")
     output = fleet.communicate(timeout=240)[0]
@@ -122,7 +122,7 @@ def _processes_of(pid: int) -> set[int]:
 
 
 def test_stopped(postgres_url: str) -> None:
-    """Ctrl-C ends the drill and all processes that it has started, with exit status 130."""
+    """SIGINT ends the drill and all processes that it has started, with exit status 130."""
     drill = _start(postgres_url, "--connects", "100000")
     assert drill.stdout
     try:

@@ -10,7 +10,7 @@ __all__ = ["stage"]  # pytest finds the fixture here
 
 
 def test_down_before_the_callback(stage: Stage) -> None:
-    """If the database is down, the callback asks KuCoin nothing, and works when opened again."""
+    """While the database is down, the callback asks KuCoin nothing; afterwards, it works."""
     with stage.person() as person:
         callback = person.sandbox.approve(person.begin())
         asked = stage.sandbox.totals
@@ -32,7 +32,7 @@ def test_down_before_the_callback(stage: Stage) -> None:
 def test_down_while_kucoin_is_asked(
     stage: Stage, operation: str, reads_as: Status, issued: int
 ) -> None:
-    """The database fails before, during or after the key's creation: no key, unknown, or stored."""
+    """The database fails before a key's creation: no key. During it: unknown. After it: stored."""
     before = len(stage.sandbox.issued_keys)
     with stage.person() as person:
         callback = person.sandbox.approve(person.begin())

@@ -44,7 +44,7 @@ def test_killed_while_kucoin_is_asked(
 ) -> None:
     """Killed during the exchange: failed. During the key's creation: unknown. After it: stored.
 
-    Opening the callback again shows the same outcome and sends nothing to KuCoin.
+    Opening the callback again leads to the same attempt's page, and sends nothing to KuCoin.
     """
     before = len(stage.sandbox.issued_keys)
     with stage.person() as person:
