@@ -99,8 +99,8 @@ class Outcome(Generic[T]):
         call = self._call
         if self.status is None:
             call.unanswered(self._failure, sent=self._progress.sent, failure=self._kind)
-        if self.status == 407 and not call.creates_key:
-            raise ConfigurationError(proxy_wants_password(self._proxy()), operation=call.operation)
+        if self.status == 407 and not call.creates_key and (proxy := self._proxy()):
+            raise ConfigurationError(proxy_wants_password(proxy), operation=call.operation)
         return call.answer(self.status, self.body, self.headers, unusable=self._unusable)
 
     def _described(self, error: Exception) -> str:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import pytest
 
-from authlib_kucoin import ConfigurationError, KuCoinUnavailable
+from authlib_kucoin import ConfigurationError, KuCoinError, KuCoinUnavailable
 from tests.contract.stacks import CLIENTS, NewStack, everywhere, outcome_of
 from tests.support.canaries import canaries
 from tests.support.certificates import self_signed
@@ -79,6 +79,17 @@ def test_http_407_of_a_forwarding_proxy_is_the_proxys_answer(
     error = outcome_of(lambda: new_stack(site="http://127.0.0.2:9").validate(TOKEN))
     assert type(error) is ConfigurationError
     assert f"The proxy {wire.url.removeprefix('http://')} asks for" in str(error)
+
+
+@pytest.mark.parametrize("row", CLIENTS)
+def test_http_407_without_a_proxy_is_the_servers_answer(new_stack: NewStack, wire: Wire) -> None:
+    """HTTP 407 from the site itself is an error that speaks of no proxy."""
+    wire.answer = lambda _seen: (407, "")
+    error = outcome_of(lambda: new_stack(site=wire.url).validate(TOKEN))
+    assert isinstance(error, KuCoinError)
+    assert not isinstance(error, ConfigurationError)
+    assert "407" in str(error)
+    assert "proxy" not in str(error)
 
 
 @everywhere
