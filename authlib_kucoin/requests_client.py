@@ -35,7 +35,8 @@ __all__ = ["KuCoinOAuth2Session"]
 
 T = TypeVar("T")
 
-#: Errors of requests and urllib3 that count as failures of the network, not as a wrong setting.
+#: Errors of requests and urllib3 that count as failures of the network, unless their cause is known
+#: to be a wrong setting.
 _TEMPORARY: Final = (RequestsConnectionError, Timeout, HTTPError)
 
 

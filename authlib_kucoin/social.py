@@ -42,7 +42,7 @@ _SESSION_SETTINGS: Final = {
     "verify": ("VERIFY_SSL",),
 }
 # Attributes that subclasses of other backends can change. A change is refused here, because our
-# calls do not use them.
+# requests to KuCoin do not depend on them.
 _UNUSED: Final = (
     "ACCESS_TOKEN_METHOD",
     "ACCESS_TOKEN_PAYLOAD",
