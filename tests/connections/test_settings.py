@@ -110,7 +110,7 @@ def test_authorities_of_the_environment_are_trusted(
 def test_changed_authorities_file_is_read_again(
     new_server: Callable[[], Authority], tmp_path: Path
 ) -> None:
-    """With the library requests, an app trusts a certificate added later to its authorities file."""
+    """With requests, an app trusts a certificate that was added later to its authorities file."""
     one, other = new_server(), new_server()
     bundle = tmp_path / "authorities.pem"
     bundle.write_bytes(other.bundle.read_bytes())

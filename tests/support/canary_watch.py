@@ -72,7 +72,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Set the root and sqlalchemy loggers to DEBUG, or to WARNING if marked as ``measured``."""
+    """Set the root and sqlalchemy loggers to DEBUG; to WARNING in a test marked ``measured``."""
     level = logging.WARNING if item.get_closest_marker("measured") else logging.DEBUG
     for name in ("", "sqlalchemy"):  # sqlalchemy sets a level of its own
         logger = logging.getLogger(name)
