@@ -19,12 +19,12 @@
                                  not opened futures trading
     * ApiKeyInvalid              the key was deleted, is another site's, or a credential is wrong
     * AddressNotAllowed          this server's address is not allowed to use the key or partner id
-    * ClockSkewed                this server's clock is wrong
+    * ClockSkewed                the request's timestamp is more than 5 s off
     * ApiKeyPermissionDenied     the key lacks a permission
     * ApiKeyOutcomeUnknown       a key was perhaps created, and its secret is then lost
   - KuCoinUnavailable            KuCoin is unreachable, is failing or gets too many requests; trying
                                  again does no harm
-  - MalformedResponse            the answer is not what the document describes
+  - MalformedResponse            the answer is a redirect, or not as documented
   - ConfigurationError           a setting is missing, wrong or without effect (ValueError)
 * UnsafeRedirectURI              (ValueError) the redirect URI is missing, is not an absolute https
                                  URL (http is for loopback only), or cannot be sent unencoded
@@ -52,8 +52,8 @@ class KuCoinError(OAuthError):
 
     Attributes:
         operation: The call that failed: ``"authorize"``, ``"callback"``, ``"token"``,
-            ``"refresh"``, ``"validate"``, ``"create_api_key"`` or ``"api_key_info"``; None if the
-            error does not depend on the call, for example for a wrong setting.
+            ``"refresh"``, ``"validate"``, ``"create_api_key"`` or ``"api_key_info"``; None if it
+            is not known, as for most wrong settings.
         code: KuCoin's error code as a string; None if there is none. KuCoin publishes no codes
             for the Fast API, so match on the class of the error rather than on the code.
         msg: The beginning of KuCoin's message, with secrets masked; None if there is none.
@@ -196,7 +196,7 @@ class AddressNotAllowed(ApiKeyError):
 
 
 class ClockSkewed(ApiKeyError):
-    """The request's timestamp is more than 5 s off, because this server's clock is wrong."""
+    """The request's timestamp is more than 5 s off. Usually this server's clock is wrong."""
 
     error = "clock_skewed"
 
@@ -229,7 +229,7 @@ class KuCoinUnavailable(KuCoinError):
 
 
 class MalformedResponse(KuCoinError):
-    """KuCoin's answer is a redirect or not as the document describes. Nothing of it was used."""
+    """KuCoin's answer is a redirect, or not as documented. Nothing of it was used."""
 
     error = "malformed_response"
 

@@ -100,7 +100,8 @@ def register_kucoin(
             (``KUCOIN_FAST_API``) if left out, or else from the site: 2 for ``"global"``, that of a
             :class:`Site`, and 1 for any other.
         options: The options of Authlib's ``register``, such as ``client_id``, ``client_secret``,
-            ``client_kwargs``, ``fetch_token``, ``update_token`` and ``overwrite``.
+            ``client_kwargs``, ``fetch_token``, ``update_token`` and ``overwrite``. With
+            ``overwrite``, settings take precedence over arguments.
 
     Returns:
         The registered app, as ``oauth.register`` returns it.
@@ -109,7 +110,7 @@ def register_kucoin(
         ConfigurationError: If an option is unknown or without effect, or ``client_kwargs`` or
             ``fetch_token`` is wrong; the text says what to do instead. Other values, such as
             ``site``, and options in the application's settings are checked only when they are used.
-            So are all options if ``client_cls`` is given.
+            So are all options if ``client_cls`` is a class of your own.
         TypeError: If ``oauth`` is not an ``OAuth`` of Authlib.
         ModuleNotFoundError: If the HTTP library (requests or httpx2) is not installed; the text
             says what to install.

@@ -35,7 +35,8 @@ __all__ = ["KuCoinOAuth2Session"]
 
 T = TypeVar("T")
 
-#: Errors of requests and urllib3 that count as failures of the network, not as a wrong setting.
+#: Errors of requests and urllib3 that count as failures of the network, unless their cause is known
+#: to be a wrong setting.
 _TEMPORARY: Final = (RequestsConnectionError, Timeout, HTTPError)
 
 
@@ -257,7 +258,7 @@ def _body(response: Response) -> bytes:
 
 
 def _may_repeat(adapter: Any) -> bool:
-    """Tell whether an adapter perhaps repeats a POST that the server has already received."""
+    """Tell by ``max_retries`` whether an adapter may repeat a POST that the server has received."""
     retries = getattr(adapter, "max_retries", None)
     if not isinstance(retries, Retry):
         return bool(retries)

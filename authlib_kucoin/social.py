@@ -42,7 +42,7 @@ _SESSION_SETTINGS: Final = {
     "verify": ("VERIFY_SSL",),
 }
 # Attributes that subclasses of other backends can change. A change is refused here, because our
-# calls do not use them.
+# requests to KuCoin do not depend on them.
 _UNUSED: Final = (
     "ACCESS_TOKEN_METHOD",
     "ACCESS_TOKEN_PAYLOAD",
@@ -90,9 +90,9 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
       Fields of the key: ``uid``, ``api_key`` (its public half), ``api_name``, ``permissions``,
       ``ip_whitelist``, ``is_master``, ``sub_name``. Fields of the token: ``access_token``,
       ``refresh_token``, ``expires_in``, ``expires_at``, ``refresh_expires_at``, ``scope``. Empty
-      by default. Of the token, the pipeline sees only the fields named here (``expires_in``
-      brings ``expires_at`` with it). ``UserSocialAuth.get_access_token`` needs ``["access_token",
-      "refresh_token", "expires_in"]``.
+      by default. Of the token, the pipeline sees only the fields in this setting
+      (``expires_in`` brings ``expires_at`` with it). ``UserSocialAuth.get_access_token`` needs
+      ``["access_token", "refresh_token", "expires_in"]``.
     * ``…_SCOPE``, ``…_REQUESTS_TIMEOUT`` (10 s), ``…_PROXIES``, ``…_VERIFY_SSL``,
       ``…_USER_AGENT``, ``…_AUTHORIZATION_URL``, ``…_ACCESS_TOKEN_URL``: as in all backends.
       ``…_TOTAL_TIMEOUT`` (20 s) is the limit for each whole call.
@@ -140,7 +140,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
 
     For each error of this package, an error of social-core is raised, with the package's error as
     its ``__cause__``. The ``detail`` of social-core's error begins with the text of the package's
-    error, which says what to do next. Neither error holds a secret.
+    error, which says what to do next. Neither text holds a secret.
     """
 
     name = "kucoin"
@@ -308,8 +308,8 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
     ) -> dict[str, Any]:
         """Return the fields that ``EXTRA_DATA`` names, and social-core's ``auth_time``.
 
-        With ``GET_ALL_EXTRA_DATA``, return all fields of ``response``. This skips the methods of
-        social-core's OAuth backends, which add the access token.
+        With ``GET_ALL_EXTRA_DATA``, return all fields of ``response``. The ``extra_data`` of
+        social-core's OAuth backends is not called, because it adds the access token.
         """
         return BaseAuth.extra_data(self, user, uid, response, details, pipeline_kwargs)
 

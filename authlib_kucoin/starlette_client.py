@@ -52,7 +52,7 @@ class KuCoinStarletteApp(AsyncApp, StarletteOAuth2App):
             params: Parameters for ``fetch_access_token``; normally none.
 
         Raises:
-            AuthorizationDenied: If the login was refused or the callback cannot be trusted.
+            AuthorizationDenied: If the login was refused or the callback cannot be used.
             TokenError: If KuCoin refused the code.
             KuCoinUnavailable: If KuCoin could not be reached, is failing or gets too many requests.
             MalformedResponse: If KuCoin's answer is not a token.

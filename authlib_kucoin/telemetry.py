@@ -40,8 +40,8 @@ def redact(value: Any, _hint: object = None) -> Any:
     In every string, the values of the query parameters ``code``, ``client_secret``,
     ``access_token``, ``refresh_token``, ``secret`` and ``passphrase`` are masked, whatever the
     host of the URL. In every mapping, the values under these names are masked, except under
-    ``code``, because other data often has that name. Secrets elsewhere, such as in headers, are not
-    masked.
+    ``code``, because other data often has that name. Secrets elsewhere, such as in an
+    ``Authorization`` header, are not masked.
 
     This function can be set as Sentry's ``before_breadcrumb``, ``before_send`` and
     ``before_send_transaction``, and as a ``url_filter`` of OpenTelemetry.

@@ -56,7 +56,7 @@ def postgres_database(postgres_url: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
-    """A headless Chromium, driven by Playwright's sync API. If one is missing, the test is skipped.
+    """A headless Chromium, driven by Playwright's sync API. If either is missing, the test skips.
 
     Playwright's event loop counts as running in this thread, so `asyncio.run` fails meanwhile.
     Therefore the fixture ends with the module: keep asyncio tests out of modules with browser

@@ -1,4 +1,4 @@
-"""Turns the fields of KuCoin's JSON answers into results, and refusals into error classes."""
+"""Turns the fields of KuCoin's JSON answers into results, and some refusals into error classes."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 A client sends the request of a :class:`Call`. Then it passes the answer to :meth:`Call.answer`, or
 calls :meth:`Call.unanswered` if no answer came. These methods choose the error to raise. The client
-chooses it itself only if the cause is a setting, such as a proxy without its password, or code of
-the application, such as a signal handler.
+chooses it itself only if the cause is a setting, such as a proxy without its password, or lies in
+the application, such as a signal handler or a cancelled task.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Unreadable(ValueError):
-    """An answer is not what the document describes. The text quotes no value of the answer."""
+    """An answer is not as documented. The text quotes no value of the answer."""
 
 
 class _Answer(NamedTuple):
@@ -281,8 +281,8 @@ class Call(Generic[T]):
         )
 
 
-#: The operations that use up a code or a refresh token, or create a key, even if the answer is
-#: lost.
+#: The operations that can use up a code or a refresh token, or create a key, even if the answer
+#: is lost.
 _CHANGE_SOMETHING: Final = {"token", "refresh", "create_api_key"}
 _AGAIN: Final = "Have the user authorize again."
 _AT_KUCOIN: Final = "on KuCoin's API management page"

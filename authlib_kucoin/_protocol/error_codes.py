@@ -1,4 +1,4 @@
-"""The error codes of KuCoin's REST API: the error class for each, and what to do about it.
+"""Error codes of KuCoin's REST API: the error class for each, and what to do about it.
 
 The codes are from KuCoin's error-code pages.
 """

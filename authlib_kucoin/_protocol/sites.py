@@ -1,6 +1,6 @@
-"""The addresses of each KuCoin site.
+"""The addresses of KuCoin's sites.
 
-The document masks its host as ``www.kucoin.xxx``. The comment on each site below says what is known
+The document masks the host as ``www.kucoin.xxx``. The comment on each site below says what is known
 and how certain it is. Confirm the host with KuCoin when it gives you your client id.
 """
 

@@ -68,7 +68,7 @@ class App:
         raise NotImplementedError
 
     def sign_in_at_once(self, codes: list[str]) -> list[ApiKey]:
-        """Exchange each code and create a key with it, all at the same time."""
+        """Sign in with each code, all at the same time."""
         raise NotImplementedError
 
     def call(self, name: str, *args: Any, **params: Any) -> Any:

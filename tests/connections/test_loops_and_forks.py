@@ -76,7 +76,7 @@ def test_abruptly_closed_loop_is_freed() -> None:
 
 
 def test_event_loops_in_threads_have_separate_connections(wire: Wire) -> None:
-    """Eight loops in eight threads use one app; each opens one connection and gets its own keys."""
+    """Eight loops in eight threads share an app, open eight connections and get all 40 keys."""
     kucoin = register_kucoin(OAuth(), site=wire.url, client_id="broker")
     gate = threading.Barrier(8, timeout=10)
     made: list[str] = []

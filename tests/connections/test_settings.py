@@ -110,7 +110,7 @@ def test_authorities_of_the_environment_are_trusted(
 def test_changed_authorities_file_is_read_again(
     new_server: Callable[[], Authority], tmp_path: Path
 ) -> None:
-    """With the library requests, an app trusts a certificate that was added to the file later."""
+    """With requests, an app trusts a certificate that was added later to its authorities file."""
     one, other = new_server(), new_server()
     bundle = tmp_path / "authorities.pem"
     bundle.write_bytes(other.bundle.read_bytes())
@@ -131,7 +131,7 @@ def test_missing_authorities_file_is_a_configuration_error(tmp_path: Path) -> No
 
 
 def test_verify_may_be_a_folder(new_server: Callable[[], Authority], tmp_path: Path) -> None:
-    """In Flask, ``verify`` may be a folder. If it is empty, the server is not trusted."""
+    """In Flask, if ``verify`` is an empty folder, the server's certificate is not trusted."""
     server = new_server()
     app = InFlask(server.url, {"verify": str(tmp_path)})
     with pytest.raises(ConfigurationError, match="certificate"):

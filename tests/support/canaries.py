@@ -71,9 +71,9 @@ class Canaries:
             self._found.append(f"{name} in {kind} {place}, after {before!r}")
 
     def look_at_error(self, error: BaseException) -> None:
-        """Search text, attributes and traceback of an error, and its cause and context."""
+        """Search an error's text, attributes and traceback, with its cause and context."""
         texts = [str(error), repr(error), repr(error.args), repr(vars(error))]
-        texts += traceback.format_exception(error)  # with its cause, or else its context
+        texts += traceback.format_exception(error)  # without a suppressed context
         if error.__suppress_context__ and error.__context__ is not error.__cause__:
             texts += traceback.format_exception(error.__context__)
         self.look("error", type(error).__name__, "\n".join(texts))

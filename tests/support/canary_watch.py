@@ -4,12 +4,12 @@ It searches for each code, token, API key secret and passphrase that a sandbox i
 issues, for codes and tokens of sandboxes in other processes, and for the secrets that a test makes
 with ``canaries.new``. It searches in
 
-* the log records of all libraries (at DEBUG, except in tests marked as ``measured``), but not
-  in the record of a callback that the test opens as a browser,
+* the log records of all libraries (the root logger is at DEBUG, except in tests marked as
+  ``measured``), but not in the record of a callback that the test opens as a browser,
 * the output of the test, and of programs that inherit its stdout or stderr, except what the test
   has read by a fixture of pytest such as ``capsys``,
 * the text, the attributes and the traceback of each ``KuCoinError`` and ``UnsafeRedirectURI``,
-* the repr of this package's objects whose class has an ``__init__``, as it is when that ends,
+* the repr of this package's objects at the end of ``__init__``, if their class has one,
 * the demo's pages, headers and sessions, if the demo runs in this process,
 * the files below 20 MB in ``tmp_path``, and the database of ``postgres_database``.
 
@@ -72,7 +72,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Set the log level to DEBUG, or to WARNING in a test marked as ``measured``."""
+    """Set the root and sqlalchemy loggers to DEBUG; to WARNING in a test marked ``measured``."""
     level = logging.WARNING if item.get_closest_marker("measured") else logging.DEBUG
     for name in ("", "sqlalchemy"):  # sqlalchemy sets a level of its own
         logger = logging.getLogger(name)

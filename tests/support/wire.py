@@ -51,7 +51,7 @@ class Seen:
         return sorted(name.lower() for name, _ in self.fields)
 
     def header(self, name: str) -> str:
-        """Return the value of a header that was sent exactly once; its name is in lower case."""
+        """Return a header's value; fail unless it was sent once. Give ``name`` in lower case."""
         (value,) = [value for each, value in self.fields if each.lower() == name]
         return value
 
