@@ -29,7 +29,7 @@ def _checked(url: str) -> str:
         raise ConfigurationError(
             "Remove the user name and password from the site's address: KuCoin uses neither."
         )
-    if not host or parts.fragment or not url.isascii() or url.split() != [url]:
+    if not host or "#" in url or not url.isascii() or url.split() != [url]:
         raise ConfigurationError(f"{url!r} is not a base URL such as 'https://www.kucoin.com'.")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
         raise ConfigurationError(
@@ -40,7 +40,7 @@ def _checked(url: str) -> str:
 
 def _base(url: str) -> str:
     base = _checked(url).rstrip("/")
-    if urlsplit(base).query:
+    if "?" in base:
         raise ConfigurationError(f"{url!r} is not a base URL such as 'https://www.kucoin.com'.")
     if match := _BEGINS_A_PATH.search(urlsplit(base).path):
         raise ConfigurationError(
