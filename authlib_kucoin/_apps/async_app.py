@@ -71,7 +71,7 @@ class AsyncApp(AppBase, AsyncCalls):
         This waits first until all refreshes of this event loop, and their ``update_token``, have
         ended, for at most the longest ``total_timeout`` of their clients. So call it when a
         server's lifespan ends, because uvicorn can stop the loop while tasks still run. Without
-        this call, the connections are closed when the loop shuts down.
+        this call, the connections are closed at the end of ``asyncio.run``.
         """
         await wait_for_refreshes()
         if self._client is not None:

@@ -43,7 +43,7 @@ class AppBase(NoOpenID):
         options: The options of Authlib's app.
     """
 
-    # Set by Authlib's own constructor.
+    # Attributes of Authlib's app.
     access_token_params: Any
     access_token_url: Any
     authorize_params: Any
@@ -133,8 +133,7 @@ class AppBase(NoOpenID):
     def client(self) -> Any:
         """The client that sends this app's calls. All users share it, and it keeps no token.
 
-        (Making a client for each call, as Authlib does, would take longer than the rest of our
-        own work for a call.)
+        (Authlib makes a client for each call, which takes longer.)
 
         Raises:
             ConfigurationError: If a setting is missing or wrong, or an option of the registration

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableMapping
 from typing import Any, Final
 
-#: The most logins of one app in a session. A session can be a cookie, and browsers drop a cookie
+#: The most logins of one app in a session. A session can be a cookie, and browsers refuse a cookie
 #: above 4 kB. Without this limit, a user who presses "Connect" and goes back a few dozen times
-#: would be signed out.
+#: could no longer log in at KuCoin.
 LOGINS_AT_ONCE: Final = 5
 
 #: The field of an entry that holds its app's name. The entry's key cannot tell the app, because

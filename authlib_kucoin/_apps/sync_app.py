@@ -38,9 +38,10 @@ class SyncApp(AppBase, SyncCalls):
     def refresh_access_token(self, token: AnyToken) -> KuCoinToken:
         """Exchange a token for a new token pair (document section 7.3).
 
-        If several callers refresh the same token, one of them sends the request, calls its
-        ``update_token`` and sends Authlib's ``token_update`` signal (which only Flask and Django
-        have), and all receive the new pair. An error of ``update_token`` is raised as it is.
+        If several callers refresh the same token at the same time, one of them sends the request,
+        calls its ``update_token`` (if set) and sends Authlib's ``token_update`` signal (which only
+        Flask and Django have), and all receive the new pair. An error of ``update_token`` is raised
+        as it is.
 
         Args:
             token: The old token, or its refresh token as a string.
@@ -114,8 +115,8 @@ class SyncApp(AppBase, SyncCalls):
     def renew(self, token: Mapping[str, Any], url: str | None = None) -> KuCoinToken:
         """Exchange a token for a new token pair, and call ``update_token`` (if set) with it.
 
-        If several callers refresh the same token, one of them sends the request and calls its
-        ``update_token``, and all receive the new pair.
+        If several callers refresh the same token at the same time, one of them sends the request
+        and calls its ``update_token``, and all receive the new pair.
         """
         fresh: KuCoinToken = self.client.renew(token, url)
         return fresh

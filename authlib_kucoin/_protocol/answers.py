@@ -252,7 +252,7 @@ def _words(value: object) -> tuple[str, ...]:
 def _word(value: object) -> str:
     if not isinstance(value, str):
         return ""
-    # JSON can hold a lone surrogate ("\ud800") or a NUL, which databases refuse: replace by "?".
+    # JSON can hold a lone surrogate ("\ud800") or a NUL, which some databases refuse: use "?".
     return value.strip().encode(errors="replace").decode().replace("\0", "?")
 
 

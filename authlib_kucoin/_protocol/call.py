@@ -1,9 +1,9 @@
 """One request to KuCoin and the meaning of its answer, without any I/O.
 
 A client sends the request of a :class:`Call`. Then it passes the answer to :meth:`Call.answer`, or
-calls :meth:`Call.unanswered` if no answer came. These methods choose the error to raise. The client
-chooses it itself only if the cause is a setting, such as a proxy without its password, or lies in
-the application, such as a signal handler or a cancelled task.
+calls :meth:`Call.unanswered` if no whole answer came. These methods choose the error to raise. If
+the client blames a setting or the application instead, such as a proxy without its password or a
+signal handler, it calls neither, and raises an error of its own choice.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from .redaction import presentable
 
 T = TypeVar("T")
 
-#: Headers that are not taken over from the HTTP library's defaults: they would change the request.
+#: Default headers of an HTTP client that are not sent with a call: they could change its meaning.
 _NOT_TAKEN_OVER: Final = {"authorization", "cookie", "content-type"}
 #: The characters of a code or token: VSCHAR of RFC 6749 appendix A without the space. A header does
 #: not reliably carry other characters unchanged.
@@ -63,7 +63,7 @@ class _Answer(NamedTuple):
 
     @property
     def said(self) -> tuple[str | None, str | None]:
-        """The error code and the message, each None if it is missing.
+        """The error code and the message, each None if there is no usable one.
 
         An OAuth error (RFC 6749 section 5.2) has them in ``error`` and ``error_description``.
         KuCoin's envelope ``{success, code, msg, …}`` has them in ``code`` and ``msg``.
@@ -156,9 +156,9 @@ class Call(Generic[T]):
         """Return the headers to send: those of the call, and the suitable ones of ``others``.
 
         Args:
-            others: The headers that the HTTP library adds to every request, such as
-                ``User-Agent``. A header is left out if the call has one of that name, or if it
-                would change the request.
+            others: The default headers of the HTTP client, such as ``User-Agent``. A header is left
+                out if the call has one of that name, or if it is ``Authorization``, ``Cookie`` or
+                ``Content-Type``.
         """
         left_out = _NOT_TAKEN_OVER.union(map(str.lower, self.headers))
         kept = {name: value for name, value in others.items() if name.lower() not in left_out}
@@ -182,8 +182,8 @@ class Call(Generic[T]):
                 ``body`` is ignored.
 
         Raises:
-            KuCoinError: If the HTTP status or the body is a refusal or a failure, or if the body
-                holds no result that can be used. The class tells which.
+            KuCoinError: If the HTTP status is not a success, or if the body is a refusal or holds
+                no result that can be used.
         """
         try:
             fields, unreadable = {} if unusable else _json_object(body), unusable
@@ -368,7 +368,7 @@ def _moment(date: str) -> float | None:
 def is_visible(value: object) -> TypeGuard[str]:
     """Tell whether a value is a string that can be a code, token or credential.
 
-    It can if it is printable ASCII without spaces, and not only asterisks, which are a mask in the
-    place of a value.
+    It can if it is printable ASCII without spaces, not empty, and not only asterisks, which are a
+    mask in the place of a value.
     """
     return isinstance(value, str) and bool(_VISIBLE.fullmatch(value) and value.strip("*"))

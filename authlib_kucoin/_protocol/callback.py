@@ -2,7 +2,7 @@
 
 The document lists in section 7.1 the parameters ``{success, code, msg, retry, data, state}``.
 ``code`` is the authorization code if ``success`` is true, and an error code if it is false.
-Published clients of KuCoin read ``?code=…&state=…``. Both are accepted. The caller passes the
+Published clients read ``?code=…&state=…``. Both are accepted. The caller passes the
 parameters of the query and of a posted form.
 """
 
@@ -42,8 +42,8 @@ class Callback(NamedTuple):
         """Return the authorization code. Call this only after the state has been compared.
 
         Raises:
-            AuthorizationDenied: If ``success`` is given and is not "true", or if ``error`` is given
-                and not empty: the login was refused.
+            AuthorizationDenied: If ``success`` is given and is not "true" (in any case), or if
+                ``error`` is given and not empty: the login was refused.
             MissingCode: If there is no code, or it is too long, a mask, or not visible ASCII.
         """
         params = self.params
@@ -82,7 +82,7 @@ def read_callback(pairs: Iterable[tuple[str, str]], method: str | None = None) -
 
     Raises:
         AuthorizationDenied: If a parameter occurs twice, or the method is given and is neither GET
-            nor POST. (For HEAD, frameworks call the view of GET.)
+            nor POST. (For HEAD, some frameworks call the view of GET.)
         MismatchingState: If the state is missing or empty.
     """
     if method not in {None, "GET", "POST"}:

@@ -45,8 +45,8 @@ _KEY_INFO_PATH: Final = "/api/v1/user/api-key"
 def _now() -> float:
     """Return the time in seconds since the epoch.
 
-    As a default argument, this function looks ``time.time`` up in each call, so that a test can
-    replace it.
+    This function is the default of ``clock``. ``time.time`` itself is not, because a test could not
+    replace it there.
     """
     return time.time()
 
@@ -140,8 +140,8 @@ def refresh_call(
     Args:
         site: The site that issued the token.
         token: The old token pair, with a ``refresh_token``.
-        scope: The scope to ask for. If left out, it is the old token's ``scope``, and without one
-            ``OAUTH_CREATE_API``.
+        scope: The scope to ask for. If left out, it is the old token's ``scope`` or, without a
+            usable one, ``OAUTH_CREATE_API``.
         clock: Returns seconds since the epoch. Called at once if ``token`` has a
             ``refresh_expires_at``, and when a token is read from the answer.
 
@@ -295,7 +295,7 @@ def access_token_of(token: Mapping[str, Any] | str | None, operation: str) -> st
 
 def _can_sign(key: ApiKey) -> bool:
     values = [getattr(key, name, None) for name in ("api_key", "secret", "passphrase")]
-    # Printable text can be encoded for the signature. An encoding error would show the secret.
+    # Printable text can be encoded for the signature. An encoding error would hold the secret.
     return is_visible(values[0]) and all(
         isinstance(value, str) and value.isprintable() and value.strip("*") for value in values
     )
@@ -319,8 +319,7 @@ def _with_raw_redirect_uri(
 def _query(parameters: Mapping[str, object]) -> str:
     """Return a query whose values are percent-encoded, except for unreserved characters.
 
-    requests and httpx2 send such a query unchanged. A lone surrogate, which some frameworks let
-    through, becomes a question mark.
+    requests and httpx2 send such a query unchanged. A lone surrogate becomes a question mark.
     """
     return "&".join(
         f"{name}={quote(str(value), safe='', errors='replace')}"

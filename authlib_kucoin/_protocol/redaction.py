@@ -76,7 +76,7 @@ def _masked(text: str, spans: Iterable[tuple[int, int]]) -> str:
 
 
 def _spans(text: str, secrets: Iterable[str]) -> set[tuple[int, int]]:
-    """Return the start and end of each occurrence of a secret in a text, plain or escaped."""
+    """Return where secrets occur in a text, plain or escaped, as pairs of start and end."""
     # A secret can itself look escaped ("50%25"), so search for its unescaped forms too.
     layers = [layer for secret in secrets if secret for layer in _layers(secret)]
     wanted = {layer.text.translate(_FOLDED) for layer in layers} - {""}

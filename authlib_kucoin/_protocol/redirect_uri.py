@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 from authlib_kucoin._errors import UnsafeRedirectURI
 
-#: Matches the characters of RFC 3986 without & # % + ; [ ] and '. In a query, browsers, requests or
-#: httpx2 escape the ones left out, cut the URL at them, or read them as something else.
+#: Matches the characters of RFC 3986 without & # % + ; [ ] and '. In a query, the ones left out can
+#: be escaped on the way, cut the URL off, or be read as something else.
 _RAW: Final = re.compile(r"[A-Za-z0-9\-._~:/?@!$()*,=]*")
 
 

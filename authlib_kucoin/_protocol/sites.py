@@ -1,7 +1,7 @@
 """The addresses of KuCoin's sites.
 
-The document masks the host as ``www.kucoin.xxx``. The comment on each site below says what is known
-and how certain it is. Confirm the host with KuCoin when it gives you your client id.
+The document masks the host as ``www.kucoin.xxx``. The comment on each site below says where its
+hosts are from. Confirm the host with KuCoin when it gives you your client id.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class Site:
     Raises:
         ConfigurationError: If a URL is not an absolute https URL (http is for loopback only), holds
             a user name, a fragment, white space or non-ASCII characters; if a base URL has a query
-            or the path of a page or call; or if the version is neither 1 nor 2.
+            or the path of the login page or a call; or if the version is neither 1 nor 2.
     """
 
     web: str
@@ -143,7 +143,7 @@ _API_KEY_PATHS: Final[Mapping[int, str]] = {
     1: "/_oauth/resource/ucenter/outer/api-key/add",
     2: "/_oauth/resource/cyber-truck-vault/v2/outer/api-key/add",
 }
-#: Matches the beginning of the path of a page or a call, which a base URL must not contain.
+#: Matches where the path of the login page or of a call begins. A base URL must not hold it.
 _BEGINS_A_PATH: Final = re.compile(r"/(?:_?oauth(?:/|$)|api/v[0-9])")
 
 SITES: Final[Mapping[str, Site]] = MappingProxyType(

@@ -1,1 +1,1 @@
-"""The errors that the backend of python-social-auth raises."""
+"""Code of the backend for python-social-auth: turns errors into social-core's."""

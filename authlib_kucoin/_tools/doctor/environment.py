@@ -40,7 +40,7 @@ def tls_context(library: str, verify: Any = None) -> ssl.SSLContext:
     named = own or os.environ.get(authorities_variable(library)) or _bundled()
     if named is None:
         return ssl.create_default_context()
-    # Use urllib3's context, which requests uses: Python's own default can be stricter.
+    # Use urllib3's context, which requests uses: Python's own default can differ.
     context: ssl.SSLContext = import_module("urllib3.util.ssl_").create_urllib3_context()
     context.load_verify_locations(**_place(named))
     return context

@@ -126,8 +126,8 @@ def check_redirect(subject: Subject) -> Iterator[Finding]:
     """Check that the redirect URI can be sent.
 
     Also check that its host does not look like one on this machine or network only, because a
-    user's browser cannot reach such a host. With a sandbox, or without a valid site, any host is
-    accepted.
+    user's browser elsewhere cannot reach such a host. This is not checked with a sandbox, or
+    without a valid site.
     """
     try:
         uri = check_redirect_uri(subject.settings.redirect_uri)

@@ -76,8 +76,8 @@ def _registered(app: Any, name: str) -> Any:
 def _referents(found: object) -> Iterable[object]:
     """Return the objects that an object refers to, as far as the search should follow them.
 
-    The search looks into a module only for the names that the application's functions use, because
-    the rest of the module can belong to another application.
+    The search looks into a module only for the names that a function uses, because the rest of the
+    module can belong to another application.
     """
     if not _is_a(found, FunctionType):
         return () if _is_a(found, ModuleType) else gc.get_referents(found)
@@ -152,7 +152,7 @@ def _callback_url(app: Any, uri: str, host: str) -> str | None:
 
     The server (uvicorn) takes the scheme from a proxy that it trusts. Which proxies it trusts is
     not known here, so the request arrives with the scheme of the redirect URI. The request passes
-    only the middleware in ``_ADDRESS_MIDDLEWARE``, so no function of the application runs. The
+    only the middleware in ``_ADDRESS_MIDDLEWARE``, so no endpoint of the application runs. The
     result is None if no route serves a GET of the URI.
 
     Raises:
@@ -176,8 +176,8 @@ def _callback_url(app: Any, uri: str, host: str) -> str | None:
     arrived = asyncio.run(_arrived(app, scope))
     if arrived is None:
         raise HostRefused
-    # If no route serves the path, Starlette by default redirects to the path with a final slash
-    # added or removed.
+    # If a route serves the path only with a final slash added or removed, Starlette by default
+    # redirects to it.
     other = path.rstrip("/") if path.endswith("/") else f"{path}/"
     for served in (path, other) if app.router.redirect_slashes else (path,):
         if _is_served(app, {**arrived, "path": served}):

@@ -1,8 +1,8 @@
 """Decides which parts of an answer a report shows.
 
-The report's list of members has the values of a few that hold no secret. For every other member, it
-has at most the value's type, its length or size, and its kind of characters. Known secrets are
-masked in the shown values, too, because a message of KuCoin's can repeat a secret from the request.
+The report's list of members has the values of a few that hold no secret. Of any other value, it has
+at most the type, the length or size, and the kind of characters. Known secrets are masked in the
+shown values, too, because a message of KuCoin's can repeat a secret from the request.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _DESCRIPTIONS: Final = frozenset(
         "uid",
     }
 )
-#: Secrets with fewer characters are not masked: they would match ordinary words of a report.
+#: Secrets with fewer characters are not masked: they could match ordinary words of a report.
 _SHORTEST_MASKED: Final = 6
 _LONGEST_NAME: Final = 40
 _NAME: Final = re.compile(rf"[A-Za-z_$][\w.$-]{{0,{_LONGEST_NAME - 1}}}", re.ASCII)

@@ -75,7 +75,7 @@ class Record:
     stopped: str = ""
 
     def of(self, name: str) -> Exchange | None:
-        """Return the call with this name; None if it was not made."""
+        """Return the call with this name; None if the record has none."""
         return next((each for each in self.exchanges if each.name == name), None)
 
     def fields(self, name: str) -> Mapping[str, Any]:
@@ -89,6 +89,6 @@ class Record:
         return found.answer.fields
 
     def result(self, name: str) -> Any:
-        """Return the result of a call; None if it was not made or raised an error."""
+        """Return the result of a call; None if it has none, or the record has no such call."""
         found = self.of(name)
         return found.result if found else None
