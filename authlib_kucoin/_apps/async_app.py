@@ -43,7 +43,10 @@ class AsyncApp(AppBase, AsyncCalls):
             self._fetch_token = _awaited(self._fetch_token)
 
     async def load_server_metadata(self) -> dict[str, Any]:
-        """Return KuCoin's endpoints. Authlib calls this before the application's own requests."""
+        """Return metadata with the URLs of the login page and the token endpoint.
+
+        Authlib calls this before the application's own requests.
+        """
         return self._server_metadata()
 
     async def create_authorization_url(

@@ -22,7 +22,10 @@ class SyncApp(AppBase, SyncCalls):
     """Base of the registered apps that block: Authlib's methods, and KuCoin's calls."""
 
     def load_server_metadata(self) -> dict[str, Any]:
-        """Return KuCoin's endpoints. Authlib calls this before the application's own requests."""
+        """Return metadata with the URLs of the login page and the token endpoint.
+
+        Authlib calls this before the application's own requests.
+        """
         return self._server_metadata()
 
     def create_authorization_url(

@@ -1,9 +1,9 @@
 """One request to KuCoin and the meaning of its answer, without any I/O.
 
 A client sends the request of a :class:`Call`. Then it passes the answer to :meth:`Call.answer`, or
-calls :meth:`Call.unanswered` if no whole answer came. These methods choose the error to raise. If
-the client blames a setting or the application instead, such as a proxy without its password or a
-signal handler, it calls neither, and raises an error of its own choice.
+calls :meth:`Call.unanswered` if no whole answer came. These methods choose the error to raise. The
+client can raise another error itself if it blames a setting (such as a proxy without its password)
+or the application (such as a signal handler).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reads each setting from the flags, or else the application, or else the environment."""
+"""Reads the settings. Flags win over the application, and the application over the environment."""
 
 from __future__ import annotations
 
