@@ -136,8 +136,8 @@ class AppBase(NoOpenID):
         (Authlib makes a client for each call, which takes longer.)
 
         Raises:
-            ConfigurationError: If a setting is missing or wrong, or an option of the registration
-                has no effect or could not be used.
+            ConfigurationError: If :attr:`site` raises it, or an option of the registration has no
+                effect or could not be used.
         """
         # Not a cached_property: in Python 3.11 it has a lock, and a child process would wait for
         # ever if another thread held the lock during the fork. setdefault is atomic: if two

@@ -70,7 +70,7 @@ class Cookie:
 
 
 class HostRefused(Exception):
-    """The application refuses requests for this host."""
+    """The application refuses this host or, in Starlette, a middleware answers the request."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +87,7 @@ class App:
         debug: Whether the application runs in debug mode.
         callback_url: Takes the redirect URI and a Host header. Returns the URL that the app builds
             for the route of the redirect URI, behind a proxy that ends TLS and sends this Host;
-            None if no route serves the redirect URI. Raises :class:`HostRefused` if the app refuses
-            the host.
+            None if no route serves the redirect URI. Can raise :class:`HostRefused`.
         trust_scheme: The change that makes the app take the scheme from the proxy's headers.
         trust_host: The change after which the app builds the right host even if the proxy does not
             forward the browser's Host.

@@ -160,7 +160,7 @@ class Rehearsal:
         """Use the old refresh token and the code again.
 
         The old refresh token is used only if the refresh gave a new one. This step comes last,
-        because it can invalidate the new pair.
+        because it can invalidate the new token pair.
         """
         self.terminal.say(
             "Step 5: use the old refresh token and the code again. KuCoin should refuse both."
