@@ -1,9 +1,9 @@
 """One request to KuCoin and the meaning of its answer, without any I/O.
 
 A client sends the request of a :class:`Call`. Then it passes the answer to :meth:`Call.answer`, or
-calls :meth:`Call.unanswered` if no whole answer came. These methods choose the error to raise. The
-client can raise another error itself if it blames a setting (such as a proxy without its password)
-or the application (such as a signal handler).
+calls :meth:`Call.unanswered` if no answer came or it broke off. These methods choose the error to
+raise. The client can raise another error itself if it blames a setting (such as a proxy without its
+password) or the application (such as a signal handler).
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ class Call(Generic[T]):
         Args:
             status: The HTTP status.
             body: The whole body.
-            headers: The HTTP headers, by names in any case.
+            headers: The HTTP headers, by names in upper or lower case.
             unusable: Why the body could not be read; empty if it could. If this is given,
                 ``body`` is ignored.
 

@@ -42,8 +42,8 @@ class Callback(NamedTuple):
         """Return the authorization code. Call this only after the state has been compared.
 
         Raises:
-            AuthorizationDenied: If ``success`` is given and is not "true" (in any case), or if
-                ``error`` is given and not empty: the login was refused.
+            AuthorizationDenied: If ``success`` is given and is not "true" (upper case counts too),
+                or if ``error`` is given and not empty: the login was refused.
             MissingCode: If there is no code, or it is too long, a mask, or not visible ASCII.
         """
         params = self.params
