@@ -125,7 +125,7 @@ def _register_kucoin(app: Flask, *, asks: bool) -> None:
     # The Connect form redirects to KuCoin's login page. Chromium checks this redirect and any that
     # follows it against form-action. Whether KuCoin's login page redirects, and where to, is not
     # documented, so allow any https. A sandbox without TLS needs only its own address, because its
-    # login page does not redirect.
+    # login page redirects to no other.
     kucoin = "https:" if login_page.scheme == "https" else f"http://{login_page.netloc}"
     app.config["CONTENT_SECURITY_POLICY"] = (
         f"default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self' {kucoin}; "

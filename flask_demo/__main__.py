@@ -22,7 +22,7 @@ from .errors import SettingsError
 
 
 class RequestHandler(WSGIRequestHandler):
-    """Logs requests without queries: the callback's query holds the authorization code."""
+    """Logs requests without queries: the callback's query can hold the authorization code."""
 
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - inherited name
         """Log a message of Werkzeug's server, such as the line for a request."""
@@ -70,7 +70,7 @@ def _start(stack: ExitStack) -> BaseWSGIServer:
         if app.config["SANDBOX"]:
             port, name = app.config["SANDBOX_PORT"], "SANDBOX_PORT"
             # The sandbox's consent page lists the permissions that the demo asks for. The
-            # sandbox's keys work from 127.0.0.1 only.
+            # sandbox's keys work from 127.0.0.1 only, unless a scenario changes that.
             asked = app.config["KUCOIN_PERMISSIONS"]
             sandbox = run_sandbox(port, permissions=asked, ip_whitelist=["127.0.0.1"])
             url = stack.enter_context(sandbox).url

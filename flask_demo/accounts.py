@@ -37,7 +37,7 @@ def ask_to_sign_in(return_to: str | None) -> Response:
     Args:
         return_to: The path to open after the sign-in. If it is None or too long, a path that is
             already in the session stays there (it can be that of the callback from KuCoin, which
-            must not get lost). Without a path, the first page is opened.
+            must not get lost). If the session has no path, the first page is opened.
     """
     if return_to and len(return_to) < _LONGEST_PATH:
         session["return_to"] = return_to

@@ -38,8 +38,9 @@ def check(key: ConnectedKey, credentials: ApiKey | None = None) -> str:
         credentials: The credentials, if the caller has them. Otherwise they come from the vault.
 
     Returns:
-        The state of the key, or ``"replaced"`` if another worker has deleted the row meanwhile or
-        has stored another key in it.
+        The state of the key, or of the newer key if the merge has put one into the row.
+        ``"replaced"`` if, before the result could be stored, the row was deleted or another key was
+        stored in it.
     """
     key_id, attempt_id, before = key.id, key.attempt_id, key.state
     info: ApiKeyInfo | None = None
@@ -112,7 +113,7 @@ def _merge(same_account: Sequence[ConnectedKey]) -> None:
 
 
 def due_keys(before: int, limit: int | None = None) -> Iterator[ConnectedKey]:
-    """Claim and yield the keys whose last check with a result was before a given time.
+    """Claim and yield the keys that have had no check with a result since a given time.
 
     Keys that were claimed or checked since ten minutes before this call are left out. Several
     processes can do this at once: each claims small batches and marks them with the time, and

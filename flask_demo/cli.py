@@ -32,9 +32,9 @@ commands = AppGroup("kucoin", help="Look after the connected keys.")
 def check_keys(older_than: str, limit: int | None, per_second: float) -> None:
     """Check connected keys: KuCoin does not tell us when a user deletes or changes a key.
 
-    Run this command regularly, on one or several machines. Even if it runs on several machines at
-    once, it checks no key twice within ten minutes. Each check counts against KuCoin's rate limit,
-    so choose --per-second such that all machines together stay below the limit.
+    Run this command regularly, on one or several machines. Machines that run it at once share the
+    keys among them. Each check counts against KuCoin's rate limit, so choose --per-second such that
+    all machines together stay below the limit.
     """
     states: Counter[str] = Counter()
     for key in due_keys(now() - _seconds(older_than), limit):

@@ -178,7 +178,8 @@ def _web_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     own = _address("SERVER_NAME", f"//{settings.get('SERVER_NAME') or ''}")  # Flask's own setting
     if public.path and not public.path.endswith(_CALLBACK):
         raise SettingsError(f"KUCOIN_REDIRECT_URI has to end in {_CALLBACK}, our only callback.")
-    # Assume https for a SERVER_NAME other than loopback: its redirect URI has to be https.
+    # Assume https for a SERVER_NAME that is not in _LOOPBACK, because a redirect URI on a
+    # public host has to be https.
     is_https = public.scheme == "https" or own.hostname not in (None, *_LOOPBACK)
     return {
         # A cookie with a __Host- name has to be Secure, and no other host can set it for this host.

@@ -105,7 +105,7 @@ def engine_options(url: str) -> dict[str, Any]:
 
 
 def in_memory(url: URL) -> bool:
-    """Return whether a URL names an SQLite database in memory, which ends with its process."""
+    """Return whether a URL names an SQLite database in memory."""
     return url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:")
 
 
@@ -113,8 +113,8 @@ def prepare_database() -> None:
     """Set up the engine of the current app, and migrate the tables to this version.
 
     Raises:
-        SettingsError: If the tables cannot be migrated because the database is read-only or they
-            are a newer version's, or if the SQLite file cannot be opened.
+        SettingsError: If the tables cannot be migrated because the database is read-only or this
+            version does not know their revision, or if the SQLite file cannot be opened.
         DBAPIError: For any other error of the database, as when it does not answer.
     """
     engine = db.engine

@@ -26,7 +26,7 @@ graceful_timeout = _REQUEST_SECONDS  # for a stopping worker to finish its reque
 timeout = _REQUEST_SECONDS  # a worker that gives no sign of life for this long is killed
 
 accesslog = "-"
-# Log %(U)s, the path without the query: the callback's query holds the authorization code.
+# Log %(U)s, the path without the query: the callback's query can hold the authorization code.
 access_log_format = '%(h)s %(t)s "%(m)s %(U)s %(H)s" %(s)s %(B)s bytes %(M)s ms'
 
 

@@ -51,7 +51,7 @@ ID: Final = f"int(max={LARGEST_ID})"
 def require_user() -> Response | None:
     """Redirect to the sign-in if nobody is signed in and the view needs a user.
 
-    If a GET is redirected, the browser returns to its page after the sign-in, unless the page's
+    If a GET is redirected, the sign-in leads back to the page that was asked for, unless the page's
     address is too long. A form has to be sent again.
     """
     if request.endpoint in _PUBLIC or current_user.is_authenticated:
@@ -160,7 +160,7 @@ def check_key(key_id: int) -> Response:
 def rotate(key_id: int) -> Response:
     """Replace a key by a new one: at once with a kept token, without one after a new approval.
 
-    If the form is out of date, begin no attempt. Redirect to KuCoin if the key's latest attempt
+    If the form is out of date, begin no attempt: redirect to KuCoin if the key's latest attempt
     waits for approval, and to the page of that attempt otherwise.
     """
     key = _own_key(key_id)
@@ -255,7 +255,7 @@ def _own_key(key_id: int) -> ConnectedKey:
 
 
 def _sealed_query() -> str:
-    """Return the callback's parameters, sealed because the authorization code is one of them."""
+    """Return the callback's parameters, sealed because one can be the authorization code."""
     if sealed := request.args.get("sealed"):
         return sealed
     pairs = [*request.args.items(multi=True), *request.form.items(multi=True)]

@@ -111,7 +111,7 @@ def settle(attempts: Iterable[ConnectAttempt]) -> None:
     """Write the outcome into the rows of abandoned attempts; leave other attempts alone."""
     for attempt in attempts:
         seconds, outcome = _ABANDONED.get(attempt.status, (0, attempt.status))
-        # abs(): after the clock was set back, changed_at is in the future.
+        # abs(): after the clock was set back, changed_at can be in the future.
         if outcome != attempt.status and abs(now() - attempt.changed_at) > seconds:
             advance(attempt, outcome, error="Interrupted")
 

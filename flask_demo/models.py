@@ -114,7 +114,7 @@ class ConnectedKey(Base):
 
     __tablename__ = "connected_key"
     __table_args__ = (
-        # The check of all keys reads in this order: the longest unchecked key first.
+        # due_keys (checks.py) reads in this order: the longest unchecked key first.
         Index("ix_connected_key_due", "checked_at", "id"),
         # SQLite must never reuse a row's id, because forms and sealed credentials name the id.
         {"sqlite_autoincrement": True},

@@ -17,8 +17,8 @@ from ._permissions import in_key_info
 from ._state import State
 
 #: For each known code of the gateway: its HTTP status and its text. The texts come from KuCoin's
-#: pages, the statuses from public reports, except those of 400010, 400200, 400201, 400202, 400301
-#: and 411100, which are guesses.
+#: pages, the statuses from public reports. But the statuses of 400010, 400200, 400201, 400202,
+#: 400301 and 411100 are guesses.
 GATEWAY_ERRORS: Final = {
     "400001": (
         400,

@@ -160,10 +160,11 @@ def reason(status: int) -> str:
 
 
 def read_request(stream: BinaryIO, client_ip: str, connection: int) -> Request | None:
-    """Read one request; return None if the client closed the connection before the request's end.
+    """Read one request; return None if the connection ends before the request is complete.
 
     Raises:
-        BadRequest: What was received is malformed or too large, or announces a body in chunks.
+        BadRequest: What was received, complete or not, is malformed or too large, or announces a
+            body in chunks.
     """
     line = stream.readline(_MAX_LINE + 1)
     if not line:

@@ -20,7 +20,7 @@ PERMISSIONS: Final[dict[str, tuple[str, str]]] = {
 #: Fast API 2.0 names this group as well. The sandbox never grants it.
 WITHDRAW: Final = "API_WITHDRAW_OAUTH"
 
-#: A request of Fast API 2.0 names each of these groups, with true or false.
+#: In Fast API 2.0, a request for a key names each of these groups, with true or false.
 GROUPS: Final = (*PERMISSIONS, WITHDRAW)
 
 

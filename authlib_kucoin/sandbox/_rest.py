@@ -15,7 +15,7 @@ from ._model import IssuedKey
 from ._refusal import by_kucoin
 from ._state import State
 
-#: The currencies and balances of every account; enough for clients' first calls.
+#: The currencies, and the balances of every account; enough for clients' first calls.
 _CURRENCIES: Final = ("BTC", "USDT")
 _BALANCES: Final = (
     ("main", "USDT", "1000"),

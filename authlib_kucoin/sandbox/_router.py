@@ -35,8 +35,8 @@ class Route:
     fast_api: int | None = None
 
 
-#: KuCoin's calls, by path. The sandbox serves KuCoin's web host and REST host on one port, so the
-#: paths of both are in one table.
+#: KuCoin's calls and the form of its consent page, by path. The sandbox serves KuCoin's web host
+#: and REST host on one port, so the paths of both are in one table.
 ROUTES: Final = {
     "/oauth": Route("authorize", "GET", "7.1", _consent.authorize),
     "/oauth/decision": Route("decision", "POST", "7.1", _consent.decide),

@@ -3,8 +3,8 @@
 ``{{name}}`` inserts a value. ``{{#name}}…{{/name}}`` inserts its content for each item of a list,
 and once for any other true value, such as a mapping. Inside, a name is looked up in the item
 first and then outside it, and ``{{.}}`` is the item itself. ``{{^name}}…{{/name}}`` inserts its
-content if the value is empty or false. ``{{>file.html}}`` inserts another template. To look up a
-name without a value is an error.
+content if the value is empty or false. ``{{>file.html}}`` inserts another template. To look up an
+unknown name is an error.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def render(name: str, values: Mapping[str, Any]) -> str:
     """Return a template of the folder ``files``, filled with `values`.
 
     Raises:
-        KeyError: A name that is looked up has no value.
+        KeyError: A name that is looked up is unknown.
         ValueError: A section is not closed, or a closing tag does not fit the section.
     """
     return "".join(_filled(_parsed(name), (values,)))

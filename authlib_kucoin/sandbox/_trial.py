@@ -84,7 +84,7 @@ class Trial:
         return {"apiKey": self._known.get("apiKey", ""), "permission": permissions}
 
     def exchanges(self) -> list[Exchange]:
-        """Return the requests of the browser and of the server so far, with their answers."""
+        """Return the kept requests of the browser and then of the server, with their answers."""
         return [*self._logins(), *self._exchanges]
 
     def preview(self, client_ip: str) -> str:

@@ -24,9 +24,9 @@ _NO_LOGIN: Final = Login("https://broker.example.com/callback", "sandbox")
 class User:
     """A user who is signed in at KuCoin.
 
-    `decide` makes two requests, as a browser does: one for the login page, and one with the
-    decision. It gives them to the router without a socket. So the checks of both requests and the
-    faults of "authorize" apply, and the journal records the requests.
+    `decide` makes requests as a browser does: one for the login page and, if the page comes, one
+    with the decision. It gives them to the router without a socket. So the checks of both requests
+    and the faults of "authorize" apply, and the journal records the requests.
     """
 
     def __init__(self, kucoin: Router) -> None:
