@@ -46,8 +46,8 @@ class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
         """Tell whether ``update_token`` is set or Authlib's ``token_update`` has a receiver.
 
         Raises:
-            ConfigurationError: If one of them cannot be called with the arguments that it will
-                get, or it is not known in which application context to call them.
+            ConfigurationError: If ``check_function`` refuses ``update_token`` or a receiver, or it
+                is not known in which application context to call them.
         """
         receivers = list(token_update.receivers_for(self._flask_app()))
         for receiver in receivers:

@@ -116,7 +116,7 @@ def broken_for_good(
     """Return an error that says what to change, if the cause is known and lasts; else None.
 
     The known causes are a certificate that is not trusted, a server that does not speak TLS, a
-    proxy that wants a password, and an endless recursion (of gevent).
+    proxy that wants a password, and an endless recursion (gevent can cause one).
 
     Args:
         error: The HTTP library's error.

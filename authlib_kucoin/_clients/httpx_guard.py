@@ -3,11 +3,11 @@
 This module uses private attributes of httpx2 and httpcore2: ``_transport`` and ``_mounts`` of a
 client, ``_pool`` of a transport, ``_http2`` and ``_network_backend`` of a pool; ``_connection``,
 ``_h11_state`` and ``_network_stream`` of a connection. If a release lacks one of the first five,
-its own transports cannot be used; if it lacks one of the others, no connection is used twice. The
-tests in tests/unit/test_private.py fail in both cases.
+httpx2's own transports cannot be used; if it lacks one of the others, no connection is used twice.
+The tests in tests/unit/test_private.py fail in both cases.
 
-If a release lacks ``_transport_for_url`` of a client, or ``_proxy`` and ``_proxy_url`` of a pool,
-error texts do not name the proxy.
+If a release lacks ``_transport_for_url`` of a client, or both ``_proxy`` and ``_proxy_url`` of a
+pool, error texts do not name the proxy.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ class _Backend(httpcore2.NetworkBackend):
         local_address: str | None = None,
         socket_options: Any = None,
     ) -> httpcore2.NetworkStream:
-        """Try one address of a host after another, until one accepts or the deadline passes."""
+        """Try the addresses of a host one after another, until one accepts, or time is up."""
         options = {"local_address": local_address, "socket_options": socket_options}
         try:
             *others, last = addresses(host, port)

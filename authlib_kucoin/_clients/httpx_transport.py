@@ -1,4 +1,4 @@
-"""Transports of httpx2 that clients can share, in any event loop and after a fork.
+"""Transports for httpx2 that work in any event loop and after a fork.
 
 An app of Authlib makes a client for each request, and a plain client of httpx2 must not be used
 after a fork or, if it is async, in another event loop. So the transports here send through inner

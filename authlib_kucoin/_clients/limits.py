@@ -8,8 +8,8 @@ from typing import Final
 
 from authlib_kucoin._errors import ConfigurationError
 
-#: The default of ``timeout``: how many seconds to wait at most for a connection, and then for each
-#: part of the answer.
+#: The default of ``timeout``: how many seconds to wait at most for a connection to one address of
+#: the host, and then for each part of the answer.
 DEFAULT_TIMEOUT: Final = 10.0
 #: The default of ``total_timeout``: how many seconds a whole call takes at most, from connecting to
 #: the last byte of the answer.

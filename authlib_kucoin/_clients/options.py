@@ -32,7 +32,7 @@ _OF_AUTHLIB: Final = {
     "token_endpoint_auth_method",
     "token_placement",
 }
-#: Options that Authlib or the HTTP libraries accept and KuCoin's calls do not use, with the reason
+#: Options that Authlib or the HTTP libraries know and KuCoin's calls do not use, with the reason
 #: or the advice that the error text gives.
 _NO_USE: Final = {
     "auth": "KuCoin's calls carry no other credentials.",

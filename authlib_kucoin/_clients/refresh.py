@@ -35,7 +35,7 @@ REMEMBER_AT_MOST: Final = 1024
 
 
 class Refreshes:
-    """The refreshes of one process: those in flight, and those of the last ten minutes."""
+    """The refreshes of one process: those in flight, and up to 1024 of the last ten minutes."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

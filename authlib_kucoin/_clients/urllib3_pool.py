@@ -51,7 +51,7 @@ class _WatchedConnection(_Connection):
     def timeout(self) -> Any:
         """The step's time-out or the time left until the deadline, whichever is less, in seconds.
 
-        urllib3 reads it for each step of a call.
+        urllib3 reads it several times in a call.
         """
         try:
             return limited(self._patience)
