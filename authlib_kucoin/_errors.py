@@ -62,9 +62,9 @@ class KuCoinError(OAuthError):
             :class:`KuCoinUnavailable`, false for :class:`ApiKeyOutcomeUnknown`. For any other
             error, true only if the ``retry`` field of KuCoin's answer or callback is true.
         status: The HTTP status of KuCoin's answer; None if none is known.
-        failure: Why no whole answer came to a request: ``"timeout"``, ``"tls"``, or
-            ``"connection"`` for any other reason. None if an answer came or nothing was
-            requested. A :class:`ConfigurationError` has ``"tls"`` or None.
+        failure: Why a request got no answer or only part of one: ``"timeout"``, ``"tls"``, or
+            ``"connection"`` for any other reason. Otherwise None. A :class:`ConfigurationError`
+            has ``"tls"`` or None.
         retry_after: How many seconds KuCoin asks to wait before another try; None if unknown.
         error: A short name, the same for all errors of one class.
         description: What is wrong, and often what to do next, as a text.

@@ -58,15 +58,16 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
             unencoded.
         token: The token of the user, if there is one already.
         update_token: A function that stores a new token pair. After this session has sent a
-            refresh, it is called as ``update_token(token, refresh_token=old)``, where ``old`` is
-            the old refresh token. If it raises, the refresh raises the same error. The pair is then
-            kept in memory for up to ten minutes, and the next refresh with the old token calls
-            ``update_token`` with that pair.
+            successful refresh, it is called as ``update_token(token, refresh_token=old)``, where
+            ``old`` is the old refresh token. If it raises, the refresh raises the same error. The
+            pair is then kept in memory for up to ten minutes, and the next refresh with the old
+            token calls ``update_token`` with that pair.
         timeout: How many seconds to wait at most for a connection to one address of the host, and
             then for each part of the answer; 10 if left out. A pair of numbers sets the two
             separately.
-        total_timeout: How many seconds a whole call takes at most, from connecting to the last
-            byte of the answer; 20 if left out.
+        total_timeout: The time limit in seconds for a whole call, from connecting to the last byte
+            of the answer; 20 if left out. Three steps of a blocking client can take longer: see the
+            documentation of proxies.
         pool_maxsize: How many idle connections are kept at most for each host; 50 if left
             out. More connections can be in use at the same time.
         keepalive_expiry: After how many idle seconds a connection is closed rather than used

@@ -48,7 +48,7 @@ class InFlight:
 
     Args:
         secrets: The texts to mask.
-        total_timeout: The longest time for the whole call, in seconds.
+        total_timeout: The time limit for the whole call, in seconds.
 
     Attributes:
         deadline: The time by which the call must have ended, on the clock :func:`time.monotonic`.

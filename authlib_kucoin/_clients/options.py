@@ -66,7 +66,7 @@ class Accepted(NamedTuple):
 
     Attributes:
         names: The options that the constructor takes besides its own parameters.
-        instead: The options that have no effect, with the reason or the advice for the error text.
+        instead: Options that are refused, with the reason or the advice for the error text.
     """
 
     names: frozenset[str]
