@@ -1,4 +1,4 @@
-"""Makes the connections of httpx2 obey deadlines, and drops connections with surplus bytes.
+"""Gives the connections of httpx2 a deadline, and drops connections with surplus bytes.
 
 This module uses private attributes of httpx2 and httpcore2: ``_transport`` and ``_mounts`` of a
 client, ``_pool`` of a transport, ``_http2`` and ``_network_backend`` of a pool; ``_connection``,
@@ -29,7 +29,7 @@ _OURS = (httpx2.HTTPTransport, httpx2.AsyncHTTPTransport)
 
 
 def guard(client: httpx2.Client | httpx2.AsyncClient, *others: object) -> None:
-    """Make a client's connections obey deadlines, and be dropped if they hold surplus bytes.
+    """Give a client's connections a deadline, and have them dropped if they hold surplus bytes.
 
     (The connections of an async client get no deadline here: asyncio's time-out enforces it.)
 
@@ -145,7 +145,7 @@ def _guarded(kind: Any, guard_class: Any) -> Any:
 
 
 class _Backend(httpcore2.NetworkBackend):
-    """Opens connections whose reads and writes end at the deadline of the call."""
+    """Opens connections whose time-outs do not go beyond the deadline of the call."""
 
     def __init__(self, backend: httpcore2.NetworkBackend) -> None:
         self._backend = backend
@@ -190,7 +190,7 @@ class _Backend(httpcore2.NetworkBackend):
 
 
 class _Stream(httpcore2.NetworkStream):
-    """A stream whose reads and writes end at the deadline."""
+    """A stream whose time-outs do not go beyond the deadline."""
 
     def __init__(self, stream: httpcore2.NetworkStream) -> None:
         self._stream = stream
