@@ -1,4 +1,4 @@
-"""The public errors. Each class in brackets is a further base class.
+"""The public errors. The classes in brackets are base classes from Authlib and Python.
 
 * KuCoinError                    (Authlib's OAuthError)
   - AuthorizationDenied          the login was refused, or the callback cannot be used
@@ -25,7 +25,8 @@
   - KuCoinUnavailable            KuCoin is unreachable, is failing or gets too many requests; trying
                                  again does no harm
   - MalformedResponse            the answer is a redirect, or not as documented
-  - ConfigurationError           a setting is missing, wrong or without effect (ValueError)
+  - ConfigurationError           a setting or something in the application is missing, wrong or
+                                 without effect (ValueError)
 * UnsafeRedirectURI              (ValueError) the redirect URI is missing, is not an absolute https
                                  URL (http is for loopback only), or cannot be sent unencoded
 
@@ -61,12 +62,12 @@ class KuCoinError(OAuthError):
             :class:`KuCoinUnavailable`, false for :class:`ApiKeyOutcomeUnknown`. For any other
             error, true only if the ``retry`` field of KuCoin's answer or callback is true.
         status: The HTTP status of KuCoin's answer; None if none is known.
-        failure: Why a request got no answer: ``"timeout"``, ``"tls"``, or ``"connection"`` for any
-            other reason. None if there was an answer or no request. A
-            :class:`ConfigurationError` has ``"tls"`` or None.
+        failure: Why a request got no answer or only part of one: ``"timeout"``, ``"tls"``, or
+            ``"connection"`` for any other reason. Otherwise None. A :class:`ConfigurationError`
+            has ``"tls"`` or None.
         retry_after: How many seconds KuCoin asks to wait before another try; None if unknown.
-        error: A short name, the same for all errors of one class, as in Authlib.
-        description: What is wrong and what to do next, as a text.
+        error: A short name, the same for all errors of one class.
+        description: What is wrong, and often what to do next, as a text.
     """
 
     error = "kucoin_error"
@@ -235,7 +236,7 @@ class MalformedResponse(KuCoinError):
 
 
 class ConfigurationError(KuCoinError, ValueError):
-    """A setting, an option or a function of the application is missing, wrong or without effect.
+    """A setting or something in the application is missing, wrong or without effect.
 
     This error is raised before anything is sent, if the mistake can be detected by then.
     """

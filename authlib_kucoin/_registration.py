@@ -107,10 +107,10 @@ def register_kucoin(
         The registered app, as ``oauth.register`` returns it.
 
     Raises:
-        ConfigurationError: If an option is unknown or without effect, or ``client_kwargs`` or
-            ``fetch_token`` is wrong; the text says what to do instead. Other values, such as
-            ``site``, and options in the application's settings are checked only when they are used.
-            So are all options if ``client_cls`` is a class of your own.
+        ConfigurationError: If an option, also one in ``client_kwargs``, is unknown or without
+            effect, or ``fetch_token`` is wrong; the text says what to do instead. Most other
+            values, such as ``site``, and options in the application's settings are checked only
+            when they are used. So are all options if ``client_cls`` is a class of your own.
         TypeError: If ``oauth`` is not an ``OAuth`` of Authlib.
         ModuleNotFoundError: If the HTTP library (requests or httpx2) is not installed; the text
             says what to install.

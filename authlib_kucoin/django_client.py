@@ -16,7 +16,7 @@ from .requests_client import KuCoinOAuth2Session
 
 
 def _receivers(sender: type) -> Iterable[Any]:
-    """Return the receivers of Authlib's ``token_update``, which a private method of Django finds.
+    """Return the receivers of Authlib's ``token_update``, found by a private method of Django.
 
     If a release of Django lacks that method, the result is empty.
     """
@@ -34,7 +34,7 @@ class KuCoinDjangoApp(SyncApp, DjangoOAuth2App):
         """Tell whether ``update_token`` is set or Authlib's ``token_update`` has a receiver.
 
         Raises:
-            ConfigurationError: If one of them cannot be called with the arguments that it will get.
+            ConfigurationError: If ``check_function`` refuses ``update_token`` or a receiver.
         """
         for receiver in _receivers(type(self.framework)):
             check_function(

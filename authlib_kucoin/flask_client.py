@@ -46,8 +46,8 @@ class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
         """Tell whether ``update_token`` is set or Authlib's ``token_update`` has a receiver.
 
         Raises:
-            ConfigurationError: If one of them cannot be called with the arguments that it will
-                get, or it is not known in which application context to call them.
+            ConfigurationError: If ``check_function`` refuses ``update_token`` or a receiver, or it
+                is not known in which application context to call them.
         """
         receivers = list(token_update.receivers_for(self._flask_app()))
         for receiver in receivers:
@@ -61,7 +61,7 @@ class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
 
     def _on_update_token(self, *token: Any, **old: Any) -> None:
         # Do not enter a new context inside an existing one: leaving the new one would run the
-        # application's teardown functions.
+        # application's teardown functions too early.
         with nullcontext() if has_app_context() else self._flask_app().app_context():
             super()._on_update_token(*token, **old)
 
@@ -111,7 +111,8 @@ class KuCoinFlaskApp(SyncApp, FlaskOAuth2App):
     def authorize_access_token(self, **params: Any) -> KuCoinToken:
         """Check the callback of the current request and exchange its code for a token.
 
-        Until the request ends, calls of this app that are given no token use this token.
+        Until the request ends, calls of this app that are given no token use this token (after a
+        refresh, the new one).
 
         Args:
             params: Parameters for ``fetch_access_token``; normally none.

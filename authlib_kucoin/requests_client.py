@@ -57,14 +57,17 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
         redirect_uri: The callback address, exactly as registered with KuCoin. It is sent
             unencoded.
         token: The token of the user, if there is one already.
-        update_token: A function that stores a new token pair. After a refresh it is called as
-            ``update_token(token, refresh_token=old)``, where ``old`` is the old refresh token. If
-            it raises, the refresh raises the same error; the pair is kept in memory for ten
-            minutes, and the next refresh with the old token calls ``update_token`` with it again.
-        timeout: How many seconds to wait at most for a connection, and then for each part of the
-            answer; 10 if left out. A pair of numbers sets the two separately.
-        total_timeout: How many seconds a whole call takes at most, from connecting to the last
-            byte of the answer; 20 if left out.
+        update_token: A function that stores a new token pair. After this session has sent a
+            successful refresh, it is called as ``update_token(token, refresh_token=old)``, where
+            ``old`` is the old refresh token. If it raises, the refresh raises the same error. The
+            pair is then kept in memory for up to ten minutes, and the next refresh with the old
+            token calls ``update_token`` with that pair.
+        timeout: How many seconds to wait at most for a connection to one address of the host, and
+            then for each part of the answer; 10 if left out. A pair of numbers sets the two
+            separately.
+        total_timeout: The time limit in seconds for a whole call, from connecting to the last byte
+            of the answer; 20 if left out. Three steps of a blocking client can take longer: see the
+            documentation of proxies.
         pool_maxsize: How many idle connections are kept at most for each host; 50 if left
             out. More connections can be in use at the same time.
         keepalive_expiry: After how many idle seconds a connection is closed rather than used
@@ -77,6 +80,7 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
     Raises:
         ConfigurationError: If an option is unknown, wrong or without effect. Some values, such as
             ``site``, are checked only when they are used.
+        TokenError: If ``token`` is not a mapping, or a time in it is not a number of seconds.
     """
 
     token_auth_class = _Auth
@@ -141,7 +145,7 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
 
     @property
     def timeout(self) -> Any:
-        """The constructor's ``timeout``, which Authlib calls ``default_timeout``."""
+        """The ``timeout`` of this session, which Authlib calls ``default_timeout``."""
         return self.default_timeout
 
     @timeout.setter
@@ -149,7 +153,7 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
         self.default_timeout = value
 
     def close(self) -> None:
-        """Close the connections, except those of an ``adapter`` that was given."""
+        """Close the connections, except those of the constructor's argument ``adapter``."""
         for adapter in self.adapters.values():
             if self._owns_pool or adapter is not self.pool:
                 adapter.close()
@@ -164,8 +168,8 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
         """Raise, before anything is sent, if this session's settings do not allow a call.
 
         Raises:
-            ConfigurationError: As in :meth:`ClientBase.check_ready`, or if ``operation`` is
-                ``"create_api_key"`` and a mounted adapter could send that request twice.
+            ConfigurationError: As in :meth:`ClientBase.check_ready`. For ``"create_api_key"``, also
+                if there is no valid site, or a mounted adapter could send that request twice.
         """
         super().check_ready(operation)
         adapter_of = self.get_adapter
@@ -231,7 +235,7 @@ class KuCoinOAuth2Session(SyncClient, OAuth2Session):  # type: ignore[misc]  # A
         progress.sent = not isinstance(adapter, KuCoinAdapter)
         settings["timeout"] = self.default_timeout
         if getattr(self.send, "__func__", None) is Session.send:
-            # Not self.send: instrumentation replaces Session.send, and would record the code.
+            # Not self.send: instrumentation replaces Session.send, and records URLs.
             response: Response = adapter.send(request, **settings)
         else:  # ``send`` was replaced in a subclass or in this session
             progress.sent = True  # assumed, as for an adapter other than KuCoinAdapter

@@ -94,7 +94,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
       (``expires_in`` brings ``expires_at`` with it). ``UserSocialAuth.get_access_token`` needs
       ``["access_token", "refresh_token", "expires_in"]``.
     * ``…_SCOPE``, ``…_REQUESTS_TIMEOUT`` (10 s), ``…_PROXIES``, ``…_VERIFY_SSL``,
-      ``…_USER_AGENT``, ``…_AUTHORIZATION_URL``, ``…_ACCESS_TOKEN_URL``: as in all backends.
+      ``…_USER_AGENT``, ``…_AUTHORIZATION_URL``, ``…_ACCESS_TOKEN_URL``: as in other OAuth backends.
       ``…_TOTAL_TIMEOUT`` (20 s) is the limit for each whole call.
       ``…_AUTH_EXTRA_ARGUMENTS`` is refused if it has a parameter that KuCoin's login page lacks.
 
@@ -140,7 +140,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
 
     For each error of this package, an error of social-core is raised, with the package's error as
     its ``__cause__``. The ``detail`` of social-core's error begins with the text of the package's
-    error, which says what to do next. Neither text holds a secret.
+    error. Neither text holds a secret.
     """
 
     name = "kucoin"
@@ -316,7 +316,8 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
     def refresh_token(self, token: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Exchange a refresh token for a new token pair (document section 7.3).
 
-        If several threads of a process refresh the same token, they share one request.
+        If several threads of a process refresh the same token at the same time, they share one
+        request.
         """
         with social_errors(self, "refresh"):
             if args:
@@ -329,7 +330,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
     def _checked_client(self, stage: ErrorStage) -> KuCoinOAuth2Session:
         """Return a client, after checking ``API_KEY_STEP`` and ``PERMISSIONS`` as well.
 
-        Otherwise a wrong value of either setting would be noticed only when a key is created.
+        Otherwise a wrong value of either setting would be noticed only when a key is to be created.
         """
         self._api_key_step(stage)
         client = self._client()

@@ -1,7 +1,7 @@
 """Keeps KuCoin's secrets out of telemetry and access logs.
 
 KuCoin's token call is a GET whose query holds the authorization code and, if one is set, the client
-secret (document section 7.2). The query of the callback holds the code too. Error reporters,
+secret (document section 7.2). The query of the callback can hold the code too. Error reporters,
 tracing and access logs record URLs with these secrets. This module masks the secrets.
 
 Importing this module imports no library for error reports or tracing.
@@ -37,9 +37,9 @@ _PARAMETER: Final = re.compile(
 def redact(value: Any, _hint: object = None) -> Any:
     """Return a copy of a value in which the secrets in URLs and under known names are masked.
 
-    In every string, the values of the query parameters ``code``, ``client_secret``,
+    In strings, the values of the query parameters ``code``, ``client_secret``,
     ``access_token``, ``refresh_token``, ``secret`` and ``passphrase`` are masked, whatever the
-    host of the URL. In every mapping, the values under these names are masked, except under
+    host of the URL. In mappings, the values under these names are masked, except under
     ``code``, because other data often has that name. Secrets elsewhere, such as in an
     ``Authorization`` header, are not masked.
 
@@ -78,7 +78,7 @@ class RedactingFilter(logging.Filter):
             record.args.update(redact(record.args))
         elif record.args:
             record.args = redact(record.args)
-        with contextlib.suppress(Exception):  # logging itself reports a record that has no text
+        with contextlib.suppress(Exception):  # logging itself reports a broken record
             # The name can be in the message and its value an argument: "code=%s".
             message = record.getMessage()
             if (masked := redact(message)) != message:
@@ -89,9 +89,8 @@ class RedactingFilter(logging.Filter):
 def span_exporter(exporter: SpanExporter) -> SpanExporter:
     """Return an OpenTelemetry exporter that masks each span before another exporter exports it.
 
-    It works with every instrumentation of clients and servers, because it receives every finished
-    span. It masks the span's name, attributes and status, and the attributes of its events and of
-    its links.
+    It works with any instrumentation, because it masks finished spans. It masks the span's name,
+    attributes and status, and the attributes of its events and of its links.
 
     Args:
         exporter: The exporter that exports the masked spans.

@@ -51,7 +51,7 @@ class ClientBase(NotOfKuCoin):
     #: The options that the constructor takes besides its own parameters, and some that it refuses.
     accepted: ClassVar[Accepted]
 
-    #: The longest time for a whole call, in seconds.
+    #: The time limit for a whole call, in seconds.
     total_timeout: float = DEFAULT_TOTAL_TIMEOUT
 
     _site: Site | str | None

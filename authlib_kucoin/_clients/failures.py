@@ -19,7 +19,7 @@ _LIBRARIES: Final = {
     *("httpx2", "httpcore2", "httpx", "httpcore", "h11", "socksio", "anyio", "sniffio"),
     *("eventlet", "trio", "uvloop", "OpenSSL"),
 }
-#: The beginning of the error texts of requests and httpx2 if a proxy wants a password (HTTP 407).
+#: Matches the beginning of an error text that reports a proxy's HTTP 407 (it wants a password).
 _NO_TUNNEL: Final = re.compile(r"(?:Tunnel connection failed: )?407\b")
 
 
@@ -116,7 +116,7 @@ def broken_for_good(
     """Return an error that says what to change, if the cause is known and lasts; else None.
 
     The known causes are a certificate that is not trusted, a server that does not speak TLS, a
-    proxy that wants a password, and an endless recursion (of gevent).
+    proxy that wants a password, and an endless recursion (gevent can cause one).
 
     Args:
         error: The HTTP library's error.

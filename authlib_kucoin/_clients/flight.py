@@ -26,7 +26,7 @@ from authlib_kucoin._models import KuCoinToken
 
 #: How many seconds a new pair or a ReauthorizationRequired is remembered at most.
 REMEMBER_SECONDS: Final = 600.0
-#: The default for ``longest``, the longest time that the leader's request takes, in seconds.
+#: The default for ``longest``, the time limit of the leader's request, in seconds.
 LONGEST_WAIT: Final = 60.0
 #: How many seconds waiters wait beyond ``longest``, so that a leader whose time is up can still
 #: publish its error to them.
@@ -41,7 +41,7 @@ class Flight:
     Args:
         endpoint: URL of the refresh endpoint.
         old: The old token pair, or a mapping with at least its refresh token.
-        longest: The longest time that the leader's request takes, in seconds.
+        longest: The time limit of the leader's request, in seconds.
         loop: The event loop of the leader; None if the leader is a blocking client.
         owner: The client that sends the request.
 

@@ -17,7 +17,7 @@ from .network import holds_bytes
 
 
 class LimitedAnswer(HTTPResponse):
-    """An answer that is read until the deadline at most.
+    """An answer whose reading is limited by the deadline.
 
     If more bytes follow the answer, its connection is closed.
     """
@@ -63,7 +63,7 @@ class _Reader(io.BufferedReader):
 
 
 class _RawReader(io.RawIOBase):
-    """Reads from a socket until the deadline.
+    """Reads from a socket, limited by the deadline.
 
     Attributes:
         has_ended: Whether the answer has ended, so that nothing more is read from the socket.

@@ -1,13 +1,13 @@
-"""Makes the connections of httpx2 obey deadlines, and drops connections with surplus bytes.
+"""Gives the connections of httpx2 a deadline, and drops connections with surplus bytes.
 
 This module uses private attributes of httpx2 and httpcore2: ``_transport`` and ``_mounts`` of a
 client, ``_pool`` of a transport, ``_http2`` and ``_network_backend`` of a pool; ``_connection``,
 ``_h11_state`` and ``_network_stream`` of a connection. If a release lacks one of the first five,
-its own transports cannot be used; if it lacks one of the others, no connection is used twice. The
-tests in tests/unit/test_private.py fail in both cases.
+httpx2's own transports cannot be used; if it lacks one of the others, no connection is used twice.
+The tests in tests/unit/test_private.py fail in both cases.
 
-If a release lacks ``_transport_for_url`` of a client, or ``_proxy`` and ``_proxy_url`` of a pool,
-error texts do not name the proxy.
+If a release lacks ``_transport_for_url`` of a client, or both ``_proxy`` and ``_proxy_url`` of a
+pool, error texts do not name the proxy.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _OURS = (httpx2.HTTPTransport, httpx2.AsyncHTTPTransport)
 
 
 def guard(client: httpx2.Client | httpx2.AsyncClient, *others: object) -> None:
-    """Make a client's connections obey deadlines, and be dropped if they hold surplus bytes.
+    """Give a client's connections a deadline, and have them dropped if they hold surplus bytes.
 
     (The connections of an async client get no deadline here: asyncio's time-out enforces it.)
 
@@ -145,7 +145,7 @@ def _guarded(kind: Any, guard_class: Any) -> Any:
 
 
 class _Backend(httpcore2.NetworkBackend):
-    """Opens connections whose reads and writes end at the deadline of the call."""
+    """Opens connections whose time-outs do not go beyond the deadline of the call."""
 
     def __init__(self, backend: httpcore2.NetworkBackend) -> None:
         self._backend = backend
@@ -158,7 +158,7 @@ class _Backend(httpcore2.NetworkBackend):
         local_address: str | None = None,
         socket_options: Any = None,
     ) -> httpcore2.NetworkStream:
-        """Try one address of a host after another, until one accepts or the deadline passes."""
+        """Try the addresses of a host one after another, until one accepts, or time is up."""
         options = {"local_address": local_address, "socket_options": socket_options}
         try:
             *others, last = addresses(host, port)
@@ -190,7 +190,7 @@ class _Backend(httpcore2.NetworkBackend):
 
 
 class _Stream(httpcore2.NetworkStream):
-    """A stream whose reads and writes end at the deadline."""
+    """A stream whose time-outs do not go beyond the deadline."""
 
     def __init__(self, stream: httpcore2.NetworkStream) -> None:
         self._stream = stream

@@ -1,11 +1,11 @@
-"""Transports of httpx2 that clients can share, in any event loop and after a fork.
+"""Transports for httpx2 that work in any event loop and after a fork.
 
-An app of Authlib makes a client for each request, and a plain client of httpx2 must not be used
-after a fork or, if it is async, in another event loop. So the transports here send through inner
-clients, one per process or event loop. They use clients rather than bare connection pools, because
-only a client uses the proxies of the environment, which many brokers need: KuCoin accepts calls
-from registered addresses only. (The application's own requests pass through the outer and the inner
-client, so httpx2 logs them twice.)
+An app of Authlib makes a client for each request that it sends, and a plain client of httpx2 must
+not be used after a fork or, if it is async, in another event loop. So the transports here send
+through inner clients, one per process or event loop. They use clients rather than bare connection
+pools, because only a client uses the proxies of the environment, which many brokers need: KuCoin
+accepts calls from registered addresses only. (The application's own requests pass through the outer
+and the inner client, so httpx2 logs them twice.)
 """
 
 from __future__ import annotations

@@ -48,13 +48,13 @@ class InFlight:
 
     Args:
         secrets: The texts to mask.
-        total_timeout: The longest time for the whole call, in seconds.
+        total_timeout: The time limit for the whole call, in seconds.
 
     Attributes:
         deadline: The time by which the call must have ended, on the clock :func:`time.monotonic`.
-        received: How many bytes of the answer have arrived; 0 if the transport does not count.
-        sent: Whether any byte of the request may have left this machine. The client or its
-            connections set it.
+        received: How many bytes have arrived; 0 if the transport does not count.
+        sent: For a call that has failed: whether any byte of the request may have left this
+            machine. The client or its connections set it.
     """
 
     __slots__ = ("_reset", "deadline", "received", "secrets", "sent")
@@ -99,7 +99,7 @@ def in_call() -> bool:
 
 
 def note_received(count: int) -> None:
-    """Note that bytes of the current answer have arrived.
+    """Note that bytes have arrived in the current call.
 
     Raises:
         UnusableBody: If more than :data:`LARGEST_ANSWER` bytes have arrived, headers included.

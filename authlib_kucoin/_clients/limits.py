@@ -8,10 +8,10 @@ from typing import Final
 
 from authlib_kucoin._errors import ConfigurationError
 
-#: The default of ``timeout``: how many seconds to wait at most for a connection, and then for each
-#: part of the answer.
+#: The default of ``timeout``: how many seconds to wait at most for a connection to one address of
+#: the host, and then for each part of the answer.
 DEFAULT_TIMEOUT: Final = 10.0
-#: The default of ``total_timeout``: how many seconds a whole call takes at most, from connecting to
+#: The default of ``total_timeout``: the time limit in seconds for a whole call, from connecting to
 #: the last byte of the answer.
 DEFAULT_TOTAL_TIMEOUT: Final = 20.0
 #: The largest body of an answer that is accepted, before and after decoding, in bytes.

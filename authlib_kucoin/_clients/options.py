@@ -32,7 +32,7 @@ _OF_AUTHLIB: Final = {
     "token_endpoint_auth_method",
     "token_placement",
 }
-#: Options that Authlib or the HTTP libraries accept and KuCoin's calls do not use, with the reason
+#: Options that Authlib or the HTTP libraries know and KuCoin's calls do not use, with the reason
 #: or the advice that the error text gives.
 _NO_USE: Final = {
     "auth": "KuCoin's calls carry no other credentials.",
@@ -66,7 +66,7 @@ class Accepted(NamedTuple):
 
     Attributes:
         names: The options that the constructor takes besides its own parameters.
-        instead: The options that have no effect, with the reason or the advice for the error text.
+        instead: Options that are refused, with the reason or the advice for the error text.
     """
 
     names: frozenset[str]

@@ -58,7 +58,7 @@ def check_function(
 
 
 def check_one_source(token: object, request: object) -> None:
-    """Raise if both a token and a request are given: ``fetch_token`` finds a token by the request.
+    """Raise if both are given: a token, and a request by which ``fetch_token`` finds one.
 
     Raises:
         ConfigurationError: If both are given: one of them would have no effect.

@@ -35,7 +35,7 @@ REMEMBER_AT_MOST: Final = 1024
 
 
 class Refreshes:
-    """The refreshes of one process: those in flight, and those of the last ten minutes."""
+    """The refreshes of one process: those in flight, and up to 1024 of the last ten minutes."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -61,15 +61,15 @@ class Refreshes:
             perform: Sends the request and returns the new pair.
             update_token: Called with the new pair if this caller is responsible for that; see the
                 module's docstring.
-            longest: The longest time that ``perform`` takes, in seconds.
+            longest: The time limit of ``perform``, in seconds.
             owner: The client that ``perform`` sends with.
 
         Raises:
             KuCoinError: If the refresh failed, or that of another caller gave no result. A
-                KuCoinError of ``perform`` is raised to all callers that wait for it. Any other
-                error of ``perform`` is raised only to the caller that sent the request; the others
-                get KuCoinUnavailable. An error of ``update_token`` is raised only to the caller
-                that called ``update_token``.
+                KuCoinError of ``perform`` is raised to all callers that share the refresh. Any
+                other error of ``perform`` is raised only to the caller that sent the request; the
+                others get KuCoinUnavailable. An error of ``update_token`` is raised only to the
+                caller that called ``update_token``.
         """
         # Made before the try block, so that after an interrupt in _join the flight is ended.
         own = Flight(endpoint, old, longest=longest, owner=owner)

@@ -6,7 +6,7 @@ through ``asyncio.shield``.
 
 ``asyncio.run``, and the runners of pytest-asyncio and anyio, cancel all tasks when the main one has
 ended. They do so while the loop does not run, and then run it until all tasks have ended. Such a
-cancellation is delayed for the longest time that a refresh takes. Time-outs inside the task
+cancellation is delayed by the time limit of the refresh's request. Time-outs inside the task
 (``asyncio.timeout``, anyio) cancel it while the loop runs, and take effect at once.
 """
 

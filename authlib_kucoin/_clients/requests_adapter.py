@@ -62,8 +62,8 @@ class KuCoinAdapter(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         """Return the pools for a proxy, whose connections note when they send a request."""
-        # urllib3 sets TCP_NODELAY only for direct connections. Without it, a small POST takes 40 ms
-        # longer.
+        # urllib3 sets TCP_NODELAY only for direct connections. Without it, a small POST can take
+        # 40 ms longer.
         kwargs.setdefault("socket_options", [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)])
         manager = super().proxy_manager_for(proxy, **kwargs)
         self._watch(manager)

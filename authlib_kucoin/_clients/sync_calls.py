@@ -138,12 +138,12 @@ class SyncCalls:
         Raises:
             ApiKeyInvalid: If the key was deleted, is another site's, or a credential is wrong.
             AddressNotAllowed: If this server's address is not allowed to use the key.
-            ClockSkewed: If this server's clock is wrong.
+            ClockSkewed: If the request's timestamp is more than 5 s off.
             ApiKeyPermissionDenied: If the key lacks the permission.
             ApiKeyError: If KuCoin refused for another reason, or a credential in ``key`` is
                 missing, masked or malformed.
             ConfigurationError: If a setting is missing or wrong.
             KuCoinUnavailable: If KuCoin could not be reached, is failing or gets too many requests.
-            MalformedResponse: If the answer does not describe a key.
+            MalformedResponse: If the answer does not describe the key.
         """
         return self.perform(calls.api_key_info_call(self.site, key=key))

@@ -1,4 +1,4 @@
-"""urllib3 connections whose steps end at the deadline, and pools that close long-idle ones.
+"""urllib3 connections with a deadline, and pools that close long-idle ones.
 
 This module uses private names of urllib3: ``_new_conn``, ``_dns_host`` and ``_tunnel`` of a
 connection, ``_put_conn`` and ``_get_conn`` of a pool. tests/unit/test_private.py fails if a
@@ -38,7 +38,7 @@ _AT_ONCE: Final = 0.001
 
 
 class _WatchedConnection(_Connection):
-    """A connection whose steps end at the deadline, and which notes when it sends a request.
+    """A connection with a deadline, which notes when it sends a request.
 
     A TLS handshake or a CONNECT to a proxy does not count as the request.
     """
@@ -51,7 +51,7 @@ class _WatchedConnection(_Connection):
     def timeout(self) -> Any:
         """The step's time-out or the time left until the deadline, whichever is less, in seconds.
 
-        urllib3 reads it for each step of a call.
+        urllib3 reads it several times in a call.
         """
         try:
             return limited(self._patience)
