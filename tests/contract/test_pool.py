@@ -147,9 +147,13 @@ def test_body_beyond_content_length_closes_the_connection(new_stack: NewStack, e
 
 
 @everywhere
-def test_http_101_leaves_outcome_unknown(new_stack: NewStack, edge: Edge) -> None:
-    """After HTTP 101, Alice's outcome is unknown, and Bob gets his key over a new connection."""
-    edge.to_alice = lambda answer: b"HTTP/1.1 101 X\r\nUpgrade: x\r\n\r\n" + answer
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_http_101_leaves_outcome_unknown(goes_on: bool, new_stack: NewStack, edge: Edge) -> None:
+    """After HTTP 101, Alice's outcome is unknown, and Bob gets his key over a new connection.
+
+    That holds whether or not more bytes follow the 101.
+    """
+    edge.to_alice = lambda answer: b"HTTP/1.1 101 X\r\nUpgrade: x\r\n\r\n" + answer * goes_on
     stack = new_stack(site=edge.wire.url)
     assert type(ask(stack, "alice")) is ApiKeyOutcomeUnknown
     assert ask(stack, "bob").api_key == "bob"
