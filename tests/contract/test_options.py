@@ -331,13 +331,13 @@ def test_call_argument_without_effect_is_refused(
 @every_client
 def test_query_of_a_given_address_is_kept(client_class: Any, recorder: Recorder) -> None:
     """The query of a given address stays in the URL, before the document's parameters."""
-    endpoint = f"{recorder.url}/_oauth/access-token?a=b"
+    endpoint = f"{recorder.url}/_oauth/access-token?a=%7Eb"  # not "~b"
     client = client_class("broker", site=recorder.url, redirect_uri=CALLBACK)
     url, _ = client.create_authorization_url("https://login.example.com/oauth?lang=en")
     assert url.startswith("https://login.example.com/oauth?lang=en&response_type=code&client_id=")
     assert ask(client, lambda client: client.fetch_token(endpoint, code="c"))["access_token"]
     assert recorder.requests[0].target.startswith(
-        "/_oauth/access-token?a=b&grant_type=authorization_code&code=c&redirect_uri="
+        "/_oauth/access-token?a=%7Eb&grant_type=authorization_code&code=c&redirect_uri="
     )
 
 
