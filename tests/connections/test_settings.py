@@ -133,7 +133,7 @@ def test_missing_authorities_file_is_a_configuration_error(tmp_path: Path) -> No
 
 
 def test_verify_may_be_a_folder(new_server: Callable[[], Authority], tmp_path: Path) -> None:
-    """In Flask, if ``verify`` is a folder, the certificates in it are trusted once it is hashed."""
+    """In Flask, certificates in the folder ``verify`` are trusted after ``openssl rehash``."""
     server = new_server()
     shutil.copy(server.bundle, tmp_path)
     app = InFlask(server.url, {"verify": str(tmp_path)})

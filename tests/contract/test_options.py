@@ -448,7 +448,7 @@ def test_every_registration_option_is_accepted_or_refused() -> None:
 
 
 def test_changed_attribute_of_an_app_is_used(host: Host, recorder: Recorder) -> None:
-    """A changed attribute is used by the next call, although the app was used before."""
+    """If one of these attributes is changed, the next call uses it, although the app was in use."""
     app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
     host.location(app, CALLBACK)
     for name, value, sent in (

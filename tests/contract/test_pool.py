@@ -193,7 +193,7 @@ SURPLUS_IN_TLS = {
 def test_bytes_after_an_answer_close_the_tls_connection(
     to_alice: Callable[[bytes], Answer], new_stack: NewStack, tls: ssl.SSLContext
 ) -> None:
-    """Over TLS too, surplus bytes close the connection; it is kept if there are none."""
+    """Over TLS too, surplus bytes close the connection; without them, it is kept."""
     with Wire(tls) as wire:
         edge = Edge(wire)
         edge.to_alice = to_alice

@@ -40,7 +40,7 @@ def with_an_extra_parameter(token: Any, db: Any, **_: Any) -> None:
     """An ``update_token`` with a required parameter that is never passed."""
 
 
-#: The tokens that these got: ``coroutine_function``, and each ``Awaitable`` awaited to its end.
+#: The token of each call of ``coroutine_function`` or ``Awaitable`` whose result was awaited.
 AWAITED: list[Any] = []
 
 

@@ -155,7 +155,7 @@ def test_calls_share_one_connection(requests: dict[str, Seen]) -> None:
 
 @pytest.mark.parametrize("row", CLIENTS)
 def test_a_client_keeps_no_cookie(row: str, new_stack: NewStack, recorder: Recorder) -> None:
-    """After an exchange, a client holds no cookie; over httpx2, nor after a request of its own."""
+    """A client keeps no cookie of an exchange, and over httpx2 none of ``client.get`` either."""
     stack: Any = new_stack(site=recorder.url)
     stack.finish_with(CODE)
     assert list(stack.client.cookies) == []
