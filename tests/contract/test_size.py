@@ -54,7 +54,7 @@ ENDLESS = {
     "trailers": (OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"X: y\r\n"),
     "headers": (OK, b"X: y\r\n"),
     "a header": (OK + b"X: ", b"x"),
-    "early hints": (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+    "early hints": (b"", b"HTTP/1.1 103 X\r\nLink: " + b"x" * 1000 + b"\r\n\r\n"),
 }
 CASES = [(row, name) for row in EVERYWHERE for name in ENDLESS if row in CLIENTS or name == "body"]
 
