@@ -51,7 +51,7 @@ def gzipped(answer: Any, *, times: int = 1, encoding: str = "gzip", filler: int 
 ENDLESS = {
     "body": (OK + b"\r\n", b"x"),
     "chunks": (OK + b"Transfer-Encoding: chunked\r\n\r\n", b"400\r\n" + b"x" * 1024 + b"\r\n"),
-    "trailers": (OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"X: y\r\n"),
+    "trailers": (OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"X: " + b"y" * 99 + b"\r\n"),
     "headers": (OK, b"X: y\r\n"),
     "a header": (OK + b"X: ", b"x"),
     "early hints": (b"", b"HTTP/1.1 103 X\r\nLink: " + b"x" * 1000 + b"\r\n\r\n"),
