@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import ssl
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -84,7 +86,7 @@ def test_each_app_trusts_only_its_own_authorities(
         if succeeds:
             assert app.sign_in().secret
         else:
-            with pytest.raises(ConfigurationError, match="certificate"):
+            with pytest.raises(ConfigurationError, match="is not trusted"):
                 app.call("create_api_key", token="t")
 
 
@@ -103,7 +105,7 @@ def test_authorities_of_the_environment_are_trusted(
     if (variable == "REQUESTS_CA_BUNDLE") is (kind is InFlask):
         assert app.sign_in().secret
     else:
-        with pytest.raises(ConfigurationError, match="certificate"):
+        with pytest.raises(ConfigurationError, match="is not trusted"):
             app.call("create_api_key", token="t")
 
 
@@ -115,7 +117,7 @@ def test_changed_authorities_file_is_read_again(
     bundle = tmp_path / "authorities.pem"
     bundle.write_bytes(other.bundle.read_bytes())
     app = InFlask(one.url, {"verify": str(bundle)})
-    with pytest.raises(ConfigurationError, match="certificate"):
+    with pytest.raises(ConfigurationError, match="is not trusted"):
         app.call("create_api_key", token="t")
     bundle.write_bytes(one.bundle.read_bytes() + other.bundle.read_bytes())
     assert app.sign_in().secret
@@ -131,9 +133,12 @@ def test_missing_authorities_file_is_a_configuration_error(tmp_path: Path) -> No
 
 
 def test_verify_may_be_a_folder(new_server: Callable[[], Authority], tmp_path: Path) -> None:
-    """In Flask, if ``verify`` is an empty folder, the server's certificate is not trusted."""
+    """In Flask, certificates in the folder ``verify`` are trusted after ``openssl rehash``."""
     server = new_server()
+    shutil.copy(server.bundle, tmp_path)
     app = InFlask(server.url, {"verify": str(tmp_path)})
-    with pytest.raises(ConfigurationError, match="certificate"):
+    with pytest.raises(ConfigurationError, match="is not trusted"):
         app.call("create_api_key", token="t")
+    subprocess.run([*("openssl", "rehash"), tmp_path], check=True)
+    assert app.sign_in().secret
     app.end()

@@ -236,15 +236,13 @@ def test_async_with_block_waits_for_a_refresh(slow: Recorder, new_stack: NewStac
 
 
 @pytest.mark.parametrize("row", SYNC_ROWS)
-def test_closing_waits_for_a_refresh_in_another_thread(slow: Recorder, new_stack: NewStack) -> None:
+def test_refresh_outlives_closing_in_another_thread(slow: Recorder, new_stack: NewStack) -> None:
     """A refresh gets and stores its pair, although another thread closes the client or app."""
     check_closing(slow, stack := new_stack(site=slow.url), close_of(stack))
 
 
 @pytest.mark.parametrize("row", ["httpx", "requests"])
-def test_with_block_waits_for_a_refresh_in_another_thread(
-    slow: Recorder, new_stack: NewStack
-) -> None:
+def test_refresh_outlives_with_block_in_another_thread(slow: Recorder, new_stack: NewStack) -> None:
     """A refresh gets and stores its pair, although another thread leaves the ``with`` block."""
     stack: Any = new_stack(site=slow.url)
     check_closing(slow, stack, lambda: stack.client.__exit__(None, None, None))

@@ -147,9 +147,13 @@ def test_body_beyond_content_length_closes_the_connection(new_stack: NewStack, e
 
 
 @everywhere
-def test_http_101_leaves_outcome_unknown(new_stack: NewStack, edge: Edge) -> None:
-    """After HTTP 101, Alice's outcome is unknown, and Bob gets his key over a new connection."""
-    edge.to_alice = lambda answer: b"HTTP/1.1 101 X\r\nUpgrade: x\r\n\r\n" + answer
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_http_101_leaves_outcome_unknown(goes_on: bool, new_stack: NewStack, edge: Edge) -> None:
+    """After HTTP 101, Alice's outcome is unknown, and Bob gets his key over a new connection.
+
+    That holds whether or not more bytes follow the 101.
+    """
+    edge.to_alice = lambda answer: b"HTTP/1.1 101 X\r\nUpgrade: x\r\n\r\n" + answer * goes_on
     stack = new_stack(site=edge.wire.url)
     assert type(ask(stack, "alice")) is ApiKeyOutcomeUnknown
     assert ask(stack, "bob").api_key == "bob"
@@ -172,14 +176,27 @@ def test_late_answer_is_dropped(new_stack: NewStack, edge: Edge) -> None:
     assert edge.wire.connections == 2
 
 
+def _of_8_kib(answer: bytes) -> bytes:
+    """Return the answer with spaces after its body: 8192 bytes, which fill http.client's buffer."""
+    return whole(200, answer.partition(b"\r\n\r\n")[2].ljust(8192 - 40))
+
+
+SURPLUS_IN_TLS = {
+    # Over requests, the TLS layer has decrypted the surplus bytes, and nothing has read them.
+    "in the answer's TLS record": lambda answer: _of_8_kib(answer) + answer_to("mallory"),
+    "in another TLS record": lambda answer: [answer, answer_to("mallory")],
+}
+
+
 @pytest.mark.parametrize("row", CLIENTS)
-def test_surplus_bytes_in_the_tls_layer_close_the_connection(
-    new_stack: NewStack, tls: ssl.SSLContext
+@pytest.mark.parametrize("to_alice", SURPLUS_IN_TLS.values(), ids=SURPLUS_IN_TLS)
+def test_bytes_after_an_answer_close_the_tls_connection(
+    to_alice: Callable[[bytes], Answer], new_stack: NewStack, tls: ssl.SSLContext
 ) -> None:
-    """Surplus bytes that only the TLS layer has read close the connection."""
+    """Over TLS too, surplus bytes close the connection; without them, it is kept."""
     with Wire(tls) as wire:
         edge = Edge(wire)
-        edge.to_alice = lambda answer: [answer, answer_to("mallory")]
+        edge.to_alice = to_alice
         stack = new_stack(site=wire.url)
         assert [ask(stack, user).api_key for user in ("carol", "alice", "bob")] == [
             "carol",

@@ -34,9 +34,9 @@ class RecordedUpdates:
         self(*args, **old)
 
 
-def refresh(host: Host, app: Any) -> None:
-    """Refresh TOKEN with an app, and close the app's connections."""
-    host.run(lambda: app.refresh_access_token(TOKEN))
+def refresh(host: Host, app: Any, token: Any = TOKEN) -> None:
+    """Refresh a token with an app, and close the app's connections."""
+    host.run(lambda: app.refresh_access_token(token))
     host.run(app.close)
 
 
@@ -106,6 +106,6 @@ def test_no_signal_is_sent_if_the_refresh_fails(
     updates = RecordedUpdates()
     app = register_kucoin(host.oauth(), site=kucoin_sandbox.url, update_token=updates)
     with pytest.raises(KuCoinError):
-        refresh(host, app)
+        refresh(host, app, kucoin_sandbox.token())
     host.run(app.close)
     assert (received, updates.calls) == ([], [])
