@@ -120,6 +120,7 @@ def test_callback_in_another_browser(alice: Visitor, app: Flask, sandbox: Sandbo
 )
 def test_hostile_callbacks(alice: Visitor, sandbox: Sandbox, query: str) -> None:
     """A missing or forged state leads to an error page, without the `msg` of the callback."""
+    alice.begin()  # attempt 1, which one of the forged states names
     response = alice.follow(alice.get(f"/kucoin/callback{query}"))
     assert response.status_code == 400
     assert "belongs to no connection that was begun here" in text_of(response)
