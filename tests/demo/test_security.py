@@ -311,9 +311,10 @@ def test_request_log(app: Flask) -> None:
         requests.get(f"{url}/kucoin/callback?code=canary-code&state=x", timeout=10).close()
         parts = urlsplit(url)
         with socket.create_connection((parts.hostname or "", parts.port or 0)) as raw:
-            raw.sendall(b"GET /kucoin/callback?code=canary-code HTTP/9.9 x\r\n\r\n")
+            raw.sendall(b"GET /kucoin/callback?code=canary-code x HTTP/1.1\r\n\r\n")
             raw.settimeout(10)
             raw.recv(1000)
     text = "\n".join(records.of_the_demo(url))
     assert "GET /kucoin/callback HTTP/1.1" in text
+    assert "Bad request syntax ('GET /kucoin/callback x HTTP/1.1')" in text
     assert "canary-code" not in text
