@@ -333,6 +333,7 @@ def test_disconnected_while_a_key_is_made(carol: Visitor, sandbox: Sandbox) -> N
         carol.post("/kucoin/keys/1/rotate")
     with carol.app.app_context():
         row = db.session.scalars(select(ConnectedKey)).one()
+        assert row.id == 2
         assert vault().key(row).secret == sandbox.issued_keys[1].secret
 
 
