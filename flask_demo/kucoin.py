@@ -60,7 +60,7 @@ def require_user() -> Response | None:
         return ask_to_sign_in(None)
     if request.endpoint == "kucoin.callback":
         return ask_to_sign_in(url_for("kucoin.callback", sealed=_sealed_query()))
-    return ask_to_sign_in(request.full_path)
+    return ask_to_sign_in(request.script_root + request.full_path)
 
 
 @bp.post("/connect")

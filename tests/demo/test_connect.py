@@ -249,11 +249,11 @@ def fast_api_2(make_app: MakeApp) -> MakeApp:
 def test_fast_api_2(fast_api_2: MakeApp) -> None:
     """With Fast API 2 the key has the permissions that were asked for, and no warning is shown."""
     with run_sandbox(ip_whitelist=["127.0.0.1"]) as sandbox:
-        alice = Visitor(fast_api_2(KUCOIN_SITE=sandbox.url), sandbox, "alice")
-        page = alice.connect()
+        app = fast_api_2(KUCOIN_SITE=sandbox.url, KUCOIN_PERMISSIONS="API_COMMON,API_MARGIN")
+        page = Visitor(app, sandbox, "alice").connect()
         assert "is connected" in text_of(page)
         assert "warning" not in page.text
-        assert "Earn" not in text_of(page)
+        assert sandbox.keys[0].permissions == ("API_COMMON", "API_MARGIN")
 
 
 def test_fewer_permissions(fast_api_2: MakeApp) -> None:
@@ -271,7 +271,7 @@ def test_fewer_permissions(fast_api_2: MakeApp) -> None:
         assert "is connected" in page
         assert "lacks Futures" in page
         # The id of an attempt that did not fail, and three values that are no id, lead to KuCoin.
-        for odd in ("2", "99999999999", "x", "-1"):
+        for odd in ("2", "9" * 20, "x", "-1"):
             assert alice.post("/kucoin/connect", fewer_than=odd).status_code == 302
         # Attempt 3 asked for one permission, so nothing is left to ask for.
         assert alice.post("/kucoin/connect", fewer_than="3").location == "/kucoin/attempts/3"

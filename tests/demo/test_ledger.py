@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from flask import Flask
 from sqlalchemy import select
@@ -55,7 +57,8 @@ def test_same_account_twice_at_once(alice: Visitor, app: Flask, sandbox: Sandbox
     def call(path: str) -> int:
         return alice.copy().get(path).status_code
 
-    assert at_once(*[lambda path=path: call(path) for path in paths]) == [303] * 4
+    with then(app, "get_api_key_info", threading.Barrier(4, timeout=30).wait):
+        assert at_once(*[lambda path=path: call(path) for path in paths]) == [303] * 4
     assert len(sandbox.issued_keys) == 4
     with app.app_context():
         statuses = db.session.scalars(select(ConnectAttempt.status)).all()
@@ -120,6 +123,7 @@ def test_callback_in_another_browser(alice: Visitor, app: Flask, sandbox: Sandbo
 )
 def test_hostile_callbacks(alice: Visitor, sandbox: Sandbox, query: str) -> None:
     """A missing or forged state leads to an error page, without the `msg` of the callback."""
+    alice.begin()  # attempt 1, which one of the forged states names
     response = alice.follow(alice.get(f"/kucoin/callback{query}"))
     assert response.status_code == 400
     assert "belongs to no connection that was begun here" in text_of(response)

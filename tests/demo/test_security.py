@@ -76,22 +76,19 @@ def test_session_fixation(app: Flask, sandbox: Sandbox) -> None:
         session["planted"] = "by an attacker"
         csrf = session["csrf_token"]
     visitor.post("/login", username="alice")
-    visitor.begin()
+    visitor.get("/")
     with visitor.http.session_transaction() as session:
         assert "planted" not in session
         assert session["csrf_token"] != csrf
-    visitor.post("/login", username="bob")
-    with visitor.http.session_transaction() as session:
-        assert not [name for name in session if name.startswith("_state_")]
     visitor.post("/logout")
     with visitor.http.session_transaction() as session:
         assert "_user_id" not in session
 
 
 def test_a_planted_cookie_locks_nobody_out(make_app: MakeApp, sandbox: Sandbox) -> None:
-    """A cookie with bytes that are not ASCII causes no error, under any of five names."""
+    """A cookie with bytes that are not ASCII causes no error, under any of four names."""
     http = make_app(KUCOIN_SITE=sandbox.url).test_client(use_cookies=False)
-    names = ("remember_token", "__Host-remember", "session", "browser", ";")
+    names = ("remember_token", "__Host-remember", "session", ";")
     for name in names:
         cookie = f"{name}=1|é".encode().decode("latin-1")
         assert http.get("/", headers={"Cookie": cookie}).status_code == 200
@@ -314,9 +311,10 @@ def test_request_log(app: Flask) -> None:
         requests.get(f"{url}/kucoin/callback?code=canary-code&state=x", timeout=10).close()
         parts = urlsplit(url)
         with socket.create_connection((parts.hostname or "", parts.port or 0)) as raw:
-            raw.sendall(b"GET /kucoin/callback?code=canary-code HTTP/9.9 x\r\n\r\n")
+            raw.sendall(b"GET /kucoin/callback?code=canary-code x HTTP/1.1\r\n\r\n")
             raw.settimeout(10)
             raw.recv(1000)
     text = "\n".join(records.of_the_demo(url))
     assert "GET /kucoin/callback HTTP/1.1" in text
+    assert "Bad request syntax ('GET /kucoin/callback x HTTP/1.1')" in text
     assert "canary-code" not in text

@@ -110,12 +110,13 @@ def test_gunicorn_when_a_request_fails(tmp_path: Path) -> None:
         wait_until(lambda: _status(url))
         assert _status(f"{url}{_CALLBACK}") == 500
         with socket.create_connection(("127.0.0.1", port)) as raw:
-            raw.sendall(f"GET {_CALLBACK} HTTP/9.9 x\r\n\r\n".encode())
+            raw.sendall(f"GET {_CALLBACK}\r\n\r\n".encode())
             raw.settimeout(10)
             assert b" 400 " in raw.recv(1000)
     text = log.read_text()
     assert "Error handling request GET /kucoin/callback" in text
     assert "ValueError" in text
+    assert "Invalid HTTP request line: 'GET /kucoin/callback" in text
     assert _CODE not in text
 
 

@@ -235,7 +235,8 @@ def test_planted_secret_file(sandbox: Sandbox, tmp_path: Path, kind: str) -> Non
     """A secret file that is empty, a link, a folder, no text, or open to others is refused."""
     file = tmp_path / "secret_key"
     if kind == "link":
-        (tmp_path / "elsewhere").write_text("x" * 40)
+        (tmp_path / "elsewhere").write_text(token_hex())
+        (tmp_path / "elsewhere").chmod(0o600)
         file.symlink_to(tmp_path / "elsewhere")
     elif kind == "folder":
         file.mkdir()
