@@ -45,9 +45,13 @@ def run(deviant: Deviant, tmp_path: Path) -> Callable[..., Rehearsed]:
 
 
 @pytest.mark.parametrize("library", ["requests", "httpx2"])
-def test_as_the_document_says(library: str, run: Callable[..., Rehearsed]) -> None:
+def test_as_the_document_says(
+    library: str, run: Callable[..., Rehearsed], deviant: Deviant
+) -> None:
     """With each HTTP library, the report shows no deviation, and answers every question."""
     result = run("--library", library)
+    agents = {seen.header("user-agent").partition("/")[0] for seen in deviant.wire.seen}
+    assert agents == {f"python-{library}"}
     assert result.differences == []
     assert result.status == 0
     assert [answer["name"] for answer in result.report["answers"]] == [
@@ -408,6 +412,7 @@ def test_secrets_that_answers_repeat(run: Callable[..., Rehearsed]) -> None:
 
     result = run(token=repeat, refresh=repeat)
     written = json.dumps(result.report) + result.markdown
+    assert "***, *** and *** from (an address), (an address) and (an address)" in written
     assert "Zq81mNw0Pk33uTe6Rb52".lower() not in written.lower()
     assert "203.0.113.7" not in written
     assert "2001:DB8" not in written
