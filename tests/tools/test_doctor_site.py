@@ -217,7 +217,7 @@ def test_a_folder_of_authorities(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path))
     with run_sandbox(tls="self-signed") as sandbox:
         shutil.copy(str(sandbox.certificate), tmp_path)
-        subprocess.run(["openssl", "rehash", tmp_path], check=True)
+        subprocess.run([*("openssl", "rehash"), tmp_path], check=True)
         assert examine(capsys, "--site", sandbox.url, "--library", "requests").wrong() == {}
 
 
