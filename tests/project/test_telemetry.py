@@ -327,6 +327,14 @@ def test_record_without_a_text() -> None:
     assert record.args == ("code=***",)
 
 
+def test_record_with_named_arguments() -> None:
+    """The filter masks arguments that the message takes by name, and keeps them."""
+    named = ({"r": "code=a-made-up-code"},)
+    record = logging.LogRecord("any", logging.INFO, "", 1, "%(r)s", named, None)
+    assert RedactingFilter().filter(record)
+    assert record.args == {"r": "code=***"}
+
+
 def test_record_with_a_mapping_as_its_message() -> None:
     """The filter masks a field of a mapping that is logged as the message."""
     record = logging.LogRecord("any", logging.INFO, "", 1, {"access_token": "made-up"}, (), None)
@@ -397,6 +405,7 @@ def test_the_servers_logs(name: str, tmp_path: Path) -> None:
         arguments = command.format(port=port).split()
         log = served_log(tmp_path, [sys.executable, *arguments], port)
         assert "/callback?code=" in log
+        assert "Logging error" not in log
         assert ("a-made-up-code" in log) is not redacting
 
 
