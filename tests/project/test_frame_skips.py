@@ -19,7 +19,7 @@ _NOT_RUN = {
 
 @pytest.mark.parametrize(("ci", "workers", "status"), [("", "0", 0), ("1", "0", 1), ("1", "2", 1)])
 def test_skips_fail_in_ci(tmp_path: Path, ci: str, workers: str, status: int) -> None:
-    """A run with skips, an xfail and an xpass passes; with `CI_NO_SKIP`, it fails and lists them."""
+    """A run with skips, xfail and xpass passes; with `CI_NO_SKIP`, it fails and lists them."""
     frame = tmp_path / "tests"
     frame.mkdir()
     shutil.copy(_TESTS / "support" / "no_skips.py", frame / "conftest.py")
