@@ -315,7 +315,8 @@ def test_reset_forgets_everything(broker: Broker) -> None:
 
     assert broker.sandbox.requests == []
     assert broker.sandbox.totals == {}
-    assert broker.sandbox.issued_keys == ()
+    assert broker.sandbox.issued_keys == broker.sandbox.keys == ()
     assert broker.sandbox.now - real < 100
     assert not broker.is_valid(tokens["access_token"])
+    assert refused(broker.refresh(tokens["refresh_token"]), "refresh_token_unknown", "7.3")
     assert refused(broker.wire.ask("GET", broker.token_target(code)), "code_unknown", "7.2")
