@@ -404,7 +404,8 @@ def test_secrets_that_answers_repeat(run: Callable[..., Rehearsed]) -> None:
         if reply.content.get("access_token"):
             token, other = reply.content["access_token"], "Zq81mNw0Pk33uTe6Rb52"
             reply.content["msg"] = (
-                f"{token}, {other} and swordfish from 203.0.113.7, 2001:DB8:0:1::5 and fe80::7"
+                f"{token}, {other}, Qm4kT7xW2pLs9vYd and swordfish "
+                "from 203.0.113.7, 2001:DB8:0:1::5 and fe80::7"
             )
             reply.content["swordfish"] = "swordfish"
             reply.content[other] = [other, 7]
@@ -412,7 +413,7 @@ def test_secrets_that_answers_repeat(run: Callable[..., Rehearsed]) -> None:
 
     result = run(token=repeat, refresh=repeat)
     written = json.dumps(result.report) + result.markdown
-    assert "***, *** and *** from (an address), (an address) and (an address)" in written
+    assert "***, ***, *** and *** from (an address), (an address) and (an address)" in written
     assert "Zq81mNw0Pk33uTe6Rb52".lower() not in written.lower()
     assert "203.0.113.7" not in written
     assert "2001:DB8" not in written
