@@ -267,9 +267,15 @@ def test_refusals_are_logged_without_secrets(
     assert "code=***" in caplog.text
 
 
-def test_many_callers_at_once(broker: Broker) -> None:
+def test_many_callers_at_once(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     """If fifty connections use one refresh token at once, one gets new tokens; the others fail."""
     refresh_token = broker.new_tokens()["refresh_token"]
+
+    def slow_clock() -> float:
+        time.sleep(0.02)  # long enough for others to come between the check and the change
+        return time.time()
+
+    monkeypatch.setattr(broker.sandbox._state.clock, "now", slow_clock)
 
     def refresh(_: int) -> str:
         with Wire(broker.sandbox) as wire:
