@@ -177,7 +177,8 @@ def _masked_header(name: str, value: str) -> tuple[str, str]:
     lower = name.lower()
     if lower == "authorization":
         words = value.split(maxsplit=1)
-        return name, f"{words[0]} {MASK}" if len(words) > 1 else MASK
+        # A client may send its token where the scheme belongs. The usual schemes are only letters.
+        return name, f"{words[0]} {MASK}" if len(words) > 1 and words[0].isalpha() else MASK
     if lower in _SECRET_HEADERS:
         return name, MASK
     return name, _masked(value) if lower == "referer" else value

@@ -41,7 +41,8 @@ def test_every_block_runs(
         names["EXAMPLES"] = ROOT / "docs" / "examples"
         names["walk"] = lambda *urls: walk(*map(one.here, urls))
         names["walk_signed_in"] = lambda *given: walk_signed_in(*map(one.here, given))
-        one.read(page, names)
+        marked = r"(?:```|invisible-code: )(?:python|console|sh)$|^<!--+ skip: "
+        assert one.read(page, names) == len(re.findall(marked, text, re.MULTILINE))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -13,12 +13,13 @@ _NOT_RUN = {
     "test_mark.py": "import pytest\n\n@pytest.mark.skip(reason='why')\ndef test_it():\n    pass\n",
     "test_module.py": "import pytest\n\npytest.skip('why', allow_module_level=True)\n",
     "test_xfail.py": "import pytest\n\n@pytest.mark.xfail\ndef test_it():\n    assert False\n",
+    "test_xpass.py": "import pytest\n\n@pytest.mark.xfail\ndef test_it():\n    pass\n",
 }
 
 
 @pytest.mark.parametrize(("ci", "workers", "status"), [("", "0", 0), ("1", "0", 1), ("1", "2", 1)])
 def test_skips_fail_in_ci(tmp_path: Path, ci: str, workers: str, status: int) -> None:
-    """A run with skips and an xfail passes; with `CI_NO_SKIP`, it fails and lists them."""
+    """A run with skips, xfail and xpass passes; with `CI_NO_SKIP`, it fails and lists them."""
     frame = tmp_path / "tests"
     frame.mkdir()
     shutil.copy(_TESTS / "support" / "no_skips.py", frame / "conftest.py")

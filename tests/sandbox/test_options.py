@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import FrozenInstanceError, fields
 from typing import Any, get_type_hints
 
@@ -39,10 +40,10 @@ def test_flags_are_the_options() -> None:
     ("flags", "options"),
     [
         (["--client-id", "me"], {"client_id": "me"}),
-        (["--permission-mismatch", "--repeat-names"], {"permission_mismatch": True}),
+        (["--permission-mismatch"], {"permission_mismatch": True}),
         (["--max-keys", "3", "--uid", "7"], {"max_keys": 3, "uid": 7}),
-        (["--redirect-uris", "https://a/", "https://b/,c"], {"redirect_uris": ("https://a/",)}),
-        (["--callback", "form_post", "--lists", "list"], {"callback": "form_post"}),
+        (["--redirect-uris", "https://a/", "b,c"], {"redirect_uris": ("https://a/", "b,c")}),
+        (["--callback", "form_post"], {"callback": "form_post"}),
         (["--tls", "a", "b"], {"tls": ("a", "b")}),
         (["--tls", "self-signed"], {"tls": "self-signed"}),
         (["--account", "a:7", "--account", "b"], {"account": ("a:7", "b")}),
@@ -56,9 +57,7 @@ def test_flags_set_options(flags: list[str], options: dict[str, Any]) -> None:
     """A flag sets the option of its name; a switch with "no-" turns its option off."""
     result = parse(flags, {}).options
 
-    for name, value in options.items():
-        given = getattr(result, name)
-        assert given[: len(value)] == value if isinstance(value, tuple) else given == value
+    assert {name: getattr(result, name) for name in options} == options
 
 
 @pytest.mark.parametrize(
@@ -97,10 +96,10 @@ def test_command_line_wins_over_the_environment() -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "error"),
     [
-        ("KUCOIN_SANDBOX_CLIENTID", "x", "variable KUCOIN_SANDBOX_CLIENTID: error: unknown; known"),
-        ("KUCOIN_SANDBOX_PORT", "x", "variable KUCOIN_SANDBOX_PORT: error: argument --port"),
+        ("KUCOIN_SANDBOX_CLIENTID", "x", "unknown; known"),
+        ("KUCOIN_SANDBOX_PORT", "x", "argument --port"),
         ("KUCOIN_SANDBOX_KEY_INFO", "[1]", "argument --key-info: must be a JSON object"),
-        ("KUCOIN_SANDBOX_JSON", "maybe", "KUCOIN_SANDBOX_JSON: error: must be one of 1, true"),
+        ("KUCOIN_SANDBOX_JSON", "maybe", "must be one of 1, true"),
     ],
 )
 def test_mistakes_in_the_environment(
@@ -109,7 +108,7 @@ def test_mistakes_in_the_environment(
     """A misspelt variable, or a malformed value, is an error that names the variable."""
     with pytest.raises(SystemExit):
         parse([], {variable: value})
-    assert error in capsys.readouterr().err
+    assert f"environment variable {variable}: error: {error}" in capsys.readouterr().err
 
 
 def test_variables_of_a_container_service_are_ignored() -> None:
@@ -126,7 +125,7 @@ def test_help_explains_every_option() -> None:
     """``--help`` names every option's flag, some control calls, and a variable as an example."""
     text = parser().format_help()
 
-    assert all(f"--{name.replace('_', '-')}" in text for name in NAMES)
+    assert {name.replace("_", "-") for name in NAMES} <= set(re.findall(r"--([a-z-]+)", text))
     assert "POST /sandbox/faults" in text
     assert "KUCOIN_SANDBOX_CLIENT_ID" in text
 

@@ -226,10 +226,13 @@ def test_fixture_gives_a_sandbox_per_test(
     """`kucoin_sandbox` starts afresh for each test; its options can be overridden."""
     pytester.makepyfile(
         """
+        import time
         import pytest
 
-        def test_first(kucoin_sandbox):
+        @pytest.mark.parametrize("turn", [1, 2])
+        def test_first(kucoin_sandbox, turn):
             assert kucoin_sandbox.client_id == "sandbox-client"
+            assert kucoin_sandbox.now - time.time() < 60
             kucoin_sandbox.advance(3600)
 
         class TestMine:
@@ -245,7 +248,7 @@ def test_fixture_gives_a_sandbox_per_test(
     # Loaded by name, so that the test passes even if the entry point is not installed.
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     result = pytester.runpytest_inprocess("-p", "authlib_kucoin.pytest_plugin")
-    result.assert_outcomes(passed=2)
+    result.assert_outcomes(passed=3)
 
 
 def test_fixture_names_faults_that_never_struck(

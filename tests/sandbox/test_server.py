@@ -15,10 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import pytest
 
 from authlib_kucoin.sandbox import Headers, Sandbox, SandboxOptions, _advice, run_sandbox
+from authlib_kucoin.sandbox._http import Response
 from tests.sandbox.broker import ADD_KEY, ADD_KEY_2, FORM, KEY_INFO, Broker, Wire
 from tests.support.certificates import self_signed
 from tests.support.waiting import wait_until
@@ -88,22 +90,12 @@ def test_half_a_request_is_not_answered(broker: Broker, request_text: str) -> No
         ("GET / HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n", 413),
         ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", 411),
         ("GET /" + "a" * 65_522 + " HTTP/1.1\r\n", 414),
-        ("GET / HTTP/1.1\r\n" + "A: b\r\n" * 101, 431),
+        ("GET / HTTP/1.1\r\n" + "A: b\r\n" * 50_000, 431),
     ],
 )
 def test_request_that_cannot_be_read(broker: Broker, request_text: str, status: int) -> None:
     """A malformed, too large or chunked request gets an error answer, and the connection ends."""
     assert raw(broker, request_text) == (status, "sandbox.bad_request")
-
-
-@pytest.mark.parametrize(
-    "part", ["", "GET / HTTP/1.1\r\n", "GET / HTTP/1.1\r\nContent-Length: 9\r\n\r\nabc"]
-)
-def test_peer_that_goes_away_is_no_trouble(broker: Broker, part: str) -> None:
-    """If a client goes away before the end of a request, the sandbox still serves others."""
-    with Wire(broker.sandbox) as wire:
-        wire.send(part.encode())
-    assert broker.wire.ask("GET", "/nowhere").status == 404
 
 
 def test_peer_that_resets_is_no_trouble(broker: Broker) -> None:
@@ -164,9 +156,7 @@ def test_wrong_method(broker: Broker, path: str, allowed: str, section: str) -> 
 def test_journal_masks_secrets(broker: Broker) -> None:
     """No code, token, secret, passphrase, signature or cookie is in the journal."""
     code = broker.new_code()
-    tokens = broker.wire.ask(
-        "GET", broker.token_target(code) + "&unknown=1&client_secret=s3cret"
-    ).json
+    broker.wire.ask("GET", broker.token_target(code) + "&unknown=1&client_secret=s3cret")
     tokens = broker.wire.ask("GET", broker.token_target(code)).json
     key = broker.ask_key(tokens["access_token"]).json["data"]
     broker.is_valid(tokens["access_token"])
@@ -190,7 +180,7 @@ def test_journal_masks_secrets(broker: Broker) -> None:
             "Cookie": f"session=of-another-port-{key['secret']}",
         },
     )
-    recorded = repr(broker.sandbox.requests)
+    recorded = repr([request.as_dict() for request in broker.sandbox.requests])
 
     secrets = [code, "s3cret", *tokens.values(), key["secret"], key["passphrase"]]
     for secret in (secret for secret in secrets if isinstance(secret, str)):
@@ -273,13 +263,19 @@ def test_refusals_are_logged_without_secrets(
     broker.wire.ask("GET", broker.token_target(code, "https://shop.example/other"))
 
     assert "token refused: redirect_uri is not, byte for byte" in caplog.text
-    assert code not in caplog.text
+    assert code not in unquote(caplog.text)
     assert "code=***" in caplog.text
 
 
-def test_many_callers_at_once(broker: Broker) -> None:
+def test_many_callers_at_once(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     """If fifty connections use one refresh token at once, one gets new tokens; the others fail."""
     refresh_token = broker.new_tokens()["refresh_token"]
+
+    def slow_clock() -> float:
+        time.sleep(0.02)  # long enough for others to come between the check and the change
+        return time.time()
+
+    monkeypatch.setattr(broker.sandbox._state.clock, "now", slow_clock)
 
     def refresh(_: int) -> str:
         with Wire(broker.sandbox) as wire:
@@ -293,7 +289,7 @@ def test_many_callers_at_once(broker: Broker) -> None:
 
 
 def test_stopping_is_prompt_and_leaves_no_thread(new_broker: Callable[..., Broker]) -> None:
-    """`stop` ends idle connections at once, and waits for every thread; it can be called twice."""
+    """`stop` ends idle connections at once, and leaves no thread; it can be called twice."""
     broker = new_broker()
     broker.wire.ask("GET", "/nowhere")
     with Wire(broker.sandbox) as unused:
@@ -306,6 +302,23 @@ def test_stopping_is_prompt_and_leaves_no_thread(new_broker: Callable[..., Broke
         assert unused.is_closed()
     assert not [each for each in threading.enumerate() if each.name.startswith("kucoin-sandbox")]
     broker.sandbox.stop()
+
+
+def test_stopping_waits_for_the_requests(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`stop` returns only after each request that the sandbox is answering."""
+    begun, done = threading.Event(), threading.Event()
+
+    def answer(_request: object) -> Response:
+        begun.set()
+        time.sleep(0.2)
+        done.set()
+        return Response(404)
+
+    monkeypatch.setattr(broker.sandbox._server, "_answer", answer)
+    broker.wire.send(b"GET / HTTP/1.1\r\n\r\n")
+    assert begun.wait(10)
+    broker.sandbox.stop()
+    assert done.is_set()
 
 
 def test_sandbox_that_never_started_can_be_stopped() -> None:
@@ -410,7 +423,7 @@ def test_waits_while_there_is_no_descriptor(tmp_path: Path) -> None:
                 for each in taken[:4]:
                     each.close()
                 client.settimeout(10)
-                print(client.recv(12), spent < 0.25)
+                print(client.recv(12), spent < 0.1)
             """
         )
     )

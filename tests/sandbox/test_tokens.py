@@ -119,10 +119,11 @@ def test_order_of_token_parameters_is_an_option(new_broker: Callable[..., Broker
     broker = new_broker(parameter_order="document")
     good = broker.token_target(broker.new_code())
     path, _, query = good.partition("?")
-    first, *rest = query.split("&")
+    first, rest = query.split("&", 1)
 
-    moved = broker.wire.ask("GET", f"{path}?{'&'.join([*rest, first])}")
-    assert refused(moved, "parameter_order", "7.2")
+    for moved in (f"{rest}&{first}", f"client_secret=x&{query}"):
+        answer = broker.wire.ask("GET", f"{path}?{moved}")
+        assert refused(answer, "parameter_order", "7.2")
     assert broker.wire.ask("GET", f"{good}&client_secret=x").json["access_token"]
 
 
@@ -267,7 +268,7 @@ def test_validation_knows_dead_from_alive(broker: Broker) -> None:
 
 
 def test_validation_takes_one_field(broker: Broker) -> None:
-    """A check needs the field access_token, and is refused with an Authorization header."""
+    """A check is refused with a field other than access_token, or an Authorization header."""
     path = "/_oauth/validate-access-token"
 
     assert refused(broker.form(path, {"token": "x"}), "unknown_parameter", "7.4")
@@ -292,13 +293,13 @@ def test_listed_address_passes(new_broker: Callable[..., Broker]) -> None:
         assert new_broker(allowed_ips=[allowed]).new_tokens()["access_token"]
 
 
-@pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), 1e11])
+@pytest.mark.parametrize("seconds", [-100, float("nan"), float("inf"), 1e11])
 def test_clock_only_goes_forward(broker: Broker, seconds: float) -> None:
     """A step that is negative, too large or no number is refused, and does not move the clock."""
     before = broker.sandbox.now
     with pytest.raises(ValueError, match=r"only goes forward: .* from 0 to 10000000000"):
         broker.sandbox.advance(seconds)
-    assert broker.sandbox.now - before < 60
+    assert abs(broker.sandbox.now - before) < 60
 
 
 def test_reset_forgets_everything(broker: Broker) -> None:
@@ -314,7 +315,8 @@ def test_reset_forgets_everything(broker: Broker) -> None:
 
     assert broker.sandbox.requests == []
     assert broker.sandbox.totals == {}
-    assert broker.sandbox.issued_keys == ()
+    assert broker.sandbox.issued_keys == broker.sandbox.keys == ()
     assert broker.sandbox.now - real < 100
     assert not broker.is_valid(tokens["access_token"])
+    assert refused(broker.refresh(tokens["refresh_token"]), "refresh_token_unknown", "7.3")
     assert refused(broker.wire.ask("GET", broker.token_target(code)), "code_unknown", "7.2")

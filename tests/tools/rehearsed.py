@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from authlib_kucoin.__main__ import parser
 from authlib_kucoin._tools import rehearse
@@ -185,5 +185,6 @@ def rehearsed(deviant: Deviant, folder: Path, person: Person, *arguments: str) -
     markdown = (folder / "report.md").read_text()
     printed = [] if "--show-key" in arguments else person.said
     seen = "\n".join([text, markdown, *(line for line in printed if "/oauth?" not in line)])
-    assert [secret for secret in deviant.secrets if secret in seen] == []
+    forms = deviant.secrets | {quote(secret, safe="") for secret in deviant.secrets}
+    assert [secret for secret in forms if secret in seen] == []
     return Rehearsed(status, json.loads(text), markdown, "\n".join(person.said))

@@ -138,10 +138,12 @@ def test_a_wrong_site(capsys: pytest.CaptureFixture[str]) -> None:
 def test_without_kucoin(capsys: pytest.CaptureFixture[str]) -> None:
     """If an application registers no KuCoin, or none under the given --name, the report says so.
 
-    A registration by another application in the same process does not count.
+    A registration by another application does not count, even if an endpoint uses its module.
     """
-    app = _app()
-    assert "register_kucoin(OAuth(app))" in _wrong(capsys, Starlette())["application"]
+    app, shop = _app(), ModuleType("made_up_shop")
+    vars(shop)["app"] = app
+    other = Starlette(routes=[Route("/", lambda _request: Response(shop.__name__))])
+    assert "register_kucoin(OAuth(app))" in _wrong(capsys, other)["application"]
     found = examine(capsys, "--offline", "--name", "kucoin_eu", app=app).wrong()
     assert "'kucoin_eu'" in found["application"]
 
