@@ -86,9 +86,10 @@ def test_site_sets_version_and_address_of_the_key_request(
     new_stack: NewStack, recorder: Recorder
 ) -> None:
     """A ``Site`` gives version and address of a key request; the setting ``fast_api=3`` raises."""
-    site = Site(recorder.url, fast_api=2, api_key_endpoint=f"{recorder.url}{SECOND}/")
+    site = Site(recorder.url, fast_api=2, api_key_endpoint=f"{recorder.url}{FIRST}/")
     new_stack(site=site).create_api_key(TOKEN)
-    assert recorder.requests[0].path == SECOND
+    request = recorder.requests[0]
+    assert (request.path, request.headers["content-type"]) == (FIRST, "application/json")
     with pytest.raises(ConfigurationError, match="1 or 2"):
         new_stack(site=recorder.url, fast_api=3).create_api_key(TOKEN)
 
