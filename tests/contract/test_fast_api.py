@@ -74,7 +74,7 @@ def test_fast_api_1_key_request_is_an_empty_form(new_stack: NewStack, recorder: 
 def test_invalid_permissions_raise_before_the_refresh(
     new_stack: NewStack, recorder: Recorder, fast_api: int | None, permissions: tuple[str, ...]
 ) -> None:
-    """Wrong permissions raise, and nothing is sent, not even a refresh of the expired token."""
+    """Wrong permissions raise, and nothing is sent. Apps and clients do not even refresh first."""
     stack = new_stack(site=recorder.url, fast_api=fast_api, permissions=permissions)
     with pytest.raises(ConfigurationError, match=permissions[0] if fast_api == 2 else "fast_api=2"):
         stack.create_api_key({**TOKEN, "refresh_token": "r", "expires_at": 1})
