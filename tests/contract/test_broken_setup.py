@@ -21,8 +21,7 @@ from tests.support.certificates import self_signed
 from tests.support.wire import Wire, whole
 
 TOKEN = {"access_token": "access", "refresh_token": "refresh"}
-PASSWORD = canaries.new("a proxy's password")
-IN_A_URL = quote(PASSWORD, safe="")
+IN_A_URL = quote(canaries.new("a proxy's password"), safe="")
 
 
 @pytest.fixture
@@ -59,14 +58,14 @@ def test_proxy_authentication_error_hides_the_password(
 ) -> None:
     """The error names the proxy's host and port, and does not show the password."""
     proxy = wire.url.removeprefix("http://")
-    monkeypatch.setenv("HTTPS_PROXY", f"http://user:{quote(PASSWORD, safe='')}@{proxy}")
+    monkeypatch.setenv("HTTPS_PROXY", f"http://user:{IN_A_URL}@{proxy}")
     wire.answer = lambda _seen: whole(407, "", {"Proxy-Authenticate": "Basic"})
     stack = new_stack(site="eu")
     for call in (stack.create_api_key, stack.refresh):
         error = outcome_of(lambda call=call: call(TOKEN))  # type: ignore[misc]  # a default
         assert (type(error), error.retry) == (ConfigurationError, False)
         assert f"The proxy {proxy} asks for a user name and a password" in str(error)
-        assert PASSWORD not in str(error)
+        assert IN_A_URL not in str(error)
 
 
 @pytest.mark.parametrize("row", CLIENTS)
@@ -97,7 +96,7 @@ def test_unreachable_proxy_error_names_the_proxy(
     new_stack: NewStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The error names the proxy. The error's ``retry`` is true, as the proxy may come back."""
-    monkeypatch.setenv("HTTPS_PROXY", f"http://user:{quote(PASSWORD, safe='')}@127.0.0.1:9")
+    monkeypatch.setenv("HTTPS_PROXY", f"http://user:{IN_A_URL}@127.0.0.1:9")
     error = outcome_of(lambda: new_stack(site="eu").refresh(TOKEN))
     assert (type(error), error.retry) == (KuCoinUnavailable, True)
     assert "through the proxy 127.0.0.1:9)" in str(error)

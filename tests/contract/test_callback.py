@@ -104,7 +104,7 @@ def test_cancelled_login_is_denied(callback: str, new_stack: NewStack) -> None:
     assert (error.retry, error.status) == (False, None)
 
 
-@everywhere
+@pytest.mark.parametrize("row", WITH_SESSIONS)
 def test_a_state_works_once(stack: Stack, kucoin_sandbox: Sandbox) -> None:
     """A callback that is opened a second time is refused, and no second exchange is sent."""
     back = kucoin_sandbox.approve(stack.login())
@@ -114,7 +114,7 @@ def test_a_state_works_once(stack: Stack, kucoin_sandbox: Sandbox) -> None:
     assert kucoin_sandbox.totals["token"] == 1
 
 
-@everywhere
+@pytest.mark.parametrize("row", WITH_SESSIONS)
 def test_refused_callback_consumes_its_state(stack: Stack, kucoin_sandbox: Sandbox) -> None:
     """After a refusal, a callback with the same state and a valid code is refused."""
     back = kucoin_sandbox.approve(stack.login())
@@ -164,21 +164,21 @@ def test_abandoned_logins_do_not_fill_the_session(stack: Stack, kucoin_sandbox: 
 
 @pytest.mark.parametrize("row", FRAMEWORKS)
 @pytest.mark.parametrize(
-    ("query", "fields"),
+    ("query", "fields", "says"),
     [
-        ("&code=other", ("code", "state")),
-        ("&state=other", ("code", "state")),
-        ("&success=true", ("code", "state", "success")),
-        ("", ("code",)),
-        ("", ("state",)),
-        ("", ()),
+        ("&code=other", ("code", "state"), "a parameter twice"),
+        ("&state=other", ("code", "state"), "a parameter twice"),
+        ("&success=true", ("code", "state", "success"), "a parameter twice"),
+        ("", ("code",), "no state"),
+        ("", ("state",), "no authorization code"),
+        ("", (), "no state"),
     ],
 )
 def test_invalid_form_callback_is_refused(
-    query: str, fields: tuple[str, ...], stack: Stack, kucoin_sandbox: Sandbox
+    query: str, fields: tuple[str, ...], says: str, stack: Stack, kucoin_sandbox: Sandbox
 ) -> None:
     """A form is refused if code or state is missing, or if a parameter is in the query as well."""
     given = {"success": "true", **kucoin_sandbox.approve(stack.login()).fields}
-    with pytest.raises(AuthorizationDenied):
+    with pytest.raises(AuthorizationDenied, match=says):
         stack.finish_by_post(f"{REDIRECT_URI}{query}", {name: given[name] for name in fields})
     assert "token" not in kucoin_sandbox.totals

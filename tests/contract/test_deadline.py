@@ -99,15 +99,16 @@ def test_total_timeout_ends_a_slow_proxy_tunnel(
     stack = new_stack(site="eu", timeout=TIMEOUT, total_timeout=TOTAL)
     error, seconds = timed(lambda: stack.create_api_key(TOKEN))
     assert type(error) is KuCoinUnavailable
+    assert "total_timeout" in str(error)
     assert seconds < SOON
 
 
-@pytest.mark.parametrize("row", CLIENTS)
+@pytest.mark.parametrize("row", ["requests", "httpx"])
 @pytest.mark.parametrize("through_proxy", [False, True])
 def test_total_timeout_ends_a_slow_tls_handshake(
     new_stack: NewStack, wire: Wire, through_proxy: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If a TLS handshake is too slow, a key request ends in time with ``KuCoinUnavailable``."""
+    """If a blocking client's TLS handshake is too slow, ``KuCoinUnavailable`` is raised in time."""
 
     def tunnel(_seen: Seen) -> Answer:
         return chain(
@@ -123,9 +124,11 @@ def test_total_timeout_ends_a_slow_tls_handshake(
         else:
             site = f"https://127.0.0.1:{listener.getsockname()[1]}"
             other._run(_shake_hands_slowly, listener, other)
-        stack = new_stack(site=site, timeout=TIMEOUT, total_timeout=TOTAL)
+        # A short ``timeout`` would end the handshake: it limits the whole handshake.
+        stack = new_stack(site=site, timeout=10, total_timeout=TOTAL)
         error, seconds = timed(lambda: stack.create_api_key(TOKEN))
     assert type(error) is KuCoinUnavailable
+    assert "total_timeout" in str(error)
     assert seconds < SOON
 
 

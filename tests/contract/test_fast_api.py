@@ -74,7 +74,7 @@ def test_fast_api_1_key_request_is_an_empty_form(new_stack: NewStack, recorder: 
 def test_invalid_permissions_raise_before_the_refresh(
     new_stack: NewStack, recorder: Recorder, fast_api: int | None, permissions: tuple[str, ...]
 ) -> None:
-    """Wrong permissions raise, and nothing is sent, not even a refresh of the expired token."""
+    """Wrong permissions raise, and nothing is sent. Apps and clients do not even refresh first."""
     stack = new_stack(site=recorder.url, fast_api=fast_api, permissions=permissions)
     with pytest.raises(ConfigurationError, match=permissions[0] if fast_api == 2 else "fast_api=2"):
         stack.create_api_key({**TOKEN, "refresh_token": "r", "expires_at": 1})
@@ -86,9 +86,10 @@ def test_site_sets_version_and_address_of_the_key_request(
     new_stack: NewStack, recorder: Recorder
 ) -> None:
     """A ``Site`` gives version and address of a key request; the setting ``fast_api=3`` raises."""
-    site = Site(recorder.url, fast_api=2, api_key_endpoint=f"{recorder.url}{SECOND}/")
+    site = Site(recorder.url, fast_api=2, api_key_endpoint=f"{recorder.url}{FIRST}/")
     new_stack(site=site).create_api_key(TOKEN)
-    assert recorder.requests[0].path == SECOND
+    request = recorder.requests[0]
+    assert (request.path, request.headers["content-type"]) == (FIRST, "application/json")
     with pytest.raises(ConfigurationError, match="1 or 2"):
         new_stack(site=recorder.url, fast_api=3).create_api_key(TOKEN)
 

@@ -205,7 +205,7 @@ def test_http_429_with_a_good_body_is_unavailable(recorder: Recorder, new_stack:
     assert len(recorder.requests) == 1
 
 
-def test_the_table_has_every_fault_of_the_sandbox() -> None:
+def test_the_table_has_every_plain_fault() -> None:
     """The table has each plain fault, a delay, an envelope and an OAuth error."""
     written = {fault.partition(":")[0] for fault in TABLE}
     assert written >= {*PLAIN_FAULTS, "delay", "envelope", "oauth"}

@@ -14,7 +14,7 @@ from starlette.requests import Request
 
 from authlib_kucoin import AuthorizationDenied, ConfigurationError, KuCoinError, register_kucoin
 from tests.contract.hosts import DjangoHost, FlaskHost, Host, StarletteHost
-from tests.contract.recorder import REFRESHED, TOKEN, Recorder
+from tests.contract.recorder import ANSWERS, REFRESHED, TOKEN, Recorder
 
 CALLBACK = "https://broker.example.com/callback"
 
@@ -57,7 +57,9 @@ def test_flask_uses_the_token_of_the_same_request(recorder: Recorder) -> None:
     kucoin.close()
 
 
-def test_flask_uses_the_refreshed_token_of_the_request(recorder: Recorder) -> None:
+def test_flask_uses_the_refreshed_token_of_the_request(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Later calls in the request use its refreshed token, even after a refresh of another token."""
     host = FlaskHost()
     kucoin = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
@@ -66,6 +68,7 @@ def test_flask_uses_the_refreshed_token_of_the_request(recorder: Recorder) -> No
         kucoin.token = TOKEN
         kucoin.refresh_access_token(TOKEN["refresh_token"])
         kucoin.create_api_key()
+        monkeypatch.setitem(ANSWERS, "/_oauth/refresh-token", TOKEN)
         kucoin.refresh_access_token({"refresh_token": "somebody-elses"})
         kucoin.create_api_key()
 

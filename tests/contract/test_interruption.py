@@ -5,10 +5,11 @@ from __future__ import annotations
 import signal
 import socket
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Event
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from authlib_kucoin import (
     KuCoinOAuth2Session,
     KuCoinUnavailable,
 )
+from authlib_kucoin._clients.flight import Flight
 from tests.contract.stacks import EVERYWHERE, NewStack, everywhere, outcome_of
 from tests.support.waiting import wait_until
 from tests.support.wire import Answer, Seen, Wire
@@ -56,11 +58,17 @@ def silent() -> Iterator[Wire]:
 
 
 @contextmanager
-def interrupted_by(error: type[BaseException], wire: Wire) -> Iterator[None]:
-    """Make a signal handler raise an error once the server has a request."""
+def interrupted_by(
+    error: type[BaseException], wire: Wire, within: Callable[..., object] | None = None
+) -> Iterator[None]:
+    """Make a signal handler raise an error once the server has a request.
 
-    def handler(*_: object) -> None:
-        if wire.seen:
+    With ``within``, it is raised only while that function runs.
+    """
+
+    def handler(_signal: int, frame: FrameType | None) -> None:
+        running = [each.f_code for each, _ in traceback.walk_stack(frame)]
+        if wire.seen and (within is None or within.__code__ in running):
             signal.setitimer(signal.ITIMER_REAL, 0)
             raise error("made up")
 
@@ -80,12 +88,11 @@ def interrupted_by(error: type[BaseException], wire: Wire) -> Iterator[None]:
 def test_time_limit_error_reaches_the_caller(
     error: type[BaseException], operation: str, new_stack: NewStack, silent: Wire
 ) -> None:
-    """The exception that interrupts a refresh or a validation is raised, and shows no token."""
+    """The exception that interrupts a refresh or a validation is raised, with none chained."""
     stack = new_stack(site=silent.url)
     with pytest.raises(error) as raised, interrupted_by(error, silent):
         getattr(stack, operation)(TOKEN)
     assert raised.value.__context__ is None
-    assert "old-" not in "".join(traceback.format_exception(raised.value))
 
 
 @pytest.mark.parametrize("row", [row for row, operation in CASES if operation == "refresh"])
@@ -105,7 +112,7 @@ def test_time_limit_error_reaches_a_waiter(
     with ThreadPoolExecutor(1) as pool:
         lead = pool.submit(lambda: outcome_of(lambda: leader.refresh(TOKEN)))
         wait_until(lambda: bool(silent.seen))
-        with pytest.raises(error), interrupted_by(error, silent):
+        with pytest.raises(error), interrupted_by(error, silent, within=Flight.wait):
             waiter.refresh(TOKEN)
         go_on.set()
         assert isinstance(lead.result(30), Exception)
