@@ -284,10 +284,11 @@ def test_signatures_equal_kucoins_published_examples() -> None:
     )
 
 
-def test_key_with_a_line_break_is_refused() -> None:
-    """An API key with a line break, which could inject a header, is refused."""
+@pytest.mark.parametrize("api_key", ["a key", "k\N{LATIN SMALL LETTER E WITH ACUTE}y"])
+def test_key_with_a_space_or_beyond_ascii_is_refused(api_key: str) -> None:
+    """An API key with a space or a non-ASCII character is refused."""
     with pytest.raises(ApiKeyError) as caught:
-        protocol.api_key_info_call(SITE, key=ApiKey("", "k\r\nX: y", "s", "p"))
+        protocol.api_key_info_call(SITE, key=ApiKey("", api_key, "s", "p"))
     assert caught.value.operation == "api_key_info"
 
 
