@@ -114,6 +114,7 @@ def test_a_server_error_is_unavailable(operation: str, status: int, good: bool) 
     error = failure(operation, GOOD[operation] if good else b"<html>", status)
     assert type(error) is expected_class(operation, KuCoinUnavailable)
     assert error.status == status
+    assert f"it failed with HTTP {status}" in str(error)
 
 
 @every_operation
@@ -157,6 +158,7 @@ def test_empty_body_is_malformed(operation: str, status: int) -> None:
     error = failure(operation, b"", status)
     assert type(error) is expected_class(operation, MalformedResponse)
     assert error.status == status
+    assert "not JSON" in str(error)
 
 
 @every_operation
