@@ -43,7 +43,10 @@ def expected_class(operation: str, kind: type[KuCoinError]) -> type[KuCoinError]
 @every_operation
 @pytest.mark.parametrize("status", [200, 400, 401, 403])
 def test_success_false_is_a_refusal(operation: str, status: int) -> None:
-    """With each of these statuses, ``success: false`` is a refusal, even beside a full result."""
+    """``success: false`` is a refusal even with HTTP 200 and beside a full result.
+
+    With the other statuses, the error is the same.
+    """
     no = {"success": False, "code": "40001", "msg": "no", "retry": False}
     error = failure(operation, {**GOOD[operation], **no}, status)
     assert type(error) is REFUSED[operation]
@@ -93,9 +96,10 @@ def test_too_many_requests_can_be_tried_again(operation: str, body: Any, status:
 @every_operation
 @pytest.mark.parametrize("status", [429, 302, 500, 503])
 def test_code_and_message_are_kept_if_the_status_decides(operation: str, status: int) -> None:
-    """If one of these statuses decides the class, the error keeps KuCoin's code and message."""
+    """These statuses decide the class of the error, which keeps KuCoin's code and message."""
     body = {"success": False, "code": "E-7", "msg": "closed for an hour", "retry": True}
     error = failure(operation, body, status)
+    assert type(error) is not REFUSED[operation]
     assert (error.code, error.msg, error.status) == ("E-7", "closed for an hour", status)
     assert "(code E-7: closed for an hour)" in str(error)
     # The error's `retry` is true, as in the answer, unless a key may exist already.
@@ -110,6 +114,7 @@ def test_a_server_error_is_unavailable(operation: str, status: int, good: bool) 
     error = failure(operation, GOOD[operation] if good else b"<html>", status)
     assert type(error) is expected_class(operation, KuCoinUnavailable)
     assert error.status == status
+    assert f"it failed with HTTP {status}" in str(error)
 
 
 @every_operation
@@ -138,11 +143,13 @@ def test_body_that_is_not_a_json_object_is_malformed(operation: str, body: bytes
 
     If a key was asked for, the error is ``ApiKeyOutcomeUnknown``.
     """
-    assert type(failure(operation, body)) is expected_class(operation, MalformedResponse)
+    error = failure(operation, body)
+    assert type(error) is expected_class(operation, MalformedResponse)
+    assert "JSON" in str(error)
 
 
 @every_operation
-@pytest.mark.parametrize("status", [204, 301, 302, 404])
+@pytest.mark.parametrize("status", [204, 404])
 def test_empty_body_is_malformed(operation: str, status: int) -> None:
     """With each of these statuses, an empty body raises ``MalformedResponse``.
 
@@ -151,6 +158,7 @@ def test_empty_body_is_malformed(operation: str, status: int) -> None:
     error = failure(operation, b"", status)
     assert type(error) is expected_class(operation, MalformedResponse)
     assert error.status == status
+    assert "not JSON" in str(error)
 
 
 @every_operation
@@ -209,7 +217,7 @@ def test_secrets_repeated_by_kucoin_are_masked(operation: str) -> None:
         error = failure(operation, body)
         seen = f"{error} {error!r} {error.args} {vars(error)}"
         assert secret not in seen
-        assert "bad value '***'!" in str(error)
+        assert (error.code, error.msg) == ("E-***", "bad value '***'!")
 
 
 def test_message_cannot_forge_or_flood_the_log() -> None:
@@ -222,8 +230,8 @@ def test_message_cannot_forge_or_flood_the_log() -> None:
 
 
 def test_error_about_a_bad_field_hides_the_token() -> None:
-    """The error about a bad ``expires_in`` does not show the access token of the same answer."""
-    error = failure("token", {**TOKEN, "expires_in": "soon"})
+    """The error about a bad ``expires_in`` does not quote ``msg``, which can hold the new token."""
+    error = failure("token", {**TOKEN, "expires_in": "soon", "msg": "take new-access"})
     assert "new-access" not in f"{error} {vars(error)}"
 
 
@@ -233,16 +241,10 @@ def test_duplicate_json_member_is_malformed(operation: str) -> None:
 
     If a key was asked for, the error is ``ApiKeyOutcomeUnknown``.
     """
-    good = json.dumps(GOOD[operation])
-    for doubled in (
-        f'{{"success": false, {good[1:]}'.replace("{{", "{"),
-        good.replace("{", '{"x": 1, "x": 2, ', 1),
-    ):
-        if doubled.count('"success"') == 1:
-            continue  # `success` is not doubled here: the other text tests this operation
-        error = failure(operation, doubled.encode())
-        assert type(error) is expected_class(operation, MalformedResponse)
-        assert "a member twice" in str(error)
+    doubled = json.dumps(GOOD[operation]).replace("{", '{"x": 1, "x": 2, ', 1)
+    error = failure(operation, doubled.encode())
+    assert type(error) is expected_class(operation, MalformedResponse)
+    assert "a member twice" in str(error)
 
 
 @every_operation

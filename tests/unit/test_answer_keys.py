@@ -73,7 +73,7 @@ def test_missing_credential_leaves_key_outcome_unknown(name: str, value: Any) ->
     """A missing or unusable credential raises ``ApiKeyOutcomeUnknown``, naming the field."""
     error = failure("create_api_key", changed(NEW_KEY, **{name: value}))
     assert type(error) is ApiKeyOutcomeUnknown
-    assert name in str(error)
+    assert f"lacks its {name}." in str(error)
     assert "API management" in str(error)
     assert not error.retry
 
@@ -85,7 +85,6 @@ def test_missing_credential_leaves_key_outcome_unknown(name: str, value: Any) ->
         {**NEW_KEY, "data": []},
         {"success": True},
         {"code": "200", "data": NEW_KEY["data"]},
-        {**NEW_KEY, "success": "true"},
         {},
     ],
 )

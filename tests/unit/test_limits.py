@@ -109,13 +109,6 @@ def test_host_of_omits_user_and_password() -> None:
     assert host_of("http://[") == ""
 
 
-def test_name_of_ends_for_an_error_that_is_its_own_cause() -> None:
-    """``name_of`` returns for an error whose ``__cause__`` is itself, instead of looping."""
-    error = ConnectionError()
-    error.__cause__ = error
-    assert name_of(error) == "ConnectionError"
-
-
 def test_name_of_follows_a_limited_number_of_causes() -> None:
     """``name_of`` follows few enough causes not to reach an OSError that is 1,000 causes deep."""
     error: Exception = OSError("the first")

@@ -22,19 +22,20 @@ Work = Coroutine[Any, Any, Any]
 
 
 class Slow:
-    """A request and an ``update_token`` that each sleep for 20 ms."""
+    """A request and an ``update_token`` that each sleep for the same time."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = 0.02) -> None:
+        self.seconds = seconds
         self.asked = asyncio.Event()
         self.stored: list[Any] = []
 
     async def perform(self) -> KuCoinToken:
         self.asked.set()
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(self.seconds)
         return KuCoinToken(FRESH)
 
     async def update_token(self, token: KuCoinToken) -> None:
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(self.seconds)
         self.stored.append(dict(token))
 
 
@@ -153,7 +154,7 @@ def test_wait_for_refreshes_covers_this_loop_and_this_owner(refreshes: Refreshes
 
     Without an owner, it waits for all of its event loop except the calling task's.
     """
-    mine, theirs = Slow(), Slow()
+    mine, theirs = Slow(), Slow(0.3)
 
     async def main() -> None:
         asked = [
@@ -168,13 +169,14 @@ def test_wait_for_refreshes_covers_this_loop_and_this_owner(refreshes: Refreshes
         await wait_for_refreshes("nobody")
         assert (mine.stored, theirs.stored) == ([], [])
         await wait_for_refreshes("mine")
-        assert mine.stored == [FRESH]
+        assert (mine.stored, theirs.stored) == ([FRESH], [])
         await wait_for_refreshes()
         assert theirs.stored == [FRESH]
         await asyncio.gather(*asked)
 
         async def update_token(token: KuCoinToken) -> None:
-            await wait_for_refreshes()  # returns, although this very refresh has not ended
+            async with asyncio.timeout(5):  # returns, although this very refresh has not ended
+                await wait_for_refreshes()
 
         await refreshes.share_async(ENDPOINT, OLD, mine.perform, update_token)
 

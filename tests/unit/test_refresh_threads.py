@@ -19,6 +19,7 @@ from authlib_kucoin import (
 from authlib_kucoin._clients import flight as flight_module
 from authlib_kucoin._clients import refresh as module
 from authlib_kucoin._clients.refresh import Refreshes
+from tests.support.waiting import wait_until
 from tests.unit.refreshing import (
     ENDPOINT,
     FRESH,
@@ -296,6 +297,8 @@ def test_a_very_late_caller_joins_the_refresh_in_flight(refreshes: Refreshes) ->
         leader = pool.submit(refreshes.share, ENDPOINT, {"refresh_token": "r-1"}, second, ignore)
         assert second.reached.wait(10)
         late = pool.submit(ask, refreshes, first)
+        (*_, flight) = refreshes._flights.values()
+        wait_until(lambda: flight.outcome._waiters)
         second.go_on.set()
         assert late.result(10) == leader.result(10) == second.outcome
     assert (first.asked, second.asked) == (1, 1)

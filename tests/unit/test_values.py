@@ -75,7 +75,7 @@ def test_every_error_is_an_oauth_error_and_can_be_pickled(kind: Any) -> None:
     for other in (error, copy.copy(error), pickle.loads(pickle.dumps(error))):
         assert type(other) is kind
         assert isinstance(other, OAuthError)
-        assert str(other) == other.description == "what is wrong"
+        assert str(other) == other.description == other.args[0] == "what is wrong"
         assert vars(other) == vars(error)
     assert error.error == kind.error
     assert kind.error in repr(error)
