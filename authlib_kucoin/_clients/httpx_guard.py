@@ -62,8 +62,10 @@ def guard(client: httpx2.Client | httpx2.AsyncClient, *others: object) -> None:
 
 def _guard_pool(pool: Any) -> None:
     pool.__class__ = _guarded(pool.__class__, _GuardedPool)
-    backend = pool._network_backend
-    if not isinstance(backend, httpcore2.AsyncNetworkBackend | _Backend):
+    backend: Any = pool._network_backend
+    if isinstance(pool, httpcore2.AsyncConnectionPool):
+        backend.__class__ = _guarded(backend.__class__, _AsyncBackend)
+    elif not isinstance(backend, _Backend):
         pool._network_backend = _Backend(backend)
 
 
@@ -135,6 +137,34 @@ class _QuickStream:
         if info not in kept:
             kept[info] = super().get_extra_info(info)  # type: ignore[misc]  # of httpcore2's stream
         return kept[info]
+
+
+class _AsyncBackend:
+    """An async backend that opens streams of the kind ``_AsyncStream``."""
+
+    async def connect_tcp(self, *args: Any, **options: Any) -> Any:
+        stream: Any = await super().connect_tcp(*args, **options)  # type: ignore[misc]  # httpcore2's
+        stream.__class__ = _guarded(stream.__class__, _AsyncStream)
+        return stream
+
+    async def connect_unix_socket(self, *args: Any, **options: Any) -> Any:
+        stream: Any = await super().connect_unix_socket(*args, **options)  # type: ignore[misc]  # httpcore2's
+        stream.__class__ = _guarded(stream.__class__, _AsyncStream)
+        return stream
+
+
+class _AsyncStream:
+    """A stream that is closed if its TLS handshake is cancelled, as by the deadline.
+
+    httpcore2 closes the stream only after an ``Exception``; it would stay open in the event loop.
+    """
+
+    async def start_tls(self, *args: Any, **options: Any) -> Any:
+        try:
+            return await super().start_tls(*args, **options)  # type: ignore[misc]  # httpcore2's
+        except BaseException:
+            await self.aclose()  # type: ignore[attr-defined]  # httpcore2's
+            raise
 
 
 @cache
