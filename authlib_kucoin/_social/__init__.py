@@ -1,1 +1,1 @@
-"""Code of the backend for python-social-auth: turns errors into social-core's."""
+"""Part of the python-social-auth backend: turns our errors into those of social-core."""

@@ -163,7 +163,7 @@ def test_sealed_callback_ends(alice: Visitor, clock: Clock) -> None:
 
 
 def test_callback_fails_unexpectedly(alice: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the callback's view raises, the browser is redirected to a URL that hides the code."""
+    """If the callback's view raises, the browser is redirected to a URL with the code sealed."""
     alice.app.config["PROPAGATE_EXCEPTIONS"] = False
     path = alice.approve(alice.begin())
     monkeypatch.setattr(kucoin_of(alice.app), "authorize_access_token", lambda: 1 / 0)

@@ -326,7 +326,7 @@ def test_every_plain_fault_parses() -> None:
     ],
 )
 def test_a_fault_in_other_words(said: str, meant: str) -> None:
-    """Capitals, and some other words for a fault, work as well."""
+    """Of faults without a value, capitals and some other words work as well."""
     assert Fault.parse(said) == Fault.parse(meant)
 
 

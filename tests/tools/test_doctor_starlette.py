@@ -104,7 +104,7 @@ def test_debug_mode(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_callbacks_route(capsys: pytest.CaptureFixture[str]) -> None:
-    """A redirect URI must have a route that does not redirect; the route can be in a `Mount`."""
+    """The redirect URI needs a route for its very path, final slash included; a `Mount` is fine."""
     assert "Add the route" in _wrong(capsys, _app(path="/callback"))["callback"]
     assert "Register that one" in _wrong(capsys, _app(path="/kucoin/callback/"))["callback"]
     app = _app(path="/kucoin/callback/")
