@@ -100,6 +100,10 @@ _UWSGI: Final = frozenset(
 WORD: Final = re.compile(r"--[a-z][a-z-]+|[$]?[A-Za-z_][\w.-]*[\w]|[A-Za-z]")
 
 
+#: The fields of syntax nodes that hold a name.
+_NAMES: Final = frozenset({"id", "attr", "arg", "name", "asname", "module"})
+
+
 def _words(text: str) -> set[str]:
     found = set(WORD.findall(text))
     return found | {part for word in found for part in re.split(r"[.-]", word)}
@@ -109,14 +113,12 @@ def _python_words(path: Path) -> Iterator[str]:
     """Yield the names in a program, and the words of its strings, except in docstrings."""
     tree = ast.parse(path.read_text())
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    prose = {
-        node.body[0].value
-        for node in ast.walk(tree)
-        if isinstance(node, documented) and node.body and isinstance(node.body[0], ast.Expr)
-    }
-    for node in ast.walk(tree):
-        for field in ("id", "attr", "arg", "name", "asname", "module"):
-            if isinstance(word := getattr(node, field, None), str):
+    prose: set[ast.expr] = set()
+    for node in ast.walk(tree):  # reaches a function before its docstring
+        if isinstance(node, documented) and node.body and isinstance(node.body[0], ast.Expr):
+            prose.add(node.body[0].value)
+        for field in _NAMES.intersection(node._fields):
+            if isinstance(word := getattr(node, field), str):
                 yield from word.split(".")
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in prose:
             yield from _words(node.value)

@@ -27,8 +27,12 @@ _TRUST: Final = (
     "127.0.0.1 by default)"
 )
 
-#: Names in functions of these packages are not followed: they lead to no object of the application.
-_LIBRARIES: Final = {"authlib", "authlib_kucoin", "fastapi", "pydantic", "starlette"}
+#: Classes, and names in functions, of these packages are not followed: they lead to no object of
+#: the application, but through all of Python.
+_LIBRARIES: Final = {
+    *("authlib", "authlib_kucoin", "fastapi", "pydantic", "starlette"),
+    *sys.stdlib_module_names,
+}
 
 T = TypeVar("T")
 _Application = Callable[[Any, Any, Any], Awaitable[None]]
@@ -79,10 +83,11 @@ def _referents(found: object) -> Iterable[object]:
     The search looks into a module only for the names that a function uses, because the rest of the
     module can belong to another application.
     """
+    if _is_a(found, ModuleType) or (_is_a(found, type) and _is_of_library(found)):
+        return ()
     if not _is_a(found, FunctionType):
-        return () if _is_a(found, ModuleType) else gc.get_referents(found)
-    is_of_library = str(found.__module__).partition(".")[0] in _LIBRARIES
-    names = () if is_of_library else _names(found.__code__)
+        return gc.get_referents(found)
+    names = () if _is_of_library(found) else _names(found.__code__)
     named = [found.__globals__[each] for each in names if each in found.__globals__]
     named += [
         sys.modules[each] for each in names if each in sys.modules
@@ -97,6 +102,10 @@ def _referents(found: object) -> Iterable[object]:
 def _is_a(found: object, kind: type[T]) -> TypeGuard[T]:
     """Tell whether an object is of a class. ``isinstance`` would run the code of a lazy proxy."""
     return issubclass(type(found), kind)
+
+
+def _is_of_library(found: FunctionType | type) -> bool:
+    return str(found.__module__).partition(".")[0] in _LIBRARIES
 
 
 def _names(code: CodeType) -> set[str]:
