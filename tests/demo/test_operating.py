@@ -244,7 +244,9 @@ def test_models_and_migrations_agree(app: Flask) -> None:
         command.upgrade(migrate.get_config(), "head")
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+@pytest.mark.parametrize(
+    "database", [pytest.param("sqlite", marks=pytest.mark.nightly), "postgresql"]
+)
 def test_many_start_at_once(
     make_app: MakeApp, request: pytest.FixtureRequest, database: str
 ) -> None:

@@ -50,7 +50,9 @@ def running(environment: dict[str, str]) -> Iterator[tuple[subprocess.Popen[str]
             process.kill()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.nightly)]
+)
 def test_starts_and_stops(tmp_path: Path, number: signal.Signals) -> None:
     """Without a client id, the demo starts with a sandbox.
 
@@ -113,9 +115,14 @@ def test_cannot_start(start_here: Callable[..., str]) -> None:
 @pytest.mark.parametrize(
     ("operation", "reads_as", "issued"),
     [
-        ("token", "The connection was interrupted", 0),
         ("create_api_key", "Please look in your KuCoin account", 1),
-        ("api_key_info", "Your key is stored, but not checked yet", 1),
+        *[
+            pytest.param(*row, marks=pytest.mark.nightly)
+            for row in (
+                ("token", "The connection was interrupted", 0),
+                ("api_key_info", "Your key is stored, but not checked yet", 1),
+            )
+        ],
     ],
 )
 def test_killed(
