@@ -347,3 +347,11 @@ def test_state_kept_in_a_cache_works_once(host: Host, recorder: Recorder) -> Non
         host.come_back(app, answer)
     assert (len(oauth.cache.kept), len(recorder.requests)) == (0, 1)
     host.run(app.close)
+
+
+def test_closed_app_is_usable(host: Host, recorder: Recorder) -> None:
+    """An app can be closed before its first call, and makes calls afterwards."""
+    app = register_kucoin(host.oauth(), site=recorder.url, client_id="given")
+    host.run(app.close)
+    assert host.run(lambda: app.create_api_key(token=TOKEN)).api_key == "key-id"
+    host.run(app.close)
