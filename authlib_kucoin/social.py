@@ -90,7 +90,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
       Fields of the key: ``uid``, ``api_key`` (its public half), ``api_name``, ``permissions``,
       ``ip_whitelist``, ``is_master``, ``sub_name``. Fields of the token: ``access_token``,
       ``refresh_token``, ``expires_in``, ``expires_at``, ``refresh_expires_at``, ``scope``. Empty
-      by default. Of the token, the pipeline sees only the fields in this setting
+      by default. The pipeline sees only those fields of the token that are in this setting
       (``expires_in`` brings ``expires_at`` with it). ``UserSocialAuth.get_access_token`` needs
       ``["access_token", "refresh_token", "expires_in"]``.
     * ``…_SCOPE``, ``…_REQUESTS_TIMEOUT`` (10 s), ``…_PROXIES``, ``…_VERIFY_SSL``,
@@ -255,7 +255,7 @@ class KuCoinOAuth2(BaseOAuth2[ResponseT_co]):
     def do_auth(self, access_token: str, *args: Any, **kwargs: Any) -> Any:
         """Create a key, and run the pipeline.
 
-        Of the token, the pipeline's ``response`` holds only the fields that ``EXTRA_DATA`` names
+        The pipeline's ``response`` holds only those fields of the token that ``EXTRA_DATA`` names
         (with ``expires_in`` also ``expires_at``), because ``response`` can be stored in a database,
         for example by a partial pipeline.
         """

@@ -136,7 +136,10 @@ class _RedactSecrets(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         if (current := _current.get()) is None:
             return True
-        written = record.getMessage()
+        try:
+            written = record.getMessage()
+        except Exception:  # noqa: BLE001 - of a wrong record; an error here would break the call
+            written = f"{record.msg} {record.args}"
         clean = redact(written, current.secrets)
         if clean != written:
             record.msg, record.args = clean, ()

@@ -326,7 +326,7 @@ def test_every_plain_fault_parses() -> None:
     ],
 )
 def test_a_fault_in_other_words(said: str, meant: str) -> None:
-    """Of faults without a value, capitals and some other words work as well."""
+    """A fault without a value can be written in capitals, or in some other words."""
     assert Fault.parse(said) == Fault.parse(meant)
 
 

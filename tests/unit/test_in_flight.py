@@ -53,6 +53,14 @@ def test_http_log_records_are_masked_during_a_call_only(lines: list[str]) -> Non
     ]
 
 
+def test_wrong_log_record_breaks_no_call(lines: list[str]) -> None:
+    """A record with too few arguments raises nothing during a call, and its secret is masked."""
+    two = "%s %s"
+    with InFlight(("s3cret",)):
+        logging.getLogger("urllib3.connectionpool").debug(two, "/x?code=s3cret")
+    assert lines == ["DEBUG %s %s ('/x?code=***',) () None"]
+
+
 def test_traceback_in_a_log_record_is_masked(lines: list[str]) -> None:
     """During a call, a secret in the traceback that a log record carries is masked."""
     with InFlight(("s3cret",)):

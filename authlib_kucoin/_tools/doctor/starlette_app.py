@@ -27,12 +27,11 @@ _TRUST: Final = (
     "127.0.0.1 by default)"
 )
 
-#: Classes, and names in functions, of these packages are not followed: they lead to no object of
-#: the application, but through all of Python.
-_LIBRARIES: Final = {
-    *("authlib", "authlib_kucoin", "fastapi", "pydantic", "starlette"),
-    *sys.stdlib_module_names,
-}
+#: Names in functions of these packages are not followed: they lead to no object of the application.
+_LIBRARIES: Final = {"authlib", "authlib_kucoin", "fastapi", "pydantic", "starlette"}
+#: Classes of these packages are not followed: they lead through all of Python. (Functions of
+#: Python's own modules are followed: an application's module can have the same name, like profile.)
+_CLASSES: Final = _LIBRARIES | sys.stdlib_module_names
 
 T = TypeVar("T")
 _Application = Callable[[Any, Any, Any], Awaitable[None]]
@@ -83,11 +82,11 @@ def _referents(found: object) -> Iterable[object]:
     The search looks into a module only for the names that a function uses, because the rest of the
     module can belong to another application.
     """
-    if _is_a(found, ModuleType) or (_is_a(found, type) and _is_of_library(found)):
+    if _is_a(found, ModuleType) or (_is_a(found, type) and _package(found) in _CLASSES):
         return ()
     if not _is_a(found, FunctionType):
         return gc.get_referents(found)
-    names = () if _is_of_library(found) else _names(found.__code__)
+    names = () if _package(found) in _LIBRARIES else _names(found.__code__)
     named = [found.__globals__[each] for each in names if each in found.__globals__]
     named += [
         sys.modules[each] for each in names if each in sys.modules
@@ -104,8 +103,8 @@ def _is_a(found: object, kind: type[T]) -> TypeGuard[T]:
     return issubclass(type(found), kind)
 
 
-def _is_of_library(found: FunctionType | type) -> bool:
-    return str(found.__module__).partition(".")[0] in _LIBRARIES
+def _package(found: FunctionType | type) -> str:
+    return str(found.__module__).partition(".")[0]
 
 
 def _names(code: CodeType) -> set[str]:
