@@ -28,7 +28,7 @@ EXTRAS := flask,starlette,django,social,sandbox
 help:
 	@echo 'make test         run all but the slow tests (ARGS="-k vault -x" is passed on to pytest)'
 	@echo 'make coverage     the same, and fail if the package is not covered to 100 %, or the demo to 95 %'
-	@echo 'make nightly      the slow tests: memory, growth, drill, Node.js, the docs'
+	@echo 'make nightly      the slow tests: memory, growth, drill, Node.js, built docs, browsers'
 	@echo 'make lint         ruff, mypy, pyright, and import-linter for the layers'
 	@echo 'make bench        measure what a sign-in costs (ARGS=--quick, or --check to fail on targets)'
 	@echo 'make drill        500 connects, failing calls, killed workers: count the keys (ARGS="--seed 1")'

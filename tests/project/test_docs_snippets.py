@@ -12,13 +12,7 @@ from authlib_kucoin.sandbox import Sandbox
 from tests.project.snippets import ROOT, reader
 from tests.project.walker import walk, walk_signed_in
 
-PAGES = [
-    ROOT / "README.md",
-    *(
-        pytest.param(each, marks=pytest.mark.nightly)
-        for each in sorted((ROOT / "docs").rglob("*.md"))
-    ),
-]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 #: The languages of blocks that are not run.
 OTHER = {"nginx", "text", "json", "yaml", "ini", "html", "toml"}
 

@@ -32,7 +32,6 @@ def spans(page: Path) -> list[str]:
     return [code.strip() for _, code in re.findall(r"(`{1,2})([^`]+)\1", text)]
 
 
-@pytest.mark.nightly
 def test_every_word_in_code_exists() -> None:
     """Each word in a code span of a page is known: see `vocabulary`."""
     codes = [(page.name, code) for page in PAGES for code in spans(page)]

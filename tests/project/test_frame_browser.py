@@ -11,6 +11,8 @@ from werkzeug.serving import make_server
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+pytestmark = pytest.mark.nightly
+
 
 @pytest.fixture(scope="module")
 def echo_url() -> Iterator[str]:

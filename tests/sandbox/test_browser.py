@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from tests.sandbox.broker import Broker
 
+pytestmark = pytest.mark.nightly
+
 
 class _Shop(BaseHTTPRequestHandler):
     """A broker's server, whose callback redirects the browser to another origin."""

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from tests.sandbox.broker import Broker
 
+pytestmark = pytest.mark.nightly
+
 STEPS = ["token", "key", "info", "refresh", "validate"]
 
 
@@ -32,17 +34,8 @@ def texts(page: Page) -> str:
     return "\n".join(page.locator("pre").all_inner_texts())
 
 
-@pytest.mark.parametrize(
-    ("callback", "version"),
-    [
-        ("plain", "1.0"),
-        ("form_post", "2.0"),
-        pytest.param("plain", "2.0", marks=pytest.mark.nightly),
-        pytest.param("envelope", "1.0", marks=pytest.mark.nightly),
-        pytest.param("envelope", "2.0", marks=pytest.mark.nightly),
-        pytest.param("form_post", "1.0", marks=pytest.mark.nightly),
-    ],
-)
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+@pytest.mark.parametrize("callback", ["plain", "envelope", "form_post"])
 def test_walk_ends_with_a_key(
     new_broker: Callable[..., Broker], page: Page, version: str, callback: str
 ) -> None:
@@ -178,7 +171,6 @@ def test_mistake_is_said(broker: Broker, page: Page, page_problems: list[str]) -
     page_problems.clear()
 
 
-@pytest.mark.nightly
 def test_other_pages_are_accessible(
     new_broker: Callable[..., Broker], page: Page, page_problems: list[str]
 ) -> None:
@@ -205,7 +197,6 @@ def test_other_pages_are_accessible(
     page_problems.clear()
 
 
-@pytest.mark.nightly
 def test_pages_are_accessible(new_broker: Callable[..., Broker], page: Page) -> None:
     """axe-core finds nothing on start, consent and "try it" pages, and nothing is too wide."""
     broker = new_broker(account=["alice@example.com", "b" * 60 + "@example.com"])
